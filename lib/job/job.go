@@ -1,0 +1,127 @@
+// Package job says what an annotation job is: its identity, the states it moves through, the ways it can
+// end and the errors that a caller is told. It does no I/O and imports nothing but the standard library, so
+// that every other package can speak in its words.
+package job
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"time"
+)
+
+// Job is what the backend remembers of one job. The zero values of the optional parts mean "not yet".
+type Job struct {
+	ID         string    // a UUID in lower case, public
+	SecretHash []byte    // SHA-256 of the secret; the secret itself is known to its owner alone
+	Name       string    // what the user called it, any text of at most MaxNameBytes
+	Workflow   string    // kind of a workflow of the catalogue
+	State      State     //
+	Created    time.Time //
+	Started    time.Time // when it was submitted; zero before
+	Updated    time.Time // when State, Stages or the outcome last changed
+	Expires    time.Time // from when on the sweep may remove it
+	Due        time.Time // when the sweep has to look at it next
+
+	Start    *Start   // what it was started with; nil before
+	Run      int      // number of the run that counts, from 1; 0 before the start
+	Launched string   // what the runner calls the object of this Run; empty while the launch is owed
+	Stages   []Stage  // progress of the workflow's stages in this Run, in the catalogue's order
+	Results  []File   // the result files of a succeeded job, and those that a failed one kept
+	Logs     []File   // stored logs by stage, once the run ended
+	Failure  *Failure // why it failed; nil otherwise
+}
+
+// Start is what a job was started with. It is written once, by the start that won.
+type Start struct {
+	Config []byte  // the workflow's configuration as canonical JSON: two starts are the same if these bytes are
+	Inputs []Input // the uploads that the job uses, pinned
+}
+
+// Input is an upload as it was when the job was started. The upload link outlives the start, so the ETag is
+// pinned: a job reads this content or fails, never another one.
+type Input struct {
+	Kind string `json:"kind"` // upload kind of the catalogue
+	Size int64  `json:"size"` // bytes
+	ETag string `json:"etag"` // as S3 gives it, without quotes
+	Name string `json:"name"` // file name under which the workflow wants it; its ending says what the content is
+}
+
+// File is one stored object that belongs to a job's outcome.
+type File struct {
+	Name string `json:"name"` // the ending of a result ("gff3"), or the stage of a log
+	Key  string `json:"key"`  // object key, relative to the configured base key
+	Size int64  `json:"size"` // bytes
+	ETag string `json:"etag"` // as S3 gives it, without quotes
+}
+
+// Stage is the progress of one stage of a run.
+type Stage struct {
+	Name   string      `json:"name"`
+	Status StageStatus `json:"status"`
+}
+
+// StageStatus is the state of one stage.
+type StageStatus string
+
+// The states of a stage.
+const (
+	StagePending   StageStatus = "pending"
+	StageRunning   StageStatus = "running"
+	StageSucceeded StageStatus = "succeeded"
+	StageFailed    StageStatus = "failed"
+)
+
+// MaxNameBytes bounds the name of a job.
+const MaxNameBytes = 1024
+
+// MaxRuns is how often a job is launched before it is given up: the first time, and again when its run
+// vanished without an outcome (its object was deleted by hand, its machine went away).
+const MaxRuns = 3
+
+const (
+	secretLength   = 32
+	secretAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+)
+
+// NewSecret returns a new secret of 32 letters and digits (190 bits). Clients put it into query strings
+// without encoding it, so it holds nothing else.
+func NewSecret() string {
+	// 248 is the largest multiple of the alphabet's 62 that a byte can hold: bytes above it would make some
+	// letters likelier than others.
+	secret := make([]byte, 0, secretLength)
+	var random [2 * secretLength]byte
+	for {
+		rand.Read(random[:]) // never fails, see crypto/rand
+		for _, b := range random {
+			if b < 248 {
+				if secret = append(secret, secretAlphabet[b%62]); len(secret) == secretLength {
+					return string(secret)
+				}
+			}
+		}
+	}
+}
+
+// HashSecret returns what is stored of a secret.
+func HashSecret(secret string) []byte {
+	h := sha256.Sum256([]byte(secret))
+	return h[:]
+}
+
+// Opens reports whether the secret is this job's, in constant time.
+func (j Job) Opens(secret string) bool {
+	return subtle.ConstantTimeCompare(j.SecretHash, HashSecret(secret)) == 1
+}
+
+// Input returns the pinned input of that kind.
+func (j Job) Input(kind string) (Input, bool) {
+	if j.Start != nil {
+		for _, in := range j.Start.Inputs {
+			if in.Kind == kind {
+				return in, true
+			}
+		}
+	}
+	return Input{}, false
+}
