@@ -25,7 +25,8 @@ type Jobs interface {
 	Finish(ctx context.Context, id string, run int, end End) (bool, error)
 	// Relaunch gives up a run that vanished and owes the next one.
 	Relaunch(ctx context.Context, id string, run int, due time.Time) (bool, error)
-	// Delete moves any state to deleting. It reports true for a job that is deleting already.
+	// Delete moves any state to deleting and empties the document of all that was the user's. Updated becomes
+	// the time named. It reports false for a job that is deleting already, or gone.
 	Delete(ctx context.Context, id string, at time.Time) (bool, error)
 	// Remove forgets a job that is deleting.
 	Remove(ctx context.Context, id string) error
@@ -76,12 +77,13 @@ type Runner interface {
 
 // Observation is what a runner knows of a run.
 type Observation struct {
-	Phase   Phase
-	Since   time.Time    // since when it is in this phase, if that is known
-	Stages  []job.Stage  // as far as known
-	Failure *job.Failure // for Ended: why, if it failed for a reason that the runner knows
-	Waiting string       // for Waiting: what it waits for, in words
-	Blocked bool         // for Waiting: no machine can take it as things are
+	Phase       Phase
+	Since       time.Time    // since when it is in this phase, if that is known
+	Stages      []job.Stage  // as far as known
+	Failure     *job.Failure // for Ended: why, if it failed for a reason that the runner knows
+	Interrupted bool         // for Ended: it was cut off by something that has nothing to do with it; run it again
+	Waiting     string       // for Waiting: what it waits for, in words
+	Blocked     bool         // for Waiting: no machine can take it as things are
 }
 
 // Phase is where a run is.
