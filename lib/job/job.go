@@ -125,3 +125,38 @@ func (j Job) Input(kind string) (Input, bool) {
 	}
 	return Input{}, false
 }
+
+// ParseID reads the id of a job as a client wrote it: a UUID in its canonical form, in any letter case. It
+// returns the form under which jobs are stored, or an Invalid error.
+func ParseID(s string) (string, error) {
+	if len(s) == 36 {
+		id := []byte(s)
+		ok := true
+		for i, c := range id {
+			switch {
+			case i == 8 || i == 13 || i == 18 || i == 23:
+				ok = ok && c == '-'
+			case c >= 'A' && c <= 'F':
+				id[i] = c + 'a' - 'A'
+			default:
+				ok = ok && (c >= '0' && c <= '9' || c >= 'a' && c <= 'f')
+			}
+		}
+		if ok {
+			return string(id), nil
+		}
+	}
+	return "", Errorf(Invalid, "this is not the id of a job: it has to look like 123e4567-e89b-42d3-a456-426614174000")
+}
+
+// Authorise returns nil if the secret opens the job, and otherwise the error that its caller is told. A job
+// that is being deleted is gone for everybody.
+func (j Job) Authorise(secret string) error {
+	switch {
+	case j.State == Deleting:
+		return Errorf(NotFound, "there is no such job; it may have been deleted or have expired")
+	case !j.Opens(secret):
+		return Errorf(WrongSecret, "the secret is not the one of this job")
+	}
+	return nil
+}

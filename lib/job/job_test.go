@@ -1,0 +1,146 @@
+package job
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestStatesOnlyMoveDown holds the table of a job's life: no state is left for one above it or for itself,
+// every state can be deleted, and nothing leaves deleting.
+func TestStatesOnlyMoveDown(t *testing.T) {
+	order := States()
+	for i, from := range order {
+		for k, to := range order {
+			if k <= i && from.MayBecome(to) {
+				t.Errorf("%s may become %s, which is not below it", from, to)
+			}
+		}
+		if got, want := from.MayBecome(Deleting), from != Deleting; got != want {
+			t.Errorf("%s may be deleted: %v, want %v", from, got, want)
+		}
+	}
+	if got, want := Before(Succeeded), []State{Submitted, Running}; !slices.Equal(got, want) {
+		t.Errorf("Before(succeeded) = %v, want %v", got, want)
+	}
+	if got, want := Before(Submitted), []State{Created}; !slices.Equal(got, want) {
+		t.Errorf("Before(submitted) = %v, want %v", got, want)
+	}
+}
+
+func TestNewSecretIsLettersAndDigits(t *testing.T) {
+	count := make(map[rune]int)
+	for range 2000 {
+		s := NewSecret()
+		if len(s) != 32 {
+			t.Fatalf("secret of %d characters", len(s))
+		}
+		for _, c := range s {
+			if !strings.ContainsRune(secretAlphabet, c) {
+				t.Fatalf("secret %q holds %q", s, c)
+			}
+			count[c]++
+		}
+	}
+	// 64,000 characters over 62: about 1,032 each. A biased choice (a byte modulo 62) gives the first eight
+	// letters 25 % more.
+	for _, c := range secretAlphabet {
+		if n := count[c]; n < 850 || n > 1220 {
+			t.Errorf("%q occurs %d times in 64,000, want about 1,032", c, n)
+		}
+	}
+}
+
+func TestAuthorise(t *testing.T) {
+	secret := NewSecret()
+	tests := []struct {
+		name   string
+		state  State
+		secret string
+		want   Code
+	}{
+		{"the owner", Running, secret, ""},
+		{"another secret", Running, NewSecret(), WrongSecret},
+		{"no secret", Running, "", WrongSecret},
+		{"the owner, of a job that is being deleted", Deleting, secret, NotFound},
+		{"another, of a job that is being deleted", Deleting, "x", NotFound},
+	}
+	for _, tt := range tests {
+		j := Job{State: tt.state, SecretHash: HashSecret(secret)}
+		if got := CodeOf(j.Authorise(tt.secret)); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+	if (Job{State: Running}).Authorise("") == nil {
+		t.Error("a job without a stored secret opens to nobody")
+	}
+}
+
+func TestParseID(t *testing.T) {
+	const id = "123e4567-e89b-42d3-a456-426614174000"
+	tests := []struct{ in, want string }{
+		{id, id},
+		{strings.ToUpper(id), id},
+		{"", ""},
+		{id[:35], ""},
+		{id + "0", ""},
+		{"{" + id[1:35] + "}", ""},
+		{strings.Replace(id, "e", "g", 1), ""},
+		{strings.ReplaceAll(id, "-", "0"), ""},
+		{`{"$ne": null}`, ""},
+	}
+	for _, tt := range tests {
+		got, err := ParseID(tt.in)
+		if got != tt.want || (err == nil) != (tt.want != "") {
+			t.Errorf("ParseID(%q) = %q, %v; want %q", tt.in, got, err, tt.want)
+		}
+		if err != nil && !Is(err, Invalid) {
+			t.Errorf("ParseID(%q): code %q, want invalid", tt.in, CodeOf(err))
+		}
+	}
+}
+
+func TestObjectNames(t *testing.T) {
+	const id = "123e4567-e89b-42d3-a456-426614174000"
+	tests := []struct {
+		name string
+		ok   bool
+	}{
+		{ObjectName(id, 1), true},
+		{ObjectName(id, 12), true},
+		{ObjectName(id, 1) + "-x7k2p", true},
+		{"bakta-" + id, false},
+		{"bakta-" + id + "-", false},
+		{"bakta-" + id + "-x", false},
+		{"bakta-" + strings.ToUpper(id) + "-1", false},
+		{"other-" + id + "-1", false},
+		{"", false},
+	}
+	for _, tt := range tests {
+		got, ok := ParseObjectName(tt.name)
+		if ok != tt.ok || ok && got != id {
+			t.Errorf("ParseObjectName(%q) = %q, %v; want %v", tt.name, got, ok, tt.ok)
+		}
+	}
+	// A Kubernetes Job's name becomes a label value of its pods, which has at most 63 characters.
+	if n := len(ObjectName(id, MaxRuns)); n > 63 {
+		t.Errorf("an object's name has %d characters, at most 63 are allowed", n)
+	}
+}
+
+func TestErrorKeepsTheCauseFromTheCaller(t *testing.T) {
+	cause := errors.New("dial tcp: refused")
+	err := fmt.Errorf("reading: %w", Errorf(Unavailable, "the store is away").Because(cause))
+	if !Is(err, Unavailable) || !errors.Is(err, cause) {
+		t.Errorf("%v: code %q; want unavailable, and the cause in the chain", err, CodeOf(err))
+	}
+	var e *Error
+	if !errors.As(err, &e) || strings.Contains(e.Message, "dial") {
+		t.Errorf("the message %q shows the cause", e.Message)
+	}
+	if Is(errors.New("x"), "") || Is(nil, "") {
+		t.Error("no error has the empty code")
+	}
+}
