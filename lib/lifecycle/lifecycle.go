@@ -34,17 +34,6 @@ type Jobs interface {
 	Postpone(ctx context.Context, id string, was, due time.Time) error
 }
 
-// End is the outcome of a run as it is recorded.
-type End struct {
-	State   job.State // job.Succeeded or job.Failed
-	Failure *job.Failure
-	Stages  []job.Stage
-	Results []job.File
-	Logs    []job.File
-	At      time.Time
-	Expires time.Time
-}
-
 // Files keeps what jobs read and write. Keys are relative to the configured base key.
 // Errors are job.NotFound for a missing object and job.Unavailable when the store cannot be asked.
 type Files interface {
@@ -75,24 +64,15 @@ type Runner interface {
 	Stop(ctx context.Context, id string) error
 }
 
-// Observation is what a runner knows of a run.
-type Observation struct {
-	Phase       Phase
-	Since       time.Time    // since when it is in this phase, if that is known
-	Stages      []job.Stage  // as far as known
-	Failure     *job.Failure // for Ended: why, if it failed for a reason that the runner knows
-	Interrupted bool         // for Ended: it was cut off by something that has nothing to do with it; run it again
-	Waiting     string       // for Waiting: what it waits for, in words
-	Blocked     bool         // for Waiting: no machine can take it as things are
-}
+// These are lib/job's, so that adapters need to know nothing else.
+type (
+	End         = job.End
+	Observation = job.Observation
+)
 
-// Phase is where a run is.
-type Phase int
-
-// The phases of a run.
 const (
-	Absent  Phase = iota // there is no such run: never launched, or vanished
-	Waiting              // launched, nothing of it runs yet
-	Active               // something of it runs
-	Ended                // nothing of it will run any more; the manifest tells the outcome, if it left one
+	Absent  = job.Absent
+	Waiting = job.Waiting
+	Active  = job.Active
+	Ended   = job.Ended
 )

@@ -1,0 +1,93 @@
+// Package lib_test holds the rules of who may know whom: imports point down, from programs to functions to
+// lifecycle to workflow to job, and adapters know jobs and nobody else.
+package lib_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/ag-computational-bio/bakta-web-backend/"
+
+// rule says which packages of ours, and which packages of others, the packages below a path may import.
+// A path that ends in a slash stands for everything below it.
+type rule struct {
+	path   string
+	ours   []string
+	others []string // import paths that may not be reached, directly or not
+}
+
+var rules = []rule{
+	{path: "lib/job", ours: nil, others: []string{"net/http", "net", "os", "github.com/", "go.mongodb.org/", "google.golang.org/"}},
+	{path: "lib/workflow", ours: []string{"lib/job"}, others: []string{"net/http", "google.golang.org/", "go.mongodb.org/"}},
+	{path: "lib/stage", ours: []string{"lib/job", "lib/workflow"}},
+	{path: "lib/lifecycle", ours: []string{"lib/job", "lib/workflow", "lib/stage"}, others: []string{"github.com/minio/", "go.mongodb.org/", "k8s.io/"}},
+	{path: "lib/mongo", ours: []string{"lib/job"}, others: []string{"github.com/minio/", "k8s.io/"}},
+	{path: "lib/s3", ours: []string{"lib/job"}, others: []string{"go.mongodb.org/", "k8s.io/"}},
+	{path: "lib/config", ours: []string{"lib/job"}, others: []string{"go.mongodb.org/", "github.com/minio/"}},
+	{path: "lib/function", ours: []string{"lib/job", "proto/"}, others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/"}},
+	{path: "functions/", ours: []string{"lib/job", "lib/workflow", "lib/lifecycle", "lib/stage", "lib/function", "proto/"},
+		others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/client-go"}},
+	{path: "client", ours: []string{"proto/"}, others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/"}},
+}
+
+func TestImportsPointDown(t *testing.T) {
+	list := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", "./...")
+	list.Dir = ".."
+	out, err := list.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	type pkg struct {
+		ImportPath string
+		Imports    []string
+		Deps       []string
+	}
+	applied := make(map[string]bool)
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimPrefix(p.ImportPath, module)
+		for _, r := range rules {
+			if !under(name, r.path) {
+				continue
+			}
+			applied[r.path] = true
+			for _, i := range p.Imports {
+				ours, ok := strings.CutPrefix(i, module)
+				if ok && !under(ours, name) && !slices.ContainsFunc(r.ours, func(a string) bool { return under(ours, a) }) {
+					t.Errorf("%s imports %s; it may import %v", name, ours, r.ours)
+				}
+			}
+			for _, d := range p.Deps {
+				for _, o := range r.others {
+					if !strings.HasPrefix(d, module) && (d == o || strings.HasSuffix(o, "/") && strings.HasPrefix(d, o)) {
+						t.Errorf("%s depends on %s", name, d)
+					}
+				}
+			}
+		}
+	}
+	for _, r := range rules {
+		if !applied[r.path] {
+			t.Errorf("no package is held to the rule for %s", r.path)
+		}
+	}
+}
+
+// under reports whether a package is the one at path, or, if path ends in a slash, one below it.
+func under(name, path string) bool {
+	if strings.HasSuffix(path, "/") {
+		return strings.HasPrefix(name, path)
+	}
+	return name == path || strings.HasPrefix(name, path+"/")
+}

@@ -1,0 +1,36 @@
+package job
+
+import "time"
+
+// Observation is what a runner knows of a run.
+type Observation struct {
+	Phase       Phase
+	Since       time.Time // since when it is in this phase, if that is known
+	Stages      []Stage   // as far as known
+	Failure     *Failure  // for Ended: why, if it failed for a reason that the runner knows
+	Interrupted bool      // for Ended: it was cut off by something that has nothing to do with it; run it again
+	Waiting     string    // for Waiting: what it waits for, in words
+	Blocked     bool      // for Waiting: no machine can take it as things are
+}
+
+// Phase is where a run is.
+type Phase int
+
+// The phases of a run.
+const (
+	Absent  Phase = iota // there is no such run: never launched, or vanished
+	Waiting              // launched, nothing of it runs yet
+	Active               // something of it runs
+	Ended                // nothing of it will run any more; the manifest tells the outcome, if it left one
+)
+
+// End is the outcome of a run as it is recorded.
+type End struct {
+	State   State // Succeeded or Failed
+	Failure *Failure
+	Stages  []Stage
+	Results []File
+	Logs    []File
+	At      time.Time
+	Expires time.Time
+}
