@@ -1,0 +1,254 @@
+// Command generate makes everything that is generated from proto/: the Go types, the gRPC and REST stubs and
+// the OpenAPI documents. With -check it changes nothing and fails when it would have.
+//
+// It compiles the proto files itself and hands them to the plugins that this module pins as its tools, so it
+// needs nothing but Go. The proto files of others (google/api, grpc-gateway's options) are taken from the
+// descriptors that their Go packages hold: the very ones that the generated code links.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/bufbuild/protocompile"
+	"github.com/bufbuild/protocompile/linker"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/pluginpb"
+
+	_ "github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-openapiv2/options"
+	_ "google.golang.org/genproto/googleapis/api/annotations"
+	_ "google.golang.org/genproto/googleapis/api/httpbody"
+	_ "google.golang.org/genproto/googleapis/rpc/status"
+)
+
+func main() {
+	check := flag.Bool("check", false, "change nothing; fail if a generated file is not what it should be")
+	root := flag.String("root", "..", "directory of the repository")
+	flag.Parse()
+	if err := run(context.Background(), *root, *check); err != nil {
+		fmt.Fprintln(os.Stderr, "generate:", err)
+		os.Exit(1)
+	}
+}
+
+// plugin is one generator. Output paths are relative to the repository's root.
+type plugin struct {
+	name      string
+	parameter func(dir string) string
+}
+
+// plugins lists the generators. Each is run once for each directory of proto files.
+func plugins() []plugin {
+	relative := func(string) string { return "paths=source_relative" }
+	return []plugin{
+		{"protoc-gen-go", relative},
+		{"protoc-gen-go-grpc", relative},
+		{"protoc-gen-grpc-gateway", relative},
+		{"protoc-gen-openapiv2", func(dir string) string {
+			return "allow_merge=true,disable_default_errors=true,merge_file_name=" + dir + "/openapi"
+		}},
+	}
+}
+
+// endings of the files that the generators write; a file with one of them that none of them wrote is stale.
+func endings() []string { return []string{".pb.go", ".pb.gw.go", ".swagger.json"} }
+
+func run(ctx context.Context, root string, check bool) error {
+	dirs, err := sources(root)
+	if err != nil {
+		return err
+	}
+	made := make(map[string][]byte)
+	for _, dir := range dirs {
+		if err := generate(ctx, root, dir, made); err != nil {
+			return err
+		}
+	}
+	stale, err := strays(root, made)
+	if err != nil {
+		return err
+	}
+	if check {
+		return compare(root, made, stale)
+	}
+	return write(root, made, stale)
+}
+
+// directory is one that holds proto files. All paths are relative to the root and have slashes.
+type directory struct {
+	path  string
+	files []string
+}
+
+func sources(root string) ([]directory, error) {
+	var dirs []directory
+	err := fs.WalkDir(os.DirFS(root), "proto", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".proto") {
+			return err
+		}
+		dir := path[:strings.LastIndex(path, "/")]
+		if n := len(dirs); n == 0 || dirs[n-1].path != dir {
+			dirs = append(dirs, directory{path: dir})
+		}
+		last := &dirs[len(dirs)-1]
+		last.files = append(last.files, path)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("looking for proto files: %w", err)
+	}
+	if len(dirs) == 0 {
+		return nil, fmt.Errorf("no proto files below %s", filepath.Join(root, "proto"))
+	}
+	return dirs, nil
+}
+
+// generate runs the generators for one directory and puts what they answer into made.
+func generate(ctx context.Context, root string, dir directory, made map[string][]byte) error {
+	compiler := protocompile.Compiler{
+		Resolver: protocompile.CompositeResolver{
+			&protocompile.SourceResolver{ImportPaths: []string{root}},
+			protocompile.ResolverFunc(linked),
+		},
+		SourceInfoMode: protocompile.SourceInfoStandard,
+	}
+	compiled, err := compiler.Compile(ctx, dir.files...)
+	if err != nil {
+		return fmt.Errorf("compiling %s: %w", dir.path, err)
+	}
+	request := &pluginpb.CodeGeneratorRequest{FileToGenerate: dir.files, ProtoFile: closure(compiled)}
+	for _, p := range plugins() {
+		request.Parameter = proto.String(p.parameter(dir.path))
+		files, err := p.run(ctx, root, request)
+		if err != nil {
+			return fmt.Errorf("running %s for %s: %w", p.name, dir.path, err)
+		}
+		for _, f := range files {
+			made[f.GetName()] = []byte(f.GetContent())
+		}
+	}
+	return nil
+}
+
+// linked finds a proto file among those that this program's packages hold.
+func linked(path string) (protocompile.SearchResult, error) {
+	file, err := protoregistry.GlobalFiles.FindFileByPath(path)
+	return protocompile.SearchResult{Desc: file}, err
+}
+
+// closure lists files with all that they import, each after its imports, as plugins want them.
+func closure(files linker.Files) []*descriptorpb.FileDescriptorProto {
+	var list []*descriptorpb.FileDescriptorProto
+	seen := make(map[string]bool)
+	var add func(protoreflect.FileDescriptor)
+	add = func(f protoreflect.FileDescriptor) {
+		if seen[f.Path()] {
+			return
+		}
+		seen[f.Path()] = true
+		for i := range f.Imports().Len() {
+			add(f.Imports().Get(i).FileDescriptor)
+		}
+		if r, ok := f.(linker.Result); ok {
+			list = append(list, r.FileDescriptorProto())
+		} else {
+			linked := protodesc.ToFileDescriptorProto(f)
+			linked.SourceCodeInfo = &descriptorpb.SourceCodeInfo{} // Go packages keep no comments
+			list = append(list, linked)
+		}
+	}
+	for _, f := range files {
+		add(f)
+	}
+	return list
+}
+
+// run runs the plugin as a tool of this module.
+func (p plugin) run(ctx context.Context, root string, request *pluginpb.CodeGeneratorRequest) ([]*pluginpb.CodeGeneratorResponse_File, error) {
+	in, err := proto.MarshalOptions{Deterministic: true}.Marshal(request)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	cmd := exec.CommandContext(ctx, "go", "tool", p.name)
+	cmd.Dir = filepath.Join(root, "tools")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(in), &out, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return nil, err
+	}
+	var response pluginpb.CodeGeneratorResponse
+	if err := proto.Unmarshal(out.Bytes(), &response); err != nil {
+		return nil, err
+	}
+	if response.Error != nil {
+		return nil, errors.New(response.GetError())
+	}
+	return response.GetFile(), nil
+}
+
+// strays lists generated files that no generator makes any more.
+func strays(root string, made map[string][]byte) ([]string, error) {
+	var stale []string
+	err := fs.WalkDir(os.DirFS(root), "proto", func(path string, d fs.DirEntry, err error) error {
+		generated := func(ending string) bool { return strings.HasSuffix(path, ending) }
+		if err == nil && !d.IsDir() && made[path] == nil && slices.ContainsFunc(endings(), generated) {
+			stale = append(stale, path)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("looking for stale files: %w", err)
+	}
+	return stale, nil
+}
+
+// compare names all files that are not as they were made.
+func compare(root string, made map[string][]byte, stale []string) error {
+	var wrong []string
+	for _, path := range stale {
+		wrong = append(wrong, path+" is no longer generated")
+	}
+	for path, content := range made {
+		have, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(path)))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			wrong = append(wrong, path+" is missing")
+		case err != nil:
+			return err
+		case !bytes.Equal(have, content):
+			wrong = append(wrong, path+" is out of date")
+		}
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	slices.Sort(wrong)
+	return fmt.Errorf("generated files are not what proto/ makes of them; run make generate:\n  %s", strings.Join(wrong, "\n  "))
+}
+
+func write(root string, made map[string][]byte, stale []string) error {
+	for _, path := range stale {
+		if err := os.Remove(filepath.Join(root, filepath.FromSlash(path))); err != nil {
+			return err
+		}
+	}
+	for path, content := range made {
+		if err := os.WriteFile(filepath.Join(root, filepath.FromSlash(path)), content, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
