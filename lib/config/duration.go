@@ -1,0 +1,50 @@
+package config
+
+import (
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const day = 24 * time.Hour
+
+var errDuration = errors.New("is no length of time; write whole seconds (2592000), a duration (720h, 90m) or days (30d)")
+
+// parseDuration reads a whole number of seconds, a Go duration, or days with a duration behind them: "30d",
+// "1d12h".
+func parseDuration(text string) (time.Duration, error) {
+	if seconds, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return scale(seconds, time.Second)
+	}
+	days, rest, found := strings.Cut(text, "d")
+	if !found {
+		days, rest = "0", text
+	} else if rest == "" {
+		rest = "0"
+	}
+	n, err := strconv.ParseInt(days, 10, 64)
+	if err != nil {
+		return 0, errDuration
+	}
+	whole, err := scale(n, day)
+	if err != nil {
+		return 0, err
+	}
+	part, err := time.ParseDuration(rest)
+	if err != nil || found && (part < 0 || n < 0) {
+		return 0, errDuration
+	}
+	if part > 0 && whole > math.MaxInt64-part {
+		return 0, errDuration
+	}
+	return whole + part, nil
+}
+
+func scale(n int64, unit time.Duration) (time.Duration, error) {
+	if limit := math.MaxInt64 / int64(unit); n > limit || n < -limit {
+		return 0, errDuration
+	}
+	return time.Duration(n) * unit, nil
+}

@@ -1,0 +1,326 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var everything = []Need{Mongo, S3Store, Kube}
+
+// environment returns a lookup that finds the secrets of a deployment, and what the test adds.
+func environment(more map[string]string) func(string) string {
+	values := map[string]string{
+		"MongoPassword": "pass/word", "AWS_ACCESS_KEY_ID": "access", "AWS_SECRET_ACCESS_KEY": "secret",
+	}
+	for name, value := range more {
+		values[name] = value
+	}
+	return func(name string) string { return values[name] }
+}
+
+func shown(warnings []Warning) []string {
+	var all []string
+	for _, w := range warnings {
+		all = append(all, w.String())
+	}
+	return all
+}
+
+func TestLoadOlderFile(t *testing.T) {
+	got, warnings, err := Load("testdata/older.yaml", environment(nil), everything...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.Objectstorage.S3 = S3{UserBucket: "bakta-userdata", DBBucket: "bakta-db", BaseKey: "jobs", Endpoint: "http://minio:9000",
+		Region: "us-east-1", PathStyle: true, AccessKey: "access", SecretKey: "secret"}
+	want.Database = Database{MongoHost: "mongo-mongodb", MongoPort: 27017, MongoDBName: "bakta", MongoUser: "bakta",
+		MongoAuthSource: "bakta", Password: "pass/word"}
+	want.UpdateService = UpdateService{Name: "bakta-web-updater", Port: 8081}
+	want.ExpiryTime = 34560 * time.Second
+	want.JobContainer = "registry.example.org/oschwengers/bakta:v1.12.2"
+	want.JobCommand = []string{"bakta"}
+	want.K8sNamespace, want.BaktaDatabasePVCName = "bakta", "bakta-database"
+	want.Version = Version{Tool: "1.10", DB: "5.1"}
+	want.Job.CPU = Resource{Limit: mustQuantity("4"), Request: mustQuantity("500m")}
+	want.Job.Memory = Resource{Limit: mustQuantity("8000Mi"), Request: mustQuantity("4Gi")}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(Quantity{})); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	wantWarnings := []string{
+		"line 4: Objectstorage.S3.Bucket has no meaning and can be removed",
+		"line 16: Database.MongoUserAuthSource has no meaning and can be removed",
+		"line 20: ExpiryTime is 9h36m0s: jobs and their results are removed after less than a day. " +
+			"A number without a unit is seconds; write 30d for thirty days",
+		"line 21: stragglerwaittime has no meaning and can be removed",
+	}
+	if diff := cmp.Diff(wantWarnings, shown(warnings)); diff != "" {
+		t.Errorf("warnings (-want +got)\n%s", diff)
+	}
+	if uri := got.Database.ConnectionString().Reveal(); uri != "mongodb://bakta:pass%2Fword@mongo-mongodb:27017/?authSource=bakta" {
+		t.Errorf("the connection string is %s", uri)
+	}
+}
+
+// complete is a file with all that is needed; tests add to it.
+const complete = `
+Objectstorage: {S3: {UserBucket: user, Endpoint: "http://minio:9000"}}
+Database: {MongoHost: mongo, MongoDBName: bakta}
+UpdateService: {Name: jobupdate, Port: 80}
+JobContainer: oschwengers/bakta:latest
+K8sNamespace: bakta
+BaktaDatabasePVCName: db
+`
+
+func TestValues(t *testing.T) {
+	rows := []struct {
+		name, add string
+		get       func(Config) any
+		want      any
+	}{
+		{"seconds", "ExpiryTime: 2592000", func(c Config) any { return c.ExpiryTime }, 720 * time.Hour},
+		{"seconds as a string", `ExpiryTime: "86400"`, func(c Config) any { return c.ExpiryTime }, 24 * time.Hour},
+		{"duration", "ExpiryTime: 720h30m", func(c Config) any { return c.ExpiryTime }, 720*time.Hour + 30*time.Minute},
+		{"days", "ExpiryTime: 30d", func(c Config) any { return c.ExpiryTime }, 720 * time.Hour},
+		{"days and hours", "ExpiryTime: 1d12h", func(c Config) any { return c.ExpiryTime }, 36 * time.Hour},
+		{"nothing given", "ExpiryTime:", func(c Config) any { return c.ExpiryTime }, 720 * time.Hour},
+		{"empty given", `ExpiryTime: ""`, func(c Config) any { return c.ExpiryTime }, 720 * time.Hour},
+		{"version as a number", "Version: {DB: 5.10}", func(c Config) any { return c.Version.DB }, "5.10"},
+		{"bool in capitals", "Testing: TRUE", func(c Config) any { return c.DatabaseDir() }, "db-mock"},
+		{"bool left out", "", func(c Config) any { return c.DatabaseDir() }, "db"},
+		{"entry point of Bakta's image", "", func(c Config) any { return c.JobCommand }, []string{"/entrypoint.sh"}},
+		{"command given", "JobCommand: [micromamba, run, bakta]", func(c Config) any { return c.JobCommand }, []string{"micromamba", "run", "bakta"}},
+		{"threads", "Job: {CPU: {Limit: 2500m, Request: 1}}", func(c Config) any { return c.Threads() }, 2},
+		{"threads below a core", "Job: {CPU: {Limit: 500m, Request: 100m}}", func(c Config) any { return c.Threads() }, 1},
+		{"an alias", "Job: {CPU: {Limit: &n 3, Request: *n}}", func(c Config) any { return c.Job.CPU.Request.String() }, "3"},
+		{"origins", "CORS: {Origins: [\"https://a.example\", \"http://localhost:5173\"]}", func(c Config) any { return c.CORS.Origins },
+			[]string{"https://a.example", "http://localhost:5173"}},
+		{"no origin", "CORS: {Origins: []}", func(c Config) any { return c.CORS.Origins }, []string{}},
+		{"public endpoint left out", "", func(c Config) any { return c.Objectstorage.S3.Public() }, "http://minio:9000"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			cfg, warnings, err := parse("f.yaml", []byte(complete+row.add), environment(nil), everything)
+			if err != nil || len(warnings) > 0 {
+				t.Fatal(err, warnings)
+			}
+			if diff := cmp.Diff(row.want, row.get(cfg)); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestProblems has a row for each thing that may be wrong. The whole message is compared: it is what an
+// operator sees.
+func TestProblems(t *testing.T) {
+	rows := []struct{ name, add, want string }{
+		{"unknown key", "Foo: 1", "line 8: Foo is no known key; the file has Objectstorage, Database, UpdateService, Listen, ExpiryTime, " +
+			"JobContainer, JobCommand, InCluster, Testing, K8sNamespace, BaktaDatabasePVCName, Version, Job, Limits, CORS"},
+		{"unknown key in a section", "Version: {Tool: 1, Database: 2}", "line 8: Version.Database is no known key; Version has Tool, DB"},
+		{"key with dots", "Version.Tool: 1", "line 8: Version.Tool is no known key; what belongs to a section goes on lines of its own below it, " +
+			"indented, and not behind a dot"},
+		{"key that is a list", "? [a]\n: 1", "line 8: there is a key that is no word"},
+		{"merge key", "Version: {<<: {Tool: 1}}", "line 8: Version.<< is no known key; Version has Tool, DB"},
+		{"key twice", "k8sNamespace: other", "line 8: k8sNamespace is there twice, first in line 6; letter case makes no difference"},
+		{"secret in the file", "Version: {Tool: 1, MongoPassword: hunter2}",
+			"line 8: Version.MongoPassword is a secret and has no place in the file; give it as the environment variable MongoPassword"},
+		{"bool", "Testing: maybe", `line 8: Testing is "maybe"; write true or false`},
+		{"number", "Limits: {ListSize: many}", `line 8: Limits.ListSize is "many"; write a whole number`},
+		{"fraction", "Limits: {ListSize: 1.5}", `line 8: Limits.ListSize is "1.5"; write a whole number`},
+		{"number out of bounds", "Limits: {ListSize: 0}", "line 8: Limits.ListSize is 0; it must be at least 1"},
+		{"value for a section", "Job: 4", "line 8: Job is a section: its keys go on lines of their own below it, indented"},
+		{"section for a value", "Listen: {Port: 1}", "line 8: Listen takes a single value"},
+		{"list for a value", "Listen: [a]", "line 8: Listen takes a single value"},
+		{"value for a list", "JobCommand: bakta", "line 8: JobCommand is a list: write [one, two]"},
+		{"list in a list", "JobCommand: [[bakta]]", "line 8: JobCommand holds something other than single values"},
+		{"empty list", "JobCommand: []", "line 8: JobCommand is empty; name what starts Bakta in the image, or leave the key out"},
+		{"control character", `JobCommand: ["a\nb"]`, "line 8: JobCommand holds a control character"},
+		{"listen", "Listen: nowhere", `line 8: Listen is "nowhere"; write an address with a port, as in :8080. The environment variable PORT sets it, too`},
+		{"time", "ExpiryTime: 3 weeks", `line 8: ExpiryTime is "3 weeks", which is no length of time; ` +
+			"write whole seconds (2592000), a duration (720h, 90m) or days (30d)"},
+		{"negative time", "ExpiryTime: -1", "line 8: ExpiryTime must be more than nothing, for example 30d"},
+		{"no time", "Job: {Deadline: 0}", "line 8: Job.Deadline is 0s; it must be at least a second"},
+		{"quantity", "Job: {CPU: {Limit: four}}", `line 8: Job.CPU.Limit is "four", which is no quantity; ` +
+			"write a number, maybe with a suffix: 4, 500m, 4000Mi, 4Gi"},
+		{"request over limit", "Job: {CPU: {Limit: 2}}", `Job.CPU.Request is "4", more than the limit, which is "2"`},
+		{"thousandths of bytes", "Job: {Memory: {Request: 4000m}}", `line 8: Job.Memory.Request is "4000m", which is less than 1 MiB; write Mi or Gi behind the number`},
+		{"origin with a path", `CORS: {Origins: ["https://a.example/x"]}`,
+			`line 8: CORS.Origins holds "https://a.example/x"; write an origin as in https://bakta.example.org, or * for any`},
+		{"second document", "---\na: 1", "line 8: a second document begins here; put everything into one"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			_, _, err := parse("f.yaml", []byte(complete+row.add), environment(nil), everything)
+			if err == nil {
+				t.Fatal("it was taken")
+			}
+			if diff := cmp.Diff("the configuration f.yaml has a problem:\n  "+row.want, err.Error()); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAllProblemsAtOnce(t *testing.T) {
+	file := `
+Objectstorage: {S3: {UserBucket: {a: 1}, Bukket: x}}
+Database: {MongoUser: me, URI: }
+ExpiryTime: soon
+InCluster: 7
+JobContainer: registry.example.org/x/bakta-web-job:v3@sha256:abc
+`
+	_, _, err := parse("f.yaml", []byte(file), func(string) string { return "" }, everything)
+	want := `the configuration f.yaml has 15 problems:
+  line 2: Objectstorage.S3.UserBucket takes a single value
+  line 2: Objectstorage.S3.Bukket is no known key; Objectstorage.S3 has UserBucket, DBBucket, BaseKey, Endpoint, PublicEndpoint, Region, PathStyle
+  line 4: ExpiryTime is "soon", which is no length of time; write whole seconds (2592000), a duration (720h, 90m) or days (30d)
+  line 5: InCluster is "7"; write true or false
+  line 6: JobContainer is "registry.example.org/x/bakta-web-job:v3@sha256:abc", the job image of the older backend: it takes no arguments for Bakta and can't serve here. Images that serve are oschwengers/bakta, which is Bakta's own, and the BioContainers image biocontainers/bakta (JobCommand: [bakta])
+  Database.MongoDBName is missing: the name of the database
+  Database.MongoHost is missing: the host of MongoDB; or set the environment variable MONGODB_URI to its whole connection string
+  the environment variable MongoPassword is missing: the password of Database.MongoUser
+  Objectstorage.S3.Endpoint is missing: the URL of the object storage, as in http://minio:9000
+  the environment variable AWS_ACCESS_KEY_ID is missing: the name of the key for the object storage
+  the environment variable AWS_SECRET_ACCESS_KEY is missing: the key for the object storage
+  K8sNamespace is missing: the namespace that jobs run in
+  BaktaDatabasePVCName is missing: the volume claim that holds Bakta's database
+  UpdateService.Name is missing: the service that a job tells its news to
+  UpdateService.Port is missing: the port of that service`
+	if err == nil {
+		t.Fatal("it was taken")
+	}
+	if diff := cmp.Diff(want, err.Error()); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestNeeds(t *testing.T) {
+	none := func(string) string { return "" }
+	for _, row := range []struct {
+		name  string
+		file  string
+		env   map[string]string
+		needs []Need
+		fails string
+	}{
+		{name: "nothing needed"},
+		{name: "database as a whole", env: map[string]string{"MONGODB_URI": "mongodb://u:p@a:1,b:2/bakta?x=y"}, needs: []Need{Mongo}},
+		{name: "database as a whole without a name", env: map[string]string{"MONGODB_URI": "mongodb://a:1"}, needs: []Need{Mongo}, fails: "Database.MongoDBName"},
+		{name: "database as a whole, named by its key", file: "Database: {URI: \"mongodb://a\", MongoDBName: x}", needs: []Need{Mongo}},
+		{name: "no database URI", env: map[string]string{"MONGODB_URI": "http://hunter2"}, fails: "Database.URI must begin with mongodb://"},
+		{name: "database without a user", file: "Database: {MongoHost: a, MongoDBName: x}", needs: []Need{Mongo}},
+		{name: "unset", needs: []Need{S3Store}, fails: "UserBucket"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			env := none
+			if row.env != nil {
+				env = func(name string) string { return row.env[name] }
+			}
+			_, _, err := parse("f.yaml", []byte(row.file), env, row.needs)
+			if (err != nil) != (row.fails != "") || err != nil && !strings.Contains(err.Error(), row.fails) {
+				t.Errorf("err = %v, want one with %q", err, row.fails)
+			}
+			if err != nil && strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("the message tells the secret: %v", err)
+			}
+		})
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	cfg, warnings, err := parse("f.yaml", []byte(complete), environment(map[string]string{
+		"PORT": "9999", "MONGODB_URI": "mongodb://u:p%40@h/other", "AWS_SECRET_ACCESS_KEY": "key\n"}), everything)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Listen != ":9999" || cfg.Database.ConnectionString() != "mongodb://u:p%40@h/other" || cfg.Database.Name() != "bakta" {
+		t.Errorf("got %q, %q, %q", cfg.Listen, cfg.Database.ConnectionString().Reveal(), cfg.Database.Name())
+	}
+	if cfg.Objectstorage.S3.SecretKey != "key" {
+		t.Errorf("the key is %q", cfg.Objectstorage.S3.SecretKey.Reveal())
+	}
+	want := []string{"the environment variable AWS_SECRET_ACCESS_KEY ends in a line break, which is left out"}
+	if diff := cmp.Diff(want, shown(warnings)); diff != "" {
+		t.Errorf("warnings (-want +got)\n%s", diff)
+	}
+}
+
+func TestOldJobImage(t *testing.T) {
+	for image, serves := range map[string]bool{
+		"bakta-web-job":                          false,
+		"x/bakta-web-job:v1":                     false,
+		"host:5000/x/bakta-web-job:v1@sha256:aa": false,
+		"oschwengers/bakta":                      true,
+		"biocontainers/bakta:1.12.2--pyhdfd78af": true,
+		"x/bakta-web-job/stand-in:1":             true,
+	} {
+		_, _, err := parse("f.yaml", []byte("JobContainer: "+image), environment(nil), nil)
+		if (err == nil) != serves {
+			t.Errorf("%s: err = %v", image, err)
+		}
+	}
+}
+
+func TestLoadNoFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	if _, _, err := Load(path, environment(nil)); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "--configfile") {
+		t.Errorf("err = %v", err)
+	}
+	if err := os.WriteFile(path, make([]byte, maxFile+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Load(path, environment(nil)); err == nil || !strings.Contains(err.Error(), "larger than") {
+		t.Errorf("err = %v", err)
+	}
+}
+
+func TestPathFrom(t *testing.T) {
+	for _, row := range []struct {
+		args  string
+		want  string
+		fails bool
+	}{
+		{args: "", want: "./config/config.yaml"},
+		{args: "-c a.yaml", want: "a.yaml"},
+		{args: "--configfile a.yaml", want: "a.yaml"},
+		{args: "--configfile=a.yaml", want: "a.yaml"},
+		{args: "-c", fails: true},
+		{args: "--other", fails: true},
+		{args: "a.yaml", fails: true},
+		{args: "-h", fails: true},
+	} {
+		var out strings.Builder
+		got, err := PathFrom("submit", strings.Fields(row.args), &out)
+		if got != row.want || (err != nil) != row.fails {
+			t.Errorf("%q: %q, %v", row.args, got, err)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	older, err := os.ReadFile("testdata/older.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, seed := range []string{string(older), complete, "", "- a", "a: &a [*a]", "a: &a {b: *a}", "<<: {a: b}", "? [a]\n: b",
+		"JobCommand: !!binary aGk=", "Job: &j {CPU: *j}", "\xff", "a: b: c", "Listen: 1\nlisten: 2"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		cfg, _, err := parse("f.yaml", content, environment(nil), everything)
+		if err == nil {
+			if cfg.ExpiryTime <= 0 || cfg.Threads() < 1 || len(cfg.JobCommand) == 0 || cfg.Objectstorage.S3.UserBucket == "" {
+				t.Errorf("taken, but wrong: %+v", cfg)
+			}
+		} else if e := (*Error)(nil); !errors.As(err, &e) || len(e.Problems) == 0 {
+			t.Errorf("no problem is named: %v", err)
+		}
+	})
+}

@@ -1,0 +1,72 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func TestParseQuantity(t *testing.T) {
+	for text, want := range map[string]int64{
+		"4": 4000, "+4": 4000, "0": 0, "500m": 500, "0.5": 500, ".5": 500, "5.": 5000, "1k": 1e6, "4000Mi": 4000 << 20 * 1000,
+		"4G": 4e12, "1e3": 1e6, "1E3": 1e6, "12e-1": 1200, "1n": 1, "1500u": 2, "8Pi": 8 << 50 * 1000,
+		"": -1, "four": -1, "-1": -1, "1 Gi": -1, "1MB": -1, "1mi": -1, "9Pi": -1, "1E": -1, "8Ei": -1, "1e99": -1, "1e": -1, ".": -1,
+		"NaN": -1, "0x10": -1, "1_000": -1,
+	} {
+		q, err := ParseQuantity(text)
+		if (err != nil) != (want < 0) || err == nil && (q.Milli() != want || q.String() != text) {
+			t.Errorf("ParseQuantity(%q) = %d, %v; want %d", text, q.Milli(), err, want)
+		}
+	}
+}
+
+func TestParseDuration(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"0": 0, "34560": 34560 * time.Second, "-5": -5 * time.Second, "720h": 720 * time.Hour, "1h30m": 90 * time.Minute,
+		"30d": 720 * time.Hour, "0d": 0, "1d1s": 24*time.Hour + time.Second,
+	} {
+		if got, err := parseDuration(text); err != nil || got != want {
+			t.Errorf("parseDuration(%q) = %v, %v; want %v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "d", "30 d", "1.5d", "-1d", "1d-1h", "5w", "9223372036854775807", "106752d", "106751d24h", "1e3", "1dd", "1dh"} {
+		if got, err := parseDuration(text); err == nil {
+			t.Errorf("parseDuration(%q) = %v", text, got)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		want := time.Duration(rapid.Int64Range(0, int64(100*365*day)).Draw(t, "duration"))
+		if got, err := parseDuration(want.String()); err != nil || got != want {
+			t.Errorf("%s was read as %s, %v", want, got, err)
+		}
+	})
+}
+
+func TestSecretShowsNowhere(t *testing.T) {
+	const hidden = "hunter2"
+	cfg := Default()
+	cfg.Database.Password, cfg.Database.URI = hidden, "mongodb://u:"+hidden+"@h"
+	cfg.Objectstorage.S3.AccessKey, cfg.Objectstorage.S3.SecretKey = hidden, hidden
+	var out bytes.Buffer
+	fmt.Fprintf(&out, "%v %+v %#v %s %q", cfg, cfg, cfg, cfg.Database.Password, cfg.Database.Password)
+	if err := json.NewEncoder(&out).Encode(cfg); err != nil {
+		t.Fatal(err)
+	}
+	slog.New(slog.NewJSONHandler(&out, nil)).Info("text", "config", cfg, "secret", cfg.Database.Password, "uri", cfg.Database.ConnectionString())
+	slog.New(slog.NewTextHandler(&out, nil)).Info("text", "config", cfg, "secret", cfg.Database.Password)
+	if strings.Contains(out.String(), hidden) {
+		t.Errorf("the secret shows:\n%s", &out)
+	}
+	if !strings.Contains(out.String(), redacted) {
+		t.Errorf("nothing says that there is a secret:\n%s", &out)
+	}
+	if cfg.Database.Password.Reveal() != hidden {
+		t.Errorf("Reveal returns %q", cfg.Database.Password.Reveal())
+	}
+}
