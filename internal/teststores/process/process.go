@@ -1,0 +1,100 @@
+// Package process runs programs that must not outlive the process that started them.
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// Process is a running child. Its output goes to a log file.
+type Process struct {
+	cmd    *exec.Cmd
+	log    string
+	exited chan struct{} // closed when it has ended and been waited for
+}
+
+// Start starts a program with its output in the log file. The program gets a process group of its own, so that
+// Ctrl-C in a terminal ends the tests first and what they stand on afterwards.
+func Start(log, program string, args ...string) (*Process, error) {
+	out, err := os.Create(log)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	p := &Process{cmd: exec.Command(program, args...), log: log, exited: make(chan struct{})}
+	p.cmd.Stdout, p.cmd.Stderr = out, out
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	dieWithParent(p.cmd.SysProcAttr)
+
+	started := make(chan error)
+	go func() {
+		// The kernel sends the death signal when the thread that started the child ends, not the process. This
+		// thread stays with the child until it is gone.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := p.cmd.Start()
+		started <- err
+		if err == nil {
+			_ = p.cmd.Wait() // how it ended stands in cmd.ProcessState
+			close(p.exited)
+		}
+	}()
+	if err := <-started; err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Exited is closed when the program has ended.
+func (p *Process) Exited() <-chan struct{} { return p.exited }
+
+// PID returns the program's process id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// ExitCode returns the exit code of a program that has ended, -1 if a signal ended it.
+func (p *Process) ExitCode() int { return p.cmd.ProcessState.ExitCode() }
+
+// Err returns how the program ended and the end of what it said.
+func (p *Process) Err() error {
+	select {
+	case <-p.exited:
+		return fmt.Errorf("%s ended (%s): %s", p.cmd.Path, p.cmd.ProcessState, p.Tail())
+	default:
+		return nil
+	}
+}
+
+// Tail returns the last 2 KB of the program's output.
+func (p *Process) Tail() string {
+	said, err := os.ReadFile(p.log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(said[max(0, len(said)-2048):])
+}
+
+// Stop asks the program to end, and kills it when it has not done so within the grace period. It returns when
+// the program is gone.
+func (p *Process) Stop(grace time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	select {
+	case <-p.exited:
+		return nil
+	case <-ctx.Done():
+	}
+	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	<-p.exited
+	return fmt.Errorf("%s did not end within %s and was killed", p.cmd.Path, grace)
+}
