@@ -1,24 +1,36 @@
 // Package stage is what happens inside a job's run, wherever that is: inputs are brought (In), the stages'
 // programs run one after the other with their output kept (Run), and results, logs and the manifest are
-// stored (Out). A pod runs the three in containers of their own, local mode in one process.
+// stored (Out). A pod runs the three in containers of their own, local mode runs In and Out in the backend's
+// process and each stage's program under a process of its own.
+//
+// Every step may be cut off anywhere and run again. What a step has done is kept in small files below the
+// run's directory that are written whole or not at all, so the next step, and the same step once more, go by
+// what is complete.
 package stage
 
 import (
+	"encoding/json"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
+// ManifestVersion is the version of the manifest's form that this package writes and reads.
+const ManifestVersion = 1
+
 // Manifest is the commit point of a run: the last object that it writes, and the only one that is believed.
 // What it names is complete.
 type Manifest struct {
+	Version int          `json:"version"` // ManifestVersion
 	Job     string       `json:"job"`
 	Run     int          `json:"run"`
 	Outcome Outcome      `json:"outcome"`
-	Failure *job.Failure `json:"failure,omitempty"`
-	Stages  []Result     `json:"stages"`
-	Files   []job.File   `json:"files"` // result files
-	Logs    []job.File   `json:"logs"`  // one for each stage that wrote one
+	Failure *job.Failure `json:"failure,omitempty"` // set exactly when the outcome is Failed
+	Stages  []Result     `json:"stages"`            // all of the run's stages, in order
+	Files   []job.File   `json:"files"`             // result files
+	Logs    []job.File   `json:"logs"`              // one for each stage that wrote one
 }
 
 // Outcome is how a run ended.
@@ -38,4 +50,107 @@ type Result struct {
 	Ended    time.Time       `json:"ended,omitzero"`
 	ExitCode int             `json:"exit_code"`        // -1 when it did not exit by itself
 	Signal   string          `json:"signal,omitempty"` // what ended it, if a signal did
+}
+
+// MaxManifest is the largest manifest that is written or read, in bytes.
+const MaxManifest = 1 << 20
+
+// ReadManifest reads a manifest. It is an error when the bytes are no manifest of a version that is known.
+// What the manifest says is not verified; Check does that.
+func ReadManifest(b []byte) (Manifest, error) {
+	if len(b) > MaxManifest {
+		return Manifest{}, fmt.Errorf("the manifest has %d bytes, at most %d are allowed", len(b), MaxManifest)
+	}
+	// The version first: another version's fields may mean other things.
+	var form struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(b, &form); err != nil {
+		return Manifest{}, fmt.Errorf("reading the manifest: %w", err)
+	}
+	if form.Version != ManifestVersion {
+		return Manifest{}, fmt.Errorf("the manifest is of version %d, only %d is known", form.Version, ManifestVersion)
+	}
+	var m Manifest
+	if err := json.Unmarshal(b, &m); err != nil {
+		return Manifest{}, fmt.Errorf("reading the manifest: %w", err)
+	}
+	return m, nil
+}
+
+// Check reports why a manifest is not the outcome of that job's run, given all objects below the run's prefix:
+// it is another run's, it contradicts itself, or a file that it names is not there as it was written.
+func Check(m Manifest, id string, run int, stored []job.File) error {
+	if m.Version != ManifestVersion {
+		return fmt.Errorf("manifest: version %d is not known", m.Version)
+	}
+	if m.Job != id || m.Run != run {
+		return fmt.Errorf("manifest: it is of run %d of job %q, not of run %d of job %q", m.Run, m.Job, run, id)
+	}
+	if err := m.consistent(); err != nil {
+		return fmt.Errorf("manifest: %w", err)
+	}
+	there := make(map[string]job.File, len(stored))
+	for _, f := range stored {
+		there[f.Key] = f
+	}
+	prefix := job.RunPrefix(id, run)
+	for _, list := range [][]job.File{m.Files, m.Logs} {
+		names := make(map[string]bool, len(list))
+		for _, f := range list {
+			is, found := there[f.Key]
+			switch {
+			case f.Name == "" || names[f.Name]:
+				return fmt.Errorf("manifest: a file called %q stands there twice, or has no name", f.Name)
+			case !strings.HasPrefix(f.Key, prefix) || f.Key == job.ManifestKey(id, run):
+				return fmt.Errorf("manifest: %q is no file of this run", f.Key)
+			case !found:
+				return fmt.Errorf("manifest: %q is not there", f.Key)
+			case is.Size != f.Size || is.ETag != f.ETag || f.ETag == "":
+				return fmt.Errorf("manifest: %q has size %d and ETag %q, the object %d and %q", f.Key, f.Size, f.ETag, is.Size, is.ETag)
+			}
+			names[f.Name] = true
+		}
+	}
+	return nil
+}
+
+// consistent reports what a manifest says that can't all be so.
+func (m Manifest) consistent() error {
+	if len(m.Stages) == 0 {
+		return fmt.Errorf("it names no stages")
+	}
+	stages := make(map[string]bool, len(m.Stages))
+	succeeded := 0
+	for _, s := range m.Stages {
+		if s.Name == "" || stages[s.Name] {
+			return fmt.Errorf("a stage %q stands there twice, or has no name", s.Name)
+		}
+		stages[s.Name] = true
+		switch s.Status {
+		case job.StageSucceeded:
+			succeeded++
+		case job.StagePending, job.StageFailed:
+		default:
+			return fmt.Errorf("stage %s ended as %q", s.Name, s.Status)
+		}
+	}
+	for _, f := range m.Logs {
+		if !stages[f.Name] {
+			return fmt.Errorf("a log of %q, which is no stage", f.Name)
+		}
+	}
+	switch m.Outcome {
+	case Succeeded:
+		if m.Failure != nil || succeeded != len(m.Stages) {
+			return fmt.Errorf("it succeeded, yet not all of its stages did")
+		}
+	case Failed:
+		if m.Failure == nil || m.Failure.Code == "" || m.Failure.Message == "" {
+			return fmt.Errorf("it failed without a reason")
+		}
+	default:
+		return fmt.Errorf("the outcome %q is not known", m.Outcome)
+	}
+	return nil
 }

@@ -1,13 +1,21 @@
 package stage
 
-import "github.com/ag-computational-bio/bakta-web-backend/lib/job"
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+)
 
 // Spec is all that a run needs to know. It is written where others can read it (a Job's pod template, a
 // directory of local mode), so it holds no secret and no presigned link.
 type Spec struct {
 	Job     string      `json:"job"`
 	Run     int         `json:"run"`
-	Dir     string      `json:"dir"`    // the run's working directory; empty at the start
+	Dir     string      `json:"dir"`    // the run's working directory, absolute; empty at the start
 	Inputs  []job.Input `json:"inputs"` // brought to Dir/in/<Name>
 	Stages  []Command   `json:"stages"` // in order
 	Results []Expected  `json:"results"`
@@ -17,13 +25,156 @@ type Spec struct {
 type Command struct {
 	Stage string   `json:"stage"`
 	Title string   `json:"title"` // its log begins with "<Title> Command: …"
-	Argv  []string `json:"argv"`  // program first; no shell reads it
+	Argv  []string `json:"argv"`  // program first, a path or a name on PATH; no shell reads it
 	Env   []string `json:"env"`   // NAME=value, on top of what the process has
 }
 
 // Expected is a file that the stages may leave behind.
 type Expected struct {
 	Ending   string `json:"ending"`
-	Path     string `json:"path"`     // where it lies under Dir
+	Path     string `json:"path"`     // where it lies under Dir, below the output directory of the stage that writes it last
 	Required bool   `json:"required"` // without it the run has failed
 }
+
+// Bounds of a spec. They keep a spec from growing past what a pod template takes, and a run from uploading
+// without end.
+const (
+	maxSpec   = 256 << 10 // bytes of JSON
+	maxInputs = 64
+	maxStages = 16
+	maxFiles  = 256
+)
+
+var (
+	stageName  = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
+	endingName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+)
+
+// ReadSpec reads a spec from JSON and validates it.
+func ReadSpec(b []byte) (Spec, error) {
+	var s Spec
+	if len(b) > maxSpec {
+		return s, fmt.Errorf("the spec has %d bytes, at most %d are allowed", len(b), maxSpec)
+	}
+	if err := json.Unmarshal(b, &s); err != nil {
+		return s, fmt.Errorf("reading the spec: %w", err)
+	}
+	return s, s.Validate()
+}
+
+// Validate reports what makes a spec unusable. Names become file names and object keys, so they must not
+// reach out of the directory or the prefix that they belong to.
+func (s Spec) Validate() error {
+	if id, err := job.ParseID(s.Job); err != nil || id != s.Job {
+		return fmt.Errorf("spec: %q is no job id", s.Job)
+	}
+	if s.Run < 1 {
+		return fmt.Errorf("spec: run %d; runs are numbered from 1", s.Run)
+	}
+	if !filepath.IsAbs(s.Dir) || filepath.Clean(s.Dir) == "/" {
+		return fmt.Errorf("spec: %q is no absolute path of a directory", s.Dir)
+	}
+	if len(s.Inputs) > maxInputs || len(s.Stages) > maxStages || len(s.Results) > maxFiles {
+		return fmt.Errorf("spec: too many inputs, stages or results (%d, %d, %d)", len(s.Inputs), len(s.Stages), len(s.Results))
+	}
+	seen := make(map[string]bool)
+	once := func(what, name string) error {
+		if seen[what+name] {
+			return fmt.Errorf("spec: %s %q stands there twice", what, name)
+		}
+		seen[what+name] = true
+		return nil
+	}
+	for _, in := range s.Inputs {
+		if !stageName.MatchString(in.Kind) || !endingName.MatchString(in.Name) || in.Size < 0 || in.ETag == "" {
+			return fmt.Errorf("spec: input %q with name %q, size %d and ETag %q", in.Kind, in.Name, in.Size, in.ETag)
+		}
+		if err := once("input", in.Name); err != nil {
+			return err
+		}
+	}
+	if len(s.Stages) == 0 {
+		return fmt.Errorf("spec: no stages")
+	}
+	for _, c := range s.Stages {
+		if err := c.Validate(); err != nil {
+			return fmt.Errorf("spec: %w", err)
+		}
+		if err := once("stage", c.Stage); err != nil {
+			return err
+		}
+	}
+	for _, r := range s.Results {
+		if !endingName.MatchString(r.Ending) || !filepath.IsLocal(r.Path) || !seen["stage"+writer(r)] {
+			return fmt.Errorf("spec: result %q at %q, which is no file of a stage's output directory", r.Ending, r.Path)
+		}
+		if err := once("result", r.Ending); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Validate reports what makes a command unusable.
+func (c Command) Validate() error {
+	if !stageName.MatchString(c.Stage) {
+		return fmt.Errorf("%q is no name of a stage", c.Stage)
+	}
+	if len(c.Argv) == 0 || c.Argv[0] == "" {
+		return fmt.Errorf("stage %s: no program", c.Stage)
+	}
+	for _, list := range [][]string{c.Argv, c.Env} {
+		for _, s := range list {
+			if strings.ContainsRune(s, 0) {
+				return fmt.Errorf("stage %s: %q holds a NUL", c.Stage, s)
+			}
+		}
+	}
+	for _, e := range c.Env {
+		if strings.IndexByte(e, '=') < 1 {
+			return fmt.Errorf("stage %s: %q is no NAME=value", c.Stage, e)
+		}
+	}
+	return nil
+}
+
+// writer returns the stage whose output directory holds the result.
+func writer(r Expected) string {
+	rest, ok := strings.CutPrefix(filepath.ToSlash(filepath.Clean(r.Path)), outputs+"/")
+	if !ok {
+		return ""
+	}
+	name, _, ok := strings.Cut(rest, "/")
+	if !ok {
+		return ""
+	}
+	return name
+}
+
+// Dir is a run's working directory. Everything that a command line names lies in it at a place of its own.
+type Dir string
+
+// The directories in it.
+const (
+	inputs  = "in"
+	outputs = "out"
+	temps   = "tmp"
+	logs    = "log"
+	states  = "state"
+)
+
+// Input is where In puts the input of that name.
+func (d Dir) Input(name string) string { return filepath.Join(string(d), inputs, name) }
+
+// Output is the directory that a stage writes its results to. Run makes it, empty, before it starts the stage.
+func (d Dir) Output(stage string) string { return filepath.Join(string(d), outputs, stage) }
+
+// Temp is the directory for temporary files, and the working directory of every program. Run empties it
+// before it starts a stage.
+func (d Dir) Temp() string { return filepath.Join(string(d), temps) }
+
+// Log is the file with what a stage printed.
+func (d Dir) Log(stage string) string { return filepath.Join(string(d), logs, stage+".log") }
+
+// state is the file with the record of that name.
+func (d Dir) state(name string) string { return filepath.Join(string(d), states, name+".json") }

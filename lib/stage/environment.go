@@ -1,0 +1,59 @@
+package stage
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// mark is the variable by which a run's processes are known, wherever they go.
+const mark = "BAKTA_WEB_RUN_DIR"
+
+// markOf returns the mark of the run in that directory, as it stands in an environment.
+func markOf(d Dir) string { return mark + "=" + filepath.Clean(string(d)) }
+
+// carried are the variables that programs may need to be found, to find their own parts, and to speak the
+// right language. LC_… is carried, too.
+var carried = []string{
+	"PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ",
+	"LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PERL5LIB", "CONDA_PREFIX", "CONDA_DEFAULT_ENV",
+	"XDG_CACHE_HOME", "MPLCONFIGDIR", "FONTCONFIG_PATH", "FONTCONFIG_FILE",
+}
+
+// Environment returns the part of an environment that a stage's program gets on a machine that it shares with
+// the backend: what programs need, and nothing that the backend was given for itself.
+func Environment(environ []string) []string {
+	return pick(environ, func(name string) bool {
+		return slices.Contains(carried, name) || strings.HasPrefix(name, "LC_")
+	})
+}
+
+// ImageEnvironment returns the part of an environment that a stage's program gets in a container of its own:
+// all that its image sets, which only the image's maker knows the meaning of, less what looks like a credential.
+// A stage's container is given none; this is for the deployment that gives it one by mistake.
+func ImageEnvironment(environ []string) []string {
+	return pick(environ, func(name string) bool {
+		name = strings.ToUpper(name)
+		for _, word := range []string{"SECRET", "PASSWORD", "PASSWD", "TOKEN", "CREDENTIAL", "ACCESS_KEY", "ACCESSKEY", "PRIVATE_KEY"} {
+			if strings.Contains(name, word) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func pick(environ []string, keep func(name string) bool) []string {
+	var kept []string
+	for _, e := range environ {
+		if name, _, ok := strings.Cut(e, "="); ok && name != "" && keep(name) {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+// environ returns the environment of a run's program. Of a name that stands there twice the last counts.
+func environ(d Dir, base, own []string) []string {
+	return slices.Concat(base, []string{"TMPDIR=" + d.Temp()}, own, []string{markOf(d)})
+}

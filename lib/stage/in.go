@@ -1,0 +1,126 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+)
+
+// In makes the run's directory and brings the inputs into it, exactly those that were pinned at the start.
+//
+// The failure is set when the inputs can never be had, and is recorded, so that the stages do nothing and Out
+// tells it. An error means that there is no verdict yet (storage is away, the disk is full): In can be called
+// again. Once it has brought all inputs, or has recorded a failure, another call changes nothing.
+func In(ctx context.Context, files Files, s Spec) (*job.Failure, error) {
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	d := Dir(s.Dir)
+	if err := makeDirs(d); err != nil {
+		return nil, fmt.Errorf("making the run's directory: %w", err)
+	}
+	var rec inputRecord
+	found, err := read(d, inputState, &rec)
+	if err != nil {
+		return nil, err
+	}
+	if found {
+		if rec.Job != s.Job || rec.Run != s.Run || !slices.Equal(rec.Inputs, s.Inputs) {
+			return nil, fmt.Errorf("%s is the directory of run %d of job %s", s.Dir, rec.Run, rec.Job)
+		}
+		return rec.Failure, nil
+	}
+	rec = inputRecord{Job: s.Job, Run: s.Run, Inputs: s.Inputs}
+	for _, in := range s.Inputs {
+		if rec.Failure, err = bring(ctx, files, s, in); err != nil {
+			return nil, fmt.Errorf("bringing the input %s: %w", in.Kind, err)
+		}
+		if rec.Failure != nil {
+			break
+		}
+	}
+	return rec.Failure, write(d, inputState, rec)
+}
+
+// makeDirs makes the run's directories, those that are missing.
+func makeDirs(d Dir) error {
+	for _, name := range []string{"", inputs, outputs, temps, logs, states} {
+		path := filepath.Join(string(d), name)
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			return err
+		}
+		if name == "" {
+			continue // it may be a volume that belongs to somebody else
+		}
+		// Each stage's container may run as another user. On a machine that is shared with others, the directory
+		// that holds this one keeps them out.
+		if err := os.Chmod(path, 0o777); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bring brings one input to its place.
+func bring(ctx context.Context, files Files, s Spec, in job.Input) (*job.Failure, error) {
+	path := Dir(s.Dir).Input(in.Name)
+	_, err := retry(ctx, patienceIn, in.Size, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, download(ctx, files, job.UploadKey(s.Job, in.Kind), in, path)
+	})
+	switch {
+	case job.Is(err, job.NotFound):
+		return badInput("The uploaded %s was changed or removed after the job was started. Create a new job, upload the file again and start that.", words(in.Kind)), nil
+	case err != nil:
+		return nil, err
+	}
+	return nil, nil
+}
+
+// download copies an object to a file, which appears whole or not at all.
+func download(ctx context.Context, files Files, key string, in job.Input, path string) error {
+	content, is, err := files.Open(ctx, key, in.ETag)
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	if is.ETag != in.ETag || is.Size != in.Size {
+		return job.Errorf(job.NotFound, "%s has size %d and ETag %s in place of %d and %s", key, is.Size, is.ETag, in.Size, in.ETag)
+	}
+	part := path + ".part"
+	if err := os.RemoveAll(part); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	// One byte more than there should be shows that there is too much.
+	n, err := io.Copy(f, io.LimitReader(content, in.Size+1))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if n != in.Size {
+		return fmt.Errorf("%s came with %d bytes in place of %d", key, n, in.Size)
+	}
+	return os.Rename(part, path)
+}
+
+// words says what kind of upload it is.
+func words(kind string) string {
+	if kind == workflow.GenomeFASTA {
+		return "genome"
+	}
+	return strings.ReplaceAll(kind, "_", " ")
+}
+
+func badInput(format string, args ...any) *job.Failure {
+	return &job.Failure{Code: job.BadInput, Message: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,185 @@
+package stage
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+)
+
+const (
+	// maxFile bounds what is uploaded as one file, in bytes: the most that S3 copies or puts at once.
+	maxFile = 5 << 30
+	// parallel is how many files are uploaded at a time.
+	parallel = 4
+)
+
+// Out stores what the run leaves behind: the result files, each stage's log, and last of all the manifest,
+// which it returns. A run that failed has a manifest, too. An error means that none was written: something
+// could not be uploaded, or the run has not begun. Out can be called again; every call uploads to a place of
+// its own, so what an earlier manifest names stays as it was, and the last manifest counts.
+//
+// Of a run that failed, the results of the stages that succeeded are kept.
+func Out(ctx context.Context, files Files, s Spec) (Manifest, error) {
+	if err := s.Validate(); err != nil {
+		return Manifest{}, err
+	}
+	m, err := verdict(s)
+	if err != nil {
+		return Manifest{}, err
+	}
+	found, err := m.collect(s)
+	if err != nil {
+		return Manifest{}, err
+	}
+	prefix := job.RunPrefix(s.Job, s.Run) + strings.ToLower(rand.Text()) + "/"
+	m.Files, m.Logs = make([]job.File, len(found)), []job.File{}
+	uploads := make([]upload, 0, len(found)+len(s.Stages))
+	for i, r := range found {
+		uploads = append(uploads, upload{name: r.Ending, path: r.Path, key: prefix + "results/result." + r.Ending, to: &m.Files[i]})
+	}
+	stored := make([]job.File, len(s.Stages))
+	for i, c := range s.Stages {
+		path := filepath.Join(logs, c.Stage+".log")
+		if there(Dir(s.Dir), path) == nil {
+			uploads = append(uploads, upload{name: c.Stage, path: path, key: prefix + "logs/" + c.Stage + ".log", to: &stored[i]})
+		}
+	}
+	group, each := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for _, u := range uploads {
+		group.Go(func() error { return u.run(each, files, Dir(s.Dir)) })
+	}
+	if err := group.Wait(); err != nil {
+		return Manifest{}, err
+	}
+	for _, f := range stored {
+		if f.Key != "" {
+			m.Logs = append(m.Logs, f)
+		}
+	}
+	return m, m.store(ctx, files)
+}
+
+// verdict returns the run's manifest as far as its records tell it.
+func verdict(s Spec) (Manifest, error) {
+	m := Manifest{Version: ManifestVersion, Job: s.Job, Run: s.Run, Outcome: Succeeded}
+	var in inputRecord
+	begun, err := read(Dir(s.Dir), inputState, &in)
+	if err == nil && (!begun || in.Job != s.Job || in.Run != s.Run) {
+		err = errors.New("the inputs have not been brought")
+	}
+	if err != nil {
+		return m, fmt.Errorf("run %d of job %s: %w", s.Run, s.Job, err)
+	}
+	m.Failure = in.Failure
+	for _, c := range s.Stages {
+		rec, _, err := readStage(Dir(s.Dir), c.Stage)
+		if err != nil {
+			return m, err
+		}
+		if m.Failure != nil && !rec.over() {
+			rec.Result = Result{Name: c.Stage, Status: job.StagePending}
+		} else if !rec.over() || rec.Status == job.StageFailed && rec.Failure == nil {
+			rec.Status, rec.ExitCode = job.StageFailed, -1
+			rec.Failure = &job.Failure{Code: job.Internal, Stage: c.Stage,
+				Message: fmt.Sprintf("%s did not run to its end. This is not a fault of your data; please tell the operators.", c.Title)}
+		}
+		if m.Failure == nil && rec.Failure != nil {
+			m.Failure = rec.Failure
+		}
+		m.Stages = append(m.Stages, rec.Result)
+	}
+	if m.Failure != nil {
+		m.Outcome = Failed
+	}
+	return m, nil
+}
+
+// collect returns the results that are to be stored. It fails the run when one that must be there is not.
+func (m *Manifest) collect(s Spec) ([]Expected, error) {
+	done := make(map[string]bool, len(m.Stages))
+	for _, r := range m.Stages {
+		done[r.Name] = r.Status == job.StageSucceeded
+	}
+	var found []Expected
+	var missing []string
+	for _, r := range s.Results {
+		if !done[writer(r)] {
+			continue
+		}
+		switch err := there(Dir(s.Dir), r.Path); {
+		case err == nil:
+			found = append(found, r)
+		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, errIrregular):
+			return nil, fmt.Errorf("looking for the result %s: %w", r.Ending, err)
+		case r.Required:
+			missing = append(missing, filepath.Base(r.Path))
+		}
+	}
+	if len(missing) > 0 && m.Failure == nil {
+		last := s.Stages[len(s.Stages)-1]
+		m.Outcome = Failed
+		m.Failure = &job.Failure{Code: job.Internal, Stage: last.Stage,
+			Message: fmt.Sprintf("%s ended without an error, but did not leave what it should have: %s. This is not a fault of your data; please tell the operators.", last.Title, strings.Join(missing, ", "))}
+	}
+	return found, nil
+}
+
+// upload is one file on its way.
+type upload struct {
+	name string    // the name of the job.File
+	path string    // below the run's directory
+	key  string    // where it goes
+	to   *job.File // what became of it
+}
+
+func (u upload) run(ctx context.Context, files Files, d Dir) error {
+	f, info, err := openRegular(d, u.path)
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", u.path, err)
+	}
+	defer f.Close()
+	size := info.Size()
+	*u.to, err = retry(ctx, patienceOut, size, func(ctx context.Context) (job.File, error) {
+		// Not the file itself but so much of it, however it may grow, and from its beginning each time.
+		stored, err := files.Put(ctx, u.key, io.NewSectionReader(f, 0, size), size)
+		if err == nil && (stored.Size != size || stored.ETag == "") {
+			err = fmt.Errorf("%d bytes with ETag %q were stored in place of %d", stored.Size, stored.ETag, size)
+		}
+		return stored, err
+	})
+	if err != nil {
+		return fmt.Errorf("storing %s: %w", u.path, err)
+	}
+	u.to.Name, u.to.Key = u.name, u.key
+	return nil
+}
+
+// store writes the manifest to its place in the bucket. From then on the run has an outcome.
+func (m Manifest) store(ctx context.Context, files Files) error {
+	content, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	if len(content) > MaxManifest {
+		return fmt.Errorf("the manifest has %d bytes, at most %d are allowed", len(content), MaxManifest)
+	}
+	_, err = retry(ctx, patienceOut, int64(len(content)), func(ctx context.Context) (job.File, error) {
+		return files.Put(ctx, job.ManifestKey(m.Job, m.Run), bytes.NewReader(content), int64(len(content)))
+	})
+	if err != nil {
+		return fmt.Errorf("storing the manifest: %w", err)
+	}
+	return nil
+}

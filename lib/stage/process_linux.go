@@ -1,0 +1,246 @@
+package stage
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// attributes puts the program into a process group of its own. The kernel kills it when the thread that
+// started it ends: that is the last resort when this process is killed outright, and it reaches the program
+// but not the program's own children.
+func attributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// runnable returns nil: this system can run programs the way Run does.
+func runnable() error { return nil }
+
+// signalGroup sends a signal to a process group. It is no error that there is none.
+func signalGroup(group int, s syscall.Signal) { unix.Kill(-group, s) }
+
+// signalName returns the signal's name, such as SIGKILL.
+func signalName(s syscall.Signal) string { return unix.SignalName(s) }
+
+// awaitExit waits until the process has exited and leaves it unreaped, so its id and that of its group can't
+// be given to anybody else yet.
+func awaitExit(pid int) error {
+	for {
+		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// identity is a process for good: ids are used again, the pair of an id and a start time is not.
+type identity struct {
+	PID   int    `json:"pid"`
+	Start uint64 `json:"start"` // clock ticks since the machine started
+	Boot  string `json:"boot"`  // which start of the machine that was
+}
+
+// identify returns the identity of a process that exists.
+func identify(pid int) (identity, error) {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return identity{}, err
+	}
+	s, err := stat(pid)
+	if err != nil {
+		return identity{}, err
+	}
+	return identity{PID: pid, Start: s.start, Boot: strings.TrimSpace(string(boot))}, nil
+}
+
+// exists reports whether that process still exists, be it as a zombie.
+func (i identity) exists() bool {
+	now, err := identify(i.PID)
+	return err == nil && i.PID > 0 && now == i
+}
+
+type processStat struct {
+	parent int
+	group  int
+	start  uint64
+}
+
+// stat reads /proc/<pid>/stat.
+func stat(pid int) (processStat, error) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return processStat{}, err
+	}
+	// The second field is the program's name in brackets, which may itself hold blanks and brackets.
+	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	if len(fields) < 20 {
+		return processStat{}, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))
+	}
+	var s processStat
+	var errs [3]error
+	s.parent, errs[0] = strconv.Atoi(fields[1])
+	s.group, errs[1] = strconv.Atoi(fields[2])
+	s.start, errs[2] = strconv.ParseUint(fields[19], 10, 64)
+	return s, errors.Join(errs[:]...)
+}
+
+// pids lists all processes.
+func pids() ([]int, error) {
+	d, err := os.Open("/proc")
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(-1)
+	var ids []int
+	for _, name := range names {
+		if id, err := strconv.Atoi(name); err == nil {
+			ids = append(ids, id)
+		}
+	}
+	return ids, err
+}
+
+// adopt makes this process the parent of all its descendants that lose theirs, so that none of them gets out
+// of sight by leaving its process group.
+func adopt() error {
+	return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+}
+
+// killChildren kills all children of this process, and theirs as they become its own, until there are none.
+func killChildren(within time.Duration) error {
+	self := os.Getpid()
+	for deadline := time.Now().Add(within); ; {
+		all, err := pids()
+		if err != nil {
+			return err
+		}
+		for _, pid := range all {
+			if s, err := stat(pid); err == nil && s.parent == self {
+				// Nobody else waits for children of this process, so the id stays this child's until it is reaped
+				// below.
+				unix.Kill(pid, unix.SIGKILL)
+			}
+		}
+		for {
+			pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
+			if err == unix.ECHILD {
+				return nil
+			}
+			if err == nil && pid == 0 {
+				break // alive, all of them
+			}
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("processes that the stage left behind can't be killed")
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// KillLeft kills all that still runs of the run in that directory, and returns when it is gone. It is for a
+// run whose stager is dead: the program's process group, if its leader is still the process that was recorded,
+// and every process with the run's mark in its environment, which descendants inherit wherever they go.
+// Processes of other users are not seen, nor is one that has wiped its environment and left the group.
+func KillLeft(dir string, within time.Duration) error {
+	d := Dir(dir)
+	clean := 0
+	for deadline := time.Now().Add(within); ; {
+		left := killGroups(d)
+		n, err := killMarked(d)
+		if err != nil {
+			return fmt.Errorf("looking for processes of the run in %s: %w", dir, err)
+		}
+		// A process may fork while the others are looked at, and the child stand where the look has been; so
+		// once is not enough.
+		if left+n == 0 {
+			if clean++; clean == 2 {
+				return nil
+			}
+			continue
+		}
+		clean = 0
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%d processes of the run in %s can't be killed", left+n, dir)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// killGroups kills the process groups of the run's stages and returns how many of their leaders live.
+func killGroups(d Dir) int {
+	left := 0
+	entries, _ := os.ReadDir(string(d) + "/" + states)
+	for _, e := range entries {
+		name, ok := strings.CutPrefix(strings.TrimSuffix(e.Name(), ".json"), stagePrefix)
+		if !ok {
+			continue
+		}
+		rec, found, err := readStage(d, name)
+		// A group whose leader is gone, even if it still has members, can't be told from another's with the
+		// same number; its members carry the mark.
+		if err == nil && found && !rec.over() && rec.Process.exists() && !zombie(rec.Process.PID) {
+			left++
+			signalGroup(rec.Process.PID, unix.SIGKILL)
+		}
+	}
+	return left
+}
+
+// zombie reports whether a process is dead and waits to be reaped.
+func zombie(pid int) bool {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return true
+	}
+	rest := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	return len(rest) > 0 && (rest[0] == "Z" || rest[0] == "X")
+}
+
+// killMarked kills the processes with the run's mark and returns how many it met.
+func killMarked(d Dir) (int, error) {
+	mark := []byte(markOf(d))
+	all, err := pids()
+	if err != nil {
+		return 0, err
+	}
+	self, met := os.Getpid(), 0
+	for _, pid := range all {
+		if pid == self || !marked(pid, mark) {
+			continue
+		}
+		// The handle is taken before the second look: it is of the process that was looked at, or of one that
+		// is gone, and never of one that has taken the id since.
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err != nil {
+			continue
+		}
+		if marked(pid, mark) {
+			met++
+			unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
+		}
+		unix.Close(fd)
+	}
+	return met, nil
+}
+
+// marked reports whether the mark stands in the environment with which the process began. Zombies have none.
+func marked(pid int, mark []byte) bool {
+	environ, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+	if err != nil {
+		return false
+	}
+	for entry := range bytes.SplitSeq(environ, []byte{0}) {
+		if bytes.Equal(entry, mark) {
+			return true
+		}
+	}
+	return false
+}

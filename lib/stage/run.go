@@ -1,0 +1,374 @@
+package stage
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+)
+
+// Options say how Run runs a program. The zero value of each is a sensible choice.
+type Options struct {
+	Environ []string      // the environment that the program gets, see Environment; Run adds TMPDIR and a mark
+	Stdout  io.Writer     // gets a copy of the program's stdout; nil for none
+	Stderr  io.Writer     // gets a copy of the program's stderr; nil for none
+	Grace   time.Duration // from SIGTERM to SIGKILL when ctx ends; DefaultGrace if zero
+	MaxLog  int64         // size in bytes at which the log is cut; DefaultMaxLog if zero
+
+	// Alone says that this process does nothing else. Then whatever the program leaves behind is killed, even
+	// if it left the program's process group: this process adopts it.
+	Alone bool
+}
+
+const (
+	// DefaultGrace is how long a program has to end after SIGTERM.
+	DefaultGrace = 5 * time.Second
+	// DefaultMaxLog bounds the log of a stage, in bytes.
+	DefaultMaxLog = 64 << 20
+
+	// drain is how long the rest of the output is waited for after the program and its group are gone. Only a
+	// process that left the group can make it last.
+	drain = 2 * time.Second
+	// killing is how long it may take until killed processes are gone.
+	killing = 5 * time.Second
+)
+
+// Run runs the program of one stage to its end and records how it ended; it is no error when the program
+// fails. An error means that there is no verdict: ctx ended before the program did, or this machine could not
+// do its part (no space, no processes); then the stage can be run again. A stage after one that failed, or
+// after inputs that can't be had, does nothing and stays pending.
+//
+// A stage that has run to its end is not run again: its record is the last thing written, when nothing of it
+// ran any more. One that was cut off runs again from the beginning, with an empty output directory, an empty
+// directory for temporary files and a new log, so that nothing of two executions is mixed.
+//
+// The program leads a process group of its own. When it has exited, or ctx has ended and the grace with it,
+// the whole group is killed: annotation tools start others that run on without them.
+func Run(ctx context.Context, c Command, dir string, o Options) (Result, error) {
+	if err := c.Validate(); err != nil {
+		return Result{}, err
+	}
+	if err := runnable(); err != nil {
+		return Result{}, fmt.Errorf("stage %s: %w", c.Stage, err)
+	}
+	if ctx.Err() != nil {
+		return Result{}, fmt.Errorf("stage %s: %w", c.Stage, context.Cause(ctx))
+	}
+	d := Dir(dir)
+	rec, blocked, err := before(d, c.Stage)
+	if err != nil {
+		return Result{}, err
+	}
+	if rec.over() || blocked {
+		return rec.Result, nil
+	}
+	if err := prepare(d, c.Stage); err != nil {
+		return Result{}, fmt.Errorf("preparing stage %s: %w", c.Stage, err)
+	}
+	rec, err = execute(ctx, c, d, o)
+	if err != nil {
+		return Result{}, fmt.Errorf("stage %s: %w", c.Stage, err)
+	}
+	if err := write(d, stagePrefix+c.Stage, rec); err != nil {
+		return Result{}, err
+	}
+	return rec.Result, nil
+}
+
+// before returns the stage's record and whether what came before it keeps it from running.
+func before(d Dir, stage string) (stageRecord, bool, error) {
+	rec, _, err := readStage(d, stage)
+	if err != nil || rec.over() {
+		return rec, false, err
+	}
+	var in inputRecord
+	found, err := read(d, inputState, &in)
+	if err != nil {
+		return rec, false, err
+	}
+	if !found {
+		return rec, false, fmt.Errorf("stage %s: the inputs have not been brought", stage)
+	}
+	blocked := in.Failure != nil
+	entries, err := os.ReadDir(filepath.Join(string(d), states))
+	if err != nil {
+		return rec, false, err
+	}
+	for _, e := range entries {
+		name, ok := strings.CutPrefix(strings.TrimSuffix(e.Name(), ".json"), stagePrefix)
+		if !ok || name == stage {
+			continue
+		}
+		other, _, err := readStage(d, name)
+		if err != nil {
+			return rec, false, err
+		}
+		blocked = blocked || other.Status == job.StageFailed
+	}
+	return rec, blocked, nil
+}
+
+// prepare gives the stage an empty output directory and an empty directory for temporary files.
+func prepare(d Dir, stage string) error {
+	if err := removeAll(d.Output(stage)); err != nil {
+		return err
+	}
+	if err := os.Mkdir(d.Output(stage), 0o777); err != nil {
+		return err
+	}
+	left, err := os.ReadDir(d.Temp())
+	if err != nil {
+		return err
+	}
+	for _, e := range left {
+		if err := removeAll(filepath.Join(d.Temp(), e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeAll is os.RemoveAll for trees that hold directories which their owner has closed to himself.
+func removeAll(path string) error {
+	err := os.RemoveAll(path)
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	filepath.WalkDir(path, func(path string, e fs.DirEntry, err error) error {
+		if e != nil && e.IsDir() {
+			os.Chmod(path, 0o700)
+		}
+		return nil
+	})
+	return os.RemoveAll(path)
+}
+
+// execute runs the program and returns what is to be recorded of its end.
+func execute(ctx context.Context, c Command, d Dir, o Options) (stageRecord, error) {
+	log, err := createLog(d, c.Stage)
+	if err != nil {
+		return stageRecord{}, fmt.Errorf("making the log: %w", err)
+	}
+	defer log.Close()
+	limit := cmp.Or(o.MaxLog, DefaultMaxLog)
+	out := &recorder{log: log, left: limit, limit: limit}
+	stderr := &tail{}
+	stdout, errout := &stream{to: out, copy: o.Stdout}, &stream{to: out, copy: o.Stderr, tail: stderr}
+	fmt.Fprintf(stdout, "%s Command: %s\n", c.Title, quote(c.Argv))
+
+	p := &program{grace: cmp.Or(o.Grace, DefaultGrace), alone: o.Alone}
+	p.cmd = exec.Command(c.Argv[0], c.Argv[1:]...)
+	p.cmd.Dir = d.Temp()
+	p.cmd.Env = environ(d, o.Environ, c.Env)
+	p.cmd.SysProcAttr = attributes()
+
+	if o.Alone {
+		if err := adopt(); err != nil {
+			return stageRecord{}, fmt.Errorf("becoming the parent of orphans: %w", err)
+		}
+	}
+	rec := stageRecord{Result: Result{Name: c.Stage, Status: job.StageRunning, Started: now()}}
+	p.note = func(pid int) (err error) {
+		if rec.Process, err = identify(pid); err != nil {
+			return err
+		}
+		return write(d, stagePrefix+c.Stage, rec)
+	}
+	err = p.start(stdout, errout)
+	if unstartable(err) {
+		rec.Status, rec.ExitCode, rec.Ended = job.StageFailed, -1, now()
+		rec.Failure = &job.Failure{Code: job.BadImage, Stage: c.Stage,
+			Message: fmt.Sprintf("%s could not be started: %s. This is not a fault of your data; please tell the operators.", c.Title, cause(err))}
+		fmt.Fprintf(errout, "%s\n", rec.Failure.Message)
+		return rec, nil
+	}
+	if err != nil {
+		return stageRecord{}, fmt.Errorf("starting %s: %w", c.Argv[0], err)
+	}
+	interrupted, err := p.wait(ctx)
+	if err != nil {
+		return stageRecord{}, err
+	}
+	if interrupted {
+		return stageRecord{}, fmt.Errorf("cut off: %w", context.Cause(ctx))
+	}
+	if out.err != nil && o.Stderr != nil {
+		fmt.Fprintf(o.Stderr, "the log of stage %s is not whole: %v\n", c.Stage, out.err)
+	}
+	rec.Ended, rec.Status = now(), job.StageSucceeded
+	if rec.ExitCode, rec.Signal = p.status(); rec.ExitCode != 0 {
+		rec.Status = job.StageFailed
+		rec.Failure = explain(c, rec.Result, stderr.kept)
+	}
+	return rec, nil
+}
+
+// program is a running program with its process group and its two pipes.
+type program struct {
+	cmd   *exec.Cmd
+	note  func(pid int) error // notes down which process the program is
+	grace time.Duration
+	alone bool
+
+	mu      sync.Mutex
+	reaped  bool          // the group's number may be another's
+	exited  chan struct{} // closed when the program is reaped and its group killed
+	err     error         // set before exited is closed: why there is no verdict
+	reading sync.WaitGroup
+	pipes   []*os.File
+}
+
+// start starts the program. Its stdin is empty.
+func (p *program) start(stdout, stderr *stream) error {
+	defer func() { // the program's ends of the pipes are not this process's
+		for _, w := range []io.Writer{p.cmd.Stdout, p.cmd.Stderr} {
+			if f, ok := w.(*os.File); ok {
+				f.Close()
+			}
+		}
+	}()
+	readers := []*stream{stdout, stderr}
+	for _, to := range []*io.Writer{&p.cmd.Stdout, &p.cmd.Stderr} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			p.closePipes()
+			return err
+		}
+		*to = w
+		p.pipes = append(p.pipes, r)
+	}
+	p.exited = make(chan struct{})
+	started := make(chan error, 1)
+	go p.attend(started)
+	if err := <-started; err != nil {
+		p.closePipes()
+		return err
+	}
+	for i, r := range p.pipes {
+		p.reading.Go(func() {
+			io.Copy(struct{ io.Writer }{readers[i]}, r)
+			readers[i].flush()
+		})
+	}
+	return nil
+}
+
+// attend starts the program and waits for its exit, on one thread all the while: the kernel takes the end of
+// the thread that started a program for the end of its parent (see attributes), and Go ends threads as it
+// likes.
+func (p *program) attend(started chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := p.cmd.Start(); err != nil {
+		started <- err
+		return
+	}
+	started <- nil
+	defer close(p.exited)
+	// Killed before this is written, this process leaves a program that nobody has noted down. The kernel then
+	// kills it (see attributes), and its mark gives it away.
+	if p.err = p.note(p.cmd.Process.Pid); p.err != nil {
+		p.kill()
+	}
+	// The group is killed while its leader is a zombie: its number is still its own.
+	if err := awaitExit(p.cmd.Process.Pid); err != nil {
+		p.err = errors.Join(p.err, err)
+	}
+	p.kill()
+	p.mu.Lock()
+	p.reaped = true
+	p.mu.Unlock()
+	var exit *exec.ExitError
+	if err := p.cmd.Wait(); err != nil && !errors.As(err, &exit) {
+		p.err = errors.Join(p.err, err)
+	}
+}
+
+// wait returns when the program has exited, its group is gone and its output is read. When ctx ends first, the
+// group is told to end, then killed, and wait reports that it was interrupted.
+func (p *program) wait(ctx context.Context) (interrupted bool, err error) {
+	select {
+	case <-p.exited:
+	case <-ctx.Done():
+		interrupted = true
+		p.signal(syscall.SIGTERM)
+		grace := time.NewTimer(p.grace)
+		defer grace.Stop()
+		select {
+		case <-p.exited:
+		case <-grace.C:
+			p.kill()
+			<-p.exited
+		}
+	}
+	err = p.err
+	if p.alone {
+		err = errors.Join(err, killChildren(killing))
+	}
+	// A process that got away may hold the pipes open for as long as it likes.
+	for _, r := range p.pipes {
+		r.SetReadDeadline(time.Now().Add(drain))
+	}
+	p.reading.Wait()
+	p.closePipes()
+	return interrupted, err
+}
+
+// kill kills the program's process group.
+func (p *program) kill() { p.signal(syscall.SIGKILL) }
+
+func (p *program) signal(s syscall.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.reaped {
+		signalGroup(p.cmd.Process.Pid, s)
+	}
+}
+
+func (p *program) closePipes() {
+	for _, r := range p.pipes {
+		r.Close()
+	}
+}
+
+// status returns the exit code, or -1 and the signal that ended the program.
+func (p *program) status() (code int, signal string) {
+	if s, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && s.Signaled() {
+		return -1, signalName(s.Signal())
+	}
+	return p.cmd.ProcessState.ExitCode(), ""
+}
+
+// unstartable reports whether starting failed because of the program itself: it is not there, or it is
+// nothing that can be run. Trying again would not help.
+func unstartable(err error) bool {
+	for _, e := range []error{exec.ErrNotFound, exec.ErrDot, fs.ErrNotExist, fs.ErrPermission, syscall.ENOEXEC, syscall.ENOTDIR, syscall.EISDIR, syscall.ELOOP} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// cause returns what went wrong in starting a program, without the name of the system call.
+func cause(err error) string {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return fmt.Sprintf("%s: %v", path.Path, path.Err)
+	}
+	return err.Error()
+}
+
+func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
