@@ -6,11 +6,12 @@ import (
 	"strings"
 )
 
-// mark is the variable by which a run's processes are known, wherever they go.
+// mark is the variable of Mark.
 const mark = "BAKTA_WEB_RUN_DIR"
 
-// markOf returns the mark of the run in that directory, as it stands in an environment.
-func markOf(d Dir) string { return mark + "=" + filepath.Clean(string(d)) }
+// Mark returns the NAME=value by which the processes of the run in that directory are known. Run adds it to the
+// environment of programs, which pass it on to all that they start; KillLeft goes by it.
+func Mark(dir string) string { return mark + "=" + filepath.Clean(dir) }
 
 // carried are the variables that programs may need to be found, to find their own parts, and to speak the
 // right language. LC_… is carried, too.
@@ -55,5 +56,5 @@ func pick(environ []string, keep func(name string) bool) []string {
 
 // environ returns the environment of a run's program. Of a name that stands there twice the last counts.
 func environ(d Dir, base, own []string) []string {
-	return slices.Concat(base, []string{"TMPDIR=" + d.Temp()}, own, []string{markOf(d)})
+	return slices.Concat(base, []string{"TMPDIR=" + d.Temp()}, own, []string{Mark(string(d))})
 }

@@ -46,6 +46,9 @@ func (s *stream) Write(b []byte) (int, error) {
 	if s.tail != nil {
 		s.tail.Write(b)
 	}
+	if s.to.full() {
+		return n, nil
+	}
 	s.partial = append(s.partial, b...)
 	end := bytes.LastIndexByte(s.partial, '\n') + 1
 	if end == 0 && len(s.partial) >= maxPartial {
@@ -69,7 +72,7 @@ func (s *stream) flush() {
 func (s *stream) emit(b []byte) {
 	s.to.mu.Lock()
 	defer s.to.mu.Unlock()
-	if s.to.left > 0 && s.copy != nil {
+	if s.copy != nil {
 		if _, err := s.copy.Write(b); err != nil {
 			s.copy = nil // whoever read it is gone
 		}
@@ -77,9 +80,16 @@ func (s *stream) emit(b []byte) {
 	s.to.append(b)
 }
 
+// full reports whether the output has reached the log's limit. What comes after that goes nowhere.
+func (r *recorder) full() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.left <= 0
+}
+
 // append writes to the log, up to its limit. The caller holds the lock.
 func (r *recorder) append(b []byte) {
-	if r.left <= 0 || r.err != nil {
+	if r.left <= 0 {
 		return
 	}
 	part := b
@@ -87,6 +97,9 @@ func (r *recorder) append(b []byte) {
 		part = part[:r.left]
 	}
 	r.left -= int64(len(part))
+	if r.err != nil {
+		return
+	}
 	_, r.err = r.log.Write(part)
 	if r.err == nil && r.left == 0 {
 		_, r.err = fmt.Fprintf(r.log, "\n[The output is longer than %d bytes. The rest of it is left out of this log.]\n", r.limit)

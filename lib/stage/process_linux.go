@@ -206,7 +206,7 @@ func zombie(pid int) bool {
 
 // killMarked kills the processes with the run's mark and returns how many it met.
 func killMarked(d Dir) (int, error) {
-	mark := []byte(markOf(d))
+	mark := []byte(Mark(string(d)))
 	all, err := pids()
 	if err != nil {
 		return 0, err

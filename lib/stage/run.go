@@ -27,6 +27,10 @@ type Options struct {
 	Grace   time.Duration // from SIGTERM to SIGKILL when ctx ends; DefaultGrace if zero
 	MaxLog  int64         // size in bytes at which the log is cut; DefaultMaxLog if zero
 
+	// Gone is closed when nobody is left to wait for the program: then it is killed at once, without grace. Nil
+	// for never.
+	Gone <-chan struct{}
+
 	// Alone says that this process does nothing else. Then whatever the program leaves behind is killed, even
 	// if it left the program's process group: this process adopts it.
 	Alone bool
@@ -197,12 +201,8 @@ func execute(ctx context.Context, c Command, d Dir, o Options) (stageRecord, err
 	if err != nil {
 		return stageRecord{}, fmt.Errorf("starting %s: %w", c.Argv[0], err)
 	}
-	interrupted, err := p.wait(ctx)
-	if err != nil {
+	if err := p.wait(ctx, o.Gone); err != nil {
 		return stageRecord{}, err
-	}
-	if interrupted {
-		return stageRecord{}, fmt.Errorf("cut off: %w", context.Cause(ctx))
 	}
 	if out.err != nil && o.Stderr != nil {
 		fmt.Fprintf(o.Stderr, "the log of stage %s is not whole: %v\n", c.Stage, out.err)
@@ -296,24 +296,18 @@ func (p *program) attend(started chan<- error) {
 	}
 }
 
-// wait returns when the program has exited, its group is gone and its output is read. When ctx ends first, the
-// group is told to end, then killed, and wait reports that it was interrupted.
-func (p *program) wait(ctx context.Context) (interrupted bool, err error) {
-	select {
-	case <-p.exited:
-	case <-ctx.Done():
-		interrupted = true
-		p.signal(syscall.SIGTERM)
-		grace := time.NewTimer(p.grace)
-		defer grace.Stop()
-		select {
-		case <-p.exited:
-		case <-grace.C:
-			p.kill()
-			<-p.exited
-		}
+// errGone is why a program is killed that nobody waits for.
+var errGone = errors.New("whoever waited for it is gone")
+
+// wait returns when the program has exited, its group is gone and its output is read. It is an error when ctx
+// ended or gone was closed before that: then the group was told to end, and killed.
+func (p *program) wait(ctx context.Context, gone <-chan struct{}) error {
+	cut := p.await(ctx, gone)
+	if cut != nil {
+		p.kill()
+		<-p.exited
 	}
-	err = p.err
+	err := p.err
 	if p.alone {
 		err = errors.Join(err, killChildren(killing))
 	}
@@ -323,7 +317,31 @@ func (p *program) wait(ctx context.Context) (interrupted bool, err error) {
 	}
 	p.reading.Wait()
 	p.closePipes()
-	return interrupted, err
+	if cut != nil {
+		err = errors.Join(fmt.Errorf("cut off: %w", cut), err)
+	}
+	return err
+}
+
+// await returns nil when the program has exited by itself. Else it returns why the program must not run on,
+// after the program was given its grace if it is due one.
+func (p *program) await(ctx context.Context, gone <-chan struct{}) error {
+	select {
+	case <-p.exited:
+		return nil
+	case <-gone:
+		return errGone
+	case <-ctx.Done():
+	}
+	p.signal(syscall.SIGTERM)
+	grace := time.NewTimer(p.grace)
+	defer grace.Stop()
+	select {
+	case <-p.exited:
+	case <-gone:
+	case <-grace.C:
+	}
+	return context.Cause(ctx)
 }
 
 // kill kills the program's process group.
