@@ -1,0 +1,167 @@
+package client
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"google.golang.org/grpc/codes"
+)
+
+// Error is what a server answered in place of a success.
+type Error struct {
+	Status  int        // of HTTP
+	Code    codes.Code // of gRPC, as the API's errors carry it; codes.Unknown when the answer had none
+	Message string     // for people
+}
+
+// Error returns the message.
+func (e *Error) Error() string { return e.Message }
+
+// CodeOf returns the code of the *Error in err's chain; codes.OK when there is none.
+func CodeOf(err error) codes.Code {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return codes.OK
+}
+
+// Transient reports whether err is of the kind that passes: the same call may succeed later.
+func Transient(err error) bool {
+	var t *transient
+	return errors.As(err, &t)
+}
+
+// transient marks an error after which the same call may succeed.
+type transient struct {
+	err   error
+	after time.Duration // how long the server asks to wait; 0 when it doesn't
+}
+
+func (t *transient) Error() string { return t.err.Error() }
+func (t *transient) Unwrap() error { return t.err }
+
+// refusal makes an error of an answer that is none of success.
+func (c *Client) refusal(response *http.Response, body []byte) error {
+	e := &Error{Status: response.StatusCode, Code: codes.Unknown}
+	var status struct {
+		Code    codes.Code `json:"code"`
+		Message string     `json:"message"`
+	}
+	location, locationErr := response.Location()
+	switch {
+	case locationErr == nil:
+		e.Message = fmt.Sprintf("%s has moved: it points to %s://%s", c.server, location.Scheme, location.Host)
+	case json.Unmarshal(body, &status) == nil && status.Message != "":
+		e.Code, e.Message = status.Code, status.Message
+	default:
+		e.Message = fmt.Sprintf("%s answers %s", c.server, statusText(response.StatusCode))
+		if text := plain(response, body); text != "" {
+			e.Message += ": " + text
+		}
+	}
+	return maybeTransient(e, response)
+}
+
+// storageRefusal makes an error of an answer of the object storage. Such an answer may quote the link that it
+// was asked by, so nothing but its code and message is read.
+func storageRefusal(response *http.Response, body []byte) error {
+	e := &Error{Status: response.StatusCode, Code: codes.Unknown}
+	var answer struct {
+		Code    string
+		Message string
+	}
+	switch {
+	case response.StatusCode == http.StatusRequestEntityTooLarge:
+		e.Message = "the object storage answers that the file is too large"
+	case xml.Unmarshal(body, &answer) == nil && answer.Code != "":
+		e.Message = fmt.Sprintf("the object storage answers %s: %s", answer.Code, answer.Message)
+		if strings.Contains(answer.Message, "expired") || answer.Code == "ExpiredToken" {
+			e.Message = "the link has expired"
+		}
+	default:
+		e.Message = "the object storage answers " + statusText(response.StatusCode)
+	}
+	return maybeTransient(e, response)
+}
+
+func statusText(status int) string {
+	return strings.TrimSpace(strconv.Itoa(status) + " " + http.StatusText(status))
+}
+
+func maybeTransient(e *Error, response *http.Response) error {
+	switch e.Status {
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return &transient{err: e, after: retryAfter(response.Header.Get("Retry-After"))}
+	}
+	return e
+}
+
+// retryAfter reads the header of that name: seconds, or a date.
+func retryAfter(text string) time.Duration {
+	if seconds, err := strconv.Atoi(text); err == nil {
+		return time.Duration(max(0, min(seconds, 24*60*60))) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return max(0, time.Until(at))
+	}
+	return 0
+}
+
+// plain returns the beginning of an answer that is text for people, on one line.
+func plain(response *http.Response, body []byte) string {
+	if !strings.HasPrefix(response.Header.Get("Content-Type"), "text/plain") || !utf8.Valid(body) {
+		return ""
+	}
+	text := strings.Join(strings.Fields(string(body)), " ")
+	if strings.HasPrefix(text, "<") {
+		return "" // a page, or a storage's refusal that quotes the request
+	}
+	if len(text) > maxText {
+		text = strings.ToValidUTF8(text[:maxText], "") + "…"
+	}
+	return text
+}
+
+// unreachable makes an error of a request that got no answer.
+func unreachable(host string, err error) error {
+	err = withoutURL(err)
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) && !isTimeout(err) {
+		return err
+	}
+	said := fmt.Errorf("%s can't be reached: %w", host, err)
+	var certificate *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var lookup *net.DNSError
+	switch {
+	case errors.As(err, &certificate), errors.As(err, &record), errors.As(err, &lookup) && lookup.IsNotFound,
+		strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		return said
+	}
+	return &transient{err: said}
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// withoutURL takes the URL out of an error of net/http: it holds a job's secret, or a signature.
+func withoutURL(err error) error {
+	var u *url.Error
+	for errors.As(err, &u) {
+		err = u.Err
+	}
+	return err
+}

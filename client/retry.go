@@ -1,0 +1,62 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+)
+
+// retry makes an attempt again as long as it fails in a way that passes: until the patience is over, counted
+// from the last attempt that moved something, or after that many tries (0: any number). It returns the last
+// attempt's error, or the context's cause when the context ended.
+func (c *Client) retry(ctx context.Context, tries uint, attempt func() (moved bool, err error)) error {
+	pauses := backoff.NewExponentialBackOff()
+	pauses.InitialInterval = 200 * time.Millisecond
+	pauses.MaxInterval = 10 * time.Second
+	since := time.Now()
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		moved, err := attempt()
+		if err == nil {
+			return struct{}{}, nil
+		}
+		if moved {
+			since = time.Now()
+			pauses.Reset()
+		}
+		var again *transient
+		if !errors.As(err, &again) || time.Since(since)+again.after > c.options.Patience {
+			return struct{}{}, backoff.Permanent(err)
+		}
+		if again.after > 0 {
+			err = &asked{again, &backoff.RetryAfterError{Duration: again.after}}
+		}
+		return struct{}{}, err
+	}, backoff.WithBackOff(pauses), backoff.WithMaxTries(tries), backoff.WithMaxElapsedTime(0), backoff.WithNotify(c.notify))
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		return cause
+	}
+	return unasked(err)
+}
+
+func (c *Client) notify(err error, pause time.Duration) {
+	if c.options.OnRetry != nil {
+		c.options.OnRetry(unasked(err), pause)
+	}
+}
+
+// asked joins an error with the pause that the server asked for, in the words of the backoff library.
+type asked struct {
+	*transient
+	pause *backoff.RetryAfterError
+}
+
+func (a *asked) Unwrap() []error { return []error{a.transient, a.pause} }
+
+func unasked(err error) error {
+	if a := (*asked)(nil); errors.As(err, &a) {
+		return a.transient
+	}
+	return err
+}
