@@ -1,0 +1,21 @@
+// Command stager is what the containers of a job's pod start; see package stager for its command line.
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/stage/stager"
+)
+
+func main() { os.Exit(realMain(context.Background())) }
+
+func realMain(ctx context.Context) int {
+	ctx, stop := stager.Signals(ctx)
+	defer stop()
+	s := stager.Stager{
+		Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Hint: hint,
+	}
+	return s.Main(ctx, os.Args[1:])
+}

@@ -1,0 +1,319 @@
+// Package stager is the command line of lib/stage: what a run's containers start, and what local mode starts
+// for each stage.
+//
+//	stager in   [--spec FILE] [storage flags] [--install DIR]     bring the inputs
+//	stager run  --dir DIR --stage NAME [flags] -- PROGRAM ARG…    run one stage's program
+//	stager out  [--spec FILE] [storage flags] [--hint HOST:PORT]  store results, logs and the manifest
+//	stager install DIR                                            copy this program to DIR/stager
+//
+// Without --spec, the spec is the content of the environment variable STAGER_SPEC.
+//
+// Exit codes: 0, done; also when a stage's program failed or inputs can't be had, because then stage-out tells
+// so and must get its turn. 1, there is no verdict, running the same again may help. 2, wrong usage. 3, only
+// from out, the run failed and its manifest says so.
+package stager
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
+)
+
+// The exit codes.
+const (
+	Done      = 0
+	NoVerdict = 1
+	Usage     = 2
+	RunFailed = 3
+)
+
+// specVariable is the environment variable that holds the spec.
+const specVariable = "STAGER_SPEC"
+
+// Stager is a stager's process as it sees itself.
+type Stager struct {
+	Environ []string
+	Stdin   io.Reader
+	Stdout  io.Writer
+	Stderr  io.Writer
+
+	// Files reaches the object storage. Nil where the stager only runs programs.
+	Files func(Storage) (stage.Files, error)
+	// Hint tells the backend at an address that there is news of a job. Nil for nobody to tell.
+	Hint func(ctx context.Context, address, id string) error
+}
+
+// Storage says where the object storage is. The keys come from the environment, the rest from flags.
+type Storage struct {
+	Endpoint  string // URL
+	Region    string
+	Bucket    string
+	BaseKey   string // prefix of all keys
+	AccessKey string
+	SecretKey string
+}
+
+// hintTime bounds the hint: it saves a user two seconds, and is never worth more.
+const hintTime = 5 * time.Second
+
+// Main runs the stager with its arguments, without the program's name, and returns its exit code. Ctx ends when
+// the process is told to end.
+func (s Stager) Main(ctx context.Context, args []string) int {
+	if len(args) == 0 {
+		args = []string{"help"}
+	}
+	commands := map[string]func(context.Context, []string) (int, error){
+		"in": s.in, "run": s.run, "out": s.out, "install": s.install,
+	}
+	command, ok := commands[args[0]]
+	if !ok {
+		fmt.Fprintln(s.Stderr, "usage: stager in|run|out|install, each with --help")
+		return Usage
+	}
+	code, err := command(ctx, args[1:])
+	var usage usageError
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return Done
+	case errors.As(err, &usage):
+		fmt.Fprintf(s.Stderr, "stager %s: %v\n", args[0], err)
+		return Usage
+	case err != nil:
+		fmt.Fprintf(s.Stderr, "stager %s: %v\n", args[0], err)
+		return NoVerdict
+	}
+	return code
+}
+
+// usageError is an error of whoever wrote the command line.
+type usageError struct{ error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+func (s Stager) in(ctx context.Context, args []string) (int, error) {
+	var t transfer
+	flags := s.flags("in")
+	t.flags(flags)
+	install := flags.String("install", "", "copy this program to `DIR`/stager, too")
+	if err := parse(flags, args, 0); err != nil {
+		return 0, err
+	}
+	spec, files, err := s.prepare(t)
+	if err != nil {
+		return 0, err
+	}
+	if *install != "" {
+		if err := copySelf(*install); err != nil {
+			return 0, err
+		}
+	}
+	failure, err := stage.In(ctx, files, spec)
+	if failure != nil {
+		fmt.Fprintln(s.Stderr, failure.Message)
+	}
+	return Done, err
+}
+
+func (s Stager) out(ctx context.Context, args []string) (int, error) {
+	var t transfer
+	flags := s.flags("out")
+	t.flags(flags)
+	hint := flags.String("hint", "", "tell the backend at `HOST:PORT` when the manifest is stored")
+	if err := parse(flags, args, 0); err != nil {
+		return 0, err
+	}
+	spec, files, err := s.prepare(t)
+	if err != nil {
+		return 0, err
+	}
+	m, err := stage.Out(ctx, files, spec)
+	if err != nil {
+		return 0, err
+	}
+	if *hint != "" && s.Hint != nil {
+		// Whatever comes of it: the manifest stands, and others look for it, too.
+		short, cancel := context.WithTimeout(ctx, hintTime)
+		defer cancel()
+		if err := s.Hint(short, *hint, spec.Job); err != nil {
+			fmt.Fprintf(s.Stderr, "the backend could not be told: %v\n", err)
+		}
+	}
+	if m.Outcome != stage.Succeeded {
+		fmt.Fprintln(s.Stderr, m.Failure.Message)
+		return RunFailed, nil
+	}
+	return Done, nil
+}
+
+func (s Stager) run(ctx context.Context, args []string) (int, error) {
+	var c stage.Command
+	o := stage.Options{Stdout: s.Stdout, Stderr: s.Stderr, Alone: true}
+	flags := s.flags("run")
+	dir := flags.String("dir", "", "the run's `DIR`ectory")
+	flags.StringVar(&c.Stage, "stage", "", "`NAME` of the stage")
+	flags.StringVar(&c.Title, "title", "", "`NAME` of the stage for people; the stage's if not given")
+	flags.Func("env", "`NAME=VALUE` to add to the program's environment; may be given several times", func(e string) error {
+		c.Env = append(c.Env, e)
+		return nil
+	})
+	image := flags.Bool("image-env", false, "pass on this process's environment, as an image sets it, in place of the few variables that programs need")
+	quiet := flags.Bool("quiet", false, "keep the program's output in the log alone")
+	watch := flags.Bool("watch-stdin", false, "kill the program and end when stdin does")
+	flags.DurationVar(&o.Grace, "grace", stage.DefaultGrace, "`TIME` from SIGTERM to SIGKILL")
+	flags.Int64Var(&o.MaxLog, "max-log", stage.DefaultMaxLog, "size of the log in `BYTES` at which it is cut")
+	if err := parse(flags, args, -1); err != nil {
+		return 0, err
+	}
+	c.Argv = flags.Args()
+	if c.Title == "" {
+		c.Title = c.Stage
+	}
+	if !filepath.IsAbs(*dir) {
+		return 0, usagef("--dir %q is no absolute path", *dir)
+	}
+	if err := c.Validate(); err != nil {
+		return 0, usageError{err}
+	}
+	if *quiet {
+		o.Stdout, o.Stderr = nil, nil
+	}
+	o.Environ = stage.Environment(s.Environ)
+	if *image {
+		o.Environ = stage.ImageEnvironment(s.Environ)
+	}
+	if *watch {
+		gone := make(chan struct{})
+		o.Gone = gone
+		go func() {
+			defer close(gone)
+			io.Copy(io.Discard, s.Stdin) // ends when the last holder of the other end has closed it, or died
+		}()
+	}
+	_, err := stage.Run(ctx, c, *dir, o)
+	return Done, err
+}
+
+func (s Stager) install(_ context.Context, args []string) (int, error) {
+	flags := s.flags("install")
+	if err := parse(flags, args, 1); err != nil {
+		return 0, err
+	}
+	return Done, copySelf(flags.Arg(0))
+}
+
+// copySelf puts a copy of this program into a directory, whole or not at all.
+func copySelf(dir string) error {
+	err := func() error {
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		from, err := os.Open(self)
+		if err != nil {
+			return err
+		}
+		defer from.Close()
+		to, err := os.CreateTemp(dir, ".stager-*")
+		if err != nil {
+			return err
+		}
+		defer os.Remove(to.Name()) // fails once it is renamed
+		_, err = io.Copy(to, from)
+		if err == nil {
+			err = to.Chmod(0o755)
+		}
+		if err = errors.Join(err, to.Close()); err != nil {
+			return err
+		}
+		return os.Rename(to.Name(), filepath.Join(dir, "stager"))
+	}()
+	if err != nil {
+		return fmt.Errorf("copying this program to %s: %w", dir, err)
+	}
+	return nil
+}
+
+// transfer is what in and out have in common.
+type transfer struct {
+	spec    string
+	storage Storage
+}
+
+func (t *transfer) flags(f *flag.FlagSet) {
+	f.StringVar(&t.spec, "spec", "", "`FILE` with the run's spec; "+specVariable+" in the environment if not given")
+	f.StringVar(&t.storage.Endpoint, "s3-endpoint", "", "`URL` of the object storage")
+	f.StringVar(&t.storage.Region, "s3-region", "", "`REGION` of the bucket")
+	f.StringVar(&t.storage.Bucket, "s3-bucket", "", "`BUCKET` of all jobs' files")
+	f.StringVar(&t.storage.BaseKey, "s3-base-key", "", "`PREFIX` of all keys in it")
+}
+
+// prepare reads the spec and reaches for the storage.
+func (s Stager) prepare(t transfer) (stage.Spec, stage.Files, error) {
+	text := []byte(s.getenv(specVariable))
+	if t.spec != "" {
+		var err error
+		if text, err = os.ReadFile(t.spec); err != nil {
+			return stage.Spec{}, nil, fmt.Errorf("reading the spec: %w", err)
+		}
+	}
+	spec, err := stage.ReadSpec(text)
+	if err != nil {
+		return stage.Spec{}, nil, usageError{err}
+	}
+	if s.Files == nil {
+		return stage.Spec{}, nil, usagef("this stager knows no object storage")
+	}
+	t.storage.AccessKey, t.storage.SecretKey = s.getenv("AWS_ACCESS_KEY_ID"), s.getenv("AWS_SECRET_ACCESS_KEY")
+	files, err := s.Files(t.storage)
+	if err != nil {
+		return stage.Spec{}, nil, usageError{err}
+	}
+	return spec, files, nil
+}
+
+func (s Stager) flags(name string) *flag.FlagSet {
+	flags := flag.NewFlagSet("stager "+name, flag.ContinueOnError)
+	flags.SetOutput(s.Stderr)
+	return flags
+}
+
+// parse parses a command line that has so many arguments besides its flags; -1 for any number.
+func parse(flags *flag.FlagSet, args []string, want int) error {
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return usageError{err}
+	}
+	if want >= 0 && flags.NArg() != want {
+		return usagef("%d arguments in place of %d: %q", flags.NArg(), want, flags.Args())
+	}
+	return nil
+}
+
+func (s Stager) getenv(name string) string {
+	for _, e := range s.Environ {
+		if value, ok := strings.CutPrefix(e, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// Signals returns a context that ends when this process is told to end. From then on a closed stdout or stderr
+// doesn't end the process either: whoever read the program's output may go before the program does.
+func Signals(ctx context.Context) (context.Context, context.CancelFunc) {
+	// Caught, not ignored: a program inherits what is ignored.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	return signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+}
