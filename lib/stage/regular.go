@@ -73,3 +73,9 @@ func there(dir Dir, path string) error {
 	}
 	return f.Close()
 }
+
+// OpenLog opens what a stage has printed so far. The error is fs.ErrNotExist when it has not begun.
+func OpenLog(dir, stage string) (*os.File, error) {
+	f, _, err := openRegular(Dir(dir), filepath.Join(logs, stage+".log"))
+	return f, err
+}

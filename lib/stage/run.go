@@ -85,7 +85,14 @@ func Run(ctx context.Context, c Command, dir string, o Options) (Result, error) 
 	if err != nil {
 		return Result{}, fmt.Errorf("stage %s: %w", c.Stage, err)
 	}
-	if err := write(d, stagePrefix+c.Stage, rec); err != nil {
+	err = write(d, stagePrefix+c.Stage, rec)
+	if err != nil {
+		// A program that fails because it has filled the disk must not take its reason with it.
+		if emptied := emptyTemp(d); emptied == nil {
+			err = write(d, stagePrefix+c.Stage, rec)
+		}
+	}
+	if err != nil {
 		return Result{}, err
 	}
 	return rec.Result, nil
@@ -126,26 +133,32 @@ func before(d Dir, stage string) (stageRecord, bool, error) {
 
 // prepare gives the stage an empty output directory and an empty directory for temporary files.
 func prepare(d Dir, stage string) error {
-	if err := removeAll(d.Output(stage)); err != nil {
+	if err := Remove(d.Output(stage)); err != nil {
 		return err
 	}
 	if err := os.Mkdir(d.Output(stage), 0o777); err != nil {
 		return err
 	}
+	return emptyTemp(d)
+}
+
+// emptyTemp removes all temporary files.
+func emptyTemp(d Dir) error {
 	left, err := os.ReadDir(d.Temp())
 	if err != nil {
 		return err
 	}
 	for _, e := range left {
-		if err := removeAll(filepath.Join(d.Temp(), e.Name())); err != nil {
+		if err := Remove(filepath.Join(d.Temp(), e.Name())); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// removeAll is os.RemoveAll for trees that hold directories which their owner has closed to himself.
-func removeAll(path string) error {
+// Remove removes a tree that programs have written to: they may have closed directories to themselves. It is no
+// error when there is none.
+func Remove(path string) error {
 	err := os.RemoveAll(path)
 	if !errors.Is(err, fs.ErrPermission) {
 		return err

@@ -316,9 +316,7 @@ func TestRunDoesNotWaitForWhoGotAway(t *testing.T) {
 	if err := KillLeft(dir, 10*time.Second); err != nil {
 		t.Error(err)
 	}
-	if !gone(pid) {
-		t.Errorf("process %d still runs", pid)
-	}
+	await(t, "the end of the process", func() bool { return gone(pid) })
 }
 
 func TestKillLeftAfterTheStagerWasKilled(t *testing.T) {
