@@ -1,0 +1,115 @@
+package function
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+
+	"google.golang.org/grpc/codes"
+)
+
+// NewLogger returns a logger that writes a JSON object a line. To what is logged with a request's context it
+// adds that request's id.
+func NewLogger(w io.Writer, level slog.Leveler) *slog.Logger {
+	return slog.New(contextual{slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})})
+}
+
+// contextual adds the id of the request that the context belongs to.
+type contextual struct{ slog.Handler }
+
+func (h contextual) Handle(ctx context.Context, r slog.Record) error {
+	if c := callOf(ctx); c != nil {
+		r.AddAttrs(slog.String("request", c.id))
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+func (h contextual) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return contextual{h.Handler.WithAttrs(attrs)}
+}
+
+func (h contextual) WithGroup(name string) slog.Handler {
+	return contextual{h.Handler.WithGroup(name)}
+}
+
+// Note adds an attribute to the line that is logged when the request ends. It does nothing where there is no
+// request.
+func Note(ctx context.Context, key string, value any) {
+	if c := callOf(ctx); c != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.notes = append(c.notes, slog.Any(key, value))
+	}
+}
+
+// call collects what is to be logged of a request: one line at its end, whichever way it came.
+type call struct {
+	id string // the request's trace id, or one that was made up
+
+	mu     sync.Mutex // gRPC handlers run beside the goroutine that logs
+	method string     // the gRPC method, however it was called; empty for what is none
+	known  bool       // whether code holds
+	code   codes.Code
+	cause  error
+	stack  []byte
+	notes  []slog.Attr
+}
+
+type callKey struct{}
+
+func callOf(ctx context.Context) *call {
+	c, _ := ctx.Value(callKey{}).(*call)
+	return c
+}
+
+// end records the outcome of a call. The first one counts: it is the nearest to the cause.
+func (c *call) end(code codes.Code, cause error) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.known {
+		c.known, c.code, c.cause = true, code, cause
+	}
+}
+
+// enter records which method is called.
+func (c *call) enter(method string) {
+	if c != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.method = method
+	}
+}
+
+// idOf takes a request's id from its W3C trace context, so that it can be found in what others log of it, too;
+// else it makes one up.
+func idOf(r *http.Request) string {
+	if part := strings.Split(r.Header.Get("Traceparent"), "-"); len(part) >= 4 && len(part[1]) == 32 {
+		if _, err := hex.DecodeString(part[1]); err == nil {
+			return part[1]
+		}
+	}
+	var id [16]byte
+	rand.Read(id[:]) // never fails, see crypto/rand
+	return hex.EncodeToString(id[:])
+}
+
+// loggable is as much of a path as may be logged. Secrets travel in queries, and a client that encodes its
+// question mark has its query in the path.
+func loggable(path string) string {
+	const most = 80
+	for i, c := range []byte(path) {
+		plain := c == '/' || c == '.' || c == '_' || c == '-' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
+		if !plain || i == most {
+			return path[:i] + "…"
+		}
+	}
+	return path
+}

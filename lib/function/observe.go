@@ -1,0 +1,109 @@
+package function
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// observe is around everything: it counts requests in flight, recovers panics, and logs each request in one
+// line when it ends. It logs no query, no header and no body: they hold secrets.
+func (h *Host) observe(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.inFlight.Add(1)
+		defer h.inFlight.Add(-1)
+		began := time.Now()
+		c := &call{id: idOf(r)}
+		r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
+		w.Header().Set("X-Request-Id", c.id)
+		answered := &response{ResponseWriter: w}
+		defer func() {
+			v := recover()
+			if v != nil && v != http.ErrAbortHandler {
+				s := recovered(r.Context(), v)
+				if answered.code == 0 {
+					answer(answered, r, http.StatusInternalServerError, s)
+				}
+			}
+			if r.URL.Path != healthPath {
+				h.report(c, r, answered.code, time.Since(began))
+			}
+			if v == http.ErrAbortHandler {
+				panic(v) // net/http's own way to cut a connection
+			}
+		}()
+		next.ServeHTTP(answered, r)
+	})
+}
+
+// report logs a request.
+func (h *Host) report(c *call, r *http.Request, code int, took time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	level := levelOf(c.code)
+	if !c.known {
+		level = levelOfStatus(code)
+	}
+	if !h.Log.Enabled(r.Context(), level) {
+		return
+	}
+	attrs := []slog.Attr{slog.String("method", r.Method), slog.String("path", loggable(r.URL.Path)), slog.Int("status", code)}
+	if c.method != "" {
+		attrs = append(attrs, slog.String("call", c.method))
+	}
+	if c.known {
+		attrs = append(attrs, slog.String("code", c.code.String()))
+	}
+	attrs = append(attrs, slog.Float64("ms", float64(took.Microseconds())/1000))
+	attrs = append(attrs, c.notes...)
+	if c.cause != nil {
+		attrs = append(attrs, slog.String("error", c.cause.Error()))
+	}
+	if c.stack != nil {
+		attrs = append(attrs, slog.String("stack", string(c.stack)))
+	}
+	h.Log.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+// levelOfStatus is levelOf for what is no call: a page, an unknown path.
+func levelOfStatus(code int) slog.Level {
+	switch {
+	case code >= http.StatusInternalServerError:
+		return slog.LevelError
+	case code >= http.StatusBadRequest:
+		return slog.LevelInfo
+	}
+	return slog.LevelDebug
+}
+
+// response remembers the status that was answered.
+type response struct {
+	http.ResponseWriter
+	code int
+}
+
+func (w *response) WriteHeader(code int) {
+	if w.code == 0 && code >= http.StatusOK {
+		w.code = code
+	}
+	w.ResponseWriter.WriteHeader(code)
+}
+
+func (w *response) Write(b []byte) (int, error) {
+	if w.code == 0 {
+		w.code = http.StatusOK
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// Flush is what gRPC asks of a response.
+func (w *response) Flush() {
+	if w.code == 0 {
+		w.code = http.StatusOK
+	}
+	_ = http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// Unwrap is what http.ResponseController asks of a response.
+func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,105 @@
+package function
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"google.golang.org/grpc/health/grpc_health_v1"
+)
+
+// Limits that keep a slow or greedy client from holding on to what others need.
+const (
+	headerTime = 10 * time.Second // to send a request's header
+	readTime   = time.Minute      // to send all of a request
+	writeTime  = 5 * time.Minute  // to take the answer: a log may be long; Knative allows no more
+	idleTime   = 3 * time.Minute  // longer than clients keep a connection, so that they close it and not we
+	pingTime   = 30 * time.Second // of silence after which a HTTP/2 client is asked whether it is there
+	headerSize = 64 << 10         // bytes
+	streams    = 1000             // requests at once on a connection; Knative sends all of ours over a few
+)
+
+// Run serves on a listener, which it closes, until ctx ends or serving fails. Then it refuses new requests,
+// waits for those in flight as long as Options.Drain says, and closes what AfterDrain named. It returns nil if
+// everything ended in order. A host runs once.
+func (h *Host) Run(ctx context.Context, listener net.Listener) error {
+	if err := h.register(); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	// Requests outlive ctx: they are what is waited for. They are cut off when the waiting ends.
+	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	server := h.server(requests)
+	h.health.SetServingStatus("", grpc_health_v1.HealthCheckResponse_SERVING)
+	h.Log.InfoContext(ctx, "serving", "address", listener.Addr().String(), "after", time.Since(h.began).String())
+
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	var err error
+	select {
+	case <-ctx.Done():
+		err = h.drain(server, cut)
+		<-failed // http.ErrServerClosed
+	case err = <-failed:
+		err = fmt.Errorf("serving %s: %w", listener.Addr(), err)
+	}
+	return errors.Join(err, h.close(ctx))
+}
+
+// server returns the HTTP server. It speaks HTTP/1.1, which probes and browsers do, and HTTP/2 in clear text by
+// prior knowledge, as gRPC and Knative do, on the same port.
+func (h *Host) server(requests context.Context) *http.Server {
+	var handler http.Handler = http.HandlerFunc(h.route)
+	for _, wrap := range slices.Backward(h.Middleware) {
+		handler = wrap(handler)
+	}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Server{
+		Handler:           h.observe(handler),
+		Protocols:         protocols,
+		ReadHeaderTimeout: headerTime,
+		ReadTimeout:       readTime,
+		WriteTimeout:      writeTime,
+		IdleTimeout:       idleTime,
+		MaxHeaderBytes:    headerSize,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: streams, SendPingTimeout: pingTime},
+		BaseContext:       func(net.Listener) context.Context { return requests },
+		ErrorLog:          slog.NewLogLogger(h.Log.Handler(), slog.LevelWarn),
+	}
+}
+
+// drain ends serving. (gRPC's own GracefulStop panics on connections that net/http serves.)
+func (h *Host) drain(server *http.Server, cut func()) error {
+	h.refuse()
+	h.health.Shutdown()
+	h.Log.Info("draining", "requests", h.inFlight.Load())
+	wait, cancel := context.WithTimeout(context.Background(), h.Drain)
+	defer cancel()
+	err := server.Shutdown(wait)
+	if err == nil {
+		return nil
+	}
+	left := h.inFlight.Load()
+	cut()
+	err = errors.Join(fmt.Errorf("waiting for requests in flight: %w", err), server.Close())
+	h.Log.Warn("requests were cut off", "requests", left)
+	return err
+}
+
+// close closes what functions hold.
+func (h *Host) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.Timeout)
+	defer cancel()
+	var errs []error
+	for _, closer := range slices.Backward(h.closers) {
+		errs = append(errs, closer(ctx))
+	}
+	return errors.Join(errs...)
+}
