@@ -31,6 +31,7 @@ type End struct {
 	Stages  []Stage
 	Results []File
 	Logs    []File
-	At      time.Time
-	Expires time.Time
+	At      time.Time // when it was recorded
+	Due     time.Time // when the sweep looks again, in case the run was not released
+	Expires time.Time // from when on the job may be removed
 }

@@ -59,6 +59,8 @@ type Runner interface {
 	Log(ctx context.Context, j job.Job, stage string) (io.ReadCloser, error)
 	// Release frees what the runner kept of a run until its outcome and logs were stored.
 	Release(ctx context.Context, j job.Job) error
+	// Discard ends the job's run and removes its object, outcome or not. It is no error when there is none.
+	Discard(ctx context.Context, j job.Job) error
 	// Stop ends all runs of the job and removes their objects. When it returns nil, nothing of the job goes
 	// on writing. It is no error when there are none.
 	Stop(ctx context.Context, id string) error

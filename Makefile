@@ -1,0 +1,63 @@
+# Every target that a person would call is listed by `make help`.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+export GOFLAGS ?= -buildvcs=false
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+GENOME ?=
+OUT ?= demo
+
+.PHONY: help
+help: ## list what can be done
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-16s %s\n", $$1, $$2 }'
+
+.PHONY: build
+build: ## build the command bin/bakta-web and the functions
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+	cd local && CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o ../bin/ ./cmd/...
+
+bin/bakta-web: FORCE
+	@mkdir -p bin
+	@cd local && CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o ../bin/ ./cmd/bakta-web
+
+.PHONY: demo
+demo: bin/bakta-web ## annotate a genome on this machine (GENOME=file for your own, OUT=directory for the results)
+	@local/demo/run.sh "$(GENOME)" "$(OUT)"
+
+.PHONY: bakta
+bakta: ## set up the real Bakta with a tiny database below .cache/bakta (Debian 12, amd64)
+	bakta/setup.sh .cache/bakta
+
+.PHONY: test
+test: check ## run all tests, with a real MongoDB and a real S3 that this fetches and starts
+	go run ./internal/teststores/cmd/with-stores local/test.sh
+
+.PHONY: check
+check: ## check format, vet, and that generated code is what proto/ says
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	go vet ./...
+	cd local && go vet ./...
+	@$(MAKE) --no-print-directory generate-check
+
+.PHONY: generate
+generate: ## make the generated code anew from proto/
+	tools/generate
+
+.PHONY: generate-check
+generate-check:
+	tools/generate --check
+
+.PHONY: bench
+bench: ## measure the backend against its floor, as ratios
+	go run ./internal/teststores/cmd/with-stores local/bench.sh
+
+.PHONY: clean
+clean: ## remove what was built and fetched
+	chmod -R u+w .cache 2>/dev/null || true
+	rm -rf bin demo .cache
+
+.PHONY: FORCE
+FORCE:
