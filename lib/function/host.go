@@ -72,6 +72,8 @@ type Host struct {
 	health    *health.Server
 	began     time.Time
 
+	registered bool // nothing may be added any more
+
 	inFlight atomic.Int64
 	draining context.Context // ends when no new requests are welcome any more
 	refuse   func()          // ends draining
@@ -100,7 +102,7 @@ func New(o Options) (*Host, error) {
 	})
 	// Panics are recovered on both sides of what others put in between: so it sees a status for a handler's
 	// panic, and may itself panic.
-	interceptors := append([]grpc.UnaryServerInterceptor{recovering}, o.Interceptors...)
+	interceptors := append([]grpc.UnaryServerInterceptor{recovering, h.counting}, o.Interceptors...)
 	h.intercept = chain(append(interceptors, h.translating, recovering)...)
 	h.grpc = grpc.NewServer(
 		grpc.UnaryInterceptor(h.intercept),

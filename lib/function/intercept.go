@@ -62,19 +62,30 @@ func recovered(ctx context.Context, v any) *status.Status {
 	cause := fmt.Errorf("panic: %v", v)
 	c := callOf(ctx)
 	c.end(codes.Internal, cause)
-	if c != nil {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.stack = debug.Stack()
-	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stack = debug.Stack()
 	return statusOf(cause)
+}
+
+// counting says that a call is under way. A gRPC handler may be after its client has gone and its HTTP request
+// has ended, so that one's end is not enough to go by.
+func (h *Host) counting(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	h.inFlight.Add(1)
+	defer h.inFlight.Add(-1)
+	c := callOf(ctx)
+	c.begin()
+	defer h.end(ctx, c)
+	return handler(ctx, request)
 }
 
 // translating gives a call its deadline, and its error the form that the caller sees. It notes for the log
 // which method and job the call is about and how it ended.
 func (h *Host) translating(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	c := callOf(ctx)
-	c.enter(info.FullMethod)
+	c.mu.Lock()
+	c.rpc = info.FullMethod
+	c.mu.Unlock()
 	if id := h.jobOf(info.FullMethod, request); id != "" {
 		Note(ctx, "job", id)
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc/codes"
 )
@@ -49,10 +50,15 @@ func Note(ctx context.Context, key string, value any) {
 
 // call collects what is to be logged of a request: one line at its end, whichever way it came.
 type call struct {
-	id string // the request's trace id, or one that was made up
+	id     string // the request's trace id, or one that was made up
+	began  time.Time
+	method string
+	path   string
 
-	mu     sync.Mutex // gRPC handlers run beside the goroutine that logs
-	method string     // the gRPC method, however it was called; empty for what is none
+	mu     sync.Mutex // gRPC handlers run beside the goroutine that serves HTTP
+	under  int        // how many parts of the request are under way
+	status int        // of HTTP
+	rpc    string     // the gRPC method, however it was called; empty for what is none
 	known  bool       // whether code holds
 	code   codes.Code
 	cause  error
@@ -62,29 +68,32 @@ type call struct {
 
 type callKey struct{}
 
+// callOf returns the request that the context belongs to, or nil.
 func callOf(ctx context.Context) *call {
 	c, _ := ctx.Value(callKey{}).(*call)
 	return c
 }
 
+// begin says that a part of the request is under way: its HTTP side, or the call of a method.
+func (c *call) begin() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.under++
+}
+
+// answered records the status that the request was answered with.
+func (c *call) answered(status int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.status = status
+}
+
 // end records the outcome of a call. The first one counts: it is the nearest to the cause.
 func (c *call) end(code codes.Code, cause error) {
-	if c == nil {
-		return
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.known {
 		c.known, c.code, c.cause = true, code, cause
-	}
-}
-
-// enter records which method is called.
-func (c *call) enter(method string) {
-	if c != nil {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.method = method
 	}
 }
 

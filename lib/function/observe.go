@@ -13,11 +13,11 @@ func (h *Host) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.inFlight.Add(1)
 		defer h.inFlight.Add(-1)
-		began := time.Now()
-		c := &call{id: idOf(r)}
+		c := &call{id: idOf(r), began: time.Now(), method: r.Method, path: loggable(r.URL.Path)}
 		r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
 		w.Header().Set("X-Request-Id", c.id)
 		answered := &response{ResponseWriter: w}
+		c.begin()
 		defer func() {
 			v := recover()
 			if v != nil && v != http.ErrAbortHandler {
@@ -26,9 +26,8 @@ func (h *Host) observe(next http.Handler) http.Handler {
 					answer(answered, r, http.StatusInternalServerError, s)
 				}
 			}
-			if r.URL.Path != healthPath {
-				h.report(c, r, answered.code, time.Since(began))
-			}
+			c.answered(answered.code)
+			h.end(r.Context(), c)
 			if v == http.ErrAbortHandler {
 				panic(v) // net/http's own way to cut a connection
 			}
@@ -37,25 +36,28 @@ func (h *Host) observe(next http.Handler) http.Handler {
 	})
 }
 
-// report logs a request.
-func (h *Host) report(c *call, r *http.Request, code int, took time.Duration) {
+// end logs a request if no part of it is under way any more.
+func (h *Host) end(ctx context.Context, c *call) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	level := levelOf(c.code)
-	if !c.known {
-		level = levelOfStatus(code)
-	}
-	if !h.Log.Enabled(r.Context(), level) {
+	if c.under--; c.under > 0 || c.path == healthPath {
 		return
 	}
-	attrs := []slog.Attr{slog.String("method", r.Method), slog.String("path", loggable(r.URL.Path)), slog.Int("status", code)}
-	if c.method != "" {
-		attrs = append(attrs, slog.String("call", c.method))
+	level := levelOf(c.code)
+	if !c.known {
+		level = levelOfStatus(c.status)
+	}
+	if !h.Log.Enabled(ctx, level) {
+		return
+	}
+	attrs := []slog.Attr{slog.String("method", c.method), slog.String("path", c.path), slog.Int("status", c.status)}
+	if c.rpc != "" {
+		attrs = append(attrs, slog.String("call", c.rpc))
 	}
 	if c.known {
 		attrs = append(attrs, slog.String("code", c.code.String()))
 	}
-	attrs = append(attrs, slog.Float64("ms", float64(took.Microseconds())/1000))
+	attrs = append(attrs, slog.Float64("ms", float64(time.Since(c.began).Microseconds())/1000))
 	attrs = append(attrs, c.notes...)
 	if c.cause != nil {
 		attrs = append(attrs, slog.String("error", c.cause.Error()))
@@ -63,7 +65,7 @@ func (h *Host) report(c *call, r *http.Request, code int, took time.Duration) {
 	if c.stack != nil {
 		attrs = append(attrs, slog.String("stack", string(c.stack)))
 	}
-	h.Log.LogAttrs(r.Context(), level, "request", attrs...)
+	h.Log.LogAttrs(ctx, level, "request", attrs...)
 }
 
 // levelOfStatus is levelOf for what is no call: a page, an unknown path.

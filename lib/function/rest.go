@@ -106,6 +106,9 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Cache-Control", "no-store") // answers hold secrets and links
 	r = r.Clone(r.Context())
+	// Bodies are JSON both ways, whatever the headers say. The generated gateway would complain of odd ones.
+	r.Header.Del("Content-Type")
+	r.Header.Del("Accept")
 	if r.Method == http.MethodHead {
 		r.Method = http.MethodGet // the server leaves the body out
 	}
@@ -137,14 +140,10 @@ func (g *gateway) readQuery(r *http.Request, input protoreflect.MessageDescripto
 	}
 	n := &node{kind: object, fields: make(map[string]*node, len(given))}
 	for name, values := range given {
-		values = slices.Compact(values)
-		if len(values) > 1 {
-			return fmt.Errorf("the query gives %.40q more than once", name)
-		}
-		if !utf8.ValidString(name) || !utf8.ValidString(values[0]) {
-			return errors.New("the query can't be read: its values have to be encoded as UTF-8")
-		}
 		n.fields[name] = &node{kind: text, text: values[0]}
+		if len(slices.Compact(values)) > 1 {
+			n.fields[name] = &node{kind: array}
+		}
 	}
 	known := make(url.Values, len(given))
 	for i := range input.Fields().Len() {
@@ -152,6 +151,12 @@ func (g *gateway) readQuery(r *http.Request, input protoreflect.MessageDescripto
 		name, v := g.json.find(n, field)
 		if v == nil || field.IsList() || field.IsMap() || field.Message() != nil {
 			continue
+		}
+		switch {
+		case v.kind == array:
+			return fmt.Errorf("the query gives %s more than once", name)
+		case !utf8.ValidString(v.text):
+			return fmt.Errorf("%s has to be encoded as UTF-8", name)
 		}
 		value, ok, err := scalar(field, v, name)
 		if err != nil {
@@ -228,8 +233,9 @@ func notAllowed[T any](w http.ResponseWriter, r *http.Request, methods map[strin
 			allowed = append(allowed, http.MethodHead)
 		}
 	}
+	allowed = append(allowed, http.MethodOptions)
 	slices.Sort(allowed)
-	list := strings.Join(append(allowed, http.MethodOptions), ", ")
+	list := strings.Join(allowed, ", ")
 	w.Header().Set("Allow", list)
 	if r.Method == http.MethodOptions {
 		w.WriteHeader(http.StatusNoContent)

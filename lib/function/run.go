@@ -28,19 +28,19 @@ const (
 // waits for those in flight as long as Options.Drain says, and closes what AfterDrain named. It returns nil if
 // everything ended in order. A host runs once.
 func (h *Host) Run(ctx context.Context, listener net.Listener) error {
-	if err := h.register(); err != nil {
+	handler, err := h.Handler()
+	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	// Requests outlive ctx: they are what is waited for. They are cut off when the waiting ends.
 	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	server := h.server(requests)
+	server := h.server(requests, handler)
 	h.health.SetServingStatus("", grpc_health_v1.HealthCheckResponse_SERVING)
 	h.Log.InfoContext(ctx, "serving", "address", listener.Addr().String(), "after", time.Since(h.began).String())
 
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
-	var err error
 	select {
 	case <-ctx.Done():
 		err = h.drain(server, cut)
@@ -51,18 +51,30 @@ func (h *Host) Run(ctx context.Context, listener net.Listener) error {
 	return errors.Join(err, h.close(ctx))
 }
 
-// server returns the HTTP server. It speaks HTTP/1.1, which probes and browsers do, and HTTP/2 in clear text by
-// prior knowledge, as gRPC and Knative do, on the same port.
-func (h *Host) server(requests context.Context) *http.Server {
+// Handler returns all that the host serves, without a port: for tests, and for a program with a server of its
+// own, which must speak HTTP/2 for gRPC. Nothing can be registered after it.
+func (h *Host) Handler() (http.Handler, error) {
+	if !h.registered {
+		h.registered = true
+		if err := h.register(); err != nil {
+			return nil, err
+		}
+	}
 	var handler http.Handler = http.HandlerFunc(h.route)
 	for _, wrap := range slices.Backward(h.Middleware) {
 		handler = wrap(handler)
 	}
+	return h.observe(handler), nil
+}
+
+// server returns the HTTP server. It speaks HTTP/1.1, which probes and browsers do, and HTTP/2 in clear text by
+// prior knowledge, as gRPC and Knative do, on the same port.
+func (h *Host) server(requests context.Context, handler http.Handler) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
-		Handler:           h.observe(handler),
+		Handler:           handler,
 		Protocols:         protocols,
 		ReadHeaderTimeout: headerTime,
 		ReadTimeout:       readTime,
@@ -82,7 +94,7 @@ func (h *Host) drain(server *http.Server, cut func()) error {
 	h.Log.Info("draining", "requests", h.inFlight.Load())
 	wait, cancel := context.WithTimeout(context.Background(), h.Drain)
 	defer cancel()
-	err := server.Shutdown(wait)
+	err := errors.Join(server.Shutdown(wait), h.idle(wait))
 	if err == nil {
 		return nil
 	}
@@ -91,6 +103,20 @@ func (h *Host) drain(server *http.Server, cut func()) error {
 	err = errors.Join(fmt.Errorf("waiting for requests in flight: %w", err), server.Close())
 	h.Log.Warn("requests were cut off", "requests", left)
 	return err
+}
+
+// idle waits until nothing is in flight any more. Shutdown does not wait for a handler whose client has gone.
+func (h *Host) idle(ctx context.Context) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for h.inFlight.Load() > 0 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return nil
 }
 
 // close closes what functions hold.

@@ -93,13 +93,7 @@ func fullMethod(service, name string) string { return "/" + service + "/" + name
 // serving binds a generated handler to its implementation.
 func serving(impl any, handle grpc.MethodHandler) grpc.MethodHandler {
 	return func(_ any, ctx context.Context, decode func(any) error, intercept grpc.UnaryServerInterceptor) (any, error) {
-		return handle(impl, ctx, func(request any) error {
-			if err := decode(request); err != nil {
-				// gRPC calls this internal, but it is the caller's fault.
-				return status.Error(codes.InvalidArgument, "the request is not a valid message")
-			}
-			return nil
-		}, intercept)
+		return handle(impl, ctx, decode, intercept)
 	}
 }
 
