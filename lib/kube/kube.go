@@ -1,0 +1,188 @@
+// Package kube runs jobs as Kubernetes Jobs. One run of a job is one Job, under a name that only this run can
+// have; its pod brings the inputs, runs the workflow's stages one after the other and stores what they leave.
+// The pod's containers that handle what users upload have no credentials, no service account and no network
+// address of ours; the two that reach the storage run no program but our own.
+package kube
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	batchclient "k8s.io/client-go/kubernetes/typed/batch/v1"
+	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
+)
+
+// Options say what the pods of jobs look like and where they run.
+type Options struct {
+	// Specs says what a job's run does. The spec's directory must be RunDir.
+	Specs func(job.Job) (stage.Spec, error)
+
+	Namespace string             // where jobs run
+	Stager    string             // image whose entry point is the stager
+	Programs  map[string]Program // what the stages run in, by the stage's name
+	Databases []Database         // mounted into every stage
+	Storage   Storage            // where inputs come from and results go
+	Hint      string             // HOST:PORT that is told of a stored manifest; nobody if empty
+
+	CPU    Amount // of a stage, in cores
+	Memory Amount // of a stage, in bytes
+	Disk   Amount // of a run, in bytes: inputs, temporary files and results together
+
+	Deadline time.Duration // how long a stage may take
+	Pending  time.Duration // how long a run may wait; a Job that is older than this and Deadline is ended by Kubernetes
+	Keep     time.Duration // how long a Job is kept after its end, for people to look at
+	Retries  int32         // how often Kubernetes starts a pod again that could not do its part
+
+	Queue          string              // local queue of Kueue; none if empty
+	PriorityClass  string              // of pods; the cluster's default if empty
+	NodeSelector   map[string]string   // labels of the machines that may be used
+	Tolerations    []corev1.Toleration // taints of machines that may be used all the same
+	ServiceAccount string              // of pods, which get no token of it; the namespace's default if empty
+	PullSecrets    []string            // names of Secrets for pulling images
+	User           int64               // id of the user and group that all containers run as, above 0; DefaultUser if 0
+	Now            func() time.Time    // time.Now if nil
+}
+
+// Program is what a stage runs in.
+type Program struct {
+	Image        string
+	WritableRoot bool // the image doesn't work with a read-only root file system
+}
+
+// Database is a volume claim whose content stages read.
+type Database struct {
+	Claim string
+	Path  string // where it is mounted, absolute
+}
+
+// Storage is the object storage as pods reach it.
+type Storage struct {
+	Endpoint  string // URL
+	Region    string
+	Bucket    string
+	BaseKey   string // prefix of all keys
+	PathStyle bool
+	Secret    string // name of the Secret with the keys
+	AccessKey string // key in it of the access key's name; DefaultAccessKey if empty
+	SecretKey string // key in it of the access key itself; DefaultSecretKey if empty
+}
+
+// Amount is what a container is sure to get, and what it may have at most.
+type Amount struct{ Request, Limit string }
+
+// Defaults.
+const (
+	DefaultUser      = 65532
+	DefaultAccessKey = "AccessKey"
+	DefaultSecretKey = "SecretKey"
+)
+
+// Runner runs jobs in a cluster. It is what lib/lifecycle calls a runner.
+type Runner struct {
+	Options
+	resources corev1.ResourceRequirements // of a stage
+	disk      resource.Quantity
+	jobs      batchclient.JobInterface
+	pods      coreclient.PodInterface
+}
+
+// Connect returns how the API server is reached: as a pod of the cluster, or as the kubeconfig files say
+// ($KUBECONFIG, else ~/.kube/config). It reads files and makes no network call.
+func Connect(inCluster bool) (*rest.Config, error) {
+	if inCluster {
+		config, err := rest.InClusterConfig()
+		if err != nil {
+			return nil, fmt.Errorf("reading how a pod reaches Kubernetes: %w", err)
+		}
+		return config, nil
+	}
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(clientcmd.NewDefaultClientConfigLoadingRules(), nil).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
+	}
+	return config, nil
+}
+
+// New returns a Runner. It makes no network call.
+func New(config *rest.Config, o Options) (*Runner, error) {
+	r := &Runner{Options: o}
+	if err := r.fill(); err != nil {
+		return nil, fmt.Errorf("kube: %w", err)
+	}
+	config = rest.CopyConfig(config)
+	// The client's own limit, 5 requests a second, is made for a person. The server has limits of its own.
+	config.QPS, config.Burst = 200, 400
+	config.ContentType = "application/vnd.kubernetes.protobuf"
+	config.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
+	config.UserAgent = "bakta-web-backend"
+	transport, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("kube: %w", err)
+	}
+	batch, err := batchclient.NewForConfigAndClient(config, transport)
+	if err != nil {
+		return nil, fmt.Errorf("kube: %w", err)
+	}
+	core, err := coreclient.NewForConfigAndClient(config, transport)
+	if err != nil {
+		return nil, fmt.Errorf("kube: %w", err)
+	}
+	r.jobs, r.pods = batch.Jobs(r.Namespace), core.Pods(r.Namespace)
+	return r, nil
+}
+
+// fill checks the options and sets what follows from them.
+func (r *Runner) fill() error {
+	r.User = cmp.Or(r.User, DefaultUser)
+	r.Storage.AccessKey = cmp.Or(r.Storage.AccessKey, DefaultAccessKey)
+	r.Storage.SecretKey = cmp.Or(r.Storage.SecretKey, DefaultSecretKey)
+	if r.Now == nil {
+		r.Now = time.Now
+	}
+	switch {
+	case r.Specs == nil:
+		return errors.New("nothing says what a run does")
+	case r.Namespace == "" || r.Stager == "" || len(r.Programs) == 0:
+		return errors.New("a namespace, the stager's image and the programs' images are needed")
+	case r.Storage.Endpoint == "" || r.Storage.Bucket == "" || r.Storage.Secret == "":
+		return errors.New("the object storage's URL, bucket and Secret are needed")
+	case r.Deadline < time.Second || r.Pending < time.Second || r.Keep < 0 || r.Retries < 0 || r.User < 1:
+		return errors.New("times, retries and the user must be more than nothing")
+	}
+	if r.Hint != "" {
+		if _, _, err := net.SplitHostPort(r.Hint); err != nil {
+			return fmt.Errorf("who is told of a manifest: %w", err)
+		}
+	}
+	limits, requests := corev1.ResourceList{}, corev1.ResourceList{}
+	for _, a := range []struct {
+		name corev1.ResourceName
+		Amount
+	}{{corev1.ResourceCPU, r.CPU}, {corev1.ResourceMemory, r.Memory}, {corev1.ResourceEphemeralStorage, r.Disk}} {
+		limit, err := resource.ParseQuantity(a.Limit)
+		if err != nil {
+			return fmt.Errorf("limit of %s %q: %w", a.name, a.Limit, err)
+		}
+		request, err := resource.ParseQuantity(a.Request)
+		if err != nil {
+			return fmt.Errorf("request of %s %q: %w", a.name, a.Request, err)
+		}
+		if limit.Sign() <= 0 || request.Sign() < 0 || request.Cmp(limit) > 0 {
+			return fmt.Errorf("%s: a limit of %q and a request of %q", a.name, a.Limit, a.Request)
+		}
+		limits[a.name], requests[a.name] = limit, request
+	}
+	r.resources = corev1.ResourceRequirements{Limits: limits, Requests: requests}
+	r.disk = limits[corev1.ResourceEphemeralStorage]
+	return nil
+}

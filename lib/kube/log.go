@@ -1,0 +1,61 @@
+package kube
+
+import (
+	"context"
+	"io"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+)
+
+// logPatience is how long after a container's end its log is waited for on a machine that does not answer.
+// Then the machine is taken for gone, and the log with it.
+const logPatience = 10 * time.Minute
+
+// Log returns what a stage has printed so far, from the newest pod of the run in which it began. What the
+// machine does not keep any more, because there was much of it, is missing at the beginning.
+func (r *Runner) Log(ctx context.Context, j job.Job, stage string) (io.ReadCloser, error) {
+	none := job.Errorf(job.NotFound, "there is no log of the stage %s", stage)
+	pods, err := r.list(ctx, labels.Set{jobLabel: j.ID, runLabel: strconv.Itoa(j.Run)})
+	if err != nil {
+		return nil, err
+	}
+	pod, ended := withLog(pods, containerName(stage))
+	if pod == nil {
+		return nil, none
+	}
+	log, err := r.pods.GetLogs(pod.Name, &corev1.PodLogOptions{Container: containerName(stage)}).Stream(ctx)
+	switch {
+	case err == nil:
+		return log, nil
+	case apierrors.IsNotFound(err) || apierrors.IsBadRequest(err): // the pod is gone, or its container not begun
+		return nil, none
+	case !ended.IsZero() && r.Now().Sub(ended) > logPatience && ctx.Err() == nil:
+		return nil, none.Because(err)
+	}
+	return nil, unavailable(err, "reading the log of %s in the pod %s", stage, pod.Name)
+}
+
+// withLog returns the newest pod in which the container began, and when it ended, if it has.
+func withLog(pods []corev1.Pod, container string) (*corev1.Pod, time.Time) {
+	var newest *corev1.Pod
+	var ended time.Time
+	for i := range pods {
+		s := containerStatus(&pods[i], container)
+		if s == nil || s.State.Running == nil && s.State.Terminated == nil {
+			continue
+		}
+		if newest == nil || pods[i].CreationTimestamp.After(newest.CreationTimestamp.Time) {
+			newest, ended = &pods[i], time.Time{}
+			if s.State.Terminated != nil {
+				ended = s.State.Terminated.FinishedAt.Time
+			}
+		}
+	}
+	return newest, ended
+}

@@ -1,0 +1,174 @@
+package kube
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/stage/stager"
+)
+
+// Labels and the like. They stand on Jobs and on their pods.
+const (
+	domain        = "bakta.computational.bio"
+	jobLabel      = domain + "/job" // id of the job
+	runLabel      = domain + "/run" // number of the run
+	workflowLabel = domain + "/workflow"
+
+	// Selector finds all Jobs and pods of this backend.
+	Selector = "app.kubernetes.io/part-of=bakta-web,app.kubernetes.io/component=job"
+
+	// stagesAnnotation holds the names of the run's stages in the order of their containers, which can't have
+	// every name that a stage can.
+	stagesAnnotation = domain + "/stages"
+
+	// finalizer keeps a Job, and so its pods and their logs, until its outcome is stored.
+	finalizer = domain + "/outcome"
+
+	queueLabel = "kueue.x-k8s.io/queue-name"
+)
+
+// Object returns the Job of a job's run. It depends on its arguments alone and is the same, byte by byte, each
+// time. It holds no secret, and no link that is one.
+func (r *Runner) Object(j job.Job) (*batchv1.Job, error) {
+	spec, err := r.Specs(j)
+	if err != nil {
+		return nil, fmt.Errorf("specifying run %d of job %s: %w", j.Run, j.ID, err)
+	}
+	if spec.Job != j.ID || spec.Run != j.Run || spec.Dir != RunDir {
+		return nil, fmt.Errorf("the spec is of run %d of job %s in %s, not of run %d of job %s in %s", spec.Run, spec.Job, spec.Dir, j.Run, j.ID, RunDir)
+	}
+	if err := spec.Validate(); err != nil {
+		return nil, err
+	}
+	pod, err := r.pod(spec)
+	if err != nil {
+		return nil, err
+	}
+	labels := map[string]string{
+		"app.kubernetes.io/name":       "bakta-web-job",
+		"app.kubernetes.io/part-of":    "bakta-web",
+		"app.kubernetes.io/component":  "job",
+		"app.kubernetes.io/managed-by": "bakta-web-backend",
+		jobLabel:                       j.ID,
+		runLabel:                       strconv.Itoa(j.Run),
+		workflowLabel:                  j.Workflow,
+	}
+	var names []string
+	for _, c := range spec.Stages {
+		names = append(names, c.Stage)
+	}
+	object := &batchv1.Job{
+		ObjectMeta: metav1.ObjectMeta{
+			Name:        job.ObjectName(j.ID, j.Run),
+			Namespace:   r.Namespace,
+			Labels:      clone(labels),
+			Annotations: map[string]string{stagesAnnotation: strings.Join(names, ",")},
+			Finalizers:  []string{finalizer},
+		},
+		Spec: batchv1.JobSpec{
+			Parallelism:  ptr[int32](1),
+			Completions:  ptr[int32](1),
+			BackoffLimit: ptr(r.Retries),
+			// The last resort for a run that waits or hangs for ever. Waiting counts here, so it is long; the
+			// stager ends a stage that takes too long, and then there is still somebody to store its log.
+			ActiveDeadlineSeconds:   ptr(seconds(r.Deadline) + seconds(r.Pending)),
+			TTLSecondsAfterFinished: ptr(int32(seconds(r.Keep))),
+			PodFailurePolicy:        policy(spec),
+			Template:                corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: pod},
+		},
+	}
+	if r.Queue != "" {
+		object.Labels[queueLabel] = r.Queue
+		object.Spec.Suspend = ptr(true) // Kueue lets it go on when it is its turn
+	}
+	return object, nil
+}
+
+// policy says which pods are worth another try. The rules are tried in order.
+//
+// What is not named here counts as a failure, up to the Job's limit: a stager that could not reach the storage,
+// a pod that somebody deleted.
+func policy(spec stage.Spec) *batchv1.PodFailurePolicy {
+	rules := []batchv1.PodFailurePolicyRule{
+		{
+			// Its machine went, or was needed for others. That is nothing of its own doing.
+			Action: batchv1.PodFailurePolicyActionIgnore,
+			OnPodConditions: []batchv1.PodFailurePolicyOnPodConditionsPattern{
+				{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue},
+			},
+		},
+		// The program refused what it was given, and the manifest says so: it would do so again.
+		fail(stageOut, stager.RunFailed, stager.Usage),
+		fail(stageIn, stager.Usage),
+	}
+	for _, c := range spec.Stages {
+		// Killed at its memory limit, stager and all: it would need as much again.
+		rules = append(rules, fail(containerName(c.Stage), stager.Usage, exitKilled))
+	}
+	return &batchv1.PodFailurePolicy{Rules: rules}
+}
+
+// exitKilled is the exit code of a container that SIGKILL ended.
+const exitKilled = 128 + 9
+
+func fail(container string, codes ...int32) batchv1.PodFailurePolicyRule {
+	return batchv1.PodFailurePolicyRule{
+		Action: batchv1.PodFailurePolicyActionFailJob,
+		OnExitCodes: &batchv1.PodFailurePolicyOnExitCodesRequirement{
+			ContainerName: &container,
+			Operator:      batchv1.PodFailurePolicyOnExitCodesOpIn,
+			Values:        codes,
+		},
+	}
+}
+
+// stageRef is a stage with the name of its container.
+type stageRef struct{ name, container string }
+
+// stagesOf returns the stages of a Job that Object made.
+func stagesOf(run *batchv1.Job) []stageRef {
+	var refs []stageRef
+	for name := range strings.SplitSeq(run.Annotations[stagesAnnotation], ",") {
+		if name != "" {
+			refs = append(refs, stageRef{name: name, container: containerName(name)})
+		}
+	}
+	return refs
+}
+
+// containerName returns what a stage's container is called: names of containers have no underscores.
+func containerName(stage string) string { return strings.ReplaceAll(stage, "_", "-") }
+
+// ours reports whether a Job is the one of this run: made by this backend, for it.
+func ours(object *batchv1.Job, j job.Job) bool {
+	return object.Labels[jobLabel] == j.ID && object.Labels[runLabel] == strconv.Itoa(j.Run)
+}
+
+// ownerOf returns the UID of the Job that made a pod.
+func ownerOf(p *corev1.Pod) types.UID {
+	if owner := metav1.GetControllerOf(p); owner != nil && owner.Kind == "Job" {
+		return owner.UID
+	}
+	return ""
+}
+
+func seconds(d time.Duration) int64 { return int64(d / time.Second) }
+
+func clone(m map[string]string) map[string]string {
+	c := make(map[string]string, len(m))
+	for k, v := range m {
+		c[k] = v
+	}
+	return c
+}
+
+func ptr[T any](v T) *T { return &v }

@@ -1,0 +1,408 @@
+package kube
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+)
+
+// lostAfter is how long a pod may take to end after it was told to. One that takes longer is on a machine that
+// does not answer; Kubernetes keeps it until somebody says that the machine is gone for good.
+const lostAfter = 10 * time.Minute
+
+// observe derives how a run does from its Job, nil if there is none, and the pods that carry its labels. The
+// time is needed for one thing, telling a pod that ends from one that is lost.
+//
+// A Job and its pods are read one after the other, so they may be of different moments, and the counts in a
+// Job's status lie between retries. So conditions of the Job come first, then what the newest pod does.
+func observe(run *batchv1.Job, pods []corev1.Pod, now time.Time) job.Observation {
+	if run == nil {
+		return job.Observation{Phase: job.Absent}
+	}
+	v := view{run: run, now: now, stages: stagesOf(run)}
+	for i := range pods {
+		if owner := ownerOf(&pods[i]); owner == run.UID {
+			v.pods = append(v.pods, &pods[i])
+		}
+	}
+	slices.SortStableFunc(v.pods, func(a, b *corev1.Pod) int {
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+	})
+	return v.observe()
+}
+
+// view is what is known of a run at a moment.
+type view struct {
+	run    *batchv1.Job
+	pods   []*corev1.Pod // of this Job and no other of its name, the oldest first
+	stages []stageRef
+	now    time.Time
+}
+
+func (v view) observe() job.Observation {
+	// The conditions that announce the end are as good as those that confirm it: after them no pod is started
+	// any more. Waiting for the confirmation costs seconds, and the pods of a Job that ran into its deadline,
+	// with the logs in them.
+	if c := v.condition(batchv1.JobComplete, batchv1.JobSuccessCriteriaMet); c != nil {
+		return v.ended(c.LastTransitionTime.Time)
+	}
+	if c := v.condition(batchv1.JobFailed, batchv1.JobFailureTarget); c != nil {
+		return v.failed(c)
+	}
+	live := v.live()
+	if live != nil && lost(live, v.now) {
+		o := v.ended(live.DeletionTimestamp.Time)
+		o.Interrupted = true
+		return o
+	}
+	if live != nil {
+		return v.of(live)
+	}
+	if v.run.DeletionTimestamp != nil {
+		// Somebody deleted the Job. It stands as long as its finalizer does, but no pod is started any more.
+		o := v.ended(v.run.DeletionTimestamp.Time)
+		o.Interrupted = true
+		return o
+	}
+	return v.between()
+}
+
+// condition returns the first of the conditions that is true.
+func (v view) condition(types ...batchv1.JobConditionType) *batchv1.JobCondition {
+	for _, t := range types {
+		for i, c := range v.run.Status.Conditions {
+			if c.Type == t && c.Status == corev1.ConditionTrue {
+				return &v.run.Status.Conditions[i]
+			}
+		}
+	}
+	return nil
+}
+
+// live returns the newest pod that has not ended.
+func (v view) live() *corev1.Pod {
+	for _, p := range slices.Backward(v.pods) {
+		if !over(p) {
+			return p
+		}
+	}
+	return nil
+}
+
+// newest returns the newest pod, nil if there is none.
+func (v view) newest() *corev1.Pod {
+	if len(v.pods) == 0 {
+		return nil
+	}
+	return v.pods[len(v.pods)-1]
+}
+
+// ended describes a run that is over, as its newest pod left it.
+func (v view) ended(since time.Time) job.Observation {
+	o := job.Observation{Phase: job.Ended, Since: since}
+	if p := v.newest(); p != nil {
+		o.Stages = v.progress(p)
+		o.Failure = outOfMemory(p, v.stages)
+	}
+	return o
+}
+
+// failed says why a Job failed.
+func (v view) failed(c *batchv1.JobCondition) job.Observation {
+	o := v.ended(c.LastTransitionTime.Time)
+	p := v.newest()
+	switch {
+	case c.Reason == batchv1.JobReasonDeadlineExceeded:
+		o.Failure = v.outOfTime("")
+		if p != nil && p.Status.Phase == corev1.PodPending {
+			// It never ran: what it waited for all the time is the better reason.
+			if seen := v.of(p); seen.Blocked {
+				o.Failure = cmp.Or(seen.Failure, unschedulable(seen.Waiting))
+			}
+		}
+	case p == nil:
+		// Its pods were removed, with the reason. A pod that failed for a reason of its own is not removed
+		// before its Job, so what ended this one came from outside.
+		o.Interrupted = c.Reason == batchv1.JobReasonPodFailurePolicy
+	default:
+		o.Failure, o.Interrupted = v.cause(p)
+	}
+	return o
+}
+
+// between describes a run without a pod that runs or waits: there was none yet, or the next one is awaited.
+func (v view) between() job.Observation {
+	if v.run.Spec.Suspend != nil && *v.run.Spec.Suspend {
+		o := job.Observation{Phase: job.Waiting, Since: v.run.CreationTimestamp.Time, Blocked: true, Waiting: "it is held back"}
+		if c := v.condition(batchv1.JobSuspended); c != nil {
+			o.Since = c.LastTransitionTime.Time
+		}
+		if queue := v.run.Labels[queueLabel]; queue != "" {
+			o.Waiting = fmt.Sprintf("it waits for its turn in the queue %q", queue)
+		}
+		return o
+	}
+	p := v.newest()
+	switch {
+	case p == nil:
+		// Without a pod for long, something keeps Kubernetes from making one, such as a quota.
+		return job.Observation{Phase: job.Waiting, Since: v.run.CreationTimestamp.Time, Blocked: true, Waiting: "its pod has not been made yet"}
+	case p.Status.Phase == corev1.PodSucceeded:
+		// Its Job is about to say so.
+		return job.Observation{Phase: job.Active, Since: endOf(p), Stages: v.progress(p), Failure: outOfMemory(p, v.stages)}
+	default:
+		return job.Observation{Phase: job.Waiting, Since: endOf(p), Waiting: "it was cut off and is tried again"}
+	}
+}
+
+// of describes a run by its pod, which has not ended.
+func (v view) of(p *corev1.Pod) job.Observation {
+	o := job.Observation{Phase: job.Waiting, Since: p.CreationTimestamp.Time, Failure: outOfMemory(p, v.stages)}
+	scheduled := podCondition(p, corev1.PodScheduled)
+	if scheduled == nil || scheduled.Status != corev1.ConditionTrue {
+		o.Waiting = "it waits for a machine"
+		if scheduled != nil && scheduled.Status == corev1.ConditionFalse {
+			o.Since, o.Blocked = scheduled.LastTransitionTime.Time, true
+			if text := schedulerText(scheduled.Message); text != "" {
+				o.Waiting = text
+			}
+		}
+		return o
+	}
+	o.Since = scheduled.LastTransitionTime.Time
+	o.Stages = v.progress(p)
+	if !slices.ContainsFunc(o.Stages, func(s job.Stage) bool { return s.Status != job.StagePending }) {
+		o.Stages = nil
+	}
+	// The containers run one after the other: all before the current one have ended with 0.
+	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
+		switch {
+		case s.State.Terminated != nil:
+			if at := s.State.Terminated.FinishedAt.Time; at.After(o.Since) {
+				o.Since = at
+			}
+			if s.Name != stageIn {
+				o.Phase = job.Active
+			}
+		case s.State.Running != nil:
+			o.Since = s.State.Running.StartedAt.Time
+			o.Phase, o.Waiting = job.Active, ""
+			if s.Name == stageIn {
+				o.Phase, o.Waiting = job.Waiting, "its files are brought"
+			}
+			return o
+		case s.State.Waiting != nil:
+			o.Waiting = "its machine prepares it"
+			if failure, text := v.stuck(s); failure != nil {
+				o.Phase, o.Blocked, o.Waiting, o.Failure = job.Waiting, true, text, failure
+			}
+			return o
+		}
+	}
+	if o.Waiting == "" && o.Phase == job.Waiting {
+		o.Waiting = "its machine prepares it"
+	}
+	return o
+}
+
+// stuck tells the container that waits for what will not come by itself from the one that is about to start.
+func (v view) stuck(s corev1.ContainerStatus) (*job.Failure, string) {
+	w := s.State.Waiting
+	stage, isStage := v.stageOf(s.Name)
+	switch w.Reason {
+	case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable", "SignatureValidationFailed":
+		what := "The image of the job's own helper"
+		if isStage {
+			what = "The image of " + stage
+		}
+		text := fmt.Sprintf("the image %s can't be had (%s)", s.Image, w.Reason)
+		return &job.Failure{Code: job.BadImage, Stage: stage,
+			Message: fmt.Sprintf("%s, %s, could not be pulled (%s). This is not a fault of your data; please tell the operators.", what, s.Image, w.Reason)}, text
+	case "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreCreateHookError", "PostStartHookError":
+		return internal(stage, "The job's container could not be made (%s).", w.Reason), fmt.Sprintf("its container can't be made (%s)", w.Reason)
+	}
+	return nil, ""
+}
+
+// cause says why a pod failed, or that nothing of its own doing ended it.
+func (v view) cause(p *corev1.Pod) (failure *job.Failure, interrupted bool) {
+	if p.Status.Reason == reasonDeadline {
+		return v.outOfTime(v.current(p)), false
+	}
+	if f := outOfMemory(p, v.stages); f != nil {
+		return f, false
+	}
+	if c := podCondition(p, corev1.DisruptionTarget); c != nil && c.Status == corev1.ConditionTrue || p.DeletionTimestamp != nil {
+		return nil, true
+	}
+	if p.Status.Reason == reasonEvicted {
+		// An eviction that is no disruption is the answer to a limit of the pod's own.
+		return internal(v.current(p), "The job used more disk space than it may (%s).", strings.TrimSpace(p.Status.Message)), false
+	}
+	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
+		t := s.State.Terminated
+		if t == nil || t.ExitCode == 0 {
+			continue
+		}
+		stage, isStage := v.stageOf(s.Name)
+		switch {
+		case t.Reason == "StartError" || t.Reason == "ContainerCannotRun":
+			f := internal(stage, "The job's container could not be started.")
+			f.Code = job.BadImage
+			return f, false
+		case t.Reason == "ContainerStatusUnknown" || isStage:
+			// A stage's container ends with 0 whatever its program does. It was killed, and nothing above says why.
+			return nil, true
+		case s.Name == stageIn:
+			return internal("", "The job's files could not be brought."), false
+		default:
+			return internal("", "What the job left could not be stored."), false
+		}
+	}
+	// No container ended badly: its machine did not take it after all, or lost it.
+	return nil, p.Status.Reason != ""
+}
+
+// Reasons in a pod's status, as the kubelet writes them.
+const (
+	reasonDeadline = "DeadlineExceeded"
+	reasonEvicted  = "Evicted"
+	reasonOOM      = "OOMKilled"
+)
+
+// outOfMemory returns the failure of a stage that was killed at its memory limit, or nil. The kernel may have
+// killed the stage's program alone; then its container ended with 0, and the reason still says so.
+func outOfMemory(p *corev1.Pod, stages []stageRef) *job.Failure {
+	for _, s := range p.Status.InitContainerStatuses {
+		i := slices.IndexFunc(stages, func(r stageRef) bool { return r.container == s.Name })
+		if i < 0 || s.State.Terminated == nil || s.State.Terminated.Reason != reasonOOM {
+			continue
+		}
+		limit := ""
+		for _, c := range p.Spec.InitContainers {
+			if q, ok := c.Resources.Limits[corev1.ResourceMemory]; ok && c.Name == s.Name {
+				limit = " (" + q.String() + ")"
+			}
+		}
+		return &job.Failure{Code: job.OutOfMemory, Stage: stages[i].name, Message: fmt.Sprintf(
+			"The job needed more memory than it may use%s, in the stage %s. Large genomes, and assemblies of very many contigs, need more; please tell the operators.", limit, stages[i].name)}
+	}
+	return nil
+}
+
+func (v view) outOfTime(stage string) *job.Failure {
+	limit := ""
+	if s := v.run.Spec.Template.Spec.ActiveDeadlineSeconds; s != nil {
+		limit = fmt.Sprintf(" (%s)", time.Duration(*s)*time.Second)
+	}
+	return &job.Failure{Code: job.OutOfTime, Stage: stage, Message: fmt.Sprintf(
+		"The job took longer than it may%s and was ended. Large genomes, and assemblies of very many contigs, take longer; please tell the operators.", limit)}
+}
+
+func unschedulable(waiting string) *job.Failure {
+	return &job.Failure{Code: job.Unschedulable, Message: fmt.Sprintf("No machine could run the job: %s. This is not a fault of your data; please tell the operators.", waiting)}
+}
+
+func internal(stage, format string, args ...any) *job.Failure {
+	return &job.Failure{Code: job.Internal, Stage: stage, Message: fmt.Sprintf(format, args...) + " This is not a fault of your data; please tell the operators."}
+}
+
+// progress tells the stages' states by their containers in a pod.
+func (v view) progress(p *corev1.Pod) []job.Stage {
+	stages := make([]job.Stage, len(v.stages))
+	last := -1 // the last stage whose container ended with 0
+	for i, ref := range v.stages {
+		stages[i] = job.Stage{Name: ref.name, Status: job.StagePending}
+		s := containerStatus(p, ref.container)
+		switch {
+		case s == nil:
+		case s.State.Running != nil:
+			stages[i].Status = job.StageRunning
+		case s.State.Terminated != nil && s.State.Terminated.ExitCode != 0:
+			stages[i].Status = job.StageFailed
+		case s.State.Terminated != nil:
+			stages[i].Status = job.StageSucceeded
+			last = i
+		}
+	}
+	// A container that ended with 0 tells that its program ended, not how; the manifest will. Until then the
+	// stage counts as running, unless there is a stage behind it, which does not show that either, but is what
+	// will run from now on if anything does.
+	if last >= 0 && last == len(stages)-1 {
+		stages[last].Status = job.StageRunning
+	}
+	return stages
+}
+
+// current returns the stage whose container was not done when the pod ended, "" if there is none.
+func (v view) current(p *corev1.Pod) string {
+	for _, ref := range v.stages {
+		if s := containerStatus(p, ref.container); s != nil && s.State.Terminated != nil && s.State.Terminated.ExitCode != 0 {
+			return ref.name
+		}
+	}
+	return ""
+}
+
+func (v view) stageOf(container string) (string, bool) {
+	for _, ref := range v.stages {
+		if ref.container == container {
+			return ref.name, true
+		}
+	}
+	return "", false
+}
+
+// over reports whether nothing of a pod runs, or will run.
+func over(p *corev1.Pod) bool {
+	return p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
+}
+
+// lost reports whether a pod was told to end so long ago that its machine can't be there any more.
+func lost(p *corev1.Pod, now time.Time) bool {
+	return p.DeletionTimestamp != nil && now.Sub(p.DeletionTimestamp.Time) > lostAfter
+}
+
+// endOf returns when the last container of a pod ended.
+func endOf(p *corev1.Pod) time.Time {
+	at := p.CreationTimestamp.Time
+	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
+		if t := s.State.Terminated; t != nil && t.FinishedAt.After(at) {
+			at = t.FinishedAt.Time
+		}
+	}
+	return at
+}
+
+func containerStatus(p *corev1.Pod, name string) *corev1.ContainerStatus {
+	for _, list := range [][]corev1.ContainerStatus{p.Status.InitContainerStatuses, p.Status.ContainerStatuses} {
+		for i := range list {
+			if list[i].Name == name {
+				return &list[i]
+			}
+		}
+	}
+	return nil
+}
+
+func podCondition(p *corev1.Pod, t corev1.PodConditionType) *corev1.PodCondition {
+	for i, c := range p.Status.Conditions {
+		if c.Type == t {
+			return &p.Status.Conditions[i]
+		}
+	}
+	return nil
+}
+
+// schedulerText returns the scheduler's words for why no machine would do, without what it says of preemption.
+func schedulerText(message string) string {
+	text, _, _ := strings.Cut(message, " preemption:")
+	return strings.TrimRight(strings.TrimSpace(text), ".")
+}

@@ -1,0 +1,211 @@
+package kube
+
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
+)
+
+// The containers that are not stages. No stage can be called like them.
+const (
+	stageIn  = "stage-in"
+	stageOut = "stage-out"
+)
+
+// What lies in the run's volume. Each container sees the directories that it needs, under the same paths.
+const (
+	// RunDir is the directory of every run, inside of its pod.
+	RunDir = "/bakta-web/run"
+
+	binDir  = "/bakta-web/bin"
+	program = binDir + "/stager"
+	// tempDir is for programs that ask nobody where temporary files go, and their home.
+	tempDir = "/tmp"
+)
+
+// Amounts of the containers that only move files.
+const (
+	stagerCPU      = "50m"
+	stagerCPULimit = "1"
+	stagerMemory   = "64Mi"
+	stagerMemLimit = "512Mi"
+)
+
+// grace is how long containers have to end when they are told to, in seconds. The stager gives a program 5 s.
+const grace = 30
+
+// maxArgument is what the kernel takes as one string of a process's environment, in bytes.
+const maxArgument = 128 << 10
+
+// pod returns the pod of a run. Its containers run one after the other: stage-in, the stages, stage-out. If a
+// container before stage-out ends with anything but 0, stage-out never runs; so the stager that runs a stage's
+// program ends with 0 whatever the program does, and stage-out tells.
+func (r *Runner) pod(s stage.Spec) (corev1.PodSpec, error) {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return corev1.PodSpec{}, err
+	}
+	spec := literal(string(text))
+	if len(spec) >= maxArgument {
+		return corev1.PodSpec{}, fmt.Errorf("the spec of job %s has %d bytes, too many for a container's environment", s.Job, len(spec))
+	}
+	pod := corev1.PodSpec{
+		RestartPolicy:                 corev1.RestartPolicyNever,
+		TerminationGracePeriodSeconds: ptr[int64](grace),
+		AutomountServiceAccountToken:  ptr(false),
+		EnableServiceLinks:            ptr(false), // addresses of services are nothing that a program needs to know
+		ServiceAccountName:            r.ServiceAccount,
+		PriorityClassName:             r.PriorityClass,
+		NodeSelector:                  r.NodeSelector,
+		Tolerations:                   r.Tolerations,
+		SecurityContext: &corev1.PodSecurityContext{
+			RunAsNonRoot:   ptr(true),
+			RunAsUser:      ptr(r.User),
+			RunAsGroup:     ptr(r.User),
+			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		},
+		Volumes: []corev1.Volume{{Name: volume, VolumeSource: corev1.VolumeSource{
+			EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: ptr(r.disk)},
+		}}},
+	}
+	for _, name := range r.PullSecrets {
+		pod.ImagePullSecrets = append(pod.ImagePullSecrets, corev1.LocalObjectReference{Name: name})
+	}
+	var databases []corev1.VolumeMount
+	for i, d := range r.Databases {
+		name := fmt.Sprintf("database-%d", i)
+		pod.Volumes = append(pod.Volumes, corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{
+			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: d.Claim, ReadOnly: true},
+		}})
+		databases = append(databases, corev1.VolumeMount{Name: name, MountPath: d.Path, ReadOnly: true})
+	}
+	in := r.stager(stageIn, spec, "in", "--install", binDir)
+	in.VolumeMounts = []corev1.VolumeMount{mount(RunDir), mount(binDir)}
+	pod.InitContainers = append(pod.InitContainers, in)
+	taken := map[string]bool{stageIn: true, stageOut: true}
+	for _, c := range s.Stages {
+		container, err := r.stage(c, databases)
+		if err != nil {
+			return corev1.PodSpec{}, err
+		}
+		if taken[container.Name] {
+			return corev1.PodSpec{}, fmt.Errorf("two containers would be called %s", container.Name)
+		}
+		taken[container.Name] = true
+		pod.InitContainers = append(pod.InitContainers, container)
+	}
+	out := r.stager(stageOut, spec, "out")
+	if r.Hint != "" {
+		out.Args = append(out.Args, "--hint", literal(r.Hint))
+	}
+	// It reads what programs that read a user's data have left, with the storage's keys at hand: it sees what
+	// it needs of that, and can change nothing.
+	out.VolumeMounts = []corev1.VolumeMount{readOnly(mount(RunDir))}
+	pod.Containers = []corev1.Container{out}
+	return pod, nil
+}
+
+// stager returns a container that runs the stager with the storage's keys.
+func (r *Runner) stager(name, spec, command string, args ...string) corev1.Container {
+	args = append([]string{command,
+		"--s3-endpoint", literal(r.Storage.Endpoint),
+		"--s3-region", literal(r.Storage.Region),
+		"--s3-bucket", literal(r.Storage.Bucket),
+		"--s3-base-key", literal(r.Storage.BaseKey),
+	}, args...)
+	key := func(name, key string) corev1.EnvVar {
+		return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
+			LocalObjectReference: corev1.LocalObjectReference{Name: r.Storage.Secret}, Key: key,
+		}}}
+	}
+	disk := corev1.ResourceEphemeralStorage
+	return corev1.Container{
+		Name:  name,
+		Image: r.Stager,
+		Args:  args,
+		Env: []corev1.EnvVar{
+			{Name: "STAGER_SPEC", Value: spec},
+			key("AWS_ACCESS_KEY_ID", r.Storage.AccessKey),
+			key("AWS_SECRET_ACCESS_KEY", r.Storage.SecretKey),
+		},
+		Resources: corev1.ResourceRequirements{
+			Requests: corev1.ResourceList{
+				corev1.ResourceCPU:    resource.MustParse(stagerCPU),
+				corev1.ResourceMemory: resource.MustParse(stagerMemory),
+				disk:                  r.resources.Requests[disk],
+			},
+			Limits: corev1.ResourceList{
+				corev1.ResourceCPU:    resource.MustParse(stagerCPULimit),
+				corev1.ResourceMemory: resource.MustParse(stagerMemLimit),
+				disk:                  r.resources.Limits[disk],
+			},
+		},
+		SecurityContext:          restricted(true),
+		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError, // for who looks at the pod
+	}
+}
+
+// stage returns the container of a stage: the program's image, unchanged, with the program started by the
+// stager that stage-in left in the volume.
+func (r *Runner) stage(c stage.Command, databases []corev1.VolumeMount) (corev1.Container, error) {
+	p, ok := r.Programs[c.Stage]
+	if !ok || p.Image == "" {
+		return corev1.Container{}, fmt.Errorf("no image is configured for the stage %s", c.Stage)
+	}
+	args := []string{"--dir", RunDir, "--stage", c.Stage, "--title", literal(c.Title), "--limit", r.Deadline.String(), "--image-env"}
+	for _, e := range c.Env {
+		args = append(args, "--env", literal(e))
+	}
+	args = append(args, "--")
+	for _, a := range c.Argv {
+		args = append(args, literal(a))
+	}
+	return corev1.Container{
+		Name:    containerName(c.Stage),
+		Image:   p.Image,
+		Command: []string{program, "run"},
+		Args:    args,
+		Env: []corev1.EnvVar{
+			// Programs look for a home, and the user of these containers has none.
+			{Name: "HOME", Value: tempDir},
+			// Python keeps its output back when nobody sits before it. Then no progress shows.
+			{Name: "PYTHONUNBUFFERED", Value: "1"},
+		},
+		Resources:       r.resources,
+		VolumeMounts:    append([]corev1.VolumeMount{mount(RunDir), readOnly(mount(binDir)), mount(tempDir)}, databases...),
+		SecurityContext: restricted(!p.WritableRoot),
+	}, nil
+}
+
+// restricted is what any container of ours may do: nothing but compute.
+func restricted(readOnly bool) *corev1.SecurityContext {
+	return &corev1.SecurityContext{
+		AllowPrivilegeEscalation: ptr(false),
+		Privileged:               ptr(false),
+		ReadOnlyRootFilesystem:   ptr(readOnly),
+		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+	}
+}
+
+// volume is the name of the run's volume.
+const volume = "run"
+
+// mount makes a directory of the run's volume appear at its path.
+func mount(dir string) corev1.VolumeMount {
+	return corev1.VolumeMount{Name: volume, SubPath: path.Base(dir), MountPath: dir}
+}
+
+func readOnly(m corev1.VolumeMount) corev1.VolumeMount {
+	m.ReadOnly = true
+	return m
+}
+
+// literal protects a text from Kubernetes, which replaces $(NAME) in arguments and in values of environment
+// variables by another variable's value.
+func literal(text string) string { return strings.ReplaceAll(text, "$", "$$") }
