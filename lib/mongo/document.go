@@ -1,0 +1,172 @@
+package mongo
+
+import (
+	"reflect"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+)
+
+// The names of fields that queries and updates use. A test holds them to the names in document's tags: a name
+// that the documents don't have would match nothing, silently.
+const (
+	fieldID         = "_id"
+	fieldSecretHash = "secretHash"
+	fieldName       = "name"
+	fieldWorkflow   = "workflow"
+	fieldState      = "state"
+	fieldCreated    = "created"
+	fieldStarted    = "started"
+	fieldUpdated    = "updated"
+	fieldExpires    = "expires"
+	fieldDue        = "due"
+	fieldStart      = "start"
+	fieldRun        = "run"
+	fieldLaunched   = "launched"
+	fieldStages     = "stages"
+	fieldResults    = "results"
+	fieldLogs       = "logs"
+	fieldFailure    = "failure"
+)
+
+// document is a job as it is stored. Fields that a later version added are ignored, and kept by every write,
+// since writes name the fields that they change.
+//
+// Due and Expires are always there: a job without them would never be looked at again.
+type document struct {
+	ID         string    `bson:"_id"`
+	SecretHash []byte    `bson:"secretHash"`
+	Name       string    `bson:"name"`
+	Workflow   string    `bson:"workflow"`
+	State      string    `bson:"state"`
+	Created    time.Time `bson:"created"`
+	Started    time.Time `bson:"started,omitempty"`
+	Updated    time.Time `bson:"updated"`
+	Expires    time.Time `bson:"expires"`
+	Due        time.Time `bson:"due"`
+	Start      *start    `bson:"start,omitempty"`
+	Run        int       `bson:"run"`
+	Launched   string    `bson:"launched,omitempty"`
+	Stages     []stage   `bson:"stages,omitempty"`
+	Results    []file    `bson:"results,omitempty"`
+	Logs       []file    `bson:"logs,omitempty"`
+	Failure    *failure  `bson:"failure,omitempty"`
+}
+
+type start struct {
+	Config string  `bson:"config"` // JSON is text: an operator can read it
+	Inputs []input `bson:"inputs,omitempty"`
+}
+
+type input struct {
+	Kind string `bson:"kind"`
+	Size int64  `bson:"size"`
+	ETag string `bson:"etag"`
+	Name string `bson:"name"`
+}
+
+type file struct {
+	Name string `bson:"name"`
+	Key  string `bson:"key"`
+	Size int64  `bson:"size"`
+	ETag string `bson:"etag"`
+}
+
+type stage struct {
+	Name   string `bson:"name"`
+	Status string `bson:"status"`
+}
+
+type failure struct {
+	Code    string `bson:"code"`
+	Message string `bson:"message"`
+	Stage   string `bson:"stage,omitempty"`
+}
+
+func newDocument(j job.Job) document {
+	d := document{
+		ID: j.ID, SecretHash: j.SecretHash, Name: j.Name, Workflow: j.Workflow, State: string(j.State),
+		Created: j.Created, Started: j.Started, Updated: j.Updated, Expires: j.Expires, Due: j.Due,
+		Run: j.Run, Launched: j.Launched,
+		Stages: newStages(j.Stages), Results: newFiles(j.Results), Logs: newFiles(j.Logs),
+		Failure: newFailure(j.Failure),
+	}
+	if j.Start != nil {
+		s := newStart(*j.Start)
+		d.Start = &s
+	}
+	return d
+}
+
+func newStart(s job.Start) start {
+	d := start{Config: string(s.Config)}
+	for _, in := range s.Inputs {
+		d.Inputs = append(d.Inputs, input(in))
+	}
+	return d
+}
+
+func newStages(stages []job.Stage) []stage {
+	d := make([]stage, 0, len(stages))
+	for _, s := range stages {
+		d = append(d, stage{Name: s.Name, Status: string(s.Status)})
+	}
+	return d
+}
+
+func newFiles(files []job.File) []file {
+	d := make([]file, 0, len(files))
+	for _, f := range files {
+		d = append(d, file(f))
+	}
+	return d
+}
+
+func newFailure(f *job.Failure) *failure {
+	if f == nil {
+		return nil
+	}
+	return &failure{Code: string(f.Code), Message: f.Message, Stage: f.Stage}
+}
+
+// job returns what the document says. What is not there is zero.
+func (d document) job() job.Job {
+	j := job.Job{
+		ID: d.ID, SecretHash: d.SecretHash, Name: d.Name, Workflow: d.Workflow, State: job.State(d.State),
+		Created: d.Created, Started: d.Started, Updated: d.Updated, Expires: d.Expires, Due: d.Due,
+		Run: d.Run, Launched: d.Launched,
+	}
+	if d.Start != nil {
+		j.Start = &job.Start{Config: []byte(d.Start.Config)}
+		for _, in := range d.Start.Inputs {
+			j.Start.Inputs = append(j.Start.Inputs, job.Input(in))
+		}
+	}
+	for _, s := range d.Stages {
+		j.Stages = append(j.Stages, job.Stage{Name: s.Name, Status: job.StageStatus(s.Status)})
+	}
+	for _, f := range d.Results {
+		j.Results = append(j.Results, job.File(f))
+	}
+	for _, f := range d.Logs {
+		j.Logs = append(j.Logs, job.File(f))
+	}
+	if f := d.Failure; f != nil {
+		j.Failure = &job.Failure{Code: job.FailureCode(f.Code), Message: f.Message, Stage: f.Stage}
+	}
+	return j
+}
+
+// registry returns how Go values become BSON: as they are, but for text that is no UTF-8. BSON has no place for
+// it, and servers differ in what they do with it, so its broken bytes become U+FFFD.
+func registry() *bson.Registry {
+	r := bson.NewRegistry()
+	r.RegisterKindEncoder(reflect.String, bson.ValueEncoderFunc(
+		func(_ bson.EncodeContext, w bson.ValueWriter, v reflect.Value) error {
+			return w.WriteString(strings.ToValidUTF8(v.String(), "\uFFFD"))
+		}))
+	return r
+}

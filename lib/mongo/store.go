@@ -1,0 +1,233 @@
+// Package mongo remembers jobs in MongoDB.
+//
+// A job is one document, and every write is one compare-and-set on it with majority write concern: its filter
+// names the states that may be left, so a late, doubled or reordered event changes nothing. There is no
+// read-modify-write and no transaction.
+//
+// A write whose answer was lost is sent again by the driver where the server is a replica set (retryable writes),
+// and is then applied once. Where that is impossible the caller gets a job.Unavailable error, and the write may or
+// may not have happened: it has to look, or to write again and take "false" for "perhaps it was me".
+//
+// An embedded FerretDB is spoken to as well. Its writes are atomic on one connection only: use MaxPoolSize 1, and
+// one Store in all.
+package mongo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/event"
+	driver "go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
+	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+)
+
+// The collections. An older backend keeps documents of another form in "jobs".
+const (
+	jobCollection   = "annotationJobs"
+	leaseCollection = "annotationLeases"
+)
+
+const (
+	defaultPoolSize = 16
+	defaultTimeout  = 10 * time.Second
+	// A server that can't be found in this time is told to the caller as unavailable; the driver's 30 s would
+	// outlast what most clients wait for an answer.
+	selectionTimeout = 5 * time.Second
+)
+
+// Options says where the jobs are.
+type Options struct {
+	// URI is a connection string. It stands in place of Host, Port, User, Password and AuthSource.
+	URI string
+
+	Host       string
+	Port       int    // 0 is 27017
+	User       string // empty: no authentication
+	Password   string
+	AuthSource string // database that knows the user; empty is "admin"
+
+	Database    string        // empty: the one that the URI names
+	MaxPoolSize int           // connections at a time; 0 is 16
+	Timeout     time.Duration // of each call, if its context does not end before; 0 is 10 s
+	Logger      *slog.Logger  // nil is slog.Default
+
+	monitor *event.CommandMonitor // for tests
+}
+
+// Store remembers jobs and leases in one database. It is safe for concurrent use; a process needs one.
+type Store struct {
+	options  Options
+	database string
+
+	// connect waits for its first use, so that a function is ready without a network call.
+	mu     sync.Mutex
+	client *driver.Client
+}
+
+// New returns a store. It checks the options and makes no network call.
+func New(o Options) (*Store, error) {
+	if o.URI == "" && o.Host == "" {
+		return nil, errors.New("mongo: neither a URI nor a host is given")
+	}
+	if o.MaxPoolSize < 0 || o.Timeout < 0 {
+		return nil, errors.New("mongo: a pool size or timeout below 0")
+	}
+	if o.Timeout == 0 {
+		o.Timeout = defaultTimeout
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	s := &Store{options: o, database: o.Database}
+	// The servers' names of this scheme come from a DNS query, which has to wait.
+	if !strings.HasPrefix(o.URI, "mongodb+srv://") {
+		if _, err := s.clientOptions(); err != nil {
+			return nil, err
+		}
+	}
+	if s.database == "" {
+		s.database = databaseOf(o.URI)
+	}
+	if s.database == "" {
+		return nil, errors.New("mongo: no database is named")
+	}
+	return s, nil
+}
+
+// databaseOf returns the database that a connection string names after its hosts, if any.
+func databaseOf(uri string) string {
+	_, rest, _ := strings.Cut(uri, "://")
+	rest, _, _ = strings.Cut(rest, "?")
+	_, database, _ := strings.Cut(rest[strings.LastIndex(rest, "@")+1:], "/")
+	return database
+}
+
+func (s *Store) clientOptions() (*options.ClientOptions, error) {
+	o := s.options
+	c := options.Client()
+	if o.URI != "" {
+		c.ApplyURI(o.URI)
+	} else {
+		port := o.Port
+		if port == 0 {
+			port = 27017
+		}
+		c.SetHosts([]string{net.JoinHostPort(o.Host, strconv.Itoa(port))})
+		if o.User != "" {
+			c.SetAuth(options.Credential{
+				Username: o.User, Password: o.Password, PasswordSet: true, AuthSource: o.AuthSource,
+			})
+		}
+	}
+	switch {
+	case o.MaxPoolSize > 0:
+		c.SetMaxPoolSize(uint64(o.MaxPoolSize))
+	case c.MaxPoolSize == nil:
+		c.SetMaxPoolSize(defaultPoolSize)
+	}
+	journaled := true
+	c.SetAppName("bakta-web").
+		SetServerSelectionTimeout(selectionTimeout).
+		// A function may be frozen between two requests: it can't keep a stream of the server's state alive.
+		SetServerMonitoringMode(options.ServerMonitoringModePoll).
+		SetWriteConcern(&writeconcern.WriteConcern{W: writeconcern.WCMajority, Journal: &journaled}).
+		// What a reader was shown must not be rolled back after a change of primaries.
+		SetReadConcern(readconcern.Majority()).
+		SetRegistry(registry()).
+		SetMonitor(o.monitor)
+	if err := c.Validate(); err != nil {
+		if strings.Contains(o.URI, "@") {
+			// The driver's message may quote the URI, and with it the password.
+			return nil, errors.New("mongo: the URI is no valid connection string (it is not shown, since it holds credentials)")
+		}
+		return nil, fmt.Errorf("mongo: %w", err)
+	}
+	return c, nil
+}
+
+// db returns the database, and starts to connect to it on its first use.
+func (s *Store) db() (*driver.Database, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.client == nil {
+		c, err := s.clientOptions()
+		if err != nil {
+			return nil, err
+		}
+		if s.client, err = driver.Connect(c); err != nil {
+			return nil, err
+		}
+	}
+	return s.client.Database(s.database), nil
+}
+
+// with runs one call on a collection within the store's timeout. An error becomes job.Unavailable.
+func (s *Store) with(ctx context.Context, collection, doing string, call func(context.Context, *driver.Collection) error) error {
+	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
+	defer cancel()
+	db, err := s.db()
+	if err == nil {
+		err = call(ctx, db.Collection(collection))
+	}
+	if err != nil {
+		return unavailable(doing, err)
+	}
+	return nil
+}
+
+func unavailable(doing string, err error) error {
+	return job.Errorf(job.Unavailable, "the job database does not answer; try again later").
+		Because(fmt.Errorf("%s: %w", doing, err))
+}
+
+// Ping asks the server whether it is there.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.with(ctx, jobCollection, "pinging MongoDB", func(ctx context.Context, c *driver.Collection) error {
+		return c.Database().RunCommand(ctx, bson.D{{Key: "ping", Value: 1}}).Err()
+	})
+}
+
+// Setup makes what the store needs in the database: its collections and their indexes. It changes nothing that is
+// there already. It belongs to the deployment; functions never call it. It takes as long as the context allows.
+func (s *Store) Setup(ctx context.Context) error {
+	db, err := s.db()
+	if err != nil {
+		return unavailable("setting up MongoDB", err)
+	}
+	// The sweep asks for the jobs that are due, oldest first. All other queries name an _id.
+	_, err = db.Collection(jobCollection).Indexes().CreateOne(ctx, driver.IndexModel{
+		Keys:    bson.D{{Key: fieldDue, Value: 1}},
+		Options: options.Index().SetName(fieldDue),
+	})
+	if err != nil {
+		return unavailable("creating the index of due jobs", err)
+	}
+	return nil
+}
+
+// Close ends all connections.
+func (s *Store) Close(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.client == nil {
+		return nil
+	}
+	// The driver says goodbye to the server, and waits for one that is away unless it is told for how long.
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	err := s.client.Disconnect(ctx)
+	s.client = nil
+	return err
+}

@@ -1,0 +1,60 @@
+// Command objectstore serves the embedded object store alone, for tests of other modules. When it serves,
+// it writes where, and its credentials, to a file as JSON. It ends on SIGTERM.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/ag-computational-bio/bakta-web-backend/local/stores"
+)
+
+func main() {
+	if err := realMain(); err != nil {
+		fmt.Fprintln(os.Stderr, "objectstore:", err)
+		os.Exit(1)
+	}
+}
+
+func realMain() (err error) {
+	dir := flag.String("dir", "", "directory of the data")
+	ready := flag.String("ready", "", "file to write when it serves")
+	flag.Parse()
+	if *dir == "" || *ready == "" || flag.NArg() > 0 {
+		return errors.New("usage: objectstore -dir DIR -ready FILE")
+	}
+	file, err := filepath.Abs(*ready) // the store changes the working directory
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	o, err := stores.OpenObjects(*dir, "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, o.Close()) }()
+	content, err := json.Marshal(map[string]string{
+		"endpoint": "http://" + o.Address, "region": stores.Region,
+		"access_key": o.AccessKey, "secret_key": o.SecretKey,
+	})
+	if err != nil {
+		return err
+	}
+	// Whoever waits for the file finds all of it or nothing.
+	if err := os.WriteFile(file+".new", content, 0o600); err != nil {
+		return err
+	}
+	if err := os.Rename(file+".new", file); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}

@@ -1,0 +1,97 @@
+package stores
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"github.com/FerretDB/FerretDB/ferretdb"
+)
+
+// Documents is an embedded FerretDB, a MongoDB server on SQLite.
+//
+// Its compare-and-sets are atomic on one connection only, so it serves one client with one connection. It has no
+// accounts; it listens on a socket in a directory that is this user's alone.
+type Documents struct {
+	URI string // connection string of the server, without a database
+
+	cancel context.CancelFunc
+	done   chan struct{}
+	tmp    string // directory of the socket, if it is a temporary one
+}
+
+// socketName is the file of the socket. The driver takes an address for a path by its ending.
+const socketName = "mongodb.sock"
+
+// maxSocketPath is how long a socket's path may be, in bytes, on the systems that we know.
+const maxSocketPath = 100
+
+// OpenDocuments starts a server on the data in a directory, which is made if it is missing. Nobody else may have
+// the directory open. Of the server's messages the errors are logged; its
+// warnings tell of every command that a client tried and it doesn't know.
+func OpenDocuments(dir string, logger *slog.Logger) (*Documents, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	d := &Documents{done: make(chan struct{})}
+	socket := filepath.Join(dir, socketName)
+	if len(socket) > maxSocketPath {
+		if d.tmp, err = os.MkdirTemp("", "bakta-web-*"); err != nil {
+			return nil, err
+		}
+		socket = filepath.Join(d.tmp, socketName)
+	}
+	// One that was killed left its socket behind.
+	if err := os.Remove(socket); err != nil && !os.IsNotExist(err) {
+		return nil, err
+	}
+	d.URI = "mongodb://" + url.PathEscape(socket) + "/"
+
+	data := url.URL{Scheme: "file", Path: dir + "/", OmitHost: true}
+	server, err := ferretdb.New(&ferretdb.Config{
+		Listener:  ferretdb.ListenerConfig{Unix: socket},
+		Handler:   "sqlite",
+		SQLiteURL: data.String(),
+		Logger:    slog.New(errorsOnly{logger.Handler()}),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening the job database in %s: %w", dir, err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	d.cancel = cancel
+	go func() {
+		defer close(d.done)
+		_ = server.Run(ctx) // it has no error to return
+	}()
+	return d, nil
+}
+
+// Close stops the server. All that it acknowledged is on disk.
+func (d *Documents) Close() error {
+	d.cancel()
+	<-d.done
+	if d.tmp != "" {
+		return os.RemoveAll(d.tmp)
+	}
+	return nil
+}
+
+// errorsOnly passes on errors.
+type errorsOnly struct{ slog.Handler }
+
+func (h errorsOnly) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelError && h.Handler.Enabled(ctx, level)
+}
+
+func (h errorsOnly) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return errorsOnly{h.Handler.WithAttrs(attrs)}
+}
+
+func (h errorsOnly) WithGroup(name string) slog.Handler { return errorsOnly{h.Handler.WithGroup(name)} }
