@@ -16,9 +16,10 @@ type Need int
 
 // What functions need.
 const (
-	Mongo   Need = iota // Database
-	S3Store             // Objectstorage
-	Kube                // K8sNamespace, JobContainer and what else a Kubernetes Job needs
+	Mongo    Need = iota // Database
+	S3Store              // Objectstorage
+	Kube                 // K8sNamespace, JobContainer and what else a Kubernetes Job needs
+	KubeLogs             // K8sNamespace: where jobs run, to read their logs
 )
 
 // Error holds everything that is wrong with a configuration.
@@ -109,6 +110,8 @@ func check(cfg *Config, needs []Need, found *findings) {
 			checkS3(cfg.Objectstorage.S3, found)
 		case Kube:
 			checkKube(cfg, found)
+		case KubeLogs:
+			checkKubeLogs(cfg, found)
 		}
 	}
 }
@@ -130,8 +133,17 @@ func checkAlways(cfg *Config, found *findings) {
 	checkResource("Job.Memory", cfg.Job.Memory, found)
 	checkMemory("Job.Memory.Limit", cfg.Job.Memory.Limit, found)
 	checkMemory("Job.Memory.Request", cfg.Job.Memory.Request, found)
+	checkResource("Job.Disk", cfg.Job.Disk, found)
+	checkMemory("Job.Disk.Limit", cfg.Job.Disk.Limit, found)
 	checkTime("Job.Deadline", cfg.Job.Deadline, found)
+	checkTime("Job.KeepFinished", cfg.Job.KeepFinished, found)
 	checkTime("Job.PendingTimeout", cfg.Job.PendingTimeout, found)
+	if n := cfg.Job.Retries; n < 0 || n > 10 {
+		found.bad("Job.Retries", "is %d; it must be 0 to 10", n)
+	}
+	if n := cfg.Job.User; n < 1 || n > 1<<31-1 {
+		found.bad("Job.User", "is %d; it must be a number above 0, which is nobody who may do everything", n)
+	}
 	checkSize("Limits.GenomeSize", cfg.Limits.GenomeSize, found)
 	checkSize("Limits.BodySize", cfg.Limits.BodySize, found)
 	if cfg.Limits.ListSize < 1 {
@@ -252,10 +264,16 @@ func checkS3(s S3, found *findings) {
 	}
 }
 
-func checkKube(cfg *Config, found *findings) {
+func checkKubeLogs(cfg *Config, found *findings) {
 	found.missing(cfg.K8sNamespace, "K8sNamespace", "the namespace that jobs run in")
+}
+
+func checkKube(cfg *Config, found *findings) {
+	checkKubeLogs(cfg, found)
 	found.missing(cfg.BaktaDatabasePVCName, "BaktaDatabasePVCName", "the volume claim that holds Bakta's database")
 	found.missing(cfg.JobContainer, "JobContainer", "the image that holds Bakta, for example "+officialImage)
+	found.missing(cfg.StagerContainer, "StagerContainer", "the image of the stager; or set the environment variable of that name")
+	found.missing(cfg.Objectstorage.S3.SecretName, "Objectstorage.S3.SecretName", "the Kubernetes Secret that jobs get the object storage's keys from")
 	found.missing(cfg.UpdateService.Name, "UpdateService.Name", "the service that a job tells its news to")
 	if cfg.UpdateService.Port == 0 && !found.failed("UpdateService.Port") {
 		found.bad("UpdateService.Port", "is missing: the port of that service")
@@ -263,7 +281,10 @@ func checkKube(cfg *Config, found *findings) {
 	for _, named := range []struct{ key, value string }{
 		{"K8sNamespace", cfg.K8sNamespace},
 		{"BaktaDatabasePVCName", cfg.BaktaDatabasePVCName},
+		{"Objectstorage.S3.SecretName", cfg.Objectstorage.S3.SecretName},
 		{"Job.Queue", cfg.Job.Queue},
+		{"Job.PriorityClass", cfg.Job.PriorityClass},
+		{"Job.ServiceAccount", cfg.Job.ServiceAccount},
 	} {
 		if named.value != "" && !objectName.MatchString(named.value) {
 			found.bad(named.key, "is %q; a name in Kubernetes has lower-case letters, digits, - and .", named.value)

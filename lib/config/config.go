@@ -25,6 +25,7 @@ type Config struct {
 	ExpiryTime           time.Duration // how long a job is kept
 	JobContainer         string        // image that holds Bakta
 	JobCommand           []string      // what starts Bakta in that image; its arguments follow
+	StagerContainer      string        // image of the program that surrounds Bakta in a job, environment StagerContainer
 	InCluster            bool          // reach Kubernetes as a pod does, else by a kubeconfig file
 	Testing              bool          // use Bakta's test database: DatabaseDir
 	K8sNamespace         string        // where jobs run
@@ -49,6 +50,7 @@ type S3 struct {
 	PublicEndpoint string // URL by which browsers and scripts reach it; Endpoint when empty
 	Region         string // region that links are signed for
 	PathStyle      bool   // the bucket stands in the path of a URL, not in its host name
+	SecretName     string // Kubernetes Secret that jobs get the keys from: its keys AccessKey and SecretKey
 	AccessKey      Secret `yaml:"-"` // environment AWS_ACCESS_KEY_ID
 	SecretKey      Secret `yaml:"-"` // environment AWS_SECRET_ACCESS_KEY
 }
@@ -118,9 +120,19 @@ type Version struct {
 type Job struct {
 	CPU            Resource
 	Memory         Resource
+	Disk           Resource      // local disk: inputs, temporary files and results together
 	Deadline       time.Duration // a run that takes longer is ended
 	PendingTimeout time.Duration // a run that no machine could take for that long is ended
+	KeepFinished   time.Duration // how long the Job of a finished run is kept in Kubernetes
+	Retries        int           // how often Kubernetes starts a pod again whose files could not be moved
 	Queue          string        // name of a Kueue queue; none when empty
+	PriorityClass  string        // priority class of pods; the cluster's default when empty
+	NodeSelector   []string      // label=value of machines that may be used; any when empty
+	Tolerations    []string      // taints of machines that may be used all the same: key[=value][:effect]
+	ServiceAccount string        // service account of pods, which get no token of it; the namespace's default when empty
+	PullSecrets    []string      // names of Secrets that images are pulled with
+	User           int           // id of the user that everything in a pod runs as
+	WritableRoot   bool          // JobContainer doesn't work with a read-only root file system
 }
 
 // Resource is an amount that a job may use at most, and one that it is sure to get.
@@ -151,13 +163,20 @@ func Default() Config {
 		Listen:        ":8080",
 		ExpiryTime:    30 * day,
 		InCluster:     true,
-		Objectstorage: Objectstorage{S3: S3{Region: "us-east-1", PathStyle: true}},
+		Objectstorage: Objectstorage{S3: S3{Region: "us-east-1", PathStyle: true, SecretName: "s3"}},
 		Database:      Database{MongoPort: 27017, MongoAuthSource: "admin"},
 		Job: Job{
 			CPU:            Resource{Limit: mustQuantity("4"), Request: mustQuantity("4")},
 			Memory:         Resource{Limit: mustQuantity("4000Mi"), Request: mustQuantity("4000Mi")},
+			Disk:           Resource{Limit: mustQuantity("20Gi"), Request: mustQuantity("1Gi")},
 			Deadline:       24 * time.Hour,
 			PendingTimeout: 24 * time.Hour,
+			KeepFinished:   6 * time.Hour,
+			Retries:        2,
+			NodeSelector:   []string{},
+			Tolerations:    []string{},
+			PullSecrets:    []string{},
+			User:           65532,
 		},
 		Limits: Limits{GenomeSize: mustQuantity("100Mi"), ListSize: 1000, BodySize: mustQuantity("1Mi")},
 		CORS:   CORS{Origins: []string{"*"}},

@@ -105,6 +105,10 @@ func readEnv(cfg *Config, env func(string) string, found *findings) {
 		}
 		*secret.to = Secret(value)
 	}
+	// ko builds images and puts their names into manifests, where it finds no file inside of a file.
+	if image := env("StagerContainer"); image != "" {
+		cfg.StagerContainer = image
+	}
 	// Knative says by PORT where it sends requests.
 	if port := env("PORT"); port != "" {
 		cfg.Listen = ":" + port

@@ -17,6 +17,7 @@ var everything = []Need{Mongo, S3Store, Kube}
 func environment(more map[string]string) func(string) string {
 	values := map[string]string{
 		"MongoPassword": "pass/word", "AWS_ACCESS_KEY_ID": "access", "AWS_SECRET_ACCESS_KEY": "secret",
+		"StagerContainer": "registry.example.org/stager:1",
 	}
 	for name, value := range more {
 		values[name] = value
@@ -38,7 +39,7 @@ func TestLoadOlderFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Default()
-	want.Objectstorage.S3 = S3{UserBucket: "bakta-userdata", DBBucket: "bakta-db", BaseKey: "jobs", Endpoint: "http://minio:9000",
+	want.Objectstorage.S3 = S3{SecretName: "s3", UserBucket: "bakta-userdata", DBBucket: "bakta-db", BaseKey: "jobs", Endpoint: "http://minio:9000",
 		Region: "us-east-1", PathStyle: true, AccessKey: "access", SecretKey: "secret"}
 	want.Database = Database{MongoHost: "mongo-mongodb", MongoPort: 27017, MongoDBName: "bakta", MongoUser: "bakta",
 		MongoAuthSource: "bakta", Password: "pass/word"}
@@ -46,6 +47,7 @@ func TestLoadOlderFile(t *testing.T) {
 	want.ExpiryTime = 34560 * time.Second
 	want.JobContainer = "registry.example.org/oschwengers/bakta:v1.12.2"
 	want.JobCommand = []string{"bakta"}
+	want.StagerContainer = "registry.example.org/stager:1"
 	want.K8sNamespace, want.BaktaDatabasePVCName = "bakta", "bakta-database"
 	want.Version = Version{Tool: "1.10", DB: "5.1"}
 	want.Job.CPU = Resource{Limit: mustQuantity("4"), Request: mustQuantity("500m")}
@@ -102,6 +104,7 @@ func TestValues(t *testing.T) {
 		{"origins", "CORS: {Origins: [\"https://a.example\", \"http://localhost:5173\"]}", func(c Config) any { return c.CORS.Origins },
 			[]string{"https://a.example", "http://localhost:5173"}},
 		{"no origin", "CORS: {Origins: []}", func(c Config) any { return c.CORS.Origins }, []string{}},
+		{"taints", "Job: {Tolerations: [\"a:NoSchedule\"]}", func(c Config) any { return c.Job.Tolerations }, []string{"a:NoSchedule"}},
 		{"public endpoint left out", "", func(c Config) any { return c.Objectstorage.S3.Public() }, "http://minio:9000"},
 	}
 	for _, row := range rows {
@@ -122,7 +125,7 @@ func TestValues(t *testing.T) {
 func TestProblems(t *testing.T) {
 	rows := []struct{ name, add, want string }{
 		{"unknown key", "Foo: 1", "line 8: Foo is no known key; the file has Objectstorage, Database, UpdateService, Listen, ExpiryTime, " +
-			"JobContainer, JobCommand, InCluster, Testing, K8sNamespace, BaktaDatabasePVCName, Version, Job, Limits, CORS"},
+			"JobContainer, JobCommand, StagerContainer, InCluster, Testing, K8sNamespace, BaktaDatabasePVCName, Version, Job, Limits, CORS"},
 		{"unknown key in a section", "Version: {Tool: 1, Database: 2}", "line 8: Version.Database is no known key; Version has Tool, DB"},
 		{"key with dots", "Version.Tool: 1", "line 8: Version.Tool is no known key; what belongs to a section goes on lines of its own below it, " +
 			"indented, and not behind a dot"},
@@ -177,9 +180,9 @@ InCluster: 7
 JobContainer: registry.example.org/x/bakta-web-job:v3@sha256:abc
 `
 	_, _, err := parse("f.yaml", []byte(file), func(string) string { return "" }, everything)
-	want := `the configuration f.yaml has 15 problems:
+	want := `the configuration f.yaml has 16 problems:
   line 2: Objectstorage.S3.UserBucket takes a single value
-  line 2: Objectstorage.S3.Bukket is no known key; Objectstorage.S3 has UserBucket, DBBucket, BaseKey, Endpoint, PublicEndpoint, Region, PathStyle
+  line 2: Objectstorage.S3.Bukket is no known key; Objectstorage.S3 has UserBucket, DBBucket, BaseKey, Endpoint, PublicEndpoint, Region, PathStyle, SecretName
   line 4: ExpiryTime is "soon", which is no length of time; write whole seconds (2592000), a duration (720h, 90m) or days (30d)
   line 5: InCluster is "7"; write true or false
   line 6: JobContainer is "registry.example.org/x/bakta-web-job:v3@sha256:abc", the job image of the older backend: it takes no arguments for Bakta and can't serve here. Images that serve are oschwengers/bakta, which is Bakta's own, and the BioContainers image biocontainers/bakta (JobCommand: [bakta])
@@ -191,6 +194,7 @@ JobContainer: registry.example.org/x/bakta-web-job:v3@sha256:abc
   the environment variable AWS_SECRET_ACCESS_KEY is missing: the key for the object storage
   K8sNamespace is missing: the namespace that jobs run in
   BaktaDatabasePVCName is missing: the volume claim that holds Bakta's database
+  StagerContainer is missing: the image of the stager; or set the environment variable of that name
   UpdateService.Name is missing: the service that a job tells its news to
   UpdateService.Port is missing: the port of that service`
 	if err == nil {
@@ -217,6 +221,11 @@ func TestNeeds(t *testing.T) {
 		{name: "no database URI", env: map[string]string{"MONGODB_URI": "http://hunter2"}, fails: "Database.URI must begin with mongodb://"},
 		{name: "database without a user", file: "Database: {MongoHost: a, MongoDBName: x}", needs: []Need{Mongo}},
 		{name: "unset", needs: []Need{S3Store}, fails: "UserBucket"},
+		{name: "logs of jobs alone", file: "K8sNamespace: x", needs: []Need{KubeLogs}},
+		{name: "logs of jobs from nowhere", needs: []Need{KubeLogs}, fails: "K8sNamespace"},
+		{name: "a job as the user who may do everything", file: "Job: {User: 0}", fails: "Job.User"},
+		{name: "a job without a disk", file: "Job: {Disk: {Limit: 4, Request: 4}}", fails: "Job.Disk.Limit"},
+		{name: "a job that is tried for ever", file: "Job: {Retries: 100}", fails: "Job.Retries"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			env := none
