@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -55,7 +56,8 @@ func (a *annotation) findCDSs() error {
 		return err
 	}
 	if info, err := os.Stat(a.prodigalTF); a.prodigalTF != "" && (err != nil || info.Size() < trainingFileSize) {
-		return fail("Error! Cannot use provided prodigal training file: file=%s", a.prodigalTF)
+		path, _ := filepath.Abs(a.prodigalTF)
+		return fail("Error! Cannot use provided prodigal training file: file=%s", path)
 	}
 	n := 0
 	for _, s := range a.sequences {
