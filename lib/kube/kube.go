@@ -90,10 +90,15 @@ const (
 // Runner runs jobs in a cluster. It is what lib/lifecycle calls a runner.
 type Runner struct {
 	Options
+	*Logs
 	resources corev1.ResourceRequirements // of a stage
-	disk      resource.Quantity
 	jobs      batchclient.JobInterface
-	pods      coreclient.PodInterface
+}
+
+// Logs reads what running stages print. It needs less than a Runner does, of permissions as of options.
+type Logs struct {
+	pods coreclient.PodInterface
+	now  func() time.Time
 }
 
 // Connect returns how the API server is reached: as a pod of the cluster, or as the kubeconfig files say
@@ -113,32 +118,46 @@ func Connect(inCluster bool) (*rest.Config, error) {
 	return config, nil
 }
 
+// NewLogs returns a Logs of the jobs in a namespace. It makes no network call.
+func NewLogs(config *rest.Config, namespace string) (*Logs, error) {
+	if namespace == "" {
+		return nil, errors.New("kube: no namespace is named")
+	}
+	core, err := coreclient.NewForConfig(tuned(config))
+	if err != nil {
+		return nil, fmt.Errorf("kube: %w", err)
+	}
+	return &Logs{pods: core.Pods(namespace), now: time.Now}, nil
+}
+
 // New returns a Runner. It makes no network call.
 func New(config *rest.Config, o Options) (*Runner, error) {
 	r := &Runner{Options: o}
 	if err := r.fill(); err != nil {
 		return nil, fmt.Errorf("kube: %w", err)
 	}
+	logs, err := NewLogs(config, o.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	logs.now = r.Now
+	batch, err := batchclient.NewForConfig(tuned(config))
+	if err != nil {
+		return nil, fmt.Errorf("kube: %w", err)
+	}
+	r.Logs, r.jobs = logs, batch.Jobs(o.Namespace)
+	return r, nil
+}
+
+// tuned returns the configuration of a client for a program. Clients that are made of it share connections.
+func tuned(config *rest.Config) *rest.Config {
 	config = rest.CopyConfig(config)
 	// The client's own limit, 5 requests a second, is made for a person. The server has limits of its own.
 	config.QPS, config.Burst = 200, 400
 	config.ContentType = "application/vnd.kubernetes.protobuf"
 	config.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
 	config.UserAgent = "bakta-web-backend"
-	transport, err := rest.HTTPClientFor(config)
-	if err != nil {
-		return nil, fmt.Errorf("kube: %w", err)
-	}
-	batch, err := batchclient.NewForConfigAndClient(config, transport)
-	if err != nil {
-		return nil, fmt.Errorf("kube: %w", err)
-	}
-	core, err := coreclient.NewForConfigAndClient(config, transport)
-	if err != nil {
-		return nil, fmt.Errorf("kube: %w", err)
-	}
-	r.jobs, r.pods = batch.Jobs(r.Namespace), core.Pods(r.Namespace)
-	return r, nil
+	return config
 }
 
 // fill checks the options and sets what follows from them.
@@ -183,6 +202,5 @@ func (r *Runner) fill() error {
 		limits[a.name], requests[a.name] = limit, request
 	}
 	r.resources = corev1.ResourceRequirements{Limits: limits, Requests: requests}
-	r.disk = limits[corev1.ResourceEphemeralStorage]
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
@@ -19,9 +20,9 @@ const logPatience = 10 * time.Minute
 
 // Log returns what a stage has printed so far, from the newest pod of the run in which it began. What the
 // machine does not keep any more, because there was much of it, is missing at the beginning.
-func (r *Runner) Log(ctx context.Context, j job.Job, stage string) (io.ReadCloser, error) {
+func (l *Logs) Log(ctx context.Context, j job.Job, stage string) (io.ReadCloser, error) {
 	none := job.Errorf(job.NotFound, "there is no log of the stage %s", stage)
-	pods, err := r.list(ctx, labels.Set{jobLabel: j.ID, runLabel: strconv.Itoa(j.Run)})
+	pods, err := l.list(ctx, labels.Set{jobLabel: j.ID, runLabel: strconv.Itoa(j.Run)})
 	if err != nil {
 		return nil, err
 	}
@@ -29,13 +30,13 @@ func (r *Runner) Log(ctx context.Context, j job.Job, stage string) (io.ReadClose
 	if pod == nil {
 		return nil, none
 	}
-	log, err := r.pods.GetLogs(pod.Name, &corev1.PodLogOptions{Container: containerName(stage)}).Stream(ctx)
+	log, err := l.pods.GetLogs(pod.Name, &corev1.PodLogOptions{Container: containerName(stage)}).Stream(ctx)
 	switch {
 	case err == nil:
 		return log, nil
 	case apierrors.IsNotFound(err) || apierrors.IsBadRequest(err): // the pod is gone, or its container not begun
 		return nil, none
-	case !ended.IsZero() && r.Now().Sub(ended) > logPatience && ctx.Err() == nil:
+	case !ended.IsZero() && l.now().Sub(ended) > logPatience && ctx.Err() == nil:
 		return nil, none.Because(err)
 	}
 	return nil, unavailable(err, "reading the log of %s in the pod %s", stage, pod.Name)
@@ -58,4 +59,15 @@ func withLog(pods []corev1.Pod, container string) (*corev1.Pod, time.Time) {
 		}
 	}
 	return newest, ended
+}
+
+// list returns the pods with these labels.
+func (l *Logs) list(ctx context.Context, set labels.Set) ([]corev1.Pod, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	list, err := l.pods.List(ctx, metav1.ListOptions{LabelSelector: set.String()})
+	if err != nil {
+		return nil, unavailable(err, "listing pods")
+	}
+	return list.Items, nil
 }

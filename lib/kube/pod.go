@@ -71,7 +71,7 @@ func (r *Runner) pod(s stage.Spec) (corev1.PodSpec, error) {
 			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		},
 		Volumes: []corev1.Volume{{Name: volume, VolumeSource: corev1.VolumeSource{
-			EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: ptr(r.disk)},
+			EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: ptr(r.resources.Limits[corev1.ResourceEphemeralStorage])},
 		}}},
 	}
 	for _, name := range r.PullSecrets {

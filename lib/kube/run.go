@@ -8,7 +8,6 @@ import (
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -88,17 +87,6 @@ func (r *Runner) get(ctx context.Context, j job.Job) (*batchv1.Job, error) {
 		return nil, unavailable(err, "reading the Job %s", name)
 	}
 	return object, nil
-}
-
-// list returns the pods with these labels.
-func (r *Runner) list(ctx context.Context, set labels.Set) ([]corev1.Pod, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
-	list, err := r.pods.List(ctx, metav1.ListOptions{LabelSelector: set.String()})
-	if err != nil {
-		return nil, unavailable(err, "listing pods")
-	}
-	return list.Items, nil
 }
 
 // Release takes the finalizer off the run's Job, so that Kubernetes may remove it when its time has come.
