@@ -71,6 +71,13 @@ func New(server string, options Options) (*Client, error) {
 	}, nil
 }
 
+// WithPatience returns a client of the same server that has another patience.
+func (c *Client) WithPatience(patience time.Duration) *Client {
+	other := *c
+	other.options.Patience = patience
+	return &other
+}
+
 // Server returns the server's URL.
 func (c *Client) Server() string { return c.server }
 

@@ -103,7 +103,7 @@ func convert(node *yaml.Node, field any) (any, error) {
 		}
 		return n, nil
 	case time.Duration:
-		duration, err := parseDuration(text)
+		duration, err := ParseDuration(text)
 		return duration, quoting(text, err)
 	case Quantity:
 		quantity, err := ParseQuantity(text)

@@ -12,9 +12,9 @@ const day = 24 * time.Hour
 
 var errDuration = errors.New("is no length of time; write whole seconds (2592000), a duration (720h, 90m) or days (30d)")
 
-// parseDuration reads a whole number of seconds, a Go duration, or days with a duration behind them: "30d",
-// "1d12h".
-func parseDuration(text string) (time.Duration, error) {
+// ParseDuration reads how long something takes or is kept: a whole number of seconds, a Go duration, or days,
+// maybe with a duration behind them: "30d", "1d12h".
+func ParseDuration(text string) (time.Duration, error) {
 	if seconds, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return scale(seconds, time.Second)
 	}
