@@ -141,6 +141,7 @@ func TestReadRefuses(t *testing.T) {
 		{"an unknown field twice", `{"x":1,"x":2}`, `"x" is given twice`},
 		{"nested too deep", strings.Repeat(`{"x":`, 40) + "1" + strings.Repeat("}", 40), "32 levels deep"},
 		{"nested far too deep", strings.Repeat("[", 500_000), "32 levels deep"},
+		{"too many values", `{"x":[` + strings.Repeat("1,", 60_000) + `1]}`, "more than 50000 values"},
 		{"an operator for an id", `{"job":{"jobID":{"$ne":""},"secret":{"$gt":""}}}`, "job.secret must be a text in quotes, not an object"},
 		{"a list for a text", `{"config":{"genus":["a"]}}`, "config.genus must be a text in quotes, not a list"},
 		{"a number for a text", `{"config":{"strain":12}}`, "config.strain must be a text in quotes, not a number"},

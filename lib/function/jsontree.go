@@ -13,6 +13,10 @@ import (
 // maxDepth bounds how deep a body may be nested. Ours need four levels.
 const maxDepth = 32
 
+// maxValues bounds how many values a body may hold: a byte of text can become a hundred bytes of memory. A
+// list that fills a body of 1 MiB with jobs has 35,000.
+const maxValues = 50_000
+
 // node is one value of a JSON text.
 type node struct {
 	kind   kind
@@ -61,8 +65,9 @@ func parse(data []byte) (*node, error) {
 }
 
 type parser struct {
-	data []byte
-	dec  *json.Decoder
+	data   []byte
+	dec    *json.Decoder
+	values int // read so far
 }
 
 // wrong says what is wrong at the current position.
@@ -90,6 +95,9 @@ func (p *parser) token() (json.Token, error) {
 func (p *parser) value(depth int) (*node, error) {
 	if depth > maxDepth {
 		return nil, p.wrong(fmt.Sprintf("it is nested more than %d levels deep", maxDepth))
+	}
+	if p.values++; p.values > maxValues {
+		return nil, p.wrong(fmt.Sprintf("it holds more than %d values", maxValues))
 	}
 	start := p.dec.InputOffset()
 	t, err := p.token()

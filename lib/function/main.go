@@ -2,11 +2,15 @@ package function
 
 import (
 	"context"
+	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"google.golang.org/grpc/grpclog"
 )
 
 // Main is the main function of a function's program. It has build make the host, runs it on the port that the
@@ -14,28 +18,37 @@ import (
 // once on a second one, and ends the program: with status 0 if all went well, else with 1 after logging why.
 // It logs to standard error.
 func Main(build func(context.Context, *slog.Logger) (*Host, error)) {
-	log := NewLogger(os.Stderr, slog.LevelInfo)
 	port := os.Getenv("PORT")
 	if port == "" {
 		port = "8080"
 	}
-	if err := run(log, net.JoinHostPort("", port), build); err != nil {
-		log.Error("the program ends", "error", err)
-		os.Exit(1)
-	}
+	os.Exit(program(net.JoinHostPort("", port), build))
 }
 
-func run(log *slog.Logger, address string, build func(context.Context, *slog.Logger) (*Host, error)) error {
+// program runs a function's program and returns its exit status.
+func program(address string, build func(context.Context, *slog.Logger) (*Host, error)) int {
+	log := NewLogger(os.Stderr, slog.LevelInfo)
+	// gRPC and its gateway log on their own: what they call an error is a client that went away.
+	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, slog.NewLogLogger(log.Handler(), slog.LevelWarn).Writer()))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second signal has its usual effect
+	if err := run(ctx, log, address, build); err != nil {
+		log.Error("the program ends", "error", err)
+		return 1
+	}
+	log.Info("the program ends")
+	return 0
+}
+
+func run(ctx context.Context, log *slog.Logger, address string, build func(context.Context, *slog.Logger) (*Host, error)) error {
 	host, err := build(ctx, log)
 	if err != nil {
 		return err
 	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return err
+		return errors.Join(err, host.close(ctx))
 	}
 	return host.Run(ctx, listener)
 }

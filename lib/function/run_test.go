@@ -329,3 +329,41 @@ func TestNoSecretIsLogged(t *testing.T) {
 		}
 	}
 }
+
+// A body that comes too slowly is given up.
+func TestSlowBody(t *testing.T) {
+	t.Parallel()
+	h, err := function.New(function.Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Serve(function.V1(), echoing(), all()...); err != nil {
+		t.Fatal(err)
+	}
+	handler, err := h.Handler()
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hasty := &http.Server{Handler: handler, ReadTimeout: 200 * time.Millisecond}
+	ended := make(chan error, 1)
+	go func() { ended <- hasty.Serve(listener) }()
+	c, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(c, "POST /api/v1/job/init HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{\"name\":")
+	response, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if response.StatusCode != http.StatusRequestTimeout {
+		t.Error("status", response.StatusCode)
+	}
+	c.Close()
+	hasty.Close()
+	<-ended
+}

@@ -1238,8 +1238,8 @@ const file_proto_v1_jobs_proto_rawDesc = "" +
 	"text/plainJ`\n" +
 	"\x03200\x12Y\n" +
 	"OThe log, from the offset on. An offset at or after its end gives an empty text.\x12\x06\n" +
-	"\x04\x9a\x02\x01\a\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/job/logsB\x8f\x17\x92A\xc7\x16\x12\xd8\x14\n" +
-	"\rBakta Web API\x12\xfa\x13Annotates bacterial genomes, metagenome-assembled genomes and plasmids with [Bakta](https://github.com/oschwengers/bakta).\n" +
+	"\x04\x9a\x02\x01\a\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/job/logsB\xb3\x18\x92A\xeb\x17\x12\xac\x15\n" +
+	"\rBakta Web API\x12\xce\x14Annotates bacterial genomes, metagenome-assembled genomes and plasmids with [Bakta](https://github.com/oschwengers/bakta).\n" +
 	"\n" +
 	"## The way of a job\n" +
 	"\n" +
@@ -1275,13 +1275,15 @@ const file_proto_v1_jobs_proto_rawDesc = "" +
 	"| 413 | 8 | the body is too large |\n" +
 	"| 429 | 8 | too much at once; later it may work |\n" +
 	"| 500 | 13 | a fault of the server |\n" +
+	"| 501 | 12 | the request was sent to a part of the server that does not answer it |\n" +
 	"| 503 | 14 | something that the server needs is away; later it may work |\n" +
 	"| 504 | 4 | it took too long; later it may work |\n" +
 	"\"F\n" +
-	"\tBakta Web\x129https://github.com/ag-computational-bio/bakta-web-backend2\x02v12\x10application/json:\x10application/jsonR~\n" +
-	"\adefault\x12s\n" +
+	"\tBakta Web\x129https://github.com/ag-computational-bio/bakta-web-backend2\x02v12\x10application/json:\x10application/jsonR\xcd\x01\n" +
+	"\adefault\x12\xc1\x01\n" +
 	"YAn error. The status says of what kind, see *Errors* above; `message` says what is wrong.\x12\x16\n" +
-	"\x14\x1a\x12.google.rpc.StatusrF\n" +
+	"\x14\x1a\x12.google.rpc.Status\"L\n" +
+	"\x10application/json\x128{\"code\":5,\"message\":\"there is no such job\",\"details\":[]}rF\n" +
 	"\x1eBakta, the tool that annotates\x12$https://github.com/oschwengers/baktaZBgithub.com/ag-computational-bio/bakta-web-backend/proto/v1;protov1b\x06proto3"
 
 var (

@@ -48,18 +48,19 @@ func main() {
 type plugin struct {
 	name      string
 	parameter func(dir string) string
+	rest      bool // it is for files with a REST form only
 }
 
 // plugins lists the generators. Each is run once for each directory of proto files.
 func plugins() []plugin {
 	relative := func(string) string { return "paths=source_relative" }
 	return []plugin{
-		{"protoc-gen-go", relative},
-		{"protoc-gen-go-grpc", relative},
-		{"protoc-gen-grpc-gateway", relative},
+		{"protoc-gen-go", relative, false},
+		{"protoc-gen-go-grpc", relative, false},
+		{"protoc-gen-grpc-gateway", relative, true},
 		{"protoc-gen-openapiv2", func(dir string) string {
-			return "allow_merge=true,disable_default_errors=true,merge_file_name=" + dir + "/openapi"
-		}},
+			return "allow_merge=true,preserve_rpc_order=true,disable_default_errors=true,merge_file_name=" + dir + "/openapi"
+		}, true},
 	}
 }
 
@@ -129,10 +130,12 @@ func generate(ctx context.Context, root string, dir directory, made map[string][
 	if err != nil {
 		return fmt.Errorf("compiling %s: %w", dir.path, err)
 	}
-	request := &pluginpb.CodeGeneratorRequest{FileToGenerate: dir.files, ProtoFile: closure(compiled)}
 	for _, p := range plugins() {
-		request.Parameter = proto.String(p.parameter(dir.path))
-		files, err := p.run(ctx, root, request)
+		files, err := p.run(ctx, root, &pluginpb.CodeGeneratorRequest{
+			FileToGenerate: p.files(compiled),
+			Parameter:      proto.String(p.parameter(dir.path)),
+			ProtoFile:      closure(compiled),
+		})
 		if err != nil {
 			return fmt.Errorf("running %s for %s: %w", p.name, dir.path, err)
 		}
@@ -141,6 +144,17 @@ func generate(ctx context.Context, root string, dir directory, made map[string][
 		}
 	}
 	return nil
+}
+
+// files names the files that the plugin is for.
+func (p plugin) files(compiled linker.Files) []string {
+	var names []string
+	for _, f := range compiled {
+		if !p.rest || f.FindImportByPath("google/api/annotations.proto") != nil {
+			names = append(names, f.Path())
+		}
+	}
+	return names
 }
 
 // linked finds a proto file among those that this program's packages hold.

@@ -1,0 +1,48 @@
+// Package function hosts functions: it is what turns an ordinary Go type with a few methods into a service on
+// one port. The same host carries one function in a container, and all of them in a local process or a test.
+//
+// A function registers what it serves, by method name, since the methods of one service live in several
+// functions:
+//
+//	host, err := function.New(function.Options{Log: log})
+//	err = host.Serve(function.V1(), f, "InitJob", "StartJob")
+//	err = host.Events("/events/sweep", f.Sweep)
+//	err = host.Run(ctx, listener)
+//
+// # One port
+//
+// The port speaks HTTP/1.1 and HTTP/2 in clear text. A request of gRPC's content type over HTTP/2 goes to
+// gRPC, with its reflection and health services; everything else goes by path: the REST form of an API,
+// CloudEvents, the documentation, /healthz. What is at none of these is 404.
+//
+// REST is the generated gateway, which calls the methods through the same interceptors as gRPC, without a
+// socket. Before it stands a reader that takes JSON as clients in the wild write it (see JSON), and behind it a
+// writer that answers every error as {"code":…,"message":"…","details":[]}.
+//
+// # Errors
+//
+// A method returns errors of lib/job. They become gRPC and HTTP statuses here and nowhere else. The caller sees
+// the message of the error and never its cause, which is logged. An error without a code of lib/job, and a
+// panic, is told as an internal error, and ends no process.
+//
+//	lib/job         gRPC                 HTTP   events
+//	Invalid         InvalidArgument      400    204
+//	TooLarge        InvalidArgument      400    204
+//	NotFound        NotFound             404    204
+//	WrongSecret     Unauthenticated      401    204
+//	AlreadyExists   AlreadyExists        409    204
+//	NotReady        FailedPrecondition   400    204
+//	Exhausted       ResourceExhausted    429    429
+//	Unavailable     Unavailable          503    503
+//	any other       Internal             500    503
+//
+// # Log
+//
+// Each request is one line when it ends: debug if it went well, else at a level by its code. It tells the
+// method, the status, the job where there is one, the cause of an error, and the trace's id; never a query, a
+// header or a body, since these hold secrets.
+//
+// # Telemetry
+//
+// Options.Middleware and Options.Interceptors are where metrics and traces go.
+package function
