@@ -24,7 +24,8 @@ type Options struct {
 	Environ []string      // the environment that the program gets, see Environment; Run adds TMPDIR and a mark
 	Stdout  io.Writer     // gets a copy of the program's stdout; nil for none
 	Stderr  io.Writer     // gets a copy of the program's stderr; nil for none
-	Grace   time.Duration // from SIGTERM to SIGKILL when ctx ends; DefaultGrace if zero
+	Grace   time.Duration // from SIGTERM to SIGKILL when ctx or the limit ends; DefaultGrace if zero
+	Limit   time.Duration // a program that runs longer is ended, and its stage has failed; none if zero
 	MaxLog  int64         // size in bytes at which the log is cut; DefaultMaxLog if zero
 
 	// Gone is closed when nobody is left to wait for the program: then it is killed at once, without grace. Nil
@@ -214,7 +215,17 @@ func execute(ctx context.Context, c Command, d Dir, o Options) (stageRecord, err
 	if err != nil {
 		return stageRecord{}, fmt.Errorf("starting %s: %w", c.Argv[0], err)
 	}
-	if err := p.wait(ctx, o.Gone); err != nil {
+	limited, cancel := ctx, context.CancelFunc(func() {})
+	if o.Limit > 0 {
+		limited, cancel = context.WithTimeoutCause(ctx, o.Limit, errLate)
+	}
+	defer cancel()
+	cut, err := p.wait(limited, o.Gone)
+	late := cut == errLate
+	if cut != nil && !late {
+		err = errors.Join(fmt.Errorf("cut off: %w", cut), err)
+	}
+	if err != nil {
 		return stageRecord{}, err
 	}
 	if out.err != nil && o.Stderr != nil {
@@ -224,6 +235,12 @@ func execute(ctx context.Context, c Command, d Dir, o Options) (stageRecord, err
 	if rec.ExitCode, rec.Signal = p.status(); rec.ExitCode != 0 {
 		rec.Status = job.StageFailed
 		rec.Failure = explain(c, rec.Result, stderr.kept)
+	}
+	if late {
+		rec.Status = job.StageFailed
+		rec.Failure = &job.Failure{Code: job.OutOfTime, Stage: c.Stage,
+			Message: fmt.Sprintf("%s took longer than the %s that it may take, and was ended. Large genomes, and assemblies of very many contigs, take longer; please tell the operators.", c.Title, o.Limit)}
+		fmt.Fprintf(errout, "%s\n", rec.Failure.Message)
 	}
 	return rec, nil
 }
@@ -312,15 +329,18 @@ func (p *program) attend(started chan<- error) {
 // errGone is why a program is killed that nobody waits for.
 var errGone = errors.New("whoever waited for it is gone")
 
-// wait returns when the program has exited, its group is gone and its output is read. It is an error when ctx
-// ended or gone was closed before that: then the group was told to end, and killed.
-func (p *program) wait(ctx context.Context, gone <-chan struct{}) error {
-	cut := p.await(ctx, gone)
+// errLate is why a program is ended that took longer than it may.
+var errLate = errors.New("it took longer than it may")
+
+// wait returns when the program has exited, its group is gone and its output is read. If ctx ended or gone was
+// closed before that, the group was told to end, and killed, and cut says which it was.
+func (p *program) wait(ctx context.Context, gone <-chan struct{}) (cut, err error) {
+	cut = p.await(ctx, gone)
 	if cut != nil {
 		p.kill()
 		<-p.exited
 	}
-	err := p.err
+	err = p.err
 	if p.alone {
 		err = errors.Join(err, killChildren(killing))
 	}
@@ -330,10 +350,7 @@ func (p *program) wait(ctx context.Context, gone <-chan struct{}) error {
 	}
 	p.reading.Wait()
 	p.closePipes()
-	if cut != nil {
-		err = errors.Join(fmt.Errorf("cut off: %w", cut), err)
-	}
-	return err
+	return cut, err
 }
 
 // await returns nil when the program has exited by itself. Else it returns why the program must not run on,

@@ -170,6 +170,7 @@ func (s Stager) run(ctx context.Context, args []string) (int, error) {
 	quiet := flags.Bool("quiet", false, "keep the program's output in the log alone")
 	watch := flags.Bool("watch-stdin", false, "kill the program and end when stdin does")
 	flags.DurationVar(&o.Grace, "grace", stage.DefaultGrace, "`TIME` from SIGTERM to SIGKILL")
+	flags.DurationVar(&o.Limit, "limit", 0, "end a program that takes longer than this `TIME`, and fail its stage; 0 for no limit")
 	flags.Int64Var(&o.MaxLog, "max-log", stage.DefaultMaxLog, "size of the log in `BYTES` at which it is cut")
 	if err := parse(flags, args, -1); err != nil {
 		return 0, err
