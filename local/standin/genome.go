@@ -16,7 +16,8 @@ import (
 	"github.com/shenwei356/xopen"
 )
 
-// sequence is one replicon or contig. Its JSON form has the keys of Bakta's.
+// sequence is one replicon or contig. Its JSON form has the keys of Bakta's. Bakta leaves the original id and
+// description out when headers are kept; the web UI's viewer wants them always.
 type sequence struct {
 	ID              string `json:"id"`
 	Description     string `json:"description"`

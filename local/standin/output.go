@@ -47,6 +47,9 @@ func (a *annotation) export() error {
 		{"txt", "Genome and annotation summary...", true, a.writeSummary},
 	} {
 		if !f.wanted {
+			if f.ending == "png" {
+				a.printf("\tskip generation of circular genome plot...")
+			}
 			continue
 		}
 		if f.step != "" {
