@@ -15,7 +15,7 @@ func realMain(ctx context.Context) int {
 	defer stop()
 	s := stager.Stager{
 		Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Hint: hint,
+		Files: storage, Hint: hint,
 	}
 	return s.Main(ctx, os.Args[1:])
 }

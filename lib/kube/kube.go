@@ -24,8 +24,8 @@ import (
 
 // Options say what the pods of jobs look like and where they run.
 type Options struct {
-	// Specs says what a job's run does. The spec's directory must be RunDir.
-	Specs func(job.Job) (stage.Spec, error)
+	// Specs says what a run of the job does in that working directory, which is RunDir.
+	Specs func(j job.Job, dir string) (stage.Spec, error)
 
 	Namespace string             // where jobs run
 	Stager    string             // image whose entry point is the stager
@@ -71,10 +71,11 @@ type Storage struct {
 	Region    string
 	Bucket    string
 	BaseKey   string // prefix of all keys
-	PathStyle bool
 	Secret    string // name of the Secret with the keys
 	AccessKey string // key in it of the access key's name; DefaultAccessKey if empty
 	SecretKey string // key in it of the access key itself; DefaultSecretKey if empty
+
+	VirtualHosted bool // the bucket stands in the host's name, not in the path
 }
 
 // Amount is what a container is sure to get, and what it may have at most.

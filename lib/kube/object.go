@@ -39,7 +39,7 @@ const (
 // Object returns the Job of a job's run. It depends on its arguments alone and is the same, byte by byte, each
 // time. It holds no secret, and no link that is one.
 func (r *Runner) Object(j job.Job) (*batchv1.Job, error) {
-	spec, err := r.Specs(j)
+	spec, err := r.Specs(j, RunDir)
 	if err != nil {
 		return nil, fmt.Errorf("specifying run %d of job %s: %w", j.Run, j.ID, err)
 	}

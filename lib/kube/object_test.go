@@ -32,10 +32,10 @@ func testJob() job.Job {
 	}
 }
 
-func testSpec(j job.Job) (stage.Spec, error) {
-	d := stage.Dir(RunDir)
+func testSpec(j job.Job, dir string) (stage.Spec, error) {
+	d := stage.Dir(dir)
 	return stage.Spec{
-		Job: j.ID, Run: j.Run, Dir: RunDir, Inputs: j.Start.Inputs,
+		Job: j.ID, Run: j.Run, Dir: dir, Inputs: j.Start.Inputs,
 		Stages: []stage.Command{{
 			Stage: "bakta", Title: "Bakta",
 			Argv: []string{"/entrypoint.sh", "--db", "/databases/bakta/db", "--output", d.Output("bakta"), "--strain=$(AWS_SECRET_ACCESS_KEY) $x", d.Input("genome.fna")},
@@ -46,8 +46,8 @@ func testSpec(j job.Job) (stage.Spec, error) {
 }
 
 // twoStages has names that containers can't have.
-func twoStages(j job.Job) (stage.Spec, error) {
-	s, err := testSpec(j)
+func twoStages(j job.Job, dir string) (stage.Spec, error) {
+	s, err := testSpec(j, dir)
 	s.Stages = []stage.Command{
 		{Stage: "bakta_proteins", Title: "Bakta", Argv: []string{"bakta_proteins"}},
 		{Stage: "baktfold", Title: "Baktfold", Argv: []string{"baktfold"}},
@@ -182,7 +182,7 @@ func TestKubernetesReplacesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := testSpec(testJob())
+	want, err := testSpec(testJob(), RunDir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,8 +231,8 @@ func expand(s string) string {
 func TestObjectRefuses(t *testing.T) {
 	respec := func(change func(*stage.Spec)) func(*Options) {
 		return func(o *Options) {
-			o.Specs = func(j job.Job) (stage.Spec, error) {
-				s, err := testSpec(j)
+			o.Specs = func(j job.Job, dir string) (stage.Spec, error) {
+				s, err := testSpec(j, dir)
 				change(&s)
 				return s, err
 			}

@@ -119,6 +119,9 @@ func (r *Runner) stager(name, spec, command string, args ...string) corev1.Conta
 		"--s3-bucket", literal(r.Storage.Bucket),
 		"--s3-base-key", literal(r.Storage.BaseKey),
 	}, args...)
+	if r.Storage.VirtualHosted {
+		args = append(args, "--s3-virtual-hosted")
+	}
 	key := func(name, key string) corev1.EnvVar {
 		return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
 			LocalObjectReference: corev1.LocalObjectReference{Name: r.Storage.Secret}, Key: key,

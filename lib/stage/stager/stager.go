@@ -61,6 +61,8 @@ type Storage struct {
 	BaseKey   string // prefix of all keys
 	AccessKey string
 	SecretKey string
+
+	VirtualHosted bool // the bucket stands in the host's name, not in the path
 }
 
 // hintTime bounds the hint: it saves a user two seconds, and is never worth more.
@@ -256,6 +258,7 @@ func (t *transfer) flags(f *flag.FlagSet) {
 	f.StringVar(&t.storage.Region, "s3-region", "", "`REGION` of the bucket")
 	f.StringVar(&t.storage.Bucket, "s3-bucket", "", "`BUCKET` of all jobs' files")
 	f.StringVar(&t.storage.BaseKey, "s3-base-key", "", "`PREFIX` of all keys in it")
+	f.BoolVar(&t.storage.VirtualHosted, "s3-virtual-hosted", false, "name the bucket in front of the host, in place of in the path")
 }
 
 // prepare reads the spec and reaches for the storage.
