@@ -15,7 +15,8 @@ import (
 // Files is the object storage as a run uses it. Keys are relative to the configured base key. Errors are
 // job.Unavailable when the storage can't be asked; any error while content is read counts as that.
 type Files interface {
-	// Open reads an object. If it is not there any more, or not with that ETag, the error is job.NotFound.
+	// Open reads an object. The error is job.NotFound if it is not there any more, and job.NotReady if it has
+	// another ETag.
 	Open(ctx context.Context, key, etag string) (io.ReadCloser, job.File, error)
 	// Put stores an object of that size in bytes and returns it as it is stored.
 	Put(ctx context.Context, key string, content io.Reader, size int64) (job.File, error)
@@ -40,9 +41,12 @@ func retry[T any](ctx context.Context, patience time.Duration, size int64, try f
 		defer cancel()
 		got, err := try(ctx)
 		var local *fs.PathError // this machine's disk, not the storage
-		if err != nil && (job.Is(err, job.NotFound) || job.Is(err, job.Invalid) || errors.As(err, &local)) {
+		if err != nil && (changed(err) || job.Is(err, job.Invalid) || errors.As(err, &local)) {
 			err = backoff.Permanent(err)
 		}
 		return got, err
 	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(patience))
 }
+
+// changed reports whether an object is not what it was.
+func changed(err error) bool { return job.Is(err, job.NotFound) || job.Is(err, job.NotReady) }

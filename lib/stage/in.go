@@ -76,7 +76,7 @@ func bring(ctx context.Context, files Files, s Spec, in job.Input) (*job.Failure
 		return struct{}{}, download(ctx, files, job.UploadKey(s.Job, in.Kind), in, path)
 	})
 	switch {
-	case job.Is(err, job.NotFound):
+	case changed(err):
 		return badInput("The uploaded %s was changed or removed after the job was started. Create a new job, upload the file again and start that.", words(in.Kind)), nil
 	case err != nil:
 		return nil, err
@@ -92,7 +92,7 @@ func download(ctx context.Context, files Files, key string, in job.Input, path s
 	}
 	defer content.Close()
 	if is.ETag != in.ETag || is.Size != in.Size {
-		return job.Errorf(job.NotFound, "%s has size %d and ETag %s in place of %d and %s", key, is.Size, is.ETag, in.Size, in.ETag)
+		return job.Errorf(job.NotReady, "%s has size %d and ETag %s in place of %d and %s", key, is.Size, is.ETag, in.Size, in.ETag)
 	}
 	part := path + ".part"
 	if err := os.RemoveAll(part); err != nil {
