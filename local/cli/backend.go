@@ -1,0 +1,85 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
+	"github.com/ag-computational-bio/bakta-web-backend/local"
+	"github.com/spf13/cobra"
+)
+
+func (a *app) localCommand() *cobra.Command {
+	var o local.Options
+	keep := ""
+	cmd := &cobra.Command{
+		Use:   "local",
+		Short: "Be a Bakta-Web server on this machine",
+		Long: `Run the whole backend in this process: the API, a database, an object storage,
+and Bakta as local processes. All of its data lies in the directory --data.
+The URL is printed once it serves. Ctrl-C ends it; jobs that wait go on at the
+next start, and jobs that run are run again.
+
+Whoever reaches the address may use it. It listens on this machine alone unless
+told otherwise.`,
+		Example: `  bakta-web local
+  bakta-web local --data ~/bakta-web --bakta-db ~/bakta-db/db-light --jobs 2
+  bakta-web local --data /tmp/try --bakta stand-in      # without Bakta
+  bakta-web local --ui ~/bakta-web-ui/dist`,
+		Args: takes(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.Jobs < 1 {
+				return usagef("--jobs must be at least 1")
+			}
+			var err error
+			if o.Keep, err = config.ParseDuration(keep); err != nil || o.Keep <= 0 {
+				return usagef("--keep is %q; write a time such as 30d or 12h", keep)
+			}
+			if o.Data == "" {
+				if o.Data, err = a.dataDir(); err != nil {
+					return err
+				}
+			}
+			self, err := os.Executable()
+			if err != nil {
+				return fmt.Errorf("finding this program: %w", err)
+			}
+			o.Stager, o.StandIn, o.Version = []string{self, "stager"}, []string{self, "stand-in"}, ownVersion()
+			if o.DB == "" {
+				o.DB = a.env("BAKTA_DB")
+			}
+			return local.Run(cmd.Context(), o, func(url string) {
+				fmt.Fprintln(a.out, url)
+			})
+		},
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&o.Listen, "listen", "127.0.0.1:8080", "`address` of the API; port 0 takes a free one")
+	f.StringVar(&o.Data, "data", "", "`directory` of all data, made if it isn't there (default bakta-web\nbelow $XDG_DATA_HOME or ~/.local/share)")
+	f.StringVar(&o.UI, "ui", "", "`directory` of a built web UI to serve at /")
+	f.StringVar(&o.Bakta, "bakta", "bakta", "the `program` that annotates; "+local.StandIn+" plays it where there is none")
+	f.StringVar(&o.DB, "bakta-db", "", "`directory` of Bakta's database (default $BAKTA_DB)")
+	f.StringVar(&o.MongoDB, "mongodb", "", "`URI` of a MongoDB, in place of the embedded database")
+	f.IntVar(&o.Jobs, "jobs", 1, "let at most `N` jobs run at a time")
+	f.IntVar(&o.Threads, "threads", 0, "let a job use `N` threads; by default the jobs share the machine's evenly")
+	f.StringVar(&keep, "keep", "30d", "keep jobs and their files for this `time` after their end, for example 30d or 12h")
+	for _, flag := range []string{"data", "ui", "bakta-db"} {
+		cmd.MarkFlagDirname(flag)
+	}
+	return cmd
+}
+
+// dataDir returns the directory for data that the XDG rules name.
+func (a *app) dataDir() (string, error) {
+	data := a.env("XDG_DATA_HOME")
+	if !filepath.IsAbs(data) {
+		home := a.env("HOME")
+		if home == "" {
+			return "", usagef("there is no home directory for the data; name a directory by --data")
+		}
+		data = filepath.Join(home, ".local", "share")
+	}
+	return filepath.Join(data, "bakta-web"), nil
+}

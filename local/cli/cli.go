@@ -1,0 +1,240 @@
+// Package cli is the command `bakta-web`: it sends genomes to a Bakta-Web server, watches the jobs, fetches what
+// came out, and can be such a server itself.
+//
+// What a command is asked for goes to the standard output, so that a script can read it; how things go, hints
+// and errors go to the standard error: as moving bars on a terminal, as plain lines elsewhere.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/ag-computational-bio/bakta-web-backend/client"
+	"github.com/ag-computational-bio/bakta-web-backend/local/book"
+	"github.com/spf13/cobra"
+)
+
+// The exit codes of the command. They are part of its help, and stable.
+const (
+	exitDone        = 0
+	exitFailed      = 1   // it could not be done: server, network, disk
+	exitUsage       = 2   // the command line or a file that it names is wrong
+	exitJobFailed   = 3   // the job failed, or is gone
+	exitInterrupted = 130 // as shells have it for Ctrl-C
+)
+
+const defaultServer = "http://127.0.0.1:8080"
+
+// app is what all commands share.
+type app struct {
+	out     io.Writer
+	display *display
+	env     func(string) string
+	server  string // the flag --server
+
+	// How long a call is tried again. Somebody sits before the screen, so a server that isn't there should show
+	// soon; what was begun with effort is not given up that fast.
+	patience, transferPatience time.Duration
+
+	json bool // the flag --json of the command that runs
+}
+
+// Main runs the command with the arguments behind the program's name, and returns its exit code. When ctx ends,
+// or the process gets an interrupt or SIGTERM, what waits for a job stops waiting, and a local backend ends in
+// order.
+func Main(ctx context.Context, args []string, stdout, stderr io.Writer, env func(string) string) int {
+	if exit, ok := part(ctx, args, stdout, stderr); ok {
+		return exit
+	}
+	return newApp(stdout, stderr, env).run(ctx, args, stdout, stderr)
+}
+
+func newApp(stdout, stderr io.Writer, env func(string) string) *app {
+	return &app{out: stdout, display: newDisplay(stderr, env), env: env, patience: 3 * time.Second, transferPatience: time.Minute}
+}
+
+func (a *app) run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	root := a.root()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	command, err := root.ExecuteContextC(ctx)
+	var coded *exitError
+	var usage *usageError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &coded):
+		if coded.err != nil {
+			a.display.line("bakta-web: %v", coded.err)
+		}
+		return coded.code
+	case errors.As(err, &usage):
+		a.display.line("bakta-web: %v", err)
+		a.display.line("`%s --help` shows how it is used.", command.CommandPath())
+		return exitUsage
+	case ctx.Err() != nil:
+		a.display.line("bakta-web: interrupted")
+		return exitInterrupted
+	default:
+		a.display.line("bakta-web: %v", err)
+		return exitFailed
+	}
+}
+
+// exitError ends the program with a code of its own. err may be nil when all is said.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// usageError is a mistake in the command line.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "bakta-web",
+		Short: "Annotate bacterial genomes with Bakta, here or on a server",
+		Long: `bakta-web sends bacterial genomes to a Bakta-Web server, watches the jobs and
+fetches the annotations. ` + "`bakta-web local`" + ` makes this machine such a server.
+
+Jobs that were submitted from here are remembered with their secrets, in a file
+that only you can read: ` + "$BAKTA_WEB_JOBS" + `, else bakta-web/jobs.json below
+` + "$XDG_STATE_HOME or ~/.local/state" + `. Where a command takes an ID, its beginning
+will do as long as it stands for one job.
+
+Exit codes: 0 done (with --wait: the job has succeeded), 1 it could not be done,
+2 the command line or an input file is wrong, 3 the job failed or is gone,
+130 interrupted; a job that was started goes on.`,
+		Example: `  bakta-web local                            # in one terminal
+  bakta-web submit genome.fna --out result   # in another
+  bakta-web list`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			hint := ""
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				hint = fmt.Sprintf("; do you mean %s?", strings.Join(near, " or "))
+			}
+			return usagef("there is no command %q%s", args[0], hint)
+		},
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SuggestionsMinimumDistance = 2
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.PersistentFlags().StringVar(&a.server, "server", "", "`URL` of the server; by default $BAKTA_WEB_SERVER, else\n"+defaultServer+"; for a known job its own server")
+	root.AddCommand(a.submitCommand(), a.listCommand(), a.statusCommand(), a.logsCommand(), a.resultsCommand(),
+		a.deleteCommand(), a.versionCommand(), a.localCommand())
+	return root
+}
+
+// takes checks the number of arguments, and names them when it is wrong.
+func takes(least, most int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return usagef("%s is missing", what)
+		case most >= 0 && len(args) > most:
+			return usagef("%q is one argument too many", args[most])
+		}
+		return nil
+	}
+}
+
+// jsonFlag gives a command the flag --json.
+func (a *app) jsonFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON, for scripts")
+}
+
+// book returns the jobs of this user.
+func (a *app) book() (*book.Book, error) {
+	path, err := book.Path(a.env)
+	if err != nil {
+		return nil, err
+	}
+	return book.Open(path), nil
+}
+
+// find returns the known job whose id begins like that, and a client of the server that has it.
+func (a *app) find(prefix string) (book.Entry, *client.Client, error) {
+	b, err := a.book()
+	if err != nil {
+		return book.Entry{}, nil, err
+	}
+	entry, err := b.Find(prefix)
+	if err != nil {
+		return book.Entry{}, nil, &exitError{exitUsage, err}
+	}
+	c, err := a.clientFor(entry)
+	return entry, c, err
+}
+
+// clientFor returns a client of the server that has the job: the one that it was made by, or the one that the
+// command line names, for a server that moved.
+func (a *app) clientFor(entry book.Entry) (*client.Client, error) {
+	if a.server != "" {
+		return a.client(a.server)
+	}
+	return a.client(entry.Server)
+}
+
+// newServer returns the server for a new job.
+func (a *app) newServer() string {
+	for _, server := range []string{a.server, a.env("BAKTA_WEB_SERVER")} {
+		if server != "" {
+			return server
+		}
+	}
+	return defaultServer
+}
+
+func (a *app) client(server string) (*client.Client, error) {
+	c, err := client.New(server, client.Options{
+		HTTP:      &http.Client{Transport: a.transport()},
+		Patience:  a.patience,
+		UserAgent: "bakta-web/" + ownVersion(),
+		OnRetry: func(err error, _ time.Duration) {
+			a.display.once("%v; trying again", err)
+		},
+	})
+	if err != nil {
+		return nil, &usageError{fmt.Errorf("%s: %w", shown(server), err)}
+	}
+	return c, nil
+}
+
+func (a *app) transport() http.RoundTripper {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.ResponseHeaderTimeout = 2 * time.Minute
+	return transport
+}
+
+func ref(entry book.Entry) client.Ref { return client.Ref{ID: entry.ID, Secret: entry.Secret} }

@@ -1,0 +1,529 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// lines compares texts line by line; an empty want means nothing at all.
+func lines(t *testing.T, what, got string, want ...string) {
+	t.Helper()
+	var have []string
+	if got != "" {
+		have = strings.Split(strings.TrimSuffix(got, "\n"), "\n")
+	}
+	if diff := cmp.Diff(want, have); diff != "" {
+		t.Errorf("%s (-want +got)\n%s", what, diff)
+	}
+}
+
+// took is the one thing that differs from run to run.
+var took = regexp.MustCompile(`after \d+ s`)
+
+const firstID = "00000001-0000-4000-8000-000000000000"
+
+func TestSubmitAndWait(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	u := newUser(t, f.URL)
+	u.write("replicons.tsv", "contig_1\tp1\tplasmid\tc\tpA\n")
+	u.write("training.tf", "x")
+	got := u.must("submit", "genome.fna", "--genus", "Escherichia", "--species", "coli", "--strain=-x", "--plasmid", "p1",
+		"--locus", "L", "--locus-tag", "ABC", "--translation-table", "4", "--gram", "-", "--complete", "--keep-contig-headers",
+		"--compliant", "--min-contig-length", "200", "--replicons", "replicons.tsv", "--prodigal-tf", "training.tf",
+		"--out", "result")
+	lines(t, "what goes on", took.ReplaceAllString(got.Err, "after a while"),
+		"uploading genome.fna", "uploaded genome.fna (25 bytes)",
+		"uploading replicons.tsv", "uploaded replicons.tsv (25 bytes)",
+		"uploading training.tf", "uploaded training.tf (1 byte)",
+		"started job "+firstID+" on "+f.URL,
+		"waiting for the job to begin", "[1/16] Parse genome sequences", "[3/16] predict tRNAs", "finished after a while",
+		"downloading the results", "downloaded 3 files (347 bytes)")
+	lines(t, "the answer", got.Out,
+		"annotated by    Bakta 1.12.2, database 6.0 (full)",
+		"organism        Escherichia coli",
+		"genome          3,306 bp in 1 sequence, N50 3,306 bp",
+		"GC              43.4 %",
+		"coding density  65.2 %",
+		"tRNAs           1",
+		"CDSs            2, of which 1 hypothetical and 1 pseudogenes",
+		"", "3 files are in result:", "  genome.gff3", "  genome.json", "  genome.txt")
+	if diff := cmp.Diff([]string{"genome.gff3", "genome.json", "genome.txt"}, u.files("result")); diff != "" {
+		t.Errorf("files (-want +got)\n%s", diff)
+	}
+	j := f.job(t)
+	want := map[string]string{"genome": ">contig_1 x\nACGTACGTACGT\n", "replicons": "contig_1\tp1\tplasmid\tc\tpA\n", "training": "x"}
+	if diff := cmp.Diff(want, j.uploads); diff != "" {
+		t.Errorf("uploads (-want +got)\n%s", diff)
+	}
+	var config map[string]any
+	if err := json.Unmarshal([]byte(j.config), &config); err != nil {
+		t.Fatal(err)
+	}
+	wantConfig := map[string]any{"genus": "Escherichia", "species": "coli", "strain": "-x", "plasmid": "p1", "locus": "L", "locusTag": "ABC",
+		"translationTable": 4.0, "dermType": "DIDERM", "completeGenome": true, "keepContigHeaders": true, "compliant": true,
+		"minContigLength": "200", "hasReplicons": true, "hasProdigal": true}
+	if diff := cmp.Diff(wantConfig, config); diff != "" {
+		t.Errorf("config (-want +got)\n%s", diff)
+	}
+}
+
+func TestSubmitAlone(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	u := newUser(t, "http://127.0.0.1:1")
+	got := u.must("submit", "genome.fna", "--server", f.URL+"/api/v1/", "--name", "näme \"x\"\n")
+	lines(t, "the answer", got.Out, firstID)
+	if !strings.Contains(got.Err, "\n  bakta-web results --wait "+firstID+"\n") {
+		t.Errorf("it isn't said how to come back:\n%s", got.Err)
+	}
+	if diff := cmp.Diff([]string{"job/init", "put genome", "job/start"}, f.seen()); diff != "" {
+		t.Errorf("calls (-want +got)\n%s", diff)
+	}
+	if name := f.job(t).name; name != "näme \"x\"\n" {
+		t.Errorf("the name is %q", name)
+	}
+	// The job's own server is known from now on.
+	got = u.must("results", "--wait", "0000")
+	if diff := cmp.Diff([]string{"näme__x-00000001"}, u.dirs()); diff != "" {
+		t.Errorf("directories (-want +got)\n%s\n%s", diff, got.Err)
+	}
+	if diff := cmp.Diff([]string{"näme__x.gff3", "näme__x.json", "näme__x.txt"}, u.files("näme__x-00000001")); diff != "" {
+		t.Errorf("files (-want +got)\n%s", diff)
+	}
+}
+
+func (u *user) dirs() []string {
+	var dirs []string
+	for _, name := range u.files(".") {
+		if info, err := os.Stat(filepath.Join(u.dir, name)); err == nil && info.IsDir() && !strings.HasPrefix(name, ".") {
+			dirs = append(dirs, name)
+		}
+	}
+	return dirs
+}
+
+func TestJobFails(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.states, f.reason = []string{"RUNNING", "ERROR"}, "Bakta refused the genome:\n\tERROR: wrong \x1b[31mformat!"
+	u := newUser(t, f.URL)
+	for _, args := range [][]string{{"submit", "genome.fna", "--wait"}, {"results", "0000"}, {"results", "--wait", "0000"}} {
+		got := u.run(args...)
+		want := "bakta-web: the job failed: Bakta refused the genome:\n   ERROR: wrong ·[31mformat!\n`bakta-web logs " + firstID + "` shows what Bakta wrote.\n"
+		if got.Code != exitJobFailed || got.Out != "" || !strings.HasSuffix(got.Err, want) {
+			t.Errorf("%v: %+v", args, got)
+		}
+	}
+	got := u.must("status")
+	if !strings.Contains(got.Out, "state      ERROR (failed)\nreason     Bakta refused the genome:\n            ERROR: wrong ·[31mformat!\n") {
+		t.Errorf("status:\n%s", got.Out)
+	}
+	var told job
+	if err := json.Unmarshal([]byte(u.must("status", "--json").Out), &told); err != nil || told.Reason != f.reason || told.State != "ERROR" {
+		t.Errorf("%+v, %v", told, err)
+	}
+	var failed outcome
+	if got := u.run("results", "--json", "0000"); json.Unmarshal([]byte(got.Out), &failed) != nil || failed.Reason != f.reason || got.Code != exitJobFailed {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestInterruptWhileWaiting(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.states = []string{"RUNNING"}
+	u := newUser(t, f.URL)
+	cmd := u.command("submit", "genome.fna", "--out", "a dir")
+	var shows screen
+	cmd.Stderr = &shows
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	shows.await(t, "predict tRNAs")
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted {
+		t.Errorf("exit code %d", code)
+	}
+	back := "bakta-web results --wait --out 'a dir' " + firstID
+	if !strings.HasSuffix(shows.String(), "The job goes on without you. To come back:\n  "+back+"\n") {
+		t.Errorf("it says:\n%s", &shows)
+	}
+	if !f.job(t).started {
+		t.Error("the job doesn't go on")
+	}
+	f.mu.Lock()
+	f.states = []string{"SUCCESSFUL"}
+	f.mu.Unlock()
+	u.must("results", "--wait", "--out", "a dir", firstID)
+	if n := len(u.files("a dir")); n != 3 {
+		t.Errorf("%d files", n)
+	}
+}
+
+// hold lets a call wait until the test is over; its client is told nothing.
+func hold(t *testing.T, call string, reached chan<- struct{}) func(string, http.ResponseWriter, *http.Request) bool {
+	over := make(chan struct{})
+	t.Cleanup(func() { close(over) })
+	return func(name string, _ http.ResponseWriter, r *http.Request) bool {
+		if name != call {
+			return false
+		}
+		reached <- struct{}{}
+		select {
+		case <-over:
+		case <-r.Context().Done():
+		}
+		return true
+	}
+}
+
+func TestStoppedWhileUploading(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		signal os.Signal
+		code   int
+		gone   bool
+	}{
+		{"interrupted", os.Interrupt, exitInterrupted, true},
+		{"killed", os.Kill, -1, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			reached := make(chan struct{}, 1)
+			f.before = hold(t, "put genome", reached)
+			u := newUser(t, f.URL)
+			cmd := u.command("submit", "genome.fna")
+			var shows screen
+			cmd.Stderr = &shows
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			<-reached
+			cmd.Process.Signal(row.signal)
+			cmd.Wait()
+			if code := cmd.ProcessState.ExitCode(); code != row.code {
+				t.Errorf("exit code %d\n%s", code, &shows)
+			}
+			listed := u.must("list")
+			if row.gone {
+				if !strings.HasSuffix(shows.String(), "Nothing was started.\n") || f.count() != 0 || listed.Out != "" {
+					t.Errorf("%s\n%d jobs\n%s", &shows, f.count(), listed.Out)
+				}
+				return
+			}
+			if !strings.Contains(listed.Out, "INIT") {
+				t.Errorf("the job is not known:\n%s", listed.Out)
+			}
+			u.must("delete", firstID)
+			if f.count() != 0 || u.must("list").Out != "" {
+				t.Error("the job is still there")
+			}
+		})
+	}
+}
+
+func TestStartRefused(t *testing.T) {
+	refuse := func(status int, body string) func(string, http.ResponseWriter, *http.Request) bool {
+		return func(call string, w http.ResponseWriter, _ *http.Request) bool {
+			if call != "job/start" {
+				return false
+			}
+			if status == 0 {
+				panic(http.ErrAbortHandler)
+			}
+			w.WriteHeader(status)
+			fmt.Fprint(w, body)
+			return true
+		}
+	}
+	for _, row := range []struct {
+		name   string
+		before func(string, http.ResponseWriter, *http.Request) bool
+		code   int
+		says   string
+		known  bool
+	}{
+		{"bad input", refuse(400, `{"code":3,"message":"species: must not be blank"}`), exitUsage, "bakta-web: starting the job: species: must not be blank\n", false},
+		{"broken server", refuse(500, `{"code":13,"message":"internal"}`), exitFailed, "bakta-web: starting the job: internal\n", false},
+		{"no answer", refuse(0, ""), exitFailed, "The job may have started or not. To see:\n  bakta-web status " + firstID, true},
+		{"busy for long", refuse(503, `{"code":14,"message":"away"}`), exitFailed, "bakta-web: starting the job: away\n", true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			f.before = row.before
+			u := newUser(t, f.URL)
+			got := u.run("submit", "genome.fna")
+			if got.Code != row.code || !strings.Contains(got.Err, row.says) || got.Out != "" {
+				t.Errorf("%+v", got)
+			}
+			if known := u.must("list").Out != ""; known != row.known || (f.count() == 1) != row.known {
+				t.Errorf("known: %v, jobs: %d", known, f.count())
+			}
+		})
+	}
+}
+
+// TestRefusedHere: what can be seen here costs no call.
+func TestRefusedHere(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	u := newUser(t, f.URL)
+	u.write("empty.fna", "")
+	u.write("text.fna", "this is no FASTA\n")
+	u.write("table.tsv", "a\tb\n")
+	u.write("blank.tf", " \n")
+	if err := os.Mkdir(filepath.Join(u.dir, "dir"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for args, says := range map[string]string{
+		"submit none.fna":                             "the genome: ",
+		"submit dir":                                  "is no file",
+		"submit empty.fna":                            "is empty",
+		"submit genome.fna --replicons none":          "the table of replicons: ",
+		"submit genome.fna --prodigal-tf empty.fna":   "the training file: ",
+		"submit genome.fna --gram x":                  "--gram is \"x\"",
+		"submit genome.fna --server ftp://x":          "must be a URL",
+		"submit genome.fna --out genome.fna":          "can't be made",
+		"submit genome.fna --translation-table eight": "translation-table",
+		"status 77":         "no job that was submitted from here",
+		"status":            "no job was submitted from here yet",
+		"logs":              "the ID of a job is missing",
+		"frob":              "there is no command",
+		"local --jobs 0":    "--jobs must",
+		"local --keep soon": "--keep is",
+	} {
+		got := u.run(strings.Fields(args)...)
+		if got.Code != exitUsage || !strings.Contains(got.Err, says) || got.Out != "" {
+			t.Errorf("%s: %+v, want %q", args, got, says)
+		}
+	}
+	if calls := f.seen(); calls != nil {
+		t.Errorf("calls: %v", calls)
+	}
+}
+
+func TestDamagedBookStopsBeforeTheJob(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	u := newUser(t, f.URL)
+	if err := os.Mkdir(filepath.Join(u.dir, ".jobs"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	u.write(".jobs/jobs.json", "{")
+	if got := u.run("submit", "genome.fna"); got.Code != exitFailed || !strings.Contains(got.Err, "is damaged") || f.seen() != nil {
+		t.Errorf("%+v, %v", got, f.seen())
+	}
+}
+
+func TestList(t *testing.T) {
+	t.Parallel()
+	f, other := newFake(t), newFake(t)
+	other.made = 0x10
+	u := newUser(t, f.URL)
+	lines(t, "nothing", u.must("list").Out)
+	lines(t, "nothing as JSON", u.must("list", "--json").Out, "[]")
+	u.must("submit", "genome.fna", "--name", "first")
+	u.must("submit", "genome.fna", "--name", "second\nline")
+	u.must("submit", "genome.fna", "--server", other.URL)
+	f.mu.Lock()
+	delete(f.jobs, firstID)
+	f.mu.Unlock()
+	got := u.must("list")
+	rows := strings.Split(got.Out, "\n")
+	for i, want := range [][]string{{"ID", "NAME", "STATE", "SUBMITTED", "SERVER"},
+		{"00000001", "first", "NOT_FOUND"}, {"00000002", "second·line", "INIT"}, {"00000011", "genome", "INIT", other.URL}} {
+		for _, part := range want {
+			if !strings.Contains(rows[i], part) {
+				t.Errorf("line %d has no %q: %s", i, part, rows[i])
+			}
+		}
+	}
+	if strings.Contains(got.Out+got.Err, "secret") {
+		t.Error("a secret shows")
+	}
+	var jobs []job
+	if err := json.Unmarshal([]byte(u.must("list", "--json", "--server", other.URL).Out), &jobs); err != nil || len(jobs) != 1 || jobs[0].State != "RUNNING" {
+		t.Errorf("%+v, %v", jobs, err)
+	}
+	other.Close()
+	got = u.run("list")
+	if got.Code != exitFailed || !strings.Contains(got.Out, "UNREACHABLE") || !strings.Contains(got.Out, "00000002  second·line") ||
+		!strings.Contains(got.Err, other.URL+" can't be reached") {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestStatus(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.states = []string{"RUNNING"}
+	f.logs = []string{strings.Join(f.logs, "")}
+	u := newUser(t, f.URL)
+	u.must("submit", "genome.fna")
+	got := u.must("status", "0000")
+	for _, want := range []string{"id         " + firstID, "name       genome", "state      RUNNING (step 3 of 16: predict tRNAs)", "server     " + f.URL} {
+		if !strings.Contains(got.Out, want+"\n") {
+			t.Errorf("there is no %q in\n%s", want, got.Out)
+		}
+	}
+	var told job
+	err := json.Unmarshal([]byte(u.must("status", "--json").Out), &told)
+	if diff := cmp.Diff(&step{3, 16, "predict tRNAs"}, told.Step); err != nil || diff != "" || told.ID != firstID {
+		t.Errorf("%+v, %v", told, err)
+	}
+	if got := u.run("results", "0000"); got.Code != exitFailed || !strings.Contains(got.Err, "has not ended yet (RUNNING); --wait waits for it") {
+		t.Errorf("%+v", got)
+	}
+	f.mu.Lock()
+	clear(f.jobs)
+	f.mu.Unlock()
+	if got := u.must("status"); !strings.Contains(got.Out, "NOT_FOUND (deleted or expired)") {
+		t.Errorf("%+v", got)
+	}
+	for _, command := range []string{"results", "logs -f", "results --wait"} {
+		if got := u.run(append(strings.Fields(command), "0000")...); got.Code != exitJobFailed || !strings.Contains(got.Err, "the job is gone") {
+			t.Errorf("%s: %+v", command, got)
+		}
+	}
+}
+
+func TestLogs(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	u := newUser(t, f.URL)
+	u.must("submit", "genome.fna")
+	if got := u.must("logs", "0000"); got.Out != "" || got.Err != "The log is empty so far.\n" {
+		t.Errorf("%+v", got)
+	}
+	all := strings.Join(f.logs, "")
+	if got := u.must("logs", "-f", "0000"); got.Out != all || got.Err != "" {
+		t.Errorf("%+v", got)
+	}
+	if got := u.must("logs", "0000"); got.Out != all {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestResultsReplaceNothing(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.states = []string{"SUCCESSFUL"}
+	u := newUser(t, f.URL)
+	u.must("submit", "genome.fna", "--out", ".")
+	f.mu.Lock()
+	f.files["FNA"] = "other than what was sent"
+	f.files["NEW.thing/.."] = "of a newer server"
+	f.mu.Unlock()
+	got := u.run("results", "0000", "--out", ".")
+	if got.Code != exitFailed || !strings.Contains(got.Err, "nothing was replaced: genome.fna; give another directory") {
+		t.Errorf("%+v", got)
+	}
+	if content, _ := os.ReadFile(filepath.Join(u.dir, "genome.fna")); !strings.HasPrefix(string(content), ">contig") {
+		t.Errorf("the genome is now %s", content)
+	}
+	u.must("results", "0000", "--out", ".", "--force")
+	if content, _ := os.ReadFile(filepath.Join(u.dir, "genome.fna")); string(content) != "other than what was sent" {
+		t.Errorf("the file is now %s", content)
+	}
+	var told outcome
+	if err := json.Unmarshal([]byte(u.must("results", "0000", "--out", ".", "--json").Out), &told); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"genome.fna", "genome.gff3", "genome.json", "genome.new.thing", "genome.txt"}
+	if diff := cmp.Diff(want, told.Files); diff != "" || told.Summary == nil || told.Summary.Size != 3306 || told.State != "SUCCESSFUL" {
+		t.Errorf("%+v (-want +got)\n%s", told, diff)
+	}
+	for _, name := range u.files(".") {
+		if strings.HasPrefix(name, ".bakta-web") || strings.HasSuffix(name, ".part") {
+			t.Errorf("%s is left behind", name)
+		}
+	}
+}
+
+func TestDelete(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	u := newUser(t, f.URL)
+	u.must("submit", "genome.fna")
+	u.must("submit", "genome.fna")
+	if got := u.run("delete", "0000"); got.Code != exitUsage || !strings.Contains(got.Err, "stands for 2 jobs") || f.count() != 2 {
+		t.Errorf("%+v", got)
+	}
+	f.mu.Lock()
+	delete(f.jobs, firstID) // gone already
+	f.mu.Unlock()
+	u.must("delete", "00000001", "00000002")
+	if f.count() != 0 || u.must("list").Out != "" {
+		t.Error("something is still there")
+	}
+	u.must("submit", "genome.fna")
+	f.Close()
+	if got := u.run("delete", "0000"); got.Code != exitFailed || !strings.Contains(u.run("list").Out, "00000003") {
+		t.Errorf("a job that couldn't be deleted is forgotten: %+v", got)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	u := newUser(t, f.URL)
+	if got := u.must("version"); !strings.Contains(got.Out, "server    "+f.URL+": v3, Bakta 1.12.2, database 6.0\n") {
+		t.Errorf("%+v", got)
+	}
+	f.Close()
+	if got := u.must("version"); !strings.HasPrefix(got.Out, "bakta-web ") || !strings.Contains(got.Err, "No server answers at "+f.URL) {
+		t.Errorf("%+v", got)
+	}
+	if got := u.run("version", "--server", f.URL); got.Code != exitFailed {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	u := newUser(t, f.URL)
+	u.must("submit", "genome.fna")
+	for args, want := range map[string]string{
+		"__complete results ":             firstID + "\tgenome\n",
+		"__complete submit --gram ":       "monoderm\n",
+		"__complete sub":                  "submit\t",
+		"completion bash":                 "bash completion",
+		"completion zsh":                  "#compdef bakta-web",
+		"__complete submit x.fna --compl": "--compliant\t",
+	} {
+		fields := strings.Split(args, " ")
+		if got := u.must(fields...); !strings.Contains(got.Out, want) {
+			t.Errorf("%s:\n%s", args, got.Out)
+		}
+	}
+}
+
+// TestHelp: each command says what it does, shows how, and explains its flags.
+func TestHelp(t *testing.T) {
+	root := (&app{}).root()
+	for _, cmd := range root.Commands() {
+		if cmd.Short == "" || cmd.Example == "" && cmd.Name() != "completion" && cmd.Name() != "help" {
+			t.Errorf("%s has no example", cmd.Name())
+		}
+		for line := range strings.Lines(cmd.Long) {
+			if len(line) > 82 {
+				t.Errorf("%s: the line is too long for a terminal: %s", cmd.Name(), line)
+			}
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
+)
+
+// display shows how things go. On a terminal one bar moves at a time, with lines above it; when it ends it
+// leaves nothing but its last line. Elsewhere there are only lines.
+type display struct {
+	w        io.Writer
+	terminal bool
+
+	mu   sync.Mutex
+	said string        // the last line of once
+	bars *mpb.Progress // holds the bar that moves now
+}
+
+func newDisplay(w io.Writer, env func(string) string) *display {
+	file, isFile := w.(*os.File)
+	return &display{w: w, terminal: isFile && term.IsTerminal(int(file.Fd())) && env("TERM") != "dumb"}
+}
+
+// line shows a line that stays.
+func (d *display) line(format string, args ...any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.write(fmt.Sprintf(format, args...))
+}
+
+// once shows a line, unless it was the last one that once showed: a server that is away is away many times.
+func (d *display) once(format string, args ...any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if text := fmt.Sprintf(format, args...); text != d.said {
+		d.said = text
+		d.write(text)
+	}
+}
+
+func (d *display) write(text string) {
+	var w io.Writer = d.w
+	if d.bars != nil {
+		w = d.bars
+	}
+	fmt.Fprintln(w, text)
+}
+
+// bar shows one thing that goes on.
+type bar struct {
+	display *display
+	bar     *mpb.Bar // nil without a terminal
+
+	mu    sync.Mutex
+	label string
+}
+
+// unit is what a bar counts.
+type unit int
+
+const (
+	inBytes unit = iota
+	inSteps
+)
+
+// refresh is how often a bar is drawn.
+const refresh = 150 * time.Millisecond
+
+// start shows that something goes on, of which nothing is known yet but its name. end must be called.
+func (d *display) start(label string, counts unit) *bar {
+	b := &bar{display: d, label: label}
+	if !d.terminal {
+		d.line("%s", label)
+		return b
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	count := decor.Any(func(s decor.Statistics) string {
+		switch {
+		case s.Total <= 0:
+			return ""
+		case counts == inBytes:
+			return fmt.Sprintf(" %s of %s", bytesText(s.Current), bytesText(s.Total))
+		}
+		return fmt.Sprintf(" step %d of %d", s.Current, s.Total)
+	})
+	d.bars = mpb.New(mpb.WithOutput(d.w), mpb.WithWidth(30), mpb.WithRefreshRate(refresh))
+	b.bar = d.bars.AddBar(0,
+		mpb.BarRemoveOnComplete(),
+		mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return clipped(b.name(), 40) }, decor.WC{W: 40, C: decor.DindentRight})),
+		mpb.AppendDecorators(decor.Elapsed(decor.ET_STYLE_MMSS), count),
+	)
+	return b
+}
+
+func (b *bar) name() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.label
+}
+
+// set shows how far it is; a total of 0 means that nobody knows.
+func (b *bar) set(current, total int64) {
+	if b.bar == nil || total <= 0 {
+		return
+	}
+	b.bar.SetTotal(total, false)
+	b.bar.SetCurrent(current)
+}
+
+// rename shows what goes on now, on a terminal.
+func (b *bar) rename(label string) (changed bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	changed = label != b.label
+	b.label = label
+	return changed
+}
+
+// step shows what goes on now; without a terminal by a line of its own, behind its position.
+func (b *bar) step(label, position string) {
+	if b.rename(label) && b.bar == nil {
+		b.display.line("%s", strings.TrimSpace(position+" "+label))
+	}
+}
+
+// end takes the bar away. format, unless empty, is the line that stays in its place.
+func (b *bar) end(format string, args ...any) {
+	d := b.display
+	if b.bar != nil {
+		b.bar.Abort(true)
+		d.mu.Lock()
+		bars := d.bars
+		d.bars = nil
+		d.mu.Unlock()
+		if bars != nil {
+			bars.Wait()
+		}
+	}
+	if format != "" {
+		d.line(format, args...)
+	}
+}

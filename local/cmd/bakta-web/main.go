@@ -1,0 +1,12 @@
+// Command bakta-web sends genomes to a Bakta-Web server, watches the jobs, fetches what came out, and can be
+// such a server itself.
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/ag-computational-bio/bakta-web-backend/local/cli"
+)
+
+func main() { os.Exit(cli.Main(context.Background(), os.Args[1:], os.Stdout, os.Stderr, os.Getenv)) }
