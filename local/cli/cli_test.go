@@ -172,6 +172,34 @@ func TestInterruptWhileWaiting(t *testing.T) {
 	}
 }
 
+// TestServerAwayWhileWaiting: it is said once each time, and the wait goes on.
+func TestServerAwayWhileWaiting(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.states = []string{"RUNNING", "RUNNING", "SUCCESSFUL"}
+	f.logs = []string{"Parse genome sequences...\n"}
+	looks := 0
+	f.before = func(call string, w http.ResponseWriter, _ *http.Request) bool {
+		if call != "job/list" {
+			return false
+		}
+		f.mu.Lock()
+		looks++
+		away := looks > 1 && looks < 8 || looks == 9
+		f.mu.Unlock()
+		if away {
+			w.WriteHeader(503)
+			fmt.Fprint(w, `{"code":14,"message":"the store is away"}`)
+		}
+		return away
+	}
+	u := newUser(t, f.URL)
+	got := u.must("submit", "genome.fna", "--wait")
+	_, waited, _ := strings.Cut(took.ReplaceAllString(got.Err, "after a while"), "on "+f.URL+"\n")
+	lines(t, "what goes on", waited, "waiting for the job to begin", "[1/16] Parse genome sequences", "the store is away; trying again",
+		"the store is away; trying again", "finished after a while", "To download the results:", "  bakta-web results "+firstID)
+}
+
 // hold lets a call wait until the test is over; its client is told nothing.
 func hold(t *testing.T, call string, reached chan<- struct{}) func(string, http.ResponseWriter, *http.Request) bool {
 	over := make(chan struct{})

@@ -46,6 +46,13 @@ func (d *display) once(format string, args ...any) {
 	}
 }
 
+// forget lets once show the same line again.
+func (d *display) forget() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.said = ""
+}
+
 func (d *display) write(text string) {
 	var w io.Writer = d.w
 	if d.bars != nil {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -43,18 +44,22 @@ func (a *app) wait(ctx context.Context, c *client.Client, entry book.Entry, out 
 	f := newFollower(c, ref(entry))
 	b := a.display.start("waiting for the job to begin", inSteps)
 	status, err := c.Wait(ctx, ref(entry), pollInterval(entry.Server), func(s client.Status, err error) {
-		switch {
-		case err != nil:
-			a.display.once("%v; trying again", err)
-		case s.State == client.Running:
-			at, ok := f.look(ctx)
-			if !ok {
-				b.step("running", "")
-				return
-			}
-			b.step(shown(at.Name), fmt.Sprintf("[%d/%d]", at.Number, at.Of))
-			b.set(int64(at.Number), int64(at.Of))
+		if err != nil {
+			// The same words as each try has, so that they show once.
+			a.display.once("%v; trying again", errors.Unwrap(err))
+			return
 		}
+		a.display.forget()
+		if s.State != client.Running {
+			return
+		}
+		at, ok := f.look(ctx)
+		if !ok {
+			b.step("running", "")
+			return
+		}
+		b.step(shown(at.Name), fmt.Sprintf("[%d/%d]", at.Number, at.Of))
+		b.set(int64(at.Number), int64(at.Of))
 	})
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -87,14 +92,12 @@ func newFollower(c *client.Client, job client.Ref) *follower {
 	return &follower{client: c, job: job, steps: workflow.NewProgress(workflow.Bakta)}
 }
 
-// look returns the step that the log has come to. A log that can't be had is no reason to stop waiting.
+// look returns the step that the log has come to. That the log can't be had now is no reason to stop waiting.
 func (f *follower) look(ctx context.Context) (step, bool) {
-	text, err := f.client.Logs(ctx, f.job, f.offset)
-	if err != nil {
-		return step{}, false
+	if text, err := f.client.Logs(ctx, f.job, f.offset); err == nil {
+		f.offset += int64(len(text))
+		f.steps.Write(text)
 	}
-	f.offset += int64(len(text))
-	f.steps.Write(text)
 	at, ok := f.steps.Step()
 	return step{Number: at.Number, Of: at.Of, Name: strings.TrimSpace(at.Name)}, ok
 }
