@@ -2,6 +2,7 @@ package runner
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -18,14 +19,26 @@ import (
 	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/s3"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 )
 
 // backend is a process with a runner that can be killed. It launches the jobs that it reads from stdin, one a
 // line, and answers each with a line.
 func backend(args []string) int {
+	var options s3.Options
+	err := json.Unmarshal([]byte(args[1]), &options)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
+	files, err := s3.New(options)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
 	r, err := New(Options{
-		Dir: args[0], Jobs: 2, Stager: testStager(), Environ: os.Environ(), Files: directory(args[1]), Specs: specs,
+		Dir: args[0], Jobs: 2, Stager: testStager(), Environ: os.Environ(), Files: files, Specs: specs,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	})
 	if err != nil {
@@ -39,7 +52,7 @@ func backend(args []string) int {
 		if err := in.Decode(&j); err != nil {
 			break
 		}
-		object, err := r.Launch(nil, j)
+		object, err := r.Launch(context.Background(), j)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
@@ -61,9 +74,9 @@ type process struct {
 }
 
 // start starts a backend on a runner's directory and a store.
-func start(t *testing.T, dir string, files directory) *process {
+func start(t *testing.T, dir string, files *store) *process {
 	t.Helper()
-	p := &process{Cmd: exec.Command(os.Args[0], "backend", dir, string(files))}
+	p := &process{Cmd: exec.Command(os.Args[0], "backend", dir, files.encode())}
 	p.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
 	p.Stderr = t.Output()
 	p.WaitDelay = 10 * time.Second
@@ -112,7 +125,7 @@ func TestBackendKilled(t *testing.T) {
 				dir := t.TempDir()
 				note, other := filepath.Join(dir, "pid"), filepath.Join(dir, "other")
 				j, second, waits := script(stubborn(kind, note)), script(stubborn("program", other)), script(fine)
-				b := start(t, f.options.Dir, f.files.Files.(directory))
+				b := start(t, f.options.Dir, f.files)
 				for _, j := range []job.Job{j, second, waits} {
 					if !b.launch(j) {
 						t.Fatal("not launched")
@@ -205,7 +218,7 @@ func TestBackendKilledAtAnyMoment(t *testing.T) {
 	}
 	launched := 0
 	for round := 0; ; round++ {
-		b := start(t, f.options.Dir, f.files.Files.(directory))
+		b := start(t, f.options.Dir, f.files)
 		moment := time.NewTimer(time.Duration(random.IntN(150+10*round)) * time.Millisecond)
 		if launched < len(jobs) && b.launch(jobs[launched]) {
 			launched++

@@ -293,10 +293,24 @@ func (r *Runner) discard(dir string) {
 
 // Stop ends all runs of the job, whatever they do, and forgets them.
 func (r *Runner) Stop(ctx context.Context, id string) error {
+	if err := r.end(ctx, func(x *run) bool { return x.Job == id }); err != nil {
+		return err
+	}
+	return r.forgetReleased(id)
+}
+
+// Discard ends the job's run, whatever it does, and forgets it. If it was released before, it stays so.
+func (r *Runner) Discard(ctx context.Context, j job.Job) error {
+	object := job.ObjectName(j.ID, j.Run)
+	return r.end(ctx, func(x *run) bool { return x.object() == object })
+}
+
+// end ends some runs and forgets them.
+func (r *Runner) end(ctx context.Context, these func(x *run) bool) error {
 	r.mu.Lock()
 	var runs []*run
 	for _, x := range r.runs {
-		if x.Job != id {
+		if !these(x) {
 			continue
 		}
 		runs = append(runs, x)
@@ -305,14 +319,14 @@ func (r *Runner) Stop(ctx context.Context, id string) error {
 		}
 	}
 	// Those that wait must not begin while the others are waited for.
-	r.queue = slices.DeleteFunc(r.queue, func(x *run) bool { return x.Job == id })
+	r.queue = slices.DeleteFunc(r.queue, these)
 	r.mu.Unlock()
 	for _, x := range runs {
 		if err := r.stop(ctx, x); err != nil {
 			return job.Errorf(job.Unavailable, "the job can't be stopped at the moment").Because(err)
 		}
 	}
-	return r.forgetReleased(id)
+	return nil
 }
 
 // stop waits until nothing of the run executes any more, and forgets it.
