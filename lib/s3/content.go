@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -49,6 +50,22 @@ func newSource(content io.Reader, size int64) (*source, io.Reader, error) {
 		}
 	}
 	return s, s, s.checkEmpty()
+}
+
+// small is how much content of unknown size is read to learn its size, in bytes.
+const small = 1 << 20
+
+// measure learns the size of content that is small, so that it can be stored by one request, which can be sent
+// again. It returns what is to be read in the content's place, and its size or -1.
+func measure(content io.Reader) (io.Reader, int64, error) {
+	begin, err := io.ReadAll(io.LimitReader(content, small))
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(begin) < small {
+		return bytes.NewReader(begin), int64(len(begin)), nil
+	}
+	return io.MultiReader(bytes.NewReader(begin), content), -1, nil
 }
 
 // checkEmpty sees that nothing comes where nothing should: of an empty object nothing is ever read.

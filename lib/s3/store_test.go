@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -246,6 +247,7 @@ func TestPut(t *testing.T) {
 		{"in parts", bytes.NewReader(big), int64(len(big)), big, nil},
 		{"in parts, not seekable", onlyReader(big), int64(len(big)), big, nil},
 		{"in parts, of unknown size", onlyReader(big), -1, big, nil},
+		{"a little, of unknown size", onlyReader(big[:1<<20]), -1, big[:1<<20], nil},
 		{"too short", bytes.NewReader(big[:99]), 100, nil, io.ErrUnexpectedEOF},
 		{"too short, not seekable", onlyReader(big[:99]), 100, nil, io.ErrUnexpectedEOF},
 		{"too long", bytes.NewReader(big[:101]), 100, nil, nil},
@@ -287,6 +289,24 @@ func TestPut(t *testing.T) {
 	}
 	if _, err := s.PutFile(ctx, "put/file", file+"x"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a missing file: %v", err)
+	}
+}
+
+// TestPutNothing stores empty objects, of which Bakta makes some: what is asked next has to be understood.
+func TestPutNothing(t *testing.T) {
+	s, _, _ := open(t)
+	for i, size := range slices.Repeat([]int64{0, -1}, 20) {
+		key := fmt.Sprintf("nothing/%d", i)
+		f, err := s.Put(t.Context(), key, strings.NewReader(""), size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.Get(t.Context(), key, 10); len(got) != 0 || err != nil {
+			t.Fatalf("get: %q, %v", got, err)
+		}
+		if is, err := s.Stat(t.Context(), key); is != f || err != nil {
+			t.Fatalf("stat: %+v, %v, want %+v", is, err, f)
+		}
 	}
 }
 
