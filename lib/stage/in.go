@@ -47,6 +47,9 @@ func In(ctx context.Context, files Files, s Spec) (*job.Failure, error) {
 			break
 		}
 	}
+	if err := os.WriteFile(d.state(reserve), make([]byte, maxRecord), 0o666); err != nil {
+		return nil, err
+	}
 	return rec.Failure, write(d, inputState, rec)
 }
 

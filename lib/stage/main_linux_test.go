@@ -39,7 +39,11 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	var known []goleak.Option
+	// The clients that clean up behind the tests keep their connections for a while.
+	known := []goleak.Option{
+		goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
+		goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"),
+	}
 	if os.Getenv(teststores.S3Endpoint) == "" {
 		// Then the tests' store is a child of this process, and what it says is listened to until the end.
 		known = append(known, goleak.IgnoreAnyFunction("os/exec.(*Cmd).writerDescriptor.func1"))

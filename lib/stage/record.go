@@ -36,6 +36,7 @@ func (r stageRecord) over() bool {
 const (
 	inputState  = "inputs"
 	stagePrefix = "stage-"
+	reserve     = "reserve" // no record, but the room for one
 )
 
 // maxRecord bounds a record. The programs of a run can write where the records lie, so their size is not

@@ -88,8 +88,8 @@ func Run(ctx context.Context, c Command, dir string, o Options) (Result, error) 
 	}
 	err = write(d, stagePrefix+c.Stage, rec)
 	if err != nil {
-		// A program that fails because it has filled the disk must not take its reason with it.
-		if emptied := emptyTemp(d); emptied == nil {
+		// A program that has filled the disk must not take with it how it ended.
+		if freed := errors.Join(emptyTemp(d), os.Remove(d.state(reserve))); freed == nil {
 			err = write(d, stagePrefix+c.Stage, rec)
 		}
 	}

@@ -118,7 +118,7 @@ func Post(url string) (func(context.Context, cloudevents.Event) error, error) {
 		return nil, err
 	}
 	return func(ctx context.Context, e cloudevents.Event) error {
-		result := client.Send(cloudevents.ContextWithRetriesExponentialBackoff(ctx, 100*time.Millisecond, 5), e)
+		result := client.Send(cloudevents.ContextWithRetriesExponentialBackoff(ctx, 50*time.Millisecond, 5), e)
 		if cloudevents.IsACK(result) {
 			return nil
 		}
