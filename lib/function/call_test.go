@@ -236,9 +236,10 @@ func TestInterceptors(t *testing.T) {
 	if got := send(t, client(t), "GET", s.url+"/api/v1/version", ""); got.status != 500 || got.header.Get("X-Middleware") == "" {
 		t.Errorf("REST says %d with %v", got.status, got.header)
 	}
+	close(seen)
 	for range 2 {
 		if got := <-seen; got != protov1.BaktaJobs_Version_FullMethodName+" Internal" {
-			t.Error("telemetry sees", got)
+			t.Errorf("telemetry sees %q", got)
 		}
 	}
 	if _, err := c.Delete(t.Context(), &protov1.JobAuth{}); status.Code(err) != codes.Internal {

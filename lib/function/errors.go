@@ -24,7 +24,7 @@ func statusOf(err error) *status.Status {
 	}
 	// Only a status that is the error itself is meant for the caller. A wrapped one is what some other server
 	// told us.
-	if s, ok := err.(interface{ GRPCStatus() *status.Status }); ok && e == nil {
+	if s, ok := err.(interface{ GRPCStatus() *status.Status }); ok {
 		return s.GRPCStatus()
 	}
 	switch {

@@ -106,9 +106,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Cache-Control", "no-store") // answers hold secrets and links
 	r = r.Clone(r.Context())
-	// Bodies are JSON both ways, whatever the headers say. The generated gateway would complain of odd ones.
-	r.Header.Del("Content-Type")
-	r.Header.Del("Accept")
+	r.Header.Del("Content-Type") // a body is JSON, whatever it says; the generated gateway would complain of odd ones
 	if r.Method == http.MethodHead {
 		r.Method = http.MethodGet // the server leaves the body out
 	}

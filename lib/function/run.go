@@ -32,10 +32,7 @@ func (h *Host) Run(ctx context.Context, listener net.Listener) error {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	// Requests outlive ctx: they are what is waited for. They are cut off when the waiting ends.
-	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
-	defer cut()
-	server := h.server(requests, handler)
+	server := h.server(context.WithoutCancel(ctx), handler) // requests outlive ctx: they are waited for
 	h.health.SetServingStatus("", grpc_health_v1.HealthCheckResponse_SERVING)
 	h.Log.InfoContext(ctx, "serving", "address", listener.Addr().String(), "after", time.Since(h.began).String())
 
@@ -43,7 +40,7 @@ func (h *Host) Run(ctx context.Context, listener net.Listener) error {
 	go func() { failed <- server.Serve(listener) }()
 	select {
 	case <-ctx.Done():
-		err = h.drain(server, cut)
+		err = h.drain(server)
 		<-failed // http.ErrServerClosed
 	case err = <-failed:
 		err = fmt.Errorf("serving %s: %w", listener.Addr(), err)
@@ -88,7 +85,7 @@ func (h *Host) server(requests context.Context, handler http.Handler) *http.Serv
 }
 
 // drain ends serving. (gRPC's own GracefulStop panics on connections that net/http serves.)
-func (h *Host) drain(server *http.Server, cut func()) error {
+func (h *Host) drain(server *http.Server) error {
 	h.refuse()
 	h.health.Shutdown()
 	h.Log.Info("draining", "requests", h.inFlight.Load())
@@ -99,7 +96,7 @@ func (h *Host) drain(server *http.Server, cut func()) error {
 		return nil
 	}
 	left := h.inFlight.Load()
-	cut()
+	// Closing the connections ends the contexts of their requests.
 	err = errors.Join(fmt.Errorf("waiting for requests in flight: %w", err), server.Close())
 	h.Log.Warn("requests were cut off", "requests", left)
 	return err
