@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/s3"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
+)
+
+func TestMain(m *testing.M) {
+	// This binary is the program, too.
+	if os.Getenv("STAGER_TEST") != "" {
+		os.Exit(realMain(context.Background()))
+	}
+	os.Exit(m.Run())
+}
+
+// backend takes hints. It refuses the first few.
+type backend struct {
+	pb.UnimplementedBaktaStatusUpdateServer
+	mu     sync.Mutex
+	refuse int
+	told   []string
+}
+
+func (b *backend) UpdateStatus(_ context.Context, r *pb.UpdateStatusRequest) (*pb.Empty, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.refuse > 0 {
+		b.refuse--
+		return nil, status.Error(codes.Unavailable, "not now")
+	}
+	b.told = append(b.told, r.GetJobID())
+	return &pb.Empty{}, nil
+}
+
+// serve serves a backend and returns its address.
+func serve(t *testing.T, b *backend) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	pb.RegisterBaktaStatusUpdateServer(server, b)
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(l) }()
+	t.Cleanup(func() {
+		server.Stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return l.Addr().String()
+}
+
+func TestHint(t *testing.T) {
+	t.Parallel()
+	for refuse, told := range map[int]int{0: 1, 2: 1, 9: 0} {
+		b := &backend{refuse: refuse}
+		if err := hint(t.Context(), serve(t, b), "id"); (err == nil) != (told == 1) {
+			t.Errorf("refused %d times: %v", refuse, err)
+		}
+		if len(b.told) != told {
+			t.Errorf("refused %d times: told %q", refuse, b.told)
+		}
+	}
+	// Nobody listens: it is given up in time.
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if err := hint(ctx, address, "id"); err == nil {
+		t.Error("nobody listens: no error")
+	}
+}
+
+// TestAPodsContainers runs the program as the containers of a pod do, one after the other.
+func TestAPodsContainers(t *testing.T) {
+	t.Parallel()
+	bucket := teststores.Bucket(t)
+	store, err := s3.New(s3.Options{Endpoint: bucket.Endpoint, Region: bucket.Region, Bucket: bucket.Bucket, BaseKey: "base", AccessKey: bucket.AccessKey, SecretKey: bucket.SecretKey})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	var cors *s3.CORSError
+	if err := store.Setup(t.Context()); err != nil && !errors.As(err, &cors) {
+		t.Fatal(err)
+	}
+	b := &backend{}
+	address := serve(t, b)
+	volume := t.TempDir()
+	spec := stage.Spec{
+		Job: uuid.NewString(), Run: 1, Dir: filepath.Join(volume, "run"),
+		Stages:  []stage.Command{{Stage: "bakta", Title: "Bakta", Argv: []string{"/bin/sh"}}},
+		Results: []stage.Expected{{Ending: "fna", Path: "out/bakta/result.fna", Required: true}},
+	}
+	const genome = ">c1\nACGT\n"
+	file, err := store.Put(t.Context(), job.UploadKey(spec.Job, workflow.GenomeFASTA), strings.NewReader(genome), int64(len(genome)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec.Inputs = []job.Input{{Kind: workflow.GenomeFASTA, Size: file.Size, ETag: file.ETag, Name: "genome.fna"}}
+	text, err := json.Marshal(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	storage := []string{"--s3-endpoint", bucket.Endpoint, "--s3-region", bucket.Region, "--s3-bucket", bucket.Bucket, "--s3-base-key", "base"}
+	ours := []string{"STAGER_SPEC=" + string(text), "AWS_ACCESS_KEY_ID=" + bucket.AccessKey, "AWS_SECRET_ACCESS_KEY=" + bucket.SecretKey}
+	container := func(program string, environ []string, args ...string) string {
+		t.Helper()
+		cmd := exec.Command(program, args...)
+		cmd.Env = append([]string{"STAGER_TEST=1", "PATH=" + os.Getenv("PATH"), "IMAGE=its own", "SOME_PASSWORD=x", "GORACE=atexit_sleep_ms=0"}, environ...)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%q: %v: %s", args, err, out)
+		}
+		return string(out)
+	}
+	container(os.Args[0], ours, append([]string{"in", "--install", volume}, storage...)...)
+	said := container(filepath.Join(volume, "stager"), nil, "run", "--dir", spec.Dir, "--stage", "bakta", "--title", "Bakta", "--image-env", "--",
+		"/bin/sh", "-c", "env; cp ../in/genome.fna ../out/bakta/result.fna")
+	if !strings.HasPrefix(said, "Bakta Command: /bin/sh -c ") || !strings.Contains(said, "\nIMAGE=its own\n") || strings.Contains(said, "PASSWORD") {
+		t.Errorf("the program said %q", said)
+	}
+	container(os.Args[0], ours, append([]string{"out", "--hint", address}, storage...)...)
+
+	content, err := store.Get(t.Context(), job.ManifestKey(spec.Job, 1), stage.MaxManifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := stage.ReadManifest(content)
+	if err != nil || m.Outcome != stage.Succeeded || len(m.Files) != 1 || m.Files[0].Size != int64(len(genome)) {
+		t.Errorf("manifest: %+v, %v", m, err)
+	}
+	if len(b.told) != 1 || b.told[0] != spec.Job {
+		t.Errorf("told: %q", b.told)
+	}
+}
