@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/FerretDB/FerretDB/ferretdb"
 )
@@ -37,6 +38,10 @@ func OpenDocuments(dir string, logger *slog.Logger) (*Documents, error) {
 	if err != nil {
 		return nil, err
 	}
+	if strings.ContainsAny(dir, "?#%") {
+		// SQLite gets the path as part of a URI in which they mean something, and would take another directory.
+		return nil, fmt.Errorf("the job database can't be kept in %s: its path must not hold ?, # or %%", dir)
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -54,7 +59,11 @@ func OpenDocuments(dir string, logger *slog.Logger) (*Documents, error) {
 	}
 	d.URI = "mongodb://" + url.PathEscape(socket) + "/"
 
-	data := url.URL{Scheme: "file", Path: dir + "/", OmitHost: true}
+	data := url.URL{
+		Scheme: "file", Path: dir + "/", OmitHost: true,
+		// Every commit reaches the disk, so that it outlives a loss of power, too.
+		RawQuery: url.Values{"_pragma": {"synchronous(full)"}}.Encode(),
+	}
 	server, err := ferretdb.New(&ferretdb.Config{
 		Listener:  ferretdb.ListenerConfig{Unix: socket},
 		Handler:   "sqlite",
