@@ -2,6 +2,7 @@ package kube
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -121,6 +122,7 @@ func policy(spec stage.Spec) *batchv1.PodFailurePolicy {
 const exitKilled = 128 + 9
 
 func fail(container string, codes ...int32) batchv1.PodFailurePolicyRule {
+	slices.Sort(codes) // else Kubernetes refuses the Job
 	return batchv1.PodFailurePolicyRule{
 		Action: batchv1.PodFailurePolicyActionFailJob,
 		OnExitCodes: &batchv1.PodFailurePolicyOnExitCodesRequirement{

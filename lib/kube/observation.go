@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/stage/stager"
 )
 
 // lostAfter is how long a pod may take to end after it was told to. One that takes longer is on a machine that
@@ -128,9 +129,9 @@ func (v view) failed(c *batchv1.JobCondition) job.Observation {
 			}
 		}
 	case p == nil:
-		// Its pods were removed, with the reason. A pod that failed for a reason of its own is not removed
-		// before its Job, so what ended this one came from outside.
-		o.Interrupted = c.Reason == batchv1.JobReasonPodFailurePolicy
+		// Its pods are gone, and the reason with them. A pod that fails by itself stays with its Job, so
+		// somebody removed these.
+		o.Interrupted = true
 	default:
 		o.Failure, o.Interrupted = v.cause(p)
 	}
@@ -215,16 +216,17 @@ func (v view) of(p *corev1.Pod) job.Observation {
 // stuck tells the container that waits for what will not come by itself from the one that is about to start.
 func (v view) stuck(s corev1.ContainerStatus) (*job.Failure, string) {
 	w := s.State.Waiting
-	stage, isStage := v.stageOf(s.Name)
+	stage, _ := v.stageOf(s.Name)
 	switch w.Reason {
 	case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable", "SignatureValidationFailed":
-		what := "The image of the job's own helper"
-		if isStage {
-			what = "The image of " + stage
+		// The first two take turns; what is told of them should not.
+		why := ""
+		if w.Reason != "ErrImagePull" && w.Reason != "ImagePullBackOff" {
+			why = " (" + w.Reason + ")"
 		}
-		text := fmt.Sprintf("the image %s can't be had (%s)", s.Image, w.Reason)
-		return &job.Failure{Code: job.BadImage, Stage: stage,
-			Message: fmt.Sprintf("%s, %s, could not be pulled (%s). This is not a fault of your data; please tell the operators.", what, s.Image, w.Reason)}, text
+		f := internal(stage, "The image %s, in which a part of the job runs, can't be had%s.", s.Image, why)
+		f.Code = job.BadImage
+		return f, fmt.Sprintf("the image %s can't be had%s", s.Image, why)
 	case "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreCreateHookError", "PostStartHookError":
 		return internal(stage, "The job's container could not be made (%s).", w.Reason), fmt.Sprintf("its container can't be made (%s)", w.Reason)
 	}
@@ -262,6 +264,8 @@ func (v view) cause(p *corev1.Pod) (failure *job.Failure, interrupted bool) {
 			return nil, true
 		case s.Name == stageIn:
 			return internal("", "The job's files could not be brought."), false
+		case t.ExitCode == stager.RunFailed:
+			return nil, false // the manifest tells why
 		default:
 			return internal("", "What the job left could not be stored."), false
 		}
@@ -299,7 +303,7 @@ func outOfMemory(p *corev1.Pod, stages []stageRef) *job.Failure {
 
 func (v view) outOfTime(stage string) *job.Failure {
 	limit := ""
-	if s := v.run.Spec.Template.Spec.ActiveDeadlineSeconds; s != nil {
+	if s := v.run.Spec.ActiveDeadlineSeconds; s != nil {
 		limit = fmt.Sprintf(" (%s)", time.Duration(*s)*time.Second)
 	}
 	return &job.Failure{Code: job.OutOfTime, Stage: stage, Message: fmt.Sprintf(
@@ -401,8 +405,9 @@ func podCondition(p *corev1.Pod, t corev1.PodConditionType) *corev1.PodCondition
 	return nil
 }
 
-// schedulerText returns the scheduler's words for why no machine would do, without what it says of preemption.
+// schedulerText returns the scheduler's words for why no machine would do. What follows them is about making
+// room, which it could not.
 func schedulerText(message string) string {
-	text, _, _ := strings.Cut(message, " preemption:")
+	text, _, _ := strings.Cut(message, ". ")
 	return strings.TrimRight(strings.TrimSpace(text), ".")
 }

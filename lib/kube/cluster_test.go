@@ -1,0 +1,401 @@
+//go:build e2e
+
+package kube
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/google/uuid"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+
+	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/s3"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
+)
+
+// These tests run on a real cluster of one node on this machine: KUBECONFIG says which. They need images of the
+// stager and of a shell, and an address of this machine that pods reach.
+func fromEnv(name, value string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return value
+}
+
+var (
+	stagerImage = fromEnv("E2E_STAGER_IMAGE", "ko.local/stager:e2e")
+	shellImage  = fromEnv("E2E_SHELL_IMAGE", "ko.local/busybox:e2e")
+	hostAddress = fromEnv("E2E_HOST_ADDRESS", "10.200.0.1")
+)
+
+// cluster is a namespace of a real cluster, with a bucket that its pods reach by way of a gate.
+type cluster struct {
+	*testing.T
+	config    *rest.Config
+	core      *coreclient.CoreV1Client
+	namespace string
+	files     *s3.Store
+	gate      *gate
+	options   Options
+}
+
+func newCluster(t *testing.T) *cluster {
+	t.Helper()
+	if os.Getenv("KUBECONFIG") == "" {
+		t.Fatal("KUBECONFIG names no cluster to test on")
+	}
+	config, err := Connect(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	core, err := coreclient.NewForConfig(tuned(config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bucket := teststores.Bucket(t)
+	files, err := s3.New(s3.Options{Endpoint: bucket.Endpoint, Region: bucket.Region, Bucket: bucket.Bucket, AccessKey: bucket.AccessKey, SecretKey: bucket.SecretKey})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := files.Setup(t.Context()); err != nil {
+		t.Log(err) // the embedded store takes no CORS rules
+	}
+	c := &cluster{T: t, config: config, core: core, namespace: "test-" + strings.ToLower(rand.Text()[:10]), files: files}
+	c.gate = newGate(t, strings.TrimPrefix(bucket.Endpoint, "http://"))
+	c.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: c.namespace, Labels: map[string]string{
+		// The strictest rules that Kubernetes has for pods: what they refuse is not made.
+		"pod-security.kubernetes.io/enforce": "restricted",
+	}}})
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "s3"}, StringData: map[string]string{"AccessKey": bucket.AccessKey, "SecretKey": bucket.SecretKey}}
+	if _, err := core.Secrets(c.namespace).Create(t.Context(), secret, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	c.options = Options{
+		Specs:     shell(fine, result),
+		Namespace: c.namespace, Stager: stagerImage,
+		Programs: map[string]Program{"first_stage": {Image: shellImage}, "second_stage": {Image: shellImage}},
+		Storage:  Storage{Endpoint: "http://" + c.gate.address, Region: bucket.Region, Bucket: bucket.Bucket, Secret: "s3"},
+		CPU:      Amount{Request: "10m", Limit: "1"}, Memory: Amount{Request: "16Mi", Limit: "64Mi"}, Disk: Amount{Request: "1Mi", Limit: "100Mi"},
+		Deadline: 10 * time.Minute, Pending: 10 * time.Minute, Keep: time.Hour, Retries: 2,
+	}
+	return c
+}
+
+func (c *cluster) create(n *corev1.Namespace) {
+	c.Helper()
+	if _, err := c.core.Namespaces().Create(c.Context(), n, metav1.CreateOptions{}); err != nil {
+		c.Fatal(err)
+	}
+	c.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		// Finalizers would keep the namespace.
+		r := c.runner(c.options)
+		list, err := r.jobs.List(ctx, metav1.ListOptions{})
+		if err != nil {
+			c.Error(err)
+			return
+		}
+		for i := range list.Items {
+			if err := r.discard(ctx, &list.Items[i]); err != nil {
+				c.Error(err)
+			}
+		}
+		if err := c.core.Namespaces().Delete(ctx, n.Name, metav1.DeleteOptions{}); err != nil {
+			c.Error(err)
+		}
+	})
+}
+
+func (c *cluster) runner(o Options) *Runner {
+	c.Helper()
+	r, err := New(c.config, o)
+	if err != nil {
+		c.Fatal(err)
+	}
+	return r
+}
+
+// newJob is a started job with an uploaded genome.
+func (c *cluster) newJob() job.Job {
+	c.Helper()
+	j := job.Job{ID: uuid.NewString(), Workflow: "bakta", State: job.Submitted, Run: 1}
+	const genome = ">contig\nACGT\n"
+	f, err := c.files.Put(c.Context(), job.UploadKey(j.ID, "genome_fasta"), strings.NewReader(genome), int64(len(genome)))
+	if err != nil {
+		c.Fatal(err)
+	}
+	j.Start = &job.Start{Inputs: []job.Input{{Kind: "genome_fasta", Size: f.Size, ETag: f.ETag, Name: "genome.fna"}}}
+	return j
+}
+
+// shell returns the specs of runs whose two stages are these shell scripts.
+func shell(first, second string) func(job.Job, string) (stage.Spec, error) {
+	return func(j job.Job, dir string) (stage.Spec, error) {
+		return stage.Spec{
+			Job: j.ID, Run: j.Run, Dir: dir, Inputs: j.Start.Inputs,
+			Stages: []stage.Command{
+				{Stage: "first_stage", Title: "First", Argv: []string{"/bin/sh", "-c", first}},
+				{Stage: "second_stage", Title: "Second", Argv: []string{"/bin/sh", "-c", second}},
+			},
+			Results: []stage.Expected{{Ending: "txt", Path: "out/second_stage/result.txt", Required: true}},
+		}, nil
+	}
+}
+
+const (
+	fine   = "echo fine"
+	result = "echo result > ../out/second_stage/result.txt" // fine for the second stage
+	hang   = "echo begun; exec sleep 3600"
+)
+
+// state reads a run as Observe does.
+func (c *cluster) state(r *Runner, j job.Job) capture {
+	c.Helper()
+	s := capture{Now: time.Now().UTC()}
+	var err error
+	if s.Job, err = r.get(c.Context(), j); err != nil && !job.Is(err, job.NotFound) {
+		c.Fatal(err)
+	}
+	if s.Pods, err = r.list(c.Context(), labels.Set{jobLabel: j.ID, runLabel: strconv.Itoa(j.Run)}); err != nil {
+		c.Fatal(err)
+	}
+	return s
+}
+
+// await waits until a run is in a state.
+func (c *cluster) await(r *Runner, j job.Job, what string, holds func(capture) bool) capture {
+	c.Helper()
+	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		s := c.state(r, j)
+		if holds(s) {
+			return s
+		}
+		if time.Now().After(deadline) {
+			c.Fatalf("in vain waited for %s; it is %+v\n%s", what, observe(s.Job, s.Pods, time.Now()), dump(s))
+		}
+	}
+}
+
+func (c *cluster) awaitPhase(r *Runner, j job.Job, p job.Phase) capture {
+	c.Helper()
+	return c.await(r, j, fmt.Sprintf("phase %d", p), func(s capture) bool { return observe(s.Job, s.Pods, s.Now).Phase == p })
+}
+
+func dump(s capture) string {
+	slim(&s)
+	b, _ := json.MarshalIndent(s, "", " ")
+	return string(b)
+}
+
+// slim leaves out of a capture what observe does not look at.
+func slim(s *capture) {
+	if s.Job != nil {
+		s.Job.ManagedFields = nil
+		s.Job.Spec.Template = corev1.PodTemplateSpec{}
+	}
+	for i := range s.Pods {
+		p := &s.Pods[i]
+		p.ManagedFields = nil
+		var containers []corev1.Container
+		for _, c := range p.Spec.InitContainers {
+			containers = append(containers, corev1.Container{Name: c.Name, Image: c.Image, Resources: c.Resources})
+		}
+		p.Spec = corev1.PodSpec{InitContainers: containers}
+	}
+}
+
+// gate lets pods reach a server that listens on this machine alone, and can be shut.
+type gate struct {
+	address string
+	shut    atomic.Bool // connections are taken, and nothing comes of them
+}
+
+func newGate(t *testing.T, to string) *gate {
+	t.Helper()
+	l, err := net.Listen("tcp", net.JoinHostPort(hostAddress, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	g := &gate{address: l.Addr().String()}
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go g.pass(in, to)
+		}
+	}()
+	return g
+}
+
+func (g *gate) pass(in net.Conn, to string) {
+	defer in.Close()
+	out, err := net.Dial("tcp", to)
+	if err != nil {
+		return
+	}
+	defer out.Close()
+	go g.copy(in, out)
+	g.copy(out, in)
+}
+
+func (g *gate) copy(to io.WriteCloser, from io.Reader) {
+	defer to.Close()
+	b := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(b)
+		for g.shut.Load() {
+			time.Sleep(10 * time.Millisecond)
+		}
+		if _, werr := to.Write(b[:n]); err != nil || werr != nil {
+			return
+		}
+	}
+}
+
+// TestClusterObserve brings about each of the situations that observe tells apart, and waits until it is
+// observed. With -update it writes down what the cluster said.
+func TestClusterObserve(t *testing.T) {
+	situations := map[string]func(c *cluster, o Options) (*Runner, job.Job){
+		"pod not allowed": func(c *cluster, o Options) (*Runner, job.Job) {
+			quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "none"}, Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("0")}}}
+			if _, err := c.core.ResourceQuotas(c.namespace).Create(c.Context(), quota, metav1.CreateOptions{}); err != nil {
+				c.Fatal(err)
+			}
+			return c.launch(o, fine, result)
+		},
+		"unschedulable": func(c *cluster, o Options) (*Runner, job.Job) {
+			o.NodeSelector = map[string]string{"no": "machine"}
+			return c.launch(o, fine, result)
+		},
+		"claim missing": func(c *cluster, o Options) (*Runner, job.Job) {
+			o.Databases = []Database{{Claim: "none", Path: "/databases/bakta"}}
+			return c.launch(o, fine, result)
+		},
+		"image missing": func(c *cluster, o Options) (*Runner, job.Job) {
+			o.Programs = map[string]Program{"first_stage": {Image: "127.0.0.1:1/none:1"}, "second_stage": {Image: shellImage}}
+			return c.launch(o, fine, result)
+		},
+		"image name invalid": func(c *cluster, o Options) (*Runner, job.Job) {
+			o.Programs = map[string]Program{"first_stage": {Image: "No Image"}, "second_stage": {Image: shellImage}}
+			return c.launch(o, fine, result)
+		},
+		"secret missing": func(c *cluster, o Options) (*Runner, job.Job) {
+			o.Storage.Secret = "none"
+			return c.launch(o, fine, result)
+		},
+		"suspended": func(c *cluster, o Options) (*Runner, job.Job) {
+			o.Queue = "annotation"
+			return c.launch(o, fine, result)
+		},
+		"stage-in runs": func(c *cluster, o Options) (*Runner, job.Job) {
+			c.gate.shut.Store(true)
+			return c.launch(o, fine, result)
+		},
+		"first stage runs": func(c *cluster, o Options) (*Runner, job.Job) {
+			return c.launch(o, hang, result)
+		},
+		"second stage runs": func(c *cluster, o Options) (*Runner, job.Job) {
+			return c.launch(o, fine, hang)
+		},
+		"stage-out runs": func(c *cluster, o Options) (*Runner, job.Job) {
+			r, j := c.launch(o, fine, "sleep 2; "+result)
+			c.awaitPhase(r, j, job.Active)
+			c.gate.shut.Store(true) // it can't store anything
+			return r, j
+		},
+		"completed": func(c *cluster, o Options) (*Runner, job.Job) { return c.launch(o, fine, result) },
+		"refused": func(c *cluster, o Options) (*Runner, job.Job) {
+			return c.launch(o, "echo ERROR: no genome >&2; exit 1", result)
+		},
+		"stage took too long": func(c *cluster, o Options) (*Runner, job.Job) {
+			o.Deadline = 2 * time.Second
+			return c.launch(o, hang, result)
+		},
+		"pod deleted, tried again": func(c *cluster, o Options) (*Runner, job.Job) {
+			r, j := c.launch(o, hang, result)
+			c.deletePod(c.awaitPhase(r, j, job.Active))
+			return r, j
+		},
+		"pod deleted once too often": func(c *cluster, o Options) (*Runner, job.Job) {
+			o.Retries = 0
+			r, j := c.launch(o, hang, result)
+			c.deletePod(c.awaitPhase(r, j, job.Active))
+			return r, j
+		},
+	}
+	for name, want := range observations {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bring, known := situations[name]
+			if !known {
+				t.Fatal("nothing brings this about")
+			}
+			c := newCluster(t)
+			r, j := bring(c, c.options)
+			same := func(s capture) bool {
+				return cmp.Equal(want, observe(s.Job, s.Pods, s.Now), sinceIgnored(), cmpopts.EquateEmpty())
+			}
+			s := c.await(r, j, name, same)
+			if *update {
+				slim(&s)
+				if !same(s) {
+					t.Fatal("slimmed, it is something else")
+				}
+				b, err := json.MarshalIndent(s, "", " ")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join("testdata", "observed", name+".json"), append(b, '\n'), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// launch launches a job of two shell scripts.
+func (c *cluster) launch(o Options, first, second string) (*Runner, job.Job) {
+	c.Helper()
+	o.Specs = shell(first, second)
+	r, j := c.runner(o), c.newJob()
+	if _, err := r.Launch(c.Context(), j); err != nil {
+		c.Fatal(err)
+	}
+	return r, j
+}
+
+func (c *cluster) deletePod(s capture) {
+	c.Helper()
+	for _, p := range s.Pods {
+		if err := c.core.Pods(c.namespace).Delete(c.Context(), p.Name, metav1.DeleteOptions{}); err != nil {
+			c.Fatal(err)
+		}
+	}
+}
+
+var _ = batchv1.JobComplete

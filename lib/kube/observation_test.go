@@ -1,0 +1,128 @@
+package kube
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+)
+
+// capture is a run as a real cluster had it at a moment: its Job and all pods with its labels. What observe
+// does not look at is left out.
+type capture struct {
+	Now  time.Time    `json:"now"`
+	Job  *batchv1.Job `json:"job"`
+	Pods []corev1.Pod `json:"pods"`
+}
+
+func captured(t *testing.T, name string) capture {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join("testdata", "observed", name+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c capture
+	if err := json.Unmarshal(content, &c); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func stages(status ...job.StageStatus) []job.Stage {
+	var s []job.Stage
+	for i, status := range status {
+		s = append(s, job.Stage{Name: []string{"first_stage", "second_stage"}[i], Status: status})
+	}
+	return s
+}
+
+const tellOperators = "This is not a fault of your data; please tell the operators."
+
+// observations says what is to be made of every capture. A test on a real cluster brings each of these
+// situations about, and waits until this is what is observed.
+var observations = map[string]job.Observation{
+	"pod not allowed": {Phase: job.Waiting, Blocked: true, Waiting: "its pod has not been made yet"},
+	"unschedulable": {Phase: job.Waiting, Blocked: true,
+		Waiting: "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector"},
+	"claim missing": {Phase: job.Waiting, Blocked: true, Waiting: `0/1 nodes are available: persistentvolumeclaim "none" not found`},
+	"image missing": {Phase: job.Waiting, Blocked: true, Waiting: "the image 127.0.0.1:1/none:1 can't be had",
+		Failure: &job.Failure{Code: job.BadImage, Stage: "first_stage", Message: "The image 127.0.0.1:1/none:1, in which a part of the job runs, can't be had. " + tellOperators}},
+	"image name invalid": {Phase: job.Waiting, Blocked: true, Waiting: "the image No Image can't be had (InvalidImageName)",
+		Failure: &job.Failure{Code: job.BadImage, Stage: "first_stage", Message: "The image No Image, in which a part of the job runs, can't be had (InvalidImageName). " + tellOperators}},
+	"secret missing": {Phase: job.Waiting, Blocked: true, Waiting: "its container can't be made (CreateContainerConfigError)",
+		Failure: &job.Failure{Code: job.Internal, Message: "The job's container could not be made (CreateContainerConfigError). " + tellOperators}},
+	"suspended":                  {Phase: job.Waiting, Blocked: true, Waiting: `it waits for its turn in the queue "annotation"`},
+	"stage-in runs":              {Phase: job.Waiting, Waiting: "its files are brought"},
+	"first stage runs":           {Phase: job.Active, Stages: stages(job.StageRunning, job.StagePending)},
+	"second stage runs":          {Phase: job.Active, Stages: stages(job.StageSucceeded, job.StageRunning)},
+	"stage-out runs":             {Phase: job.Active, Stages: stages(job.StageSucceeded, job.StageRunning)},
+	"completed":                  {Phase: job.Ended, Stages: stages(job.StageSucceeded, job.StageRunning)},
+	"refused":                    {Phase: job.Ended, Stages: stages(job.StageSucceeded, job.StageRunning)},
+	"stage took too long":        {Phase: job.Ended, Stages: stages(job.StageSucceeded, job.StageRunning)},
+	"pod deleted, tried again":   {Phase: job.Waiting, Waiting: "it was cut off and is tried again"},
+	"pod deleted once too often": {Phase: job.Ended, Interrupted: true},
+}
+
+func sinceIgnored() cmp.Option {
+	return cmpopts.IgnoreFields(job.Observation{}, "Since")
+}
+
+func TestObserve(t *testing.T) {
+	files, err := os.ReadDir(filepath.Join("testdata", "observed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range files {
+		names = append(names, strings.TrimSuffix(f.Name(), ".json"))
+	}
+	for name := range observations {
+		if !slices.Contains(names, name) {
+			t.Errorf("%s was never captured", name)
+		}
+	}
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			want, ok := observations[name]
+			if !ok {
+				t.Fatal("nothing says what this is to be taken for")
+			}
+			c := captured(t, name)
+			got := observe(c.Job, c.Pods, c.Now)
+			if diff := cmp.Diff(want, got, sinceIgnored(), cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			// Whatever it is, it began before it was seen, and not before there was a Job.
+			if got.Since.Before(c.Job.CreationTimestamp.Time) || got.Since.After(c.Now.Add(time.Minute)) {
+				t.Errorf("since %v; the Job is of %v, seen at %v", got.Since, c.Job.CreationTimestamp, c.Now)
+			}
+			// A pod of another Job of the same labels changes nothing.
+			foreign := corev1.Pod{}
+			foreign.CreationTimestamp.Time = c.Now.Add(time.Hour)
+			foreign.Status.Phase = corev1.PodFailed
+			if again := observe(c.Job, append([]corev1.Pod{foreign}, c.Pods...), c.Now); !cmp.Equal(got, again) {
+				t.Errorf("with a foreign pod: %s", cmp.Diff(got, again))
+			}
+			slices.Reverse(c.Pods)
+			if again := observe(c.Job, c.Pods, c.Now); !cmp.Equal(got, again) {
+				t.Errorf("with the pods in another order: %s", cmp.Diff(got, again))
+			}
+		})
+	}
+}
+
+func TestObserveNothing(t *testing.T) {
+	if got := observe(nil, nil, time.Now()); got.Phase != job.Absent {
+		t.Errorf("%+v", got)
+	}
+}
