@@ -31,6 +31,18 @@ demo: bin/bakta-web ## annotate a genome on this machine (GENOME=file for your o
 bakta: ## set up the real Bakta with a tiny database below .cache/bakta (Debian 12, amd64)
 	bakta/setup.sh .cache/bakta
 
+bin/cluster: FORCE
+	@mkdir -p bin
+	@cd e2e && CGO_ENABLED=0 go build -trimpath -o ../bin/ ./cmd/cluster
+
+.PHONY: cluster
+cluster: bin/cluster ## bring up a real Kubernetes with Knative on this Debian 12 machine, in namespaces of its own (as root)
+	@bin/cluster up
+
+.PHONY: cluster-down
+cluster-down: bin/cluster ## take that cluster down again
+	@bin/cluster down
+
 .PHONY: test
 test: check ## run all tests, with a real MongoDB and a real S3 that this fetches and starts
 	go run ./internal/teststores/cmd/with-stores local/test.sh

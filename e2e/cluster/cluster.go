@@ -1,0 +1,216 @@
+package cluster
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Addresses in the cluster's network namespace.
+const (
+	// Node is the node's address: the API server, node ports and the registry listen there.
+	Node = "10.200.0.1"
+	// Loopback stands for 127.0.0.1 of the namespace, for pods too: what a test starts on 127.0.0.1 they reach here.
+	Loopback = "10.200.0.2"
+
+	apiServer = "https://" + Node + ":6443"
+	nodeName  = "node"
+)
+
+// patience bounds each thing that is waited for. On a busy machine all of it takes seconds.
+const patience = 3 * time.Minute
+
+//go:embed config manifests
+var files embed.FS
+
+// Cluster is one cluster, running or not, and what it has on disk.
+//
+//	bin/         the programs, built once
+//	manifests/   what is deployed, made from the modules of what is deployed
+//	logs/        what each part said; those of the last cluster are kept
+//	var/         the cluster's /var; the images in it are kept
+//	run/         what is there only while the cluster runs
+//	kubeconfig   for its administrator
+type Cluster struct {
+	dir   string // of the state, absolute
+	parts string // source of the module that builds the programs
+	out   io.Writer
+}
+
+// New returns the cluster whose state lies below dir. Its programs are built from the module in the folder parts.
+// What it does is told on out.
+func New(dir, parts string, out io.Writer) (*Cluster, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range []string{"bin", "logs", "run", "var"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			return nil, err
+		}
+	}
+	return &Cluster{dir: dir, parts: parts, out: out}, nil
+}
+
+// file returns the path of a file of the state, outside the namespaces.
+func (c *Cluster) file(name string) string { return filepath.Join(c.dir, name) }
+
+// here returns the path of a file of the state inside the namespaces. It is the same for every cluster, and short:
+// a socket's path may have no more than 107 bytes.
+func here(name string) string { return path.Join("/run/cluster", name) }
+
+// logFile opens the log of a part anew.
+func (c *Cluster) logFile(part string) (*os.File, error) { return os.Create(c.logName(part)) }
+
+func (c *Cluster) logName(part string) string { return c.file("logs/" + part + ".log") }
+
+// step does one step of a bring-up or tear-down, and tells what it is and how long it took.
+func (c *Cluster) step(what string, do func() error) error {
+	began := time.Now()
+	fmt.Fprintf(c.out, "%-64s", what)
+	if err := do(); err != nil {
+		fmt.Fprintln(c.out, " failed")
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	fmt.Fprintf(c.out, " %6.1f s\n", time.Since(began).Seconds())
+	return nil
+}
+
+// lock keeps others from bringing this cluster up or down until the returned function is called.
+func (c *Cluster) lock() (unlock func(), err error) {
+	f, err := os.OpenFile(c.file("lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("locking %s: %w", f.Name(), err)
+	}
+	return func() { f.Close() }, nil
+}
+
+// ErrDown is what is returned where a cluster has to run and doesn't.
+var ErrDown = errors.New("the cluster is down: bring it up with `cluster up`")
+
+// space returns the namespaces of the running cluster.
+func (c *Cluster) space() (space, error) {
+	p, err := recorded(c.file("run/space.pid"))
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !p.alive() {
+		return space{}, ErrDown
+	}
+	return space{first: p}, err
+}
+
+// daemon starts a part of the cluster that goes on running, unless it runs already.
+func (c *Cluster) daemon(s space, name string, argv ...string) error {
+	record := c.file("run/" + name + ".pid")
+	if p, err := recorded(record); err == nil && p.alive() {
+		return nil
+	}
+	log, err := c.logFile(name)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // it outlives us, and Ctrl-C at our terminal
+	if err := s.start(cmd); err != nil {
+		return fmt.Errorf("starting %s: %w", name, err)
+	}
+	p, err := processOf(cmd.Process.Pid)
+	go func() { _ = cmd.Wait() }() // one not waited for would look alive
+	if err != nil {
+		return c.ended(name)
+	}
+	return p.record(record)
+}
+
+// ended is the error of a daemon that has ended though it shouldn't.
+func (c *Cluster) ended(name string) error {
+	log, err := os.ReadFile(c.logName(name))
+	if err != nil {
+		return fmt.Errorf("%s has ended, and its log can't be read: %w", name, err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(log)), "\n")
+	last := lines[max(0, len(lines)-5):]
+	return fmt.Errorf("%s has ended; the end of %s:\n\t%s", name, c.logName(name), strings.Join(last, "\n\t"))
+}
+
+// await asks again and again until ask has no error. It gives up early if one of the daemons that this takes has
+// ended; their logs say why it takes too long.
+func (c *Cluster) await(ctx context.Context, ask func(context.Context) error, daemons ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
+	var last error
+	for {
+		err := ask(ctx)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() == nil || last == nil { // what came of running out of time says less than what came before
+			last = err
+		}
+		for _, name := range daemons {
+			if p, err := recorded(c.file("run/" + name + ".pid")); err != nil || !p.alive() {
+				return c.ended(name)
+			}
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			logs := make([]string, len(daemons))
+			for i, name := range daemons {
+				logs[i] = c.logName(name)
+			}
+			return fmt.Errorf("%w; read %s; last seen: %w", context.Cause(ctx), strings.Join(logs, ", "), last)
+		}
+	}
+}
+
+// kubectl runs kubectl as the administrator. A manifest, if there is one, is its standard input.
+func kubectl(ctx context.Context, s space, manifest []byte, args ...string) (string, error) {
+	var in io.Reader
+	if manifest != nil {
+		in = strings.NewReader(string(manifest))
+	}
+	return s.feed(ctx, in, here("bin/kubectl"), args...)
+}
+
+// apply makes the cluster's objects what a manifest says.
+func apply(ctx context.Context, s space, manifest []byte) error {
+	_, err := kubectl(ctx, s, manifest, "apply", "--server-side", "--force-conflicts", "-f", "-")
+	return err
+}
+
+// Exec replaces this process by a command in the cluster's network namespace, with the cluster's kubectl first on the
+// PATH and KUBECONFIG set. Files and processes are those outside. It returns only if that failed.
+func (c *Cluster) Exec(argv []string) error {
+	s, err := c.space()
+	if err != nil {
+		return err
+	}
+	set := map[string]string{
+		"PATH":         c.file("bin") + ":" + os.Getenv("PATH"),
+		"KUBECONFIG":   c.file("kubeconfig"),
+		"KUBECACHEDIR": c.file("run/kubectl"),
+	}
+	for key, value := range set {
+		if err := os.Setenv(key, value); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("running %s: %w", argv[0], s.become(argv, os.Environ()))
+}

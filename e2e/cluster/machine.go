@@ -1,0 +1,139 @@
+package cluster
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// What of the machine can't be had in a namespace: kernel settings and cgroups. Both are put back when the cluster
+// goes down.
+
+// tunables are the settings of the whole machine that a kubelet makes.
+var tunables = []string{
+	"vm/overcommit_memory", "vm/panic_on_oom",
+	"kernel/panic", "kernel/panic_on_oops",
+	"kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes",
+}
+
+// saveTunables notes the machine's settings in a file, unless an earlier cluster has left it, and with it settings
+// that it hadn't put back.
+func saveTunables(file string) error {
+	if _, err := os.Stat(file); err == nil {
+		return nil
+	}
+	values := make(map[string]string, len(tunables))
+	for _, name := range tunables {
+		value, err := os.ReadFile("/proc/sys/" + name)
+		if err != nil {
+			return err
+		}
+		values[name] = string(bytes.TrimSpace(value))
+	}
+	text, err := json.Marshal(values)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, text, 0o644)
+}
+
+// restoreTunables puts back what saveTunables noted, if it did.
+func restoreTunables(file string) error {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var values map[string]string
+	if err := json.Unmarshal(text, &values); err != nil {
+		return err
+	}
+	var errs []error
+	for name, value := range values {
+		errs = append(errs, os.WriteFile("/proc/sys/"+name, []byte(value), 0))
+	}
+	return errors.Join(errs...)
+}
+
+// cgroup is the name of the cgroup that all pods are in, another one for each state directory.
+func (c *Cluster) cgroup() string {
+	sum := sha256.Sum256([]byte(c.dir))
+	return "cluster-" + hex.EncodeToString(sum[:4])
+}
+
+// hierarchies returns the roots of the machine's cgroups: one for each controller in version 1, or one for all.
+func hierarchies() ([]string, error) {
+	table, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		return nil, err
+	}
+	var roots []string
+	for line := range strings.Lines(string(table)) {
+		fields := strings.Fields(line)
+		const root = "/sys/fs/cgroup"
+		if fields[2] == "cgroup" && filepath.Dir(fields[1]) == root || fields[2] == "cgroup2" && fields[1] == root {
+			roots = append(roots, fields[1])
+		}
+	}
+	return roots, nil
+}
+
+// makeCgroup makes a cgroup below which the kubelet makes those of the pods.
+func makeCgroup(name string) error {
+	roots, err := hierarchies()
+	if err != nil {
+		return err
+	}
+	for _, root := range roots {
+		if err := os.MkdirAll(filepath.Join(root, name), 0o755); err != nil {
+			return err
+		}
+		// Version 2 hands down controllers only where it is told to, level by level.
+		if control := filepath.Join(root, "cgroup.subtree_control"); exists(control) {
+			if err := os.WriteFile(control, []byte("+cpuset +cpu +io +memory +pids"), 0); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// removeCgroup removes a cgroup with all below it, in which no process may be any more.
+func removeCgroup(name string) error {
+	roots, err := hierarchies()
+	if err != nil {
+		return err
+	}
+	for _, root := range roots {
+		var dirs []string
+		err := filepath.WalkDir(filepath.Join(root, name), func(dir string, entry fs.DirEntry, err error) error {
+			if err == nil && entry.IsDir() {
+				dirs = append(dirs, dir)
+			}
+			return err
+		})
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		for _, dir := range slices.Backward(dirs) { // the files in them go with them
+			if err := os.Remove(dir); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
+}
