@@ -33,7 +33,7 @@ var listed = bson.D{
 // secret is this one, stored by a try whose answer was lost: that is no error.
 func (s *Store) Insert(ctx context.Context, j job.Job) error {
 	taken := false
-	err := s.with(ctx, jobCollection, "storing job "+j.ID, func(ctx context.Context, c *driver.Collection) error {
+	err := s.write(ctx, jobCollection, "storing job "+j.ID, func(ctx context.Context, c *driver.Collection) error {
 		_, err := c.InsertOne(ctx, newDocument(j))
 		if taken = driver.IsDuplicateKeyError(err); taken {
 			return nil
@@ -231,7 +231,7 @@ func (s *Store) Delete(ctx context.Context, id string, at time.Time) (bool, erro
 
 // Remove forgets a job that is deleting. It leaves a job in another state alone.
 func (s *Store) Remove(ctx context.Context, id string) error {
-	return s.with(ctx, jobCollection, "removing job "+id, func(ctx context.Context, c *driver.Collection) error {
+	return s.write(ctx, jobCollection, "removing job "+id, func(ctx context.Context, c *driver.Collection) error {
 		_, err := c.DeleteOne(ctx, bson.D{{Key: fieldID, Value: id}, inStates(job.Deleting)})
 		return err
 	})
@@ -248,7 +248,7 @@ func (s *Store) Postpone(ctx context.Context, id string, was, due time.Time) err
 // update is the compare-and-set: it changes the job if it is as the filter says, and reports whether it was.
 func (s *Store) update(ctx context.Context, doing, id string, filter, change bson.D) (bool, error) {
 	matched := false
-	err := s.with(ctx, jobCollection, doing+" job "+id, func(ctx context.Context, c *driver.Collection) error {
+	err := s.write(ctx, jobCollection, doing+" job "+id, func(ctx context.Context, c *driver.Collection) error {
 		r, err := c.UpdateOne(ctx, slices.Concat(bson.D{{Key: fieldID, Value: id}}, filter), change)
 		if err == nil {
 			matched = r.MatchedCount == 1

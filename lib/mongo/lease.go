@@ -30,7 +30,7 @@ type lease struct {
 // their names alone: two processes must not share one.
 func (s *Store) Acquire(ctx context.Context, name, holder string, ttl time.Duration) (bool, error) {
 	acquired := false
-	err := s.with(ctx, leaseCollection, "acquiring lease "+name, func(ctx context.Context, c *driver.Collection) error {
+	err := s.write(ctx, leaseCollection, "acquiring lease "+name, func(ctx context.Context, c *driver.Collection) error {
 		now, err := serverTime(ctx, c.Database())
 		if err != nil {
 			return err
@@ -57,7 +57,7 @@ func (s *Store) Acquire(ctx context.Context, name, holder string, ttl time.Durat
 // Extend lets a lease end that time from now, if the holder still has it, and reports whether it has.
 func (s *Store) Extend(ctx context.Context, name, holder string, ttl time.Duration) (bool, error) {
 	extended := false
-	err := s.with(ctx, leaseCollection, "extending lease "+name, func(ctx context.Context, c *driver.Collection) error {
+	err := s.write(ctx, leaseCollection, "extending lease "+name, func(ctx context.Context, c *driver.Collection) error {
 		now, err := serverTime(ctx, c.Database())
 		if err != nil {
 			return err
@@ -76,7 +76,7 @@ func (s *Store) Extend(ctx context.Context, name, holder string, ttl time.Durati
 
 // ReleaseLease gives up a lease. It does nothing to one that somebody else holds.
 func (s *Store) ReleaseLease(ctx context.Context, name, holder string) error {
-	return s.with(ctx, leaseCollection, "releasing lease "+name, func(ctx context.Context, c *driver.Collection) error {
+	return s.write(ctx, leaseCollection, "releasing lease "+name, func(ctx context.Context, c *driver.Collection) error {
 		_, err := c.DeleteOne(ctx, bson.D{{Key: fieldID, Value: name}, {Key: fieldHolder, Value: holder}})
 		return err
 	})

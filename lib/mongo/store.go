@@ -60,7 +60,7 @@ type Options struct {
 
 	Database    string        // empty: the one that the URI names
 	MaxPoolSize int           // connections at a time; 0 is 16
-	Timeout     time.Duration // of each call, if its context does not end before; 0 is 10 s
+	Timeout     time.Duration // of each call; 0 is 10 s. A call that only reads ends with its context, too
 	Logger      *slog.Logger  // nil is slog.Default
 
 	monitor *event.CommandMonitor // for tests
@@ -185,6 +185,16 @@ func (s *Store) with(ctx context.Context, collection, doing string, call func(co
 		return unavailable(doing, err)
 	}
 	return nil
+}
+
+// write is with for calls that change something. Their caller's going away does not end them: it would leave the
+// outcome unknown for no reason. And the driver would open another connection while the server is still at work
+// for the old one, on which a FerretDB's writes are atomic no more.
+func (s *Store) write(ctx context.Context, collection, doing string, call func(context.Context, *driver.Collection) error) error {
+	if err := ctx.Err(); err != nil {
+		return unavailable(doing, err)
+	}
+	return s.with(context.WithoutCancel(ctx), collection, doing, call)
 }
 
 func unavailable(doing string, err error) error {
