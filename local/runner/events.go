@@ -90,6 +90,9 @@ func (e *events) deliver(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case event := <-e.queue:
+			if ctx.Err() != nil {
+				return // of two cases that are ready, either is taken
+			}
 			short, cancel := context.WithTimeout(ctx, delivery)
 			if err := e.notify(short, event); err != nil && ctx.Err() == nil {
 				e.log.Warn("an event is lost", "type", event.Type(), "subject", event.Subject(), "error", err)
