@@ -184,7 +184,7 @@ func (r *Runner) makeRoom(x *run) {
 // as it takes to kill that: its stdin ends when this process does.
 func (r *Runner) program(ctx context.Context, x *run, c stage.Command) error {
 	args := slices.Concat(r.o.Stager[1:], []string{"run", "--dir", x.dir, "--stage", c.Stage, "--title", c.Title,
-		"--watch-stdin", "--quiet", "--grace", r.o.Grace.String()})
+		"--watch-stdin", "--quiet", "--grace", r.o.Grace.String(), "--limit", r.o.Limit.String()})
 	for _, e := range c.Env {
 		args = append(args, "--env", e)
 	}

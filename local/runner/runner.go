@@ -43,7 +43,8 @@ type Options struct {
 	Stager  []string    // command line that starts a stager, in front of its arguments
 	Environ []string    // environment of which programs get a part, see stage.Environment
 	Files   stage.Files // where jobs' files are
-	Grace   time.Duration
+	Grace   time.Duration // from SIGTERM to SIGKILL; stage.DefaultGrace if zero
+	Limit   time.Duration // a stage that takes longer has failed; none if zero
 	Log     *slog.Logger
 
 	// Specs says what a run of the job does in that working directory. An error that is not job.Unavailable

@@ -100,6 +100,8 @@ func TestOutcomes(t *testing.T) {
 				return s, err
 			}
 		}, outcome: stage.Failed, code: job.BadImage, message: "could not be started"},
+		{name: "the program takes too long", job: script("echo begun; trap '' TERM; while :; do sleep 0.05; done"), change: func(o *Options) { o.Limit = time.Second },
+			outcome: stage.Failed, code: job.OutOfTime, message: "longer than the 1s"},
 		{name: "no stager", job: script(fine), change: func(o *Options) { o.Stager = []string{"/no/such/stager"} },
 			outcome: stage.Failed, code: job.Internal, message: "did not run to its end", noOutput: true},
 		{name: "the stager is killed", job: script("kill -9 $PPID; sleep 1000"),
