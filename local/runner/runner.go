@@ -38,11 +38,11 @@ import (
 
 // Options is what a Runner works with.
 type Options struct {
-	Dir     string      // all that it keeps; made if missing
-	Jobs    int         // how many jobs run at a time, at least 1
-	Stager  []string    // command line that starts a stager, in front of its arguments
-	Environ []string    // environment of which programs get a part, see stage.Environment
-	Files   stage.Files // where jobs' files are
+	Dir     string        // all that it keeps; made if missing
+	Jobs    int           // how many jobs run at a time, at least 1
+	Stager  []string      // command line that starts a stager, in front of its arguments
+	Environ []string      // environment of which programs get a part, see stage.Environment
+	Files   stage.Files   // where jobs' files are
 	Grace   time.Duration // from SIGTERM to SIGKILL; stage.DefaultGrace if zero
 	Limit   time.Duration // a stage that takes longer has failed; none if zero
 	Log     *slog.Logger
