@@ -45,7 +45,7 @@ func TestSubmitAndWait(t *testing.T) {
 		"uploading replicons.tsv", "uploaded replicons.tsv (25 bytes)",
 		"uploading training.tf", "uploaded training.tf (1 byte)",
 		"started job "+firstID+" on "+f.URL,
-		"waiting for the job to begin", "[1/16] Parse genome sequences", "[3/16] predict tRNAs", "finished after a while",
+		"waiting for the job to begin", "[1/20] Parse genome sequences", "[3/20] predict tRNAs", "finished after a while",
 		"downloading the results", "downloaded 3 files (347 bytes)")
 	lines(t, "the answer", got.Out,
 		"annotated by    Bakta 1.12.2, database 6.0 (full)",
@@ -196,7 +196,7 @@ func TestServerAwayWhileWaiting(t *testing.T) {
 	u := newUser(t, f.URL)
 	got := u.must("submit", "genome.fna", "--wait")
 	_, waited, _ := strings.Cut(took.ReplaceAllString(got.Err, "after a while"), "on "+f.URL+"\n")
-	lines(t, "what goes on", waited, "waiting for the job to begin", "[1/16] Parse genome sequences", "the store is away; trying again",
+	lines(t, "what goes on", waited, "waiting for the job to begin", "[1/20] Parse genome sequences", "the store is away; trying again",
 		"the store is away; trying again", "finished after a while", "To download the results:", "  bakta-web results "+firstID)
 }
 
@@ -321,18 +321,24 @@ func TestRefusedHere(t *testing.T) {
 		"submit none.fna":                             "the genome: ",
 		"submit dir":                                  "is no file",
 		"submit empty.fna":                            "is empty",
-		"submit genome.fna --replicons none":          "the table of replicons: ",
-		"submit genome.fna --prodigal-tf empty.fna":   "the training file: ",
-		"submit genome.fna --gram x":                  "--gram is \"x\"",
+		"submit text.fna":                             "the genome: text.fna: ",
+		"submit genome.fna --replicons none":          "--replicons: ",
+		"submit genome.fna --replicons table.tsv":     "--replicons: table.tsv: ",
+		"submit genome.fna --prodigal-tf empty.fna":   "--prodigal-tf: ",
+		"submit genome.fna --prodigal-tf blank.tf":    "--prodigal-tf: blank.tf: ",
+		"submit genome.fna --gram x":                  "--gram: \"x\"",
+		"submit genome.fna --locus-tag a_b+":          "--locus-tag: \"a_b+\"",
+		"submit genome.fna --translation-table 5":     "--translation-table: 5",
+		"submit genome.fna --translation-table eight": "translation-table",
+		"submit genome.fna --min-contig-length -1":    "--min-contig-length: -1",
 		"submit genome.fna --server ftp://x":          "must be a URL",
 		"submit genome.fna --out genome.fna":          "can't be made",
-		"submit genome.fna --translation-table eight": "translation-table",
-		"status 77":         "no job that was submitted from here",
-		"status":            "no job was submitted from here yet",
-		"logs":              "the ID of a job is missing",
-		"frob":              "there is no command",
-		"local --jobs 0":    "--jobs must",
-		"local --keep soon": "--keep is",
+		"status 77":                                   "no job that was submitted from here",
+		"status":                                      "no job was submitted from here yet",
+		"logs":                                        "the ID of a job is missing",
+		"local --jobs 0":                              "--jobs must be",
+		"local --keep soon":                           "--keep is",
+		"frob":                                        "there is no command",
 	} {
 		got := u.run(strings.Fields(args)...)
 		if got.Code != exitUsage || !strings.Contains(got.Err, says) || got.Out != "" {
@@ -403,14 +409,14 @@ func TestStatus(t *testing.T) {
 	u := newUser(t, f.URL)
 	u.must("submit", "genome.fna")
 	got := u.must("status", "0000")
-	for _, want := range []string{"id         " + firstID, "name       genome", "state      RUNNING (step 3 of 16: predict tRNAs)", "server     " + f.URL} {
+	for _, want := range []string{"id         " + firstID, "name       genome", "state      RUNNING (step 3 of 20: predict tRNAs)", "server     " + f.URL} {
 		if !strings.Contains(got.Out, want+"\n") {
 			t.Errorf("there is no %q in\n%s", want, got.Out)
 		}
 	}
 	var told job
 	err := json.Unmarshal([]byte(u.must("status", "--json").Out), &told)
-	if diff := cmp.Diff(&step{3, 16, "predict tRNAs"}, told.Step); err != nil || diff != "" || told.ID != firstID {
+	if diff := cmp.Diff(&step{3, 20, "predict tRNAs"}, told.Step); err != nil || diff != "" || told.ID != firstID {
 		t.Errorf("%+v, %v", told, err)
 	}
 	if got := u.run("results", "0000"); got.Code != exitFailed || !strings.Contains(got.Err, "has not ended yet (RUNNING); --wait waits for it") {

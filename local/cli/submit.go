@@ -10,18 +10,18 @@ import (
 	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/client"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 	"github.com/ag-computational-bio/bakta-web-backend/local/book"
 	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/protobuf/proto"
 )
 
 // submission is one genome to annotate.
 type submission struct {
 	genome, replicons, trainingFile string // paths; empty: none
 	name                            string
-	options                         baktaOptions
+	options                         options
 	wait                            bool
 	fetch                           fetch
 }
@@ -68,13 +68,9 @@ type uploads struct {
 }
 
 func (a *app) submit(ctx context.Context, s submission) error {
-	config, err := s.config()
+	config, files, err := s.check()
 	if err != nil {
 		return err
-	}
-	files, err := s.open()
-	if err != nil {
-		return &exitError{exitUsage, err}
 	}
 	if s.name == "" {
 		s.name = jobName(s.genome)
@@ -88,7 +84,7 @@ func (a *app) submit(ctx context.Context, s submission) error {
 	if err != nil {
 		return err
 	}
-	entry, err := a.begin(ctx, c, s, files, config)
+	entry, err := a.begin(ctx, c, s, files, request(config))
 	if err != nil {
 		return err
 	}
@@ -205,57 +201,55 @@ func (a *app) upload(ctx context.Context, c *client.Client, created client.Creat
 	return nil
 }
 
-// config returns the job's configuration.
-func (s *submission) config() (*protov1.JobConfig, error) {
-	config, err := s.options.config()
+// check looks at the options and the files before anything is sent: most mistakes show here already, and cost no
+// upload. The server has the last word.
+func (s *submission) check() (workflow.Config, uploads, error) {
+	bakta, _ := workflow.Lookup(workflow.Bakta)
+	config, err := s.options.read(bakta)
 	if err != nil {
-		return nil, err
+		return config, uploads{}, err
 	}
-	config.HasReplicons, config.HasProdigal = proto.Bool(s.replicons != ""), proto.Bool(s.trainingFile != "")
-	return config, nil
-}
-
-// open looks at the files before anything is sent: most mistakes show here already.
-func (s *submission) open() (uploads, error) {
+	config.Use = map[string]bool{workflow.RepliconsTable: s.replicons != "", workflow.ProdigalTrainingFile: s.trainingFile != ""}
 	var u uploads
-	var err error
-	if u.genome, err = content(s.genome); err != nil {
-		return u, fmt.Errorf("the genome: %w", err)
+	for _, part := range []struct {
+		kind, path string
+		to         *client.Content
+	}{
+		{workflow.GenomeFASTA, s.genome, &u.genome},
+		{workflow.RepliconsTable, s.replicons, &u.replicons},
+		{workflow.ProdigalTrainingFile, s.trainingFile, &u.trainingFile},
+	} {
+		if part.path == "" {
+			continue
+		}
+		if *part.to, err = inspect(part.kind, part.path, config); err != nil {
+			return config, u, &exitError{exitUsage, fmt.Errorf("%s: %w", spelling[part.kind], err)}
+		}
 	}
 	if s.replicons != "" {
-		if u.replicons, err = content(s.replicons); err != nil {
-			return u, fmt.Errorf("the table of replicons: %w", err)
-		}
-		if u.format, err = tableFormat(u.replicons); err != nil {
-			return u, err
-		}
+		u.format, err = tableFormat(u.replicons)
 	}
-	if s.trainingFile != "" {
-		if u.trainingFile, err = content(s.trainingFile); err != nil {
-			return u, fmt.Errorf("the training file: %w", err)
-		}
-	}
-	return u, nil
+	return config, u, err
 }
 
-// content opens a file for an upload, and reads some of it, which says more than its mode.
-func content(path string) (client.Content, error) {
-	c, err := client.FileContent(path)
+// inspect looks into a file of that kind.
+func inspect(kind, path string, config workflow.Config) (client.Content, error) {
+	content, err := client.FileContent(path)
 	if err != nil {
-		return c, err
+		return content, err
 	}
-	if c.Size == 0 {
-		return c, fmt.Errorf("%s is empty", path)
+	if content.Size == 0 {
+		return content, fmt.Errorf("%s is empty", path)
 	}
-	f, err := c.Open()
+	file, err := content.Open()
 	if err != nil {
-		return c, err
+		return content, err
 	}
-	defer f.Close()
-	if _, err := f.Read(make([]byte, 1)); err != nil {
-		return c, err
+	defer file.Close()
+	if _, err := workflow.Inspect(kind, file, config); err != nil {
+		return content, fmt.Errorf("%s: %w", path, err)
 	}
-	return c, nil
+	return content, nil
 }
 
 // tableFormat tells a TSV from a CSV by the first line. Servers of today look themselves.
