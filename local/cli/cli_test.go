@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -35,15 +37,19 @@ func TestSubmitAndWait(t *testing.T) {
 	f := newFake(t)
 	u := newUser(t, f.URL)
 	u.write("replicons.tsv", "contig_1\tp1\tplasmid\tc\tpA\n")
-	u.write("training.tf", "x")
+	training := make([]byte, 558_392)
+	binary.LittleEndian.PutUint64(training, math.Float64bits(0.5)) // the share of G and C
+	training[8] = 11                                               // the translation table
+	u.write("training.tf", string(training))
+	u.write("genome.fna", genome(1, 300))
 	got := u.must("submit", "genome.fna", "--genus", "Escherichia", "--species", "coli", "--strain=-x", "--plasmid", "p1",
 		"--locus", "L", "--locus-tag", "ABC", "--translation-table", "4", "--gram", "-", "--complete", "--keep-contig-headers",
 		"--compliant", "--min-contig-length", "200", "--replicons", "replicons.tsv", "--prodigal-tf", "training.tf",
 		"--out", "result")
 	lines(t, "what goes on", took.ReplaceAllString(got.Err, "after a while"),
-		"uploading genome.fna", "uploaded genome.fna (25 bytes)",
+		"uploading genome.fna", "uploaded genome.fna (323 bytes)",
 		"uploading replicons.tsv", "uploaded replicons.tsv (25 bytes)",
-		"uploading training.tf", "uploaded training.tf (1 byte)",
+		"uploading training.tf", "uploaded training.tf (558.4 kB)",
 		"started job "+firstID+" on "+f.URL,
 		"waiting for the job to begin", "[1/20] Parse genome sequences", "[3/20] predict tRNAs", "finished after a while",
 		"downloading the results", "downloaded 3 files (347 bytes)")
@@ -60,7 +66,7 @@ func TestSubmitAndWait(t *testing.T) {
 		t.Errorf("files (-want +got)\n%s", diff)
 	}
 	j := f.job(t)
-	want := map[string]string{"genome": ">contig_1 x\nACGTACGTACGT\n", "replicons": "contig_1\tp1\tplasmid\tc\tpA\n", "training": "x"}
+	want := map[string]string{"genome": genome(1, 300), "replicons": "contig_1\tp1\tplasmid\tc\tpA\n", "training": string(training)}
 	if diff := cmp.Diff(want, j.uploads); diff != "" {
 		t.Errorf("uploads (-want +got)\n%s", diff)
 	}
@@ -318,14 +324,14 @@ func TestRefusedHere(t *testing.T) {
 		t.Fatal(err)
 	}
 	for args, says := range map[string]string{
-		"submit none.fna":                             "the genome: ",
+		"submit none.fna":                             "none.fna: no such file",
 		"submit dir":                                  "is no file",
 		"submit empty.fna":                            "is empty",
-		"submit text.fna":                             "the genome: text.fna: ",
-		"submit genome.fna --replicons none":          "--replicons: ",
-		"submit genome.fna --replicons table.tsv":     "--replicons: table.tsv: ",
-		"submit genome.fna --prodigal-tf empty.fna":   "--prodigal-tf: ",
-		"submit genome.fna --prodigal-tf blank.tf":    "--prodigal-tf: blank.tf: ",
+		"submit text.fna":                             "text.fna: The genome file ",
+		"submit genome.fna --replicons none":          "none: no such file",
+		"submit genome.fna --replicons table.tsv":     "table.tsv: ",
+		"submit genome.fna --prodigal-tf empty.fna":   "empty.fna is empty",
+		"submit genome.fna --prodigal-tf blank.tf":    "blank.tf: the file is empty",
 		"submit genome.fna --gram x":                  "--gram: \"x\"",
 		"submit genome.fna --locus-tag a_b+":          "--locus-tag: \"a_b+\"",
 		"submit genome.fna --translation-table 5":     "--translation-table: 5",

@@ -223,7 +223,7 @@ func (s *submission) check() (workflow.Config, uploads, error) {
 			continue
 		}
 		if *part.to, err = inspect(part.kind, part.path, config); err != nil {
-			return config, u, &exitError{exitUsage, fmt.Errorf("%s: %w", spelling[part.kind], err)}
+			return config, u, &exitError{exitUsage, err}
 		}
 	}
 	if s.replicons != "" {

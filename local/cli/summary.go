@@ -13,7 +13,7 @@ import (
 type summary struct {
 	Tool      string         `json:"tool"`
 	Database  string         `json:"database"`
-	Note      string         `json:"note,omitempty"` // what the file's maker wants everybody to know
+	Note      string         `json:"note,omitempty"` // what a program other than Bakta has to say of itself
 	Organism  string         `json:"organism,omitempty"`
 	Size      int64          `json:"size"`      // base pairs
 	Sequences int            `json:"sequences"` //
@@ -36,7 +36,9 @@ func readSummary(path string) (summary, error) {
 	}
 	defer f.Close()
 	var file struct {
-		Note   string `json:"note"`
+		Run struct {
+			Note string `json:"note"`
+		} `json:"run"`
 		Genome struct {
 			Genus, Species, Strain *string
 		} `json:"genome"`
@@ -61,7 +63,7 @@ func readSummary(path string) (summary, error) {
 	if err := json.NewDecoder(io.LimitReader(f, maxSummary)).Decode(&file); err != nil {
 		return summary{}, fmt.Errorf("reading %s: %w", path, err)
 	}
-	s := summary{Note: file.Note, Tool: "Bakta " + file.Version.Bakta, Size: file.Stats.Size, Sequences: len(file.Sequences),
+	s := summary{Note: file.Run.Note, Tool: "Bakta " + file.Version.Bakta, Size: file.Stats.Size, Sequences: len(file.Sequences),
 		GC: file.Stats.GC, Coding: file.Stats.Coding, N50: file.Stats.N50, Features: map[string]int{}}
 	if file.Version.Tool != "" {
 		s.Tool = file.Version.Tool + " " + file.Version.Bakta
