@@ -81,13 +81,17 @@ func bring(ctx context.Context, files Files, s Spec, in job.Input) (*job.Failure
 	switch {
 	case changed(err):
 		return badInput("The uploaded %s was changed or removed after the job was started. Create a new job, upload the file again and start that.", words(in.Kind)), nil
+	case job.Is(err, job.Invalid):
+		// The start has looked at it, so this is the work of a newer or an older version of the rules.
+		return badInput("The uploaded %s can't be used: %s", words(in.Kind), message(err)), nil
 	case err != nil:
 		return nil, err
 	}
 	return nil, nil
 }
 
-// download copies an object to a file, which appears whole or not at all.
+// download brings an object to a file, in the form in which programs read it. The file appears whole or not at
+// all.
 func download(ctx context.Context, files Files, key string, in job.Input, path string) error {
 	content, is, err := files.Open(ctx, key, in.ETag)
 	if err != nil {
@@ -106,14 +110,36 @@ func download(ctx context.Context, files Files, key string, in job.Input, path s
 		return err
 	}
 	// One byte more than there should be shows that there is too much.
-	n, err := io.Copy(f, io.LimitReader(content, in.Size+1))
-	if err = errors.Join(err, f.Close()); err != nil {
+	came := &counter{from: io.LimitReader(content, in.Size+1)}
+	err = errors.Join(workflow.Prepare(in.Kind, f, came), f.Close())
+	if came.read != in.Size && (err == nil || job.Is(err, job.Invalid)) {
+		err = fmt.Errorf("%s came with %d bytes in place of %d", key, came.read, in.Size)
+	}
+	if err != nil {
 		return err
 	}
-	if n != in.Size {
-		return fmt.Errorf("%s came with %d bytes in place of %d", key, n, in.Size)
-	}
 	return os.Rename(part, path)
+}
+
+// counter counts what is read.
+type counter struct {
+	from io.Reader
+	read int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.from.Read(p)
+	c.read += int64(n)
+	return n, err
+}
+
+// message returns what an error says to a caller.
+func message(err error) string {
+	var e *job.Error
+	if errors.As(err, &e) {
+		return e.Message
+	}
+	return err.Error()
 }
 
 // words says what kind of upload it is.

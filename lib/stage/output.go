@@ -13,8 +13,8 @@ import (
 const (
 	// maxPartial is how much of a line is held back until its end is seen.
 	maxPartial = 8 << 10
-	// maxTail is how much of the end of stderr is kept to find the reason of a failure in. Bakta's reasons are
-	// a few lines; a traceback is a few kilobytes.
+	// maxTail is how much of the end of each stream is kept to find the reason of a failure in. Bakta's reasons
+	// are a few lines; a traceback is a few kilobytes.
 	maxTail = 32 << 10
 )
 
@@ -36,16 +36,14 @@ type recorder struct {
 type stream struct {
 	to      *recorder
 	copy    io.Writer // nil for none
-	tail    *tail     // nil for none
+	tail    *tail
 	partial []byte
 }
 
 // Write takes what was read from the stream. It never fails.
 func (s *stream) Write(b []byte) (int, error) {
 	n := len(b)
-	if s.tail != nil {
-		s.tail.Write(b)
-	}
+	s.tail.Write(b)
 	if s.to.full() {
 		return n, nil
 	}

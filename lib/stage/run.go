@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
 // Options say how Run runs a program. The zero value of each is a sensible choice.
@@ -31,6 +32,10 @@ type Options struct {
 	// Gone is closed when nobody is left to wait for the program: then it is killed at once, without grace. Nil
 	// for never.
 	Gone <-chan struct{}
+
+	// OwnMemory says that the limit of memory that holds for this process holds for nobody else but its program,
+	// as in a container. Then something that was killed at that limit is an ErrOutOfMemory.
+	OwnMemory bool
 
 	// Alone says that this process does nothing else. Then whatever the program leaves behind is killed, even
 	// if it left the program's process group: this process adopts it.
@@ -182,9 +187,9 @@ func execute(ctx context.Context, c Command, d Dir, o Options) (stageRecord, err
 	defer log.Close()
 	limit := cmp.Or(o.MaxLog, DefaultMaxLog)
 	out := &recorder{log: log, left: limit, limit: limit}
-	stderr := &tail{}
-	stdout, errout := &stream{to: out, copy: o.Stdout}, &stream{to: out, copy: o.Stderr, tail: stderr}
-	fmt.Fprintf(stdout, "%s Command: %s\n", c.Title, quote(c.Argv))
+	stdout := &stream{to: out, copy: o.Stdout, tail: &tail{}}
+	errout := &stream{to: out, copy: o.Stderr, tail: &tail{}}
+	stdout.emit(fmt.Appendf(nil, "%s Command: %s\n", c.Title, quote(c.Argv)))
 
 	p := &program{grace: cmp.Or(o.Grace, DefaultGrace), alone: o.Alone}
 	p.cmd = exec.Command(c.Argv[0], c.Argv[1:]...)
@@ -215,12 +220,16 @@ func execute(ctx context.Context, c Command, d Dir, o Options) (stageRecord, err
 	if err != nil {
 		return stageRecord{}, fmt.Errorf("starting %s: %w", c.Argv[0], err)
 	}
+	killedBefore := oomKills()
 	limited, cancel := ctx, context.CancelFunc(func() {})
 	if o.Limit > 0 {
 		limited, cancel = context.WithTimeoutCause(ctx, o.Limit, errLate)
 	}
 	defer cancel()
 	cut, err := p.wait(limited, o.Gone)
+	if o.OwnMemory && oomKills() > killedBefore {
+		return stageRecord{}, errors.Join(ErrOutOfMemory, err)
+	}
 	late := cut == errLate
 	if cut != nil && !late {
 		err = errors.Join(fmt.Errorf("cut off: %w", cut), err)
@@ -234,7 +243,9 @@ func execute(ctx context.Context, c Command, d Dir, o Options) (stageRecord, err
 	rec.Ended, rec.Status = now(), job.StageSucceeded
 	if rec.ExitCode, rec.Signal = p.status(); rec.ExitCode != 0 {
 		rec.Status = job.StageFailed
-		rec.Failure = explain(c, rec.Result, stderr.kept)
+		why := workflow.Explain(workflow.Exit{Stage: c.Stage, Title: c.Title, Code: rec.ExitCode, Signal: rec.Signal,
+			Stdout: stdout.tail.kept, Stderr: errout.tail.kept})
+		rec.Failure = &why
 	}
 	if late {
 		rec.Status = job.StageFailed

@@ -40,6 +40,8 @@ func TestRun(t *testing.T) {
 		{"no line end", shell("printf fine"), job.StageSucceeded, 0, "", "", "", "\nfine\n"},
 		{"stdin is empty", shell("cat && echo read"), job.StageSucceeded, 0, "", "", "", "read\n"},
 		{"the program says why", shell("echo ERROR: wrong genome file format! >&2; exit 1"), job.StageFailed, 1, "", job.BadInput, "wrong genome file format!", "ERROR: wrong"},
+		{"the program says why on stdout", shell("echo it is too late; exit 1"), job.StageFailed, 1, "", job.BadInput, "it is too late", ""},
+		{"the program does not say why", shell("exit 1"), job.StageFailed, 1, "", job.Internal, "did not say why", ""},
 		{"the program is killed", shell("kill -9 $$"), job.StageFailed, -1, "SIGKILL", job.Internal, "SIGKILL", ""},
 		{"what the program starts is killed", shell("exit 137"), job.StageFailed, 137, "", job.Internal, "SIGKILL", ""},
 		{"no such program", Command{Stage: "bakta", Title: "Bakta", Argv: []string{nothing}}, job.StageFailed, -1, "", job.BadImage, "could not be started", "could not be started"},

@@ -262,12 +262,13 @@ func TestIn(t *testing.T) {
 func TestInNormalisesTheRepliconTable(t *testing.T) {
 	t.Parallel()
 	f := bucket(t)
+	const normal = "\"c1\"\t\"n1\"\t\"chromosome\"\t\"circular\"\t\"-\"\n"
 	tests := []struct {
 		name, table, want, failure string
 	}{
-		{"fine", "c1\tn1\tchromosome\tcircular\t-\n", "c1\tn1\tchromosome\tcircular\t-\n", ""},
-		{"blank lines, which Bakta dies of", "c1\tn1\tchromosome\tcircular\t-\r\n\r\n", "c1\tn1\tchromosome\tcircular\t-\n", ""},
-		{"no table", "c1\tn1\n", "", "The replicon table can't be used"},
+		{"fine", "c1\tn1\tchromosome\tcircular\t-\n", normal, ""},
+		{"blank lines, which Bakta dies of", "c1\tn1\tchromosome\tcircular\t-\r\n\r\n", normal, ""},
+		{"no table", "c1\tn1\n", "", "The uploaded replicons table can't be used: "},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

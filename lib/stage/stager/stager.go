@@ -10,7 +10,7 @@
 //
 // Exit codes: 0, done; also when a stage's program failed or inputs can't be had, because then stage-out tells
 // so and must get its turn. 1, there is no verdict, running the same again may help. 2, wrong usage. 3, only
-// from out, the run failed and its manifest says so.
+// from out, the run failed and its manifest says so. 4, only from run, the limit of memory was hit.
 package stager
 
 import (
@@ -35,6 +35,7 @@ const (
 	NoVerdict = 1
 	Usage     = 2
 	RunFailed = 3
+	Memory    = 4
 )
 
 // specVariable is the environment variable that holds the spec.
