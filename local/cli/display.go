@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/vbauerster/cupwriter"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
@@ -99,13 +100,31 @@ func (d *display) start(label string, counts unit) *bar {
 		}
 		return fmt.Sprintf(" step %d of %d", s.Current, s.Total)
 	})
-	d.bars = mpb.New(mpb.WithOutput(d.w), mpb.WithWidth(30), mpb.WithRefreshRate(refresh))
+	d.bars = mpb.New(mpb.WithConsoleWriter(d.console()), mpb.WithWidth(30), mpb.WithRefreshRate(refresh))
 	b.bar = d.bars.AddBar(0,
 		mpb.BarRemoveOnComplete(),
 		mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return clipped(b.name(), 40) }, decor.WC{W: 40, C: decor.DindentRight})),
 		mpb.AppendDecorators(decor.Elapsed(decor.ET_STYLE_MMSS), count),
 	)
 	return b
+}
+
+// console draws bars at the beginning of a line. The terminal shows ^C for the key, where the cursor stands; a bar
+// that was drawn behind that would be too long for its line, and stay.
+func (d *display) console() *cupwriter.Writer {
+	console := cupwriter.New(lineStart{d.w}, false)
+	if file, ok := d.w.(*os.File); ok {
+		console.SetTermFd(int(file.Fd()))
+	}
+	return console
+}
+
+// lineStart begins each write at the beginning of the line.
+type lineStart struct{ w io.Writer }
+
+func (l lineStart) Write(p []byte) (int, error) {
+	n, err := l.w.Write(append([]byte{'\r'}, p...))
+	return max(0, n-1), err
 }
 
 func (b *bar) name() string {

@@ -5,15 +5,19 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 )
 
-// terminal opens a terminal of 100 columns, and shows on the screen what is written to it.
-func terminal(t *testing.T) (*os.File, *screen) {
+const columns = 90
+
+// terminal opens a terminal. What is typed goes to the keyboard, and what is written to it shows on the screen.
+func terminal(t *testing.T) (tty, keyboard *os.File, shows *screen) {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -26,14 +30,14 @@ func terminal(t *testing.T) (*os.File, *screen) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tty, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.IoctlSetWinsize(int(tty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 30, Col: 100}); err != nil {
+	if err := unix.IoctlSetWinsize(int(tty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 30, Col: columns}); err != nil {
 		t.Fatal(err)
 	}
-	shows := &screen{}
+	shows = &screen{}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -44,50 +48,60 @@ func terminal(t *testing.T) (*os.File, *screen) {
 		master.Close()
 		<-done
 	})
-	return tty, shows
+	return tty, master, shows
 }
 
-var control = regexp.MustCompile(`\x1b\[[0-9;?]*[A-Za-z]`)
+var control = regexp.MustCompile(`^\x1b\[([0-9]*)([AJ])`)
 
 // remains plays what a terminal was sent, and returns the lines that stand on it in the end.
-func remains(sent string) []string {
-	var page []string
-	row := 0
-	for _, part := range strings.SplitAfter(strings.ReplaceAll(sent, "\r", ""), "\n") {
-		for part != "" {
-			at := control.FindStringIndex(part)
-			text := part
-			if at != nil {
-				text = part[:at[0]]
-			}
-			for row >= len(page) {
-				page = append(page, "")
-			}
-			page[row] += strings.TrimSuffix(text, "\n")
-			if strings.HasSuffix(text, "\n") {
-				row++
-			}
-			if at == nil {
-				break
-			}
-			code := part[at[0]:at[1]]
-			var n int
-			fmt.Sscanf(code, "\x1b[%d", &n)
-			switch code[len(code)-1] {
-			case 'A':
+func remains(t *testing.T, sent string) []string {
+	t.Helper()
+	page := [][]rune{nil}
+	row, column := 0, 0
+	for sent != "" {
+		if code := control.FindStringSubmatch(sent); code != nil {
+			sent = sent[len(code[0]):]
+			switch code[2] {
+			case "A":
+				n, _ := strconv.Atoi(code[1])
 				row = max(0, row-max(n, 1))
-			case 'J':
-				page = append(page[:row], "")
-			case 'K':
-				page[row] = ""
+			case "J":
+				page = page[:row+1]
+				page[row] = page[row][:min(column, len(page[row]))]
 			}
-			part = part[at[1]:]
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(sent)
+		sent = sent[size:]
+		switch {
+		case r == '\r':
+			column = 0
+		case r == '\n':
+			row++
+			for row >= len(page) {
+				page = append(page, nil)
+			}
+		case r < ' ':
+			t.Fatalf("the terminal is sent %q", r)
+		default:
+			if column == columns { // a full line wraps when more comes
+				row, column = row+1, 0
+				for row >= len(page) {
+					page = append(page, nil)
+				}
+			}
+			for column >= len(page[row]) {
+				page[row] = append(page[row], ' ')
+			}
+			page[row][column] = r
+			column++
 		}
 	}
-	for len(page) > 0 && page[len(page)-1] == "" {
-		page = page[:len(page)-1]
+	var lines []string
+	for _, line := range page {
+		lines = append(lines, strings.TrimRight(string(line), " "))
 	}
-	return page
+	return strings.Split(strings.TrimRight(strings.Join(lines, "\n"), "\n"), "\n")
 }
 
 // TestTerminal: bars move while something goes on, named after Bakta's step, and leave the same lines as there
@@ -96,7 +110,7 @@ func TestTerminal(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	u := newUser(t, f.URL)
-	tty, shows := terminal(t)
+	tty, _, shows := terminal(t)
 	cmd := u.command("submit", "genome.fna", "--wait")
 	cmd.Stderr = tty
 	if err := cmd.Run(); err != nil {
@@ -111,7 +125,7 @@ func TestTerminal(t *testing.T) {
 	}
 	want := []string{"uploaded genome.fna (25 bytes)", "started job " + firstID + " on " + f.URL, "finished after a while",
 		"To download the results:", "  bakta-web results " + firstID}
-	if got := remains(took.ReplaceAllString(sent, "after a while")); strings.Join(got, "\n") != strings.Join(want, "\n") {
+	if got := remains(t, took.ReplaceAllString(sent, "after a while")); strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("what stays is\n%s\nof\n%q", strings.Join(got, "\n"), sent)
 	}
 }
@@ -122,7 +136,7 @@ func TestTerminalInterrupt(t *testing.T) {
 	f := newFake(t)
 	f.states = []string{"RUNNING"}
 	u := newUser(t, f.URL)
-	tty, shows := terminal(t)
+	tty, keyboard, shows := terminal(t)
 	cmd := u.command("submit", "genome.fna", "--wait")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
@@ -130,7 +144,7 @@ func TestTerminalInterrupt(t *testing.T) {
 		t.Fatal(err)
 	}
 	shows.await(t, "predict tRNAs")
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+	if _, err := keyboard.WriteString("\x03"); err != nil {
 		t.Fatal(err)
 	}
 	cmd.Wait()
@@ -138,8 +152,9 @@ func TestTerminalInterrupt(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	shows.await(t, "bakta-web results --wait "+firstID)
-	got := remains(shows.String())
-	if n := len(got); n < 2 || got[n-2] != "The job goes on without you. To come back:" || got[n-1] != "  bakta-web results --wait "+firstID {
-		t.Errorf("what stays is\n%s", strings.Join(got, "\n"))
+	want := []string{"uploaded genome.fna (25 bytes)", "started job " + firstID + " on " + f.URL,
+		"The job goes on without you. To come back:", "  bakta-web results --wait " + firstID}
+	if got := remains(t, shows.String()); strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("what stays is\n%s\nof\n%q", strings.Join(got, "\n"), shows)
 	}
 }
