@@ -209,6 +209,7 @@ func execute(ctx context.Context, c Command, d Dir, o Options) (stageRecord, err
 		}
 		return write(d, stagePrefix+c.Stage, rec)
 	}
+	killedBefore := oomKills()
 	err = p.start(stdout, errout)
 	if unstartable(err) {
 		rec.Status, rec.ExitCode, rec.Ended = job.StageFailed, -1, now()
@@ -220,7 +221,6 @@ func execute(ctx context.Context, c Command, d Dir, o Options) (stageRecord, err
 	if err != nil {
 		return stageRecord{}, fmt.Errorf("starting %s: %w", c.Argv[0], err)
 	}
-	killedBefore := oomKills()
 	limited, cancel := ctx, context.CancelFunc(func() {})
 	if o.Limit > 0 {
 		limited, cancel = context.WithTimeoutCause(ctx, o.Limit, errLate)

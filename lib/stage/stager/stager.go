@@ -91,6 +91,9 @@ func (s Stager) Main(ctx context.Context, args []string) int {
 	case errors.As(err, &usage):
 		fmt.Fprintf(s.Stderr, "stager %s: %v\n", args[0], err)
 		return Usage
+	case errors.Is(err, stage.ErrOutOfMemory):
+		fmt.Fprintf(s.Stderr, "stager %s: %v\n", args[0], err)
+		return Memory
 	case err != nil:
 		fmt.Fprintf(s.Stderr, "stager %s: %v\n", args[0], err)
 		return NoVerdict
@@ -169,7 +172,7 @@ func (s Stager) run(ctx context.Context, args []string) (int, error) {
 		c.Env = append(c.Env, e)
 		return nil
 	})
-	image := flags.Bool("image-env", false, "pass on this process's environment, as an image sets it, in place of the few variables that programs need")
+	image := flags.Bool("image-env", false, "this process and its program have a container of their own: pass on this process's environment, as an image sets it, in place of the few variables that programs need")
 	quiet := flags.Bool("quiet", false, "keep the program's output in the log alone")
 	watch := flags.Bool("watch-stdin", false, "kill the program and end when stdin does")
 	flags.DurationVar(&o.Grace, "grace", stage.DefaultGrace, "`TIME` from SIGTERM to SIGKILL")
@@ -193,7 +196,7 @@ func (s Stager) run(ctx context.Context, args []string) (int, error) {
 	}
 	o.Environ = stage.Environment(s.Environ)
 	if *image {
-		o.Environ = stage.ImageEnvironment(s.Environ)
+		o.Environ, o.OwnMemory = stage.ImageEnvironment(s.Environ), true
 	}
 	if *watch {
 		gone := make(chan struct{})
