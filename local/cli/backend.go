@@ -45,7 +45,7 @@ told otherwise.`,
 			if err != nil {
 				return fmt.Errorf("finding this program: %w", err)
 			}
-			o.Stager, o.StandIn, o.Version = []string{self, "stager"}, []string{self, "stand-in"}, ownVersion()
+			o.Stager, o.StandIn, o.Version = []string{self, "stager"}, []string{self, "stand-in"}, a.own
 			if o.DB == "" {
 				o.DB = a.env("BAKTA_DB")
 			}

@@ -38,6 +38,7 @@ type app struct {
 	out     io.Writer
 	display *display
 	env     func(string) string
+	own     string // version of this program
 	server  string // the flag --server
 
 	// How long a call is tried again. Somebody sits before the screen, so a server that isn't there should show
@@ -47,28 +48,28 @@ type app struct {
 	json bool // the flag --json of the command that runs
 }
 
-// Main runs the command with the arguments behind the program's name, and returns its exit code. When ctx ends,
-// or the process gets an interrupt or SIGTERM, what waits for a job stops waiting, and a local backend ends in
-// order.
-func Main(ctx context.Context, args []string, stdout, stderr io.Writer, env func(string) string) int {
+// Main runs the command with the arguments behind the program's name, and returns its exit code. The version is
+// the program's, "" if its build doesn't say. When ctx ends, or the process gets an interrupt or SIGTERM, what
+// waits for a job stops waiting, and a local backend ends in order.
+func Main(ctx context.Context, version string, args []string, stdout, stderr io.Writer, env func(string) string) int {
 	if exit, ok := part(ctx, args, stdout, stderr); ok {
 		return exit
 	}
-	return newApp(stdout, stderr, env).run(ctx, args, stdout, stderr)
+	return newApp(version, stdout, stderr, env).run(ctx, args)
 }
 
-func newApp(stdout, stderr io.Writer, env func(string) string) *app {
-	return &app{out: stdout, display: newDisplay(stderr, env), env: env, patience: 3 * time.Second, transferPatience: time.Minute}
+func newApp(version string, stdout, stderr io.Writer, env func(string) string) *app {
+	return &app{out: stdout, display: newDisplay(stderr, env), env: env, own: built(version), patience: 3 * time.Second, transferPatience: time.Minute}
 }
 
-func (a *app) run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+func (a *app) run(ctx context.Context, args []string) int {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	root := a.root()
 	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetOut(a.out)
+	root.SetErr(a.display.w)
 	command, err := root.ExecuteContextC(ctx)
 	var coded *exitError
 	var usage *usageError
@@ -220,7 +221,7 @@ func (a *app) client(server string) (*client.Client, error) {
 	c, err := client.New(server, client.Options{
 		HTTP:      &http.Client{Transport: a.transport()},
 		Patience:  a.patience,
-		UserAgent: "bakta-web/" + ownVersion(),
+		UserAgent: "bakta-web/" + a.own,
 		OnRetry: func(err error, _ time.Duration) {
 			a.display.once("%v; trying again", err)
 		},

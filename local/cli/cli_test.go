@@ -521,7 +521,7 @@ func TestVersion(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	u := newUser(t, f.URL)
-	if got := u.must("version"); !strings.Contains(got.Out, "server    "+f.URL+": v3, Bakta 1.12.2, database 6.0\n") {
+	if got := u.must("version"); !strings.Contains(got.Out, "bakta-web v1.2.3\nserver    "+f.URL+": v3, Bakta 1.12.2, database 6.0\n") {
 		t.Errorf("%+v", got)
 	}
 	f.Close()

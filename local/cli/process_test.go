@@ -16,12 +16,12 @@ import (
 // TestMain lets the tests start this program as a user does: the test's own binary is `bakta-web` when asked to.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && (os.Args[1] == "stager" || os.Args[1] == "stand-in") {
-		os.Exit(Main(context.Background(), os.Args[1:], os.Stdout, os.Stderr, os.Getenv))
+		os.Exit(Main(context.Background(), "", os.Args[1:], os.Stdout, os.Stderr, os.Getenv))
 	}
 	if os.Getenv("BAKTA_WEB_TEST") == "command" {
-		a := newApp(os.Stdout, os.Stderr, os.Getenv)
+		a := newApp("v1.2.3", os.Stdout, os.Stderr, os.Getenv)
 		a.patience, a.transferPatience = 500*time.Millisecond, 2*time.Second
-		os.Exit(a.run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+		os.Exit(a.run(context.Background(), os.Args[1:]))
 	}
 	os.Exit(m.Run())
 }

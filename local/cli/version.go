@@ -9,19 +9,13 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// ownVersion returns the version that this program was built as.
-func ownVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
+// built returns the version that this program was built as: what its build says, else what Go recorded.
+func built(version string) string {
+	if version != "" {
+		return version
 	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return v
-	}
-	for _, setting := range info.Settings {
-		if setting.Key == "vcs.revision" && len(setting.Value) >= 12 {
-			return "development-" + setting.Value[:12]
-		}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
 	}
 	return "development"
 }
@@ -42,13 +36,13 @@ func (a *app) versionCommand() *cobra.Command {
 func (a *app) version(ctx context.Context) error {
 	server := a.newServer()
 	// One try: a server that isn't there is no fault of this command, unless it was asked for.
-	c, err := client.New(server, client.Options{Patience: -1, UserAgent: "bakta-web/" + ownVersion()})
+	c, err := client.New(server, client.Options{Patience: -1, UserAgent: "bakta-web/" + a.own})
 	if err != nil {
 		return &usageError{fmt.Errorf("%s: %w", shown(server), err)}
 	}
 	versions, asked := c.Version(ctx)
 	if a.json {
-		told := map[string]any{"bakta-web": ownVersion()}
+		told := map[string]any{"bakta-web": a.own}
 		if asked == nil {
 			told["server"] = map[string]string{"url": c.Server(), "version": versions.Backend, "bakta": versions.Tool, "database": versions.DB}
 		}
@@ -56,7 +50,7 @@ func (a *app) version(ctx context.Context) error {
 			return err
 		}
 	} else {
-		fmt.Fprintf(a.out, "bakta-web %s\n", ownVersion())
+		fmt.Fprintf(a.out, "bakta-web %s\n", a.own)
 		if asked == nil {
 			fmt.Fprintf(a.out, "server    %s: %s, Bakta %s, database %s\n", c.Server(), orUnknown(versions.Backend), orUnknown(versions.Tool), orUnknown(versions.DB))
 		}

@@ -9,4 +9,9 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/local/cli"
 )
 
-func main() { os.Exit(cli.Main(context.Background(), os.Args[1:], os.Stdout, os.Stderr, os.Getenv)) }
+// version is set by the build, with -ldflags "-X main.version=…".
+var version string
+
+func main() {
+	os.Exit(cli.Main(context.Background(), version, os.Args[1:], os.Stdout, os.Stderr, os.Getenv))
+}
