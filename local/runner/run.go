@@ -72,29 +72,31 @@ func (r *Runner) execute(ctx context.Context, x *run) {
 	if err == nil && failure == nil {
 		failure, err = r.perform(ctx, x)
 	}
+	r.burn(r.conclude(context.Cause(ctx), x, failure, err))
+}
+
+// conclude takes note of the end of an execution and makes room for the next. It returns what is left to burn.
+func (r *Runner) conclude(cause error, x *run, failure *job.Failure, err error) (left string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	defer r.dispatch()
 	r.executing--
-	cause := context.Cause(ctx)
+	defer close(x.done)
 	switch {
 	case errors.Is(cause, errReleased):
 		x.Phase = ended
-		close(x.done)
-		if err := r.release(x); err != nil {
+		if left, err = r.release(x); err != nil {
 			r.o.Log.Error("a run is not released", "job", x.Job, "run", x.Run, "error", err)
 		}
-		return
+		return left
 	case errors.Is(cause, errStopped):
 		// Stop removes it. Until it has, the record says that it is active, which makes it interrupted if this
 		// process ends now.
-		close(x.done)
-		return
+		return ""
 	case err != nil && errors.Is(cause, errClosing):
 		x.Phase, x.Since = waiting, time.Now().UTC()
 		r.put(x)
-		close(x.done)
-		return
+		return ""
 	case err != nil:
 		// Not a verdict on the job: storage was away, say.
 		r.o.Log.Error("a run ended without an outcome", "job", x.Job, "run", x.Run, "error", err)
@@ -103,8 +105,8 @@ func (r *Runner) execute(ctx context.Context, x *run) {
 	}
 	x.Phase, x.Since, x.Failure = ended, time.Now().UTC(), failure
 	r.put(x)
-	close(x.done)
 	r.events.send(updated, x.object())
+	return ""
 }
 
 // put saves a run's record as well as can be. If it can't, the record still says that the run is active, so

@@ -60,7 +60,7 @@ type Runner struct {
 	o      Options
 	lock   *flock.Flock
 	events *events
-	wait   sync.WaitGroup // runs that are executing
+	wait   sync.WaitGroup // runs that are executing, and directories that are being removed
 
 	mu        sync.Mutex
 	closed    bool
@@ -128,8 +128,13 @@ func (r *Runner) Launch(ctx context.Context, j job.Job) (string, error) {
 	if r.closed {
 		return "", job.Errorf(job.Unavailable, "the backend is shutting down")
 	}
-	if r.runs[object] != nil || r.released(object) {
+	if r.known(object) {
 		return object, nil
+	}
+	for n := j.Run + 1; n <= job.MaxRuns; n++ {
+		if r.known(job.ObjectName(j.ID, n)) {
+			return object, nil // launched by somebody who read the job before this run was given up
+		}
 	}
 	now := time.Now().UTC()
 	x := &run{record: record{Job: j.ID, Run: j.Run, Phase: waiting, Since: now, Order: now.UnixNano()}, dir: filepath.Join(r.work(), object)}
@@ -248,22 +253,33 @@ func (r *Runner) Release(_ context.Context, j job.Job) error {
 		x.cancel(errReleased)
 		return nil
 	default:
-		return r.release(x)
+		left, err := r.release(x)
+		if err != nil {
+			return job.Errorf(job.Unavailable, "the run can't be released at the moment").Because(err)
+		}
+		if r.closed {
+			r.burn(left)
+		} else {
+			r.wait.Go(func() { r.burn(left) })
+		}
+		return nil
 	}
 }
 
-// release does it for a run that isn't executing. The caller holds the lock.
-func (r *Runner) release(x *run) error {
+// release does it for a run that isn't executing, and returns what is left to burn. The caller holds the lock.
+func (r *Runner) release(x *run) (string, error) {
 	object := x.object()
 	path := filepath.Join(r.records(), object)
 	if err := os.Rename(path+".json", path+".released"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return job.Errorf(job.Unavailable, "the run can't be released at the moment").Because(err)
+		return "", err
 	}
 	r.forget(x)
-	r.discard(x.dir)
 	r.events.send(deleted, object)
-	return nil
+	return r.discard(x.dir), nil
 }
+
+// known reports whether the run was launched before.
+func (r *Runner) known(object string) bool { return r.runs[object] != nil || r.released(object) }
 
 // released reports whether the run was released.
 func (r *Runner) released(object string) bool {
@@ -277,18 +293,26 @@ func (r *Runner) forget(x *run) {
 	r.queue = slices.DeleteFunc(r.queue, func(q *run) bool { return q == x })
 }
 
-// discard removes a directory. What of it can't be removed now is removed by the next New.
-func (r *Runner) discard(dir string) {
+// discard takes a directory out of the way, at once, and returns what burn is to remove of it; that may take
+// its time. If this process ends before, the next New does it.
+func (r *Runner) discard(dir string) (trash string) {
 	to, err := os.MkdirTemp(r.trash(), filepath.Base(dir)+"-*")
 	if err == nil {
 		err = os.Rename(dir, filepath.Join(to, "work"))
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		r.o.Log.Error("a run's directory can't be removed", "dir", dir, "error", err)
+	}
+	return to
+}
+
+// burn removes what discard left.
+func (r *Runner) burn(trash string) {
+	if trash == "" {
 		return
 	}
-	if err := stage.Remove(to); err != nil {
-		r.o.Log.Error("a run's directory can't be removed whole", "dir", to, "error", err)
+	if err := stage.Remove(trash); err != nil {
+		r.o.Log.Error("a run's directory can't be removed whole", "dir", trash, "error", err)
 	}
 }
 
@@ -342,18 +366,24 @@ func (r *Runner) stop(ctx context.Context, x *run) error {
 	if err := stage.KillLeft(x.dir, killing); err != nil {
 		return err
 	}
+	left, err := r.remove(x)
+	r.burn(left)
+	return err
+}
+
+// remove forgets a run that isn't executing, for good, and returns what is left to burn.
+func (r *Runner) remove(x *run) (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.runs[x.object()] != x {
-		return nil // another Stop was faster
+		return "", nil // somebody else was faster
 	}
 	if err := os.Remove(filepath.Join(r.records(), x.object()+".json")); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return "", err
 	}
 	r.forget(x)
-	r.discard(x.dir)
 	r.events.send(deleted, x.object())
-	return nil
+	return r.discard(x.dir), nil
 }
 
 // forgetReleased removes what keeps the job's released runs from being launched again.

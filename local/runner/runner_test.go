@@ -202,9 +202,22 @@ func TestLaunchOnce(t *testing.T) {
 	f.await(j, job.Ended)
 	f.launch(j)
 	again := j
-	again.Run = 2 // another run is another thing
+	again.Run = 3 // another run is another thing
 	f.launch(again)
 	f.await(again, job.Ended)
+	for _, release := range []bool{false, true} {
+		if release {
+			if err := f.Release(t.Context(), again); err != nil {
+				t.Fatal(err)
+			}
+		}
+		late := j
+		late.Run = 2 // given up before the third was launched
+		f.launch(late)
+		if seen := f.observe(late); seen.Phase != job.Absent {
+			t.Errorf("observed %+v", seen)
+		}
+	}
 	if b, err := os.ReadFile(count); string(b) != "x\nx\n" {
 		t.Errorf("ran: %q, %v", b, err)
 	}
@@ -263,6 +276,42 @@ func TestStop(t *testing.T) {
 				t.Errorf("the second time: %v", err)
 			}
 		})
+	}
+}
+
+// TestDiscard takes away one run of a job and leaves another.
+func TestDiscard(t *testing.T) {
+	t.Parallel()
+	f := set(t, func(o *Options) { o.Jobs = 2 })
+	dir := t.TempDir()
+	first := script(stubborn("program", filepath.Join(dir, "first")))
+	second := job.Job{ID: first.ID, Run: 2, Start: script(stubborn("program", filepath.Join(dir, "second"))).Start}
+	f.launch(first)
+	f.launch(second)
+	one, two := pid(t, filepath.Join(dir, "first")), pid(t, filepath.Join(dir, "second"))
+	if err := f.Discard(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	if !gone(one) || gone(two) {
+		t.Errorf("first gone: %v, second gone: %v", gone(one), gone(two))
+	}
+	if a, b := f.observe(first), f.observe(second); a.Phase != job.Absent || b.Phase != job.Active {
+		t.Errorf("observed %+v and %+v", a, b)
+	}
+	released := script(fine)
+	f.launch(released)
+	f.await(released, job.Ended)
+	if err := f.Release(t.Context(), released); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := f.Discard(t.Context(), released); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.launch(released)
+	if seen := f.observe(released); seen.Phase != job.Ended {
+		t.Errorf("a released run, after it was discarded and launched late: %+v", seen)
 	}
 }
 
