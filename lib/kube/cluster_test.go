@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	"github.com/google/uuid"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -184,10 +186,13 @@ func (c *cluster) state(r *Runner, j job.Job) capture {
 	return s
 }
 
+// waitTime is more than anything here takes.
+const waitTime = 90 * time.Second
+
 // await waits until a run is in a state.
 func (c *cluster) await(r *Runner, j job.Job, what string, holds func(capture) bool) capture {
 	c.Helper()
-	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(waitTime); ; time.Sleep(20 * time.Millisecond) {
 		s := c.state(r, j)
 		if holds(s) {
 			return s
@@ -347,6 +352,43 @@ func TestClusterObserve(t *testing.T) {
 			c.deletePod(c.awaitPhase(r, j, job.Active))
 			return r, j
 		},
+		"out of memory": func(c *cluster, o Options) (*Runner, job.Job) {
+			return c.launch(o, "tail /dev/zero", result)
+		},
+		"killed with its stager": func(c *cluster, o Options) (*Runner, job.Job) {
+			r, j := c.launch(o, hang, result)
+			c.killContainer(c.awaitPhase(r, j, job.Active))
+			return r, j
+		},
+		"deadline while a stage ran": func(c *cluster, o Options) (*Runner, job.Job) {
+			return c.launchChanged(o, func(object *batchv1.Job) { object.Spec.ActiveDeadlineSeconds = ptr[int64](5) }, hang, result)
+		},
+		"evicted, runs again": func(c *cluster, o Options) (*Runner, job.Job) {
+			r, j := c.launch(o, hang, result)
+			s := c.awaitPhase(r, j, job.Active)
+			c.evict(s)
+			c.await(r, j, "the end of the evicted pod", func(now capture) bool { return over(&now.Pods[0]) || len(now.Pods) > 1 })
+			return r, j
+		},
+		"disk full": func(c *cluster, o Options) (*Runner, job.Job) {
+			o.Disk.Limit, o.Retries = "5Mi", 0
+			return c.launch(o, "dd if=/dev/zero of=$TMPDIR/x bs=1M count=20; sleep 3600", result)
+		},
+		"deleted while it runs": func(c *cluster, o Options) (*Runner, job.Job) {
+			r, j := c.launch(o, hang, result)
+			c.deleteJob(c.awaitPhase(r, j, job.Active), metav1.DeletePropagationBackground)
+			return r, j
+		},
+		"deleted with its pods": func(c *cluster, o Options) (*Runner, job.Job) {
+			r, j := c.launch(o, hang, result)
+			c.deleteJob(c.awaitPhase(r, j, job.Active), metav1.DeletePropagationForeground)
+			return r, j
+		},
+		"deleted while it ran to its end": func(c *cluster, o Options) (*Runner, job.Job) {
+			r, j := c.launch(o, "sleep 2", result)
+			c.deleteJob(c.awaitPhase(r, j, job.Active), metav1.DeletePropagationBackground)
+			return r, j
+		},
 	}
 	for name, want := range observations {
 		t.Run(name, func(t *testing.T) {
@@ -389,6 +431,68 @@ func (c *cluster) launch(o Options, first, second string) (*Runner, job.Job) {
 	return r, j
 }
 
+// launchChanged launches a job whose Job is not quite what it would be.
+func (c *cluster) launchChanged(o Options, change func(*batchv1.Job), first, second string) (*Runner, job.Job) {
+	c.Helper()
+	o.Specs = shell(first, second)
+	r, j := c.runner(o), c.newJob()
+	object, err := r.Object(j)
+	if err != nil {
+		c.Fatal(err)
+	}
+	change(object)
+	if _, err := r.jobs.Create(c.Context(), object, metav1.CreateOptions{}); err != nil {
+		c.Fatal(err)
+	}
+	return r, j
+}
+
+func (c *cluster) deleteJob(s capture, how metav1.DeletionPropagation) {
+	c.Helper()
+	if err := c.runner(c.options).jobs.Delete(c.Context(), s.Job.Name, metav1.DeleteOptions{PropagationPolicy: &how}); err != nil {
+		c.Fatal(err)
+	}
+}
+
+// evict does what draining a machine does.
+func (c *cluster) evict(s capture) {
+	c.Helper()
+	for _, p := range s.Pods {
+		e := &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: p.Name, Namespace: c.namespace}}
+		if err := c.core.Pods(c.namespace).EvictV1(c.Context(), e); err != nil {
+			c.Fatal(err)
+		}
+	}
+}
+
+// killContainer kills the container of the first stage with all that is in it, as the kernel does
+// when a container's limit of memory counts for all of its processes together.
+func (c *cluster) killContainer(s capture) {
+	c.Helper()
+	id := strings.TrimPrefix(containerStatus(&s.Pods[0], "first-stage").ContainerID, "containerd://")
+	groups, err := filepath.Glob("/proc/[0-9]*/cgroup")
+	if err != nil {
+		c.Fatal(err)
+	}
+	killed := 0
+	for _, path := range groups {
+		group, err := os.ReadFile(path)
+		if err != nil || !strings.Contains(string(group), id) {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if err != nil {
+			c.Fatal(err)
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err == nil {
+			killed++
+		}
+	}
+	if killed == 0 {
+		c.Fatalf("no process of the container %s", id)
+	}
+}
+
 func (c *cluster) deletePod(s capture) {
 	c.Helper()
 	for _, p := range s.Pods {
@@ -397,5 +501,3 @@ func (c *cluster) deletePod(s capture) {
 		}
 	}
 }
-
-var _ = batchv1.JobComplete

@@ -112,8 +112,8 @@ func policy(spec stage.Spec) *batchv1.PodFailurePolicy {
 		fail(stageIn, stager.Usage),
 	}
 	for _, c := range spec.Stages {
-		// Killed at its memory limit, stager and all: it would need as much again.
-		rules = append(rules, fail(containerName(c.Stage), stager.Usage, exitKilled))
+		// Killed at its memory limit, alone or stager and all: it would need as much again.
+		rules = append(rules, fail(containerName(c.Stage), stager.Usage, stager.Memory, exitKilled))
 	}
 	return &batchv1.PodFailurePolicy{Rules: rules}
 }

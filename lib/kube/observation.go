@@ -69,7 +69,7 @@ func (v view) observe() job.Observation {
 	if v.run.DeletionTimestamp != nil {
 		// Somebody deleted the Job. It stands as long as its finalizer does, but no pod is started any more.
 		o := v.ended(v.run.DeletionTimestamp.Time)
-		o.Interrupted = true
+		o.Interrupted = len(v.pods) == 0 || v.newest().Status.Phase != corev1.PodSucceeded
 		return o
 	}
 	return v.between()
@@ -122,12 +122,6 @@ func (v view) failed(c *batchv1.JobCondition) job.Observation {
 	switch {
 	case c.Reason == batchv1.JobReasonDeadlineExceeded:
 		o.Failure = v.outOfTime("")
-		if p != nil && p.Status.Phase == corev1.PodPending {
-			// It never ran: what it waited for all the time is the better reason.
-			if seen := v.of(p); seen.Blocked {
-				o.Failure = cmp.Or(seen.Failure, unschedulable(seen.Waiting))
-			}
-		}
 	case p == nil:
 		// Its pods are gone, and the reason with them. A pod that fails by itself stays with its Job, so
 		// somebody removed these.
@@ -246,7 +240,7 @@ func (v view) cause(p *corev1.Pod) (failure *job.Failure, interrupted bool) {
 	}
 	if p.Status.Reason == reasonEvicted {
 		// An eviction that is no disruption is the answer to a limit of the pod's own.
-		return internal(v.current(p), "The job used more disk space than it may (%s).", strings.TrimSpace(p.Status.Message)), false
+		return internal(v.current(p), "The job used more disk space than it may (%s).", strings.TrimRight(p.Status.Message, ". ")), false
 	}
 	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
 		t := s.State.Terminated
@@ -259,6 +253,8 @@ func (v view) cause(p *corev1.Pod) (failure *job.Failure, interrupted bool) {
 			f := internal(stage, "The job's container could not be started.")
 			f.Code = job.BadImage
 			return f, false
+		case isStage && t.ExitCode == stager.Usage:
+			return internal(stage, "The job could not be run as it was configured."), false
 		case t.Reason == "ContainerStatusUnknown" || isStage:
 			// A stage's container ends with 0 whatever its program does. It was killed, and nothing above says why.
 			return nil, true
@@ -282,11 +278,11 @@ const (
 )
 
 // outOfMemory returns the failure of a stage that was killed at its memory limit, or nil. The kernel may have
-// killed the stage's program alone; then its container ended with 0, and the reason still says so.
+// killed one of its processes alone; the stager sees to it that its container fails all the same.
 func outOfMemory(p *corev1.Pod, stages []stageRef) *job.Failure {
 	for _, s := range p.Status.InitContainerStatuses {
 		i := slices.IndexFunc(stages, func(r stageRef) bool { return r.container == s.Name })
-		if i < 0 || s.State.Terminated == nil || s.State.Terminated.Reason != reasonOOM {
+		if t := s.State.Terminated; i < 0 || t == nil || t.Reason != reasonOOM && t.ExitCode != stager.Memory {
 			continue
 		}
 		limit := ""
@@ -307,11 +303,7 @@ func (v view) outOfTime(stage string) *job.Failure {
 		limit = fmt.Sprintf(" (%s)", time.Duration(*s)*time.Second)
 	}
 	return &job.Failure{Code: job.OutOfTime, Stage: stage, Message: fmt.Sprintf(
-		"The job took longer than it may%s and was ended. Large genomes, and assemblies of very many contigs, take longer; please tell the operators.", limit)}
-}
-
-func unschedulable(waiting string) *job.Failure {
-	return &job.Failure{Code: job.Unschedulable, Message: fmt.Sprintf("No machine could run the job: %s. This is not a fault of your data; please tell the operators.", waiting)}
+		"The job waited and ran longer than it may%s, and was ended. Large genomes, and assemblies of very many contigs, take longer; please tell the operators.", limit)}
 }
 
 func internal(stage, format string, args ...any) *job.Failure {

@@ -71,7 +71,20 @@ var observations = map[string]job.Observation{
 	"stage took too long":        {Phase: job.Ended, Stages: stages(job.StageSucceeded, job.StageRunning)},
 	"pod deleted, tried again":   {Phase: job.Waiting, Waiting: "it was cut off and is tried again"},
 	"pod deleted once too often": {Phase: job.Ended, Interrupted: true},
+	"out of memory":              {Phase: job.Ended, Stages: stages(job.StageFailed, job.StagePending), Failure: outOfMemory64},
+	"killed with its stager":     {Phase: job.Ended, Interrupted: true, Stages: stages(job.StageFailed, job.StagePending)},
+	"deadline while a stage ran": {Phase: job.Ended, Stages: stages(job.StageRunning, job.StagePending),
+		Failure: &job.Failure{Code: job.OutOfTime, Message: "The job waited and ran longer than it may (5s), and was ended. Large genomes, and assemblies of very many contigs, take longer; please tell the operators."}},
+	"evicted, runs again": {Phase: job.Active, Stages: stages(job.StageRunning, job.StagePending)},
+	"disk full": {Phase: job.Ended, Stages: stages(job.StageFailed, job.StagePending),
+		Failure: &job.Failure{Code: job.Internal, Stage: "first_stage", Message: "The job used more disk space than it may (Usage of EmptyDir volume \"run\" exceeds the limit \"5Mi\"). " + tellOperators}},
+	"deleted while it runs":           {Phase: job.Active, Stages: stages(job.StageRunning, job.StagePending)},
+	"deleted with its pods":           {Phase: job.Ended, Interrupted: true},
+	"deleted while it ran to its end": {Phase: job.Ended, Stages: stages(job.StageSucceeded, job.StageRunning)},
 }
+
+var outOfMemory64 = &job.Failure{Code: job.OutOfMemory, Stage: "first_stage",
+	Message: "The job needed more memory than it may use (64Mi), in the stage first_stage. Large genomes, and assemblies of very many contigs, need more; please tell the operators."}
 
 func sinceIgnored() cmp.Option {
 	return cmpopts.IgnoreFields(job.Observation{}, "Since")
