@@ -214,6 +214,23 @@ func dump(s capture) string {
 	return string(b)
 }
 
+// write writes down what a cluster said.
+func (c *cluster) write(name string, s capture) {
+	c.Helper()
+	before := observe(s.Job, s.Pods, s.Now)
+	slim(&s)
+	if !cmp.Equal(before, observe(s.Job, s.Pods, s.Now)) {
+		c.Fatal("slimmed, it is something else")
+	}
+	b, err := json.MarshalIndent(s, "", " ")
+	if err != nil {
+		c.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join("testdata", "observed", name+".json"), append(b, '\n'), 0o644); err != nil {
+		c.Fatal(err)
+	}
+}
+
 // slim leaves out of a capture what observe does not look at.
 func slim(s *capture) {
 	if s.Job != nil {
@@ -391,6 +408,9 @@ func TestClusterObserve(t *testing.T) {
 		},
 	}
 	for name, want := range observations {
+		if name == "machine gone" {
+			continue // see TestClusterMachineGone
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			bring, known := situations[name]
@@ -404,17 +424,7 @@ func TestClusterObserve(t *testing.T) {
 			}
 			s := c.await(r, j, name, same)
 			if *update {
-				slim(&s)
-				if !same(s) {
-					t.Fatal("slimmed, it is something else")
-				}
-				b, err := json.MarshalIndent(s, "", " ")
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(filepath.Join("testdata", "observed", name+".json"), append(b, '\n'), 0o644); err != nil {
-					t.Fatal(err)
-				}
+				c.write(name, s)
 			}
 		})
 	}

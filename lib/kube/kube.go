@@ -40,7 +40,7 @@ type Options struct {
 
 	Deadline time.Duration // how long a stage may take
 	Pending  time.Duration // how long a run may wait; a Job that is older than this and Deadline is ended by Kubernetes
-	Keep     time.Duration // how long a Job is kept after its end, for people to look at
+	Keep     time.Duration // how long a Job and its pods are kept after its end; with the pods go logs that nobody has stored
 	Retries  int32         // how often Kubernetes starts a pod again that could not do its part
 
 	Queue          string              // local queue of Kueue; none if empty

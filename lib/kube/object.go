@@ -31,7 +31,8 @@ const (
 	// every name that a stage can.
 	stagesAnnotation = domain + "/stages"
 
-	// finalizer keeps a Job, and so its pods and their logs, until its outcome is stored.
+	// finalizer keeps a Job until its outcome is stored, whoever deletes it. (Its pods stay with it if it is
+	// deleted in the background. Kubernetes itself, when the Job's time has come, deletes them first.)
 	finalizer = domain + "/outcome"
 
 	queueLabel = "kueue.x-k8s.io/queue-name"

@@ -78,6 +78,7 @@ var observations = map[string]job.Observation{
 	"evicted, runs again": {Phase: job.Active, Stages: stages(job.StageRunning, job.StagePending)},
 	"disk full": {Phase: job.Ended, Stages: stages(job.StageFailed, job.StagePending),
 		Failure: &job.Failure{Code: job.Internal, Stage: "first_stage", Message: "The job used more disk space than it may (Usage of EmptyDir volume \"run\" exceeds the limit \"5Mi\"). " + tellOperators}},
+	"machine gone":                    {Phase: job.Ended, Interrupted: true, Stages: stages(job.StageRunning, job.StagePending)},
 	"deleted while it runs":           {Phase: job.Active, Stages: stages(job.StageRunning, job.StagePending)},
 	"deleted with its pods":           {Phase: job.Ended, Interrupted: true},
 	"deleted while it ran to its end": {Phase: job.Ended, Stages: stages(job.StageSucceeded, job.StageRunning)},

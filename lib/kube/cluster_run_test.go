@@ -1,0 +1,442 @@
+//go:build e2e
+
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/rest"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
+)
+
+// killer is the network of a process that is killed at one of its requests: before it is sent, or after it
+// was answered and before the answer was read. From then on nothing goes out.
+type killer struct {
+	next  http.RoundTripper
+	at    int64
+	sent  bool // the request is carried out before the process dies
+	count atomic.Int64
+}
+
+var errKilled = errors.New("killed")
+
+func (k *killer) RoundTrip(r *http.Request) (*http.Response, error) {
+	switch n := k.count.Add(1); {
+	case n > k.at || n == k.at && !k.sent:
+		return nil, errKilled
+	case n == k.at:
+		response, err := k.next.RoundTrip(r)
+		if err == nil {
+			io.Copy(io.Discard, response.Body)
+			response.Body.Close()
+		}
+		return nil, errKilled
+	}
+	return k.next.RoundTrip(r)
+}
+
+// TestClusterKilledAnywhere kills each call at each of its requests, before and after it took effect. Nothing
+// else is needed than to call again.
+func TestClusterKilledAnywhere(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.options.Specs = shell(hang, result)
+	r := c.runner(c.options)
+	launched := func(j job.Job) {
+		if _, err := r.Launch(t.Context(), j); err != nil {
+			t.Fatal(err)
+		}
+	}
+	calls := []struct {
+		name   string
+		before func(job.Job)
+		call   func(*Runner, context.Context, job.Job) error
+		after  func(job.Job, capture) error
+	}{
+		{
+			name: "launch", before: func(job.Job) {},
+			call: func(r *Runner, ctx context.Context, j job.Job) error {
+				name, err := r.Launch(ctx, j)
+				if err == nil && name != job.ObjectName(j.ID, 1) {
+					err = fmt.Errorf("it is called %s", name)
+				}
+				return err
+			},
+			after: func(j job.Job, s capture) error {
+				if s.Job == nil || len(s.Pods) > 1 {
+					return errors.New("there is no Job, or more than one pod")
+				}
+				return nil
+			},
+		},
+		{
+			name: "launch again", before: launched,
+			call: func(r *Runner, ctx context.Context, j job.Job) error {
+				_, err := r.Launch(ctx, j)
+				return err
+			},
+			after: func(j job.Job, s capture) error { return nil },
+		},
+		{
+			name: "release", before: launched,
+			call: func(r *Runner, ctx context.Context, j job.Job) error { return r.Release(ctx, j) },
+			after: func(j job.Job, s capture) error {
+				if s.Job == nil || s.Job.DeletionTimestamp != nil || len(s.Job.Finalizers) > 0 {
+					return fmt.Errorf("the Job is %+v", s.Job)
+				}
+				return nil
+			},
+		},
+		{
+			name: "discard", before: launched,
+			call: func(r *Runner, ctx context.Context, j job.Job) error { return r.Discard(ctx, j) },
+			after: func(j job.Job, s capture) error {
+				if s.Job != nil {
+					return fmt.Errorf("the Job is %+v", s.Job)
+				}
+				return nil
+			},
+		},
+		{
+			name: "stop", before: launched,
+			call: func(r *Runner, ctx context.Context, j job.Job) error {
+				for {
+					err := r.Stop(ctx, j.ID)
+					if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+						continue // its pods still end
+					}
+					return err
+				}
+			},
+			after: func(j job.Job, s capture) error {
+				for _, p := range s.Pods {
+					if !over(&p) {
+						return fmt.Errorf("the pod %s runs", p.Name)
+					}
+				}
+				if s.Job != nil {
+					return fmt.Errorf("the Job is %+v", s.Job)
+				}
+				return nil
+			},
+		},
+	}
+	for _, call := range calls {
+		t.Run(call.name, func(t *testing.T) {
+			for at := int64(1); ; at++ {
+				over := false
+				for _, sent := range []bool{false, true} {
+					j := c.newJob()
+					call.before(j)
+					k := &killer{at: at, sent: sent}
+					config := rest.CopyConfig(c.config)
+					config.Wrap(func(next http.RoundTripper) http.RoundTripper { k.next = next; return k })
+					doomed, err := New(config, c.options)
+					if err != nil {
+						t.Fatal(err)
+					}
+					err = call.call(doomed, t.Context(), j)
+					if err == nil {
+						over = true // it needs fewer requests
+						if k.count.Load() >= at {
+							t.Errorf("request %d: killed, and yet it succeeded", at)
+						}
+					} else if !errors.Is(err, errKilled) || !job.Is(err, job.Unavailable) {
+						t.Fatalf("request %d, sent %t: %v", at, sent, err)
+					}
+					if err := call.call(r, t.Context(), j); err != nil {
+						t.Fatalf("request %d, sent %t: again: %v", at, sent, err)
+					}
+					if err := call.after(j, c.state(r, j)); err != nil {
+						t.Errorf("request %d, sent %t: %v", at, sent, err)
+					}
+					if err := r.Discard(t.Context(), j); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if over {
+					t.Logf("%d requests", at-1)
+					return
+				}
+			}
+		})
+	}
+}
+
+func TestClusterLaunchedByMany(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.options.Specs = shell(hang, result)
+	r, j := c.runner(c.options), c.newJob()
+	var wait sync.WaitGroup
+	for range 20 {
+		wait.Go(func() {
+			if name, err := r.Launch(t.Context(), j); err != nil || name != job.ObjectName(j.ID, 1) {
+				t.Errorf("%s, %v", name, err)
+			}
+		})
+	}
+	wait.Wait()
+	list, err := r.jobs.List(t.Context(), metav1.ListOptions{LabelSelector: Selector})
+	if err != nil || len(list.Items) != 1 {
+		t.Errorf("%d Jobs, %v", len(list.Items), err)
+	}
+}
+
+func TestClusterLaunchMeetsOthers(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.options.Specs = shell(hang, result)
+	r := c.runner(c.options)
+
+	t.Run("a Job of somebody else", func(t *testing.T) {
+		j := c.newJob()
+		object, err := r.Object(j)
+		if err != nil {
+			t.Fatal(err)
+		}
+		object.Labels[jobLabel] = "another"
+		object.Spec.Template.Labels[jobLabel] = "another"
+		if _, err := r.jobs.Create(t.Context(), object, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if name, err := r.Launch(t.Context(), j); !job.Is(err, job.Unavailable) {
+			t.Errorf("launched as %s, %v", name, err)
+		}
+		// To everybody else there is no such run, and nothing is done to it.
+		if seen, err := r.Observe(t.Context(), j); err != nil || seen.Phase != job.Absent {
+			t.Errorf("%+v, %v", seen, err)
+		}
+		if err := errors.Join(r.Release(t.Context(), j), r.Discard(t.Context(), j), r.Stop(t.Context(), j.ID)); err != nil {
+			t.Error(err)
+		}
+		there, err := r.jobs.Get(t.Context(), object.Name, metav1.GetOptions{})
+		if err != nil || there.DeletionTimestamp != nil || len(there.Finalizers) == 0 {
+			t.Errorf("it is %+v, %v", there, err)
+		}
+	})
+	t.Run("its own, on its way out", func(t *testing.T) {
+		j := c.newJob()
+		if _, err := r.Launch(t.Context(), j); err != nil {
+			t.Fatal(err)
+		}
+		c.deleteJob(c.state(r, j), metav1.DeletePropagationBackground)
+		if name, err := r.Launch(t.Context(), j); !job.Is(err, job.Unavailable) {
+			t.Errorf("launched as %s, %v", name, err)
+		}
+		if err := r.Release(t.Context(), j); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Launch(t.Context(), j); err != nil {
+			t.Errorf("after it is gone: %v", err)
+		}
+	})
+}
+
+func TestClusterLog(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	r, j := c.launch(c.options, "echo from the first; echo and its errors >&2", hang)
+	read := func(stage string) string {
+		t.Helper()
+		log, err := r.Log(t.Context(), j, stage)
+		if job.Is(err, job.NotFound) {
+			return ""
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer log.Close()
+		text, err := io.ReadAll(log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	wait := func(what string, holds func() bool) {
+		t.Helper()
+		for deadline := time.Now().Add(waitTime); !holds(); time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("in vain waited for %s", what)
+			}
+		}
+	}
+	if text := read("second_stage"); text != "" {
+		t.Errorf("before it began: %q", text)
+	}
+	wait("the first stage's log", func() bool {
+		text := read("first_stage")
+		return strings.HasPrefix(text, "First Command: /bin/sh -c ") && strings.Contains(text, "from the first\n") && strings.Contains(text, "and its errors\n")
+	})
+	wait("the live log of the second stage", func() bool {
+		return strings.HasPrefix(read("second_stage"), "Second Command: ") && strings.HasSuffix(read("second_stage"), "begun\n")
+	})
+	// The pod is killed before stage-out. What it said is there, and what the next one says goes before it.
+	s := c.state(r, j)
+	c.deletePod(s)
+	c.await(r, j, "another pod's first stage", func(now capture) bool {
+		p, _ := withLog(now.Pods, "first-stage")
+		return p != nil && p.Name != s.Pods[0].Name
+	})
+	wait("the new pod's log", func() bool { return strings.HasSuffix(read("second_stage"), "begun\n") })
+	if text := read("no_such_stage"); text != "" {
+		t.Errorf("a stage that is none: %q", text)
+	}
+	if err := r.Stop(t.Context(), j.ID); err != nil {
+		t.Fatal(err)
+	}
+	wait("the end of the log", func() bool { return read("first_stage") == "" })
+}
+
+// TestClusterKeepsTheEnd sees that a Job that is over, and expired, stands until it is released.
+func TestClusterKeepsTheEnd(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.options.Keep = 0
+	r, j := c.launch(c.options, fine, result)
+	// Kubernetes wants to remove it as soon as it is complete.
+	c.await(r, j, "a complete Job on its way out", func(s capture) bool {
+		return s.Job != nil && s.Job.DeletionTimestamp != nil && finished(s.Job)
+	})
+	if seen, err := r.Observe(t.Context(), j); err != nil || seen.Phase != job.Ended {
+		t.Errorf("%+v, %v", seen, err)
+	}
+	for range 2 {
+		if err := r.Release(t.Context(), j); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.awaitPhase(r, j, job.Absent)
+	content, err := c.files.Get(t.Context(), job.ManifestKey(j.ID, j.Run), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := stage.ReadManifest(content)
+	if err != nil || m.Outcome != stage.Succeeded {
+		t.Errorf("%+v, %v", m, err)
+	}
+}
+
+func TestClusterStop(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	// A program that doesn't end when it is told to.
+	r, j := c.launch(c.options, "trap '' TERM; echo begun; while :; do sleep 1; done", result)
+	second := j
+	second.Run = 2
+	if _, err := r.Launch(t.Context(), second); err != nil {
+		t.Fatal(err)
+	}
+	other := c.newJob()
+	if _, err := r.Launch(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	c.awaitPhase(r, j, job.Active)
+	c.awaitPhase(r, second, job.Active)
+	c.awaitPhase(r, other, job.Active)
+	for {
+		err := r.Stop(t.Context(), j.ID)
+		if err == nil {
+			break
+		}
+		if !job.Is(err, job.Unavailable) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(err)
+		}
+	}
+	pods, err := r.list(t.Context(), labels.Set{jobLabel: j.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range pods {
+		if !over(&p) {
+			t.Errorf("%s is %s", p.Name, p.Status.Phase)
+		}
+	}
+	for _, gone := range []job.Job{j, second} {
+		if seen, err := r.Observe(t.Context(), gone); err != nil || seen.Phase != job.Absent {
+			t.Errorf("run %d: %+v, %v", gone.Run, seen, err)
+		}
+	}
+	if seen, err := r.Observe(t.Context(), other); err != nil || seen.Phase != job.Active {
+		t.Errorf("another job: %+v, %v", seen, err)
+	}
+	begun := time.Now()
+	if err := r.Stop(t.Context(), j.ID); err != nil || time.Since(begun) > 5*time.Second {
+		t.Errorf("nothing to stop: %v, after %s", err, time.Since(begun))
+	}
+}
+
+// TestClusterMachineGone stops the kubelet, which is what a machine that went looks like from outside.
+func TestClusterMachineGone(t *testing.T) {
+	c := newCluster(t)
+	r, j := c.launch(c.options, hang, result)
+	s := c.awaitPhase(r, j, job.Active)
+	kubelet := processOf(t, "kubelet")
+	if err := syscall.Kill(kubelet, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Kill(kubelet, syscall.SIGCONT)
+	c.evict(s)
+	s = c.await(r, j, "the pod's deletion", func(s capture) bool { return s.Pods[0].DeletionTimestamp != nil })
+	if seen := observe(s.Job, s.Pods, s.Now); seen.Phase != job.Active {
+		t.Errorf("at first: %+v", seen)
+	}
+	s.Now = s.Pods[0].DeletionTimestamp.Add(lostAfter + time.Second)
+	if *update {
+		c.write("machine gone", s)
+	}
+	if seen := observe(s.Job, s.Pods, s.Now); seen.Phase != job.Ended || !seen.Interrupted {
+		t.Errorf("at last: %+v", seen)
+	}
+	// What can't be stopped is not waited for for ever.
+	c.options.Now = func() time.Time { return s.Now }
+	if err := c.runner(c.options).Stop(t.Context(), j.ID); err != nil {
+		t.Error(err)
+	}
+}
+
+// processOf returns the process of that name in this network namespace.
+func processOf(t *testing.T, name string) int {
+	t.Helper()
+	here, err := os.Readlink("/proc/self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := filepath.Glob("/proc/[0-9]*/comm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range all {
+		comm, err := os.ReadFile(path)
+		if err != nil || strings.TrimSpace(string(comm)) != name {
+			continue
+		}
+		dir := filepath.Dir(path)
+		if there, err := os.Readlink(filepath.Join(dir, "ns/net")); err == nil && there == here {
+			pid, err := strconv.Atoi(filepath.Base(dir))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return pid
+		}
+	}
+	t.Fatalf("no process %s", name)
+	return 0
+}
