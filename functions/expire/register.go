@@ -1,0 +1,27 @@
+package expire
+
+import (
+	"context"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/function"
+)
+
+// SweepPath is where a timer posts an event to have a sweep done.
+const SweepPath = "/sweep"
+
+// Register has a host serve what users call.
+func (f *Function) Register(h *function.Host) error {
+	return h.Serve(function.V1(), f.V1(), "Delete")
+}
+
+// RegisterSweep has a host sweep at every event that is posted to SweepPath, whatever it says. Only the timer
+// has to reach that path.
+func (f *Function) RegisterSweep(h *function.Host) error {
+	return h.Events(SweepPath, func(ctx context.Context, _ cloudevents.Event) error {
+		swept, err := f.Sweep(ctx)
+		f.Log.InfoContext(ctx, "swept", "looked", swept.Looked, "expired", swept.Expired, "failed", swept.Failed, "busy", swept.Busy)
+		return err
+	})
+}

@@ -1,0 +1,35 @@
+package jobupdate
+
+import (
+	"context"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
+)
+
+// V1 speaks the status update of the API's first version, which job containers call.
+type V1 struct {
+	pb.UnimplementedBaktaStatusUpdateServer
+	f *Function
+}
+
+// V1 returns the method UpdateStatus.
+func (f *Function) V1() V1 { return V1{f: f} }
+
+// UpdateStatus looks at a job. Anybody may call it, without a secret, so every answer is the same, whether
+// there is such a job or not and whatever was found; what goes wrong is logged, and the object's events and
+// the sweep look again.
+func (v V1) UpdateStatus(ctx context.Context, r *pb.UpdateStatusRequest) (*pb.Empty, error) {
+	select {
+	case v.f.hints <- struct{}{}:
+		defer func() { <-v.f.hints }()
+	default:
+		return nil, job.Errorf(job.Exhausted, "too many status updates at once")
+	}
+	if id, err := job.ParseID(r.GetJobID()); err == nil {
+		if err := v.f.Look(ctx, id); err != nil {
+			v.f.Log.WarnContext(ctx, "a hint could not be followed", "job", id, "error", err)
+		}
+	}
+	return &pb.Empty{}, nil
+}

@@ -1,0 +1,297 @@
+package functions_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
+)
+
+// The models of the stores and the runner. Each operation is one atomic change of the life's state with a step
+// before it and one after, and in the storm it may fail: before it acted, or after, so that the caller doesn't
+// know whether it did.
+
+var errAway = job.Errorf(job.Unavailable, "away")
+
+// act is one operation. It reports whether the operation fails.
+func (l *life) act(do func(), format string, args ...any) error {
+	l.step()
+	fails := !l.calm && l.rand.IntN(50) == 0
+	if fails && l.rand.IntN(2) == 0 {
+		l.logf(format+": away", args...)
+		return errAway
+	}
+	l.logf(format, args...)
+	do()
+	l.step()
+	if fails {
+		l.logf("  and the answer is lost")
+		return errAway
+	}
+	return nil
+}
+
+func missing(what string) error { return job.Errorf(job.NotFound, "no %s", what) }
+
+func etag(b []byte) string { return fmt.Sprintf("etag-%d", len(b)) }
+
+// jobsModel is the store of jobs.
+type jobsModel struct{ *life }
+
+// change is a compare-and-set of the document: to may be empty for the same state.
+func (m jobsModel) change(what string, to job.State, when func(d *job.Job) bool, set func(d *job.Job)) (bool, error) {
+	changed := false
+	err := m.act(func() {
+		if m.doc == nil || !when(m.doc) {
+			return
+		}
+		changed = true
+		next := *m.doc
+		if to != "" {
+			next.State = to
+		}
+		set(&next)
+		m.doc = &next
+	}, "%s", what)
+	if changed && m.doc != nil {
+		m.logf("  now %s, run %d launched as %q, due %s", m.doc.State, m.doc.Run, m.doc.Launched, m.doc.Due.Format("01-02 15:04:05"))
+	}
+	return changed && err == nil, err
+}
+
+func activeRun(run int) func(d *job.Job) bool {
+	return func(d *job.Job) bool { return d.State.Active() && d.Run == run }
+}
+
+func (m jobsModel) Insert(context.Context, job.Job) error { panic("not part of a life") }
+
+func (m jobsModel) Get(context.Context, string) (j job.Job, err error) {
+	away := m.act(func() {
+		if m.doc == nil {
+			err = missing("document")
+			return
+		}
+		j = *m.doc
+	}, "read the document")
+	if away != nil {
+		return job.Job{}, away
+	}
+	return j, err
+}
+
+func (m jobsModel) Submit(_ context.Context, _ string, start job.Start, stages []job.Stage, at, due, expires time.Time) (bool, error) {
+	return m.change("submit", job.Submitted, func(d *job.Job) bool { return d.State == job.Created }, func(d *job.Job) {
+		d.Start, d.Stages, d.Run, d.Started, d.Updated, d.Due, d.Expires = &start, stages, 1, at, at, due, expires
+	})
+}
+
+func (m jobsModel) Launched(_ context.Context, _ string, run int, object string, due time.Time) (bool, error) {
+	return m.change("record the launch of "+object, "", func(d *job.Job) bool { return activeRun(run)(d) && d.Launched == "" },
+		func(d *job.Job) { d.Launched, d.Due = object, due })
+}
+
+func (m jobsModel) Running(_ context.Context, _ string, run int, _ []job.Stage, at, due time.Time) (bool, error) {
+	return m.change("record that it runs", job.Running, activeRun(run), func(d *job.Job) { d.Updated, d.Due = at, due })
+}
+
+func (m jobsModel) Finish(_ context.Context, _ string, run int, end job.End) (bool, error) {
+	return m.change("record the end, "+string(end.State), end.State, activeRun(run), func(d *job.Job) {
+		if end.State == job.Failed && end.Failure.Code != job.BadInput {
+			// Not the failure that a manifest tells: then there must be none.
+			content := m.objects[job.ManifestKey(d.ID, run)]
+			if told, err := stage.ReadManifest(content); err == nil && m.objects[told.Files[0].Key] != nil {
+				m.faultf("the run committed %s, and the job is recorded as failed with %q", told.Outcome, end.Failure.Message)
+			}
+		}
+		d.Failure, d.Results, d.Updated, d.Expires, d.Due = end.Failure, end.Results, end.At, end.Expires, end.Due
+	})
+}
+
+func (m jobsModel) Relaunch(_ context.Context, _ string, run int, due time.Time) (bool, error) {
+	return m.change(fmt.Sprintf("owe run %d", run+1), "", activeRun(run), func(d *job.Job) { d.Run, d.Launched, d.Due = run+1, "", due })
+}
+
+func (m jobsModel) Delete(_ context.Context, _ string, at time.Time) (bool, error) {
+	return m.change("mark as deleting", job.Deleting, func(d *job.Job) bool { return d.State != job.Deleting }, func(d *job.Job) {
+		d.Name, d.Start, d.Results, d.Failure, d.Updated, d.Due = "", nil, nil, nil, at, at
+	})
+}
+
+func (m jobsModel) Remove(context.Context, string) error {
+	return m.act(func() {
+		if m.doc != nil && m.doc.State == job.Deleting {
+			m.doc = nil
+		}
+	}, "forget the document")
+}
+
+func (m jobsModel) Postpone(_ context.Context, _ string, was, due time.Time) error {
+	_, err := m.change("postpone", "", func(d *job.Job) bool { return d.Due.Equal(was) }, func(d *job.Job) { d.Due = due })
+	return err
+}
+
+func (m jobsModel) Due(_ context.Context, now time.Time, _ int) (due []job.Job, err error) {
+	err = m.act(func() {
+		if m.doc != nil && !m.doc.Due.After(now) {
+			due = []job.Job{*m.doc}
+		}
+	}, "read what is due")
+	return due, err
+}
+
+func (m jobsModel) Acquire(_ context.Context, _, holder string, ttl time.Duration) (got bool, err error) {
+	err = m.act(func() {
+		if m.lease == "" || !m.leased.After(m.clock) {
+			m.lease, m.leased, got = holder, m.clock.Add(ttl), true
+		}
+	}, "take the lease")
+	return got, err
+}
+
+func (m jobsModel) ReleaseLease(_ context.Context, _, holder string) error {
+	return m.act(func() {
+		if m.lease == holder {
+			m.lease = ""
+		}
+	}, "give the lease back")
+}
+
+// filesModel is the bucket.
+type filesModel struct{ *life }
+
+func (m filesModel) PresignPut(context.Context, string, time.Duration) (string, error) {
+	panic("not part of a life")
+}
+
+func (m filesModel) read(key string) (content []byte, err error) {
+	away := m.act(func() {
+		var ok bool
+		if content, ok = m.objects[key]; !ok {
+			err = missing(key)
+		}
+	}, "read %s", key)
+	if away != nil {
+		return nil, away
+	}
+	return content, err
+}
+
+func (m filesModel) Get(_ context.Context, key string, _ int64) ([]byte, error) { return m.read(key) }
+
+func (m filesModel) Stat(_ context.Context, key string) (job.File, error) {
+	content, err := m.read(key)
+	return job.File{Key: key, Size: int64(len(content)), ETag: etag(content)}, err
+}
+
+func (m filesModel) Open(_ context.Context, key, _ string) (io.ReadCloser, job.File, error) {
+	content, err := m.read(key)
+	return io.NopCloser(bytes.NewReader(content)), job.File{Key: key, Size: int64(len(content)), ETag: etag(content)}, err
+}
+
+func (m filesModel) List(_ context.Context, prefix string) (files []job.File, err error) {
+	err = m.act(func() {
+		for key, content := range m.objects {
+			if name, ok := strings.CutPrefix(key, prefix); ok {
+				files = append(files, job.File{Name: name, Key: key, Size: int64(len(content)), ETag: etag(content)})
+			}
+		}
+	}, "list %s", prefix)
+	return files, err
+}
+
+func (m filesModel) Put(_ context.Context, key string, content io.Reader, _ int64) (file job.File, err error) {
+	b, err := io.ReadAll(content)
+	if err != nil {
+		return job.File{}, err
+	}
+	err = m.act(func() { m.objects[key] = b }, "store %s", key)
+	return job.File{Key: key, Size: int64(len(b)), ETag: etag(b)}, err
+}
+
+func (m filesModel) RemovePrefix(_ context.Context, prefix string) error {
+	return m.act(func() {
+		for key := range m.objects {
+			if strings.HasPrefix(key, prefix) {
+				delete(m.objects, key)
+			}
+		}
+	}, "remove %s", prefix)
+}
+
+// runnerModel is where runs run.
+type runnerModel struct{ *life }
+
+func (m runnerModel) Launch(_ context.Context, j job.Job) (string, error) {
+	name := job.ObjectName(j.ID, j.Run)
+	err := m.act(func() {
+		if m.runs[name] == nil {
+			m.runs[name] = &run{number: j.Run, phase: job.Waiting, finalize: true}
+		}
+	}, "launch %s", name)
+	m.check()
+	return name, err
+}
+
+func (m runnerModel) Observe(_ context.Context, j job.Job) (seen job.Observation, err error) {
+	err = m.act(func() {
+		if r := m.runs[job.ObjectName(j.ID, j.Run)]; r != nil {
+			seen = job.Observation{Phase: r.phase, Since: m.clock, Failure: r.failure, Interrupted: r.cut}
+		}
+	}, "observe run %d", j.Run)
+	return seen, err
+}
+
+func (m runnerModel) Log(context.Context, job.Job, string) (io.ReadCloser, error) {
+	return nil, missing("log")
+}
+
+func (m runnerModel) Release(_ context.Context, j job.Job) error {
+	return m.act(func() {
+		if r := m.runs[job.ObjectName(j.ID, j.Run)]; r != nil {
+			r.finalize = false
+		}
+	}, "release run %d", j.Run)
+}
+
+func (m runnerModel) Discard(_ context.Context, j job.Job) error {
+	return m.act(func() { delete(m.runs, job.ObjectName(j.ID, j.Run)) }, "discard run %d", j.Run)
+}
+
+func (m runnerModel) Stop(context.Context, string) error {
+	return m.act(func() { clear(m.runs) }, "stop all runs")
+}
+
+// stillModel reads without taking turns.
+type stillModel struct{ *life }
+
+func (m stillModel) Get(context.Context, string) (job.Job, error) {
+	if m.doc == nil {
+		return job.Job{}, missing("document")
+	}
+	return *m.doc, nil
+}
+
+func (m stillModel) GetMany(ctx context.Context, _ []string) ([]job.Job, error) {
+	j, err := m.Get(ctx, "")
+	if err != nil {
+		return nil, nil
+	}
+	return []job.Job{j}, nil
+}
+
+func (stillModel) PresignGet(context.Context, string, string, time.Duration) (string, error) {
+	panic("not part of a list")
+}
+
+func (stillModel) Open(context.Context, string, string) (io.ReadCloser, job.File, error) {
+	panic("not part of a list")
+}
+
+func (stillModel) Log(context.Context, job.Job, string) (io.ReadCloser, error) {
+	panic("not part of a list")
+}

@@ -1,0 +1,118 @@
+package status
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+)
+
+// maxLog bounds how much of a stage's log is read for one answer.
+const maxLog = 16 << 20
+
+// StageLog is what a stage wrote so far.
+type StageLog struct {
+	Stage workflow.Stage
+	State job.StageStatus
+	Text  string // empty when it wrote nothing yet
+}
+
+// StageLogs returns the logs of all stages of the job's workflow, in their order, whatever state it is in.
+func (f *Function) StageLogs(ctx context.Context, r Ref) (job.Job, []StageLog, error) {
+	j, err := f.get(ctx, r)
+	if err != nil {
+		return job.Job{}, nil, err
+	}
+	w, ok := workflow.Lookup(j.Workflow)
+	if !ok {
+		return job.Job{}, nil, job.Errorf(job.NotReady, "the job's workflow %q is not known to this version of the backend", j.Workflow)
+	}
+	status := make(map[string]job.StageStatus, len(j.Stages))
+	for _, s := range j.Stages {
+		status[s.Name] = s.Status
+	}
+	logs := make([]StageLog, 0, len(w.Stages))
+	for _, s := range w.Stages {
+		log := StageLog{Stage: s, State: job.StagePending}
+		if known, ok := status[s.Name]; ok {
+			log.State = known
+		}
+		if log.Text, err = f.text(ctx, j, s.Name); err != nil {
+			return job.Job{}, nil, fmt.Errorf("reading the log of stage %s: %w", s.Name, err)
+		}
+		logs = append(logs, log)
+	}
+	return j, logs, nil
+}
+
+// text returns what a stage wrote so far: from the bucket once the run ended, from where it runs before.
+func (f *Function) text(ctx context.Context, j job.Job, stage string) (string, error) {
+	var content io.ReadCloser
+	var err error
+	if j.State.Ended() {
+		i := 0
+		for i < len(j.Logs) && j.Logs[i].Name != stage {
+			i++
+		}
+		if i == len(j.Logs) {
+			return "", nil
+		}
+		content, _, err = f.Files.Open(ctx, j.Logs[i].Key, j.Logs[i].ETag)
+	} else if j.State.Active() {
+		content, err = f.Logs.Log(ctx, j, stage)
+	} else {
+		return "", nil
+	}
+	if job.Is(err, job.NotFound) {
+		return "", nil // not begun, or gone: a run that ended a moment ago is freed before the next look
+	}
+	if err != nil {
+		return "", err
+	}
+	defer content.Close()
+	text, err := io.ReadAll(io.LimitReader(content, maxLog))
+	if err != nil {
+		return "", job.Errorf(job.Unavailable, "the log cannot be read at the moment").Because(err)
+	}
+	return validText(text), nil
+}
+
+// validText makes a log fit for JSON and gRPC: a program may print any bytes, and a live log may end inside
+// a character.
+func validText(b []byte) string {
+	if utf8.Valid(b) {
+		return string(b)
+	}
+	return strings.ToValidUTF8(string(b), "\uFFFD")
+}
+
+// PlainLog returns the logs of all stages as one text. It begins with the line "Bakta Command: …" that clients
+// know; a failed job's ends with the reason.
+func (f *Function) PlainLog(ctx context.Context, r Ref) (string, error) {
+	j, logs, err := f.StageLogs(ctx, r)
+	if err != nil {
+		return "", err
+	}
+	var text strings.Builder
+	for _, log := range logs {
+		text.WriteString(log.Text)
+		if log.Text != "" && !strings.HasSuffix(log.Text, "\n") && j.State.Ended() {
+			text.WriteByte('\n')
+		}
+	}
+	if text.Len() == 0 {
+		// Nothing ran yet, or it failed before anything could.
+		fmt.Fprintf(&text, "%s Command: (nothing was run yet)\n", logs[0].Stage.Title)
+		if !j.State.Ended() {
+			return "", nil
+		}
+	}
+	if j.State == job.Failed {
+		fmt.Fprintf(&text, "\n%s\n", reason(j))
+	}
+	return text.String(), nil
+}

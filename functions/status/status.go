@@ -1,0 +1,183 @@
+// Package status is the function that tells of jobs: how they do, what resulted, what their logs say.
+package status
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+)
+
+// Jobs remembers jobs. Errors are job.Unavailable when the store cannot be asked.
+type Jobs interface {
+	// Get returns a job, or a job.NotFound error.
+	Get(ctx context.Context, id string) (job.Job, error)
+	// GetMany returns those of the jobs that exist, in any order, with what a list shows of them.
+	GetMany(ctx context.Context, ids []string) ([]job.Job, error)
+}
+
+// Files is where results and logs are. Errors are job.Unavailable when it cannot be asked.
+type Files interface {
+	// PresignGet returns a link that downloads an object under that file name. It makes no network call.
+	PresignGet(ctx context.Context, key, fileName string, ttl time.Duration) (string, error)
+	// Open reads an object that still has that ETag.
+	Open(ctx context.Context, key, etag string) (io.ReadCloser, job.File, error)
+}
+
+// Logs reads the output of a stage where it runs, so far; else it is job.NotFound.
+type Logs interface {
+	Log(ctx context.Context, j job.Job, stage string) (io.ReadCloser, error)
+}
+
+// Versions is what a deployment says of itself.
+type Versions struct {
+	Tool     string // of Bakta
+	Database string // of Bakta's database
+	Backend  string // of this program
+}
+
+// Deps is what the function works with.
+type Deps struct {
+	Jobs     Jobs
+	Files    Files
+	Logs     Logs
+	Versions Versions
+	LinkTTL  time.Duration // how long a download link lives
+	MaxList  int           // how many jobs one list may ask for
+	Log      *slog.Logger
+}
+
+// Function is the status function.
+type Function struct{ Deps }
+
+// New returns the function.
+func New(d Deps) (*Function, error) {
+	if d.Jobs == nil || d.Files == nil || d.Logs == nil || d.Log == nil {
+		return nil, errors.New("status needs jobs, files, logs of running jobs and a log")
+	}
+	if d.LinkTTL <= 0 || d.MaxList <= 0 {
+		return nil, errors.New("status needs to know how long links live and how many jobs a list may have")
+	}
+	return &Function{d}, nil
+}
+
+// Ref names a job and proves that it is the caller's.
+type Ref struct{ ID, Secret string }
+
+// Found is one entry of a list: a job, or why there is none.
+type Found struct {
+	Ref Ref
+	Job job.Job
+	Err error // job.NotFound or job.WrongSecret
+}
+
+// List returns an entry for each ref, in their order. A bad entry fails itself alone.
+func (f *Function) List(ctx context.Context, refs []Ref) ([]Found, error) {
+	if len(refs) > f.MaxList {
+		return nil, job.Errorf(job.Invalid, "jobs: %d entries are too many, at most %d may be asked for at once", len(refs), f.MaxList)
+	}
+	ids := make([]string, 0, len(refs))
+	asked := make(map[string]bool, len(refs))
+	for _, r := range refs {
+		if id, err := job.ParseID(r.ID); err == nil && !asked[id] {
+			asked[id] = true
+			ids = append(ids, id)
+		}
+	}
+	jobs := make(map[string]job.Job, len(ids))
+	if len(ids) > 0 {
+		found, err := f.Jobs.GetMany(ctx, ids)
+		if err != nil {
+			return nil, err
+		}
+		for _, j := range found {
+			jobs[j.ID] = j
+		}
+	}
+	list := make([]Found, 0, len(refs))
+	for _, r := range refs {
+		entry := Found{Ref: r}
+		id, err := job.ParseID(r.ID)
+		j, ok := jobs[id]
+		if err != nil || !ok {
+			entry.Err = job.Errorf(job.NotFound, "there is no such job")
+		} else if entry.Err = j.Authorise(r.Secret); entry.Err == nil {
+			entry.Job = j
+		}
+		list = append(list, entry)
+	}
+	return list, nil
+}
+
+// get returns the job that the ref names.
+func (f *Function) get(ctx context.Context, r Ref) (job.Job, error) {
+	id, err := job.ParseID(r.ID)
+	if err != nil {
+		return job.Job{}, err
+	}
+	j, err := f.Jobs.Get(ctx, id)
+	if err != nil {
+		return job.Job{}, err
+	}
+	return j, j.Authorise(r.Secret)
+}
+
+// Download is a link to a result file.
+type Download struct {
+	workflow.ResultFile
+	URL string
+}
+
+// Result returns a succeeded job with a link for each of its files. For a job that failed the error is the
+// reason; for one that has not ended it says so; both are job.NotReady.
+func (f *Function) Result(ctx context.Context, r Ref) (job.Job, []Download, error) {
+	j, err := f.get(ctx, r)
+	if err != nil {
+		return job.Job{}, nil, err
+	}
+	switch {
+	case j.State == job.Failed:
+		return job.Job{}, nil, job.Errorf(job.NotReady, "%s", reason(j))
+	case j.State == job.Created:
+		return job.Job{}, nil, job.Errorf(job.NotReady, "the job is not finished: it was not started yet")
+	case j.State != job.Succeeded:
+		return job.Job{}, nil, job.Errorf(job.NotReady, "the job is not finished")
+	}
+	w, ok := workflow.Lookup(j.Workflow)
+	if !ok {
+		return job.Job{}, nil, job.Errorf(job.NotReady, "the job's workflow %q is not known to this version of the backend", j.Workflow)
+	}
+	stored := make(map[string]job.File, len(j.Results))
+	for _, file := range j.Results {
+		stored[file.Name] = file
+	}
+	var downloads []Download
+	for _, result := range w.Results {
+		file, ok := stored[result.Ending]
+		if !ok {
+			continue
+		}
+		name := j.Name
+		if name == "" {
+			name = "result"
+		}
+		url, err := f.Files.PresignGet(ctx, file.Key, name+"."+result.Ending, f.LinkTTL)
+		if err != nil {
+			return job.Job{}, nil, err
+		}
+		downloads = append(downloads, Download{ResultFile: result, URL: url})
+	}
+	return j, downloads, nil
+}
+
+// reason says why a job failed.
+func reason(j job.Job) string {
+	if j.Failure == nil || j.Failure.Message == "" {
+		return "The job failed."
+	}
+	return j.Failure.Message
+}

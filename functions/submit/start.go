@@ -1,0 +1,144 @@
+package submit
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/docker/go-units"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+)
+
+// Start promises to run a job with this configuration. The same start again is a success that changes nothing;
+// a start with another configuration is job.AlreadyExists. Once it answers success the job will run, whatever
+// happens to this process: the run is owed in the store, and launching it here only makes it sooner.
+func (f *Function) Start(ctx context.Context, rawID, secret string, config workflow.Config) error {
+	id, err := job.ParseID(rawID)
+	if err != nil {
+		return err
+	}
+	j, err := f.Jobs.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := j.Authorise(secret); err != nil {
+		return err
+	}
+	w, err := f.offered(j.Workflow)
+	if err != nil {
+		return err
+	}
+	config = config.Normalise()
+	if err := w.Validate(config); err != nil {
+		return err
+	}
+	encoded, err := workflow.EncodeConfig(config)
+	if err != nil {
+		return err
+	}
+	if j.State == job.Created {
+		if j, err = f.submit(ctx, j, w, config, encoded); err != nil {
+			return err
+		}
+	}
+	if !bytes.Equal(j.Start.Config, encoded) {
+		return job.Errorf(job.AlreadyExists, "the job was started before, with another configuration; create a new job for this one")
+	}
+	if err := f.Launcher.Launch(ctx, j); err != nil {
+		f.Log.WarnContext(ctx, "a started job is not launched yet, the sweep will do it", "job", id, "error", err)
+	}
+	return nil
+}
+
+// submit pins the inputs and moves the job to submitted. Of several starts at once one wins; each returns the
+// job as the winner left it.
+func (f *Function) submit(ctx context.Context, j job.Job, w workflow.Workflow, config workflow.Config, encoded []byte) (job.Job, error) {
+	inputs, err := f.inputs(ctx, j.ID, w, config)
+	if err != nil {
+		return job.Job{}, err
+	}
+	stages := make([]job.Stage, 0, len(w.Stages))
+	for _, s := range w.Stages {
+		stages = append(stages, job.Stage{Name: s.Name, Status: job.StagePending})
+	}
+	now := f.now()
+	start := job.Start{Config: encoded, Inputs: inputs}
+	due, expires := now.Add(owed), now.Add(f.Keep)
+	won, err := f.Jobs.Submit(ctx, j.ID, start, stages, now, due, expires)
+	if err != nil {
+		return job.Job{}, err
+	}
+	if won {
+		f.Log.InfoContext(ctx, "job started", "job", j.ID, "workflow", w.Kind)
+		// It is not read again: nothing else of a created job changes, so this is what the store has.
+		j.State, j.Start, j.Run, j.Stages = job.Submitted, &start, 1, stages
+		j.Started, j.Updated, j.Due, j.Expires = now, now, due, expires
+		return j, nil
+	}
+	// The winner's configuration is what counts, or the job was deleted.
+	j, err = f.Jobs.Get(ctx, j.ID)
+	switch {
+	case err != nil:
+		return job.Job{}, err
+	case j.Start == nil:
+		return job.Job{}, job.Errorf(job.NotFound, "the job was deleted while it was started")
+	}
+	return j, nil
+}
+
+// inputs looks at every upload of the workflow and returns those that the job will read.
+func (f *Function) inputs(ctx context.Context, id string, w workflow.Workflow, config workflow.Config) ([]job.Input, error) {
+	var inputs []job.Input
+	for _, u := range w.Uploads {
+		promised, said := config.Use[u.Kind]
+		if said && !promised && !u.Required {
+			continue
+		}
+		input, err := f.input(ctx, id, u, config)
+		switch {
+		case err == nil:
+			inputs = append(inputs, input)
+		case job.Is(err, job.NotFound):
+			if u.Required || promised {
+				return nil, job.Errorf(job.Invalid, "the %s was not uploaded; put it to its upload link, then start the job again", words(u.Kind))
+			}
+		case errors.Is(err, workflow.ErrBlank):
+			// Clients promise a table that they then leave empty: that is no promise, and no file.
+			if u.Required {
+				return nil, job.Errorf(job.Invalid, "the uploaded %s is empty; upload the file again, then start the job again", words(u.Kind))
+			}
+		default:
+			return nil, err
+		}
+	}
+	return inputs, nil
+}
+
+// input looks at one upload, as far as is needed to know that the workflow can read it, and pins it.
+func (f *Function) input(ctx context.Context, id string, u workflow.Upload, config workflow.Config) (job.Input, error) {
+	// One request tells whether it is there, its size and its ETag, and brings as much of it as is read.
+	content, file, err := f.Files.Open(ctx, job.UploadKey(id, u.Kind), "")
+	if err != nil {
+		return job.Input{}, err
+	}
+	defer content.Close()
+	limit := u.MaxSize
+	if l, ok := f.MaxSizes[u.Kind]; ok && l < limit {
+		limit = l
+	}
+	if file.Size > limit {
+		return job.Input{}, job.Errorf(job.Invalid, "the uploaded %s has %s, at most %s are allowed", words(u.Kind), units.BytesSize(float64(file.Size)), units.BytesSize(float64(limit)))
+	}
+	name, err := workflow.Inspect(u.Kind, content, config)
+	if err != nil {
+		return job.Input{}, fmt.Errorf("%s: %w", u.Kind, err)
+	}
+	return job.Input{Kind: u.Kind, Size: file.Size, ETag: file.ETag, Name: name}, nil
+}
+
+// words is a kind of upload as people say it.
+func words(kind string) string { return strings.ReplaceAll(kind, "_", " ") }

@@ -1,0 +1,138 @@
+// Package submit is the function that makes jobs and starts them. A created job is an id, a secret and links
+// to upload to; a start looks at what was uploaded, promises to run it, and launches the run.
+package submit
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+)
+
+// Jobs remembers jobs. Errors are job.Unavailable when the store cannot be asked.
+type Jobs interface {
+	// Insert stores a new job. It is job.AlreadyExists if another job has its id.
+	Insert(ctx context.Context, j job.Job) error
+	// Get returns a job, or a job.NotFound error.
+	Get(ctx context.Context, id string) (job.Job, error)
+	// Submit moves a created job to submitted with run 1 owed and due at the time named. It reports false, and
+	// changes nothing, if the job is not in that state (any more).
+	Submit(ctx context.Context, id string, start job.Start, stages []job.Stage, at, due, expires time.Time) (bool, error)
+}
+
+// Files is where users upload to. Errors are job.Unavailable when it cannot be asked.
+type Files interface {
+	// PresignPut returns a link that takes an upload for that long. It makes no network call.
+	PresignPut(ctx context.Context, key string, ttl time.Duration) (string, error)
+	// Open reads an object, if it has the ETag named; an empty one stands for any. It returns size and ETag of
+	// what is read, or a job.NotFound error. A reader that is closed early costs no more than what was read.
+	Open(ctx context.Context, key, etag string) (io.ReadCloser, job.File, error)
+}
+
+// Launcher launches the owed run of a job; lib/lifecycle does.
+type Launcher interface {
+	Launch(ctx context.Context, j job.Job) error
+}
+
+// Deps is what the function works with.
+type Deps struct {
+	Jobs     Jobs
+	Files    Files
+	Launcher Launcher
+	Offered  []workflow.Workflow // the workflows that this deployment can run
+	Keep     time.Duration       // how long a job is kept after its last change of state
+	LinkTTL  time.Duration       // how long an upload link lives
+	MaxSizes map[string]int64    // bytes by upload kind, where the deployment allows less than the catalogue
+	Now      func() time.Time
+	Log      *slog.Logger
+}
+
+// Function is the submit function.
+type Function struct{ Deps }
+
+// New returns the function.
+func New(d Deps) (*Function, error) {
+	if d.Jobs == nil || d.Files == nil || d.Launcher == nil || d.Now == nil || d.Log == nil {
+		return nil, errors.New("submit needs jobs, files, a launcher, a clock and a log")
+	}
+	if len(d.Offered) == 0 {
+		return nil, errors.New("submit needs at least one workflow to offer")
+	}
+	if d.Keep <= 0 || d.LinkTTL <= 0 {
+		return nil, errors.New("submit needs to know how long jobs are kept and links live")
+	}
+	return &Function{d}, nil
+}
+
+// Created is what the maker of a job is told. The secret is told here and never again.
+type Created struct {
+	ID      string
+	Secret  string
+	Uploads []Upload
+}
+
+// Upload is a link to upload one kind of file to.
+type Upload struct {
+	workflow.Upload
+	URL string
+}
+
+// owed is how soon the sweep looks at a submitted job whose launch nobody has recorded.
+const owed = 5 * time.Second
+
+// Init makes a job.
+func (f *Function) Init(ctx context.Context, name, kind string) (Created, error) {
+	w, err := f.offered(kind)
+	if err != nil {
+		return Created{}, err
+	}
+	if len(name) > job.MaxNameBytes {
+		return Created{}, job.Errorf(job.Invalid, "name: %d bytes are too long, at most %d are allowed", len(name), job.MaxNameBytes)
+	}
+	if !utf8.ValidString(name) {
+		return Created{}, job.Errorf(job.Invalid, "name: this is not UTF-8 text")
+	}
+	id, err := uuid.NewRandom()
+	if err != nil {
+		return Created{}, err
+	}
+	now := f.now()
+	made := Created{ID: id.String(), Secret: job.NewSecret()}
+	for _, u := range w.Uploads {
+		url, err := f.Files.PresignPut(ctx, job.UploadKey(made.ID, u.Kind), f.LinkTTL)
+		if err != nil {
+			return Created{}, err
+		}
+		made.Uploads = append(made.Uploads, Upload{Upload: u, URL: url})
+	}
+	// Stored last: a caller that is told of a job can rely on it, and one that is told of none has no link.
+	expires := now.Add(f.Keep)
+	err = f.Jobs.Insert(ctx, job.Job{
+		ID: made.ID, SecretHash: job.HashSecret(made.Secret), Name: name, Workflow: w.Kind,
+		State: job.Created, Created: now, Updated: now, Expires: expires, Due: expires,
+	})
+	if err != nil {
+		return Created{}, err
+	}
+	f.Log.InfoContext(ctx, "job created", "job", made.ID, "workflow", w.Kind)
+	return made, nil
+}
+
+func (f *Function) offered(kind string) (workflow.Workflow, error) {
+	for _, w := range f.Offered {
+		if w.Kind == kind {
+			return w, nil
+		}
+	}
+	return workflow.Workflow{}, job.Errorf(job.Invalid, "the workflow %q is not offered here", kind)
+}
+
+// now is the time as the store keeps it.
+func (f *Function) now() time.Time { return f.Now().UTC().Truncate(time.Millisecond) }

@@ -1,0 +1,89 @@
+package submit
+
+import (
+	"context"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
+)
+
+// V1 speaks the API's first version.
+type V1 struct {
+	pb.UnimplementedBaktaJobsServer
+	f *Function
+}
+
+// V1 returns the methods InitJob and StartJob.
+func (f *Function) V1() V1 { return V1{f: f} }
+
+// InitJob makes a job of the workflow "bakta", the only one that this version knows. The type of the replicon
+// table is not kept: Bakta goes by the content, and so does the start.
+func (v V1) InitJob(ctx context.Context, r *pb.InitJobRequest) (*pb.InitJobResponse, error) {
+	made, err := v.f.Init(ctx, r.GetName(), workflow.Bakta)
+	if err != nil {
+		return nil, err
+	}
+	links := make(map[string]string, len(made.Uploads))
+	for _, u := range made.Uploads {
+		links[u.Kind] = u.URL
+	}
+	return &pb.InitJobResponse{
+		UploadLinkFasta:     links[workflow.GenomeFASTA],
+		UploadLinkProdigal:  links[workflow.ProdigalTrainingFile],
+		UploadLinkReplicons: links[workflow.RepliconsTable],
+		Job:                 &pb.JobAuth{JobID: made.ID, Secret: made.Secret},
+	}, nil
+}
+
+// StartJob starts a job. Without a configuration, Bakta's defaults hold.
+func (v V1) StartJob(ctx context.Context, r *pb.StartJobRequest) (*pb.Empty, error) {
+	err := v.f.Start(ctx, r.GetJob().GetJobID(), r.GetJob().GetSecret(), configV1(r.GetConfig()))
+	if err != nil {
+		return nil, workflow.Respell(err, spellingV1)
+	}
+	return &pb.Empty{}, nil
+}
+
+// spellingV1 is how the first version calls what a configuration calls otherwise.
+var spellingV1 = map[string]string{
+	"translation_table":   "translationTable",
+	"complete_genome":     "completeGenome",
+	"keep_contig_headers": "keepContigHeaders",
+	"min_contig_length":   "minContigLength",
+	"derm_type":           "dermType",
+	"locus_tag":           "locusTag",
+}
+
+// configV1 reads the first version's configuration.
+func configV1(c *pb.JobConfig) workflow.Config {
+	config := workflow.Config{
+		TranslationTable:  int(c.GetTranslationalTable()),
+		CompleteGenome:    c.GetCompleteGenome(),
+		KeepContigHeaders: c.GetKeepContigHeaders(),
+		MinContigLength:   c.GetMinContigLength(),
+		Genus:             c.GetGenus(),
+		Species:           c.GetSpecies(),
+		Strain:            c.GetStrain(),
+		Plasmid:           c.GetPlasmid(),
+		Locus:             c.GetLocus(),
+		LocusTag:          c.GetLocusTag(),
+		Compliant:         c.GetCompliant(),
+	}
+	switch c.GetDermType() {
+	case pb.DermType_MONODERM:
+		config.DermType = workflow.Monoderm
+	case pb.DermType_DIDERM:
+		config.DermType = workflow.Diderm
+	}
+	use := make(map[string]bool)
+	if c != nil && c.HasProdigal != nil {
+		use[workflow.ProdigalTrainingFile] = c.GetHasProdigal()
+	}
+	if c != nil && c.HasReplicons != nil {
+		use[workflow.RepliconsTable] = c.GetHasReplicons()
+	}
+	if len(use) > 0 {
+		config.Use = use
+	}
+	return config
+}
