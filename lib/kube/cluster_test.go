@@ -36,20 +36,21 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 )
 
-// These tests run on a real cluster of one node on this machine: KUBECONFIG says which. They need images of the
-// stager and of a shell, and an address of this machine that pods reach.
+// These tests run on a real cluster, which KUBECONFIG names. They use images of the stager and of a shell with
+// sleep, dd and tail, which the cluster must have, and reach what they start on 127.0.0.1 by another address from
+// pods. Some stop the kubelet, or kill processes in containers: the cluster runs on this machine.
+var (
+	stagerImage = fromEnv("E2E_STAGER_IMAGE", "dev.local/stager:e2e")
+	shellImage  = fromEnv("E2E_SHELL_IMAGE", "dev.local/shell:e2e")
+	hostAddress = fromEnv("E2E_HOST_ADDRESS", "10.200.0.2")
+)
+
 func fromEnv(name, value string) string {
 	if v := os.Getenv(name); v != "" {
 		return v
 	}
 	return value
 }
-
-var (
-	stagerImage = fromEnv("E2E_STAGER_IMAGE", "ko.local/stager:e2e")
-	shellImage  = fromEnv("E2E_SHELL_IMAGE", "ko.local/busybox:e2e")
-	hostAddress = fromEnv("E2E_HOST_ADDRESS", "10.200.0.1")
-)
 
 // cluster is a namespace of a real cluster, with a bucket that its pods reach by way of a gate.
 type cluster struct {
@@ -256,12 +257,12 @@ type gate struct {
 
 func newGate(t *testing.T, to string) *gate {
 	t.Helper()
-	l, err := net.Listen("tcp", net.JoinHostPort(hostAddress, "0"))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	g := &gate{address: l.Addr().String()}
+	g := &gate{address: net.JoinHostPort(hostAddress, strconv.Itoa(l.Addr().(*net.TCPAddr).Port))}
 	go func() {
 		for {
 			in, err := l.Accept()
