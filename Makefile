@@ -56,11 +56,11 @@ check: ## check format, vet, and that generated code is what proto/ says
 
 .PHONY: generate
 generate: ## make the generated code anew from proto/
-	tools/generate
+	cd tools && go run ./generate
 
 .PHONY: generate-check
 generate-check:
-	tools/generate --check
+	cd tools && go run ./generate -check
 
 .PHONY: bench
 bench: ## measure the backend against its floor, as ratios

@@ -119,7 +119,7 @@ type actor struct {
 	began  time.Time
 	rank   float64 // the foremost actor is the one whose turn it is
 	done   bool
-	killed bool
+	dying  bool // killed, and unwinding; the actor's own business
 }
 
 func newLife(seed uint64) *life {
@@ -158,7 +158,8 @@ func (l *life) trace() string { return strings.Join(l.steps, "\n") }
 func (l *life) step() {
 	a := l.current
 	a.yield <- struct{}{}
-	if a.killed || !<-a.turn {
+	if a.dying || !<-a.turn {
+		a.dying = true
 		runtime.Goexit()
 	}
 }
@@ -195,13 +196,12 @@ func (l *life) resume(a *actor, live bool) {
 		live = false
 	}
 	if !live {
-		a.killed = true
 		l.logf("killed")
 	}
 	a.turn <- live
 	// A killed actor unwinds: deferred calls of the stores run into step again and end there.
 	for range a.yield {
-		if !a.killed {
+		if live {
 			break
 		}
 	}

@@ -5,25 +5,253 @@ package local
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/gofrs/flock"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ag-computational-bio/bakta-web-backend/functions/expire"
+	"github.com/ag-computational-bio/bakta-web-backend/functions/jobupdate"
+	"github.com/ag-computational-bio/bakta-web-backend/functions/status"
+	"github.com/ag-computational-bio/bakta-web-backend/functions/submit"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/function"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/mongo"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/s3"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+	"github.com/ag-computational-bio/bakta-web-backend/local/runner"
 )
 
 // Options is what the local backend is started with.
 type Options struct {
-	Listen string   // address of the API, for example 127.0.0.1:8080; port 0 takes a free one
-	Data   string   // directory of all data; made if missing
-	UI     string   // directory of a built web UI to serve at /; empty: the API's documentation
-	Bakta  string   // program that annotates, a path or a name on PATH; StandIn for the built-in stand-in
-	DB     string   // Bakta's database directory; not needed by the stand-in
-	Mongo  string   // URI of a MongoDB to use in place of the embedded one
-	Jobs   int      // how many jobs run at a time
-	Stager []string // command line that starts this program's stager, in front of its arguments
-	Stand  []string // command line that starts this program's stand-in
+	Listen  string        // address of the API, for example 127.0.0.1:8080; port 0 takes a free one
+	Data    string        // directory of all data; made if missing
+	UI      string        // directory of a built web UI to serve at /; empty: the API's documentation
+	Bakta   string        // program that annotates, a path or a name on PATH; StandIn for the built-in stand-in
+	DB      string        // Bakta's database directory; not needed by the stand-in
+	MongoDB string        // URI of a MongoDB to use in place of the embedded one
+	Jobs    int           // how many jobs run at a time; at least 1
+	Threads int           // how many threads a job uses; 0 shares the machine's evenly among the jobs
+	Keep    time.Duration // how long a job is kept after its last change of state; 0 for 30 days
+	Sweep   time.Duration // time between two sweeps; 0 for 5 seconds
+	Stager  []string      // command line that starts this program's stager, in front of its arguments
+	StandIn []string      // command line that starts this program's stand-in
+	Version string        // of this program
+	Log     *slog.Logger  // nil logs warnings to standard error
 }
 
 // StandIn as Options.Bakta asks for the built-in stand-in.
 const StandIn = "stand-in"
 
+const (
+	bucket   = "bakta-web"
+	uploads  = 10_000 * time.Second // life of an upload link: what clients rely on
+	download = 6 * 24 * time.Hour   // life of a download link: S3 allows at most 7 days
+	maxList  = 1000
+)
+
 // Run serves until ctx ends, then stops in order. It calls ready once with the API's URL when it serves.
-func Run(ctx context.Context, o Options, ready func(url string)) error {
-	return errors.New("not built yet")
+func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
+	o, err = o.complete()
+	if err != nil {
+		return err
+	}
+	tool, err := findTool(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(o.Data, 0o700); err != nil {
+		return err
+	}
+	lock := flock.New(filepath.Join(o.Data, "lock"))
+	if locked, err := lock.TryLock(); err != nil || !locked {
+		return errors.Join(fmt.Errorf("%s is in use by another bakta-web; stop it, or name another directory by --data", o.Data), err)
+	}
+	defer lock.Unlock()
+
+	// Everything that is opened is closed in the opposite order, however this ends.
+	var closers []func() error
+	defer func() {
+		for i := len(closers) - 1; i >= 0; i-- {
+			err = errors.Join(err, closers[i]())
+		}
+	}()
+	public, err := net.Listen("tcp", o.Listen)
+	if err != nil {
+		return fmt.Errorf("listening for the API: %w", err)
+	}
+	defer public.Close() // the host closes it, too, once it runs
+	internal, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("listening for events: %w", err)
+	}
+	defer internal.Close()
+
+	jobs, closeJobs, err := openJobs(ctx, o)
+	if err != nil {
+		return err
+	}
+	closers = append(closers, closeJobs)
+	files, closeFiles, err := openFiles(ctx, o, public.Addr())
+	if err != nil {
+		return err
+	}
+	closers = append(closers, closeFiles)
+
+	notify, err := runner.Post("http://" + internal.Addr().String() + jobupdate.EventsPath)
+	if err != nil {
+		return err
+	}
+	runs, err := runner.New(runner.Options{
+		Dir: filepath.Join(o.Data, "runs"), Jobs: o.Jobs, Stager: o.Stager, Environ: os.Environ(),
+		Files: files, Specs: tool.spec, Notify: notify, Log: o.Log,
+	})
+	if err != nil {
+		return err
+	}
+	closers = append(closers, runs.Close)
+
+	api, events, err := o.hosts(jobs, files, runs, tool)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return api.Run(ctx, public) })
+	group.Go(func() error { return events.Run(ctx, internal) })
+	group.Go(func() error {
+		tick(ctx, o, "http://"+internal.Addr().String()+expire.SweepPath)
+		return nil
+	})
+	ready("http://" + public.Addr().String())
+	return group.Wait()
+}
+
+// complete fills in what was left out, and refuses what can't be.
+func (o Options) complete() (Options, error) {
+	if o.Jobs < 1 {
+		return o, errors.New("--jobs: at least one job has to run at a time")
+	}
+	if o.Threads <= 0 {
+		o.Threads = max(1, runtime.NumCPU()/o.Jobs)
+	}
+	o.Threads = min(o.Threads, runtime.NumCPU()) // Bakta refuses more than there are
+	if o.Keep <= 0 {
+		o.Keep = 30 * 24 * time.Hour
+	}
+	if o.Sweep <= 0 {
+		o.Sweep = 5 * time.Second
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	}
+	if o.UI != "" {
+		if _, err := os.Stat(filepath.Join(o.UI, "index.html")); err != nil {
+			return o, fmt.Errorf("--ui: there is no built web UI: %w", err)
+		}
+	}
+	// The object store changes the process' working directory, so no path may depend on it.
+	var err error
+	if o.Data, err = filepath.Abs(o.Data); err != nil {
+		return o, err
+	}
+	if o.UI != "" {
+		if o.UI, err = filepath.Abs(o.UI); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}
+
+// hosts makes the functions and the two hosts that serve them: one for users, one for events.
+func (o Options) hosts(jobs *mongo.Store, files *s3.Store, runs *runner.Runner, tool tool) (api, events *function.Host, err error) {
+	life, err := lifecycle.New(jobs, files, runs, lifecycle.Options{
+		Keep: o.Keep, LinkTTL: uploads,
+		Look:     15 * time.Second,
+		Patience: 24 * time.Hour,
+		InFlight: 0, // every call ends with this process, and only its end interrupts runs
+		Now:      time.Now, Log: o.Log,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	submitter, err := submit.New(submit.Deps{Jobs: jobs, Files: files, Launcher: life, Offered: workflow.Catalogue(),
+		Keep: o.Keep, LinkTTL: uploads, Now: time.Now, Log: o.Log})
+	if err != nil {
+		return nil, nil, err
+	}
+	teller, err := status.New(status.Deps{Jobs: jobs, Files: files, Logs: runs, LinkTTL: download, MaxList: maxList, Log: o.Log,
+		Versions: status.Versions{Tool: tool.version, Database: tool.database, Backend: o.Version}})
+	if err != nil {
+		return nil, nil, err
+	}
+	expirer, err := expire.New(expire.Deps{Jobs: jobs, Lifecycle: life, Now: time.Now, Log: o.Log,
+		Holder: fmt.Sprintf("local-%d-%d", os.Getpid(), time.Now().UnixNano())})
+	if err != nil {
+		return nil, nil, err
+	}
+	updater, err := jobupdate.New(jobupdate.Deps{Jobs: jobs, Lifecycle: life, Log: o.Log})
+	if err != nil {
+		return nil, nil, err
+	}
+	if api, err = function.New(function.Options{Log: o.Log}); err != nil {
+		return nil, nil, err
+	}
+	if events, err = function.New(function.Options{Log: o.Log}); err != nil {
+		return nil, nil, err
+	}
+	for _, register := range []func(*function.Host) error{submitter.Register, teller.Register, expirer.Register, updater.Register} {
+		if err := register(api); err != nil {
+			return nil, nil, err
+		}
+	}
+	if o.UI != "" {
+		if err := api.Handle("/", webUI(o.UI)); err != nil {
+			return nil, nil, err
+		}
+	}
+	return api, events, errors.Join(expirer.RegisterSweep(events), updater.RegisterEvents(events))
+}
+
+// tick has a sweep done now and again, until ctx ends.
+func tick(ctx context.Context, o Options, url string) {
+	ticker := time.NewTicker(o.Sweep)
+	defer ticker.Stop()
+	for {
+		if err := ping(ctx, url); err != nil && ctx.Err() == nil {
+			o.Log.Warn("a sweep could not be done", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// ping posts the event of a timer, as Knative's PingSource does.
+func ping(ctx context.Context, url string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, http.NoBody)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Ce-Specversion", "1.0")
+	request.Header.Set("Ce-Id", time.Now().Format(time.RFC3339Nano))
+	request.Header.Set("Ce-Type", "dev.knative.sources.ping")
+	request.Header.Set("Ce-Source", "/local")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode/100 != 2 {
+		return fmt.Errorf("the sweep answers %s", response.Status)
+	}
+	return nil
 }

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# The main job on a bare machine: starts a backend, has it annotate a genome, downloads the results and says what
+# was found. Called by `make demo`.  run.sh [GENOME] [DIRECTORY]
+set -euo pipefail
+root=$(cd "$(dirname "$0")/../.." && pwd)
+genome=${1:-$root/local/demo/genome.fna}
+out=${2:-demo}
+command=$root/bin/bakta-web
+
+bakta=(--bakta stand-in)
+if [ -x "$root/.cache/bakta/bin/bakta" ]; then
+  bakta=(--bakta "$root/.cache/bakta/bin/bakta" --bakta-db "$root/.cache/bakta/db")
+  echo "Bakta: the real one, with a tiny database that was made for tests (make bakta)."
+elif command -v bakta >/dev/null && [ -n "${BAKTA_DB:-}" ]; then
+  bakta=(--bakta bakta --bakta-db "$BAKTA_DB")
+  echo "Bakta: $(command -v bakta), with the database $BAKTA_DB."
+else
+  echo "Bakta: is not set up here, so a STAND-IN plays it. What it finds is no Bakta annotation. (make bakta sets up the real one on Debian 12.)"
+fi
+
+data=$(mktemp -d)
+backend=
+finish() {
+  [ -z "$backend" ] || { kill "$backend" 2>/dev/null && wait "$backend" 2>/dev/null; } || true
+  rm -rf "$data"
+}
+trap finish EXIT
+
+mkfifo "$data/url"
+"$command" local --listen 127.0.0.1:0 --data "$data/backend" "${bakta[@]}" >"$data/url" &
+backend=$!
+read -r url <"$data/url" || { echo "The backend did not start." >&2; exit 1; }
+echo "Backend: $url"
+BAKTA_WEB_JOBS=$data/jobs.json "$command" submit "$genome" --server "$url" --name demo --wait --out "$out"
+echo "That was: bakta-web local, then: bakta-web submit $genome --wait --out $out"

@@ -1,0 +1,116 @@
+package local_test
+
+import (
+	"bytes"
+	"context"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ag-computational-bio/bakta-web-backend/client"
+)
+
+// TestKilledAtAnyMoment kills the backend with SIGKILL at random moments of jobs' lives, starts it again, and
+// holds that every start that was acknowledged comes to an end with its results, and that nothing of a killed
+// backend goes on running.
+func TestKilledAtAnyMoment(t *testing.T) {
+	t.Parallel()
+	rounds := 6
+	if testing.Short() {
+		rounds = 3
+	}
+	seed := uint64(time.Now().UnixNano())
+	random := rand.New(rand.NewPCG(seed, 1))
+	t.Logf("seed %d", seed)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	data := t.TempDir()
+	run := func() *backend {
+		b, err := tryBackend(t, data, []string{"BAKTA_STAND_IN_STEP_DELAY=30ms"}, "--bakta", "stand-in", "--jobs", "2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	var promised []client.Ref
+	for round := range rounds {
+		// A job that is interrupted three times is given up, by design. So each meets with two kills at most.
+		for range 2 {
+			b := run()
+			c := b.client()
+			killed := make(chan struct{})
+			after := time.Duration(random.IntN(1500)) * time.Millisecond
+			go func() {
+				defer close(killed)
+				time.Sleep(after) // the random moment itself, nothing is waited for
+				b.kill()
+			}()
+			for i := 0; ; i++ {
+				ref, started, err := submit(ctx, c, "round "+strconv.Itoa(round), genome)
+				if started {
+					promised = append(promised, ref)
+				}
+				if err != nil || i == 2 {
+					break
+				}
+			}
+			<-killed
+			if left := processesIn(t, data); len(left) > 0 {
+				t.Fatalf("after the kill these go on: %v", left)
+			}
+		}
+		b := run()
+		c := b.client()
+		for _, ref := range promised {
+			status, err := c.Wait(ctx, ref, 50*time.Millisecond, nil)
+			if err != nil {
+				t.Fatalf("waiting for %v: %v\n%s", ref, err, b.errors.String())
+			}
+			if status.State != client.Successful {
+				_, err := c.Result(ctx, ref)
+				t.Fatalf("round %d: job %v ended %s: %v", round, ref, status.State, err)
+			}
+			result, err := c.Result(ctx, ref)
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(t.TempDir(), "result.json")
+			if _, err := c.Download(ctx, result.Files["JSON"], path, nil); err != nil {
+				t.Fatalf("job %v: %v", ref, err)
+			}
+			if content, err := os.ReadFile(path); err != nil || !bytes.Contains(content, []byte(`"features"`)) {
+				t.Fatalf("job %v: the JSON is not whole: %v", ref, err)
+			}
+		}
+		t.Logf("round %d: %d jobs kept their promise", round, len(promised))
+		promised = nil
+		b.stop()
+	}
+}
+
+// processesIn returns the command lines of processes that name the directory, once they had a moment to end.
+func processesIn(t *testing.T, dir string) []string {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		var left []string
+		lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range lines {
+			content, err := os.ReadFile(line)
+			if err == nil && bytes.Contains(content, []byte(dir)) {
+				left = append(left, strings.ReplaceAll(string(content), "\x00", " "))
+			}
+		}
+		if len(left) == 0 || time.Now().After(deadline) {
+			return left
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}

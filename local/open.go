@@ -1,0 +1,95 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/mongo"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/s3"
+	"github.com/ag-computational-bio/bakta-web-backend/local/stores"
+)
+
+// openJobs opens the store of jobs: the MongoDB that the options name, or the embedded one.
+func openJobs(ctx context.Context, o Options) (*mongo.Store, func() error, error) {
+	options := mongo.Options{URI: o.MongoDB, Logger: o.Log}
+	closeServer := func() error { return nil }
+	if o.MongoDB == "" {
+		documents, err := stores.OpenDocuments(filepath.Join(o.Data, "documents"), o.Log)
+		if err != nil {
+			return nil, nil, fmt.Errorf("opening the embedded database: %w", err)
+		}
+		closeServer = documents.Close
+		// Its compare-and-sets are atomic on one connection only.
+		options.URI, options.Database, options.MaxPoolSize = documents.URI, "bakta", 1
+		// A call that is cut off in the middle of a write would open a second one.
+		options.Timeout = time.Minute
+	}
+	store, err := mongo.New(options)
+	if err != nil {
+		return nil, nil, errors.Join(err, closeServer())
+	}
+	closeAll := func() error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		return errors.Join(store.Close(ctx), closeServer())
+	}
+	// There is no deploy step here, so the indexes are made now.
+	if err := store.Setup(ctx); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("preparing the database: %w", err), closeAll())
+	}
+	return store, closeAll, nil
+}
+
+// openFiles opens the embedded object storage. Browsers and scripts reach it by the links that they get, on the
+// host of the API and a port of its own.
+//
+// The port is part of what a link's signature covers, and links live for days, so the port that it had the last
+// time is taken again if it is free.
+func openFiles(ctx context.Context, o Options, api net.Addr) (*s3.Store, func() error, error) {
+	host, _, err := net.SplitHostPort(o.Listen)
+	if err != nil {
+		return nil, nil, err
+	}
+	remembered := filepath.Join(o.Data, "objects.port")
+	port, err := os.ReadFile(remembered)
+	if errors.Is(err, fs.ErrNotExist) {
+		port, err = []byte("0"), nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	dir := filepath.Join(o.Data, "objects")
+	objects, err := stores.OpenObjects(dir, net.JoinHostPort(host, strings.TrimSpace(string(port))))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		o.Log.Warn("the object storage's port is taken; links from before this start no longer work", "port", string(port))
+		objects, err = stores.OpenObjects(dir, net.JoinHostPort(host, "0"))
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, port, err := net.SplitHostPort(objects.Address); err == nil {
+		if err := os.WriteFile(remembered, []byte(port+"\n"), 0o600); err != nil {
+			return nil, nil, errors.Join(err, objects.Close())
+		}
+	}
+	endpoint := "http://" + objects.Address
+	files, err := s3.New(s3.Options{
+		Endpoint: endpoint, PublicEndpoint: endpoint, Region: stores.Region, Bucket: bucket,
+		AccessKey: objects.AccessKey, SecretKey: objects.SecretKey,
+	})
+	if err != nil {
+		return nil, nil, errors.Join(err, objects.Close())
+	}
+	if err := files.Setup(ctx); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("preparing the object storage: %w", err), objects.Close())
+	}
+	return files, objects.Close, nil
+}

@@ -1,0 +1,166 @@
+package local_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ag-computational-bio/bakta-web-backend/client"
+	"github.com/ag-computational-bio/bakta-web-backend/local/cli"
+	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
+)
+
+// TestMain lets this test's program be the command bakta-web, too: the backends under test are processes of
+// their own, so that they can be killed, and start their stager and stand-in by the program's own name.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-test.") {
+		os.Exit(cli.Main(context.Background(), "test", os.Args[1:], os.Stdout, os.Stderr, os.Getenv))
+	}
+	os.Exit(m.Run())
+}
+
+// genome is a small genome with a gene in it.
+const genome = ">contig_1\n" +
+	"TTGACATTTTCCTAGGAGGTTAACAATGAAACGCATTAGCACCACCATTACCACCACCATCACCATTACCACAGGTAACGGTGCGGGCTGA\n" +
+	"CGCGTACAGGAAACACAGAAAAAAGCCCGCACCTGACAGTGCGGGCTTTTTTTTTCGACCAAAGGTAACGAGGTAACAACCATGCGAGTGTTGAAG\n"
+
+// backend is a local backend in a process of its own.
+type backend struct {
+	t       testing.TB
+	url     string
+	data    string
+	command *exec.Cmd
+	ended   chan struct{} // closed when the process is gone
+	errors  lockedText
+}
+
+// lockedText is what a process wrote to its standard error.
+type lockedText struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lockedText) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *lockedText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// startBackend starts a local backend on a directory, waits until it serves, and ends it with the test.
+func startBackend(t testing.TB, data string, args ...string) *backend {
+	t.Helper()
+	b, err := tryBackend(t, data, nil, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func tryBackend(t testing.TB, data string, env []string, args ...string) (*backend, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	b := &backend{t: t, data: data, ended: make(chan struct{})}
+	b.command = exec.Command(self, append([]string{"local", "--listen", "127.0.0.1:0", "--data", data}, args...)...)
+	b.command.Env = append(os.Environ(), env...)
+	b.command.Stderr = &b.errors
+	out, err := b.command.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := b.command.Start(); err != nil {
+		return nil, err
+	}
+	url := make(chan string, 1)
+	go func() {
+		defer close(b.ended)
+		lines := bufio.NewReader(out)
+		if line, err := lines.ReadString('\n'); err == nil {
+			url <- strings.TrimSpace(line)
+		}
+		io.Copy(io.Discard, lines) // until the process is gone
+		b.command.Wait()           // how it ended is the test's business
+	}()
+	t.Cleanup(b.stop)
+	select {
+	case b.url = <-url:
+		return b, nil
+	case <-b.ended:
+		return nil, errors.New("the backend ended before it served: " + b.errors.String())
+	case <-time.After(2 * time.Minute):
+		return nil, errors.New("the backend does not serve: " + b.errors.String())
+	}
+}
+
+// kill ends the backend at once.
+func (b *backend) kill() {
+	b.command.Process.Kill() // fails only if it is gone
+	<-b.ended
+}
+
+// stop ends the backend in order.
+func (b *backend) stop() {
+	b.command.Process.Signal(syscall.SIGTERM) // fails only if it is gone
+	select {
+	case <-b.ended:
+	case <-time.After(time.Minute):
+		b.kill()
+		b.t.Errorf("the backend does not end on SIGTERM: %s", b.errors.String())
+	}
+}
+
+// client returns a client that tries nothing twice.
+func (b *backend) client() *client.Client {
+	c, err := client.New(b.url, client.Options{Patience: -1})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return c
+}
+
+// submit makes a job, uploads and starts it. The job is returned as soon as it is known; started tells whether
+// the start was acknowledged.
+func submit(ctx context.Context, c *client.Client, name, fasta string) (job client.Ref, started bool, err error) {
+	created, err := c.Init(ctx, name, protov1.RepliconTableType_TSV)
+	if err != nil {
+		return client.Ref{}, false, err
+	}
+	if err := c.Upload(ctx, created.Genome, client.BytesContent([]byte(fasta)), nil); err != nil {
+		return created.Job, false, err
+	}
+	if err := c.Start(ctx, created.Job, nil); err != nil {
+		return created.Job, false, err
+	}
+	return created.Job, true, nil
+}
+
+// realBakta returns where the real Bakta and its database are, if it is set up.
+func realBakta(t testing.TB) (program, database string, ok bool) {
+	t.Helper()
+	root, err := filepath.Abs("../.cache/bakta")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, database = filepath.Join(root, "bin", "bakta"), filepath.Join(root, "db")
+	if _, err := os.Stat(program); err != nil {
+		t.Log("ATTENTION: the real Bakta is not set up (make bakta); what needs it is not tested")
+		return "", "", false
+	}
+	return program, database, true
+}
