@@ -1,5 +1,12 @@
 package workflow
 
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"strings"
+)
+
 // Config holds every option of every workflow, after the API's versions were read into it: one field has one
 // meaning and one spelling here. The zero value of a field means that the option was not given. Its JSON form
 // (EncodeConfig) is canonical and stored with the job.
@@ -28,3 +35,35 @@ const (
 	Monoderm    = "monoderm"
 	Diderm      = "diderm"
 )
+
+// Normalise returns the configuration as it is validated, stored and run: without white space around texts, so
+// that a blank text is one that was not given. What was given is kept even where it is Bakta's default.
+func (c Config) Normalise() Config {
+	for _, text := range []*string{&c.DermType, &c.Genus, &c.Species, &c.Strain, &c.Plasmid, &c.Locus, &c.LocusTag} {
+		*text = strings.TrimSpace(*text)
+	}
+	if len(c.Use) == 0 {
+		c.Use = nil
+	}
+	c.Use = maps.Clone(c.Use)
+	return c
+}
+
+// EncodeConfig returns the canonical JSON of a configuration: two that are equal have equal bytes.
+func EncodeConfig(c Config) ([]byte, error) {
+	b, err := json.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the configuration: %w", err)
+	}
+	return b, nil
+}
+
+// DecodeConfig reads what EncodeConfig wrote. Fields that it does not know, which a newer version wrote, are
+// passed over.
+func DecodeConfig(b []byte) (Config, error) {
+	var c Config
+	if err := json.Unmarshal(b, &c); err != nil {
+		return Config{}, fmt.Errorf("decoding the configuration: %w", err)
+	}
+	return c, nil
+}

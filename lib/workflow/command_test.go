@@ -1,0 +1,163 @@
+package workflow
+
+import (
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+)
+
+// commandTests are configurations with the options that each adds to a command line, and what Bakta's own
+// parser makes of them.
+func commandTests() []commandTest {
+	return []commandTest{
+		{name: "nothing"},
+		{name: "no least length", c: Config{MinContigLength: 1}},
+		{name: "least length", c: Config{MinContigLength: 500}, args: []string{"--min-contig-length=500"}, parsed: map[string]any{"min_contig_length": 500.0}},
+		{name: "genus", c: Config{Genus: "Escherichia"}, args: []string{"--genus=Escherichia"}, parsed: map[string]any{"genus": "Escherichia"}},
+		{name: "species", c: Config{Species: "coli O157:H7"}, args: []string{"--species=coli O157:H7"}, parsed: map[string]any{"species": "coli O157:H7"}},
+		{name: "strain", c: Config{Strain: "--help"}, args: []string{"--strain=--help"}, parsed: map[string]any{"strain": "--help"}},
+		{name: "strain for a shell", c: Config{Strain: "-x; $(id) `id` \"'\\ é"}, args: []string{"--strain=-x; $(id) `id` \"'\\ é"}, parsed: map[string]any{"strain": "-x; $(id) `id` \"'\\ é"}},
+		{name: "plasmid", c: Config{Plasmid: "pOSAK1"}, args: []string{"--plasmid=pOSAK1"}, parsed: map[string]any{"plasmid": "pOSAK1"}},
+		{name: "complete", c: Config{CompleteGenome: true}, args: []string{"--complete"}, parsed: map[string]any{"complete": true}},
+		{name: "training file", inputs: []job.Input{{Kind: ProdigalTrainingFile, Name: "training.trn"}}, args: []string{"--prodigal-tf=DIR/in/training.trn"}, parsed: map[string]any{"prodigal_tf": "DIR/in/training.trn"}},
+		{name: "table 4", c: Config{TranslationTable: 4}, args: []string{"--translation-table=4"}, parsed: map[string]any{"translation_table": 4.0}},
+		{name: "table 11", c: Config{TranslationTable: 11}, args: []string{"--translation-table=11"}},
+		{name: "table 25", c: Config{TranslationTable: 25}, args: []string{"--translation-table=25"}, parsed: map[string]any{"translation_table": 25.0}},
+		{name: "monoderm", c: Config{DermType: Monoderm}, args: []string{"--gram=+"}, parsed: map[string]any{"gram": "+"}},
+		{name: "diderm", c: Config{DermType: Diderm}, args: []string{"--gram=-"}, parsed: map[string]any{"gram": "-"}},
+		{name: "unknown derm", c: Config{DermType: DermUnknown}, args: []string{"--gram=?"}},
+		{name: "locus", c: Config{Locus: "-l"}, args: []string{"--locus=-l"}, parsed: map[string]any{"locus": "-l"}},
+		{name: "locus tag", c: Config{LocusTag: "-t"}, args: []string{"--locus-tag=-t"}, parsed: map[string]any{"locus_tag": "-t"}},
+		{name: "keep headers", c: Config{KeepContigHeaders: true}, args: []string{"--keep-contig-headers"}, parsed: map[string]any{"keep_contig_headers": true}},
+		{name: "compliant", c: Config{Compliant: true}, args: []string{"--compliant"}, parsed: map[string]any{"compliant": true}},
+		{name: "replicon table", inputs: []job.Input{{Kind: RepliconsTable, Name: "replicons.tsv"}}, args: []string{"--replicons=DIR/in/replicons.tsv"}, parsed: map[string]any{"replicons": "DIR/in/replicons.tsv"}},
+		{name: "promises are no inputs", c: Config{Use: map[string]bool{RepliconsTable: true, ProdigalTrainingFile: true}}},
+		{
+			name: "everything",
+			c: Config{MinContigLength: 2, Genus: "G", Species: "s", Strain: "st", Plasmid: "p1", CompleteGenome: true, TranslationTable: 4, DermType: Diderm,
+				Locus: "L", LocusTag: "TAG", KeepContigHeaders: true, Compliant: true},
+			inputs: []job.Input{{Kind: RepliconsTable, Name: "r"}, {Kind: ProdigalTrainingFile, Name: "t"}},
+			args: []string{"--min-contig-length=2", "--genus=G", "--species=s", "--strain=st", "--plasmid=p1", "--complete", "--prodigal-tf=DIR/in/t",
+				"--translation-table=4", "--gram=-", "--locus=L", "--locus-tag=TAG", "--keep-contig-headers", "--compliant", "--replicons=DIR/in/r"},
+			parsed: map[string]any{"min_contig_length": 2.0, "genus": "G", "species": "s", "strain": "st", "plasmid": "p1", "complete": true, "prodigal_tf": "DIR/in/t",
+				"translation_table": 4.0, "gram": "-", "locus": "L", "locus_tag": "TAG", "keep_contig_headers": true, "compliant": true, "replicons": "DIR/in/r"},
+		},
+	}
+}
+
+type commandTest struct {
+	name   string
+	c      Config
+	inputs []job.Input // besides the genome
+	args   []string    // besides those of every run; DIR stands for the run's directory
+	parsed map[string]any
+}
+
+func (tt commandTest) command(t *testing.T, l testLayout) Command {
+	t.Helper()
+	w, _ := Lookup(Bakta)
+	inputs := append([]job.Input{{Kind: GenomeFASTA, Name: "genome.fna.gz"}}, tt.inputs...)
+	c, err := w.Stages[0].Command(tt.c, inputs, l, Environment{Command: []string{"/entrypoint.sh", "bakta"}, Database: string(l), Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestCommand(t *testing.T) {
+	for _, tt := range commandTests() {
+		t.Run(tt.name, func(t *testing.T) {
+			got := tt.command(t, "/run/j")
+			want := slices.Concat(
+				[]string{"/entrypoint.sh", "bakta", "--db=/run/j", "--output=/run/j/out/bakta", "--prefix=result", "--force", "--tmp-dir=/run/j/tmp", "--threads=1"},
+				tt.args, []string{"/run/j/in/genome.fna.gz"})
+			for i := range want {
+				want[i] = strings.ReplaceAll(want[i], "DIR", "/run/j")
+			}
+			if diff := cmp.Diff(Command{Argv: want, Env: []string{"PYTHONUNBUFFERED=1"}}, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// TestCommandParses has the real Bakta's own parser read every command line of the table.
+func TestCommandParses(t *testing.T) {
+	prefix := realBakta(t)
+	if prefix == "" {
+		return
+	}
+	l := newLayout(t)
+	genome := l.put(t, "genome.fna.gz", gzipped([]byte(">a\n"+strings.Repeat("ACGT", 200)+"\n")))
+	for _, name := range []string{"training.trn", "t"} {
+		l.put(t, name, []byte("x")) // looked at only when genes are predicted
+	}
+	for _, name := range []string{"replicons.tsv", "r"} {
+		l.put(t, name, []byte("a\t\tc\tc\t\n"))
+	}
+	tests := commandTests()
+	var commands [][]string
+	for _, tt := range tests {
+		commands = append(commands, tt.command(t, l).Argv[2:])
+	}
+	for i, v := range judge(t, prefix, commands) {
+		want := map[string]any{
+			"genome": genome, "db": string(l), "output": l.Output("bakta"), "prefix": "result", "force": true, "tmp_dir": l.Temp(), "threads": 1.0,
+			"min_contig_length": 1.0, "translation_table": 11.0, "gram": "?", "locus_tag_increment": 1.0,
+		}
+		maps.Copy(want, tests[i].parsed)
+		for k, value := range want {
+			if s, ok := value.(string); ok {
+				want[k] = strings.ReplaceAll(s, "DIR", string(l))
+			}
+		}
+		if diff := cmp.Diff(want, v.Options); v.Error != "" || diff != "" {
+			t.Errorf("%s: %s\n%s", tests[i].name, v.Error, diff)
+		}
+	}
+}
+
+func TestCommandNeeds(t *testing.T) {
+	w, _ := Lookup(Bakta)
+	genome := []job.Input{{Kind: GenomeFASTA, Name: "genome.fna"}}
+	env := Environment{Command: []string{"bakta"}, Database: "/db", Threads: 2}
+	for _, tt := range []struct {
+		name   string
+		stage  Stage
+		inputs []job.Input
+		env    Environment
+		error  string
+	}{
+		{"all there", w.Stages[0], genome, env, ""},
+		{"no database", w.Stages[0], genome, Environment{Command: []string{"bakta-stand-in"}, Threads: 1}, ""},
+		{"no genome", w.Stages[0], nil, env, "no genome"},
+		{"no command", w.Stages[0], genome, Environment{Threads: 1}, "no command"},
+		{"no threads", w.Stages[0], genome, Environment{Command: []string{"bakta"}}, "0 threads"},
+		{"no such program", Stage{Name: "x", Program: "x"}, genome, env, "no such program"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := tt.stage.Command(Config{}, tt.inputs, testLayout("/run"), tt.env)
+			switch {
+			case tt.error != "":
+				if err == nil || !strings.Contains(err.Error(), tt.error) {
+					t.Errorf("%v", err)
+				}
+			case err != nil:
+				t.Error(err)
+			case tt.env.Database == "" && slices.ContainsFunc(c.Argv, func(a string) bool { return strings.HasPrefix(a, "--db") }):
+				t.Errorf("%q names a database", c.Argv)
+			case filepath.Base(c.Argv[len(c.Argv)-1]) != "genome.fna":
+				t.Errorf("%q", c.Argv)
+			}
+		})
+	}
+	if c, _ := w.Stages[0].Command(Config{}, genome, testLayout("/run"), env); &c.Argv[0] == &env.Command[0] {
+		t.Error("the command line shares the deployment's memory")
+	}
+}

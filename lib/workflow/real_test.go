@@ -1,0 +1,90 @@
+package workflow
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// realBakta returns where the real Bakta is set up, or "". Tests go on without it, and say so.
+func realBakta(t testing.TB) string {
+	t.Helper()
+	prefix := os.Getenv("BAKTA_PREFIX")
+	if prefix == "" {
+		prefix = filepath.Join("..", "..", ".cache", "bakta")
+	}
+	prefix, err := filepath.Abs(prefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(prefix, "bin", "bakta")); err != nil {
+		line := fmt.Sprintf("NOT COMPARED WITH THE REAL BAKTA (%s): none at %s, see make bakta", t.Name(), prefix)
+		fmt.Fprintln(os.Stderr, line)
+		t.Log(line)
+		return ""
+	}
+	return prefix
+}
+
+// verdict is what the real Bakta makes of a command line, before it annotates.
+type verdict struct {
+	Error     string         `json:"error"`
+	Options   map[string]any `json:"options"`   // those that are not Bakta's zero values
+	Sequences [][4]string    `json:"sequences"` // id, type, topology and name of each
+}
+
+// judge asks the real Bakta's own code for its verdict on each command line.
+func judge(t testing.TB, prefix string, commands [][]string) []verdict {
+	t.Helper()
+	in, err := json.Marshal(commands)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.CommandContext(t.Context(), filepath.Join(prefix, "venv", "bin", "python"), filepath.Join("testdata", "judge.py"))
+	c.Stdin = bytes.NewReader(in)
+	c.Env = append(os.Environ(), "TMPDIR="+t.TempDir(), "PYTHONDONTWRITEBYTECODE=1", "PYTHONWARNINGS=ignore")
+	var stderr bytes.Buffer
+	c.Stderr = &stderr
+	out, err := c.Output()
+	if err != nil {
+		t.Fatalf("the judge: %v\n%s", err, stderr.Bytes())
+	}
+	var verdicts []verdict
+	if err := json.Unmarshal(out, &verdicts); err != nil || len(verdicts) != len(commands) {
+		t.Fatalf("the judge: %d verdicts for %d command lines, %v", len(verdicts), len(commands), err)
+	}
+	return verdicts
+}
+
+// testLayout is a layout below a directory of a test.
+type testLayout string
+
+func (l testLayout) Input(name string) string   { return filepath.Join(string(l), "in", name) }
+func (l testLayout) Output(stage string) string { return filepath.Join(string(l), "out", stage) }
+func (l testLayout) Temp() string               { return filepath.Join(string(l), "tmp") }
+
+// newLayout makes a layout's directories.
+func newLayout(t testing.TB) testLayout {
+	t.Helper()
+	l := testLayout(t.TempDir())
+	for _, d := range []string{filepath.Dir(l.Input("x")), l.Output("bakta"), l.Temp()} {
+		if err := os.MkdirAll(d, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return l
+}
+
+// put writes an input and returns its path.
+func (l testLayout) put(t testing.TB, name string, content []byte) string {
+	t.Helper()
+	path := l.Input(name)
+	if err := os.WriteFile(path, content, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

@@ -1,0 +1,199 @@
+package workflow
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+)
+
+// Violation is a rule that an option breaks.
+type Violation struct {
+	Field   string // the option's name in Config's JSON, or the kind of an upload that Use names
+	Problem string // what is wrong and what to do, without the option's name
+}
+
+// Violations are all rules that a configuration breaks, in the order of Config's fields.
+type Violations []Violation
+
+// Error names the options. It is for the log: callers are told Message.
+func (v Violations) Error() string {
+	names := make([]string, len(v))
+	for i := range v {
+		names[i] = v[i].Field
+	}
+	return "refused options: " + strings.Join(names, ", ")
+}
+
+// Message tells a caller about all violations. Options that spelling knows are called what it says.
+func (v Violations) Message(spelling map[string]string) string {
+	parts := make([]string, len(v))
+	for i := range v {
+		name, ok := spelling[v[i].Field]
+		if !ok {
+			name = v[i].Field
+		}
+		parts[i] = name + ": " + v[i].Problem
+	}
+	return strings.Join(parts, "; ")
+}
+
+// err returns the violations as an error, or nil if there are none.
+func (v Violations) err() error {
+	if len(v) == 0 {
+		return nil
+	}
+	return job.Errorf(job.Invalid, "%s", v.Message(nil)).Because(v)
+}
+
+// Respell returns a validation error in which options are called what a caller calls them: spelling maps names
+// of Config's JSON, and kinds of uploads, to names of an API. Other errors are returned as they are.
+func Respell(err error, spelling map[string]string) error {
+	var v Violations
+	if !errors.As(err, &v) {
+		return err
+	}
+	return job.Errorf(job.Invalid, "%s", v.Message(spelling)).Because(v)
+}
+
+// maxText bounds texts for which Bakta has no bound, in characters. A run's description has to hold them, and
+// no name of an organism comes near.
+const maxText = 200
+
+// These are Bakta's, but for \d, which is any script's digit there and a digit that files can hold here.
+var (
+	plasmidName    = regexp.MustCompile(`^(p[a-zA-Z0-9._]{1,19}|unnamed[0-9]{0,3})$`)
+	locusPrefix    = regexp.MustCompile(`^[A-Za-z0-9_.:*#-]{1,20}$`)
+	locusTagPrefix = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,24}$`)
+	insdcLocusTag  = regexp.MustCompile(`^[A-Z][A-Z0-9]{2,11}$`)
+)
+
+// Validate reports all options of a normalised configuration that the workflow would fail with, as one
+// job.Invalid error with Violations as its cause.
+func (w Workflow) Validate(c Config) error {
+	var v Violations
+	for _, kind := range kindsOf(c.Use) {
+		if _, ok := w.upload(kind); c.Use[kind] && !ok {
+			v = append(v, Violation{kind, "the workflow " + w.Kind + " takes no such file; leave it out"})
+		}
+	}
+	for _, rule := range []struct {
+		field   string
+		problem string
+	}{
+		{"translation_table", translationTable(c.TranslationTable)},
+		{"min_contig_length", minContigLength(c.MinContigLength)},
+		{"derm_type", dermType(c.DermType)},
+		{"genus", freeText(c.Genus)},
+		{"species", freeText(c.Species)},
+		{"strain", freeText(c.Strain)},
+		{"plasmid", plasmid(c.Plasmid)},
+		{"locus", locus(c.Locus)},
+		{"locus_tag", locusTag(c.LocusTag, c.Compliant)},
+	} {
+		if rule.problem != "" {
+			v = append(v, Violation{rule.field, rule.problem})
+		}
+	}
+	return v.err()
+}
+
+// The rules below return what is wrong and what to do, or nothing. Zero values were not given.
+
+func translationTable(table int) string {
+	switch table {
+	case 0, 4, 11, 25:
+		return ""
+	}
+	return fmt.Sprintf("%d is no translation table that Bakta knows; choose 4, 11 or 25", table)
+}
+
+func minContigLength(n int64) string {
+	if n < 0 {
+		return fmt.Sprintf("%d is no length; give 1 or more base pairs", n)
+	}
+	return ""
+}
+
+func dermType(derm string) string {
+	switch derm {
+	case "", DermUnknown, Monoderm, Diderm:
+		return ""
+	}
+	return fmt.Sprintf("%s is no derm type; choose %s, %s or %s", shown(derm), DermUnknown, Monoderm, Diderm)
+}
+
+// freeText is the rule for free text. Control characters can't be passed on a command line (NUL), or end up in
+// files whose lines they break.
+func freeText(s string) string {
+	switch {
+	case !utf8.ValidString(s):
+		return "this is not UTF-8 text; type it anew"
+	case strings.ContainsFunc(s, control):
+		return fmt.Sprintf("%s holds a control character, such as a line break; remove it", shown(s))
+	case utf8.RuneCountInString(s) > maxText:
+		return fmt.Sprintf("the text has %d characters; use at most %d", utf8.RuneCountInString(s), maxText)
+	}
+	return ""
+}
+
+func plasmid(name string) string {
+	switch {
+	case name == "":
+		return ""
+	case strings.Contains(strings.ToLower(name), "plasmid"):
+		return fmt.Sprintf("%s holds the word \"plasmid\", which a plasmid's name must not; leave the word out", shown(name))
+	case !plasmidName.MatchString(name):
+		return fmt.Sprintf("%s is no name of a plasmid; use \"unnamed\" with at most three digits after it, or \"p\" with 1 to 19 letters, digits, dots or underscores after it", shown(name))
+	}
+	return ""
+}
+
+func locus(prefix string) string {
+	if prefix == "" || locusPrefix.MatchString(prefix) {
+		return ""
+	}
+	return fmt.Sprintf("%s is no prefix of sequence names; use 1 to 20 letters, digits or characters of _.:*#-", shown(prefix))
+}
+
+func locusTag(prefix string, compliant bool) string {
+	switch {
+	case prefix == "":
+		return ""
+	case compliant && !insdcLocusTag.MatchString(prefix):
+		return fmt.Sprintf("%s is no prefix of locus tags for an INSDC-compliant annotation; use 3 to 12 upper-case letters and digits, beginning with a letter", shown(prefix))
+	case !locusTagPrefix.MatchString(prefix):
+		return fmt.Sprintf("%s is no prefix of locus tags; use 1 to 24 letters, digits or characters of _.-", shown(prefix))
+	}
+	return ""
+}
+
+// control reports whether a character breaks lines or can't be seen.
+func control(r rune) bool {
+	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029'
+}
+
+// shown quotes what a user gave, or the beginning of it.
+func shown(s string) string {
+	const limit = 40
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if r := []rune(s); len(r) > limit {
+		s = string(r[:limit]) + "…"
+	}
+	return fmt.Sprintf("%q", s)
+}
+
+// kindsOf returns the kinds in a fixed order.
+func kindsOf(use map[string]bool) []string {
+	kinds := make([]string, 0, len(use))
+	for kind := range use {
+		kinds = append(kinds, kind)
+	}
+	slices.Sort(kinds)
+	return kinds
+}
