@@ -1,0 +1,135 @@
+package workflow
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func read(t testing.TB, parts ...string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(append([]string{"testdata"}, parts...)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// walk feeds a log line by line and returns the steps in the order in which they came.
+func walk(log string) (steps []string) {
+	p := NewProgress(Bakta)
+	last := 0
+	for line := range strings.Lines(log) {
+		p.Write([]byte(line))
+		if s, ok := p.Step(); ok && s.Number != last {
+			last = s.Number
+			steps = append(steps, fmt.Sprintf("%d/%d %s", s.Number, s.Of, s.Name))
+		}
+	}
+	return steps
+}
+
+func TestProgressOfBakta(t *testing.T) {
+	for name, want := range map[string][]string{
+		"success.txt": {
+			"1/20 Parse genome sequences", "2/20 Start annotation", "3/20 predict tRNAs", "4/20 predict tmRNAs", "5/20 predict rRNAs",
+			"6/20 predict ncRNAs", "7/20 predict ncRNA regions", "8/20 predict CRISPR arrays", "9/20 predict & annotate CDSs",
+			"10/20 detect & annotate sORF", "11/20 detect gaps", "12/20 detect oriCs/oriVs", "13/20 detect oriTs",
+			"14/20 apply feature overlap filters", "15/20 select features and create locus tags", "16/20 improve annotations",
+			"17/20 Genome statistics", "18/20 annotation summary", "19/20 Export annotation results to", "20/20 Annotation successfully finished in",
+		},
+		"skipped.txt": {
+			"1/20 Parse genome sequences", "2/20 Start annotation", "3/20 skip tRNA prediction", "4/20 skip tmRNA prediction",
+			"5/20 skip rRNA prediction", "6/20 skip ncRNA prediction", "7/20 skip ncRNA region prediction", "8/20 skip CRISPR array prediction",
+			"9/20 skip CDS prediction", "10/20 skip sORF prediction", "11/20 skip gap annotation", "13/20 skip oriC/T annotation",
+			"14/20 skip feature overlap filters", "15/20 select features and create locus tags", "16/20 improve annotations",
+			"17/20 Genome statistics", "18/20 annotation summary", "19/20 Export annotation results to", "20/20 Annotation successfully finished in",
+		},
+	} {
+		if diff := cmp.Diff(want, walk(read(t, "stdout", name))); diff != "" {
+			t.Errorf("%s:\n%s", name, diff)
+		}
+	}
+}
+
+func TestProgress(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		pieces []string
+		want   string // name of the step; empty for none
+		number int
+	}{
+		{"nothing", nil, "", 0},
+		{"only the command", []string{"Bakta Command: bakta x\n"}, "", 0},
+		{"other lines alone", []string{"WARNING: x\n\tfound: 3\nparse genome sequences...\n"}, "", 0},
+		{"a line in pieces", []string{"predict tR", "NAs", "...", "\n"}, "predict tRNAs", 3},
+		{"a line not ended", []string{"predict tRNAs..."}, "", 0},
+		{"line end of Windows", []string{"predict tRNAs...\r\n"}, "predict tRNAs", 3},
+		{"between other lines", []string{"x\npredict tRNAs...\nUserWarning: y\n\tfound: 3\n"}, "predict tRNAs", 3},
+		{"an indented line is a detail", []string{"\tpredict tRNAs...\n"}, "", 0},
+		{"a step that comes late", []string{"predict rRNAs...\npredict tRNAs...\n"}, "predict rRNAs", 5},
+		{"a long line", []string{strings.Repeat("x", 5000), strings.Repeat("x", 5000) + "\npredict tRNAs...\n"}, "predict tRNAs", 3},
+		{"the end of a long line", []string{strings.Repeat("x", 5000) + "\n", strings.Repeat("x", 4000), "predict tRNAs...\n"}, "", 0},
+		{"run again", []string{"Bakta Command: x\npredict rRNAs...\nBakta Command: x\n"}, "", 0},
+		{"run again and further", []string{"Bakta Command: x\npredict rRNAs...\nBakta Command: x\npredict tRNAs...\n"}, "predict tRNAs", 3},
+		{"no text", []string{"\xff\xfe\x00\npredict tRNAs...\n"}, "predict tRNAs", 3},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := NewProgress(Bakta)
+			for _, piece := range tt.pieces {
+				p.Write([]byte(piece))
+			}
+			s, ok := p.Step()
+			if ok != (tt.want != "") || s.Name != tt.want || s.Number != tt.number || s.Of != 20 {
+				t.Errorf("%+v, %t", s, ok)
+			}
+		})
+	}
+	if s, ok := StepOf(Bakta, "predict tRNAs..."); !ok || s.Number != 3 {
+		t.Errorf("a log that ends without a line end is at %+v, %t", s, ok)
+	}
+	if s, ok := StepOf("unknown", "predict tRNAs...\n"); ok {
+		t.Errorf("an unknown workflow is at %+v", s)
+	}
+}
+
+// TestProgressOfStages has the log of a workflow with two stages, which is in no catalogue yet.
+func TestProgressOfStages(t *testing.T) {
+	p := &Progress{total: 3, stages: []stageSteps{
+		{title: "One", steps: map[string]int{"a...": 1, "b...": 2}},
+		{title: "Two", first: 2, steps: map[string]int{"a...": 1}},
+	}}
+	want := []Step{{0, 3, ""}, {1, 3, "a"}, {2, 3, "Two"}, {2, 3, "Two"}, {3, 3, "a"}}
+	for i, line := range []string{"One Command: x\n", "a...\n", "Two Command: y\n", "b...\n", "a...\n"} {
+		p.Write([]byte(line))
+		if got, _ := p.Step(); got != want[i] {
+			t.Errorf("after %q: %+v, want %+v", line, got, want[i])
+		}
+	}
+}
+
+func FuzzProgress(f *testing.F) {
+	f.Add([]byte("Bakta Command: x\npredict tRNAs...\n\tfound: 1\nskip CDS prediction...\n"), uint8(7))
+	f.Add([]byte("\r\n\xff\x00Export annotation results to: \nAnnotation successfully finished in 0:00"), uint8(1))
+	f.Fuzz(func(t *testing.T, log []byte, size uint8) {
+		whole, pieces := NewProgress(Bakta), NewProgress(Bakta)
+		whole.Write(log)
+		for rest := log; len(rest) > 0; {
+			n := min(int(size)+1, len(rest))
+			pieces.Write(rest[:n])
+			rest = rest[n:]
+		}
+		a, aok := whole.Step()
+		b, bok := pieces.Step()
+		if a != b || aok != bok {
+			t.Errorf("%+v, %t at once, %+v, %t in pieces", a, aok, b, bok)
+		}
+		if a.Number < 0 || a.Number > a.Of || aok != (a.Number > 0) {
+			t.Errorf("%+v, %t", a, aok)
+		}
+	})
+}

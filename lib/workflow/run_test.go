@@ -1,0 +1,142 @@
+package workflow
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+)
+
+// outcome is what a run of the real Bakta left.
+type outcome struct {
+	layout         testLayout
+	exit           int
+	stdout, stderr []byte
+}
+
+// run takes uploads all the way: they are inspected, prepared and given to the real Bakta.
+func run(t *testing.T, prefix string, c Config, env Environment, uploads map[string][]byte) outcome {
+	t.Helper()
+	o := outcome{layout: newLayout(t)}
+	w, _ := Lookup(Bakta)
+	c = c.Normalise()
+	if err := w.Validate(c); err != nil {
+		t.Fatal(err)
+	}
+	var inputs []job.Input
+	for kind, content := range uploads {
+		name, err := Inspect(kind, bytes.NewReader(content), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var prepared bytes.Buffer
+		if err := Prepare(kind, &prepared, bytes.NewReader(content)); err != nil {
+			t.Fatal(err)
+		}
+		o.layout.put(t, name, prepared.Bytes())
+		inputs = append(inputs, job.Input{Kind: kind, Name: name})
+	}
+	command, err := w.Stages[0].Command(c, inputs, o.layout, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := exec.CommandContext(t.Context(), command.Argv[0], command.Argv[1:]...)
+	p.Env = append(os.Environ(), command.Env...)
+	var stdout, stderr bytes.Buffer
+	p.Stdout, p.Stderr = &stdout, &stderr
+	var exit *exec.ExitError
+	if err := p.Run(); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	o.exit, o.stdout, o.stderr = p.ProcessState.ExitCode(), stdout.Bytes(), stderr.Bytes()
+	return o
+}
+
+// TestRun runs the real Bakta on its demonstration genome with everything that a user can give it.
+func TestRun(t *testing.T) {
+	prefix := realBakta(t)
+	if prefix == "" {
+		return
+	}
+	genome, err := os.ReadFile(filepath.Join(prefix, "demo.fna"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	training, err := os.ReadFile(filepath.Join(train(t, prefix), "11.trn"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	header, _, _ := strings.Cut(string(genome), "\n")
+	id, _, _ := strings.Cut(strings.TrimPrefix(header, ">"), " ")
+	c := Config{TranslationTable: 11, MinContigLength: 10, DermType: Diderm, Genus: "escherichia", Species: "coli", Strain: "-x; \"é\"", Locus: "-l", LocusTag: "-t"}
+	o := run(t, prefix, c, Environment{Command: []string{filepath.Join(prefix, "bin", "bakta")}, Database: filepath.Join(prefix, "db"), Threads: 1}, map[string][]byte{
+		GenomeFASTA:          zstdOrGzip(genome),
+		RepliconsTable:       []byte("\xef\xbb\xbfid;new;type;topology;name\r\n" + id + ";first;c;c;\r\n\r\n"),
+		ProdigalTrainingFile: training,
+	})
+	if o.exit != 0 {
+		t.Fatalf("exit code %d\n%s", o.exit, o.stderr)
+	}
+	if s, ok := StepOf(Bakta, string(o.stdout)); !ok || s.Number != s.Of {
+		t.Errorf("the run ended at step %+v", s)
+	}
+	w, _ := Lookup(Bakta)
+	for _, r := range w.Results {
+		if _, err := os.Stat(filepath.Join(o.layout.Output(r.Stage), r.File)); err != nil {
+			t.Error(err)
+		}
+	}
+	gff, err := os.ReadFile(filepath.Join(o.layout.Output("bakta"), "result.gff3"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []string{"##sequence-region first ", "# organism Escherichia coli -x; \"é\"", "ID=-t_"} {
+		if !bytes.Contains(gff, []byte(s)) {
+			t.Errorf("the results don't say %q:\n%.300s", s, gff)
+		}
+	}
+}
+
+// zstdOrGzip compresses a genome. Where there is no program zstd, Python's reader of such files can't do without.
+func zstdOrGzip(b []byte) []byte {
+	if _, err := exec.LookPath("zstd"); err != nil {
+		return gzipped(b)
+	}
+	return zstded(b)
+}
+
+// TestRunFails has the real Bakta fail for a reason that no look at the uploads shows, and for one of the
+// operator's.
+func TestRunFails(t *testing.T) {
+	prefix := realBakta(t)
+	if prefix == "" {
+		return
+	}
+	late := []byte(">a\n" + strings.Repeat("ACGT", headSize/4) + "\nX\n")
+	for _, tt := range []struct {
+		name    string
+		threads int
+		c       Config
+		genome  []byte
+		code    job.FailureCode
+		says    string
+	}{
+		{"wrong letters", 1, Config{}, late, job.BadInput, "Bakta ended with an error: ERROR: wrong genome file format!"},
+		{"too short", 1, Config{MinContigLength: 1 << 20}, late[:len(late)-3], job.BadInput, "Error: input file contains no valid sequences."},
+		{"too many threads", 100_000, Config{}, []byte(small), job.Internal, "More threads requested (100000)"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := run(t, prefix, tt.c, Environment{Command: []string{filepath.Join(prefix, "bin", "bakta")}, Database: filepath.Join(prefix, "db"), Threads: tt.threads},
+				map[string][]byte{GenomeFASTA: tt.genome})
+			f := Explain(Exit{Stage: "bakta", Title: "Bakta", Code: o.exit, Stdout: o.stdout, Stderr: o.stderr})
+			if o.exit == 0 || f.Code != tt.code || !strings.Contains(f.Message, tt.says) {
+				t.Errorf("exit code %d, %+v", o.exit, f)
+			}
+		})
+	}
+}
