@@ -26,6 +26,7 @@ const healthPath = "/healthz"
 type Options struct {
 	Log *slog.Logger // must be given
 
+	Address string        // where Main listens; default the port that the environment's PORT names
 	Timeout time.Duration // deadline of a call or an event, if its caller has no earlier one; default 30 s
 	MaxBody int64         // bytes of a request's body, or of a gRPC message; default 1 MiB
 	Drain   time.Duration // how long Run waits at its end for requests in flight; default Timeout and 5 s

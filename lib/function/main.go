@@ -13,8 +13,8 @@ import (
 	"google.golang.org/grpc/grpclog"
 )
 
-// Main is the main function of a function's program. It has build make the host, runs it on the port that the
-// environment's PORT names (Knative sets it; 8080 by default), ends it in order on SIGTERM or an interrupt, at
+// Main is the main function of a function's program. It has build make the host, runs it on the host's Address,
+// or on the port that the environment's PORT names (Knative sets it; 8080 by default), ends it in order on SIGTERM or an interrupt, at
 // once on a second one, and ends the program: with status 0 if all went well, else with 1 after logging why.
 // It logs to standard error.
 func Main(build func(context.Context, *slog.Logger) (*Host, error)) {
@@ -45,6 +45,9 @@ func run(ctx context.Context, log *slog.Logger, address string, build func(conte
 	host, err := build(ctx, log)
 	if err != nil {
 		return err
+	}
+	if host.Address != "" {
+		address = host.Address
 	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {

@@ -1,0 +1,33 @@
+// Command expire is the function that removes jobs and sweeps.
+package main
+
+import (
+	"time"
+
+	"github.com/ag-computational-bio/bakta-web-backend/cmd/internal/deployment"
+	"github.com/ag-computational-bio/bakta-web-backend/functions/expire"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/function"
+)
+
+func main() { deployment.Main("expire", build, config.Mongo, config.S3Store, config.Kube) }
+
+func build(d *deployment.Deployment) (*function.Host, error) {
+	jobs, err := d.Jobs()
+	if err != nil {
+		return nil, err
+	}
+	files, err := d.Files()
+	if err != nil {
+		return nil, err
+	}
+	life, err := d.Lifecycle(jobs, files)
+	if err != nil {
+		return nil, err
+	}
+	f, err := expire.New(expire.Deps{Jobs: jobs, Lifecycle: life, Now: time.Now, Log: d.Log, Holder: d.Holder})
+	if err != nil {
+		return nil, err
+	}
+	return d.SweepingHost(f.Register, f.RegisterSweep)
+}

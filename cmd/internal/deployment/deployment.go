@@ -1,0 +1,262 @@
+// Package deployment makes the parts of a deployed function out of its configuration. Nothing here makes a
+// network call: a function is ready as soon as its process is, and reaches for what it needs at its first
+// request.
+package deployment
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/function"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/kube"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/mongo"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/s3"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+)
+
+const (
+	// UploadTTL is how long an upload link lives: what clients rely on.
+	UploadTTL = 10_000 * time.Second
+	// DownloadTTL is how long a download link lives; S3 allows at most 7 days.
+	DownloadTTL = 6 * 24 * time.Hour
+
+	// callTime bounds a call of a function, and sweepTime a sweep. Nothing that read a job acts on it for
+	// longer.
+	callTime  = 30 * time.Second
+	sweepTime = 110 * time.Second
+	inFlight  = sweepTime + 10*time.Second
+
+	// look is how long after the last news of a run the sweep looks at it itself: events are faster when they
+	// come, and they need not come.
+	look = 2 * time.Minute
+
+	// databasePath is where the volume with Bakta's database is mounted in a job's pod.
+	databasePath = "/databases/bakta"
+)
+
+// Deployment is what a function's program works with.
+type Deployment struct {
+	config.Config
+	Log    *slog.Logger
+	Holder string // names this process, like no other
+
+	closers []func(context.Context) error
+}
+
+// Main is the main function of the program of that name. Build makes its host; needs are what it reaches.
+func Main(name string, build func(*Deployment) (*function.Host, error), needs ...config.Need) {
+	path, err := config.PathFrom(name, os.Args[1:], os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		os.Exit(2)
+	}
+	function.Main(func(_ context.Context, log *slog.Logger) (*function.Host, error) {
+		d, err := Open(path, os.Getenv, log, needs...)
+		if err != nil {
+			return nil, err
+		}
+		return build(d)
+	})
+}
+
+// Open reads the configuration.
+func Open(path string, env func(string) string, log *slog.Logger, needs ...config.Need) (*Deployment, error) {
+	cfg, warnings, err := config.Load(path, env, needs...)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range warnings {
+		log.Warn("configuration", "file", path, "warning", w.String())
+	}
+	host, err := os.Hostname() // in a cluster, the pod's name
+	if err != nil {
+		host = "unknown"
+	}
+	return &Deployment{Config: cfg, Log: log, Holder: host + "-" + rand.Text()}, nil
+}
+
+// Jobs returns the store of jobs.
+func (d *Deployment) Jobs() (*mongo.Store, error) {
+	o := mongo.Options{
+		Host: d.Database.MongoHost, Port: d.Database.MongoPort, Database: d.Database.Name(),
+		User: d.Database.MongoUser, Password: d.Database.Password.Reveal(), AuthSource: d.Database.MongoAuthSource,
+		Logger: d.Log,
+	}
+	if uri := d.Database.URI.Reveal(); uri != "" {
+		o = mongo.Options{URI: uri, Database: d.Database.Name(), Logger: d.Log}
+	}
+	store, err := mongo.New(o)
+	if err != nil {
+		return nil, err
+	}
+	d.closers = append(d.closers, store.Close)
+	return store, nil
+}
+
+// Files returns the object storage.
+func (d *Deployment) Files() (*s3.Store, error) {
+	s := d.Objectstorage.S3
+	store, err := s3.New(s3.Options{
+		Endpoint: s.Endpoint, PublicEndpoint: s.Public(), Region: s.Region, Bucket: s.UserBucket, BaseKey: s.BaseKey,
+		AccessKey: s.AccessKey.Reveal(), SecretKey: s.SecretKey.Reveal(), VirtualHosted: !s.PathStyle, Origins: d.CORS.Origins,
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.closers = append(d.closers, func(context.Context) error { store.Close(); return nil })
+	return store, nil
+}
+
+// Lifecycle returns what several functions do with jobs, on those stores and on the cluster.
+func (d *Deployment) Lifecycle(jobs *mongo.Store, files *s3.Store) (*lifecycle.Lifecycle, error) {
+	runs, err := d.Runs()
+	if err != nil {
+		return nil, err
+	}
+	return lifecycle.New(jobs, files, runs, lifecycle.Options{
+		Keep: d.ExpiryTime, LinkTTL: UploadTTL, Look: look, Patience: d.Job.PendingTimeout, InFlight: inFlight,
+		Now: time.Now, Log: d.Log,
+	})
+}
+
+// Logs returns where the logs of running jobs are.
+func (d *Deployment) Logs() (*kube.Logs, error) {
+	connection, err := kube.Connect(d.InCluster)
+	if err != nil {
+		return nil, err
+	}
+	return kube.NewLogs(connection, d.K8sNamespace)
+}
+
+// Runs returns where jobs run.
+func (d *Deployment) Runs() (*kube.Runner, error) {
+	connection, err := kube.Connect(d.InCluster)
+	if err != nil {
+		return nil, err
+	}
+	o, err := d.runs()
+	if err != nil {
+		return nil, err
+	}
+	return kube.New(connection, o)
+}
+
+// runs says what the pods of jobs look like.
+func (d *Deployment) runs() (kube.Options, error) {
+	selector, err := kube.ParseNodeSelector(d.Job.NodeSelector)
+	if err != nil {
+		return kube.Options{}, fmt.Errorf("Job.NodeSelector: %w", err)
+	}
+	tolerations, err := kube.ParseTolerations(d.Job.Tolerations)
+	if err != nil {
+		return kube.Options{}, fmt.Errorf("Job.Tolerations: %w", err)
+	}
+	programs := make(map[string]kube.Program)
+	for _, w := range d.Offered() {
+		for _, s := range w.Stages {
+			programs[s.Name] = kube.Program{Image: d.JobContainer, WritableRoot: d.Job.WritableRoot}
+		}
+	}
+	s := d.Objectstorage.S3
+	return kube.Options{
+		Specs: func(j job.Job, dir string) (stage.Spec, error) { return lifecycle.Spec(j, dir, d.environment) },
+
+		Namespace: d.K8sNamespace,
+		Stager:    d.StagerContainer,
+		Programs:  programs,
+		Databases: []kube.Database{{Claim: d.BaktaDatabasePVCName, Path: databasePath}},
+		Storage: kube.Storage{Endpoint: s.Endpoint, Region: s.Region, Bucket: s.UserBucket, BaseKey: s.BaseKey,
+			Secret: s.SecretName, VirtualHosted: !s.PathStyle},
+		Hint: net.JoinHostPort(d.UpdateService.Name, strconv.Itoa(d.UpdateService.Port)),
+
+		CPU:    kube.Amount{Request: d.Job.CPU.Request.String(), Limit: d.Job.CPU.Limit.String()},
+		Memory: kube.Amount{Request: d.Job.Memory.Request.String(), Limit: d.Job.Memory.Limit.String()},
+		Disk:   kube.Amount{Request: d.Job.Disk.Request.String(), Limit: d.Job.Disk.Limit.String()},
+
+		Deadline: d.Job.Deadline,
+		Pending:  d.Job.PendingTimeout,
+		Keep:     d.Job.KeepFinished,
+		Retries:  int32(d.Job.Retries),
+
+		Queue:          d.Job.Queue,
+		PriorityClass:  d.Job.PriorityClass,
+		NodeSelector:   selector,
+		Tolerations:    tolerations,
+		ServiceAccount: d.Job.ServiceAccount,
+		PullSecrets:    d.Job.PullSecrets,
+		User:           int64(d.Job.User),
+	}, nil
+}
+
+// Offered returns the workflows whose programs this deployment has.
+func (d *Deployment) Offered() []workflow.Workflow {
+	var offered []workflow.Workflow
+	for _, w := range workflow.Catalogue() {
+		runnable := true
+		for _, s := range w.Stages {
+			if _, err := d.environment(s.Program); err != nil {
+				runnable = false
+			}
+		}
+		if runnable {
+			offered = append(offered, w)
+		}
+	}
+	return offered
+}
+
+// environment says how a program is reached in a job's pod.
+func (d *Deployment) environment(program string) (workflow.Environment, error) {
+	if program != workflow.Bakta || d.JobContainer == "" {
+		return workflow.Environment{}, fmt.Errorf("no image with the program %q is configured", program)
+	}
+	return workflow.Environment{Command: d.JobCommand, Database: databasePath + "/" + d.DatabaseDir(), Threads: d.Threads()}, nil
+}
+
+// MaxSizes returns how large uploads may be, in bytes by kind, where the deployment allows less than the catalogue.
+func (d *Deployment) MaxSizes() map[string]int64 {
+	return map[string]int64{workflow.GenomeFASTA: d.Limits.GenomeSize.Floor()}
+}
+
+// Host returns a host on which everything is registered.
+func (d *Deployment) Host(register ...func(*function.Host) error) (*function.Host, error) {
+	return d.host(callTime, register)
+}
+
+// SweepingHost returns a host of which a call may take as long as a sweep does.
+func (d *Deployment) SweepingHost(register ...func(*function.Host) error) (*function.Host, error) {
+	return d.host(sweepTime, register)
+}
+
+func (d *Deployment) host(timeout time.Duration, register []func(*function.Host) error) (*function.Host, error) {
+	host, err := function.New(function.Options{
+		Log: d.Log, Address: d.Listen, Timeout: timeout, MaxBody: d.Limits.BodySize.Floor(), Origins: d.CORS.Origins,
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range register {
+		if err := r(host); err != nil {
+			return nil, err
+		}
+	}
+	for _, closer := range d.closers {
+		host.AfterDrain(closer)
+	}
+	return host, nil
+}

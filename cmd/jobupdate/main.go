@@ -1,0 +1,31 @@
+// Command jobupdate is the function that follows what happens to runs.
+package main
+
+import (
+	"github.com/ag-computational-bio/bakta-web-backend/cmd/internal/deployment"
+	"github.com/ag-computational-bio/bakta-web-backend/functions/jobupdate"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/function"
+)
+
+func main() { deployment.Main("jobupdate", build, config.Mongo, config.S3Store, config.Kube) }
+
+func build(d *deployment.Deployment) (*function.Host, error) {
+	jobs, err := d.Jobs()
+	if err != nil {
+		return nil, err
+	}
+	files, err := d.Files()
+	if err != nil {
+		return nil, err
+	}
+	life, err := d.Lifecycle(jobs, files)
+	if err != nil {
+		return nil, err
+	}
+	f, err := jobupdate.New(jobupdate.Deps{Jobs: jobs, Lifecycle: life, Log: d.Log})
+	if err != nil {
+		return nil, err
+	}
+	return d.Host(f.Register, f.RegisterEvents)
+}

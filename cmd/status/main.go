@@ -1,0 +1,37 @@
+// Command status is the function that tells of jobs.
+package main
+
+import (
+	"github.com/ag-computational-bio/bakta-web-backend/cmd/internal/deployment"
+	"github.com/ag-computational-bio/bakta-web-backend/functions/status"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/function"
+)
+
+// version is set by the build, with -ldflags "-X main.version=…".
+var version string
+
+func main() { deployment.Main("status", build, config.Mongo, config.S3Store, config.KubeLogs) }
+
+func build(d *deployment.Deployment) (*function.Host, error) {
+	jobs, err := d.Jobs()
+	if err != nil {
+		return nil, err
+	}
+	files, err := d.Files()
+	if err != nil {
+		return nil, err
+	}
+	logs, err := d.Logs()
+	if err != nil {
+		return nil, err
+	}
+	f, err := status.New(status.Deps{
+		Jobs: jobs, Files: files, Logs: logs, LinkTTL: deployment.DownloadTTL, MaxList: d.Limits.ListSize, Log: d.Log,
+		Versions: status.Versions{Tool: d.Version.Tool, Database: d.Version.DB, Backend: version},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return d.Host(f.Register)
+}
