@@ -1,0 +1,221 @@
+//go:build e2e
+
+package kube
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	batchclient "k8s.io/client-go/kubernetes/typed/batch/v1"
+	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
+	rbacclient "k8s.io/client-go/kubernetes/typed/rbac/v1"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/yaml"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+)
+
+// grant makes what the deployment's manifests say, in this namespace.
+func (c *cluster) grant() {
+	c.Helper()
+	roles, err := rbacclient.NewForConfig(tuned(c.config))
+	if err != nil {
+		c.Fatal(err)
+	}
+	for _, name := range []string{"200-serviceaccounts.yaml", "210-rbac.yaml"} {
+		content, err := os.ReadFile(filepath.Join("../../kservices/base", name))
+		if err != nil {
+			c.Fatal(err)
+		}
+		for document := range strings.SplitSeq(string(content), "\n---\n") {
+			document = strings.ReplaceAll(document+"\n", "namespace: bakta\n", "namespace: "+c.namespace+"\n")
+			var kind metav1.TypeMeta
+			if err := yaml.Unmarshal([]byte(document), &kind); err != nil {
+				c.Fatal(err)
+			}
+			switch kind.Kind {
+			case "ServiceAccount":
+				object := decoded[corev1.ServiceAccount](c, document)
+				_, err = c.core.ServiceAccounts(c.namespace).Create(c.Context(), object, metav1.CreateOptions{})
+			case "Role":
+				object := decoded[rbacv1.Role](c, document)
+				_, err = roles.Roles(c.namespace).Create(c.Context(), object, metav1.CreateOptions{})
+			case "RoleBinding":
+				object := decoded[rbacv1.RoleBinding](c, document)
+				_, err = roles.RoleBindings(c.namespace).Create(c.Context(), object, metav1.CreateOptions{})
+			default:
+				c.Fatalf("%s holds a %s", name, kind.Kind)
+			}
+			if err != nil {
+				c.Fatal(err)
+			}
+		}
+	}
+}
+
+func decoded[T any](c *cluster, document string) *T {
+	c.Helper()
+	object := new(T)
+	if err := yaml.UnmarshalStrict([]byte(document), object); err != nil {
+		c.Fatal(err)
+	}
+	return object
+}
+
+// as returns how a service account reaches the cluster.
+func (c *cluster) as(account string) *rest.Config {
+	c.Helper()
+	token, err := c.core.ServiceAccounts(c.namespace).CreateToken(c.Context(), account, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+	if err != nil {
+		c.Fatal(err)
+	}
+	config := rest.AnonymousClientConfig(c.config)
+	config.BearerToken = token.Status.Token
+	return config
+}
+
+// TestClusterGrants runs what each function calls under the function's own service account, and sees that
+// everything else is denied.
+func TestClusterGrants(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.grant()
+	c.options.Specs = shell(hang, result)
+
+	type call struct {
+		name string
+		do   func(context.Context, *Runner, job.Job) error
+	}
+	launch := call{"launch", func(ctx context.Context, r *Runner, j job.Job) error {
+		_, err := r.Launch(ctx, j)
+		return err
+	}}
+	observe := call{"observe", func(ctx context.Context, r *Runner, j job.Job) error {
+		_, err := r.Observe(ctx, j)
+		return err
+	}}
+	log := call{"log", func(ctx context.Context, r *Runner, j job.Job) error {
+		log, err := r.Log(ctx, j, "first_stage")
+		if err == nil {
+			err = log.Close()
+		}
+		return err
+	}}
+	release := call{"release", func(ctx context.Context, r *Runner, j job.Job) error { return r.Release(ctx, j) }}
+	discard := call{"discard", func(ctx context.Context, r *Runner, j job.Job) error { return r.Discard(ctx, j) }}
+	stop := call{"stop", func(ctx context.Context, r *Runner, j job.Job) error {
+		for {
+			err := r.Stop(ctx, j.ID)
+			if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+				return err
+			}
+		}
+	}}
+	all := []call{launch, observe, log, release, discard, stop}
+	granted := map[string][]call{
+		"submit":    {launch, observe, release, discard, stop},
+		"status":    {log},
+		"expire":    all,
+		"jobupdate": all,
+		"bakta-job": nil,
+	}
+	for account, mine := range granted {
+		t.Run(account, func(t *testing.T) {
+			t.Parallel()
+			config := c.as(account)
+			admin := c.runner(c.options)
+			r, err := New(config, c.options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, call := range all {
+				j := c.newJob()
+				if call.name != "launch" {
+					if _, err := admin.Launch(t.Context(), j); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if call.name == "log" {
+					c.awaitPhase(admin, j, job.Active)
+				}
+				allowed := false
+				for _, m := range mine {
+					allowed = allowed || m.name == call.name
+				}
+				err := call.do(t.Context(), r, j)
+				if allowed && err != nil {
+					t.Errorf("%s: %v", call.name, err)
+				}
+				if !allowed && !apierrors.IsForbidden(err) {
+					t.Errorf("%s is not denied: %v", call.name, err)
+				}
+				if err := admin.Discard(t.Context(), j); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for name, err := range c.others(t.Context(), config) {
+				if !apierrors.IsForbidden(err) {
+					t.Errorf("%s is not denied: %v", name, err)
+				}
+			}
+		})
+	}
+}
+
+// others tries what no function has to do.
+func (c *cluster) others(ctx context.Context, config *rest.Config) map[string]error {
+	c.Helper()
+	core, err := coreclient.NewForConfig(config)
+	if err != nil {
+		c.Fatal(err)
+	}
+	batch, err := batchclient.NewForConfig(config)
+	if err != nil {
+		c.Fatal(err)
+	}
+	denied := make(map[string]error)
+	try := func(name string, err error) { denied[name] = err }
+	ns := c.namespace
+	_, err = core.Secrets(ns).Get(ctx, "s3", metav1.GetOptions{})
+	try("reading a secret", err)
+	_, err = core.Secrets(ns).List(ctx, metav1.ListOptions{})
+	try("listing secrets", err)
+	_, err = core.ConfigMaps(ns).List(ctx, metav1.ListOptions{})
+	try("listing config maps", err)
+	_, err = core.Pods(ns).Create(ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "x"}}, metav1.CreateOptions{})
+	try("making a pod", err)
+	try("deleting a pod", core.Pods(ns).Delete(ctx, "x", metav1.DeleteOptions{}))
+	try("deleting all pods", core.Pods(ns).DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{}))
+	_, err = core.Pods(ns).Patch(ctx, "x", types.MergePatchType, []byte("{}"), metav1.PatchOptions{})
+	try("changing a pod", err)
+	try("running something in a pod", core.RESTClient().Post().Namespace(ns).Resource("pods").Name("x").SubResource("exec").Do(ctx).Error())
+	try("attaching to a pod", core.RESTClient().Post().Namespace(ns).Resource("pods").Name("x").SubResource("attach").Do(ctx).Error())
+	try("forwarding a port of a pod", core.RESTClient().Post().Namespace(ns).Resource("pods").Name("x").SubResource("portforward").Do(ctx).Error())
+	_, err = core.ServiceAccounts(ns).CreateToken(ctx, "expire", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+	try("becoming somebody else", err)
+	_, err = core.PersistentVolumeClaims(ns).List(ctx, metav1.ListOptions{})
+	try("listing volume claims", err)
+	_, err = core.Nodes().List(ctx, metav1.ListOptions{})
+	try("listing machines", err)
+	_, err = core.Pods("kube-system").List(ctx, metav1.ListOptions{})
+	try("listing another namespace's pods", err)
+	_, err = batch.Jobs("default").Create(ctx, &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "x"}}, metav1.CreateOptions{})
+	try("making a Job in another namespace", err)
+	_, err = batch.Jobs(ns).Update(ctx, &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "x"}}, metav1.UpdateOptions{})
+	try("replacing a Job", err)
+	try("deleting all Jobs", batch.Jobs(ns).DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{}))
+	_, err = batch.CronJobs(ns).List(ctx, metav1.ListOptions{})
+	try("listing cron jobs", err)
+	return denied
+}
