@@ -42,14 +42,17 @@ var files embed.FS
 //	run/         what is there only while the cluster runs
 //	kubeconfig   for its administrator
 type Cluster struct {
-	dir   string // of the state, absolute
-	parts string // source of the module that builds the programs
-	out   io.Writer
+	dir    string // of the state, absolute
+	source string // of the modules that build the programs
+	out    io.Writer
 }
 
-// New returns the cluster whose state lies below dir. Its programs are built from the module in the folder parts.
-// What it does is told on out.
-func New(dir, parts string, out io.Writer) (*Cluster, error) {
+// parts is the module that most programs are built from, a folder of the source.
+const parts = "parts"
+
+// New returns the cluster whose state lies below dir. Its programs are built from modules in the folder source, the
+// parent of this package. What it does is told on out.
+func New(dir, source string, out io.Writer) (*Cluster, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -59,7 +62,7 @@ func New(dir, parts string, out io.Writer) (*Cluster, error) {
 			return nil, err
 		}
 	}
-	return &Cluster{dir: dir, parts: parts, out: out}, nil
+	return &Cluster{dir: dir, source: source, out: out}, nil
 }
 
 // file returns the path of a file of the state, outside the namespaces.
@@ -195,17 +198,19 @@ func apply(ctx context.Context, s space, manifest []byte) error {
 	return err
 }
 
-// Exec replaces this process by a command in the cluster's network namespace, with the cluster's kubectl first on the
-// PATH and KUBECONFIG set. Files and processes are those outside. It returns only if that failed.
+// Exec replaces this process by a command in the cluster's network namespace, with the cluster's kubectl and ko first
+// on the PATH and both set to work on it. Files and processes are those outside. It returns only if that failed.
 func (c *Cluster) Exec(argv []string) error {
 	s, err := c.space()
 	if err != nil {
 		return err
 	}
 	set := map[string]string{
-		"PATH":         c.file("bin") + ":" + os.Getenv("PATH"),
-		"KUBECONFIG":   c.file("kubeconfig"),
-		"KUBECACHEDIR": c.file("run/kubectl"),
+		"PATH":                c.file("bin") + ":" + os.Getenv("PATH"),
+		"KUBECONFIG":          c.file("kubeconfig"),
+		"KUBECACHEDIR":        c.file("run/kubectl"),
+		"KO_DOCKER_REPO":      Registry,
+		"KO_DEFAULTBASEIMAGE": baseImage,
 	}
 	for key, value := range set {
 		if err := os.Setenv(key, value); err != nil {

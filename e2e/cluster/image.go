@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -28,21 +29,28 @@ type Image struct {
 	Files      []File
 	Entrypoint []string
 	User       string   // UID or UID:GID; empty is 65532, which is nobody special
+	Path       []string // directories of programs, before the usual ones
 	Env        []string // KEY=VALUE
 	WorkingDir string
 }
 
 // File is a file of the machine, or a directory with all below it, and its path in an image.
-// A symbolic link is copied as one, unless it is the source itself.
-type File struct{ Source, Target string }
+type File struct {
+	Source, Target string
+	// A link as the source stays a link; else it stands for what it points to. Links below a directory stay links.
+	Link bool
+}
 
-// ParseFile reads FILE:TARGET.
+// ParseFile reads FILE:TARGET. FILE alone is one whose target is /NAME.
 func ParseFile(text string) (File, error) {
 	source, target, ok := strings.Cut(text, ":")
-	if !ok || source == "" || !path.IsAbs(target) {
+	if !ok {
+		target = "/" + filepath.Base(source)
+	}
+	if source == "" || !path.IsAbs(target) {
 		return File{}, fmt.Errorf("%q is not FILE:TARGET with an absolute path as the target", text)
 	}
-	return File{source, target}, nil
+	return File{Source: source, Target: target}, nil
 }
 
 // accounts make the usual users known by name, which some programs insist on.
@@ -83,7 +91,7 @@ func (i Image) Build(scratch string) (v1.Image, error) {
 	config.Config = v1.Config{
 		Entrypoint: i.Entrypoint,
 		User:       i.User,
-		Env:        append([]string{"PATH=/usr/local/bin:/usr/bin:/bin"}, i.Env...),
+		Env:        append([]string{"PATH=" + strings.Join(append(i.Path, "/usr/local/bin", "/usr/bin", "/bin"), ":")}, i.Env...),
 		WorkingDir: i.WorkingDir,
 	}
 	if i.User == "" {
@@ -105,7 +113,8 @@ func (l *layer) fill(files []File) error {
 			return fmt.Errorf("adding %s to the image: %w", f.Source, err)
 		}
 	}
-	for target, text := range accounts {
+	for _, target := range slices.Sorted(maps.Keys(accounts)) { // the same files make the same image
+		text := accounts[target]
 		if l.there[target] {
 			continue
 		}
@@ -145,9 +154,12 @@ func (l *layer) parents(target string) error {
 
 // add writes a file, or a directory with all below it.
 func (l *layer) add(f File) error {
-	source, err := filepath.EvalSymlinks(f.Source)
-	if err != nil {
-		return err
+	source := f.Source
+	if !f.Link {
+		var err error
+		if source, err = filepath.EvalSymlinks(source); err != nil {
+			return err
+		}
 	}
 	return filepath.WalkDir(source, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -273,7 +285,7 @@ func (c *Cluster) loadPrograms(ctx context.Context, s space, programs ...string)
 			continue
 		}
 		target := "/" + path.Base(program)
-		image := Image{Files: []File{{binary, target}}, Entrypoint: []string{target}}
+		image := Image{Files: []File{{Source: binary, Target: target}}, Entrypoint: []string{target}}
 		if err := c.load(ctx, s, tag, image); err != nil {
 			return fmt.Errorf("loading %s: %w", tag, err)
 		}

@@ -81,7 +81,7 @@ func install(ctx context.Context) error {
 }
 
 func (c *Cluster) buildKubernetes(ctx context.Context) error {
-	if err := c.build(ctx, "kubernetes", "bin", "./kubelite", "./coredns", "./pause"); err != nil {
+	if err := c.build(ctx, set{name: "kubernetes", module: parts, packages: []string{"./kubelite", "./coredns", "./pause"}}); err != nil {
 		return err
 	}
 	for _, name := range components {
@@ -127,6 +127,7 @@ func (c *Cluster) makeSpace(ctx context.Context) (space, error) {
 		func() error { return c.mount(ctx, s) },
 		func() error { return c.connect(ctx, s) },
 		c.configure,
+		c.trustRegistry,
 		func() error { return makeCgroup(c.cgroup()) },
 	} {
 		if err := prepare(); err != nil {

@@ -25,45 +25,56 @@ func main() {
 }
 
 func command() *cobra.Command {
-	var dir, parts string
+	var dir, source string
 	root := &cobra.Command{
 		Use:           "cluster",
 		Short:         "A Kubernetes with Knative on this machine, in namespaces of its own",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	source := sourceRoot()
+	tree := sourceTree()
 	root.PersistentFlags().StringVar(&dir, "dir", os.Getenv("CLUSTER_DIR"),
 		"where its programs, images and data are (CLUSTER_DIR; else .cache/cluster of the source tree)")
-	root.PersistentFlags().StringVar(&parts, "parts", filepath.Join(source, partsDir), "source of the module that its programs are built from")
+	root.PersistentFlags().StringVar(&source, "source", filepath.Join(tree, "e2e"), "where the modules are that its programs are built from")
 	open := func() (*cluster.Cluster, error) {
 		if dir == "" {
-			if source == "" {
+			if tree == "" {
 				return nil, errors.New("not in the source tree: tell by --dir where the cluster's state is")
 			}
-			dir = filepath.Join(source, ".cache", "cluster")
+			dir = filepath.Join(tree, ".cache", "cluster")
 		}
-		return cluster.New(dir, parts, os.Stdout)
+		return cluster.New(dir, source, os.Stdout)
 	}
-	root.AddCommand(up(open), down(open), status(open), execute(open), load(open))
+	root.AddCommand(up(open), down(open), status(open), execute(open), load(open), loadBakta(open), registry())
 	return root
 }
 
 type opener func() (*cluster.Cluster, error)
 
 func up(open opener) *cobra.Command {
-	return &cobra.Command{
+	var only string
+	var broker bool
+	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Bring the cluster up, as far as it isn't",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if only != "" && only != "kubernetes" {
+				return fmt.Errorf("--only %s: only kubernetes can be brought up alone", only)
+			}
 			c, err := open()
 			if err != nil {
 				return err
 			}
-			return c.UpKubernetes(cmd.Context())
+			if err := c.UpKubernetes(cmd.Context()); err != nil || only != "" {
+				return err
+			}
+			return c.UpKnative(cmd.Context(), broker)
 		},
 	}
+	cmd.Flags().StringVar(&only, "only", "", "kubernetes: without Knative and Traefik")
+	cmd.Flags().BoolVar(&broker, "broker", false, "with Knative's broker and in-memory channels too")
+	return cmd
 }
 
 func down(open opener) *cobra.Command {
@@ -111,49 +122,91 @@ func execute(open opener) *cobra.Command {
 	}
 }
 
+// registry is a part of the cluster and not for people.
+func registry() *cobra.Command {
+	return &cobra.Command{
+		Use:    "registry ADDRESS DIR",
+		Hidden: true,
+		Args:   cobra.ExactArgs(2),
+		RunE:   func(_ *cobra.Command, args []string) error { return cluster.ServeRegistry(args[0], args[1]) },
+	}
+}
+
 func load(open opener) *cobra.Command {
 	var image cluster.Image
+	var entrypoint string
+	var packages []string
 	cmd := &cobra.Command{
-		Use:   "load IMAGE PROGRAM [FILE:TARGET...]",
-		Short: "Make an image of a static program, and of more files, and load it into the cluster",
-		Long: `Make an image of a static program, and of more files, and load it into the cluster.
+		Use:   "load IMAGE FILE[:TARGET]...",
+		Short: "Make an image of files of this machine and load it into the cluster",
+		Long: `Make an image of files of this machine and load it into the cluster.
 
-The program lies at / in the image and is its entry point. IMAGE looks like dev.local/NAME:TAG, where TAG is not latest.`,
+FILE is a file or a directory; it lies at TARGET in the image, or at /NAME. The first one is the program that is run,
+unless --entrypoint says otherwise. IMAGE looks like dev.local/NAME:TAG, where TAG is not latest.`,
+		Example: `  cluster load dev.local/stager:1 bin/stager
+  cluster load dev.local/hmmer:1 /usr/bin/hmmsearch --debian hmmer`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := open()
 			if err != nil {
 				return err
 			}
-			program := "/" + filepath.Base(args[1])
-			image.Entrypoint = []string{program}
-			image.Files = []cluster.File{{Source: args[1], Target: program}}
-			for _, arg := range args[2:] {
+			for _, arg := range args[1:] {
 				f, err := cluster.ParseFile(arg)
 				if err != nil {
 					return err
 				}
 				image.Files = append(image.Files, f)
 			}
+			if entrypoint == "" {
+				entrypoint = image.Files[0].Target
+			}
+			image.Entrypoint = []string{entrypoint}
+			if len(packages) > 0 {
+				files, err := cluster.DebianFiles(cmd.Context(), packages...)
+				if err != nil {
+					return err
+				}
+				image.Files = append(image.Files, files...)
+			}
 			return c.Load(cmd.Context(), args[0], image)
 		},
 	}
-	cmd.Flags().StringVar(&image.User, "user", "", "user of the image (UID or UID:GID; default 65532:65532)")
-	cmd.Flags().StringArrayVar(&image.Env, "env", nil, "KEY=VALUE set in the image's environment")
+	cmd.Flags().StringVar(&entrypoint, "entrypoint", "", "the program that is run")
+	cmd.Flags().StringArrayVar(&packages, "debian", nil, "an installed Debian package that the image holds too, with all that it depends on")
+	cmd.Flags().StringArrayVar(&image.Path, "path", nil, "a directory of the image in which programs are looked for")
+	cmd.Flags().StringArrayVar(&image.Env, "env", nil, "KEY=VALUE, set for the program")
+	cmd.Flags().StringVar(&image.User, "user", "", "UID or UID:GID that runs it (default 65532:65532)")
 	return cmd
 }
 
-// partsDir is where the source of the cluster's programs lies in the source tree.
-const partsDir = "e2e/parts"
+func loadBakta(open opener) *cobra.Command {
+	return &cobra.Command{
+		Use:   "load-bakta IMAGE DIR",
+		Short: "Make an image of the real Bakta that `make bakta` has set up in DIR, and load it into the cluster",
+		Args:  cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := open()
+			if err != nil {
+				return err
+			}
+			image, err := cluster.BaktaImage(cmd.Context(), args[1])
+			if err != nil {
+				return err
+			}
+			return c.Load(cmd.Context(), args[0], image)
+		},
+	}
+}
 
-// sourceRoot finds the source tree above the working directory. It is empty if there is none.
-func sourceRoot() string {
+// sourceTree finds the source tree above the working directory. It is empty if there is none.
+func sourceTree() string {
 	dir, err := os.Getwd()
 	if err != nil {
 		return ""
 	}
 	for ; ; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, partsDir, "go.mod")); err == nil {
+		if _, err := os.Stat(filepath.Join(dir, "e2e", "parts", "go.mod")); err == nil {
 			return dir
 		}
 		if dir == filepath.Dir(dir) {

@@ -1,9 +1,11 @@
 // Command hello is the smallest service that answers all that our functions answer: HTTP, gRPC (the health service)
 // and CloudEvents on one cleartext port. It is the floor that they are measured against, and what shows that the
-// cluster works. As `hello get URL...` it is a client, for pods.
+// cluster works. It is the clients too: `hello get URL...` and `hello check ADDRESS HOST`, which calls the health
+// service at an address by the name of a host.
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log"
@@ -13,16 +15,22 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 )
 
 func main() {
 	var err error
-	if len(os.Args) > 2 && os.Args[1] == "get" {
-		err = get(os.Args[2:])
-	} else {
+	switch args := os.Args[1:]; {
+	case len(args) == 0:
 		err = serve()
+	case len(args) > 1 && args[0] == "get":
+		err = get(args[1:])
+	case len(args) == 3 && args[0] == "check":
+		err = check(args[1], args[2])
+	default:
+		err = fmt.Errorf("usage: hello [get URL... | check ADDRESS HOST]")
 	}
 	if err != nil {
 		log.Fatal(err)
@@ -85,5 +93,31 @@ func get(urls []string) error {
 			return fmt.Errorf("GET %s: %s", url, resp.Status)
 		}
 	}
+	return nil
+}
+
+// check prints what the health service says, by a single call and by the first message of a stream.
+func check(address, host string) error {
+	conn, err := grpc.NewClient("passthrough:///"+address, grpc.WithAuthority(host), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	client := grpc_health_v1.NewHealthClient(conn)
+	answer, err := client.Check(ctx, &grpc_health_v1.HealthCheckRequest{})
+	if err != nil {
+		return err
+	}
+	stream, err := client.Watch(ctx, &grpc_health_v1.HealthCheckRequest{})
+	if err != nil {
+		return err
+	}
+	first, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	fmt.Println(answer.GetStatus(), first.GetStatus())
 	return nil
 }

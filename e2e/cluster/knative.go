@@ -1,0 +1,148 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+)
+
+var (
+	servingPrograms = set{"serving", parts, "serving", []string{
+		"knative.dev/serving/cmd/activator",
+		"knative.dev/serving/cmd/autoscaler",
+		"knative.dev/serving/cmd/controller",
+		"knative.dev/serving/cmd/queue",
+		"knative.dev/serving/cmd/webhook",
+	}}
+	eventingPrograms = set{"eventing", parts, "eventing", []string{
+		"knative.dev/eventing/cmd/apiserver_receive_adapter",
+		"knative.dev/eventing/cmd/controller",
+		"knative.dev/eventing/cmd/mtping",
+		"knative.dev/eventing/cmd/webhook",
+	}}
+	brokerPrograms = set{"broker", parts, "eventing", []string{
+		"knative.dev/eventing/cmd/broker/filter",
+		"knative.dev/eventing/cmd/broker/ingress",
+		"knative.dev/eventing/cmd/in_memory/channel_controller",
+		"knative.dev/eventing/cmd/in_memory/channel_dispatcher",
+		"knative.dev/eventing/cmd/mtchannel_broker",
+	}}
+	ingressPrograms = set{"ingress", parts, "", []string{"github.com/traefik/traefik/v3/cmd/traefik", "./hello"}}
+)
+
+// Domain is what the host names of Knative's public services end with: NAME.NAMESPACE.Domain.
+const Domain = "knative.test"
+
+var (
+	gateway = release{
+		name:    "Gateway API",
+		sources: []source{{"sigs.k8s.io/gateway-api", []string{"config/crd/standard"}}},
+	}
+	serving = release{
+		name: "Knative Serving",
+		sources: []source{
+			{"knative.dev/networking", []string{"config"}},
+			{"knative.dev/caching", []string{"config"}},
+			{"knative.dev/serving", []string{"config/core"}},
+		},
+		settings: map[string]settings{
+			"config-network": {"ingress-class": "traefik.ingress.networking.knative.dev"},
+			"config-domain":  {Domain: ""},
+			// As quick to zero as is allowed.
+			"config-autoscaler": {"stable-window": "6s", "scale-to-zero-grace-period": "6s", "scale-to-zero-pod-retention-period": "0s"},
+		},
+		namespace: "knative-serving",
+	}
+	eventing = release{
+		name:      "Knative Eventing",
+		sources:   []source{{"knative.dev/eventing", []string{"config/core"}}},
+		own:       "eventing.yaml",
+		without:   []string{"Deployment/job-sink", "Deployment/request-reply", "StatefulSet/request-reply"},
+		namespace: "knative-eventing",
+	}
+	broker = release{
+		name: "Knative's broker",
+		sources: []source{
+			{"knative.dev/eventing", []string{"config/channels/in-memory-channel", "config/brokers/mt-channel-broker"}},
+		},
+		namespace: "knative-eventing",
+	}
+)
+
+// UpKnative brings up Knative Serving and Eventing, with Traefik as their ingress and that of the Gateway API, on a
+// cluster that runs; with the broker too, if it is asked for.
+func (c *Cluster) UpKnative(ctx context.Context, withBroker bool) error {
+	unlock, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	s, err := c.space()
+	if err != nil {
+		return err
+	}
+	programs := []set{ingressPrograms, servingPrograms, eventingPrograms}
+	releases := []release{serving, eventing}
+	if withBroker {
+		programs = append(programs, brokerPrograms)
+		releases = append(releases, broker)
+	}
+	for _, p := range append(programs, koProgram) {
+		if err := c.step(fmt.Sprintf("build %s (at first some minutes)", p.name), func() error {
+			return c.build(ctx, p)
+		}); err != nil {
+			return err
+		}
+	}
+	for _, p := range programs {
+		if err := c.step(fmt.Sprintf("load images of %s", p.name), func() error {
+			return c.loadPrograms(ctx, s, p.built()...)
+		}); err != nil {
+			return err
+		}
+	}
+	if err := c.step("start the registry", func() error { return c.startRegistry(ctx, s) }); err != nil {
+		return err
+	}
+	// All are started before one is waited for: their pods start side by side.
+	if err := c.step("deploy Gateway API and Traefik", func() error { return c.deployIngress(ctx, s) }); err != nil {
+		return err
+	}
+	later := make([][]object, len(releases))
+	for i, r := range releases {
+		if err := c.step("deploy "+r.name, func() (err error) { later[i], err = c.deploy(ctx, s, r); return err }); err != nil {
+			return err
+		}
+	}
+	for i, r := range releases {
+		if err := c.step("wait for "+r.name, func() error {
+			if err := c.awaitDeployments(ctx, s, r.namespace); err != nil {
+				return err
+			}
+			return applyObjects(ctx, s, later[i])
+		}); err != nil {
+			return err
+		}
+	}
+	return c.step("wait for Traefik", func() error { return c.awaitIngress(ctx, s) })
+}
+
+func (c *Cluster) deployIngress(ctx context.Context, s space) error {
+	if _, err := c.deploy(ctx, s, gateway); err != nil {
+		return err
+	}
+	objects, err := readObjects(files.ReadFile("manifests/traefik.yaml"))
+	if err != nil {
+		return err
+	}
+	return applyObjects(ctx, s, objects)
+}
+
+func (c *Cluster) awaitIngress(ctx context.Context, s space) error {
+	if err := c.awaitDeployments(ctx, s, "traefik"); err != nil {
+		return err
+	}
+	return c.await(ctx, func(ctx context.Context) error {
+		_, err := kubectl(ctx, s, nil, "--namespace=traefik", "wait", "--for=condition=Programmed", "--timeout=10s", "gateway/public")
+		return err
+	}, "kubelet")
+}

@@ -1,0 +1,232 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// release is something that is deployed from the manifests in its own modules.
+type release struct {
+	name      string
+	sources   []source
+	own       string              // a manifest of ours that goes with it, in the folder manifests; may be empty
+	without   []string            // KIND/NAME of what isn't wanted
+	settings  map[string]settings // what is set in ConfigMaps, by their names
+	namespace string              // where its deployments are
+}
+
+type settings map[string]string
+
+// source is the manifests below folders of a module. Symbolic links are missing from modules, so some are taken from
+// where they point to.
+type source struct {
+	module  string
+	folders []string
+}
+
+// object is any object of Kubernetes, or one in it.
+type object = map[string]any
+
+func kind(o object) string { kind, _ := o["kind"].(string); return kind }
+
+func nameOf(o object) string { name, _ := child(o, "metadata")["name"].(string); return name }
+
+// child returns an object in an object, or nil.
+func child(o object, path ...string) object {
+	for _, key := range path {
+		o, _ = o[key].(object)
+	}
+	return o
+}
+
+// objects reads all manifests of the release and fits them to this cluster.
+func (c *Cluster) objects(ctx context.Context, r release) ([]object, error) {
+	list := []string{"list", "-m", "-f", "{{.Dir}}"}
+	for _, from := range r.sources {
+		list = append(list, from.module)
+	}
+	out, err := c.goTool(ctx, parts, list...)
+	if err != nil {
+		return nil, err
+	}
+	var all []object
+	for i, dir := range strings.Fields(out) { // in the order asked for
+		for _, folder := range r.sources[i].folders {
+			objects, err := readFolder(filepath.Join(dir, folder))
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, objects...)
+		}
+	}
+	if r.own != "" {
+		objects, err := readObjects(files.ReadFile("manifests/" + r.own))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, objects...)
+	}
+	all = slices.DeleteFunc(all, func(o object) bool {
+		return kind(o) == "HorizontalPodAutoscaler" || slices.Contains(r.without, kind(o)+"/"+nameOf(o))
+	})
+	for _, o := range all {
+		fit(o, r.settings)
+	}
+	return all, nil
+}
+
+// readFolder reads all manifests below a folder.
+func readFolder(folder string) ([]object, error) {
+	var all []object
+	err := filepath.WalkDir(folder, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || filepath.Ext(name) != ".yaml" {
+			return err
+		}
+		objects, err := readObjects(os.ReadFile(name))
+		all = append(all, objects...)
+		return err
+	})
+	return all, err
+}
+
+// readObjects takes apart a manifest that was just read.
+func readObjects(text []byte, err error) ([]object, error) {
+	if err != nil {
+		return nil, err
+	}
+	var all []object
+	for documents := yaml.NewDecoder(strings.NewReader(string(text))); ; {
+		var o object
+		if err := documents.Decode(&o); errors.Is(err, io.EOF) {
+			return all, nil
+		} else if err != nil {
+			return nil, err
+		}
+		if o != nil { // a document may hold comments only
+			all = append(all, o)
+		}
+	}
+}
+
+// fit changes an object of a release to what a test cluster needs.
+func fit(o object, settings map[string]settings) {
+	if kind(o) == "ConfigMap" {
+		data := child(o, "data")
+		if set := settings[nameOf(o)]; data == nil && set != nil {
+			data = make(object)
+			o["data"] = data
+		}
+		for key, value := range settings[nameOf(o)] {
+			data[key] = value
+		}
+	}
+	containers, _ := child(o, "spec", "template", "spec")["containers"].([]any)
+	for _, container := range containers {
+		container := container.(object)
+		// What the release asks for would leave half a core of two to the pods under test.
+		delete(container, "resources")
+		// The release looks every 5 or 10 s; bring-up would take a quarter of a minute longer.
+		if probe := child(container, "readinessProbe"); probe != nil {
+			probe["periodSeconds"] = 1
+			delete(probe, "initialDelaySeconds")
+		}
+	}
+	useLocalImages(o)
+}
+
+// useLocalImages replaces the programs that a manifest names by their packages with the images of those programs.
+func useLocalImages(value any) any {
+	switch value := value.(type) {
+	case object:
+		for key, v := range value {
+			value[key] = useLocalImages(v)
+		}
+	case []any:
+		for i, v := range value {
+			value[i] = useLocalImages(v)
+		}
+	case string:
+		if program, ok := strings.CutPrefix(value, "ko://knative.dev/"); ok {
+			part, _, _ := strings.Cut(program, "/")
+			return programImage(path.Join(part, path.Base(program)))
+		}
+	}
+	return value
+}
+
+// deploy makes a release's objects, as far as they can be made before its webhooks run: the kinds first, then objects
+// of Kubernetes' own kinds. It returns those of the release's kinds for when its deployments are available.
+func (c *Cluster) deploy(ctx context.Context, s space, r release) (later []object, err error) {
+	all, err := c.objects(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	const stages = 5
+	var order [stages][]object
+	for _, o := range all {
+		stage := 2
+		switch kind(o) {
+		case "CustomResourceDefinition":
+			stage = 0
+		case "Namespace":
+			stage = 1
+		case "Deployment", "StatefulSet":
+			stage = 3
+		case "Image", "Certificate": // of Knative
+			stage = 4
+		}
+		order[stage] = append(order[stage], o)
+	}
+	if err := applyObjects(ctx, s, order[0]); err != nil {
+		return nil, err
+	}
+	if err := c.awaitKinds(ctx, s, order[0]); err != nil {
+		return nil, err
+	}
+	return order[4], applyObjects(ctx, s, slices.Concat(order[1:4]...))
+}
+
+func applyObjects(ctx context.Context, s space, objects []object) error {
+	if len(objects) == 0 {
+		return nil
+	}
+	text, err := json.Marshal(object{"apiVersion": "v1", "kind": "List", "items": objects}) // JSON is YAML
+	if err != nil {
+		return err
+	}
+	return apply(ctx, s, text)
+}
+
+// awaitKinds waits until objects of new kinds can be made.
+func (c *Cluster) awaitKinds(ctx context.Context, s space, definitions []object) error {
+	args := []string{"wait", "--for=condition=Established", "--timeout=5s", "customresourcedefinition"}
+	for _, d := range definitions {
+		args = append(args, nameOf(d))
+	}
+	// kubectl gives up at once on a definition so new that it has no conditions yet.
+	return c.await(ctx, func(ctx context.Context) error { _, err := kubectl(ctx, s, nil, args...); return err }, "kube-apiserver")
+}
+
+// awaitDeployments waits until all deployments of a namespace are available.
+func (c *Cluster) awaitDeployments(ctx context.Context, s space, namespace string) error {
+	err := c.await(ctx, func(ctx context.Context) error {
+		_, err := kubectl(ctx, s, nil, "--namespace="+namespace, "wait", "--for=condition=Available", "--timeout=10s", "deployment", "--all")
+		return err
+	}, "kubelet", "kube-controller-manager", "kube-scheduler")
+	if err != nil {
+		pods, _ := kubectl(ctx, s, nil, "--namespace="+namespace, "get", "pods")
+		err = fmt.Errorf("%w\n%s", err, pods)
+	}
+	return err
+}
