@@ -14,10 +14,23 @@ import (
 // errIrregular is the error for something in a file's place that is not to be read.
 var errIrregular = errors.New("not a regular file of a bearable size")
 
+// errReplaced is the error for a file that was replaced while it was opened. A record may be, by the next one.
+var errReplaced = fmt.Errorf("it was replaced while it was opened: %w", errIrregular)
+
 // openRegular opens a file below the run's directory that the run's programs could have put there. Nothing
 // but a regular file is opened, and no symbolic link is followed on the way: the process that uploads results
 // has credentials and can read what the programs can't, and reading a FIFO or a device may never end.
-func openRegular(dir Dir, path string) (*os.File, fs.FileInfo, error) {
+func openRegular(dir Dir, path string) (f *os.File, info fs.FileInfo, err error) {
+	for range 5 {
+		if f, info, err = tryRegular(dir, path); !errors.Is(err, errReplaced) {
+			break
+		}
+	}
+	return f, info, err
+}
+
+// tryRegular is one try of openRegular.
+func tryRegular(dir Dir, path string) (*os.File, fs.FileInfo, error) {
 	root, err := os.OpenRoot(string(dir)) // nothing outside of it is reached, whatever happens between two steps
 	if err != nil {
 		return nil, nil, err
@@ -43,7 +56,7 @@ func openRegular(dir Dir, path string) (*os.File, fs.FileInfo, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && !os.SameFile(info, last) {
-		err = fmt.Errorf("%s was replaced while it was opened: %w", path, errIrregular)
+		err = fmt.Errorf("%s: %w", path, errReplaced)
 	}
 	if err != nil {
 		f.Close()

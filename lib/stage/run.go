@@ -203,11 +203,13 @@ func execute(ctx context.Context, c Command, d Dir, o Options) (stageRecord, err
 		}
 	}
 	rec := stageRecord{Result: Result{Name: c.Stage, Status: job.StageRunning, Started: now()}}
-	p.note = func(pid int) (err error) {
-		if rec.Process, err = identify(pid); err != nil {
-			return err
+	p.note = func(pid int) {
+		// If this can't be written, because the program has filled the disk already, the run is known by its mark
+		// alone, and its stage looks as if it had not begun. That is no reason to end it.
+		var err error
+		if rec.Process, err = identify(pid); err == nil {
+			_ = write(d, stagePrefix+c.Stage, rec)
 		}
-		return write(d, stagePrefix+c.Stage, rec)
 	}
 	killedBefore := oomKills()
 	err = p.start(stdout, errout)
@@ -259,7 +261,7 @@ func execute(ctx context.Context, c Command, d Dir, o Options) (stageRecord, err
 // program is a running program with its process group and its two pipes.
 type program struct {
 	cmd   *exec.Cmd
-	note  func(pid int) error // notes down which process the program is
+	note  func(pid int) // notes down which process the program is
 	grace time.Duration
 	alone bool
 
@@ -320,9 +322,7 @@ func (p *program) attend(started chan<- error) {
 	defer close(p.exited)
 	// Killed before this is written, this process leaves a program that nobody has noted down. The kernel then
 	// kills it (see attributes), and its mark gives it away.
-	if p.err = p.note(p.cmd.Process.Pid); p.err != nil {
-		p.kill()
-	}
+	p.note(p.cmd.Process.Pid)
 	// The group is killed while its leader is a zombie: its number is still its own.
 	if err := awaitExit(p.cmd.Process.Pid); err != nil {
 		p.err = errors.Join(p.err, err)

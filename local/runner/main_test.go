@@ -175,15 +175,24 @@ func (f *fixture) manifest(j job.Job) stage.Manifest {
 	return m
 }
 
-// empty fails the test when anything of the job is left in the runner's directory.
-func (f *fixture) empty(id string) {
-	f.t.Helper()
+// left returns what there is of the job in the runner's directory.
+func (f *fixture) left(id string) []string {
+	var left []string
 	filepath.WalkDir(f.options.Dir, func(path string, _ os.DirEntry, err error) error {
 		if err == nil && strings.Contains(path, id) {
-			f.t.Errorf("%s is left", path)
+			left = append(left, path)
 		}
 		return nil
 	})
+	return left
+}
+
+// empty fails the test when anything of the job is left in the runner's directory.
+func (f *fixture) empty(id string) {
+	f.t.Helper()
+	if left := f.left(id); len(left) > 0 {
+		f.t.Errorf("left: %q", left)
+	}
 }
 
 func until(t *testing.T, what string, holds func() bool) {

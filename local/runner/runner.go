@@ -60,7 +60,7 @@ type Runner struct {
 	o      Options
 	lock   *flock.Flock
 	events *events
-	wait   sync.WaitGroup // runs that are executing, and directories that are being removed
+	wait   sync.WaitGroup // runs that are executing
 
 	mu        sync.Mutex
 	closed    bool
@@ -69,8 +69,12 @@ type Runner struct {
 	executing int
 }
 
-// killing is how long it may take until killed processes are gone.
-const killing = 10 * time.Second
+const (
+	// killing is how long it may take until killed processes are gone.
+	killing = 10 * time.Second
+	// lockPatience is how long the directory of another process is waited for.
+	lockPatience = 3 * time.Second
+)
 
 // New returns a Runner that goes on with what the runner before it left in the directory. It is an error if
 // another process uses the directory.
@@ -93,10 +97,7 @@ func New(o Options) (*Runner, error) {
 		}
 	}
 	r.lock = flock.New(filepath.Join(o.Dir, "lock"))
-	mine, err := r.lock.TryLock()
-	if err == nil && !mine {
-		err = errors.New("another process uses it")
-	}
+	err = r.acquire()
 	if err == nil {
 		err = r.recover()
 	}
@@ -114,6 +115,18 @@ func New(o Options) (*Runner, error) {
 	}
 	r.dispatch()
 	return r, nil
+}
+
+// acquire takes the directory for this process alone. A process that was killed may leave the lock, for a
+// moment, with a child that it was about to start.
+func (r *Runner) acquire() error {
+	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
+	defer cancel()
+	mine, err := r.lock.TryLockContext(ctx, 20*time.Millisecond)
+	if !mine && (err == nil || errors.Is(err, context.DeadlineExceeded)) {
+		err = errors.New("another process uses it")
+	}
+	return err
 }
 
 func (r *Runner) records() string { return filepath.Join(r.o.Dir, "records") }
@@ -242,28 +255,28 @@ func (r *Runner) Log(_ context.Context, j job.Job, name string) (io.ReadCloser, 
 
 // Release removes what the run left. The run is not launched again, until Stop forgets the job.
 func (r *Runner) Release(_ context.Context, j job.Job) error {
+	left, err := r.releaseNow(job.ObjectName(j.ID, j.Run))
+	if err != nil {
+		return job.Errorf(job.Unavailable, "the run can't be released at the moment").Because(err)
+	}
+	r.burn(left)
+	return nil
+}
+
+// releaseNow releases a run if it isn't executing, and returns what is left to burn. One that is executing is
+// told to end, and released then: its outcome is stored, so it is about to end or has no reason to go on.
+func (r *Runner) releaseNow(object string) (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	x := r.runs[job.ObjectName(j.ID, j.Run)]
-	switch {
-	case x == nil:
-		return nil
-	case x.Phase == active:
-		// Its outcome is stored, and it is about to end or has no reason to go on.
-		x.cancel(errReleased)
-		return nil
-	default:
-		left, err := r.release(x)
-		if err != nil {
-			return job.Errorf(job.Unavailable, "the run can't be released at the moment").Because(err)
-		}
-		if r.closed {
-			r.burn(left)
-		} else {
-			r.wait.Go(func() { r.burn(left) })
-		}
-		return nil
+	x := r.runs[object]
+	if x == nil {
+		return "", nil
 	}
+	if x.Phase == active {
+		x.cancel(errReleased)
+		return "", nil
+	}
+	return r.release(x)
 }
 
 // release does it for a run that isn't executing, and returns what is left to burn. The caller holds the lock.

@@ -357,7 +357,7 @@ func TestReleaseOfARunThatStillGoesOn(t *testing.T) {
 		if err := f.Stop(t.Context(), j.ID); err != nil {
 			t.Error(err)
 		}
-		f.empty(j.ID)
+		until(t, "an empty directory", func() bool { return len(f.left(j.ID)) == 0 })
 	}
 }
 
