@@ -50,14 +50,17 @@ func (h *Host) Docs(title, openAPI string) error {
 	if h.paths["/"] != nil {
 		return nil
 	}
-	return h.Handle("/", get(func(w http.ResponseWriter, r *http.Request) {
+	root := get(func(w http.ResponseWriter, r *http.Request) {
+		r = r.Clone(r.Context())
+		r.URL.Path = docsPath
+		page.ServeHTTP(w, r)
+	})
+	return h.Handle("/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/" {
 			notFound(w, r)
 			return
 		}
-		r = r.Clone(r.Context())
-		r.URL.Path = docsPath
-		page.ServeHTTP(w, r)
+		root.ServeHTTP(w, r)
 	}))
 }
 
