@@ -1,16 +1,21 @@
 #!/bin/bash
-# Tests lib/kube on the cluster that is up: makes an image of the stager and one of a shell, loads them, and runs
-# the tests in the cluster's network. Arguments go to the tests, as in: e2e/kube.sh -test.run ClusterStop -test.v
+# Tests what runs jobs on the cluster that is up: lib/kube by itself, and the functions' programs on this machine
+# with their jobs on the cluster. Makes the images that both need, loads them, and runs the tests in the cluster's
+# network. Arguments go to the tests, as in: e2e/kube.sh -test.run 'ClusterStop$' -test.v
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cluster=$(realpath "${CLUSTER:-bin/cluster}")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$work/stager" ./cmd/stager
-"$cluster" load dev.local/stager:e2e "$work/stager"
+chmod 755 "$work"
+CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$work/" ./cmd/...
+(cd local && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$work/" ./cmd/bakta-stand-in)
 shell=()
 for applet in sh sleep dd tail; do shell+=("/bin/busybox:/bin/$applet"); done
+"$cluster" load dev.local/stager:e2e "$work/stager"
 "$cluster" load dev.local/shell:e2e "${shell[@]}"
-go test -c -tags e2e -o "$work/kube.test" ./lib/kube
-cd lib/kube
-"$cluster" exec -- "$work/kube.test" "$@"
+"$cluster" load dev.local/tool:e2e "$work/bakta-stand-in" cmd/internal/deployment/testdata/tool.sh:/tool.sh "${shell[@]}"
+for package in lib/kube cmd/internal/deployment; do
+	go test -c -tags e2e -o "$work/test" "./$package"
+	(cd "$package" && E2E_BIN=$work E2E_VOLUMES=$work "$cluster" exec -- "$work/test" -test.run Cluster -test.timeout 15m "$@")
+done
