@@ -206,13 +206,13 @@ func (o Options) hosts(jobs *mongo.Store, files *s3.Store, runs *runner.Runner, 
 	if events, err = function.New(function.Options{Log: o.Log}); err != nil {
 		return nil, nil, err
 	}
-	for _, register := range []func(*function.Host) error{submitter.Register, teller.Register, expirer.Register, updater.Register} {
-		if err := register(api); err != nil {
+	if o.UI != "" { // before the functions: the API's documentation takes / if nobody else does
+		if err := api.Handle("/", webUI(o.UI)); err != nil {
 			return nil, nil, err
 		}
 	}
-	if o.UI != "" {
-		if err := api.Handle("/", webUI(o.UI)); err != nil {
+	for _, register := range []func(*function.Host) error{submitter.Register, teller.Register, expirer.Register, updater.Register} {
+		if err := register(api); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -107,8 +107,9 @@ func (f *Function) inputs(ctx context.Context, id string, w workflow.Workflow, c
 				return nil, job.Errorf(job.Invalid, "the %s was not uploaded; put it to its upload link, then start the job again", words(u.Kind))
 			}
 		case errors.Is(err, workflow.ErrBlank):
-			// Clients promise a table that they then leave empty: that is no promise, and no file.
-			if u.Required {
+			// Clients promise a table that they then leave empty: that is no promise, and no file. Nobody promises
+			// a training file without one.
+			if u.Required || promised && u.Kind != workflow.RepliconsTable {
 				return nil, job.Errorf(job.Invalid, "the uploaded %s is empty; upload the file again, then start the job again", words(u.Kind))
 			}
 		default:
