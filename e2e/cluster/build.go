@@ -40,7 +40,7 @@ func (c *Cluster) build(ctx context.Context, programs set) error {
 	if err != nil {
 		return err
 	}
-	stamp := c.file("bin/" + programs.name + ".built")
+	stamp := c.file("bin/" + path.Base(programs.packages[0]) + ".built")
 	if last, err := os.ReadFile(stamp); err == nil && string(last) == state {
 		return nil
 	}

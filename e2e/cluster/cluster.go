@@ -209,7 +209,7 @@ func (c *Cluster) Exec(argv []string) error {
 		"PATH":                c.file("bin") + ":" + os.Getenv("PATH"),
 		"KUBECONFIG":          c.file("kubeconfig"),
 		"KUBECACHEDIR":        c.file("run/kubectl"),
-		"KO_DOCKER_REPO":      Registry,
+		"KO_DOCKER_REPO":      Registry + "/ko",
 		"KO_DEFAULTBASEIMAGE": baseImage,
 	}
 	for key, value := range set {

@@ -6,31 +6,36 @@ import (
 )
 
 var (
-	servingPrograms = set{"serving", parts, "serving", []string{
+	servingPrograms = set{"Knative Serving", parts, "serving", []string{
 		"knative.dev/serving/cmd/activator",
 		"knative.dev/serving/cmd/autoscaler",
 		"knative.dev/serving/cmd/controller",
 		"knative.dev/serving/cmd/queue",
 		"knative.dev/serving/cmd/webhook",
 	}}
-	eventingPrograms = set{"eventing", parts, "eventing", []string{
+	eventingPrograms = set{"Knative Eventing", parts, "eventing", []string{
 		"knative.dev/eventing/cmd/apiserver_receive_adapter",
 		"knative.dev/eventing/cmd/controller",
 		"knative.dev/eventing/cmd/mtping",
 		"knative.dev/eventing/cmd/webhook",
 	}}
-	brokerPrograms = set{"broker", parts, "eventing", []string{
+	brokerPrograms = set{"Knative's broker", parts, "eventing", []string{
 		"knative.dev/eventing/cmd/broker/filter",
 		"knative.dev/eventing/cmd/broker/ingress",
 		"knative.dev/eventing/cmd/in_memory/channel_controller",
 		"knative.dev/eventing/cmd/in_memory/channel_dispatcher",
 		"knative.dev/eventing/cmd/mtchannel_broker",
 	}}
-	ingressPrograms = set{"ingress", parts, "", []string{"github.com/traefik/traefik/v3/cmd/traefik", "./hello"}}
+	ingressPrograms = set{"Traefik", parts, "", []string{"github.com/traefik/traefik/v3/cmd/traefik", "./hello"}}
 )
 
-// Domain is what the host names of Knative's public services end with: NAME.NAMESPACE.Domain.
-const Domain = "knative.test"
+// How what runs on Knative is reached from the cluster's network.
+const (
+	// Ingress is the address of the public side, for HTTP/1.1, HTTP/2 and gRPC in cleartext.
+	Ingress = Node + ":30080"
+	// Domain is what the host names of Knative's public services end with: NAME.NAMESPACE.Domain.
+	Domain = "knative.test"
+)
 
 var (
 	gateway = release{
@@ -68,30 +73,13 @@ var (
 	}
 )
 
-// UpKnative brings up Knative Serving and Eventing, with Traefik as their ingress and that of the Gateway API, on a
-// cluster that runs; with the broker too, if it is asked for.
-func (c *Cluster) UpKnative(ctx context.Context, withBroker bool) error {
-	unlock, err := c.lock()
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	s, err := c.space()
-	if err != nil {
-		return err
-	}
+// upKnative brings up Knative and its ingress on Kubernetes that runs.
+func (c *Cluster) upKnative(ctx context.Context, s space, extent Extent) error {
 	programs := []set{ingressPrograms, servingPrograms, eventingPrograms}
 	releases := []release{serving, eventing}
-	if withBroker {
+	if extent >= Broker {
 		programs = append(programs, brokerPrograms)
 		releases = append(releases, broker)
-	}
-	for _, p := range append(programs, koProgram) {
-		if err := c.step(fmt.Sprintf("build %s (at first some minutes)", p.name), func() error {
-			return c.build(ctx, p)
-		}); err != nil {
-			return err
-		}
 	}
 	for _, p := range programs {
 		if err := c.step(fmt.Sprintf("load images of %s", p.name), func() error {

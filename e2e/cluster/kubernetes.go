@@ -11,85 +11,33 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 )
 
-// debian are the packages that the cluster takes from Debian, each with a file that is there if it is installed.
-var debian = map[string]string{
-	"containerd":                  "/usr/bin/containerd",
-	"runc":                        "/usr/sbin/runc",
-	"containernetworking-plugins": "/usr/lib/cni/bridge",
-	"iptables":                    "/usr/sbin/iptables",
-	"iproute2":                    "/usr/sbin/ip",
-}
+var kubernetesPrograms = set{name: "Kubernetes", module: parts, packages: []string{"./kubelite", "./coredns", "./pause"}}
 
-// components are Kubernetes' programs, all of them one binary that acts as what it is called.
+// components are the programs in kubelite.
 var components = []string{"etcd", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"}
 
-// UpKubernetes brings Kubernetes up, with DNS and nothing else, as far as it isn't up yet.
-func (c *Cluster) UpKubernetes(ctx context.Context) error {
-	unlock, err := c.lock()
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	var s space
-	steps := []struct {
+// upKubernetes brings Kubernetes up, with DNS and nothing else, as far as it isn't up yet.
+func (c *Cluster) upKubernetes(ctx context.Context) (s space, err error) {
+	for _, step := range []struct {
 		what string
 		do   func() error
 	}{
-		{"install Debian packages", func() error { return install(ctx) }},
-		{"build Kubernetes and CoreDNS (at first some ten minutes)", func() error { return c.buildKubernetes(ctx) }},
 		{"make namespaces", func() (err error) { s, err = c.makeSpace(ctx); return err }},
 		{"start the container runtime, etcd and the API server", func() error { return c.startStores(s) }},
 		{"load images", func() error { return c.loadFirst(ctx, s) }},
 		{"wait for the API server", func() error { return c.awaitAPI(ctx, s) }},
 		{"start controllers, scheduler, kubelet and proxy", func() error { return c.startNode(ctx, s) }},
 		{"wait for the node and DNS", func() error { return c.awaitNode(ctx, s) }},
-	}
-	for _, step := range steps {
+	} {
 		if err := c.step(step.what, step.do); err != nil {
-			return err
+			return space{}, err
 		}
 	}
-	return nil
-}
-
-// install installs the Debian packages that are missing.
-func install(ctx context.Context) error {
-	var missing []string
-	for name, file := range debian {
-		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-			missing = append(missing, name)
-		} else if err != nil {
-			return err
-		}
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	for _, args := range [][]string{{"update", "-qq"}, append([]string{"install", "-qq", "--yes", "--no-install-recommends"}, missing...)} {
-		cmd := exec.CommandContext(ctx, "apt-get", args...)
-		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		if said, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, said)
-		}
-	}
-	return nil
-}
-
-func (c *Cluster) buildKubernetes(ctx context.Context) error {
-	if err := c.build(ctx, set{name: "kubernetes", module: parts, packages: []string{"./kubelite", "./coredns", "./pause"}}); err != nil {
-		return err
-	}
-	for _, name := range components {
-		if err := os.Symlink("kubelite", c.file("bin/"+name)); err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-	}
-	return nil
+	return s, nil
 }
 
 // makeSpace returns the cluster's namespaces. It makes them if they aren't there, with all that is in them before

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // What of the machine can't be had in a namespace: kernel settings and cgroups. Both are put back when the cluster
@@ -70,7 +72,8 @@ func (c *Cluster) cgroup() string {
 	return "cluster-" + hex.EncodeToString(sum[:4])
 }
 
-// hierarchies returns the roots of the machine's cgroups: one for each controller in version 1, or one for all.
+// hierarchies returns the roots of the machine's cgroups: one for each controller in version 1, one for all in
+// version 2, and both where both are.
 func hierarchies() ([]string, error) {
 	table, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {
@@ -80,7 +83,7 @@ func hierarchies() ([]string, error) {
 	for line := range strings.Lines(string(table)) {
 		fields := strings.Fields(line)
 		const root = "/sys/fs/cgroup"
-		if fields[2] == "cgroup" && filepath.Dir(fields[1]) == root || fields[2] == "cgroup2" && fields[1] == root {
+		if strings.HasPrefix(fields[2], "cgroup") && (fields[1] == root || filepath.Dir(fields[1]) == root) {
 			roots = append(roots, fields[1])
 		}
 	}
@@ -98,8 +101,12 @@ func makeCgroup(name string) error {
 			return err
 		}
 		// Version 2 hands down controllers only where it is told to, level by level.
-		if control := filepath.Join(root, "cgroup.subtree_control"); exists(control) {
-			if err := os.WriteFile(control, []byte("+cpuset +cpu +io +memory +pids"), 0); err != nil {
+		controllers, err := os.ReadFile(filepath.Join(root, "cgroup.controllers"))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // as in version 1
+			return err
+		}
+		for _, controller := range strings.Fields(string(controllers)) {
+			if err := os.WriteFile(filepath.Join(root, "cgroup.subtree_control"), []byte("+"+controller), 0); err != nil {
 				return err
 			}
 		}
@@ -107,7 +114,8 @@ func makeCgroup(name string) error {
 	return nil
 }
 
-// removeCgroup removes a cgroup with all below it, in which no process may be any more.
+// removeCgroup removes a cgroup with all below it. No process in it may go on running; those that were killed just
+// now keep it for a moment longer than they seem to be there.
 func removeCgroup(name string) error {
 	roots, err := hierarchies()
 	if err != nil {
@@ -125,12 +133,22 @@ func removeCgroup(name string) error {
 			return err
 		}
 		for _, dir := range slices.Backward(dirs) { // the files in them go with them
-			if err := os.Remove(dir); err != nil {
+			if err := removeIdle(dir); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// removeIdle removes a directory as soon as it isn't busy.
+func removeIdle(dir string) error {
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		err := os.Remove(dir)
+		if !errors.Is(err, syscall.EBUSY) || time.Now().After(deadline) {
+			return err
+		}
+	}
 }
 
 func exists(file string) bool {

@@ -55,6 +55,12 @@ func (s space) inside(f func() error, kinds ...namespace) error {
 	go func() {
 		// Never unlocked, so that the thread ends with this goroutine and no other one runs in the namespaces.
 		runtime.LockOSThread()
+		if unix.Gettid() == os.Getpid() {
+			// The process's first thread would stay, and /proc/self with it. While it is held here, another is taken.
+			defer runtime.UnlockOSThread()
+			done <- s.inside(f, kinds...)
+			return
+		}
 		if err := s.enter(kinds...); err != nil {
 			done <- err
 			return

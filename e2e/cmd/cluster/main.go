@@ -45,35 +45,42 @@ func command() *cobra.Command {
 		}
 		return cluster.New(dir, source, os.Stdout)
 	}
-	root.AddCommand(up(open), down(open), status(open), execute(open), load(open), loadBakta(open), registry())
+	root.AddCommand(build(open), up(open), down(open), status(open), execute(open), load(open), loadBakta(open), registry())
 	return root
 }
 
 type opener func() (*cluster.Cluster, error)
 
 func up(open opener) *cobra.Command {
-	var only string
-	var broker bool
-	cmd := &cobra.Command{
-		Use:   "up",
-		Short: "Bring the cluster up, as far as it isn't",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if only != "" && only != "kubernetes" {
-				return fmt.Errorf("--only %s: only kubernetes can be brought up alone", only)
-			}
-			c, err := open()
-			if err != nil {
-				return err
-			}
-			if err := c.UpKubernetes(cmd.Context()); err != nil || only != "" {
-				return err
-			}
-			return c.UpKnative(cmd.Context(), broker)
-		},
+	return withExtent(&cobra.Command{Use: "up", Short: "Bring the cluster up, as far as it isn't"}, open, (*cluster.Cluster).Up)
+}
+
+func build(open opener) *cobra.Command {
+	return withExtent(&cobra.Command{Use: "build", Short: "Build the cluster's programs, as `up` does first"}, open, (*cluster.Cluster).Build)
+}
+
+// withExtent lets a command be told how much of a cluster it is about.
+func withExtent(cmd *cobra.Command, open opener, do func(*cluster.Cluster, context.Context, cluster.Extent) error) *cobra.Command {
+	only := cmd.Flags().String("only", "", "kubernetes: without Knative and Traefik")
+	broker := cmd.Flags().Bool("broker", false, "with Knative's broker and in-memory channels too")
+	cmd.MarkFlagsMutuallyExclusive("only", "broker")
+	cmd.Args = cobra.NoArgs
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		extent := cluster.Knative
+		switch {
+		case *broker:
+			extent = cluster.Broker
+		case *only == "kubernetes":
+			extent = cluster.Kubernetes
+		case *only != "":
+			return fmt.Errorf("--only %s: only kubernetes can be had alone", *only)
+		}
+		c, err := open()
+		if err != nil {
+			return err
+		}
+		return do(c, cmd.Context(), extent)
 	}
-	cmd.Flags().StringVar(&only, "only", "", "kubernetes: without Knative and Traefik")
-	cmd.Flags().BoolVar(&broker, "broker", false, "with Knative's broker and in-memory channels too")
 	return cmd
 }
 

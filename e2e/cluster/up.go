@@ -1,0 +1,102 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strings"
+)
+
+// Extent is how much a cluster has. Each has what the one before has.
+type Extent int
+
+const (
+	Kubernetes Extent = iota // with DNS
+	Knative                  // Serving and Eventing, Traefik as their ingress and that of the Gateway API, ko and a registry
+	Broker                   // Knative's broker with in-memory channels
+)
+
+// Build builds the programs of a cluster, as far as they aren't built.
+func (c *Cluster) Build(ctx context.Context, extent Extent) error {
+	unlock, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return c.buildAll(ctx, extent)
+}
+
+// Up brings the cluster up, as far as it isn't. What it has beyond the extent stays.
+func (c *Cluster) Up(ctx context.Context, extent Extent) error {
+	unlock, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := c.step("install Debian packages", func() error { return install(ctx) }); err != nil {
+		return err
+	}
+	if err := c.buildAll(ctx, extent); err != nil {
+		return err
+	}
+	s, err := c.upKubernetes(ctx)
+	if err != nil || extent < Knative {
+		return err
+	}
+	return c.upKnative(ctx, s, extent)
+}
+
+func (c *Cluster) buildAll(ctx context.Context, extent Extent) error {
+	programs := []set{kubernetesPrograms}
+	if extent >= Knative {
+		programs = append(programs, ingressPrograms, servingPrograms, eventingPrograms, koProgram)
+	}
+	if extent >= Broker {
+		programs = append(programs, brokerPrograms)
+	}
+	for _, p := range programs {
+		if err := c.step(fmt.Sprintf("build %s (the first time takes minutes)", p.name), func() error { return c.build(ctx, p) }); err != nil {
+			return err
+		}
+	}
+	// Kubernetes' programs are one binary that acts as what it is called.
+	for _, name := range components {
+		if err := os.Symlink("kubelite", c.file("bin/"+name)); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// debian are the packages that the cluster takes from Debian, each with a file that is there if it is installed.
+var debian = map[string]string{
+	"containerd":                  "/usr/bin/containerd",
+	"runc":                        "/usr/sbin/runc",
+	"containernetworking-plugins": "/usr/lib/cni/bridge",
+	"iptables":                    "/usr/sbin/iptables",
+	"iproute2":                    "/usr/sbin/ip",
+}
+
+// install installs the Debian packages that are missing.
+func install(ctx context.Context) error {
+	var missing []string
+	for name, file := range debian {
+		if !exists(file) {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	for _, args := range [][]string{{"update", "-qq"}, append([]string{"install", "-qq", "--yes", "--no-install-recommends"}, missing...)} {
+		cmd := exec.CommandContext(ctx, "apt-get", args...)
+		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+		if said, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, said)
+		}
+	}
+	return nil
+}
