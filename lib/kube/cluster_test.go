@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -54,7 +55,7 @@ func fromEnv(name, value string) string {
 
 // cluster is a namespace of a real cluster, with a bucket that its pods reach by way of a gate.
 type cluster struct {
-	*testing.T
+	testing.TB
 	config    *rest.Config
 	core      *coreclient.CoreV1Client
 	namespace string
@@ -63,7 +64,7 @@ type cluster struct {
 	options   Options
 }
 
-func newCluster(t *testing.T) *cluster {
+func newCluster(t testing.TB) *cluster {
 	t.Helper()
 	if os.Getenv("KUBECONFIG") == "" {
 		t.Fatal("KUBECONFIG names no cluster to test on")
@@ -84,7 +85,7 @@ func newCluster(t *testing.T) *cluster {
 	if err := files.Setup(t.Context()); err != nil {
 		t.Log(err) // the embedded store takes no CORS rules
 	}
-	c := &cluster{T: t, config: config, core: core, namespace: "test-" + strings.ToLower(rand.Text()[:10]), files: files}
+	c := &cluster{TB: t, config: config, core: core, namespace: "test-" + strings.ToLower(rand.Text()[:10]), files: files}
 	c.gate = newGate(t, strings.TrimPrefix(bucket.Endpoint, "http://"))
 	c.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: c.namespace, Labels: map[string]string{
 		// The strictest rules that Kubernetes has for pods: what they refuse is not made.
@@ -111,7 +112,7 @@ func (c *cluster) create(n *corev1.Namespace) {
 		c.Fatal(err)
 	}
 	c.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		// Finalizers would keep the namespace.
 		r := c.runner(c.options)
@@ -120,10 +121,13 @@ func (c *cluster) create(n *corev1.Namespace) {
 			c.Error(err)
 			return
 		}
+		var group errgroup.Group
+		group.SetLimit(20)
 		for i := range list.Items {
-			if err := r.discard(ctx, &list.Items[i]); err != nil {
-				c.Error(err)
-			}
+			group.Go(func() error { return r.discard(ctx, &list.Items[i]) })
+		}
+		if err := group.Wait(); err != nil {
+			c.Error(err)
 		}
 		if err := c.core.Namespaces().Delete(ctx, n.Name, metav1.DeleteOptions{}); err != nil {
 			c.Error(err)
@@ -255,7 +259,7 @@ type gate struct {
 	shut    atomic.Bool // connections are taken, and nothing comes of them
 }
 
-func newGate(t *testing.T, to string) *gate {
+func newGate(t testing.TB, to string) *gate {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

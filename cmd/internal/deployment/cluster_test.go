@@ -58,7 +58,7 @@ const genome = ">contig_1\nATGACGTACGTTAGCATCGATCGATCGACTAGCTAGCATCGATCAGCTACGAC
 
 // backend is a whole deployment: four processes, two stores, and a namespace of a cluster.
 type backend struct {
-	*testing.T
+	testing.TB
 	namespace string
 	jobs      batchclient.JobInterface
 	pods      coreclient.PodInterface
@@ -70,7 +70,7 @@ type backend struct {
 	bin       string
 }
 
-func newBackend(t *testing.T, more string) *backend {
+func newBackend(t testing.TB, more string) *backend {
 	t.Helper()
 	connection, err := kube.Connect(false)
 	if err != nil {
@@ -85,7 +85,7 @@ func newBackend(t *testing.T, more string) *backend {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &backend{T: t, namespace: "test-" + strings.ToLower(rand.Text()[:10]), urls: make(map[string]string), dir: t.TempDir(), bin: os.Getenv("E2E_BIN")}
+	b := &backend{TB: t, namespace: "test-" + strings.ToLower(rand.Text()[:10]), urls: make(map[string]string), dir: t.TempDir(), bin: os.Getenv("E2E_BIN")}
 	if b.bin == "" {
 		t.Fatal("E2E_BIN names no directory with the functions' programs")
 	}
@@ -117,15 +117,15 @@ func (b *backend) volume(core *coreclient.CoreV1Client) {
 	size := corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Mi")}
 	const class = "none"
 	database, err := os.MkdirTemp(os.Getenv("E2E_VOLUMES"), "bakta-database-")
-	must(b.T, err)
+	must(b.TB, err)
 	b.Cleanup(func() { os.RemoveAll(database) })
-	must(b.T, os.Chmod(database, 0o755), os.Mkdir(filepath.Join(database, "db-mock"), 0o755))
+	must(b.TB, os.Chmod(database, 0o755), os.Mkdir(filepath.Join(database, "db-mock"), 0o755))
 	volume := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: b.namespace}, Spec: corev1.PersistentVolumeSpec{
 		Capacity: size, AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadOnlyMany}, StorageClassName: class,
 		ClaimRef:               &corev1.ObjectReference{Namespace: b.namespace, Name: "bakta-database"},
 		PersistentVolumeSource: corev1.PersistentVolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: database}},
 	}}
-	must(b.T, err1(core.PersistentVolumes().Create(b.Context(), volume, metav1.CreateOptions{})))
+	must(b.TB, err1(core.PersistentVolumes().Create(b.Context(), volume, metav1.CreateOptions{})))
 	b.Cleanup(func() {
 		if err := core.PersistentVolumes().Delete(context.Background(), b.namespace, metav1.DeleteOptions{}); err != nil {
 			b.Error(err)
@@ -136,15 +136,15 @@ func (b *backend) volume(core *coreclient.CoreV1Client) {
 		AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadOnlyMany}, StorageClassName: &name, VolumeName: b.namespace,
 		Resources: corev1.VolumeResourceRequirements{Requests: size},
 	}}
-	must(b.T, err1(core.PersistentVolumeClaims(b.namespace).Create(b.Context(), claim, metav1.CreateOptions{})))
+	must(b.TB, err1(core.PersistentVolumeClaims(b.namespace).Create(b.Context(), claim, metav1.CreateOptions{})))
 }
 
 // start sets the deployment up and starts the functions, the source of events and the timer.
 func (b *backend) start(more string) {
 	b.Helper()
-	hint := freePort(b.T)
+	hint := freePort(b.TB)
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(b.bucket.Endpoint, "http://"))
-	must(b.T, err)
+	must(b.TB, err)
 	if !strings.Contains(more, "StagerContainer") {
 		more += "\nStagerContainer: " + stagerImage
 	}
@@ -162,7 +162,7 @@ BaktaDatabasePVCName: bakta-database
 `, b.bucket.Bucket, b.bucket.Region, hostAddress, port, b.bucket.Endpoint, b.database, hostAddress, hint, toolImage, b.namespace, more)
 	config := func(listen string) string {
 		path := filepath.Join(b.dir, "config-"+strings.TrimPrefix(listen, "127.0.0.1:")+".yaml")
-		write(b.T, path, common+"Listen: "+listen+"\n")
+		write(b.TB, path, common+"Listen: "+listen+"\n")
 		return path
 	}
 	setup := b.command("setup", config("127.0.0.1:0"))
@@ -197,10 +197,10 @@ func (b *backend) command(name, config string) *exec.Cmd {
 func (b *backend) serve(name string, cmd *exec.Cmd) {
 	b.Helper()
 	stderr, err := cmd.StderrPipe()
-	must(b.T, err, cmd.Start())
+	must(b.TB, err, cmd.Start())
 	logged := filepath.Join(b.dir, name+".log")
 	log, err := os.Create(logged)
-	must(b.T, err)
+	must(b.TB, err)
 	address := make(chan string, 1)
 	read := make(chan struct{})
 	go func() {
@@ -214,7 +214,7 @@ func (b *backend) serve(name string, cmd *exec.Cmd) {
 		}
 	}()
 	b.Cleanup(func() {
-		must(b.T, cmd.Process.Signal(syscall.SIGTERM))
+		must(b.TB, cmd.Process.Signal(syscall.SIGTERM))
 		<-read
 		if err := cmd.Wait(); err != nil {
 			b.Errorf("%s ended with %v", name, err)
@@ -230,7 +230,7 @@ func (b *backend) serve(name string, cmd *exec.Cmd) {
 	select {
 	case a := <-address:
 		_, port, err := net.SplitHostPort(a)
-		must(b.T, err)
+		must(b.TB, err)
 		b.urls[name] = "http://127.0.0.1:" + port
 	case <-read:
 		content, _ := os.ReadFile(logged)
@@ -295,15 +295,15 @@ func (b *backend) post(ctx context.Context, url, kind string, body []byte) {
 func (b *backend) call(function, method, path string, body any) (int, map[string]any) {
 	b.Helper()
 	content, err := json.Marshal(body)
-	must(b.T, err)
+	must(b.TB, err)
 	request, err := http.NewRequestWithContext(b.Context(), method, b.urls[function]+"/api/v1"+path, bytes.NewReader(content))
-	must(b.T, err)
+	must(b.TB, err)
 	request.Header.Set("Content-Type", "application/json")
 	response, err := http.DefaultClient.Do(request)
-	must(b.T, err)
+	must(b.TB, err)
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
-	must(b.T, err)
+	must(b.TB, err)
 	answer := map[string]any{}
 	if err := json.Unmarshal(text, &answer); err != nil {
 		answer["text"] = string(text)
@@ -327,9 +327,9 @@ func (b *backend) create() ref {
 	auth := made["job"].(map[string]any)
 	r := ref{ID: auth["jobID"].(string), Secret: auth["secret"].(string)}
 	request, err := http.NewRequestWithContext(b.Context(), http.MethodPut, made["uploadLinkFasta"].(string), strings.NewReader(genome))
-	must(b.T, err)
+	must(b.TB, err)
 	response, err := http.DefaultClient.Do(request)
-	must(b.T, err)
+	must(b.TB, err)
 	response.Body.Close()
 	if response.StatusCode != http.StatusOK {
 		b.Fatalf("upload: %s", response.Status)
@@ -375,9 +375,9 @@ func (b *backend) end(r ref) (status, reason string) {
 	for _, key := range []string{"JSON", "GFF3", "TSV"} {
 		link, _ := files[key].(string)
 		request, err := http.NewRequestWithContext(b.Context(), http.MethodGet, link, nil)
-		must(b.T, err)
+		must(b.TB, err)
 		response, err := http.DefaultClient.Do(request)
-		must(b.T, err)
+		must(b.TB, err)
 		content, err := io.ReadAll(response.Body)
 		response.Body.Close()
 		if err != nil || response.StatusCode != http.StatusOK || len(content) == 0 {
@@ -411,7 +411,7 @@ func (b *backend) pod(r ref) corev1.Pod {
 	var pod corev1.Pod
 	b.wait("a running stage", func() bool {
 		list, err := b.pods.List(b.Context(), metav1.ListOptions{LabelSelector: "bakta.computational.bio/job=" + r.ID})
-		must(b.T, err)
+		must(b.TB, err)
 		for _, p := range list.Items {
 			for _, s := range p.Status.InitContainerStatuses {
 				if s.Name == "bakta" && s.State.Running != nil {
@@ -439,7 +439,7 @@ func (b *backend) unfinalize(ctx context.Context) {
 	}
 }
 
-func freePort(t *testing.T) string {
+func freePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
@@ -481,25 +481,25 @@ func TestClusterJobs(t *testing.T) {
 		"out of time":             {strain: "fail-hang", status: "ERROR", reason: []string{"longer than the 40s"}, log: "Bakta Command: "},
 		"leaves no result":        {strain: "fail-partial", status: "ERROR", reason: []string{"json"}, log: "Annotation successfully finished"},
 		"its pod is killed": {strain: "slow", status: "SUCCESSFUL", during: func(b *backend, r ref) {
-			must(b.T, b.pods.Delete(b.Context(), b.pod(r).Name, metav1.DeleteOptions{}))
+			must(b.TB, b.pods.Delete(b.Context(), b.pod(r).Name, metav1.DeleteOptions{}))
 		}},
 		"its machine is drained": {strain: "slow", status: "SUCCESSFUL", during: func(b *backend, r ref) {
 			p := b.pod(r)
-			must(b.T, b.pods.EvictV1(b.Context(), &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: p.Name, Namespace: b.namespace}}))
+			must(b.TB, b.pods.EvictV1(b.Context(), &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: p.Name, Namespace: b.namespace}}))
 		}},
 		"its Job is deleted": {strain: "slow", status: "SUCCESSFUL", during: func(b *backend, r ref) {
 			b.pod(r)
-			must(b.T, b.jobs.Delete(b.Context(), job.ObjectName(r.ID, 1), metav1.DeleteOptions{}))
+			must(b.TB, b.jobs.Delete(b.Context(), job.ObjectName(r.ID, 1), metav1.DeleteOptions{}))
 		}},
 		"its Job is deleted with its pod": {strain: "slow", status: "SUCCESSFUL", during: func(b *backend, r ref) {
 			b.pod(r)
 			how := metav1.DeletePropagationForeground
-			must(b.T, b.jobs.Delete(b.Context(), job.ObjectName(r.ID, 1), metav1.DeleteOptions{PropagationPolicy: &how}))
+			must(b.TB, b.jobs.Delete(b.Context(), job.ObjectName(r.ID, 1), metav1.DeleteOptions{PropagationPolicy: &how}))
 		}},
 		"its Job is torn away": {strain: "slow", status: "SUCCESSFUL", during: func(b *backend, r ref) {
 			b.pod(r)
 			name := job.ObjectName(r.ID, 1)
-			must(b.T, b.jobs.Delete(b.Context(), name, metav1.DeleteOptions{}),
+			must(b.TB, b.jobs.Delete(b.Context(), name, metav1.DeleteOptions{}),
 				err1(b.jobs.Patch(b.Context(), name, "application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})))
 		}},
 	}
@@ -508,7 +508,7 @@ func TestClusterJobs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := *b
-			b.T = t
+			b.TB = t
 			r := b.startJob(row.strain)
 			if row.during != nil {
 				row.during(&b, r)
