@@ -17,7 +17,8 @@ type Jobs interface {
 	Get(ctx context.Context, id string) (job.Job, error)
 	// Delete moves any state to deleting. It reports false for a job that is deleting already, or gone.
 	Delete(ctx context.Context, id string, at time.Time) (bool, error)
-	// Due returns jobs whose time of the next look has come, the oldest first, at most limit.
+	// Due returns jobs whose time of the next look has come, the oldest first, at most limit. They may lack results
+	// and logs.
 	Due(ctx context.Context, now time.Time, limit int) ([]job.Job, error)
 	// Postpone moves the time of the next look, if the job is still due at the time named.
 	Postpone(ctx context.Context, id string, was, due time.Time) error

@@ -245,8 +245,7 @@ func list(t *testing.T, s Store) {
 		ids = append(ids, j.ID)
 		want[j.ID] = job.Job{
 			ID: j.ID, SecretHash: j.SecretHash, Name: j.Name, Workflow: j.Workflow, State: j.State,
-			Created: j.Created, Started: j.Started, Updated: j.Updated, Expires: j.Expires,
-			Stages: j.Stages, Failure: j.Failure,
+			Created: j.Created, Started: j.Started, Updated: j.Updated,
 		}
 	}
 	insert(t, s, sample(job.Running)) // nobody asks for this one
@@ -298,7 +297,9 @@ func due(t *testing.T, s Store) {
 		var got []string
 		for _, j := range jobs {
 			got = append(got, j.ID)
-			same(t, j, get(t, s, j.ID))
+			whole := get(t, s, j.ID)
+			whole.Results, whole.Logs = nil, nil
+			same(t, j, whole)
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("due at %s, at most %d: %v, want %v", now.Format(time.TimeOnly), limit, got, want)
