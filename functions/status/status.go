@@ -80,35 +80,40 @@ func (f *Function) List(ctx context.Context, refs []Ref) ([]Found, error) {
 	if len(refs) > f.MaxList {
 		return nil, job.Errorf(job.Invalid, "jobs: %d entries are too many, at most %d may be asked for at once", len(refs), f.MaxList)
 	}
+	parsed := make([]string, len(refs)) // "" for what is no id
 	ids := make([]string, 0, len(refs))
-	asked := make(map[string]bool, len(refs))
-	for _, r := range refs {
-		if id, err := job.ParseID(r.ID); err == nil && !asked[id] {
-			asked[id] = true
+	where := make(map[string]int, len(refs)) // of each id among those found; -1 while it is not
+	for k, r := range refs {
+		id, err := job.ParseID(r.ID)
+		if err != nil {
+			continue
+		}
+		parsed[k] = id
+		if _, asked := where[id]; !asked {
+			where[id] = -1
 			ids = append(ids, id)
 		}
 	}
-	jobs := make(map[string]job.Job, len(ids))
+	var found []job.Job
 	if len(ids) > 0 {
-		found, err := f.Jobs.GetMany(ctx, ids)
-		if err != nil {
+		var err error
+		if found, err = f.Jobs.GetMany(ctx, ids); err != nil {
 			return nil, err
 		}
-		for _, j := range found {
-			jobs[j.ID] = j
-		}
 	}
-	list := make([]Found, 0, len(refs))
-	for _, r := range refs {
-		entry := Found{Ref: r}
-		id, err := job.ParseID(r.ID)
-		j, ok := jobs[id]
-		if err != nil || !ok {
+	for i := range found {
+		where[found[i].ID] = i
+	}
+	list := make([]Found, len(refs))
+	for k, r := range refs {
+		entry := &list[k]
+		entry.Ref = r
+		i, asked := where[parsed[k]]
+		if !asked || i < 0 {
 			entry.Err = job.Errorf(job.NotFound, "there is no such job")
-		} else if entry.Err = j.Authorise(r.Secret); entry.Err == nil {
-			entry.Job = j
+		} else if entry.Err = found[i].Authorise(r.Secret); entry.Err == nil {
+			entry.Job = found[i]
 		}
-		list = append(list, entry)
 	}
 	return list, nil
 }

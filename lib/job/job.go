@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+	"strings"
 	"time"
 )
 
@@ -111,7 +112,8 @@ func HashSecret(secret string) []byte {
 
 // Opens reports whether the secret is this job's, in constant time.
 func (j Job) Opens(secret string) bool {
-	return subtle.ConstantTimeCompare(j.SecretHash, HashSecret(secret)) == 1
+	h := sha256.Sum256([]byte(secret))
+	return subtle.ConstantTimeCompare(j.SecretHash, h[:]) == 1
 }
 
 // Input returns the pinned input of that kind.
@@ -130,20 +132,17 @@ func (j Job) Input(kind string) (Input, bool) {
 // returns the form under which jobs are stored, or an Invalid error.
 func ParseID(s string) (string, error) {
 	if len(s) == 36 {
-		id := []byte(s)
 		ok := true
-		for i, c := range id {
-			switch {
-			case i == 8 || i == 13 || i == 18 || i == 23:
+		for i := range len(s) {
+			switch c := s[i]; i {
+			case 8, 13, 18, 23:
 				ok = ok && c == '-'
-			case c >= 'A' && c <= 'F':
-				id[i] = c + 'a' - 'A'
 			default:
-				ok = ok && (c >= '0' && c <= '9' || c >= 'a' && c <= 'f')
+				ok = ok && (c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F')
 			}
 		}
 		if ok {
-			return string(id), nil
+			return strings.ToLower(s), nil
 		}
 	}
 	return "", Errorf(Invalid, "this is not the id of a job: it has to look like 123e4567-e89b-42d3-a456-426614174000")
