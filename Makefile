@@ -63,8 +63,8 @@ generate-check:
 	cd tools && go run ./generate -check
 
 .PHONY: bench
-bench: ## measure the backend against its floor, as ratios
-	go run ./internal/teststores/cmd/with-stores local/bench.sh
+bench: ## measure the backend against its floor, as ratios (BENCH=-quick for a short run)
+	go run ./internal/teststores/cmd/with-stores go run ./internal/bench $(BENCH)
 
 .PHONY: clean
 clean: ## remove what was built and fetched

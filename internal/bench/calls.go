@@ -1,0 +1,543 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
+)
+
+// figure is something that is measured: a call of the API, or of the store by the sweep.
+type figure struct {
+	name    string
+	needs   string // what its floor is made of, beside an empty call
+	batches int    // it is measured that many times a batch
+	batch   int
+	open    func(s *site, ctx context.Context, batch int) (step, error)
+}
+
+// step is a call and its floor on one site.
+type step struct {
+	renew func(context.Context) error      // makes what a batch uses up; not measured; may be nil
+	call  func(context.Context, int) error // the k-th of a batch
+	floor func(context.Context, int) error
+	close func(context.Context) error // removes what came; may be nil
+}
+
+func figures() []figure {
+	return []figure{
+		{"Version", "nothing", 40, 50, (*site).versionStep},
+		{"InitJob", "insert, 3 links", 20, 25, (*site).initStep},
+		{"StartJob, a genome alone", "find, GET, 2 updates", 20, 20, (*site).startGenomeStep},
+		{"StartJob, as the web UI does", "find, 3 GETs, 2 updates", 20, 20, (*site).startThreeStep},
+		{"JobsStatus of 1 job", "find", 40, 50, (*site).listOneStep},
+		{"JobsStatus of 100 jobs", "find", 40, 25, (*site).listManyStep},
+		{"JobResult", "find, 14 links", 30, 50, (*site).resultStep},
+		{"Logs of an ended job", "find, GET", 30, 50, (*site).logsStep},
+		{"UpdateStatus, ended before", "find", 40, 50, (*site).updateEndedStep},
+		{"UpdateStatus, still running", "find, GET, update", 20, 25, (*site).updateRunningStep},
+		{"UpdateStatus, ended now", "find, GET, list, 2 updates", 10, 20, (*site).updateEndsStep},
+		{"Delete", "find, 2 updates, 2 lists, delete", 10, 20, (*site).deleteStep},
+		{"the sweep's query, 100 due", "find", 40, 25, (*site).due100Step},
+		{"the sweep's query, none due", "find", 40, 50, (*site).due0Step},
+	}
+}
+
+func auth(j identity) *pb.JobAuth { return &pb.JobAuth{JobID: j.id, Secret: j.secret} }
+
+// some returns stored jobs in that state, drawn evenly from all.
+func (s *site) some(state string, count int) []identity {
+	var jobs []identity
+	for len(jobs) < count {
+		if n := rand.IntN(s.count); stateOf(n) == state {
+			jobs = append(jobs, s.numbers.job(n))
+		}
+	}
+	return jobs
+}
+
+func (s *site) versionStep(context.Context, int) (step, error) {
+	return step{
+		call: func(ctx context.Context, _ int) error {
+			_, err := s.api.Version(ctx, &pb.Empty{})
+			return err
+		},
+		floor: func(ctx context.Context, _ int) error { return s.ping(ctx) },
+	}, nil
+}
+
+func (s *site) initStep(_ context.Context, batch int) (step, error) {
+	var made []string
+	var floors fresh
+	return step{
+		renew: func(context.Context) error {
+			floors = s.reserve(batch)
+			for _, j := range floors.jobs {
+				made = append(made, j.id)
+			}
+			return nil
+		},
+		call: func(ctx context.Context, _ int) error {
+			r, err := s.api.InitJob(ctx, &pb.InitJobRequest{Name: "a genome of an isolate"})
+			made = append(made, r.GetJob().GetJobID())
+			return err
+		},
+		floor: func(ctx context.Context, k int) error {
+			if err := s.ping(ctx); err != nil {
+				return err
+			}
+			for _, kind := range []string{workflow.GenomeFASTA, workflow.ProdigalTrainingFile, workflow.RepliconsTable} {
+				if err := s.signPut(ctx, job.UploadKey(floors.jobs[k].id, kind)); err != nil {
+					return err
+				}
+			}
+			_, err := s.jobs.InsertOne(ctx, s.document(floors, k, created))
+			return err
+		},
+		close: func(ctx context.Context) error { return s.removeIDs(ctx, made) },
+	}, nil
+}
+
+func (s *site) startGenomeStep(ctx context.Context, batch int) (step, error) {
+	no := false
+	config := &pb.JobConfig{Genus: "Escherichia", HasReplicons: &no, HasProdigal: &no}
+	return s.startStep(ctx, batch, config, map[string]string{workflow.GenomeFASTA: genome()})
+}
+
+// startThreeStep starts as the web UI does: it uploads empty files in place of none, and promises a table.
+func (s *site) startThreeStep(ctx context.Context, batch int) (step, error) {
+	yes := true
+	config := &pb.JobConfig{Genus: "Escherichia", HasReplicons: &yes}
+	uploads := map[string]string{workflow.GenomeFASTA: genome(), workflow.ProdigalTrainingFile: "", workflow.RepliconsTable: ""}
+	return s.startStep(ctx, batch, config, uploads)
+}
+
+func (s *site) startStep(ctx context.Context, batch int, config *pb.JobConfig, uploads map[string]string) (step, error) {
+	calls, floors := s.reserve(batch), s.reserve(batch)
+	var objects []object
+	for _, j := range append(calls.jobs, floors.jobs...) {
+		for kind, content := range uploads {
+			objects = append(objects, object{job.UploadKey(j.id, kind), content})
+		}
+	}
+	if _, err := s.upload(ctx, objects); err != nil {
+		return step{}, err
+	}
+	encoded, err := workflow.EncodeConfig(workflow.Config{Genus: "Escherichia"}.Normalise())
+	if err != nil {
+		return step{}, err
+	}
+	return step{
+		renew: func(ctx context.Context) error {
+			if err := s.put(ctx, calls, created); err != nil {
+				return err
+			}
+			return s.put(ctx, floors, created)
+		},
+		call: func(ctx context.Context, k int) error {
+			_, err := s.api.StartJob(ctx, &pb.StartJobRequest{Job: auth(calls.jobs[k]), Config: config})
+			return err
+		},
+		floor: func(ctx context.Context, k int) error {
+			id := floors.jobs[k].id
+			if err := s.ping(ctx); err != nil {
+				return err
+			}
+			if err := s.find(ctx, id); err != nil {
+				return err
+			}
+			for kind := range uploads {
+				// An empty object has no first byte to ask for.
+				var most int64
+				if uploads[kind] != "" {
+					most = 64 << 10
+				}
+				if err := s.get(ctx, job.UploadKey(id, kind), "", most); err != nil {
+					return err
+				}
+			}
+			now := time.Now()
+			err := s.update(ctx, id, bson.D{{Key: "state", Value: submitted}, {Key: "start", Value: bson.D{{Key: "config", Value: string(encoded)}}},
+				{Key: "run", Value: 1}, {Key: "started", Value: now}, {Key: "updated", Value: now}, {Key: "due", Value: now}, {Key: "expires", Value: now}})
+			if err != nil {
+				return err
+			}
+			return s.update(ctx, id, bson.D{{Key: "launched", Value: job.ObjectName(id, 1)}, {Key: "due", Value: now.Add(look)}})
+		},
+		close: func(ctx context.Context) error {
+			if err := s.remove(ctx, calls); err != nil {
+				return err
+			}
+			return s.remove(ctx, floors)
+		},
+	}, nil
+}
+
+func (s *site) listOneStep(ctx context.Context, batch int) (step, error) { return s.listStep(batch, 1) }
+
+func (s *site) listManyStep(ctx context.Context, batch int) (step, error) {
+	return s.listStep(batch, 100)
+}
+
+func (s *site) listStep(batch, length int) (step, error) {
+	var lists [][]identity
+	return step{
+		renew: func(context.Context) error {
+			lists = nil
+			for range batch {
+				lists = append(lists, distinct(s.some(succeeded, 2*length), length))
+			}
+			return nil
+		},
+		call: func(ctx context.Context, k int) error {
+			request := &pb.JobStatusRequestList{}
+			for _, j := range lists[k] {
+				request.Jobs = append(request.Jobs, auth(j))
+			}
+			r, err := s.api.JobsStatus(ctx, request)
+			if err == nil && len(r.GetJobs()) != length {
+				err = fmt.Errorf("%d jobs are listed, not %d", len(r.GetJobs()), length)
+			}
+			return err
+		},
+		floor: func(ctx context.Context, k int) error {
+			if err := s.ping(ctx); err != nil {
+				return err
+			}
+			var ids []string
+			for _, j := range lists[k] {
+				ids = append(ids, j.id)
+			}
+			shown := bson.D{{Key: "secretHash", Value: 1}, {Key: "name", Value: 1}, {Key: "state", Value: 1},
+				{Key: "created", Value: 1}, {Key: "started", Value: 1}, {Key: "updated", Value: 1}}
+			return findMany[listed](ctx, s, length, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}},
+				options.Find().SetProjection(shown).SetBatchSize(int32(length+1)))
+		},
+	}, nil
+}
+
+// listed is what a list shows of a job, and what says whose it is.
+type listed struct {
+	ID         string    `bson:"_id"`
+	SecretHash []byte    `bson:"secretHash"`
+	Name       string    `bson:"name"`
+	State      string    `bson:"state"`
+	Created    time.Time `bson:"created"`
+	Started    time.Time `bson:"started"`
+	Updated    time.Time `bson:"updated"`
+}
+
+// distinct returns the first so many of the jobs, none twice.
+func distinct(jobs []identity, count int) []identity {
+	seen := make(map[string]bool)
+	var out []identity
+	for _, j := range jobs {
+		if !seen[j.id] && len(out) < count {
+			seen[j.id] = true
+			out = append(out, j)
+		}
+	}
+	return out
+}
+
+func (s *site) resultStep(_ context.Context, batch int) (step, error) {
+	var jobs []identity
+	return step{
+		renew: func(context.Context) error { jobs = s.some(succeeded, batch); return nil },
+		call: func(ctx context.Context, k int) error {
+			_, err := s.api.JobResult(ctx, auth(jobs[k]))
+			return err
+		},
+		floor: func(ctx context.Context, k int) error {
+			if err := s.ping(ctx); err != nil {
+				return err
+			}
+			if err := s.find(ctx, jobs[k].id); err != nil {
+				return err
+			}
+			for _, f := range resultFiles(jobs[k], "") {
+				if err := s.signGet(ctx, f.Key); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}, nil
+}
+
+func (s *site) logsStep(ctx context.Context, batch int) (step, error) {
+	jobs := s.some(succeeded, batch)
+	var logs []object
+	for _, j := range jobs {
+		logs = append(logs, object{logKey(j), logText})
+	}
+	etags, err := s.upload(ctx, logs)
+	if err != nil {
+		return step{}, err
+	}
+	for k, j := range jobs {
+		if err := s.update(ctx, j.id, bson.D{{Key: "logs.0.etag", Value: etags[k]}}); err != nil {
+			return step{}, err
+		}
+	}
+	return step{
+		call: func(ctx context.Context, k int) error {
+			r, err := s.api.Logs(ctx, &pb.LogsRequest{JobID: jobs[k].id, Secret: jobs[k].secret})
+			if err == nil && len(r.GetData()) < len(logText) {
+				err = fmt.Errorf("the log has %d bytes, not %d", len(r.GetData()), len(logText))
+			}
+			return err
+		},
+		floor: func(ctx context.Context, k int) error {
+			if err := s.ping(ctx); err != nil {
+				return err
+			}
+			if err := s.find(ctx, jobs[k].id); err != nil {
+				return err
+			}
+			return s.get(ctx, logs[k].key, etags[k], 0)
+		},
+	}, nil
+}
+
+func (s *site) updateCall(ctx context.Context, id string) error {
+	_, err := s.updates.UpdateStatus(ctx, &pb.UpdateStatusRequest{JobID: id})
+	return err
+}
+
+func (s *site) updateEndedStep(_ context.Context, batch int) (step, error) {
+	var jobs []identity
+	return step{
+		renew: func(context.Context) error { jobs = s.some(succeeded, batch); return nil },
+		call:  func(ctx context.Context, k int) error { return s.updateCall(ctx, jobs[k].id) },
+		floor: func(ctx context.Context, k int) error {
+			if err := s.ping(ctx); err != nil {
+				return err
+			}
+			return s.find(ctx, jobs[k].id)
+		},
+	}, nil
+}
+
+func (s *site) updateRunningStep(ctx context.Context, batch int) (step, error) {
+	jobs := s.reserve(batch)
+	if err := s.put(ctx, jobs, running); err != nil {
+		return step{}, err
+	}
+	return step{
+		call: func(ctx context.Context, k int) error { return s.updateCall(ctx, jobs.jobs[k].id) },
+		floor: func(ctx context.Context, k int) error {
+			id := jobs.jobs[k].id
+			if err := s.ping(ctx); err != nil {
+				return err
+			}
+			if err := s.find(ctx, id); err != nil {
+				return err
+			}
+			if err := s.miss(ctx, job.ManifestKey(id, 1)); err != nil {
+				return err
+			}
+			now := time.Now()
+			return s.update(ctx, id, bson.D{{Key: "updated", Value: now}, {Key: "due", Value: now.Add(look)}})
+		},
+		close: func(ctx context.Context) error { return s.remove(ctx, jobs) },
+	}, nil
+}
+
+// outcome stores what a successful run leaves behind, without the manifest, and returns that.
+func (s *site) outcome(ctx context.Context, jobs []identity) ([]stage.Manifest, error) {
+	var objects []object
+	var manifests []stage.Manifest
+	for _, j := range jobs {
+		m := stage.Manifest{Version: stage.ManifestVersion, Job: j.id, Run: 1, Outcome: stage.Succeeded,
+			Stages: []stage.Result{{Name: workflow.Bakta, Status: job.StageSucceeded, Started: time.Now(), Ended: time.Now()}},
+			Files:  resultFiles(j, ""),
+			Logs:   []job.File{{Name: workflow.Bakta, Key: logKey(j), Size: int64(len(logText))}},
+		}
+		for _, f := range m.Files {
+			objects = append(objects, object{f.Key, resultText})
+		}
+		objects = append(objects, object{m.Logs[0].Key, logText})
+		manifests = append(manifests, m)
+	}
+	etags, err := s.upload(ctx, objects)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range manifests {
+		for i := range m.Files {
+			m.Files[i].ETag, etags = etags[0], etags[1:]
+		}
+		m.Logs[0].ETag, etags = etags[0], etags[1:]
+	}
+	return manifests, nil
+}
+
+func (s *site) updateEndsStep(ctx context.Context, batch int) (step, error) {
+	calls, floors := s.reserve(batch), s.reserve(batch)
+	manifests, err := s.outcome(ctx, append(calls.jobs, floors.jobs...))
+	if err != nil {
+		return step{}, err
+	}
+	var objects []object
+	for _, m := range manifests {
+		content, err := json.Marshal(m)
+		if err != nil {
+			return step{}, err
+		}
+		objects = append(objects, object{job.ManifestKey(m.Job, 1), string(content)})
+	}
+	if _, err := s.upload(ctx, objects); err != nil {
+		return step{}, err
+	}
+	return step{
+		renew: func(ctx context.Context) error {
+			if err := s.put(ctx, calls, running); err != nil {
+				return err
+			}
+			return s.put(ctx, floors, running)
+		},
+		call: func(ctx context.Context, k int) error { return s.updateCall(ctx, calls.jobs[k].id) },
+		floor: func(ctx context.Context, k int) error {
+			id := floors.jobs[k].id
+			if err := s.ping(ctx); err != nil {
+				return err
+			}
+			if err := s.find(ctx, id); err != nil {
+				return err
+			}
+			if err := s.get(ctx, job.ManifestKey(id, 1), "", 0); err != nil {
+				return err
+			}
+			if _, err := s.list(ctx, job.RunPrefix(id, 1)); err != nil {
+				return err
+			}
+			now, m := time.Now(), manifests[batch+k]
+			err := s.update(ctx, id, bson.D{{Key: "state", Value: succeeded}, {Key: "results", Value: m.Files}, {Key: "logs", Value: m.Logs},
+				{Key: "updated", Value: now}, {Key: "due", Value: now}, {Key: "expires", Value: now}})
+			if err != nil {
+				return err
+			}
+			return s.update(ctx, id, bson.D{{Key: "due", Value: now.Add(keep)}})
+		},
+		close: func(ctx context.Context) error {
+			if err := s.remove(ctx, calls); err != nil {
+				return err
+			}
+			return s.remove(ctx, floors)
+		},
+	}, nil
+}
+
+func (s *site) deleteStep(_ context.Context, batch int) (step, error) {
+	calls, floors := s.reserve(batch), s.reserve(batch)
+	return step{
+		renew: func(ctx context.Context) error {
+			if err := s.put(ctx, calls, succeeded); err != nil {
+				return err
+			}
+			if err := s.put(ctx, floors, succeeded); err != nil {
+				return err
+			}
+			_, err := s.outcome(ctx, append(calls.jobs, floors.jobs...))
+			return err
+		},
+		call: func(ctx context.Context, k int) error {
+			_, err := s.api.Delete(ctx, auth(calls.jobs[k]))
+			return err
+		},
+		floor: func(ctx context.Context, k int) error {
+			id := floors.jobs[k].id
+			if err := s.ping(ctx); err != nil {
+				return err
+			}
+			if err := s.find(ctx, id); err != nil {
+				return err
+			}
+			now := time.Now()
+			err := s.update(ctx, id, bson.D{{Key: "state", Value: "deleting"}, {Key: "name", Value: ""}, {Key: "results", Value: nil},
+				{Key: "logs", Value: nil}, {Key: "updated", Value: now}, {Key: "due", Value: now}})
+			if err != nil {
+				return err
+			}
+			if err := s.wipe(ctx, job.Prefix(id)); err != nil {
+				return err
+			}
+			return s.update(ctx, id, bson.D{{Key: "due", Value: now.Add(linkTTL)}})
+		},
+		close: func(ctx context.Context) error {
+			if err := s.remove(ctx, calls); err != nil {
+				return err
+			}
+			return s.remove(ctx, floors)
+		},
+	}, nil
+}
+
+// due is what a sweep needs to know of a job.
+type due struct {
+	ID       string    `bson:"_id"`
+	Workflow string    `bson:"workflow"`
+	State    string    `bson:"state"`
+	Created  time.Time `bson:"created"`
+	Updated  time.Time `bson:"updated"`
+	Expires  time.Time `bson:"expires"`
+	Due      time.Time `bson:"due"`
+	Run      int       `bson:"run"`
+	Launched string    `bson:"launched"`
+	Start    struct {
+		Config string `bson:"config"`
+		Inputs []struct {
+			Kind string `bson:"kind"`
+			Size int64  `bson:"size"`
+			ETag string `bson:"etag"`
+			Name string `bson:"name"`
+		} `bson:"inputs"`
+	} `bson:"start"`
+	Stages []struct {
+		Name   string `bson:"name"`
+		Status string `bson:"status"`
+	} `bson:"stages"`
+}
+
+func (s *site) due100Step(ctx context.Context, _ int) (step, error) { return s.dueStep(ctx, 100) }
+
+func (s *site) due0Step(ctx context.Context, _ int) (step, error) { return s.dueStep(ctx, 0) }
+
+// dueStep reads the jobs that are due, without an empty call: the sweep reads them by itself.
+func (s *site) dueStep(ctx context.Context, count int) (step, error) {
+	jobs := s.reserve(count)
+	now := time.Now()
+	var documents []any
+	for _, n := range jobs.numbers {
+		documents = append(documents, s.templates[succeeded].of(s.numbers, n, dates{created: now.Add(-keep), due: now.Add(-time.Minute)}))
+	}
+	if count > 0 {
+		if _, err := s.jobs.InsertMany(ctx, documents); err != nil {
+			return step{}, err
+		}
+	}
+	return step{
+		call: func(ctx context.Context, _ int) error {
+			due, err := s.store.Due(ctx, now, 100)
+			if err == nil && len(due) != count {
+				err = fmt.Errorf("%d jobs are due, not %d", len(due), count)
+			}
+			return err
+		},
+		floor: func(ctx context.Context, _ int) error {
+			return findMany[due](ctx, s, count, bson.D{{Key: "due", Value: bson.D{{Key: "$lte", Value: now}}}},
+				options.Find().SetProjection(bson.D{{Key: "results", Value: 0}, {Key: "logs", Value: 0}}).SetSort(bson.D{{Key: "due", Value: 1}}).SetLimit(100))
+		},
+		close: func(ctx context.Context) error { return s.remove(ctx, jobs) },
+	}, nil
+}

@@ -1,0 +1,159 @@
+// Command bench measures the backend on real stores, as ratios: each call of the API against the raw operations of
+// the stores that it needs, with few stored jobs and with many, and how soon the functions' programs are ready.
+//
+// What is compared is measured in turns in the same run, so the ratios hold on a machine that does other things,
+// too; the times do not.
+//
+//	go run ./internal/teststores/cmd/with-stores go run ./internal/bench [-quick] [-only TEXT]
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/pprof"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := realMain(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func realMain(ctx context.Context) (err error) {
+	var (
+		few     = flag.Int("few", 1000, "number of stored jobs on one site")
+		many    = flag.Int("many", 1_000_000, "number of stored jobs on the other")
+		times   = flag.Float64("times", 1, "measure that many times as often as usual")
+		quick   = flag.Bool("quick", false, "measure in a minute or two: -many 50000 -times 0.25")
+		only    = flag.String("only", "", "measure only what has this in its name; \"ready\" is the programs' start")
+		strict  = flag.Bool("strict", false, "end with an error if a target is missed")
+		profile = flag.String("cpuprofile", "", "write a profile of the measurement to this file")
+	)
+	flag.Parse()
+	if *quick {
+		*many, *times = 50_000, 0.25
+	}
+	r := newReport(os.Stdout)
+	if err := measureCalls(ctx, r, *few, *many, *times, *only, *profile); err != nil {
+		return err
+	}
+	if strings.Contains("ready", *only) {
+		say("starting the functions' programs")
+		hello, all, err := starts(ctx, max(5, int(40**times)))
+		if err != nil {
+			return err
+		}
+		if err := r.starts(hello, all); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("\nTargets missed: %d. To measure again: make bench, or make bench BENCH=\"-quick\", BENCH=\"-only StartJob\"; on other stores: %s\n",
+		r.missed, "MONGODB_URI=... TEST_S3_ENDPOINT=... make bench")
+	if *strict && r.missed > 0 {
+		return fmt.Errorf("%d targets are missed", r.missed)
+	}
+	return nil
+}
+
+func measureCalls(ctx context.Context, r *report, few, many int, times float64, only, profile string) (err error) {
+	var chosen []figure
+	for _, f := range figures() {
+		if strings.Contains(strings.ToLower(f.name), strings.ToLower(only)) {
+			f.batches = max(1, int(float64(f.batches)*times))
+			chosen = append(chosen, f)
+		}
+	}
+	if len(chosen) == 0 {
+		return nil
+	}
+	e, err := fromEnvironment()
+	if err != nil {
+		return err
+	}
+	w, err := newWorld(ctx, e)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close(ctx)) }()
+	var sites []*site
+	for _, count := range []int{few, many} {
+		s, err := w.newSite(ctx, grouped(count), count)
+		if err != nil {
+			return err
+		}
+		if err := stock(ctx, s); err != nil {
+			return err
+		}
+		sites = append(sites, s)
+	}
+	if profile != "" {
+		out, err := os.Create(profile)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, out.Close()) }()
+		if err := pprof.StartCPUProfile(out); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	var all []measured
+	for _, f := range chosen {
+		began := time.Now()
+		m, err := measure(ctx, f, sites)
+		if err != nil {
+			return err
+		}
+		say("%s: measured in %s", f.name, time.Since(began).Round(100*time.Millisecond))
+		all = append(all, m)
+	}
+	if err := r.calls(sites, all); err != nil {
+		return err
+	}
+	return r.growth(sites[0], sites[1], all)
+}
+
+// stock stores the site's jobs.
+func stock(ctx context.Context, s *site) error {
+	began := time.Now()
+	var done atomic.Int64
+	told := func(n int) {
+		if now := done.Add(int64(n)); now%200_000 == 0 {
+			say("%d of %s jobs are stored after %s", now, s.label, time.Since(began).Round(time.Second))
+		}
+	}
+	if err := fill(ctx, s.jobs, s.templates, s.numbers, s.count, told); err != nil {
+		return fmt.Errorf("storing %s jobs: %w", s.label, err)
+	}
+	// What the server still has to write would be written while it is measured.
+	if err := s.client.Database("admin").RunCommand(ctx, bson.D{{Key: "fsync", Value: 1}}).Err(); err != nil {
+		return fmt.Errorf("having the database write to disk: %w", err)
+	}
+	say("%s jobs are stored after %s", s.label, time.Since(began).Round(time.Second))
+	return nil
+}
+
+// say tells on standard error how far it is.
+func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+
+// grouped writes a number for people: 1,000,000.
+func grouped(n int) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

@@ -1,0 +1,306 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"go.mongodb.org/mongo-driver/v2/bson"
+	driver "go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
+	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/ag-computational-bio/bakta-web-backend/functions/expire"
+	"github.com/ag-computational-bio/bakta-web-backend/functions/jobupdate"
+	"github.com/ag-computational-bio/bakta-web-backend/functions/status"
+	"github.com/ag-computational-bio/bakta-web-backend/functions/submit"
+	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/function"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/mongo"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/s3"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
+)
+
+const (
+	linkTTL = 10_000 * time.Second
+	look    = 2 * time.Minute
+)
+
+// endpoints say where the stores are, for the backend and for the raw operations that it is measured against.
+type endpoints struct {
+	mongo   string // connection string
+	backend teststores.S3
+	raw     teststores.S3
+}
+
+// fromEnvironment returns the stores that the environment names, with a bucket that nobody else uses.
+func fromEnvironment() (endpoints, error) {
+	s := teststores.S3{
+		Endpoint:  os.Getenv(teststores.S3Endpoint),
+		AccessKey: os.Getenv(teststores.S3AccessKey),
+		SecretKey: os.Getenv(teststores.S3SecretKey),
+		Region:    os.Getenv(teststores.S3Region),
+		Bucket:    "bench-" + strings.ToLower(rand.Text()),
+	}
+	if s.Region == "" {
+		s.Region = "us-east-1"
+	}
+	e := endpoints{mongo: os.Getenv(teststores.MongoURI), backend: s, raw: s}
+	if e.mongo == "" || s.Endpoint == "" {
+		return e, fmt.Errorf("%s and %s have to name the stores to measure on; with-stores starts some", teststores.MongoURI, teststores.S3Endpoint)
+	}
+	return e, nil
+}
+
+// world holds the stores and what is shared between the sites that are measured.
+type world struct {
+	endpoints
+	client *driver.Client // for raw operations
+	bucket minio.Core     // for raw operations
+	files  *s3.Store
+	empty  pb.BaktaJobsClient // its Version does nothing: the empty call
+
+	closers []func(context.Context) error
+}
+
+// site is a database with the backend on it.
+type site struct {
+	*world
+	label string
+	count int // of jobs that are stored throughout
+
+	numbers   numbers
+	next      int // number of the next job that comes and goes
+	templates map[string]template
+
+	jobs    *driver.Collection // for raw operations
+	store   *mongo.Store
+	api     pb.BaktaJobsClient
+	updates pb.BaktaStatusUpdateClient
+}
+
+func newWorld(ctx context.Context, e endpoints) (_ *world, err error) {
+	w := &world{endpoints: e}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.close(ctx))
+		}
+	}()
+	journaled := true
+	// As lib/mongo has it.
+	w.client, err = driver.Connect(options.Client().ApplyURI(e.mongo).SetMaxPoolSize(16).
+		SetWriteConcern(&writeconcern.WriteConcern{W: writeconcern.WCMajority, Journal: &journaled}).
+		SetReadConcern(readconcern.Majority()))
+	if err != nil {
+		return nil, err
+	}
+	w.closers = append(w.closers, w.client.Disconnect)
+	raw, err := e.raw.Client()
+	if err != nil {
+		return nil, err
+	}
+	w.bucket = minio.Core{Client: raw}
+	b := e.backend
+	w.files, err = s3.New(s3.Options{Endpoint: b.Endpoint, Region: b.Region, Bucket: b.Bucket, AccessKey: b.AccessKey, SecretKey: b.SecretKey})
+	if err != nil {
+		return nil, err
+	}
+	if err := w.files.Setup(ctx); err != nil {
+		return nil, err
+	}
+	w.closers = append(w.closers, func(ctx context.Context) error {
+		err := w.files.RemovePrefix(ctx, "jobs/")
+		w.files.Close()
+		return errors.Join(err, raw.RemoveBucket(ctx, b.Bucket))
+	})
+	connection, err := w.serve(func(h *function.Host) error { return h.Serve(function.V1(), nothing{}, "Version") })
+	if err != nil {
+		return nil, err
+	}
+	w.empty = pb.NewBaktaJobsClient(connection)
+	return w, nil
+}
+
+// nothing is a function that does nothing.
+type nothing struct {
+	pb.UnimplementedBaktaJobsServer
+}
+
+func (nothing) Version(context.Context, *pb.Empty) (*pb.VersionResponse, error) {
+	return &pb.VersionResponse{}, nil
+}
+
+// newSite makes a database and serves the backend on it. It holds no jobs yet.
+func (w *world) newSite(ctx context.Context, label string, count int) (*site, error) {
+	database := "bench-" + strings.ToLower(rand.Text())
+	w.closers = append(w.closers, w.client.Database(database).Drop)
+	s := &site{world: w, label: label, count: count, next: count, numbers: numbers{seed: uint64(count)}}
+	s.jobs = w.client.Database(database).Collection(collection)
+	var err error
+	if s.store, err = mongo.New(mongo.Options{URI: w.mongo, Database: database}); err != nil {
+		return nil, err
+	}
+	w.closers = append(w.closers, s.store.Close)
+	if err := s.store.Setup(ctx); err != nil {
+		return nil, err
+	}
+	if s.templates, err = newTemplates(ctx, s.store, s.jobs); err != nil {
+		return nil, err
+	}
+	connection, err := w.serve(s.register)
+	if err != nil {
+		return nil, err
+	}
+	s.api, s.updates = pb.NewBaktaJobsClient(connection), pb.NewBaktaStatusUpdateClient(connection)
+	return s, nil
+}
+
+// register has a host serve the four functions.
+func (s *site) register(h *function.Host) error {
+	log := discard()
+	life, err := lifecycle.New(s.store, s.files, idle{}, lifecycle.Options{
+		Keep: keep, LinkTTL: linkTTL, Look: look, Patience: time.Hour, InFlight: look, Now: time.Now, Log: log})
+	if err != nil {
+		return err
+	}
+	submitter, err := submit.New(submit.Deps{Jobs: s.store, Files: s.files, Launcher: life, Offered: workflow.Catalogue(),
+		Keep: keep, LinkTTL: linkTTL, Now: time.Now, Log: log})
+	if err != nil {
+		return err
+	}
+	teller, err := status.New(status.Deps{Jobs: s.store, Files: s.files, Logs: idle{}, LinkTTL: linkTTL, MaxList: 1000, Log: log,
+		Versions: status.Versions{Tool: "1.12.2", Database: "6.0", Backend: "bench"}})
+	if err != nil {
+		return err
+	}
+	expirer, err := expire.New(expire.Deps{Jobs: s.store, Lifecycle: life, Now: time.Now, Log: log, Holder: "bench"})
+	if err != nil {
+		return err
+	}
+	updater, err := jobupdate.New(jobupdate.Deps{Jobs: s.store, Lifecycle: life, Log: log})
+	if err != nil {
+		return err
+	}
+	return errors.Join(submitter.Register(h), teller.Register(h), expirer.Register(h), updater.Register(h))
+}
+
+// idle is a runner that costs nothing: what a cluster takes is not the backend's. Its runs run for ever.
+type idle struct{}
+
+func (idle) Launch(_ context.Context, j job.Job) (string, error) {
+	return job.ObjectName(j.ID, j.Run), nil
+}
+func (idle) Observe(context.Context, job.Job) (job.Observation, error) {
+	return job.Observation{Phase: job.Active, Stages: []job.Stage{{Name: workflow.Bakta, Status: job.StageRunning}}}, nil
+}
+func (idle) Log(context.Context, job.Job, string) (io.ReadCloser, error) {
+	return nil, job.Errorf(job.NotFound, "there is no such log")
+}
+func (idle) Release(context.Context, job.Job) error { return nil }
+func (idle) Discard(context.Context, job.Job) error { return nil }
+func (idle) Stop(context.Context, string) error     { return nil }
+
+// discard is a log as in a deployment, but for where it goes.
+func discard() *slog.Logger { return function.NewLogger(io.Discard, slog.LevelInfo) }
+
+// serve runs a host on a port of its own and returns a connection to it.
+func (w *world) serve(register func(*function.Host) error) (*grpc.ClientConn, error) {
+	host, err := function.New(function.Options{Log: discard()})
+	if err != nil {
+		return nil, err
+	}
+	if err := register(host); err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- host.Run(ctx, listener) }()
+	w.closers = append(w.closers, func(context.Context) error {
+		stop()
+		return <-served
+	})
+	connection, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return nil, err
+	}
+	w.closers = append(w.closers, func(context.Context) error { return connection.Close() })
+	return connection, nil
+}
+
+// close takes everything down that was set up, the last first.
+func (w *world) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
+	defer cancel()
+	var errs []error
+	for i := len(w.closers) - 1; i >= 0; i-- {
+		errs = append(errs, w.closers[i](ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// fresh are jobs that come and go.
+type fresh struct {
+	numbers []int
+	jobs    []identity
+}
+
+// reserve returns jobs that are not stored yet.
+func (s *site) reserve(count int) fresh {
+	var f fresh
+	for range count {
+		f.numbers = append(f.numbers, s.next)
+		f.jobs = append(f.jobs, s.numbers.job(s.next))
+		s.next++
+	}
+	return f
+}
+
+// document is the document of the k-th of the jobs in that state, made just now.
+func (s *site) document(f fresh, k int, state string) bson.Raw {
+	now := time.Now()
+	return s.templates[state].of(s.numbers, f.numbers[k], dates{created: now, due: now.Add(keep)})
+}
+
+// put stores jobs in that state, in place of what there is of them.
+func (s *site) put(ctx context.Context, f fresh, state string) error {
+	if err := s.remove(ctx, f); err != nil {
+		return err
+	}
+	var documents []any
+	for k := range f.numbers {
+		documents = append(documents, s.document(f, k, state))
+	}
+	_, err := s.jobs.InsertMany(ctx, documents)
+	return err
+}
+
+func (s *site) remove(ctx context.Context, f fresh) error {
+	ids := make([]string, 0, len(f.jobs))
+	for _, j := range f.jobs {
+		ids = append(ids, j.id)
+	}
+	return s.removeIDs(ctx, ids)
+}
+
+func (s *site) removeIDs(ctx context.Context, ids []string) error {
+	_, err := s.jobs.DeleteMany(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}})
+	return err
+}
