@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -204,22 +205,32 @@ func TestEventsReachKnativeServices(t *testing.T) {
 	n.kubectl("create", "job", "quick", "--image=dev.local/cluster/hello:built", "--", "/hello", "get", "http://greeter."+n.name+".svc.cluster.local/")
 	n.kubectl("wait", "--for=condition=Complete", "--timeout=2m", "job/quick")
 
-	missing := map[string]string{
-		"the job's completion": `"succeeded\":1`,
-		"a tick of the clock":  "type=dev.knative.sources.ping",
-	}
+	n.eventuallyLogs("greeter", `"succeeded\":1`, "type=dev.knative.sources.ping")
+}
+
+// eventuallyLogs waits until a Knative service has logged all of the words.
+func (n namespace) eventuallyLogs(service string, words ...string) {
+	n.Helper()
 	n.eventually(func() error { // pods come and go, and their logs with them
-		log, err := run(nil, "kubectl", "--namespace", n.name, "logs", "--selector=serving.knative.dev/service=greeter", "--container=user-container", "--tail=-1")
-		for what, word := range missing {
-			if strings.Contains(log, word) {
-				delete(missing, what)
-			}
-		}
-		if len(missing) > 0 {
-			return errors.Join(fmt.Errorf("the service hasn't seen %v", missing), err)
+		log, err := run(nil, "kubectl", "--namespace", n.name, "logs", "--selector=serving.knative.dev/service="+service, "--container=user-container", "--tail=-1")
+		words = slices.DeleteFunc(words, func(word string) bool { return strings.Contains(log, word) })
+		if len(words) > 0 {
+			return errors.Join(fmt.Errorf("%s hasn't logged %q", service, words), err)
 		}
 		return nil
 	})
+}
+
+func TestBrokerDelivers(t *testing.T) {
+	t.Parallel()
+	if _, err := run(nil, "kubectl", "--namespace=knative-eventing", "get", "deployment", "mt-broker-ingress"); err != nil {
+		t.Skip("NOT TESTED: there is no broker; bring the cluster up with --broker")
+	}
+	n := newNamespace(t)
+	n.apply("services.yaml")
+	n.apply("broker.yaml")
+	n.kubectl("wait", "--for=condition=Ready", "--timeout=2m", "broker/default", "trigger/ticks", "pingsource/clock")
+	n.eventuallyLogs("greeter", "type=dev.knative.sources.ping")
 }
 
 func TestKoBuildsAndTheClusterPulls(t *testing.T) {
