@@ -137,9 +137,14 @@ func (s *Store) clientOptions() (*options.ClientOptions, error) {
 	case c.MaxPoolSize == nil:
 		c.SetMaxPoolSize(defaultPoolSize)
 	}
+	selection := selectionTimeout
+	if o.MaxPoolSize == 1 {
+		// The driver gives the wait for a connection no more than this either, and on a single one calls queue.
+		selection = o.Timeout
+	}
 	journaled := true
 	c.SetAppName("bakta-web").
-		SetServerSelectionTimeout(selectionTimeout).
+		SetServerSelectionTimeout(selection).
 		// A function may be frozen between two requests: it can't keep a stream of the server's state alive.
 		SetServerMonitoringMode(options.ServerMonitoringModePoll).
 		SetWriteConcern(&writeconcern.WriteConcern{W: writeconcern.WCMajority, Journal: &journaled}).
