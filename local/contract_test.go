@@ -44,6 +44,8 @@ func TestContract(t *testing.T) {
 				{"deletes", testDeletes},
 				{"uploads decide", testUploadsDecide},
 				{"bad uploads", testBadUploads},
+				{"times", testTimes},
+				{"logs", testLogs},
 				{"files", testFiles},
 				{"gRPC calls", testGRPC},
 				{"a job by gRPC", testJobByGRPC},
