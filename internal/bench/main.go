@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
@@ -90,7 +91,7 @@ func measureCalls(ctx context.Context, r *report, few, many int, times float64, 
 	defer func() { err = errors.Join(err, w.close(ctx)) }()
 	var sites []*site
 	for _, count := range []int{few, many} {
-		s, err := w.newSite(ctx, grouped(count), count)
+		s, err := w.newSite(ctx, "bench-"+strings.ToLower(rand.Text()), grouped(count), count)
 		if err != nil {
 			return err
 		}

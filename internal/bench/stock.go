@@ -232,7 +232,7 @@ func fill(ctx context.Context, jobs *driver.Collection, templates map[string]tem
 	// One acknowledgement is enough: nothing is lost but time if they have to be stored again.
 	fast := jobs.Clone(options.Collection().SetWriteConcern(writeconcern.W1()))
 	now := time.Now()
-	group, ctx := errgroup.WithContext(ctx)
+	group, filling := errgroup.WithContext(ctx)
 	group.SetLimit(3)
 	for first := 0; first < count; first += batch {
 		group.Go(func() error {
@@ -242,12 +242,17 @@ func fill(ctx context.Context, jobs *driver.Collection, templates map[string]tem
 				d := dates{created: now.Add(-age), due: now.Add(keep - age + time.Hour)}
 				documents = append(documents, templates[stateOf(n)].of(c, n, d))
 			}
-			_, err := fast.InsertMany(ctx, documents, options.InsertMany().SetOrdered(false).SetBypassDocumentValidation(true))
+			_, err := fast.InsertMany(filling, documents, options.InsertMany().SetOrdered(false).SetBypassDocumentValidation(true))
 			if err == nil {
 				told(len(documents))
 			}
 			return err
 		})
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	// Reads go by what a majority has. A write that changes nothing waits until that is everything.
+	_, err := jobs.DeleteOne(ctx, byID(""))
+	return err
 }

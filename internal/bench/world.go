@@ -144,9 +144,8 @@ func (nothing) Version(context.Context, *pb.Empty) (*pb.VersionResponse, error) 
 	return &pb.VersionResponse{}, nil
 }
 
-// newSite makes a database and serves the backend on it. It holds no jobs yet.
-func (w *world) newSite(ctx context.Context, label string, count int) (*site, error) {
-	database := "bench-" + strings.ToLower(rand.Text())
+// newSite serves the backend on a database, which holds no jobs yet. It is dropped in the end.
+func (w *world) newSite(ctx context.Context, database, label string, count int) (*site, error) {
 	w.closers = append(w.closers, w.client.Database(database).Drop)
 	s := &site{world: w, label: label, count: count, next: count, numbers: numbers{seed: uint64(count)}}
 	s.jobs = w.client.Database(database).Collection(collection)

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
+)
+
+// counter is a way to an S3 store that counts requests.
+type counter struct{ requests atomic.Int64 }
+
+func (c *counter) to(t *testing.T, s teststores.S3) teststores.S3 {
+	t.Helper()
+	u, err := url.Parse(s.Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(u)
+		r.Out.Host = r.In.Host // what was signed
+	}}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c.requests.Add(1)
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	s.Endpoint = server.URL
+	return s
+}
+
+// TestCallsAskNoMoreThanTheirFloors counts what each call asks of the stores, and what its floor does: that is what
+// a call costs where the stores are far away.
+func TestCallsAskNoMoreThanTheirFloors(t *testing.T) {
+	ctx := t.Context()
+	var called, floored counter
+	uri, database := teststores.Mongo(t)
+	bucket := teststores.Bucket(t)
+	w, err := newWorld(ctx, endpoints{mongo: uri, backend: called.to(t, bucket), raw: floored.to(t, bucket)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	s, err := w.newSite(ctx, database, "some", 400)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := fill(ctx, s.jobs, s.templates, s.numbers, s.count, func(int) {}); err != nil {
+		t.Fatal(err)
+	}
+	db := s.jobs.Database()
+	// The server notes every operation on this database.
+	if err := db.RunCommand(ctx, bson.D{{Key: "profile", Value: 2}}).Err(); err != nil {
+		t.Fatal(err)
+	}
+	operations := func() int64 {
+		n, err := db.Collection("system.profile").CountDocuments(ctx, bson.D{{Key: "ns", Value: s.jobs.Database().Name() + "." + collection}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for _, f := range figures() {
+		t.Run(f.name, func(t *testing.T) {
+			step, err := f.open(s, ctx, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if step.renew != nil {
+				if err := step.renew(ctx); err != nil {
+					t.Fatal(err)
+				}
+			}
+			asked := func(do func(context.Context, int) error, c *counter) (mongo, s3 int64) {
+				t.Helper()
+				if err := do(ctx, 0); err != nil { // opens connections
+					t.Fatal(err)
+				}
+				mongo, s3 = operations(), c.requests.Load()
+				if err := do(ctx, 1); err != nil {
+					t.Fatal(err)
+				}
+				return operations() - mongo, c.requests.Load() - s3
+			}
+			mongo, s3 := asked(step.call, &called)
+			leastMongo, leastS3 := asked(step.floor, &floored)
+			t.Logf("MongoDB %d, S3 %d", mongo, s3)
+			if mongo != leastMongo || s3 != leastS3 {
+				t.Errorf("the call asks MongoDB %d and S3 %d times, its floor %d and %d times", mongo, s3, leastMongo, leastS3)
+			}
+			if step.close != nil {
+				if err := step.close(ctx); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+// TestStockIsWhatTheStoreWrites reads jobs that were stored in bulk by the store that would have written them.
+func TestStockIsWhatTheStoreWrites(t *testing.T) {
+	ctx := t.Context()
+	uri, database := teststores.Mongo(t)
+	bucket := teststores.Bucket(t)
+	w, err := newWorld(ctx, endpoints{mongo: uri, backend: bucket, raw: bucket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	const count = 1500 // more than one batch
+	s, err := w.newSite(ctx, database, "some", count)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := fill(ctx, s.jobs, s.templates, s.numbers, s.count, func(int) {}); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.jobs.CountDocuments(ctx, bson.D{}); n != count || err != nil {
+		t.Errorf("%d jobs are stored, %v, want %d", n, err, count)
+	}
+	etags := make(map[string]bool)
+	for n := range 40 {
+		p := s.numbers.job(n)
+		j, err := s.store.Get(ctx, p.id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := j.Authorise(p.secret); err != nil || string(j.State) != stateOf(n) || !j.Due.Equal(j.Expires) {
+			t.Errorf("job %d: %v, %+v", n, err, j)
+		}
+		if age := time.Since(j.Created); age < 0 || age > keep+time.Minute || time.Until(j.Due) < 0 {
+			t.Errorf("job %d was created %s ago and is due in %s", n, age, time.Until(j.Due))
+		}
+		if j.State == succeeded && (len(j.Results) != 14 || len(j.Logs) != 1) {
+			t.Errorf("job %d: %d results, %d logs", n, len(j.Results), len(j.Logs))
+		}
+		for _, f := range j.Results {
+			if etags[f.ETag] || !strings.Contains(f.Key, p.dir) || !strings.HasPrefix(f.Key, "jobs/"+p.id+"/") {
+				t.Errorf("job %d: file %+v", n, f)
+			}
+			etags[f.ETag] = true
+		}
+	}
+}
+
+func TestSample(t *testing.T) {
+	var s, twice sample
+	for i := range 1000 {
+		s = append(s, time.Duration((i*7919)%1000)) // 0 to 999 in another order
+		twice = append(twice, 2*s[i])
+	}
+	for q, want := range map[float64]time.Duration{0: 0, 0.5: 500, 0.99: 990, 1: 999} {
+		if got := s.at(q); got != want {
+			t.Errorf("at %g: %d, want %d", q, got, want)
+		}
+	}
+	if low, high := spread(twice, s, 0.99); low > 2 || high < 2 || low < 1.9 || high > 2.1 {
+		t.Errorf("the ratio lies between %g and %g, want 2", low, high)
+	}
+}
+
+// TestReport holds the verdicts.
+func TestReport(t *testing.T) {
+	var out strings.Builder
+	r := newReport(&out)
+	sites := []*site{{label: "few"}, {label: "many"}}
+	flat := func(d time.Duration) sample {
+		var s sample
+		for range 100 {
+			s = append(s, d)
+		}
+		return s
+	}
+	all := []measured{
+		{figure: figure{name: "good"}, call: []sample{flat(140), flat(150)}, floor: []sample{flat(100), flat(100)}},
+		{figure: figure{name: "slow"}, call: []sample{flat(160), flat(160)}, floor: []sample{flat(100), flat(100)}},
+		{figure: figure{name: "grows"}, call: []sample{flat(100), flat(130)}, floor: []sample{flat(100), flat(100)}},
+	}
+	if err := r.calls(sites, all); err != nil {
+		t.Fatal(err)
+	}
+	if r.missed != 2 { // "slow", on both sites
+		t.Errorf("%d targets of calls are missed, want 2:\n%s", r.missed, &out)
+	}
+	r.missed = 0
+	if err := r.growth(sites[0], sites[1], all); err != nil {
+		t.Fatal(err)
+	}
+	if r.missed != 1 {
+		t.Errorf("%d targets of growth are missed, want 1:\n%s", r.missed, &out)
+	}
+	r.missed = 0
+	if err := r.starts(flat(5*time.Millisecond), []started{{"soon", flat(49 * time.Millisecond)}, {"late", flat(51 * time.Millisecond)}}); err != nil {
+		t.Fatal(err)
+	}
+	if r.missed != 1 {
+		t.Errorf("%d programs are late, want 1:\n%s", r.missed, &out)
+	}
+}
