@@ -1,4 +1,5 @@
-// Command stager is what the containers of a job's pod start; see package stager for its command line.
+// Command stager is what the containers of a job's pod start; see package stager for its command line. Besides,
+// "stager db" brings the database that jobs read into its volume.
 package main
 
 import (
@@ -13,6 +14,9 @@ func main() { os.Exit(realMain(context.Background())) }
 func realMain(ctx context.Context) int {
 	ctx, stop := stager.Signals(ctx)
 	defer stop()
+	if len(os.Args) > 1 && os.Args[1] == "db" {
+		return changeDatabase(ctx, os.Args[2:])
+	}
 	s := stager.Stager{
 		Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Files: storage, Hint: hint,

@@ -1,0 +1,322 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/docker/go-units"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+)
+
+// Source is where databases lie. Errors are job.Unavailable when it can't be asked, and any error while content
+// is read counts as that.
+type Source interface {
+	// List returns all objects under a prefix. The Name of each is its key without the prefix.
+	List(ctx context.Context, prefix string) ([]job.File, error)
+	// OpenAt reads an object that still has that ETag from a byte on.
+	OpenAt(ctx context.Context, key, etag string, offset int64) (io.ReadCloser, error)
+}
+
+const (
+	parallel = 4 // files that are fetched at a time
+	// patience is how long a source that gives nothing is asked for one file.
+	patience = 10 * time.Minute
+	// tick is how often progress is told.
+	tick = 10 * time.Second
+	// reserve is what is left free on the volume, in bytes.
+	reserve = 64 << 20
+)
+
+// Fetch brings a version, which is all that lies under a prefix of the source, into the volume. What an earlier
+// call has fetched of it is not fetched again. Progress is told in words. A version that is there already, made
+// of the same objects, is left alone; one made of others is an error: what jobs may be reading never changes.
+func (v *Volume) Fetch(ctx context.Context, from Source, prefix, version string, tell func(string)) error {
+	if err := valid(version); err != nil {
+		return err
+	}
+	files, err := list(ctx, from, prefix)
+	if err != nil {
+		return err
+	}
+	whole := v.path(versions, version)
+	there, err := readRecord(whole)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(whole); err == nil {
+		if !slices.Equal(there, files) {
+			return fmt.Errorf("there is a version %s already, made of other files; give this one another name, or remove that one", version)
+		}
+		tell(fmt.Sprintf("version %s is there already", version))
+		return nil
+	}
+	f := &fetch{from: from, dir: v.path(incoming, version), files: files, tell: tell, version: version}
+	if err := f.begin(); err != nil {
+		return fmt.Errorf("preparing version %s: %w", version, err)
+	}
+	if err := f.run(ctx); err != nil {
+		return fmt.Errorf("fetching version %s: %w", version, err)
+	}
+	if err := os.Rename(f.dir, whole); err != nil {
+		return err
+	}
+	tell(fmt.Sprintf("version %s is whole: %d files, %s", version, len(files), size(f.total)))
+	return syncDir(v.path(versions))
+}
+
+// list returns what a version is made of.
+func list(ctx context.Context, from Source, prefix string) ([]job.File, error) {
+	prefix = strings.Trim(prefix, "/")
+	if prefix != "" {
+		prefix += "/"
+	}
+	files, err := from.List(ctx, prefix)
+	if err != nil {
+		return nil, err
+	}
+	files = slices.DeleteFunc(files, func(f job.File) bool {
+		return f.Name == "" || strings.HasSuffix(f.Name, "/") // what some tools leave to show a directory
+	})
+	if len(files) == 0 {
+		return nil, fmt.Errorf("there is nothing under %q", prefix)
+	}
+	for _, f := range files {
+		if !filepath.IsLocal(f.Name) || filepath.Clean(f.Name) != f.Name || filepath.Base(f.Name) == record || f.ETag == "" {
+			return nil, fmt.Errorf("%q can't be a file of a database", f.Key)
+		}
+	}
+	sortFiles(files)
+	return files, nil
+}
+
+// fetch is a version on its way.
+type fetch struct {
+	from    Source
+	dir     string
+	version string
+	files   []job.File
+	sums    map[string]string // SHA-256 by name, of those files for which the source tells
+	tell    func(string)
+
+	total int64
+	left  int64        // bytes to fetch when it began
+	got   atomic.Int64 // bytes fetched since then
+}
+
+// begin makes the directory fit for what the version is made of, and sees that there is room.
+func (f *fetch) begin() error {
+	if err := os.MkdirAll(f.dir, 0o755); err != nil {
+		return err
+	}
+	was, err := readRecord(f.dir)
+	if err != nil {
+		return err
+	}
+	// What an earlier call fetched of an object that is another one now is of no use.
+	for _, old := range was {
+		if !slices.Contains(f.files, old) {
+			for _, path := range []string{f.path(old), f.part(old)} {
+				if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+					return err
+				}
+			}
+		}
+	}
+	if err := writeRecord(f.dir, f.files); err != nil {
+		return err
+	}
+	for _, file := range f.files {
+		f.total += file.Size
+		have, err := f.have(file)
+		if err != nil {
+			return err
+		}
+		f.left += file.Size - have
+	}
+	var free unix.Statfs_t
+	if err := unix.Statfs(f.dir, &free); err != nil {
+		return err
+	}
+	if room := int64(free.Bavail) * free.Bsize; room < f.left+reserve {
+		return fmt.Errorf("the volume has %s free, %s are needed; remove versions that no job reads any more", size(room), size(f.left+reserve))
+	}
+	return nil
+}
+
+// path is where a file lies when it is whole and verified, and part where it lies before.
+func (f *fetch) path(file job.File) string {
+	return filepath.Join(f.dir, filepath.FromSlash(file.Name))
+}
+func (f *fetch) part(file job.File) string { return f.path(file) + ".part" }
+
+// have returns how many bytes of a file are here.
+func (f *fetch) have(file job.File) (int64, error) {
+	if _, err := os.Stat(f.path(file)); err == nil {
+		return file.Size, nil
+	}
+	info, err := os.Stat(f.part(file))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return 0, nil
+	case err != nil:
+		return 0, err
+	}
+	return min(info.Size(), file.Size), nil
+}
+
+// run fetches and verifies what is missing.
+func (f *fetch) run(ctx context.Context) error {
+	f.tell(fmt.Sprintf("version %s: %d files, %s, of which %s are to be fetched", f.version, len(f.files), size(f.total), size(f.left)))
+	var err error
+	if f.sums, err = f.checksums(ctx); err != nil {
+		return err
+	}
+	stop := f.progress()
+	defer stop()
+	group, each := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for _, file := range f.files {
+		group.Go(func() error {
+			if err := f.file(each, file); err != nil {
+				return fmt.Errorf("%s: %w", file.Name, err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// progress tells now and then how far it is, until it is stopped.
+func (f *fetch) progress() (stop func()) {
+	done := make(chan struct{})
+	finished := make(chan struct{})
+	began := time.Now()
+	go func() {
+		defer close(finished)
+		ticker := time.NewTicker(tick)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+				got := f.got.Load()
+				rate := float64(got) / time.Since(began).Seconds()
+				have := f.total - f.left + got
+				f.tell(fmt.Sprintf("version %s: %s of %s (%d%%), %s/s", f.version, size(have), size(f.total), 100*have/max(f.total, 1), size(int64(rate))))
+			}
+		}
+	}()
+	return func() { close(done); <-finished }
+}
+
+// file fetches one file as far as it is missing, verifies it and gives it its name.
+func (f *fetch) file(ctx context.Context, file job.File) error {
+	if _, err := os.Stat(f.path(file)); err == nil {
+		return nil
+	}
+	part := f.part(file)
+	if err := os.MkdirAll(filepath.Dir(part), 0o755); err != nil {
+		return err
+	}
+	if err := f.retry(ctx, file); err != nil {
+		return err
+	}
+	if err := f.verify(ctx, file); err != nil {
+		// What is wrong in it can't be told, so all of it is fetched again by the next call.
+		return errors.Join(err, os.Remove(part))
+	}
+	return errors.Join(os.Chmod(part, 0o644), os.Rename(part, f.path(file)), syncDir(filepath.Dir(part)))
+}
+
+// retry fetches a file, again and again as long as it gets further.
+func (f *fetch) retry(ctx context.Context, file job.File) error {
+	for {
+		before, err := f.have(file)
+		if err != nil {
+			return err
+		}
+		pause := backoff.NewExponentialBackOff()
+		pause.MaxInterval = 30 * time.Second
+		_, err = backoff.Retry(ctx, func() (struct{}, error) {
+			err := f.append(ctx, file)
+			if now, statErr := f.have(file); err != nil && statErr == nil && now > before {
+				return struct{}{}, backoff.Permanent(fmt.Errorf("%w: %w", errFurther, err))
+			}
+			var local *fs.PathError
+			if job.Is(err, job.NotFound) || job.Is(err, job.NotReady) || errors.As(err, &local) {
+				err = backoff.Permanent(err)
+			}
+			return struct{}{}, err
+		}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(patience))
+		if !errors.Is(err, errFurther) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// errFurther is for an attempt that failed after it had fetched something.
+var errFurther = errors.New("cut off")
+
+// append fetches the rest of a file.
+func (f *fetch) append(ctx context.Context, file job.File) (err error) {
+	to, err := os.OpenFile(f.part(file), os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, to.Close()) }()
+	offset, err := to.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	if offset > file.Size {
+		if err := to.Truncate(0); err != nil {
+			return err
+		}
+		if offset, err = to.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+	}
+	if offset < file.Size {
+		content, err := f.from.OpenAt(ctx, file.Key, file.ETag, offset)
+		if err != nil {
+			return err
+		}
+		defer content.Close()
+		n, err := io.Copy(counting{to, &f.got}, io.LimitReader(content, file.Size-offset))
+		if err != nil {
+			return err
+		}
+		if n < file.Size-offset {
+			return fmt.Errorf("%d bytes came in place of %d: %w", n, file.Size-offset, io.ErrUnexpectedEOF)
+		}
+	}
+	return to.Sync()
+}
+
+// counting counts what is written.
+type counting struct {
+	io.Writer
+	count *atomic.Int64
+}
+
+func (c counting) Write(b []byte) (int, error) {
+	n, err := c.Writer.Write(b)
+	c.count.Add(int64(n))
+	return n, err
+}
+
+func size(n int64) string { return units.BytesSize(float64(n)) }

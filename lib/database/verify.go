@@ -1,0 +1,173 @@
+package database
+
+import (
+	"bufio"
+	"context"
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+)
+
+// sumsFile may lie beside the files, as sha256sum writes it.
+const sumsFile = "SHA256SUMS"
+
+// maxSums bounds it, in bytes. A database has some twenty files.
+const maxSums = 1 << 20
+
+// checksums reads the checksums that the source has, if it has any.
+func (f *fetch) checksums(ctx context.Context) (map[string]string, error) {
+	sums := make(map[string]string)
+	for _, file := range f.files {
+		if file.Name != sumsFile {
+			continue
+		}
+		if file.Size > maxSums {
+			return nil, fmt.Errorf("%s has %d bytes, at most %d are allowed", sumsFile, file.Size, maxSums)
+		}
+		content, err := f.from.OpenAt(ctx, file.Key, file.ETag, 0)
+		if err != nil {
+			return nil, err
+		}
+		defer content.Close()
+		lines := bufio.NewScanner(io.LimitReader(content, maxSums))
+		for lines.Scan() {
+			sum, name, ok := strings.Cut(lines.Text(), " ")
+			name = strings.TrimPrefix(strings.TrimLeft(name, " *"), "./")
+			if _, err := hex.DecodeString(sum); !ok || err != nil || len(sum) != 2*sha256.Size || name == "" {
+				return nil, fmt.Errorf("%s: %q is no line that sha256sum writes", sumsFile, lines.Text())
+			}
+			sums[name] = strings.ToLower(sum)
+		}
+		if err := lines.Err(); err != nil {
+			return nil, fmt.Errorf("reading %s: %w", sumsFile, err)
+		}
+	}
+	return sums, nil
+}
+
+// partSizes are the sizes of parts, in MiB, with which tools upload large files. S3's ETag of such a file depends
+// on it, and does not tell it.
+var partSizes = [...]int64{5, 8, 10, 15, 16, 20, 25, 32, 50, 64, 100, 128, 200, 256, 512, 1024}
+
+// verify reads a fetched file and compares it with what is known of it: its SHA-256 where the source tells it,
+// else its ETag, which is an MD5, or one of MD5s.
+func (f *fetch) verify(ctx context.Context, file job.File) error {
+	content, err := os.Open(f.part(file))
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	wrong := errors.New("the content is not what it should be; it will be fetched again")
+	if want, ok := f.sums[file.Name]; ok {
+		sum := sha256.New()
+		if err := read(ctx, content, sum); err != nil {
+			return err
+		}
+		if hex.EncodeToString(sum.Sum(nil)) != want {
+			return wrong
+		}
+		return nil
+	}
+	digest, count, isMulti := strings.Cut(file.ETag, "-")
+	if want, err := hex.DecodeString(digest); err != nil || len(want) != md5.Size {
+		return fmt.Errorf("its ETag %q is no checksum; put a file %s beside it, as sha256sum writes it", file.ETag, sumsFile)
+	}
+	candidates := []hash.Hash{md5.New()}
+	if isMulti {
+		parts, err := strconv.ParseInt(count, 10, 64)
+		if err != nil {
+			return fmt.Errorf("its ETag %q is no checksum", file.ETag)
+		}
+		candidates = nil
+		for _, mib := range partSizes {
+			if size := mib << 20; (file.Size+size-1)/size == parts {
+				candidates = append(candidates, &multipart{part: size})
+			}
+		}
+		if len(candidates) == 0 {
+			return fmt.Errorf("it was uploaded in parts of an unusual size; put a file %s beside it, as sha256sum writes it", sumsFile)
+		}
+	}
+	var all []io.Writer
+	for _, c := range candidates {
+		all = append(all, c)
+	}
+	if err := read(ctx, content, io.MultiWriter(all...)); err != nil {
+		return err
+	}
+	for _, c := range candidates {
+		if hex.EncodeToString(c.Sum(nil)) == strings.ToLower(digest) {
+			return nil
+		}
+	}
+	return wrong
+}
+
+// read copies a file, and gives up when ctx ends.
+func read(ctx context.Context, from io.Reader, to io.Writer) error {
+	buffer := make([]byte, 1<<20)
+	for ctx.Err() == nil {
+		n, err := from.Read(buffer)
+		if n > 0 {
+			if _, err := to.Write(buffer[:n]); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// multipart is the checksum that S3 gives to a file that was uploaded in parts: the MD5 of the parts' MD5s.
+type multipart struct {
+	part    int64
+	current hash.Hash
+	filled  int64
+	sums    []byte
+}
+
+func (m *multipart) Write(b []byte) (int, error) {
+	for n := len(b); ; {
+		if m.current == nil {
+			m.current = md5.New()
+		}
+		take := min(int64(len(b)), m.part-m.filled)
+		m.current.Write(b[:take])
+		m.filled += take
+		b = b[take:]
+		if m.filled == m.part {
+			m.sums = m.current.Sum(m.sums)
+			m.current, m.filled = nil, 0
+		}
+		if len(b) == 0 {
+			return n, nil
+		}
+	}
+}
+
+func (m *multipart) Sum(b []byte) []byte {
+	sums := m.sums
+	if m.filled > 0 {
+		sums = m.current.Sum(sums[:len(sums):len(sums)])
+	}
+	sum := md5.Sum(sums)
+	return append(b, sum[:]...)
+}
+
+func (m *multipart) Reset()         { *m = multipart{part: m.part} }
+func (m *multipart) Size() int      { return md5.Size }
+func (m *multipart) BlockSize() int { return md5.BlockSize }

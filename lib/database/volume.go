@@ -1,0 +1,254 @@
+// Package database brings the database of an annotation program from an object storage into a volume, from
+// which jobs read it. A database is many gigabytes, so what was fetched is not fetched again after an
+// interruption; it is verified; and jobs see the old version whole or the new one whole. Old versions stay until
+// somebody removes them, because jobs may still read them.
+//
+// The volume holds:
+//
+//	versions/<version>/   a whole version; nothing in it changes any more
+//	incoming/<version>/   a version on its way
+//	<name>                a link to the version that new jobs read
+//	.lock                 held by the one process that changes the volume
+package database
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+)
+
+// ErrBusy is the error for a volume that another process is changing.
+var ErrBusy = errors.New("another process is changing the volume")
+
+const (
+	versions = "versions"
+	incoming = "incoming"
+	lockFile = ".lock"
+	// record is the file in a version's directory that says what it was made of.
+	record = ".source.json"
+)
+
+// names of versions and links become file names.
+var nameSyntax = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+
+// Volume is a volume that this process may change. It is not safe for concurrent use.
+type Volume struct {
+	dir  string
+	lock *os.File
+}
+
+// Open takes the volume that is mounted on a directory. If another process has it, the error is ErrBusy; the
+// kernel ends its hold with the process, however that ends.
+func Open(dir string) (*Volume, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("opening the volume: %w", err)
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		lock.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			err = ErrBusy
+		}
+		return nil, fmt.Errorf("opening the volume %s: %w", dir, err)
+	}
+	v := &Volume{dir: dir, lock: lock}
+	for _, name := range []string{versions, incoming} {
+		if err := os.MkdirAll(v.path(name), 0o755); err != nil {
+			return nil, errors.Join(fmt.Errorf("opening the volume: %w", err), v.Close())
+		}
+	}
+	return v, nil
+}
+
+// Close gives the volume back.
+func (v *Volume) Close() error { return v.lock.Close() }
+
+func (v *Volume) path(parts ...string) string {
+	return filepath.Join(append([]string{v.dir}, parts...)...)
+}
+
+// Versions lists the whole versions, in order of their names.
+func (v *Volume) Versions() ([]string, error) {
+	entries, err := os.ReadDir(v.path(versions))
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// Current returns the version that a link leads to, "" if there is no such link.
+func (v *Volume) Current(name string) (string, error) {
+	target, err := os.Readlink(v.path(name))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil
+	case errors.Is(err, syscall.EINVAL):
+		return "", nil // a directory, as volumes that were filled by hand have
+	case err != nil:
+		return "", err
+	}
+	return filepath.Base(target), nil
+}
+
+// Switch has a link lead to a whole version, from one moment to the next. A directory of the link's name, as
+// volumes that were filled by hand have, becomes the version <name>-before.
+func (v *Volume) Switch(name, version string) error {
+	if err := valid(name, version); err != nil {
+		return err
+	}
+	if name == versions || name == incoming {
+		return fmt.Errorf("%s is taken for other things", name)
+	}
+	if _, err := os.Stat(v.path(versions, version)); err != nil {
+		return fmt.Errorf("there is no whole version %s: %w", version, err)
+	}
+	link := v.path(name)
+	fresh := v.path("." + name + ".new")
+	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	// Relative: the volume is mounted elsewhere in jobs.
+	if err := os.Symlink(filepath.Join(versions, version), fresh); err != nil {
+		return err
+	}
+	if there, err := os.Lstat(link); err == nil && there.IsDir() {
+		return v.replaceDirectory(name, fresh)
+	}
+	if err := os.Rename(fresh, link); err != nil {
+		return err
+	}
+	return syncDir(v.dir)
+}
+
+// replaceDirectory puts a link in the place of a directory, which becomes a version.
+func (v *Volume) replaceDirectory(name, fresh string) error {
+	before := name + "-before"
+	if _, err := os.Lstat(v.path(versions, before)); err == nil {
+		return fmt.Errorf("%s is a directory, and there is a version %s already; move one of them out of the way", name, before)
+	}
+	err := unix.Renameat2(unix.AT_FDCWD, fresh, unix.AT_FDCWD, v.path(name), unix.RENAME_EXCHANGE)
+	if err == nil {
+		return errors.Join(os.Rename(fresh, v.path(versions, before)), syncDir(v.dir))
+	}
+	// Not every file system can exchange two names. Then there is a moment without either; a job that starts in
+	// it fails.
+	if err := os.Rename(v.path(name), v.path(versions, before)); err != nil {
+		return err
+	}
+	return errors.Join(os.Rename(fresh, v.path(name)), syncDir(v.dir))
+}
+
+// Remove removes a version that no link leads to, whole or on its way.
+func (v *Volume) Remove(version string) error {
+	if err := valid(version); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(v.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Type()&fs.ModeSymlink == 0 {
+			continue
+		}
+		if current, err := v.Current(e.Name()); err != nil || current == version {
+			return errors.Join(fmt.Errorf("%s leads to version %s", e.Name(), version), err)
+		}
+	}
+	// Out of its place first, so that what is cut off here is no whole version.
+	trash := v.path(incoming, ".removed-"+version)
+	if err := os.RemoveAll(trash); err != nil {
+		return err
+	}
+	if err := os.Rename(v.path(versions, version), trash); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return errors.Join(os.RemoveAll(trash), os.RemoveAll(v.path(incoming, version)), syncDir(v.dir))
+}
+
+func valid(names ...string) error {
+	for _, n := range names {
+		if !nameSyntax.MatchString(n) {
+			return fmt.Errorf("%q is no name: write letters, digits, dots, dashes and underscores, a letter or digit first", n)
+		}
+	}
+	return nil
+}
+
+// readRecord returns what a version's directory was made of, nil if it does not say.
+func readRecord(dir string) ([]job.File, error) {
+	content, err := os.ReadFile(filepath.Join(dir, record))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var files []job.File
+	if err := json.Unmarshal(content, &files); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", filepath.Join(dir, record), err)
+	}
+	return files, nil
+}
+
+// writeRecord writes it, whole or not at all.
+func writeRecord(dir string, files []job.File) error {
+	content, err := json.MarshalIndent(files, "", "  ")
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, record)
+	if err := os.WriteFile(path+".new", content, 0o644); err != nil {
+		return err
+	}
+	return errors.Join(syncFile(path+".new"), os.Rename(path+".new", path), syncDir(dir))
+}
+
+func syncFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// sortFiles orders files by name, so that two lists of the same files are the same.
+func sortFiles(files []job.File) {
+	slices.SortFunc(files, func(a, b job.File) int {
+		switch {
+		case a.Name < b.Name:
+			return -1
+		case a.Name > b.Name:
+			return 1
+		}
+		return 0
+	})
+}
