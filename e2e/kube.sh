@@ -15,7 +15,7 @@ for applet in sh sleep dd tail; do shell+=("/bin/busybox:/bin/$applet"); done
 "$cluster" load dev.local/stager:e2e "$work/stager"
 "$cluster" load dev.local/shell:e2e "${shell[@]}"
 "$cluster" load dev.local/tool:e2e "$work/bakta-stand-in" cmd/internal/deployment/testdata/tool.sh:/tool.sh "${shell[@]}"
-for package in lib/kube cmd/internal/deployment; do
+for package in lib/kube cmd/stager cmd/internal/deployment; do
 	go test -c -tags e2e -o "$work/test" "./$package"
 	(cd "$package" && E2E_BIN=$work E2E_VOLUMES=$work "$cluster" exec -- "$work/test" -test.run Cluster -test.timeout 15m "$@")
 done
