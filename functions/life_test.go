@@ -113,13 +113,13 @@ type run struct {
 
 // actor is a call of a function under way.
 type actor struct {
-	name   string
-	turn   chan bool // true: go on, false: die here
-	yield  chan struct{}
-	began  time.Time
-	rank   float64 // the foremost actor is the one whose turn it is
-	done   bool
-	dying  bool // killed, and unwinding; the actor's own business
+	name  string
+	turn  chan bool // true: go on, false: die here
+	yield chan struct{}
+	began time.Time
+	rank  float64 // the foremost actor is the one whose turn it is
+	done  bool
+	dying bool // killed, and unwinding; the actor's own business
 }
 
 func newLife(seed uint64) *life {
