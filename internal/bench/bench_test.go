@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -176,6 +177,22 @@ func TestSample(t *testing.T) {
 	}
 }
 
+// TestUnclear holds that chance decides nothing.
+func TestUnclear(t *testing.T) {
+	for _, tt := range []struct {
+		measured, low float64
+		want          string
+	}{
+		{1.1, 0.8, "reached"},
+		{1.3, 1.1, "unclear"},
+		{1.3, 1.25, "MISSED"},
+	} {
+		if got := newReport(io.Discard).likely(tt.measured, tt.low, 1.2); got != tt.want {
+			t.Errorf("%g, at least %g: %s, want %s", tt.measured, tt.low, got, tt.want)
+		}
+	}
+}
+
 // TestReport holds the verdicts.
 func TestReport(t *testing.T) {
 	var out strings.Builder
@@ -203,7 +220,7 @@ func TestReport(t *testing.T) {
 	if err := r.growth(sites[0], sites[1], all); err != nil {
 		t.Fatal(err)
 	}
-	if r.missed != 1 {
+	if r.missed != 1 || r.unclear != 0 {
 		t.Errorf("%d targets of growth are missed, want 1:\n%s", r.missed, &out)
 	}
 	r.missed = 0

@@ -35,20 +35,20 @@ type step struct {
 
 func figures() []figure {
 	return []figure{
-		{"Version", "nothing", 40, 50, (*site).versionStep},
-		{"InitJob", "insert, 3 links", 20, 25, (*site).initStep},
-		{"StartJob, a genome alone", "find, GET, 2 updates", 20, 20, (*site).startGenomeStep},
-		{"StartJob, as the web UI does", "find, 3 GETs, 2 updates", 20, 20, (*site).startThreeStep},
-		{"JobsStatus of 1 job", "find", 40, 50, (*site).listOneStep},
-		{"JobsStatus of 100 jobs", "find", 40, 25, (*site).listManyStep},
-		{"JobResult", "find, 14 links", 30, 50, (*site).resultStep},
-		{"Logs of an ended job", "find, GET", 30, 50, (*site).logsStep},
-		{"UpdateStatus, ended before", "find", 40, 50, (*site).updateEndedStep},
-		{"UpdateStatus, still running", "find, GET, update", 20, 25, (*site).updateRunningStep},
-		{"UpdateStatus, ended now", "find, GET, list, 2 updates", 10, 20, (*site).updateEndsStep},
-		{"Delete", "find, 2 updates, 2 lists, delete", 10, 20, (*site).deleteStep},
-		{"the sweep's query, 100 due", "find", 40, 25, (*site).due100Step},
-		{"the sweep's query, none due", "find", 40, 50, (*site).due0Step},
+		{"Version", "nothing", 100, 50, (*site).versionStep},
+		{"InitJob", "insert, 3 links", 60, 25, (*site).initStep},
+		{"StartJob, a genome alone", "find, GET, 2 updates", 50, 20, (*site).startGenomeStep},
+		{"StartJob, as the web UI does", "find, 3 GETs, 2 updates", 40, 20, (*site).startThreeStep},
+		{"JobsStatus of 1 job", "find", 100, 50, (*site).listOneStep},
+		{"JobsStatus of 100 jobs", "find, 100 decoded", 80, 25, (*site).listManyStep},
+		{"JobResult", "find, 14 links", 60, 50, (*site).resultStep},
+		{"Logs of an ended job", "find, GET", 60, 50, (*site).logsStep},
+		{"UpdateStatus, ended before", "find", 100, 50, (*site).updateEndedStep},
+		{"UpdateStatus, still running", "find, GET, update", 60, 25, (*site).updateRunningStep},
+		{"UpdateStatus, ended now", "find, GET, list, 2 updates", 25, 20, (*site).updateEndsStep},
+		{"Delete", "find, 2 updates, 2 lists, delete", 15, 20, (*site).deleteStep},
+		{"the sweep's query, 100 due", "find, 100 decoded", 80, 25, (*site).due100Step},
+		{"the sweep's query, none due", "find", 100, 50, (*site).due0Step},
 	}
 }
 

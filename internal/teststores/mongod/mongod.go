@@ -29,17 +29,22 @@ type Server struct {
 	process *process.Process
 }
 
+// Small is how many gigabytes of data a server for tests needs to keep in memory.
+const Small = 0.25
+
 // Start starts a server with its data below dir, fetching the program into the cache directory if it isn't
 // there. It returns when the server takes writes. The server ends with this process at the latest.
-func Start(ctx context.Context, cache, dir string) (*Server, error) {
-	s, err := start(ctx, cache, dir)
+// It keeps that many gigabytes of data in memory, or, if that is 0, as many as it would elsewhere: half of what the
+// machine has.
+func Start(ctx context.Context, cache, dir string, gigabytes float64) (*Server, error) {
+	s, err := start(ctx, cache, dir, gigabytes)
 	if err != nil {
 		return nil, fmt.Errorf("no MongoDB server to test on: %w\nSet MONGODB_URI to one that may be filled with test databases", err)
 	}
 	return s, nil
 }
 
-func start(ctx context.Context, cache, dir string) (*Server, error) {
+func start(ctx context.Context, cache, dir string, gigabytes float64) (*Server, error) {
 	program, err := fetch(ctx, cache)
 	if err != nil {
 		return nil, err
@@ -47,7 +52,7 @@ func start(ctx context.Context, cache, dir string) (*Server, error) {
 	// A free port may be taken by another process before mongod gets it. Each try has a directory of its own:
 	// a replica set that was set up on another port never elects itself.
 	for try := range 10 {
-		s, err := launch(ctx, program, filepath.Join(dir, strconv.Itoa(try)))
+		s, err := launch(ctx, program, filepath.Join(dir, strconv.Itoa(try)), gigabytes)
 		if !errors.Is(err, errPortTaken) {
 			return s, err
 		}
@@ -57,7 +62,7 @@ func start(ctx context.Context, cache, dir string) (*Server, error) {
 
 var errPortTaken = errors.New("every port that was free was taken a moment later")
 
-func launch(ctx context.Context, program, dir string) (*Server, error) {
+func launch(ctx context.Context, program, dir string, gigabytes float64) (*Server, error) {
 	data := filepath.Join(dir, "db")
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, err
@@ -66,10 +71,12 @@ func launch(ctx context.Context, program, dir string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := process.Start(filepath.Join(dir, "mongod.log"), program,
-		"--dbpath", data, "--bind_ip", "127.0.0.1", "--port", port, "--nounixsocket",
-		"--replSet", "rs0", "--oplogSize", "64", "--wiredTigerCacheSizeGB", "0.25",
-		"--setParameter", "diagnosticDataCollectionEnabled=false")
+	args := []string{"--dbpath", data, "--bind_ip", "127.0.0.1", "--port", port, "--nounixsocket",
+		"--replSet", "rs0", "--oplogSize", "64", "--setParameter", "diagnosticDataCollectionEnabled=false"}
+	if gigabytes > 0 {
+		args = append(args, "--wiredTigerCacheSizeGB", strconv.FormatFloat(gigabytes, 'g', -1, 64))
+	}
+	p, err := process.Start(filepath.Join(dir, "mongod.log"), program, args...)
 	if err != nil {
 		return nil, err
 	}
