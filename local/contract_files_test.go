@@ -53,7 +53,7 @@ func testFiles(t *testing.T, s *site) {
 		t.Errorf("GFF3: %.100s", a.body)
 	}
 
-	for _, name := range []string{"", "say \"hi\"\r\nSet-Cookie: a=b\x00", "../../etc/passwd", "Bäckerhefe 酵母 \U0001f9ec \u202egnp", strings.Repeat("長", 341)} {
+	for _, name := range []string{"", "../say \"hi\"\r\nSet-Cookie: a=b\x00 \U0001f9ec \u202egnp", strings.Repeat("長", 341)} {
 		m := s.started(t, name, `{}`)
 		s.await(t, m, "SUCCESSFUL")
 		a := s.post(t, "/api/v1/job/result", m.auth())
