@@ -15,6 +15,11 @@ for applet in sh sleep dd tail; do shell+=("/bin/busybox:/bin/$applet"); done
 "$cluster" load dev.local/stager:e2e "$work/stager"
 "$cluster" load dev.local/shell:e2e "${shell[@]}"
 "$cluster" load dev.local/tool:e2e "$work/bakta-stand-in" cmd/internal/deployment/testdata/tool.sh:/tool.sh "${shell[@]}"
+bakta=$PWD/.cache/bakta
+if [ -x "$bakta/bin/bakta" ]; then
+	"$cluster" load-bakta dev.local/bakta:e2e "$bakta"
+	export E2E_BAKTA_IMAGE=dev.local/bakta:e2e E2E_BAKTA_DATABASE=$bakta/db E2E_BAKTA_GENOME=$bakta/demo.fna
+fi
 for package in lib/kube cmd/stager cmd/internal/deployment; do
 	go test -c -tags e2e -o "$work/test" "./$package"
 	(cd "$package" && E2E_BIN=$work E2E_VOLUMES=$work "$cluster" exec -- "$work/test" -test.run Cluster -test.timeout 15m "$@")

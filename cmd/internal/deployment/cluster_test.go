@@ -120,6 +120,9 @@ func (b *backend) volume(core *coreclient.CoreV1Client) {
 	must(b.TB, err)
 	b.Cleanup(func() { os.RemoveAll(database) })
 	must(b.TB, os.Chmod(database, 0o755), os.Mkdir(filepath.Join(database, "db-mock"), 0o755))
+	if dir := os.Getenv("E2E_BAKTA_DATABASE"); dir != "" {
+		must(b.TB, os.CopyFS(filepath.Join(database, "db-mock"), os.DirFS(dir)))
+	}
 	volume := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: b.namespace}, Spec: corev1.PersistentVolumeSpec{
 		Capacity: size, AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadOnlyMany}, StorageClassName: class,
 		ClaimRef:               &corev1.ObjectReference{Namespace: b.namespace, Name: "bakta-database"},
@@ -148,18 +151,19 @@ func (b *backend) start(more string) {
 	if !strings.Contains(more, "StagerContainer") {
 		more += "\nStagerContainer: " + stagerImage
 	}
+	if !strings.Contains(more, "JobContainer") {
+		more += "\nJobCommand: [/bin/sh, /tool.sh]\nJobContainer: " + toolImage
+	}
 	common := fmt.Sprintf(`
 Objectstorage: {S3: {UserBucket: %q, Region: %q, Endpoint: "http://%s:%s", PublicEndpoint: %q}}
 Database: {MongoDBName: %q}
 UpdateService: {Name: %q, Port: %s}
-JobContainer: %q
-JobCommand: [/bin/sh, /tool.sh]
 InCluster: false
 Testing: true
 K8sNamespace: %q
 BaktaDatabasePVCName: bakta-database
 %s
-`, b.bucket.Bucket, b.bucket.Region, hostAddress, port, b.bucket.Endpoint, b.database, hostAddress, hint, toolImage, b.namespace, more)
+`, b.bucket.Bucket, b.bucket.Region, hostAddress, port, b.bucket.Endpoint, b.database, hostAddress, hint, b.namespace, more)
 	config := func(listen string) string {
 		path := filepath.Join(b.dir, "config-"+strings.TrimPrefix(listen, "127.0.0.1:")+".yaml")
 		write(b.TB, path, common+"Listen: "+listen+"\n")
@@ -317,8 +321,10 @@ type ref struct {
 	Secret string `json:"secret"`
 }
 
-// create makes a job and uploads its genome.
-func (b *backend) create() ref {
+// create makes a job and uploads a small genome.
+func (b *backend) create() ref { return b.createWith(genome) }
+
+func (b *backend) createWith(genome string) ref {
 	b.Helper()
 	status, made := b.call("submit", http.MethodPost, "/job/init", map[string]string{"name": "a test", "repliconTableType": "TSV"})
 	if status != http.StatusOK {
@@ -531,6 +537,30 @@ func TestClusterJobs(t *testing.T) {
 				return !slices.ContainsFunc(list.Items, func(j batchv1.Job) bool { return len(j.Finalizers) > 0 })
 			})
 		})
+	}
+}
+
+// TestClusterBakta has the real Bakta annotate a genome.
+func TestClusterBakta(t *testing.T) {
+	t.Parallel()
+	image, path := os.Getenv("E2E_BAKTA_IMAGE"), os.Getenv("E2E_BAKTA_GENOME")
+	if image == "" || path == "" || os.Getenv("E2E_BAKTA_DATABASE") == "" {
+		t.Skip("NOT TESTED: the real Bakta in a pod. `make bakta` sets it up.")
+	}
+	genome, err := os.ReadFile(path)
+	must(t, err)
+	b := newBackend(t, `
+Job: {CPU: {Request: 100m, Limit: 1}, Memory: {Request: 256Mi, Limit: 2Gi}, Disk: {Request: 1Mi, Limit: 1Gi}}
+JobCommand: [bakta]
+JobContainer: `+image)
+	r := b.createWith(string(genome))
+	config := map[string]any{"minContigLength": 1000, "genus": "Escherichia", "species": "coli O157:H7"}
+	if status, answer := b.call("submit", http.MethodPost, "/job/start", map[string]any{"job": r, "config": config}); status != http.StatusOK {
+		t.Fatalf("%d %v", status, answer)
+	}
+	status, reason := b.end(r)
+	if log := b.logs(r); status != "SUCCESSFUL" || !strings.HasPrefix(log, "Bakta Command: bakta ") || !strings.Contains(log, "Annotation successfully finished") {
+		t.Errorf("it ended as %s: %s\n%s", status, reason, log)
 	}
 }
 
