@@ -1,0 +1,104 @@
+package kube
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+)
+
+// TestObserveVariants changes captures into what can't be brought about at will, or only for a moment.
+func TestObserveVariants(t *testing.T) {
+	const killed = "killed with its stager"
+	state := func(c *capture, container string) *corev1.ContainerStatus {
+		return containerStatus(&c.Pods[len(c.Pods)-1], container)
+	}
+	ended := func(c *capture, container, reason string, code int32) {
+		s := state(c, container)
+		s.State = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: reason, ExitCode: code, FinishedAt: c.Pods[0].CreationTimestamp}}
+	}
+	for name, tt := range map[string]struct {
+		of     string
+		change func(*capture)
+		want   job.Observation
+	}{
+		"the Job is about to say Complete": {"completed", func(c *capture) {
+			c.Job.Status.Conditions = nil
+		}, job.Observation{Phase: job.Active, Stages: stages(job.StageSucceeded, job.StageRunning)}},
+		"the Job has announced Complete": {"completed", func(c *capture) {
+			c.Job.Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobSuccessCriteriaMet, Status: corev1.ConditionTrue, LastTransitionTime: c.Job.CreationTimestamp}}
+		}, job.Observation{Phase: job.Ended, Stages: stages(job.StageSucceeded, job.StageRunning)}},
+		"a condition that is not true": {"first stage runs", func(c *capture) {
+			c.Job.Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobFailed, Status: corev1.ConditionFalse}}
+		}, job.Observation{Phase: job.Active, Stages: stages(job.StageRunning, job.StagePending)}},
+		"the Job has announced Failed": {killed, func(c *capture) {
+			c.Job.Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobFailureTarget, Status: corev1.ConditionTrue, Reason: batchv1.JobReasonPodFailurePolicy, LastTransitionTime: c.Job.CreationTimestamp}}
+		}, job.Observation{Phase: job.Ended, Interrupted: true, Stages: stages(job.StageFailed, job.StagePending)}},
+		"the pod failed and the Job has not seen it": {killed, func(c *capture) {
+			c.Job.Status.Conditions = nil
+		}, job.Observation{Phase: job.Waiting, Waiting: "it was cut off and is tried again"}},
+		"killed at the limit of memory, stager and all": {killed, func(c *capture) {
+			ended(c, "first-stage", "OOMKilled", exitKilled)
+		}, job.Observation{Phase: job.Ended, Failure: outOfMemory64, Stages: stages(job.StageFailed, job.StagePending)}},
+		"its machine forgot its container": {killed, func(c *capture) {
+			ended(c, "first-stage", "ContainerStatusUnknown", exitKilled)
+		}, job.Observation{Phase: job.Ended, Interrupted: true, Stages: stages(job.StageFailed, job.StagePending)}},
+		"its container can't be started": {killed, func(c *capture) {
+			ended(c, "first-stage", "StartError", 128)
+		}, job.Observation{Phase: job.Ended, Stages: stages(job.StageFailed, job.StagePending),
+			Failure: &job.Failure{Code: job.BadImage, Stage: "first_stage", Message: "The job's container could not be started. " + tellOperators}}},
+		"its command line is wrong": {killed, func(c *capture) {
+			ended(c, "first-stage", "Error", 2)
+		}, job.Observation{Phase: job.Ended, Stages: stages(job.StageFailed, job.StagePending),
+			Failure: &job.Failure{Code: job.Internal, Stage: "first_stage", Message: "The job could not be run as it was configured. " + tellOperators}}},
+		"its files can't be brought": {killed, func(c *capture) {
+			ended(c, "stage-in", "Error", 1)
+			state(c, "first-stage").State = corev1.ContainerState{}
+		}, job.Observation{Phase: job.Ended, Stages: stages(job.StagePending, job.StagePending),
+			Failure: &job.Failure{Code: job.Internal, Message: "The job's files could not be brought. " + tellOperators}}},
+		"its results can't be stored": {"refused", func(c *capture) {
+			ended(c, "stage-out", "Error", 1)
+		}, job.Observation{Phase: job.Ended, Stages: stages(job.StageSucceeded, job.StageRunning),
+			Failure: &job.Failure{Code: job.Internal, Message: "What the job left could not be stored. " + tellOperators}}},
+		"its machine did not take it": {"pod deleted once too often", func(c *capture) {
+			p := captured(t, "unschedulable").Pods[0]
+			p.OwnerReferences[0].UID = c.Job.UID
+			p.Status = corev1.PodStatus{Phase: corev1.PodFailed, Reason: "OutOfcpu"}
+			c.Pods = []corev1.Pod{p}
+		}, job.Observation{Phase: job.Ended, Interrupted: true, Stages: stages(job.StagePending, job.StagePending)}},
+		"its machine was needed for others": {killed, func(c *capture) {
+			c.Pods[0].Status.Conditions = append(c.Pods[0].Status.Conditions, corev1.PodCondition{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue})
+		}, job.Observation{Phase: job.Ended, Interrupted: true, Stages: stages(job.StageFailed, job.StagePending)}},
+		"its machine prepares it": {"stage-in runs", func(c *capture) {
+			for i := range c.Pods[0].Status.InitContainerStatuses {
+				c.Pods[0].Status.InitContainerStatuses[i].State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "PodInitializing"}}
+			}
+		}, job.Observation{Phase: job.Waiting, Waiting: "its machine prepares it"}},
+		"its machine has said nothing yet": {"stage-in runs", func(c *capture) {
+			c.Pods[0].Status.InitContainerStatuses, c.Pods[0].Status.ContainerStatuses = nil, nil
+		}, job.Observation{Phase: job.Waiting, Waiting: "its machine prepares it"}},
+		"the scheduler has said nothing yet": {"unschedulable", func(c *capture) {
+			c.Pods[0].Status.Conditions = nil
+		}, job.Observation{Phase: job.Waiting, Waiting: "it waits for a machine"}},
+		"held back without a queue": {"suspended", func(c *capture) {
+			delete(c.Job.Labels, queueLabel)
+		}, job.Observation{Phase: job.Waiting, Blocked: true, Waiting: "it is held back"}},
+		"the second stage's image can't be had": {"second stage runs", func(c *capture) {
+			s := state(c, "second-stage")
+			s.Image, s.State = "fold:1", corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff"}}
+		}, job.Observation{Phase: job.Waiting, Blocked: true, Waiting: "the image fold:1 can't be had", Stages: stages(job.StageSucceeded, job.StagePending),
+			Failure: &job.Failure{Code: job.BadImage, Stage: "second_stage", Message: "The image fold:1, in which a part of the job runs, can't be had. " + tellOperators}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := captured(t, tt.of)
+			tt.change(&c)
+			if diff := cmp.Diff(tt.want, observe(c.Job, c.Pods, c.Now), sinceIgnored(), cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
