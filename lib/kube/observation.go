@@ -194,7 +194,9 @@ func (v view) of(p *corev1.Pod) job.Observation {
 			}
 			return o
 		case s.State.Waiting != nil:
-			o.Waiting = "its machine prepares it"
+			if o.Phase == job.Waiting {
+				o.Waiting = "its machine prepares it"
+			}
 			if failure, text := v.stuck(s); failure != nil {
 				o.Phase, o.Blocked, o.Waiting, o.Failure = job.Waiting, true, text, failure
 			}
