@@ -271,12 +271,12 @@ func TestNotBaktaWeb(t *testing.T) {
 
 func TestDeleteOfNothing(t *testing.T) {
 	s := serve(t, answer(404, `{"code":5,"message":"no such job"}`))
-	if err := s.client(t, Options{}).Delete(t.Context(), ref); err != nil {
+	if err := s.client(t, Options{}).Delete(t.Context(), ref); CodeOf(err) != codes.NotFound {
 		t.Errorf("err = %v", err)
 	}
 	s = serve(t, answer(404, `page`))
-	if err := s.client(t, Options{}).Delete(t.Context(), ref); err == nil {
-		t.Error("a server that knows no such path removed the job?")
+	if err := s.client(t, Options{}).Delete(t.Context(), ref); err == nil || CodeOf(err) == codes.NotFound {
+		t.Errorf("of a server that knows no such path: %v", err)
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
-	"google.golang.org/grpc/codes"
 )
 
 // Ref names a job and proves that it is the caller's. Its secret shows in no log.
@@ -227,10 +226,11 @@ func (c *Client) Logs(ctx context.Context, job Ref, offset int64) ([]byte, error
 	return text, nil
 }
 
-// Delete removes a job with all of its data. It is no error when there is no such job: then it is gone.
+// Delete removes a job with all of its data. When the server has no such job it is an *Error with codes.NotFound:
+// the job is gone if that is the server which made it. One that has nothing at all at that path may answer the
+// same; what Status tells of the job can't be mistaken.
 func (c *Client) Delete(ctx context.Context, job Ref) error {
-	err := c.call(ctx, http.MethodDelete, "/api/v1/job/delete", job.query(), nil, nil)
-	if err != nil && CodeOf(err) != codes.NotFound {
+	if err := c.call(ctx, http.MethodDelete, "/api/v1/job/delete", job.query(), nil, nil); err != nil {
 		return fmt.Errorf("deleting the job: %w", err)
 	}
 	return nil

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/client"
+	domain "github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/local/book"
 	"github.com/spf13/cobra"
 )
@@ -78,18 +79,18 @@ func (a *app) run(ctx context.Context, args []string) int {
 		return exitDone
 	case errors.As(err, &coded):
 		if coded.err != nil {
-			a.display.line("bakta-web: %v", coded.err)
+			a.display.line("bakta-web: %s", told(coded.err))
 		}
 		return coded.code
 	case errors.As(err, &usage):
-		a.display.line("bakta-web: %v", err)
+		a.display.line("bakta-web: %s", told(err))
 		a.display.line("`%s --help` shows how it is used.", command.CommandPath())
 		return exitUsage
 	case ctx.Err() != nil:
 		a.display.line("bakta-web: interrupted")
 		return exitInterrupted
 	default:
-		a.display.line("bakta-web: %v", err)
+		a.display.line("bakta-web: %s", told(err))
 		return exitFailed
 	}
 }
@@ -108,6 +109,15 @@ func (e *exitError) Error() string {
 }
 
 func (e *exitError) Unwrap() error { return e.err }
+
+// told is an error's text for people: the causes that lib/job's errors keep for a log stay out of it.
+func told(err error) string {
+	var e *domain.Error
+	if !errors.As(err, &e) {
+		return err.Error()
+	}
+	return strings.Replace(err.Error(), e.Error(), e.Message, 1)
+}
 
 // usageError is a mistake in the command line.
 type usageError struct{ err error }

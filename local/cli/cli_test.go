@@ -334,7 +334,7 @@ func TestRefusedHere(t *testing.T) {
 		"submit genome.fna --prodigal-tf blank.tf":    "blank.tf: the file is empty",
 		"submit genome.fna --gram x":                  "--gram: \"x\"",
 		"submit genome.fna --locus-tag a_b+":          "--locus-tag: \"a_b+\"",
-		"submit genome.fna --translation-table 5":     "--translation-table: 5",
+		"submit genome.fna --translation-table 5":     "choose 4, 11 or 25\n`",
 		"submit genome.fna --translation-table eight": "translation-table",
 		"submit genome.fna --min-contig-length -1":    "--min-contig-length: -1",
 		"submit genome.fna --server ftp://x":          "must be a URL",
@@ -506,7 +506,9 @@ func TestDelete(t *testing.T) {
 	f.mu.Lock()
 	delete(f.jobs, firstID) // gone already
 	f.mu.Unlock()
-	u.must("delete", "00000001", "00000002")
+	got := u.must("delete", "00000001", "00000002")
+	lines(t, "what is said", got.Err, f.URL+" has no such job any more", "forgot "+firstID+" (genome)",
+		"deleted 00000002-0000-4000-8000-000000000000 (genome)")
 	if f.count() != 0 || u.must("list").Out != "" {
 		t.Error("something is still there")
 	}
@@ -514,6 +516,36 @@ func TestDelete(t *testing.T) {
 	f.Close()
 	if got := u.run("delete", "0000"); got.Code != exitFailed || !strings.Contains(u.run("list").Out, "00000003") {
 		t.Errorf("a job that couldn't be deleted is forgotten: %+v", got)
+	}
+}
+
+// TestDeleteElsewhere: a server that doesn't have the job takes nothing away.
+func TestDeleteElsewhere(t *testing.T) {
+	t.Parallel()
+	home, other := newFake(t), newFake(t)
+	nothing := newFake(t)
+	nothing.before = func(_ string, w http.ResponseWriter, _ *http.Request) bool {
+		w.WriteHeader(404)
+		fmt.Fprint(w, `{"code":5,"message":"Not Found"}`)
+		return true
+	}
+	u := newUser(t, home.URL)
+	u.must("submit", "genome.fna")
+	for server, says := range map[string]string{
+		other.URL:   other.URL + " knows no such job: " + firstID + " was made by " + home.URL,
+		nothing.URL: "there is no Bakta-Web server at " + nothing.URL,
+	} {
+		got := u.run("delete", "0000", "--server", server)
+		if got.Code != exitFailed || !strings.Contains(got.Err, says) || strings.Contains(got.Err, "deleted") {
+			t.Errorf("%+v", got)
+		}
+		if home.count() != 1 || !strings.Contains(u.must("list").Out, "00000001") {
+			t.Fatal("the job is forgotten")
+		}
+	}
+	got := u.must("delete", "0000", "--server", other.URL, "--forget")
+	if !strings.HasSuffix(got.Err, "\nforgot "+firstID+" (genome)\n") || u.must("list").Out != "" || home.count() != 1 {
+		t.Errorf("%+v", got)
 	}
 }
 

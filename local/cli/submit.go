@@ -170,7 +170,7 @@ const discardTime = 5 * time.Second
 func (a *app) discard(ctx context.Context, c *client.Client, b *book.Book, entry book.Entry) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTime)
 	defer cancel()
-	if err := c.Delete(ctx, ref(entry)); err == nil {
+	if err := c.Delete(ctx, ref(entry)); err == nil || client.CodeOf(err) == codes.NotFound {
 		// That it stays listed would be all.
 		_ = b.Remove(ctx, entry.ID)
 	}
