@@ -91,12 +91,13 @@ func (m jobsModel) Submit(_ context.Context, _ string, start job.Start, stages [
 }
 
 func (m jobsModel) Launched(_ context.Context, _ string, run int, object string, due time.Time) (bool, error) {
-	return m.change("record the launch of "+object, "", func(d *job.Job) bool { return activeRun(run)(d) && d.Launched == "" },
-		func(d *job.Job) { d.Launched, d.Due = object, due })
+	return m.change("record the launch of "+object, "", activeRun(run), func(d *job.Job) { d.Launched, d.Due = object, due })
 }
 
 func (m jobsModel) Running(_ context.Context, _ string, run int, _ []job.Stage, at, due time.Time) (bool, error) {
-	return m.change("record that it runs", job.Running, activeRun(run), func(d *job.Job) { d.Updated, d.Due = at, due })
+	return m.change("record that it runs", job.Running, func(d *job.Job) bool {
+		return activeRun(run)(d) && (d.State == job.Submitted || !d.Updated.After(at))
+	}, func(d *job.Job) { d.Updated, d.Due = at, due })
 }
 
 func (m jobsModel) Finish(_ context.Context, _ string, run int, end job.End) (bool, error) {
@@ -108,6 +109,7 @@ func (m jobsModel) Finish(_ context.Context, _ string, run int, end job.End) (bo
 				m.faultf("the run committed %s, and the job is recorded as failed with %q", told.Outcome, end.Failure.Message)
 			}
 		}
+		m.finished = true
 		d.Failure, d.Results, d.Updated, d.Expires, d.Due = end.Failure, end.Results, end.At, end.Expires, end.Due
 	})
 }
@@ -118,7 +120,16 @@ func (m jobsModel) Relaunch(_ context.Context, _ string, run int, due time.Time)
 
 func (m jobsModel) Delete(_ context.Context, _ string, at time.Time) (bool, error) {
 	return m.change("mark as deleting", job.Deleting, func(d *job.Job) bool { return d.State != job.Deleting }, func(d *job.Job) {
+		m.unwanted = true
 		d.Name, d.Start, d.Results, d.Failure, d.Updated, d.Due = "", nil, nil, nil, at, at
+	})
+}
+
+func (m jobsModel) Expire(_ context.Context, _ string, now time.Time) (bool, error) {
+	return m.change("expire", job.Deleting, func(d *job.Job) bool {
+		return (d.State == job.Created || d.State.Ended()) && !d.Expires.After(now)
+	}, func(d *job.Job) {
+		d.Name, d.Start, d.Results, d.Failure, d.Updated, d.Due = "", nil, nil, nil, now, now
 	})
 }
 

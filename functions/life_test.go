@@ -98,6 +98,8 @@ type life struct {
 	calm         bool   // nothing fails any more
 	acknowledged bool   // a start was answered with success
 	deleted      bool   // a delete was answered with success
+	unwanted     bool   // a delete was asked for and had its effect, answered or not
+	finished     bool   // an outcome was recorded
 	configs      []byte // the configuration that was acknowledged
 	shown        []string
 }
@@ -311,6 +313,9 @@ func (l *life) judge() {
 		for name := range l.runs {
 			l.faultf("run %s is left behind", name)
 		}
+	}
+	if l.acknowledged && l.end == "expired" && !l.unwanted && !l.finished {
+		l.faultf("the start was acknowledged, and the job expired before it ended")
 	}
 	if l.acknowledged && l.doc != nil && l.doc.State == job.Created {
 		l.faultf("the start was acknowledged and its effect is lost")

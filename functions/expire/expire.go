@@ -17,6 +17,9 @@ type Jobs interface {
 	Get(ctx context.Context, id string) (job.Job, error)
 	// Delete moves any state to deleting. It reports false for a job that is deleting already, or gone.
 	Delete(ctx context.Context, id string, at time.Time) (bool, error)
+	// Expire moves a job that has expired by then, and of which no run is owed or under way, to deleting, as Delete
+	// does. It reports false, and changes nothing, for any other.
+	Expire(ctx context.Context, id string, now time.Time) (bool, error)
 	// Due returns jobs whose time of the next look has come, the oldest first, at most limit. They may lack results
 	// and logs.
 	Due(ctx context.Context, now time.Time, limit int) ([]job.Job, error)

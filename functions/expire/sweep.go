@@ -84,7 +84,11 @@ func (f *Function) one(ctx context.Context, j job.Job) (bool, error) {
 	expired := (j.State == job.Created || j.State.Ended()) && !j.Expires.After(now)
 	var err error
 	if expired {
-		err = f.Lifecycle.Remove(ctx, j)
+		// The job may have been started since it was read, and a start that was acknowledged counts.
+		if expired, err = f.Jobs.Expire(ctx, j.ID, now); expired {
+			j.State, j.Updated, j.Due = job.Deleting, now, now
+			err = f.Lifecycle.Remove(ctx, j)
+		}
 	} else {
 		err = f.Lifecycle.Settle(ctx, j)
 	}

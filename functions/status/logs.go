@@ -8,11 +8,13 @@ import (
 	"unicode/utf8"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
-// maxLog bounds how much of a stage's log is read for one answer.
-const maxLog = 16 << 20
+// maxLog bounds how much of a stage's log is read for one answer: all that a stage may write, and the line that
+// says where it was cut.
+const maxLog = stage.DefaultMaxLog + 4<<10
 
 // StageLog is what a stage wrote so far.
 type StageLog struct {
@@ -50,12 +52,12 @@ func (f *Function) StageLogs(ctx context.Context, r Ref) (job.Job, []StageLog, e
 }
 
 // text returns what a stage wrote so far: from the bucket once the run ended, from where it runs before.
-func (f *Function) text(ctx context.Context, j job.Job, stage string) (string, error) {
+func (f *Function) text(ctx context.Context, j job.Job, name string) (string, error) {
 	var content io.ReadCloser
 	var err error
 	if j.State.Ended() {
 		i := 0
-		for i < len(j.Logs) && j.Logs[i].Name != stage {
+		for i < len(j.Logs) && j.Logs[i].Name != name {
 			i++
 		}
 		if i == len(j.Logs) {
@@ -63,7 +65,7 @@ func (f *Function) text(ctx context.Context, j job.Job, stage string) (string, e
 		}
 		content, _, err = f.Files.Open(ctx, j.Logs[i].Key, j.Logs[i].ETag)
 	} else if j.State.Active() {
-		content, err = f.Logs.Log(ctx, j, stage)
+		content, err = f.Logs.Log(ctx, j, name)
 	} else {
 		return "", nil
 	}
@@ -104,12 +106,10 @@ func (f *Function) PlainLog(ctx context.Context, r Ref) (string, error) {
 			text.WriteByte('\n')
 		}
 	}
-	if text.Len() == 0 {
-		// Nothing ran yet, or it failed before anything could.
-		fmt.Fprintf(&text, "%s Command: (nothing was run yet)\n", logs[0].Stage.Title)
-		if !j.State.Ended() {
-			return "", nil
-		}
+	if text.Len() == 0 && j.State.Ended() {
+		// It failed before anything could run. While it waits the log is empty: a placeholder would have to go
+		// again when the log begins, and a follower counts the bytes that it has.
+		fmt.Fprintf(&text, "%s Command: (nothing was run)\n", logs[0].Stage.Title)
 	}
 	if j.State == job.Failed {
 		fmt.Fprintf(&text, "\n%s\n", reason(j))

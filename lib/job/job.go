@@ -20,7 +20,7 @@ type Job struct {
 	State      State     //
 	Created    time.Time //
 	Started    time.Time // when it was submitted; zero before
-	Updated    time.Time // when State, Stages or the outcome last changed
+	Updated    time.Time // when the state changed last, or a look at the run was recorded
 	Expires    time.Time // from when on the sweep may remove it
 	Due        time.Time // when the sweep has to look at it next
 

@@ -97,7 +97,7 @@ func (l *Lifecycle) Settle(ctx context.Context, j job.Job) error {
 		return l.Remove(ctx, j)
 	case j.State.Ended():
 		// Killed between recording the outcome and the release, the runner still holds the run's object.
-		return l.runner.Release(ctx, j)
+		return l.letGo(ctx, j, j.Failure)
 	case !j.State.Active():
 		return nil
 	}
@@ -106,7 +106,11 @@ func (l *Lifecycle) Settle(ctx context.Context, j job.Job) error {
 		return err
 	}
 	if j.Launched == "" {
-		return l.Launch(ctx, j)
+		err := l.Launch(ctx, j)
+		if err != nil && l.now().Sub(j.Updated) > l.Patience {
+			return l.giveUp(ctx, j, err)
+		}
+		return err
 	}
 	seen, err := l.runner.Observe(ctx, j)
 	if err != nil {
@@ -143,7 +147,7 @@ func (l *Lifecycle) finishByManifest(ctx context.Context, j job.Job) (bool, erro
 	if err != nil {
 		return false, err
 	}
-	end := End{State: job.Succeeded, Failure: m.Failure, Results: m.Files, Logs: m.Logs}
+	end := job.End{State: job.Succeeded, Failure: m.Failure, Results: m.Files, Logs: m.Logs}
 	if m.Outcome != stage.Succeeded {
 		end.State = job.Failed
 		end.Failure = l.refine(ctx, j, m.Failure)
@@ -199,7 +203,7 @@ func (l *Lifecycle) finishByObservation(ctx context.Context, j job.Job, seen Obs
 	if failure == nil {
 		failure = &job.Failure{Code: job.Internal, Message: "The job ended without a result. This is not a fault of your data; please start it again, and tell the operators if it happens twice."}
 	}
-	return l.finish(ctx, j, End{State: job.Failed, Failure: failure, Stages: ended(seen.Stages), Logs: logs})
+	return l.finish(ctx, j, job.End{State: job.Failed, Failure: failure, Stages: ended(seen.Stages), Logs: logs})
 }
 
 // ended turns stages that an ended run left as running into failed ones.
@@ -249,7 +253,7 @@ func (l *Lifecycle) finish(ctx context.Context, j job.Job, end job.End) error {
 	if recorded {
 		l.Log.InfoContext(ctx, "job ended", "job", j.ID, "run", j.Run, "state", end.State, "failure", end.Failure)
 	}
-	if err := l.runner.Release(ctx, j); err != nil {
+	if err := l.letGo(ctx, j, end.Failure); err != nil {
 		return fmt.Errorf("releasing the run of job %s: %w", j.ID, err)
 	}
 	if !recorded {
@@ -258,22 +262,45 @@ func (l *Lifecycle) finish(ctx context.Context, j job.Job, end job.End) error {
 	return l.jobs.Postpone(ctx, j.ID, end.Due, end.Expires)
 }
 
+// giveUp ends a job whose run could not be launched for too long, by that error. The error may be a lost answer,
+// and the run have been launched all the same: then it is left alone.
+func (l *Lifecycle) giveUp(ctx context.Context, j job.Job, cause error) error {
+	seen, err := l.runner.Observe(ctx, j)
+	if err != nil || seen.Phase != job.Absent {
+		return errors.Join(cause, err)
+	}
+	if done, err := l.finishByManifest(ctx, j); done || err != nil {
+		return err
+	}
+	l.Log.ErrorContext(ctx, "a job can't be launched and is given up", "job", j.ID, "run", j.Run, "error", cause)
+	return l.finish(ctx, j, job.End{State: job.Failed, Stages: ended(j.Stages), Failure: &job.Failure{
+		Code:    job.Unschedulable,
+		Message: "The job could not be launched. This is not a fault of your data; please tell the operators.",
+	}})
+}
+
+// letGo lets go of a run whose outcome is recorded. One that was given up while it waited is ended: else it would
+// still run when what it waits for comes.
+func (l *Lifecycle) letGo(ctx context.Context, j job.Job, f *job.Failure) error {
+	if f != nil && (f.Code == job.Unschedulable || f.Code == job.BadImage) {
+		return l.runner.Discard(ctx, j)
+	}
+	return l.runner.Release(ctx, j)
+}
+
 // abandon ends a job that no machine can take.
 func (l *Lifecycle) abandon(ctx context.Context, j job.Job, seen Observation) error {
 	failure := seen.Failure
 	if failure == nil {
 		failure = &job.Failure{Code: job.Unschedulable, Message: "No machine could run the job: " + seen.Waiting + ". This is not a fault of your data; please tell the operators."}
 	}
-	if err := l.finish(ctx, j, End{State: job.Failed, Failure: failure, Stages: seen.Stages}); err != nil {
-		return err
-	}
-	return l.runner.Stop(ctx, j.ID)
+	return l.finish(ctx, j, job.End{State: job.Failed, Failure: failure, Stages: seen.Stages})
 }
 
 // relaunch runs a job again whose run vanished or was interrupted, or gives it up when that happened too often.
 func (l *Lifecycle) relaunch(ctx context.Context, j job.Job, seen job.Observation) error {
 	if j.Run >= job.MaxRuns {
-		return l.finish(ctx, j, End{State: job.Failed, Stages: ended(j.Stages), Failure: &job.Failure{
+		return l.finish(ctx, j, job.End{State: job.Failed, Stages: ended(j.Stages), Failure: &job.Failure{
 			Code:    job.Internal,
 			Message: fmt.Sprintf("The job was interrupted %d times and is given up. This is not a fault of your data; please tell the operators.", j.Run),
 		}})

@@ -213,8 +213,20 @@ func (s *Store) Relaunch(ctx context.Context, id string, run int, due time.Time)
 // Delete moves any state to deleting and empties the document of all that was the user's. The sweep's next look
 // is due at once. It reports false for a job that is deleting already, or gone.
 func (s *Store) Delete(ctx context.Context, id string, at time.Time) (bool, error) {
-	return s.update(ctx, "deleting", id,
-		bson.D{inStates(job.Before(job.Deleting)...)},
+	return s.delete(ctx, "deleting", id, bson.D{inStates(job.Before(job.Deleting)...)}, at)
+}
+
+// Expire does as Delete to a job that has expired by then, and of which no run is owed or under way. It reports
+// false for any other.
+func (s *Store) Expire(ctx context.Context, id string, now time.Time) (bool, error) {
+	return s.delete(ctx, "expiring", id, bson.D{
+		inStates(job.Created, job.Succeeded, job.Failed),
+		{Key: fieldExpires, Value: bson.D{{Key: "$lte", Value: now}}},
+	}, now)
+}
+
+func (s *Store) delete(ctx context.Context, doing, id string, filter bson.D, at time.Time) (bool, error) {
+	return s.update(ctx, doing, id, filter,
 		bson.D{
 			{Key: "$set", Value: bson.D{
 				{Key: fieldState, Value: job.Deleting},

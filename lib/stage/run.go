@@ -46,7 +46,7 @@ const (
 	// DefaultGrace is how long a program has to end after SIGTERM.
 	DefaultGrace = 5 * time.Second
 	// DefaultMaxLog bounds the log of a stage, in bytes.
-	DefaultMaxLog = 64 << 20
+	DefaultMaxLog = 8 << 20
 
 	// drain is how long the rest of the output is waited for after the program and its group are gone. Only a
 	// process that left the group can make it last.

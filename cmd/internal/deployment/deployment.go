@@ -205,19 +205,10 @@ func (d *Deployment) runs() (kube.Options, error) {
 
 // Offered returns the workflows whose programs this deployment has.
 func (d *Deployment) Offered() []workflow.Workflow {
-	var offered []workflow.Workflow
-	for _, w := range workflow.Catalogue() {
-		runnable := true
-		for _, s := range w.Stages {
-			if _, err := d.environment(s.Program); err != nil {
-				runnable = false
-			}
-		}
-		if runnable {
-			offered = append(offered, w)
-		}
-	}
-	return offered
+	return workflow.Offered(func(program string) bool {
+		_, err := d.environment(program)
+		return err == nil
+	})
 }
 
 // environment says how a program is reached in a job's pod.

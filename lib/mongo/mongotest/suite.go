@@ -35,6 +35,7 @@ type Store interface {
 	Finish(ctx context.Context, id string, run int, end job.End) (bool, error)
 	Relaunch(ctx context.Context, id string, run int, due time.Time) (bool, error)
 	Delete(ctx context.Context, id string, at time.Time) (bool, error)
+	Expire(ctx context.Context, id string, now time.Time) (bool, error)
 	Remove(ctx context.Context, id string) error
 	Postpone(ctx context.Context, id string, was, due time.Time) error
 
@@ -376,6 +377,20 @@ func transitions(t *testing.T, s Store) {
 			after: func(j *job.Job) {
 				j.State, j.Updated, j.Due = job.Deleting, later, later
 				j.Name, j.Start, j.Stages, j.Results, j.Logs, j.Failure = "", nil, nil, nil, nil, nil
+			},
+		}, {
+			name: "expire", from: []job.State{job.Created, job.Succeeded, job.Failed},
+			call: func(ctx context.Context, id string, _ int) (bool, error) {
+				return s.Expire(ctx, id, inAYear.AddDate(1, 0, 0))
+			},
+			after: func(j *job.Job) {
+				j.State, j.Updated, j.Due = job.Deleting, inAYear.AddDate(1, 0, 0), inAYear.AddDate(1, 0, 0)
+				j.Name, j.Start, j.Stages, j.Results, j.Logs, j.Failure = "", nil, nil, nil, nil, nil
+			},
+		}, {
+			name: "expire too early",
+			call: func(ctx context.Context, id string, _ int) (bool, error) {
+				return s.Expire(ctx, id, noon.AddDate(-1, 0, 0))
 			},
 		},
 	}
