@@ -31,5 +31,5 @@ mkfifo "$data/url"
 backend=$!
 read -r url <"$data/url" || { echo "The backend did not start." >&2; exit 1; }
 echo "Backend: $url"
-BAKTA_WEB_JOBS=$data/jobs.json "$command" submit "$genome" --server "$url" --name demo --wait --out "$out"
+BAKTA_WEB_JOBS=$data/jobs.json "$command" submit "$genome" --server "$url" --name demo --wait --out "$out" --force
 echo "That was: bakta-web local, then: bakta-web submit $genome --wait --out $out"
