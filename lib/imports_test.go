@@ -29,6 +29,8 @@ var rules = []rule{
 	{path: "lib/lifecycle", ours: []string{"lib/job", "lib/workflow", "lib/stage"}, others: []string{"github.com/minio/", "go.mongodb.org/", "k8s.io/"}},
 	{path: "lib/mongo", ours: []string{"lib/job"}, others: []string{"github.com/minio/", "k8s.io/"}},
 	{path: "lib/s3", ours: []string{"lib/job"}, others: []string{"go.mongodb.org/", "k8s.io/"}},
+	{path: "lib/kube", ours: []string{"lib/job", "lib/stage"}, others: []string{"go.mongodb.org/", "github.com/minio/"}},
+	{path: "lib/database", ours: []string{"lib/job"}, others: []string{"go.mongodb.org/", "k8s.io/"}},
 	{path: "lib/config", ours: []string{"lib/job"}, others: []string{"go.mongodb.org/", "github.com/minio/"}},
 	{path: "lib/function", ours: []string{"lib/job", "proto/"}, others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/"}},
 	{path: "functions/", ours: []string{"lib/job", "lib/workflow", "lib/lifecycle", "lib/stage", "lib/function", "proto/"},
