@@ -32,11 +32,12 @@ import (
 // Options is what the local backend is started with.
 type Options struct {
 	Listen  string        // address of the API, for example 127.0.0.1:8080; port 0 takes a free one
+	Public  string        // host name or address in links and in the URL; empty: the host of Listen
 	Data    string        // directory of all data; made if missing
 	UI      string        // directory of a built web UI to serve at /; empty: the API's documentation
 	Bakta   string        // program that annotates, a path or a name on PATH; StandIn for the built-in stand-in
 	DB      string        // Bakta's database directory; not needed by the stand-in
-	MongoDB string        // URI of a MongoDB to use in place of the embedded one
+	MongoDB string        // URI of a MongoDB to use in place of the embedded one; it names a database
 	Jobs    int           // how many jobs run at a time; at least 1
 	Threads int           // how many threads a job uses; 0 shares the machine's evenly among the jobs
 	Keep    time.Duration // how long a job is kept after its last change of state; 0 for 30 days
@@ -55,6 +56,7 @@ const (
 	uploads  = 10_000 * time.Second // life of an upload link: what clients rely on
 	download = 6 * 24 * time.Hour   // life of a download link: S3 allows at most 7 days
 	maxList  = 1000
+	lockTime = 3 * time.Second // a backend that was killed may hold its directory until its children are gone
 )
 
 // Run serves until ctx ends, then stops in order. It calls ready once with the API's URL when it serves.
@@ -70,9 +72,9 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 	if err := os.MkdirAll(o.Data, 0o700); err != nil {
 		return err
 	}
-	lock := flock.New(filepath.Join(o.Data, "lock"))
-	if locked, err := lock.TryLock(); err != nil || !locked {
-		return errors.Join(fmt.Errorf("%s is in use by another bakta-web; stop it, or name another directory by --data", o.Data), err)
+	lock, err := own(ctx, o.Data)
+	if err != nil {
+		return err
 	}
 	defer lock.Unlock()
 
@@ -99,7 +101,7 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 		return err
 	}
 	closers = append(closers, closeJobs)
-	files, closeFiles, err := openFiles(ctx, o, public.Addr())
+	files, closeFiles, err := openFiles(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -129,12 +131,32 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 		tick(ctx, o, "http://"+internal.Addr().String()+expire.SweepPath)
 		return nil
 	})
-	ready("http://" + public.Addr().String())
+	ready("http://" + o.named(public.Addr().String()))
 	return group.Wait()
+}
+
+// own locks a directory of data, so that no other backend works in it.
+func own(ctx context.Context, data string) (*flock.Flock, error) {
+	lock := flock.New(filepath.Join(data, "lock"))
+	patience, cancel := context.WithTimeout(ctx, lockTime)
+	defer cancel()
+	locked, err := lock.TryLockContext(patience, 50*time.Millisecond)
+	switch {
+	case locked:
+		return lock, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case patience.Err() != nil:
+		return nil, fmt.Errorf("%s is in use by another bakta-web; stop it, or name another directory by --data", data)
+	}
+	return nil, fmt.Errorf("locking %s: %w", data, err)
 }
 
 // complete fills in what was left out, and refuses what can't be.
 func (o Options) complete() (Options, error) {
+	if err := errors.Join(supported(runtime.GOOS), o.checkHosts(), o.checkMongoDB()); err != nil {
+		return o, err
+	}
 	if o.Jobs < 1 {
 		return o, errors.New("--jobs: at least one job has to run at a time")
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -34,7 +35,7 @@ func openJobs(ctx context.Context, o Options) (*mongo.Store, func() error, error
 	}
 	store, err := mongo.New(options)
 	if err != nil {
-		return nil, nil, errors.Join(err, closeServer())
+		return nil, nil, errors.Join(fmt.Errorf("opening the database: %w", err), closeServer())
 	}
 	closeAll := func() error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -43,17 +44,42 @@ func openJobs(ctx context.Context, o Options) (*mongo.Store, func() error, error
 	}
 	// There is no deploy step here, so the indexes are made now.
 	if err := store.Setup(ctx); err != nil {
+		if o.MongoDB != "" && ctx.Err() == nil {
+			err = fmt.Errorf("--mongodb: the MongoDB can't be used: %s", reason(err))
+		}
 		return nil, nil, errors.Join(fmt.Errorf("preparing the database: %w", err), closeAll())
 	}
 	return store, closeAll, nil
 }
 
+// checkMongoDB reports a URI that names no database. The URI is not shown: it may hold a password.
+func (o Options) checkMongoDB() error {
+	_, place, ok := strings.Cut(o.MongoDB, "://")
+	place, _, _ = strings.Cut(place, "?")
+	_, name, _ := strings.Cut(place[strings.LastIndex(place, "@")+1:], "/")
+	if ok && name == "" {
+		return errors.New("--mongodb: the URI names no database; write the name of one behind the hosts, as in mongodb://HOST:27017/bakta-web")
+	}
+	return nil
+}
+
+// lastError is what the driver found at a server, within its account of all servers.
+var lastError = regexp.MustCompile(`Last error: (.+?) \}`)
+
+// reason returns the part of a MongoDB driver's error that a reader can do something about.
+func reason(err error) string {
+	if found := lastError.FindStringSubmatch(err.Error()); found != nil {
+		return found[1]
+	}
+	return err.Error()
+}
+
 // openFiles opens the embedded object storage. Browsers and scripts reach it by the links that they get, on the
-// host of the API and a port of its own.
+// host of the API, or under the name that the options give this machine, and a port of its own.
 //
 // The port is part of what a link's signature covers, and links live for days, so the port that it had the last
 // time is taken again if it is free.
-func openFiles(ctx context.Context, o Options, api net.Addr) (*s3.Store, func() error, error) {
+func openFiles(ctx context.Context, o Options) (*s3.Store, func() error, error) {
 	host, _, err := net.SplitHostPort(o.Listen)
 	if err != nil {
 		return nil, nil, err
@@ -80,9 +106,8 @@ func openFiles(ctx context.Context, o Options, api net.Addr) (*s3.Store, func() 
 			return nil, nil, errors.Join(err, objects.Close())
 		}
 	}
-	endpoint := "http://" + objects.Address
 	files, err := s3.New(s3.Options{
-		Endpoint: endpoint, PublicEndpoint: endpoint, Region: stores.Region, Bucket: bucket,
+		Endpoint: "http://" + near(objects.Address), PublicEndpoint: "http://" + o.named(objects.Address), Region: stores.Region, Bucket: bucket,
 		AccessKey: objects.AccessKey, SecretKey: objects.SecretKey,
 	})
 	if err != nil {

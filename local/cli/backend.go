@@ -22,11 +22,13 @@ The URL is printed once it serves. Ctrl-C ends it; jobs that wait go on at the
 next start, and jobs that run are run again.
 
 Whoever reaches the address may use it. It listens on this machine alone unless
-told otherwise.`,
+told otherwise. The object storage listens on the same host, on a port of its
+own; uploads and downloads go there.`,
 		Example: `  bakta-web local
   bakta-web local --data ~/bakta-web --bakta-db ~/bakta-db/db-light --jobs 2
   bakta-web local --data /tmp/try --bakta stand-in      # without Bakta
-  bakta-web local --ui ~/bakta-web-ui/dist`,
+  bakta-web local --ui ~/bakta-web-ui/dist
+  bakta-web local --listen :8080 --public lab.example.org    # for others, too`,
 		Args: takes(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.Jobs < 1 {
@@ -49,6 +51,9 @@ told otherwise.`,
 			if o.DB == "" {
 				o.DB = a.env("BAKTA_DB")
 			}
+			if !cmd.Flags().Changed("mongodb") {
+				o.MongoDB = a.env("BAKTA_WEB_MONGODB")
+			}
 			return local.Run(cmd.Context(), o, func(url string) {
 				fmt.Fprintln(a.out, url)
 			})
@@ -57,11 +62,12 @@ told otherwise.`,
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&o.Listen, "listen", "127.0.0.1:8080", "`address` of the API; port 0 takes a free one")
+	f.StringVar(&o.Public, "public", "", "`host` name or address under which others reach this machine,\nfor links (default the host of --listen)")
 	f.StringVar(&o.Data, "data", "", "`directory` of all data, made if it isn't there (default bakta-web\nbelow $XDG_DATA_HOME or ~/.local/share)")
 	f.StringVar(&o.UI, "ui", "", "`directory` of a built web UI to serve at /")
 	f.StringVar(&o.Bakta, "bakta", "bakta", "the `program` that annotates; "+local.StandIn+" plays it where there is none")
 	f.StringVar(&o.DB, "bakta-db", "", "`directory` of Bakta's database (default $BAKTA_DB)")
-	f.StringVar(&o.MongoDB, "mongodb", "", "`URI` of a MongoDB, in place of the embedded database")
+	f.StringVar(&o.MongoDB, "mongodb", "", "`URI` of a MongoDB that names a database, in place of the embedded\none (default $BAKTA_WEB_MONGODB, where other users can't see a password)")
 	f.IntVar(&o.Jobs, "jobs", 1, "let at most `N` jobs run at a time")
 	f.IntVar(&o.Threads, "threads", 0, "let a job use `N` threads; by default the jobs share the machine's evenly")
 	f.StringVar(&keep, "keep", "30d", "keep jobs and their files for this `time` after their end, for example 30d or 12h")

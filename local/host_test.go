@@ -1,0 +1,100 @@
+package local
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// TestOwn: a backend waits for one that is about to be gone.
+func TestOwn(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	before := flock.New(filepath.Join(data, "lock"))
+	if ok, err := before.TryLock(); err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	time.AfterFunc(lockTime/10, func() { before.Unlock() }) // the moment itself; nothing waits for it
+	lock, err := own(t.Context(), data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := lock.Unlock(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestHosts(t *testing.T) {
+	for _, row := range []struct {
+		listen, public string
+		refused        string
+	}{
+		{"127.0.0.1:0", "", ""},
+		{"[::1]:8080", "", ""},
+		{"lab:8080", "", ""},
+		{":8080", "", "--public"},
+		{"0.0.0.0:8080", "", "--public"},
+		{"[::]:8080", "", "--public"},
+		{"[::ffff:0.0.0.0]:8080", "", "--public"},
+		{":8080", "lab.example.org", ""},
+		{"0.0.0.0:8080", "10.1.2.3", ""},
+		{"[::]:8080", "fd00::1", ""},
+		{":8080", "0.0.0.0", "--public is"},
+		{":8080", "http://lab", "--public is"},
+		{":8080", "lab:80", "--public is"},
+		{":8080", "-lab", "--public is"},
+		{"8080", "", "--listen is"},
+		{"", "", "--listen is"},
+	} {
+		err := Options{Listen: row.listen, Public: row.public}.checkHosts()
+		if row.refused == "" && err != nil || row.refused != "" && (err == nil || !strings.Contains(err.Error(), row.refused)) {
+			t.Errorf("%q, %q: %v, want %q", row.listen, row.public, err, row.refused)
+		}
+	}
+}
+
+// TestNames compares what is listened on with what this machine and others write for it.
+func TestNames(t *testing.T) {
+	for _, row := range []struct{ address, public, near, named string }{
+		{"127.0.0.1:8", "", "127.0.0.1:8", "127.0.0.1:8"},
+		{"127.0.0.1:8", "lab", "127.0.0.1:8", "lab:8"},
+		{"0.0.0.0:8", "lab", "127.0.0.1:8", "lab:8"},
+		{"[::]:8", "fd00::1", "localhost:8", "[fd00::1]:8"},
+		{":8", "lab", "localhost:8", "lab:8"},
+	} {
+		if got := near(row.address); got != row.near {
+			t.Errorf("%q: near is %q", row.address, got)
+		}
+		if got := (Options{Public: row.public}).named(row.address); got != row.named {
+			t.Errorf("%q: named %q", row.address, got)
+		}
+	}
+}
+
+func TestSupported(t *testing.T) {
+	for system, ok := range map[string]bool{"linux": true, "darwin": false, "windows": false} {
+		if err := supported(system); (err == nil) != ok {
+			t.Errorf("%s: %v", system, err)
+		}
+	}
+}
+
+func TestMongoDB(t *testing.T) {
+	for uri, ok := range map[string]bool{
+		"": true, "mongodb://h/d": true, "mongodb://u:secret@h1:1,h2:2/d?x=/": true, "mongodb+srv://h/d": true,
+		"mongodb://u:secret@h": false, "mongodb://u:secret@h:1/": false, "mongodb://h/?x=/d": false,
+	} {
+		err := Options{MongoDB: uri}.checkMongoDB()
+		if (err == nil) != ok || err != nil && (!strings.Contains(err.Error(), "/bakta-web") || strings.Contains(err.Error(), "secret")) {
+			t.Errorf("%q: %v", uri, err)
+		}
+	}
+	long := errors.New("server selection timeout, current topology: { Type: Unknown, Servers: [{ Addr: h:1, Type: Unknown, Last error: dial tcp h:1: refused }, ] }")
+	if got := reason(long); got != "dial tcp h:1: refused" {
+		t.Errorf("reason: %q", got)
+	}
+}

@@ -1,0 +1,76 @@
+package local_test
+
+import (
+	"context"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/ag-computational-bio/bakta-web-backend/client"
+	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
+)
+
+// TestPublicName: the URL and the links have the name that others know the machine by, and work.
+func TestPublicName(t *testing.T) {
+	t.Parallel()
+	b := startBackend(t, t.TempDir(), "--bakta", "stand-in", "--public", "localhost")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	created, err := b.client().Init(ctx, "", protov1.RepliconTableType_TSV)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{b.url, created.Genome} {
+		if u, err := url.Parse(text); err != nil || u.Hostname() != "localhost" {
+			t.Errorf("the host of %s is another (%v)", text, err)
+		}
+	}
+	if err := b.client().Upload(ctx, created.Genome, client.BytesContent([]byte(genome)), nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRefusedStarts: what can't work ends at once, and says what to do.
+func TestRefusedStarts(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := l.Addr().String()
+	l.Close()
+	held := t.TempDir()
+	lock := flock.New(filepath.Join(held, "lock"))
+	if ok, err := lock.TryLock(); err != nil || !ok {
+		t.Fatal(err)
+	}
+	defer lock.Unlock()
+	for _, row := range []struct {
+		name, data string
+		env        []string
+		args       []string
+		says       string
+	}{
+		{"all addresses", t.TempDir(), nil, []string{"--listen", "0.0.0.0:0"}, "name by --public"},
+		{"no database", t.TempDir(), nil, []string{"--mongodb", "mongodb://u:hidden@" + nobody}, "/bakta-web"},
+		{"no database in the environment", t.TempDir(), []string{"BAKTA_WEB_MONGODB=mongodb://u:hidden@" + nobody}, nil, "/bakta-web"},
+		{"no server", t.TempDir(), nil, []string{"--mongodb", "mongodb://" + nobody + "/d?serverSelectionTimeoutMS=200"},
+			"--mongodb: the MongoDB can't be used: dial tcp " + nobody + ": connect: connection refused\n"},
+		{"in use", held, nil, nil, "is in use by another bakta-web"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			_, err := tryBackend(t, row.data, row.env, append([]string{"--bakta", "stand-in"}, row.args...)...)
+			if err == nil {
+				t.Fatal("it serves")
+			}
+			if text := err.Error(); !strings.Contains(text, row.says) || strings.Contains(text, "hidden") || strings.Contains(text, "topology") {
+				t.Errorf("it says %s", text)
+			}
+		})
+	}
+}
