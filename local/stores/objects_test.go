@@ -125,7 +125,7 @@ func TestObjectsCloseInTime(t *testing.T) {
 	defer c.Close()
 	began := time.Now()
 	closeObjects(t, o)
-	if took := time.Since(began); took > 8*time.Second {
+	if took := time.Since(began); took > time.Minute {
 		t.Errorf("closing took %s, with connections that are idle", took)
 	}
 }
