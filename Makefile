@@ -52,7 +52,7 @@ test: check ## run all tests, with a real MongoDB and a real S3 that this fetche
 test-modules:
 	@[ -x .cache/bakta/bin/bakta ] && echo "The real Bakta is set up: the tests run it." || \
 	  echo "ATTENTION: the real Bakta is not set up (make bakta), so the tests go on with the stand-in alone."
-	@status=0; for module in . local local/published tools; do \
+	@status=0; for module in . local local/published tools e2e; do \
 	  echo "== module $$module"; \
 	  (cd $$module && GONOSUMDB=github.com/ag-computational-bio/bakta-web-api-go go test -race -shuffle=on -timeout 30m ./...) || status=1; \
 	done; exit $$status
