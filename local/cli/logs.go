@@ -14,6 +14,9 @@ func (a *app) logsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "logs ID",
 		Short: "Print what Bakta writes, while it runs and afterwards",
+		Long: `Print what Bakta writes, while it runs and afterwards. A job that is interrupted
+by its machine is run again with a new log; --follow says so, and goes on with
+the beginning of that one.`,
 		Example: `  bakta-web logs 0fd4
   bakta-web logs -f 0fd4`,
 		Args:              takes(1, 1, "the ID of a job"),
@@ -29,7 +32,7 @@ func (a *app) logs(ctx context.Context, prefix string, follow bool) error {
 	if err != nil {
 		return err
 	}
-	var offset int64
+	log := &tail{client: c, job: ref(entry)}
 	// The state is asked for before the log: what is there after the job has ended is all of it.
 	for ended := false; ; {
 		if follow {
@@ -43,12 +46,12 @@ func (a *app) logs(ctx context.Context, prefix string, follow bool) error {
 			}
 			ended = states[0].State.Ended()
 		}
-		printed, err := a.printLog(ctx, c, ref(entry), &offset)
+		printed, err := a.printLog(ctx, log)
 		if err != nil {
 			return err
 		}
 		switch {
-		case !follow && offset == 0:
+		case !follow && log.offset == 0:
 			a.display.line("The log is empty so far.")
 			return nil
 		case !follow || ended:
@@ -62,17 +65,19 @@ func (a *app) logs(ctx context.Context, prefix string, follow bool) error {
 	}
 }
 
-// printLog prints what is there behind the offset, and reports whether that is something.
-func (a *app) printLog(ctx context.Context, c *client.Client, job client.Ref, offset *int64) (bool, error) {
+// printLog prints what is new, and reports whether that is something.
+func (a *app) printLog(ctx context.Context, log *tail) (bool, error) {
 	for printed := false; ; printed = true {
-		text, err := c.Logs(ctx, job, *offset)
+		text, anew, err := log.next(ctx)
 		if err != nil || len(text) == 0 {
 			return printed, err
+		}
+		if anew {
+			a.display.line("The job is run again. This is its new log:")
 		}
 		if _, err := a.out.Write(text); err != nil {
 			return printed, err
 		}
-		*offset += int64(len(text))
 	}
 }
 

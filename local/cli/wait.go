@@ -82,20 +82,20 @@ func (a *app) wait(ctx context.Context, c *client.Client, entry book.Entry, out 
 
 // follower reads off a job's log where it is.
 type follower struct {
-	client *client.Client
-	job    client.Ref
-	offset int64
-	steps  *workflow.Progress
+	log   tail
+	steps *workflow.Progress
 }
 
 func newFollower(c *client.Client, job client.Ref) *follower {
-	return &follower{client: c, job: job, steps: workflow.NewProgress(workflow.Bakta)}
+	return &follower{log: tail{client: c, job: job}, steps: workflow.NewProgress(workflow.Bakta)}
 }
 
 // look returns the step that the log has come to. That the log can't be had now is no reason to stop waiting.
 func (f *follower) look(ctx context.Context) (step, bool) {
-	if text, err := f.client.Logs(ctx, f.job, f.offset); err == nil {
-		f.offset += int64(len(text))
+	if text, anew, err := f.log.next(ctx); err == nil {
+		if anew {
+			f.steps = workflow.NewProgress(workflow.Bakta)
+		}
 		f.steps.Write(text)
 	}
 	at, ok := f.steps.Step()
