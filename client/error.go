@@ -145,8 +145,9 @@ func unreachable(host string, err error) error {
 	var record tls.RecordHeaderError
 	var lookup *net.DNSError
 	switch {
-	case errors.As(err, &certificate), errors.As(err, &record), errors.As(err, &lookup) && lookup.IsNotFound,
-		strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		return fmt.Errorf("%s can't be reached: the server there speaks plain HTTP, so its address begins with http://", host)
+	case errors.As(err, &certificate), errors.As(err, &record), errors.As(err, &lookup) && lookup.IsNotFound:
 		return said
 	}
 	return &transient{err: said}

@@ -21,6 +21,7 @@ import (
 	domain "github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/local/book"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // The exit codes of the command. They are part of its help, and stable.
@@ -145,26 +146,46 @@ Exit codes: 0 done (with --wait: the job has succeeded), 1 it could not be done,
 		Example: `  bakta-web local                            # in one terminal
   bakta-web submit genome.fna --out result   # in another
   bakta-web list`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return nil
-			}
-			hint := ""
-			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				hint = fmt.Sprintf("; do you mean %s?", strings.Join(near, " or "))
-			}
-			return usagef("there is no command %q%s", args[0], hint)
-		},
+		Args:          noCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.SuggestionsMinimumDistance = 2
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		var value *pflag.InvalidValueError
+		if errors.As(err, &value) {
+			_, takes := pflag.UnquoteUsage(value.GetFlag())
+			return usagef("--%s: %q won't do; it stands for: %s", value.GetFlag().Name, value.GetValue(), takes)
+		}
+		return &usageError{err}
+	})
 	root.PersistentFlags().StringVar(&a.server, "server", "", "`URL` of the server; by default $BAKTA_WEB_SERVER, else\n"+defaultServer+"; for a known job its own server")
 	root.AddCommand(a.submitCommand(), a.listCommand(), a.statusCommand(), a.logsCommand(), a.resultsCommand(),
 		a.deleteCommand(), a.versionCommand(), a.localCommand())
+	root.InitDefaultHelpCmd()
+	if help, _, err := root.Find([]string{"help"}); err == nil {
+		help.Args = func(_ *cobra.Command, args []string) error {
+			found, left, err := root.Find(args)
+			if err != nil {
+				return &usageError{err}
+			}
+			return noCommand(found, left)
+		}
+	}
 	return root
+}
+
+// noCommand reports arguments where a command should be.
+func noCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := ""
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = fmt.Sprintf("; do you mean %s?", strings.Join(near, " or "))
+	}
+	return usagef("there is no command %q%s", args[0], hint)
 }
 
 // takes checks the number of arguments, and names them when it is wrong.

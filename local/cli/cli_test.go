@@ -324,27 +324,34 @@ func TestRefusedHere(t *testing.T) {
 		t.Fatal(err)
 	}
 	for args, says := range map[string]string{
-		"submit none.fna":                             "none.fna: no such file",
-		"submit dir":                                  "is no file",
+		"submit none.fna":                             "bakta-web: there is no file none.fna\n",
+		"submit dir":                                  "dir is a directory",
+		"submit /dev/null":                            "is no regular file",
 		"submit empty.fna":                            "is empty",
 		"submit text.fna":                             "text.fna: The genome file ",
-		"submit genome.fna --replicons none":          "none: no such file",
+		"submit genome.fna --replicons none":          "there is no file none",
 		"submit genome.fna --replicons table.tsv":     "table.tsv: ",
 		"submit genome.fna --prodigal-tf empty.fna":   "empty.fna is empty",
 		"submit genome.fna --prodigal-tf blank.tf":    "blank.tf: the file is empty",
 		"submit genome.fna --gram x":                  "--gram: \"x\"",
 		"submit genome.fna --locus-tag a_b+":          "--locus-tag: \"a_b+\"",
 		"submit genome.fna --translation-table 5":     "choose 4, 11 or 25\n`",
-		"submit genome.fna --translation-table eight": "translation-table",
+		"submit genome.fna --translation-table eight": "--translation-table: \"eight\" won't do; it stands for: translation table: 4, 11 or 25\n",
 		"submit genome.fna --min-contig-length -1":    "--min-contig-length: -1",
 		"submit genome.fna --server ftp://x":          "must be a URL",
-		"submit genome.fna --out genome.fna":          "can't be made",
+		"submit genome.fna --out genome.fna":          "--out: genome.fna is a file",
+		"submit genome.fna --out genome.fna/x":        "can't be made",
+		"submit genome.fna --out .":                   "the results will have: genome.fna; give another",
+		"submit genome.fna --out /proc/self":          "nothing can be put in",
 		"status 77":                                   "no job that was submitted from here",
 		"status":                                      "no job was submitted from here yet",
 		"logs":                                        "the ID of a job is missing",
 		"local --jobs 0":                              "--jobs must be",
 		"local --keep soon":                           "--keep is",
 		"frob":                                        "there is no command",
+		"help frob":                                   "there is no command \"frob\"",
+		"help local frob":                             "there is no command \"frob\"",
+		"help lost":                                   "do you mean",
 	} {
 		got := u.run(strings.Fields(args)...)
 		if got.Code != exitUsage || !strings.Contains(got.Err, says) || got.Out != "" {
@@ -353,6 +360,16 @@ func TestRefusedHere(t *testing.T) {
 	}
 	if calls := f.seen(); calls != nil {
 		t.Errorf("calls: %v", calls)
+	}
+}
+
+// TestPlainServer: a server without TLS that is asked by https says what its address is.
+func TestPlainServer(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	u := newUser(t, strings.Replace(f.URL, "http:", "https:", 1))
+	if got := u.run("submit", "genome.fna"); got.Code != exitFailed || !strings.Contains(got.Err, "begins with http://") {
+		t.Errorf("%+v", got)
 	}
 }
 
@@ -398,6 +415,9 @@ func TestList(t *testing.T) {
 	var jobs []job
 	if err := json.Unmarshal([]byte(u.must("list", "--json", "--server", other.URL).Out), &jobs); err != nil || len(jobs) != 1 || jobs[0].State != "RUNNING" {
 		t.Errorf("%+v, %v", jobs, err)
+	}
+	if got := u.must("list", "--server", "http://127.0.0.1:1"); got.Out != "" || !strings.Contains(got.Err, "3 jobs are on other servers") {
+		t.Errorf("%+v", got)
 	}
 	other.Close()
 	got = u.run("list")
@@ -463,7 +483,7 @@ func TestResultsReplaceNothing(t *testing.T) {
 	f := newFake(t)
 	f.states = []string{"SUCCESSFUL"}
 	u := newUser(t, f.URL)
-	u.must("submit", "genome.fna", "--out", ".")
+	u.must("submit", "genome.fna", "--out", ".", "--force")
 	f.mu.Lock()
 	f.files["FNA"] = "other than what was sent"
 	f.files["NEW.thing/.."] = "of a newer server"
@@ -478,6 +498,15 @@ func TestResultsReplaceNothing(t *testing.T) {
 	u.must("results", "0000", "--out", ".", "--force")
 	if content, _ := os.ReadFile(filepath.Join(u.dir, "genome.fna")); string(content) != "other than what was sent" {
 		t.Errorf("the file is now %s", content)
+	}
+	if err := os.MkdirAll(filepath.Join(u.dir, "half", "genome.txt"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, more := range [][]string{nil, {"--force"}} {
+		got = u.run(append([]string{"results", "0000", "--out", "half"}, more...)...)
+		if names := u.files("half"); got.Code != exitFailed || !strings.Contains(got.Err, "genome.txt is a directory") || len(names) != 1 {
+			t.Errorf("%+v, %v", got, names)
+		}
 	}
 	var told outcome
 	if err := json.Unmarshal([]byte(u.must("results", "0000", "--out", ".", "--json").Out), &told); err != nil {

@@ -67,6 +67,7 @@ func (a *app) list(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	known := len(entries)
 	if a.server != "" {
 		c, err := a.client(a.server)
 		if err != nil {
@@ -88,6 +89,8 @@ func (a *app) list(ctx context.Context) error {
 		if printErr := a.printJSON(jobs); printErr != nil {
 			return printErr
 		}
+	} else if len(jobs) == 0 && known > 0 {
+		a.display.line("No job was submitted from here to %s. %d jobs are on other servers; `bakta-web list` without --server lists them.", shown(a.server), known)
 	} else if len(jobs) == 0 {
 		a.display.line("No job was submitted from here yet. `bakta-web submit genome.fna` does.")
 	} else {

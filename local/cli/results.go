@@ -203,6 +203,9 @@ func (a *app) download(ctx context.Context, c *client.Client, links map[string]s
 func place(from, to string, names []string, force bool) error {
 	var differ []string
 	for _, name := range names {
+		if info, err := os.Stat(filepath.Join(to, name)); err == nil && info.IsDir() {
+			return fmt.Errorf("%s is a directory, so nothing was put in %s; give another directory by --out", shown(filepath.Join(to, name)), shown(to))
+		}
 		same, err := sameContent(filepath.Join(from, name), filepath.Join(to, name))
 		if err != nil {
 			return err
@@ -237,9 +240,6 @@ func sameContent(first, second string) (bool, error) {
 		return false, err
 	}
 	defer b.Close()
-	if info, err := b.Stat(); err != nil || info.IsDir() {
-		return false, err
-	}
 	one, two := make([]byte, 64<<10), make([]byte, 64<<10)
 	for {
 		n, err1 := io.ReadFull(a, one)
@@ -258,10 +258,39 @@ func sameContent(first, second string) (bool, error) {
 	}
 }
 
-// makeDir makes a directory for results, unless it is there.
+// prepare makes the directory for the results of a new job, and reports what would be in their way: it would be a
+// pity to see that when the job is done. Only the bodies of files can tell whether they are the same, and there
+// are none yet.
+func (f *fetch) prepare(name string) error {
+	if err := makeDir(f.out); err != nil {
+		return err
+	}
+	var there []string
+	for _, ending := range endings() {
+		file := fileName(name) + "." + ending
+		if info, err := os.Lstat(filepath.Join(f.out, file)); err == nil && (info.IsDir() || !f.force) {
+			there = append(there, file)
+		}
+	}
+	if len(there) == 0 {
+		return nil
+	}
+	slices.Sort(there)
+	return usagef("%s holds files of the names that the results will have: %s; give another directory by --out, another --name, or --force",
+		shown(f.out), shown(strings.Join(there, ", ")))
+}
+
+// makeDir makes a directory for results, unless it is there, and tries whether files can be made in it.
 func makeDir(path string) error {
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		return usagef("--out: %s is a file; name a directory", shown(path))
+	}
 	if err := os.MkdirAll(path, 0o777); err != nil {
 		return &exitError{exitUsage, fmt.Errorf("the directory for the results can't be made: %w", err)}
 	}
-	return nil
+	probe, err := os.CreateTemp(path, ".bakta-web-")
+	if err != nil {
+		return &exitError{exitUsage, fmt.Errorf("nothing can be put in the directory for the results: %w", err)}
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }

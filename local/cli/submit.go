@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -76,7 +78,7 @@ func (a *app) submit(ctx context.Context, s submission) error {
 		s.name = jobName(s.genome)
 	}
 	if s.fetch.out != "" {
-		if err := makeDir(s.fetch.out); err != nil {
+		if err := s.fetch.prepare(s.name); err != nil {
 			return err
 		}
 	}
@@ -234,6 +236,18 @@ func (s *submission) check() (workflow.Config, uploads, error) {
 
 // inspect looks into a file of that kind.
 func inspect(kind, path string, config workflow.Config) (client.Content, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return client.Content{}, fmt.Errorf("there is no file %s", shown(path))
+	case err != nil:
+		return client.Content{}, err
+	case info.IsDir():
+		return client.Content{}, fmt.Errorf("%s is a directory; name a file in it", shown(path))
+	case !info.Mode().IsRegular():
+		// An upload may have to be made twice, and its size is told first.
+		return client.Content{}, fmt.Errorf("%s is no regular file; write what comes from it into one, and name that", shown(path))
+	}
 	content, err := client.FileContent(path)
 	if err != nil {
 		return content, err
