@@ -76,7 +76,7 @@ generate-check:
 
 .PHONY: bench
 bench: ## measure the backend against its floor, as ratios (BENCH=-quick for a short run)
-	go run ./internal/teststores/cmd/with-stores -large go run ./internal/bench $(BENCH)
+	go run ./internal/teststores/cmd/with-stores -memory 4 go run ./internal/bench $(BENCH)
 
 .PHONY: clean
 clean: ## remove what was built and fetched

@@ -48,13 +48,14 @@ func figures() []figure {
 		{"UpdateStatus, ended now", "find, GET, list, 2 updates", 25, 20, (*site).updateEndsStep},
 		{"Delete", "find, 2 updates, 2 lists, delete", 15, 20, (*site).deleteStep},
 		{"the sweep's query, 100 due", "find, 100 decoded", 80, 25, (*site).due100Step},
-		{"the sweep's query, none due", "find", 100, 50, (*site).due0Step},
+		{"the sweep's query, none due", "find", 60, 50, (*site).due0Step},
 	}
 }
 
 func auth(j identity) *pb.JobAuth { return &pb.JobAuth{JobID: j.id, Secret: j.secret} }
 
-// some returns stored jobs in that state, drawn evenly from all.
+// some returns stored jobs in that state, drawn evenly from all. A call and its floor get each their own: whoever
+// came second would find what it reads in the database's memory.
 func (s *site) some(state string, count int) []identity {
 	var jobs []identity
 	for len(jobs) < count {
@@ -189,12 +190,13 @@ func (s *site) listManyStep(ctx context.Context, batch int) (step, error) {
 }
 
 func (s *site) listStep(batch, length int) (step, error) {
-	var lists [][]identity
+	var lists, floors [][]identity
 	return step{
 		renew: func(context.Context) error {
-			lists = nil
+			lists, floors = nil, nil
 			for range batch {
 				lists = append(lists, distinct(s.some(succeeded, 2*length), length))
+				floors = append(floors, distinct(s.some(succeeded, 2*length), length))
 			}
 			return nil
 		},
@@ -214,7 +216,7 @@ func (s *site) listStep(batch, length int) (step, error) {
 				return err
 			}
 			var ids []string
-			for _, j := range lists[k] {
+			for _, j := range floors[k] {
 				ids = append(ids, j.id)
 			}
 			shown := bson.D{{Key: "secretHash", Value: 1}, {Key: "name", Value: 1}, {Key: "state", Value: 1},
@@ -250,9 +252,12 @@ func distinct(jobs []identity, count int) []identity {
 }
 
 func (s *site) resultStep(_ context.Context, batch int) (step, error) {
-	var jobs []identity
+	var jobs, floors []identity
 	return step{
-		renew: func(context.Context) error { jobs = s.some(succeeded, batch); return nil },
+		renew: func(context.Context) error {
+			jobs, floors = s.some(succeeded, batch), s.some(succeeded, batch)
+			return nil
+		},
 		call: func(ctx context.Context, k int) error {
 			_, err := s.api.JobResult(ctx, auth(jobs[k]))
 			return err
@@ -261,10 +266,10 @@ func (s *site) resultStep(_ context.Context, batch int) (step, error) {
 			if err := s.ping(ctx); err != nil {
 				return err
 			}
-			if err := s.find(ctx, jobs[k].id); err != nil {
+			if err := s.find(ctx, floors[k].id); err != nil {
 				return err
 			}
-			for _, f := range resultFiles(jobs[k], "") {
+			for _, f := range resultFiles(floors[k], "") {
 				if err := s.signGet(ctx, f.Key); err != nil {
 					return err
 				}
@@ -315,15 +320,18 @@ func (s *site) updateCall(ctx context.Context, id string) error {
 }
 
 func (s *site) updateEndedStep(_ context.Context, batch int) (step, error) {
-	var jobs []identity
+	var jobs, floors []identity
 	return step{
-		renew: func(context.Context) error { jobs = s.some(succeeded, batch); return nil },
-		call:  func(ctx context.Context, k int) error { return s.updateCall(ctx, jobs[k].id) },
+		renew: func(context.Context) error {
+			jobs, floors = s.some(succeeded, batch), s.some(succeeded, batch)
+			return nil
+		},
+		call: func(ctx context.Context, k int) error { return s.updateCall(ctx, jobs[k].id) },
 		floor: func(ctx context.Context, k int) error {
 			if err := s.ping(ctx); err != nil {
 				return err
 			}
-			return s.find(ctx, jobs[k].id)
+			return s.find(ctx, floors[k].id)
 		},
 	}, nil
 }

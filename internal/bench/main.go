@@ -4,7 +4,7 @@
 // What is compared is measured in turns in the same run, so the ratios hold on a machine that does other things,
 // too; the times do not.
 //
-//	go run ./internal/teststores/cmd/with-stores -large go run ./internal/bench [-quick] [-only TEXT]
+//	go run ./internal/teststores/cmd/with-stores -memory 4 go run ./internal/bench [-quick] [-only TEXT]
 package main
 
 import (

@@ -29,13 +29,9 @@ type Server struct {
 	process *process.Process
 }
 
-// Small is how many gigabytes of data a server for tests needs to keep in memory.
-const Small = 0.25
-
 // Start starts a server with its data below dir, fetching the program into the cache directory if it isn't
 // there. It returns when the server takes writes. The server ends with this process at the latest.
-// It keeps that many gigabytes of data in memory, or, if that is 0, as many as it would elsewhere: half of what the
-// machine has.
+// It keeps up to that many gigabytes of data in memory, at least 0.25; by default it would take half of the machine's.
 func Start(ctx context.Context, cache, dir string, gigabytes float64) (*Server, error) {
 	s, err := start(ctx, cache, dir, gigabytes)
 	if err != nil {
@@ -71,12 +67,11 @@ func launch(ctx context.Context, program, dir string, gigabytes float64) (*Serve
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"--dbpath", data, "--bind_ip", "127.0.0.1", "--port", port, "--nounixsocket",
-		"--replSet", "rs0", "--oplogSize", "64", "--setParameter", "diagnosticDataCollectionEnabled=false"}
-	if gigabytes > 0 {
-		args = append(args, "--wiredTigerCacheSizeGB", strconv.FormatFloat(gigabytes, 'g', -1, 64))
-	}
-	p, err := process.Start(filepath.Join(dir, "mongod.log"), program, args...)
+	p, err := process.Start(filepath.Join(dir, "mongod.log"), program,
+		"--dbpath", data, "--bind_ip", "127.0.0.1", "--port", port, "--nounixsocket",
+		"--replSet", "rs0", "--oplogSize", "64",
+		"--wiredTigerCacheSizeGB", strconv.FormatFloat(gigabytes, 'f', -1, 64),
+		"--setParameter", "diagnosticDataCollectionEnabled=false")
 	if err != nil {
 		return nil, err
 	}

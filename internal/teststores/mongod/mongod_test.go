@@ -21,7 +21,7 @@ func TestServerTakesWritesUntilStopped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Start(ctx, cache, t.TempDir(), Small)
+	s, err := Start(ctx, cache, t.TempDir(), 0.25)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestFetchRefusesWhatDoesNotRun(t *testing.T) {
 	if err := os.WriteFile(program, []byte("#!/bin/sh\necho no such library >&2\nexit 127\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Start(t.Context(), cache, t.TempDir(), Small)
+	_, err := Start(t.Context(), cache, t.TempDir(), 0.25)
 	if err == nil {
 		t.Fatal("no error")
 	}

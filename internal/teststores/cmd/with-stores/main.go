@@ -3,8 +3,8 @@
 //	with-stores go test ./...
 //
 // The command finds them in the environment variables that package teststores names. A store that is named there
-// already is not started. With -large, MongoDB may take as much memory as it would elsewhere. With -serve mongodb or
-// -serve s3 it starts that store, writes the variables as one line of JSON and ends when its standard input does.
+// already is not started. With -memory 4, MongoDB keeps up to four gigabytes of data in memory. With -serve mongodb
+// or -serve s3 it starts that store, writes the variables as one line of JSON and ends when its standard input does.
 package main
 
 import (
@@ -38,7 +38,7 @@ func main() {
 
 func realMain() (code int, err error) {
 	serve := flag.String("serve", "", "start this store alone, mongodb or s3, and serve until standard input ends")
-	large := flag.Bool("large", false, "let MongoDB keep data in half of the machine's memory, as it does by default, and not in a little")
+	memory := flag.Float64("memory", 0.25, "let MongoDB keep so many gigabytes of data in memory")
 	flag.Parse()
 	if (*serve == "") == (flag.NArg() == 0) {
 		return 0, errors.New("usage: with-stores COMMAND [ARGUMENT...] | with-stores -serve mongodb|s3")
@@ -55,7 +55,7 @@ func realMain() (code int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	s.large = *large
+	s.memory = *memory
 
 	if *serve != "" {
 		// Whoever reads our output may be gone; the stores still have to be stopped.
@@ -118,7 +118,7 @@ func untilEOF(ctx context.Context, in io.Reader) error {
 // stores are what was started, and the directory that holds their data.
 type stores struct {
 	root, dir string
-	large     bool
+	memory    float64  // gigabytes
 	lock      *os.File // held while the directory is in use
 	stops     []func() error
 }
@@ -169,11 +169,7 @@ func (s *stores) start(ctx context.Context, store string) (map[string]string, er
 	dir := filepath.Join(s.dir, store)
 	switch store {
 	case "mongodb":
-		gigabytes := mongod.Small
-		if s.large {
-			gigabytes = 0
-		}
-		server, err := mongod.Start(ctx, filepath.Join(s.root, ".cache"), dir, gigabytes)
+		server, err := mongod.Start(ctx, filepath.Join(s.root, ".cache"), dir, s.memory)
 		if err != nil {
 			return nil, err
 		}
