@@ -43,6 +43,10 @@ cluster: bin/cluster ## bring up a real Kubernetes with Knative on this Debian 1
 cluster-down: bin/cluster ## take that cluster down again
 	@bin/cluster down
 
+.PHONY: cluster-test
+cluster-test: ## test on that cluster what runs jobs on Kubernetes
+	e2e/kube.sh
+
 .PHONY: test
 test: check ## run all tests, with a real MongoDB and a real S3 that this fetches and starts
 	go run ./internal/teststores/cmd/with-stores $(MAKE) --no-print-directory test-modules
