@@ -22,7 +22,7 @@ type Jobs interface {
 	// Running moves submitted to running, or updates the stages of a running job.
 	Running(ctx context.Context, id string, run int, stages []job.Stage, at, due time.Time) (bool, error)
 	// Finish records the outcome of a run.
-	Finish(ctx context.Context, id string, run int, end End) (bool, error)
+	Finish(ctx context.Context, id string, run int, end job.End) (bool, error)
 	// Relaunch gives up a run that vanished and owes the next one.
 	Relaunch(ctx context.Context, id string, run int, due time.Time) (bool, error)
 	// Delete moves any state to deleting and empties the document of all that was the user's. Updated becomes
@@ -54,7 +54,7 @@ type Runner interface {
 	// launched before is left alone, and its object's name returned.
 	Launch(ctx context.Context, j job.Job) (object string, err error)
 	// Observe says how the job's run does.
-	Observe(ctx context.Context, j job.Job) (Observation, error)
+	Observe(ctx context.Context, j job.Job) (job.Observation, error)
 	// Log returns what is left of a stage's output where the run ran, while that exists; else job.NotFound.
 	Log(ctx context.Context, j job.Job, stage string) (io.ReadCloser, error)
 	// Release frees what the runner kept of a run until its outcome and logs were stored.
@@ -65,16 +65,3 @@ type Runner interface {
 	// on writing. It is no error when there are none.
 	Stop(ctx context.Context, id string) error
 }
-
-// These are lib/job's, so that adapters need to know nothing else.
-type (
-	End         = job.End
-	Observation = job.Observation
-)
-
-const (
-	Absent  = job.Absent
-	Waiting = job.Waiting
-	Active  = job.Active
-	Ended   = job.Ended
-)

@@ -118,12 +118,12 @@ func (l *Lifecycle) Settle(ctx context.Context, j job.Job) error {
 	}
 	now := l.now()
 	switch seen.Phase {
-	case Waiting:
+	case job.Waiting:
 		if seen.Blocked && !seen.Since.IsZero() && now.Sub(seen.Since) > l.Patience {
 			return l.abandon(ctx, j, seen)
 		}
 		return l.jobs.Postpone(ctx, j.ID, j.Due, now.Add(l.Look))
-	case Active:
+	case job.Active:
 		_, err := l.jobs.Running(ctx, j.ID, j.Run, seen.Stages, now, now.Add(l.Look))
 		return err
 	}
@@ -132,7 +132,7 @@ func (l *Lifecycle) Settle(ctx context.Context, j job.Job) error {
 	if done || err != nil {
 		return err
 	}
-	if seen.Phase == Absent || seen.Interrupted {
+	if seen.Phase == job.Absent || seen.Interrupted {
 		return l.relaunch(ctx, j, seen)
 	}
 	return l.finishByObservation(ctx, j, seen)
@@ -194,7 +194,7 @@ func (l *Lifecycle) refine(ctx context.Context, j job.Job, f *job.Failure) *job.
 
 // finishByObservation ends a job whose run ended without an outcome of its own: it was killed before it could
 // store anything. What is left of its logs where it ran is stored in its place.
-func (l *Lifecycle) finishByObservation(ctx context.Context, j job.Job, seen Observation) error {
+func (l *Lifecycle) finishByObservation(ctx context.Context, j job.Job, seen job.Observation) error {
 	logs, err := l.storeLogs(ctx, j)
 	if err != nil {
 		return err
@@ -289,7 +289,7 @@ func (l *Lifecycle) letGo(ctx context.Context, j job.Job, f *job.Failure) error 
 }
 
 // abandon ends a job that no machine can take.
-func (l *Lifecycle) abandon(ctx context.Context, j job.Job, seen Observation) error {
+func (l *Lifecycle) abandon(ctx context.Context, j job.Job, seen job.Observation) error {
 	failure := seen.Failure
 	if failure == nil {
 		failure = &job.Failure{Code: job.Unschedulable, Message: "No machine could run the job: " + seen.Waiting + ". This is not a fault of your data; please tell the operators."}
