@@ -214,7 +214,8 @@ func (o Options) hosts(jobs *mongo.Store, files *s3.Store, runs *runner.Runner, 
 		return nil, nil, err
 	}
 	expirer, err := expire.New(expire.Deps{Jobs: jobs, Lifecycle: life, Now: time.Now, Log: o.Log,
-		Holder: fmt.Sprintf("local-%d-%d", os.Getpid(), time.Now().UnixNano())})
+		// Nobody else sweeps for this directory, so the lease that a killed process left is this one's at once.
+		Holder: "local " + o.Data})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -11,7 +11,7 @@ import (
 
 const (
 	lease     = "sweep"
-	leaseTTL  = 5 * time.Minute // longer than a request may take
+	leaseTTL  = 2 * time.Minute // longer than a request may take; a sweep that is killed keeps the next from working so long
 	batch     = 100             // jobs that are read at once
 	retry     = time.Minute     // when a job that could not be handled is looked at again
 	jobBudget = 20 * time.Second

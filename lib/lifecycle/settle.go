@@ -49,8 +49,8 @@ func (l *Lifecycle) Launch(ctx context.Context, j job.Job) error {
 	if !j.State.Active() || j.Launched != "" {
 		return nil
 	}
-	if j.Run > 1 && l.now().Before(j.Due) {
-		return nil // see relaunch
+	if l.early(j) {
+		return nil
 	}
 	if j.Run > 1 {
 		// What is left of the run that was given up must not run beside this one. It is not only the object that
@@ -89,6 +89,11 @@ func (l *Lifecycle) Launch(ctx context.Context, j job.Job) error {
 	}
 }
 
+// early reports whether the next run of a job that is run again has to wait, see relaunch.
+func (l *Lifecycle) early(j job.Job) bool {
+	return j.Launched == "" && j.Run > 1 && l.now().Before(j.Due)
+}
+
 // Settle looks at a job's run and records what holds: the outcome, if its manifest stands in the bucket; else
 // what the runner observes. It launches what is owed. It may be called for any job, at any time, by anybody.
 func (l *Lifecycle) Settle(ctx context.Context, j job.Job) error {
@@ -106,11 +111,18 @@ func (l *Lifecycle) Settle(ctx context.Context, j job.Job) error {
 		return err
 	}
 	if j.Launched == "" {
+		if l.early(j) {
+			return nil
+		}
 		err := l.Launch(ctx, j)
 		if err != nil && l.now().Sub(j.Updated) > l.Patience {
 			return l.giveUp(ctx, j, err)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		// Looked at all the same: a call that was killed before it could record the launch may have made the object
+		// long ago, and its events be over.
 	}
 	seen, err := l.runner.Observe(ctx, j)
 	if err != nil {
