@@ -13,19 +13,11 @@ import (
 func main() { deployment.Main("expire", build, config.Mongo, config.S3Store, config.Kube) }
 
 func build(d *deployment.Deployment) (*function.Host, error) {
-	jobs, err := d.Jobs()
+	parts, err := d.Parts()
 	if err != nil {
 		return nil, err
 	}
-	files, err := d.Files()
-	if err != nil {
-		return nil, err
-	}
-	life, err := d.Lifecycle(jobs, files)
-	if err != nil {
-		return nil, err
-	}
-	f, err := expire.New(expire.Deps{Jobs: jobs, Lifecycle: life, Now: time.Now, Log: d.Log, Holder: d.Holder})
+	f, err := expire.New(expire.Deps{Jobs: parts.Jobs, Lifecycle: parts.Life, Now: time.Now, Log: d.Log, Holder: d.Holder})
 	if err != nil {
 		return nil, err
 	}

@@ -11,19 +11,11 @@ import (
 func main() { deployment.Main("jobupdate", build, config.Mongo, config.S3Store, config.Kube) }
 
 func build(d *deployment.Deployment) (*function.Host, error) {
-	jobs, err := d.Jobs()
+	parts, err := d.Parts()
 	if err != nil {
 		return nil, err
 	}
-	files, err := d.Files()
-	if err != nil {
-		return nil, err
-	}
-	life, err := d.Lifecycle(jobs, files)
-	if err != nil {
-		return nil, err
-	}
-	f, err := jobupdate.New(jobupdate.Deps{Jobs: jobs, Lifecycle: life, Log: d.Log})
+	f, err := jobupdate.New(jobupdate.Deps{Jobs: parts.Jobs, Lifecycle: parts.Life, Log: d.Log})
 	if err != nil {
 		return nil, err
 	}

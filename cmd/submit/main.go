@@ -13,20 +13,12 @@ import (
 func main() { deployment.Main("submit", build, config.Mongo, config.S3Store, config.Kube) }
 
 func build(d *deployment.Deployment) (*function.Host, error) {
-	jobs, err := d.Jobs()
-	if err != nil {
-		return nil, err
-	}
-	files, err := d.Files()
-	if err != nil {
-		return nil, err
-	}
-	life, err := d.Lifecycle(jobs, files)
+	parts, err := d.Parts()
 	if err != nil {
 		return nil, err
 	}
 	f, err := submit.New(submit.Deps{
-		Jobs: jobs, Files: files, Launcher: life, Offered: d.Offered(), MaxSizes: d.MaxSizes(),
+		Jobs: parts.Jobs, Files: parts.Files, Launcher: parts.Life, Offered: d.Offered(), MaxSizes: d.MaxSizes(),
 		Keep: d.ExpiryTime, LinkTTL: deployment.UploadTTL, Now: time.Now, Log: d.Log,
 	})
 	if err != nil {

@@ -122,16 +122,32 @@ func (d *Deployment) Files() (*s3.Store, error) {
 	return store, nil
 }
 
-// Lifecycle returns what several functions do with jobs, on those stores and on the cluster.
-func (d *Deployment) Lifecycle(jobs *mongo.Store, files *s3.Store) (*lifecycle.Lifecycle, error) {
+// Parts are what every function that moves jobs on works with.
+type Parts struct {
+	Jobs  *mongo.Store
+	Files *s3.Store
+	Life  *lifecycle.Lifecycle
+}
+
+// Parts returns the stores, and what is done with jobs on those and on the cluster.
+func (d *Deployment) Parts() (Parts, error) {
+	jobs, err := d.Jobs()
+	if err != nil {
+		return Parts{}, err
+	}
+	files, err := d.Files()
+	if err != nil {
+		return Parts{}, err
+	}
 	runs, err := d.Runs()
 	if err != nil {
-		return nil, err
+		return Parts{}, err
 	}
-	return lifecycle.New(jobs, files, runs, lifecycle.Options{
+	life, err := lifecycle.New(jobs, files, runs, lifecycle.Options{
 		Keep: d.ExpiryTime, LinkTTL: UploadTTL, Look: look, Patience: d.Job.PendingTimeout, InFlight: inFlight,
 		Now: time.Now, Log: d.Log,
 	})
+	return Parts{Jobs: jobs, Files: files, Life: life}, err
 }
 
 // Logs returns where the logs of running jobs are.
