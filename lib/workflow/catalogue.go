@@ -14,7 +14,10 @@ type Workflow struct {
 
 // Kinds of workflows.
 const (
-	Bakta = "bakta"
+	Bakta         = "bakta"          // a genome by Bakta
+	BaktaProteins = "bakta_proteins" // proteins by Bakta
+	Baktfold      = "baktfold"       // what Bakta left without a function, by Baktfold
+	BaktaBaktfold = "bakta_baktfold" // both, one after the other
 )
 
 // Upload is a file that a user may upload before the start.
@@ -29,6 +32,11 @@ const (
 	GenomeFASTA          = "genome_fasta"
 	ProdigalTrainingFile = "prodigal_training_file"
 	RepliconsTable       = "replicons_table"
+	RegionsFile          = "regions_file"
+	TrustedProteinsFile  = "trusted_proteins_file"
+	HMMsFile             = "hmms_file"
+	ProteinFASTA         = "protein_fasta"
+	BaktaJSON            = "bakta_json"
 )
 
 // Stage is one program run of a workflow.
@@ -40,7 +48,9 @@ type Stage struct {
 
 // Programs that stages run.
 const (
-	ProgramBakta = "bakta"
+	ProgramBakta         = "bakta"
+	ProgramBaktaProteins = "bakta_proteins"
+	ProgramBaktfold      = "baktfold"
 )
 
 // ResultFile is a file of a workflow's outcome.

@@ -26,7 +26,17 @@ type Config struct {
 	Plasmid           string `json:"plasmid,omitempty"`
 	Locus             string `json:"locus,omitempty"`
 	LocusTag          string `json:"locus_tag,omitempty"`
+	LocusTagIncrement int    `json:"locus_tag_increment,omitempty"` // 1, 5 or 10
 	Compliant         bool   `json:"compliant,omitempty"`
+	Meta              bool   `json:"meta,omitempty"` // find genes as in a metagenome
+
+	// Skip holds the steps that are left out, of Steps, each once and in their order.
+	Skip []string `json:"skip,omitempty"`
+}
+
+// Steps returns the steps that can be left out, in the order in which Bakta does them.
+func Steps() []string {
+	return []string{"trna", "tmrna", "rrna", "ncrna", "ncrna_region", "crispr", "cds", "pseudo", "sorf", "gap", "ori", "filter", "plot"}
 }
 
 // The derm types.
