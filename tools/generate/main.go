@@ -59,13 +59,25 @@ func plugins() []plugin {
 		{"protoc-gen-go-grpc", relative, false},
 		{"protoc-gen-grpc-gateway", relative, true},
 		{"protoc-gen-openapiv2", func(dir string) string {
-			return "allow_merge=true,preserve_rpc_order=true,disable_default_errors=true,merge_file_name=" + dir + "/openapi"
+			return "allow_merge=true,preserve_rpc_order=true,disable_default_errors=true" + spelling(dir) + ",merge_file_name=" + dir + "/openapi"
 		}, true},
 	}
 }
 
+// spelling has the document of an API call things as its JSON does. The first version's has lowerCamelCase and
+// enums that are values from zero on; later ones have the names of the proto files, and enums without a value zero.
+func spelling(dir string) string {
+	if dir == "proto/v1" {
+		return ""
+	}
+	return ",json_names_for_fields=false,omit_enum_default_value=true"
+}
+
 // endings of the files that the generators write; a file with one of them that none of them wrote is stale.
-func endings() []string { return []string{".pb.go", ".pb.gw.go", ".swagger.json"} }
+func endings() []string { return []string{".pb.go", ".pb.gw.go", document} }
+
+// document ends the name of an OpenAPI document.
+const document = ".swagger.json"
 
 func run(ctx context.Context, root string, check bool) error {
 	dirs, err := sources(root)
@@ -140,10 +152,34 @@ func generate(ctx context.Context, root string, dir directory, made map[string][
 			return fmt.Errorf("running %s for %s: %w", p.name, dir.path, err)
 		}
 		for _, f := range files {
-			made[f.GetName()] = []byte(f.GetContent())
+			content := f.GetContent()
+			if strings.HasSuffix(f.GetName(), document) {
+				content = words(compiled).Replace(content)
+			}
+			made[f.GetName()] = []byte(content)
 		}
 	}
 	return nil
+}
+
+// words has a document write the values of enums as JSON does, which the generator doesn't know of: without the
+// enum's name and in lower case. It is so for enums whose values begin with their names, as protobuf's style wants
+// them.
+func words(compiled linker.Files) *strings.Replacer {
+	var pairs []string
+	for _, file := range compiled {
+		for i := range file.Enums().Len() {
+			values := file.Enums().Get(i).Values()
+			prefix, styled := strings.CutSuffix(string(values.ByNumber(0).Name()), "UNSPECIFIED")
+			for k := range values.Len() {
+				if name := string(values.Get(k).Name()); styled && prefix != "" {
+					word := strings.ToLower(strings.TrimPrefix(name, prefix))
+					pairs = append(pairs, `"`+name+`"`, `"`+word+`"`, ` - `+name+`: `, ` - `+word+`: `) // values, and what is said of each
+				}
+			}
+		}
+	}
+	return strings.NewReplacer(pairs...)
 }
 
 // files names the files that the plugin is for.
