@@ -32,7 +32,7 @@ func (f *Function) Start(ctx context.Context, rawID, secret string, config workf
 	if err != nil {
 		return err
 	}
-	config = config.Normalise()
+	config = w.Normalise(config)
 	if err := w.Validate(config); err != nil {
 		return err
 	}

@@ -75,15 +75,15 @@ func configV1(c *pb.JobConfig) workflow.Config {
 	case pb.DermType_DIDERM:
 		config.DermType = workflow.Diderm
 	}
-	use := make(map[string]bool)
+	// This version has no words for the other files, and no links to upload them to. Declined, they need not be
+	// looked for.
+	use := map[string]bool{workflow.RegionsFile: false, workflow.TrustedProteinsFile: false, workflow.HMMsFile: false}
 	if c != nil && c.HasProdigal != nil {
 		use[workflow.ProdigalTrainingFile] = c.GetHasProdigal()
 	}
 	if c != nil && c.HasReplicons != nil {
 		use[workflow.RepliconsTable] = c.GetHasReplicons()
 	}
-	if len(use) > 0 {
-		config.Use = use
-	}
+	config.Use = use
 	return config
 }

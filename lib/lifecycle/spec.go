@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
@@ -37,11 +38,19 @@ func Spec(j job.Job, dir string, environment func(program string) (workflow.Envi
 		spec.Stages = append(spec.Stages, stage.Command{Stage: s.Name, Title: s.Title, Argv: command.Argv, Env: command.Env})
 	}
 	for _, r := range w.Results {
-		path, err := filepath.Rel(dir, filepath.Join(layout.Output(r.Stage), r.File))
-		if err != nil {
-			return stage.Spec{}, fmt.Errorf("job %s: result %s: %w", j.ID, r.Ending, err)
+		expected := stage.Expected{Ending: r.Ending, Required: r.Required}
+		for _, name := range slices.Backward(r.Stages) {
+			path, err := filepath.Rel(dir, filepath.Join(layout.Output(name), r.File))
+			if err != nil {
+				return stage.Spec{}, fmt.Errorf("job %s: result %s: %w", j.ID, r.Ending, err)
+			}
+			if expected.Path == "" {
+				expected.Path = path
+			} else {
+				expected.Else = append(expected.Else, path)
+			}
 		}
-		spec.Results = append(spec.Results, stage.Expected{Ending: r.Ending, Path: path, Required: r.Required})
+		spec.Results = append(spec.Results, expected)
 	}
 	return spec, nil
 }

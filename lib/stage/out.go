@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -106,7 +107,8 @@ func verdict(s Spec) (Manifest, error) {
 	return m, nil
 }
 
-// collect returns the results that are to be stored. It fails the run when one that must be there is not.
+// collect returns the results that are to be stored, with Path where each lies. It fails the run when one that
+// must be there is not.
 func (m *Manifest) collect(s Spec) ([]Expected, error) {
 	done := make(map[string]bool, len(m.Stages))
 	for _, r := range m.Stages {
@@ -115,25 +117,46 @@ func (m *Manifest) collect(s Spec) ([]Expected, error) {
 	var found []Expected
 	var missing []string
 	for _, r := range s.Results {
-		if !done[writer(r)] {
-			continue
-		}
-		switch err := there(Dir(s.Dir), r.Path); {
-		case err == nil:
-			found = append(found, r)
-		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, errIrregular):
+		path, err := r.find(Dir(s.Dir), done)
+		if err != nil {
 			return nil, fmt.Errorf("looking for the result %s: %w", r.Ending, err)
-		case r.Required:
-			missing = append(missing, filepath.Base(r.Path))
+		}
+		if r.Required && path != r.Path && done[writer(r.Path)] {
+			missing = append(missing, r.Path)
+		}
+		if path != "" {
+			found = append(found, Expected{Ending: r.Ending, Path: path})
 		}
 	}
 	if len(missing) > 0 && m.Failure == nil {
-		last := s.Stages[len(s.Stages)-1]
+		at := slices.IndexFunc(s.Stages, func(c Command) bool { return c.Stage == writer(missing[0]) })
+		names := make([]string, len(missing))
+		for i := range missing {
+			names[i] = filepath.Base(missing[i])
+		}
 		m.Outcome = Failed
-		m.Failure = &job.Failure{Code: job.Internal, Stage: last.Stage,
-			Message: fmt.Sprintf("%s ended without an error, but did not leave what it should have: %s. This is not a fault of your data; please tell the operators.", last.Title, strings.Join(missing, ", "))}
+		m.Failure = &job.Failure{Code: job.Internal, Stage: s.Stages[at].Stage,
+			Message: fmt.Sprintf("%s ended without an error, but did not leave what it should have: %s. This is not a fault of your data; please tell the operators.", s.Stages[at].Title, strings.Join(names, ", "))}
 	}
 	return found, nil
+}
+
+// find returns the first of the result's places where there is a file that a stage left that succeeded; none
+// if there is none.
+func (r Expected) find(d Dir, done map[string]bool) (string, error) {
+	for _, path := range r.places() {
+		if !done[writer(path)] {
+			continue
+		}
+		err := there(d, path)
+		if err == nil {
+			return path, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, errIrregular) {
+			return "", err
+		}
+	}
+	return "", nil
 }
 
 // upload is one file on its way.

@@ -33,7 +33,10 @@ type Command struct {
 type Expected struct {
 	Ending   string `json:"ending"`
 	Path     string `json:"path"`     // where it lies under Dir, below the output directory of the stage that writes it last
-	Required bool   `json:"required"` // without it the run has failed
+	Required bool   `json:"required"` // without it at Path the run has failed
+	// Else are the places where earlier stages may have left it, the latest first. The first that is there counts
+	// when there is none at Path.
+	Else []string `json:"else,omitempty"`
 }
 
 // Bounds of a spec. They keep a spec from growing past what a pod template takes, and a run from uploading
@@ -105,8 +108,13 @@ func (s Spec) Validate() error {
 		}
 	}
 	for _, r := range s.Results {
-		if !endingName.MatchString(r.Ending) || !filepath.IsLocal(r.Path) || !seen["stage"+writer(r)] {
-			return fmt.Errorf("spec: result %q at %q, which is no file of a stage's output directory", r.Ending, r.Path)
+		if !endingName.MatchString(r.Ending) {
+			return fmt.Errorf("spec: result %q; that can't be a file's ending", r.Ending)
+		}
+		for _, path := range r.places() {
+			if !filepath.IsLocal(path) || !seen["stage"+writer(path)] {
+				return fmt.Errorf("spec: result %q at %q, which is no file of a stage's output directory", r.Ending, path)
+			}
 		}
 		if err := once("result", r.Ending); err != nil {
 			return err
@@ -138,9 +146,12 @@ func (c Command) Validate() error {
 	return nil
 }
 
-// writer returns the stage whose output directory holds the result.
-func writer(r Expected) string {
-	rest, ok := strings.CutPrefix(filepath.ToSlash(filepath.Clean(r.Path)), outputs+"/")
+// places returns where the result may lie, the place that counts first.
+func (r Expected) places() []string { return append([]string{r.Path}, r.Else...) }
+
+// writer returns the stage whose output directory holds the file.
+func writer(path string) string {
+	rest, ok := strings.CutPrefix(filepath.ToSlash(filepath.Clean(path)), outputs+"/")
 	if !ok {
 		return ""
 	}

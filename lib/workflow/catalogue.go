@@ -3,6 +3,8 @@
 // stage's output tells its progress and the reason of its failure. It is pure: bytes in, verdict out.
 package workflow
 
+import "slices"
+
 // Workflow is one row of the catalogue.
 type Workflow struct {
 	Kind       string       // the name in the API and in stored jobs
@@ -44,6 +46,7 @@ type Stage struct {
 	Name    string // the name in the API, in logs and in the manifest
 	Title   string // the name for people: its log begins with "<Title> Command: …"
 	Program string // the program to run; a deployment says how it is reached (image, entry command, path)
+	After   string // the stage before it whose results it goes on from; empty: it reads uploads alone
 }
 
 // Programs that stages run.
@@ -55,28 +58,36 @@ const (
 
 // ResultFile is a file of a workflow's outcome.
 type ResultFile struct {
-	Ending   string // after the prefix and a dot; the name of the job.File
-	Key      string // key in the API's second version
-	KeyV1    string // key in the API's first version; empty where that has none
-	Required bool   // without it the run has failed, whatever its exit code
-	Stage    string // the stage that writes it; of several, the last
-	File     string // its name in that stage's output directory
+	Ending string // after the prefix and a dot; the name of the job.File
+	Key    string // key in the API's second version
+	KeyV1  string // key in the API's first version
+	// Required says that each of its stages has to write it: without it the run has failed, whatever the exit code.
+	Required bool
+	Stages   []string // the stages that may write it, in the workflow's order; of those that did, the last counts
+	File     string   // its name in those stages' output directories
 }
 
-// The largest uploads, in bytes. The program holds a genome in memory several times over, so a deployment
+// The largest uploads, in bytes. Programs hold what they read in memory several times over, so a deployment
 // will want less than what is allowed here: the largest bacterial genome known has 16 million letters, and a
 // gibibyte is what a metagenome may come to.
 const (
 	maxGenome   = 1 << 30
-	maxTraining = 10 << 20 // the file has half a mebibyte
-	maxReplicon = 10 << 20 // a hundred thousand sequences
+	maxTraining = 10 << 20  // the file has half a mebibyte
+	maxReplicon = 10 << 20  // a hundred thousand sequences
+	maxRegions  = 64 << 20  // a large genome's GenBank file, its sequence included
+	maxTrusted  = 64 << 20  // a hundred thousand proteins
+	maxHMMs     = 256 << 20 // some thousand profiles
+	maxProteins = 256 << 20 // half a million proteins
+	maxJSON     = 512 << 20 // of a genome of 16 million letters it has a third of that
 )
 
 // resultPrefix begins the names of all result files in the stages' output directories.
 const resultPrefix = "result"
 
 // Catalogue returns all workflows. The caller may change what it gets.
-func Catalogue() []Workflow { return []Workflow{bakta()} }
+func Catalogue() []Workflow {
+	return []Workflow{bakta(), baktaProteins(), baktaBaktfold(), baktfold()}
+}
 
 // Lookup returns the workflow of that kind.
 func Lookup(kind string) (Workflow, bool) {
@@ -112,33 +123,91 @@ func bakta() Workflow {
 			{Kind: GenomeFASTA, Required: true, MaxSize: maxGenome},
 			{Kind: ProdigalTrainingFile, MaxSize: maxTraining},
 			{Kind: RepliconsTable, MaxSize: maxReplicon},
+			{Kind: RegionsFile, MaxSize: maxRegions},
+			{Kind: TrustedProteinsFile, MaxSize: maxTrusted},
+			{Kind: HMMsFile, MaxSize: maxHMMs},
 		},
-		Stages: []Stage{{Name: "bakta", Title: "Bakta", Program: ProgramBakta}},
-		// Only the JSON file is required: Bakta writes some files only if there is something to write, or if
-		// their step is not skipped, and the API's second version asks for no other.
-		Results: writtenBy("bakta", []ResultFile{
-			{Ending: "embl", Key: "embl", KeyV1: "EMBL"},
-			{Ending: "faa", Key: "faa", KeyV1: "FAA"},
-			{Ending: "hypotheticals.faa", Key: "hypotheticals_faa", KeyV1: "FAAHypothetical"},
-			{Ending: "ffn", Key: "ffn", KeyV1: "FFN"},
-			{Ending: "fna", Key: "fna", KeyV1: "FNA"},
-			{Ending: "gbff", Key: "gbff", KeyV1: "GBFF"},
-			{Ending: "gff3", Key: "gff3", KeyV1: "GFF3"},
-			{Ending: "json", Key: "json", KeyV1: "JSON", Required: true},
-			{Ending: "tsv", Key: "tsv", KeyV1: "TSV"},
-			{Ending: "hypotheticals.tsv", Key: "hypotheticals_tsv", KeyV1: "TSVHypothetical"},
-			{Ending: "inference.tsv", Key: "inference_tsv", KeyV1: "TSVInference"},
-			{Ending: "txt", Key: "logs_txt", KeyV1: "TXTLogs"}, // a summary, whatever the keys say
-			{Ending: "png", Key: "circular_plot_png", KeyV1: "PNGCircularPlot"},
-			{Ending: "svg", Key: "circular_plot_svg", KeyV1: "SVGCircularPlot"},
-		}),
+		Stages: []Stage{{Name: stageBakta, Title: "Bakta", Program: ProgramBakta}},
+		Results: results([]string{stageBakta}, "embl", "faa", "hypotheticals.faa", "ffn", "fna", "gbff", "gff3", "json", "tsv",
+			"hypotheticals.tsv", "inference.tsv", "txt", "png", "svg"),
 	}
 }
 
-// writtenBy completes result files that a stage writes under the names that its prefix and their endings make.
-func writtenBy(stage string, files []ResultFile) []ResultFile {
-	for i := range files {
-		files[i].Stage, files[i].File = stage, resultPrefix+"."+files[i].Ending
+// baktaProteins is the annotation of proteins by Bakta, without a genome.
+func baktaProteins() Workflow {
+	return Workflow{
+		Kind:       BaktaProteins,
+		ResultKind: "bakta_proteins",
+		Uploads:    []Upload{{Kind: ProteinFASTA, Required: true, MaxSize: maxProteins}},
+		Stages:     []Stage{{Name: stageProteins, Title: "Bakta Proteins", Program: ProgramBaktaProteins}},
+		Results:    results([]string{stageProteins}, "faa", "json", "tsv", "hypotheticals.tsv"),
+	}
+}
+
+// baktaBaktfold is the annotation of a genome by Bakta, gone on with by Baktfold.
+func baktaBaktfold() Workflow {
+	w := bakta()
+	w.Kind = BaktaBaktfold
+	w.Stages = append(w.Stages, Stage{Name: stageBaktfold, Title: "Baktfold", Program: ProgramBaktfold, After: stageBakta})
+	for i := range w.Results {
+		switch w.Results[i].Ending {
+		case "hypotheticals.faa", "hypotheticals.tsv", "txt", "png", "svg": // Baktfold writes none of these
+		default:
+			w.Results[i].Stages = append(w.Results[i].Stages, stageBaktfold)
+		}
+	}
+	return w
+}
+
+// baktfold is what Baktfold makes of an annotation by Bakta.
+func baktfold() Workflow {
+	w := Workflow{
+		Kind:       Baktfold,
+		ResultKind: "baktfold",
+		Uploads:    []Upload{{Kind: BaktaJSON, Required: true, MaxSize: maxJSON}},
+		Stages:     []Stage{{Name: stageBaktfold, Title: "Baktfold", Program: ProgramBaktfold}},
+		Results: results([]string{stageBaktfold}, "embl", "faa", "hypotheticals.faa", "ffn", "fna", "gbff", "gff3", "json", "tsv",
+			"hypotheticals.tsv", "inference.tsv", "txt"),
+	}
+	for i := range w.Results {
+		if w.Results[i].Ending == "txt" {
+			w.Results[i].File = resultPrefix + ".summary.txt"
+		}
+	}
+	return w
+}
+
+// Names of stages.
+const (
+	stageBakta    = "bakta"
+	stageProteins = "bakta_proteins"
+	stageBaktfold = "baktfold"
+)
+
+// results returns the result files with those endings that stages write under the names that their prefix and
+// the endings make. Only the JSON file is required: Bakta writes some files only if there is something to write,
+// or if their step is not skipped, and the API's second version asks for no other.
+func results(stages []string, endings ...string) []ResultFile {
+	keys := map[string][2]string{ // in the API's second version and its first
+		"embl":              {"embl", "EMBL"},
+		"faa":               {"faa", "FAA"},
+		"hypotheticals.faa": {"hypotheticals_faa", "FAAHypothetical"},
+		"ffn":               {"ffn", "FFN"},
+		"fna":               {"fna", "FNA"},
+		"gbff":              {"gbff", "GBFF"},
+		"gff3":              {"gff3", "GFF3"},
+		"json":              {"json", "JSON"},
+		"tsv":               {"tsv", "TSV"},
+		"hypotheticals.tsv": {"hypotheticals_tsv", "TSVHypothetical"},
+		"inference.tsv":     {"inference_tsv", "TSVInference"},
+		"txt":               {"logs_txt", "TXTLogs"}, // a summary, whatever the keys say
+		"png":               {"circular_plot_png", "PNGCircularPlot"},
+		"svg":               {"circular_plot_svg", "SVGCircularPlot"},
+	}
+	files := make([]ResultFile, 0, len(endings))
+	for _, e := range endings {
+		files = append(files, ResultFile{Ending: e, Key: keys[e][0], KeyV1: keys[e][1], Required: e == "json",
+			Stages: slices.Clone(stages), File: resultPrefix + "." + e})
 	}
 	return files
 }

@@ -3,8 +3,10 @@ package workflow
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
@@ -13,6 +15,7 @@ import (
 type Environment struct {
 	Command  []string // what starts the program, a path or a name on PATH first; its arguments follow
 	Database string   // directory of its database; empty if it needs none
+	GPU      bool     // it finds a graphics processor that it can compute on
 	// Threads is how many it may use, at least 1. Bakta refuses more than the machine has, and does not see a
 	// limit of CPU time: the caller goes by both.
 	Threads int
@@ -48,11 +51,18 @@ func (s Stage) Command(c Config, inputs []job.Input, dir Layout, env Environment
 	for _, in := range inputs {
 		paths[in.Kind] = dir.Input(in.Name)
 	}
+	if s.After != "" {
+		paths[BaktaJSON] = filepath.Join(dir.Output(s.After), resultPrefix+".json")
+	}
 	var args []string
 	var err error
 	switch s.Program {
 	case ProgramBakta:
 		args, err = baktaArguments(c, paths, dir.Output(s.Name), dir.Temp(), env)
+	case ProgramBaktaProteins:
+		args, err = proteinsArguments(paths, dir.Output(s.Name), dir.Temp(), env)
+	case ProgramBaktfold:
+		args, err = baktfoldArguments(paths, dir.Output(s.Name), env)
 	default:
 		err = errors.New("no such program")
 	}
@@ -67,54 +77,104 @@ func (s Stage) Command(c Config, inputs []job.Input, dir Layout, env Environment
 	}, nil
 }
 
-// baktaArguments returns Bakta's arguments. A value stands in one word with its option: in a word of its own,
+// arguments collects a program's arguments. A value stands in one word with its option: in a word of its own,
 // one that begins with a dash would be taken for an option.
+type arguments []string
+
+// value adds an option with a value, unless that is empty.
+func (a *arguments) value(option, value string) {
+	if value != "" {
+		*a = append(*a, "--"+option+"="+value)
+	}
+}
+
+func (a *arguments) flag(option string, set bool) {
+	if set {
+		*a = append(*a, "--"+option)
+	}
+}
+
+// surroundings adds what all programs of Bakta are told of where they run.
+func (a *arguments) surroundings(output, temp string, env Environment) {
+	a.value("db", env.Database)
+	a.value("output", output)
+	a.value("prefix", resultPrefix)
+	a.flag("force", true) // the output directory exists
+	a.value("tmp-dir", temp)
+	a.value("threads", strconv.Itoa(env.Threads))
+}
+
+// baktaArguments returns Bakta's arguments.
 func baktaArguments(c Config, inputs map[string]string, output, temp string, env Environment) ([]string, error) {
 	genome := inputs[GenomeFASTA]
 	if genome == "" {
 		return nil, errors.New("no genome")
 	}
-	var args []string
-	value := func(option, value string) {
-		if value != "" {
-			args = append(args, "--"+option+"="+value)
-		}
-	}
-	flag := func(option string, set bool) {
-		if set {
-			args = append(args, "--"+option)
-		}
-	}
-	value("db", env.Database)
-	value("output", output)
-	value("prefix", resultPrefix)
-	flag("force", true) // the output directory exists
-	value("tmp-dir", temp)
-	value("threads", strconv.Itoa(env.Threads))
+	var args arguments
+	args.surroundings(output, temp, env)
 	if c.MinContigLength > 1 {
-		value("min-contig-length", strconv.FormatInt(c.MinContigLength, 10))
+		args.value("min-contig-length", strconv.FormatInt(c.MinContigLength, 10))
 	}
-	value("genus", c.Genus)
-	value("species", c.Species)
-	value("strain", c.Strain)
-	value("plasmid", c.Plasmid)
-	flag("complete", c.CompleteGenome)
-	value("prodigal-tf", inputs[ProdigalTrainingFile])
+	args.value("genus", c.Genus)
+	args.value("species", c.Species)
+	args.value("strain", c.Strain)
+	args.value("plasmid", c.Plasmid)
+	args.flag("complete", c.CompleteGenome)
+	args.value("prodigal-tf", inputs[ProdigalTrainingFile])
 	if c.TranslationTable != 0 {
-		value("translation-table", strconv.Itoa(c.TranslationTable))
+		args.value("translation-table", strconv.Itoa(c.TranslationTable))
 	}
 	switch c.DermType {
 	case Monoderm:
-		value("gram", "+")
+		args.value("gram", "+")
 	case Diderm:
-		value("gram", "-")
+		args.value("gram", "-")
 	case DermUnknown:
-		value("gram", "?")
+		args.value("gram", "?")
 	}
-	value("locus", c.Locus)
-	value("locus-tag", c.LocusTag)
-	flag("keep-contig-headers", c.KeepContigHeaders)
-	flag("compliant", c.Compliant)
-	value("replicons", inputs[RepliconsTable])
+	args.value("locus", c.Locus)
+	args.value("locus-tag", c.LocusTag)
+	if n := c.LocusTagIncrement; n != 0 && n != 1 {
+		args.value("locus-tag-increment", strconv.Itoa(c.LocusTagIncrement))
+	}
+	args.flag("keep-contig-headers", c.KeepContigHeaders)
+	args.flag("compliant", c.Compliant)
+	args.value("replicons", inputs[RepliconsTable])
+	args.value("regions", inputs[RegionsFile])
+	args.value("proteins", inputs[TrustedProteinsFile])
+	args.value("hmms", inputs[HMMsFile])
+	args.flag("meta", c.Meta)
+	for _, step := range c.Skip {
+		args.flag("skip-"+strings.ReplaceAll(step, "_", "-"), true)
+	}
 	return append(args, genome), nil
+}
+
+// proteinsArguments returns the arguments of Bakta's program for proteins.
+func proteinsArguments(inputs map[string]string, output, temp string, env Environment) ([]string, error) {
+	proteins := inputs[ProteinFASTA]
+	if proteins == "" {
+		return nil, errors.New("no proteins")
+	}
+	var args arguments
+	args.surroundings(output, temp, env)
+	return append(args, proteins), nil
+}
+
+// baktfoldArguments returns Baktfold's arguments. It removes its output directory and makes it anew, and keeps its
+// temporary files there. Its prefix must not be the name of one of its databases.
+func baktfoldArguments(inputs map[string]string, output string, env Environment) ([]string, error) {
+	annotation := inputs[BaktaJSON]
+	if annotation == "" {
+		return nil, errors.New("no annotation by Bakta")
+	}
+	args := arguments{"run"}
+	args.value("input", annotation)
+	args.value("output", output)
+	args.value("prefix", resultPrefix)
+	args.value("database", env.Database)
+	args.value("threads", strconv.Itoa(env.Threads))
+	args.flag("force", true)
+	args.flag("cpu", !env.GPU)
+	return args, nil
 }

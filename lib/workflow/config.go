@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 )
 
@@ -47,7 +48,8 @@ const (
 )
 
 // Normalise returns the configuration as it is validated, stored and run: without white space around texts, so
-// that a blank text is one that was not given. What was given is kept even where it is Bakta's default.
+// that a blank text is one that was not given, and with each step that is skipped once and in order. What was given
+// is kept even where it is Bakta's default.
 func (c Config) Normalise() Config {
 	for _, text := range []*string{&c.DermType, &c.Genus, &c.Species, &c.Strain, &c.Plasmid, &c.Locus, &c.LocusTag} {
 		*text = strings.TrimSpace(*text)
@@ -56,6 +58,41 @@ func (c Config) Normalise() Config {
 		c.Use = nil
 	}
 	c.Use = maps.Clone(c.Use)
+	c.Skip = sortedSteps(c.Skip)
+	return c
+}
+
+// sortedSteps returns the steps in their order, each once, and behind them what is no step.
+func sortedSteps(skip []string) []string {
+	var sorted, unknown []string
+	for _, step := range Steps() {
+		if slices.Contains(skip, step) {
+			sorted = append(sorted, step)
+		}
+	}
+	for _, s := range skip {
+		if !slices.Contains(Steps(), s) {
+			unknown = append(unknown, s)
+		}
+	}
+	slices.Sort(unknown)
+	return append(sorted, slices.Compact(unknown)...)
+}
+
+// Normalise returns a configuration as Config.Normalise does, with the options alone that the workflow has. What it
+// does not have is passed over, as a field is that nobody knows: clients send all that they know to any workflow.
+func (w Workflow) Normalise(c Config) Config {
+	if _, ok := w.upload(GenomeFASTA); !ok {
+		c = Config{Use: c.Use} // all options are about genomes
+	}
+	c = c.Normalise()
+	maps.DeleteFunc(c.Use, func(kind string, _ bool) bool {
+		u, ok := w.upload(kind)
+		return !ok || u.Required
+	})
+	if len(c.Use) == 0 {
+		c.Use = nil
+	}
 	return c
 }
 

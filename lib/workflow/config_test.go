@@ -23,11 +23,46 @@ func TestNormalise(t *testing.T) {
 	}
 }
 
+func TestNormaliseSteps(t *testing.T) {
+	for _, tt := range []struct{ given, want []string }{
+		{nil, nil},
+		{[]string{}, nil},
+		{[]string{"plot", "trna", "cds", "trna"}, []string{"trna", "cds", "plot"}},
+		{[]string{"x", "plot", "a", "x"}, []string{"plot", "a", "x"}},
+	} {
+		if diff := cmp.Diff(tt.want, Config{Skip: tt.given}.Normalise().Skip); diff != "" {
+			t.Errorf("%q:\n%s", tt.given, diff)
+		}
+	}
+}
+
+// A workflow keeps the options that it has, so that two starts that mean the same are the same.
+func TestWorkflowNormalise(t *testing.T) {
+	whole := Config{
+		Use: map[string]bool{RepliconsTable: true, HMMsFile: false, ProteinFASTA: true, BaktaJSON: false}, Genus: " G ", TranslationTable: 7, Meta: true,
+		Skip: []string{"plot", "cds"},
+	}
+	genome := Config{Use: map[string]bool{RepliconsTable: true, HMMsFile: false}, Genus: "G", TranslationTable: 7, Meta: true, Skip: []string{"cds", "plot"}}
+	for kind, want := range map[string]Config{Bakta: genome, BaktaBaktfold: genome, BaktaProteins: {}, Baktfold: {}} {
+		w, _ := Lookup(kind)
+		got := w.Normalise(whole)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s:\n%s", kind, diff)
+		}
+		if diff := cmp.Diff(got, w.Normalise(got)); diff != "" {
+			t.Errorf("%s, again:\n%s", kind, diff)
+		}
+	}
+	if len(whole.Use) != 4 {
+		t.Error("the caller's map was changed")
+	}
+}
+
 func TestEncodeConfig(t *testing.T) {
 	full := Config{
 		Use: map[string]bool{RepliconsTable: true, ProdigalTrainingFile: false}, TranslationTable: 4, CompleteGenome: true,
 		KeepContigHeaders: true, MinContigLength: 1 << 40, DermType: Diderm, Genus: "<Ü>", Species: "s", Strain: "\"", Plasmid: "p1",
-		Locus: "l", LocusTag: "t", Compliant: true,
+		Locus: "l", LocusTag: "t", LocusTagIncrement: 5, Compliant: true, Meta: true, Skip: []string{"trna", "ncrna_region"},
 	}
 	for _, tt := range []struct {
 		name string
@@ -38,7 +73,7 @@ func TestEncodeConfig(t *testing.T) {
 		{"no uploads named", Config{Use: map[string]bool{}}, `{}`},
 		{"everything", full, `{"use":{"prodigal_training_file":false,"replicons_table":true},"translation_table":4,"complete_genome":true,` +
 			`"keep_contig_headers":true,"min_contig_length":1099511627776,"derm_type":"diderm","genus":"\u003cÜ\u003e","species":"s","strain":"\"",` +
-			`"plasmid":"p1","locus":"l","locus_tag":"t","compliant":true}`},
+			`"plasmid":"p1","locus":"l","locus_tag":"t","locus_tag_increment":5,"compliant":true,"meta":true,"skip":["trna","ncrna_region"]}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b, err := EncodeConfig(tt.c)

@@ -128,9 +128,18 @@ const (
 // programSteps returns the lines by which a program tells its steps, in order. A step may be told in several
 // ways: Bakta says so when it skips one.
 func programSteps(program string) [][]string {
-	if program != ProgramBakta {
-		return nil
+	switch program {
+	case ProgramBakta:
+		return baktaSteps()
+	case ProgramBaktaProteins:
+		return proteinsSteps()
+	case ProgramBaktfold:
+		return baktfoldSteps()
 	}
+	return nil
+}
+
+func baktaSteps() [][]string {
 	return [][]string{
 		{"Parse genome sequences..."},
 		{"Start annotation..."},
@@ -152,5 +161,24 @@ func programSteps(program string) [][]string {
 		{"annotation summary:"},
 		{baktaExport},
 		{baktaDone},
+	}
+}
+
+func proteinsSteps() [][]string {
+	return [][]string{
+		{"Parse protein sequences..."},
+		{"Start annotation..."},
+		{"lookup annotations..."},
+		{"conduct expert systems..."},
+		{"combine annotations and mark hypotheticals..."},
+		{baktaExport},
+		{baktaDone},
+	}
+}
+
+func baktfoldSteps() [][]string {
+	return [][]string{
+		{"Parsing annotations from input"},
+		{"has finished"},
 	}
 }

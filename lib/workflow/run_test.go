@@ -87,7 +87,7 @@ func TestRun(t *testing.T) {
 	}
 	w, _ := Lookup(Bakta)
 	for _, r := range w.Results {
-		if _, err := os.Stat(filepath.Join(o.layout.Output(r.Stage), r.File)); err != nil {
+		if _, err := os.Stat(filepath.Join(o.layout.Output(r.Stages[0]), r.File)); err != nil {
 			t.Error(err)
 		}
 	}

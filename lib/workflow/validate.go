@@ -95,6 +95,8 @@ func (w Workflow) Validate(c Config) error {
 		{"plasmid", plasmid(c.Plasmid)},
 		{"locus", locus(c.Locus)},
 		{"locus_tag", locusTag(c.LocusTag, c.Compliant)},
+		{"locus_tag_increment", locusTagIncrement(c.LocusTagIncrement)},
+		{"skip", steps(c.Skip)},
 	} {
 		if rule.problem != "" {
 			v = append(v, Violation{rule.field, rule.problem})
@@ -169,6 +171,23 @@ func locusTag(prefix string, compliant bool) string {
 		return fmt.Sprintf("%s is no prefix of locus tags for an INSDC-compliant annotation; use 3 to 12 upper-case letters and digits, beginning with a letter", shown(prefix))
 	case !locusTagPrefix.MatchString(prefix):
 		return fmt.Sprintf("%s is no prefix of locus tags; use 1 to 24 letters, digits or characters of _.-", shown(prefix))
+	}
+	return ""
+}
+
+func locusTagIncrement(n int) string {
+	switch n {
+	case 0, 1, 5, 10:
+		return ""
+	}
+	return fmt.Sprintf("locus tags can't be counted by %d; choose 1, 5 or 10", n)
+}
+
+func steps(skip []string) string {
+	for _, s := range skip {
+		if !slices.Contains(Steps(), s) {
+			return fmt.Sprintf("%s is no step that can be skipped; choose of %s", shown(s), strings.Join(Steps(), ", "))
+		}
 	}
 	return ""
 }

@@ -69,8 +69,15 @@ func TestValidate(t *testing.T) {
 		{"compliant tag in lower case", Config{LocusTag: "abc", Compliant: true}, "locus_tag", "upper-case"},
 		{"compliant tag begins with digit", Config{LocusTag: "1AB", Compliant: true}, "locus_tag", "beginning with a letter"},
 		{"promised table", Config{Use: map[string]bool{RepliconsTable: true}}, "", ""},
-		{"promised other", Config{Use: map[string]bool{"hmms_file": true}}, "hmms_file", "takes no such file"},
-		{"declined other", Config{Use: map[string]bool{"hmms_file": false}}, "", ""},
+		{"promised other", Config{Use: map[string]bool{ProteinFASTA: true}}, "protein_fasta", "takes no such file"},
+		{"declined other", Config{Use: map[string]bool{ProteinFASTA: false}}, "", ""},
+		{"increment 1", Config{LocusTagIncrement: 1}, "", ""},
+		{"increment 5", Config{LocusTagIncrement: 5}, "", ""},
+		{"increment 10", Config{LocusTagIncrement: 10}, "", ""},
+		{"increment 2", Config{LocusTagIncrement: 2}, "locus_tag_increment", "choose 1, 5 or 10"},
+		{"increment -1", Config{LocusTagIncrement: -1}, "locus_tag_increment", "-1"},
+		{"all steps", Config{Skip: Steps()}, "", ""},
+		{"no such step", Config{Skip: []string{"cds", "CDS"}}, "skip", "\"CDS\" is no step"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w, _ := Lookup(Bakta)
@@ -106,8 +113,11 @@ func TestValidateAgrees(t *testing.T) {
 	} {
 		configs = append(configs, Config{Plasmid: s}, Config{Locus: s}, Config{LocusTag: s}, Config{LocusTag: s, Compliant: true}, Config{Genus: s}, Config{Strain: s})
 	}
-	for _, n := range []int{-1, 1, 2, 4, 10, 11, 12, 25, 26} {
-		configs = append(configs, Config{TranslationTable: n})
+	for _, n := range []int{-1, 0, 1, 2, 4, 5, 6, 10, 11, 12, 25, 26} {
+		configs = append(configs, Config{TranslationTable: n}, Config{LocusTagIncrement: n})
+	}
+	for _, step := range append(Steps(), "x") {
+		configs = append(configs, Config{Skip: []string{step}})
 	}
 	var commands [][]string
 	for _, c := range configs {
@@ -127,7 +137,7 @@ func TestValidateAgrees(t *testing.T) {
 
 func TestValidateTellsAll(t *testing.T) {
 	w, _ := Lookup(Bakta)
-	err := w.Validate(Config{TranslationTable: 1, MinContigLength: -1, DermType: "x", Genus: "\x01", Species: "\x02", Strain: "\x03", Plasmid: "x", Locus: " ", LocusTag: " ", Use: map[string]bool{"b": true, "a": true}})
+	err := w.Validate(Config{TranslationTable: 1, MinContigLength: -1, DermType: "x", Genus: "\x01", Species: "\x02", Strain: "\x03", Plasmid: "x", Locus: " ", LocusTag: " ", LocusTagIncrement: 3, Skip: []string{""}, Use: map[string]bool{"b": true, "a": true}})
 	var v Violations
 	if !errors.As(err, &v) {
 		t.Fatal(err)
@@ -136,7 +146,7 @@ func TestValidateTellsAll(t *testing.T) {
 	for _, x := range v {
 		fields = append(fields, x.Field)
 	}
-	want := []string{"a", "b", "translation_table", "min_contig_length", "derm_type", "genus", "species", "strain", "plasmid", "locus", "locus_tag"}
+	want := []string{"a", "b", "translation_table", "min_contig_length", "derm_type", "genus", "species", "strain", "plasmid", "locus", "locus_tag", "locus_tag_increment", "skip"}
 	if diff := cmp.Diff(want, fields); diff != "" {
 		t.Error(diff)
 	}
