@@ -47,6 +47,34 @@ cluster-down: bin/cluster ## take that cluster down again
 cluster-test: ## test on that cluster what runs jobs on Kubernetes
 	e2e/kube.sh
 
+# The programs that are deployed, each an image: static, on a base without a shell, as a user who may do nothing.
+PROGRAMS := submit status expire jobupdate setup stager
+REGISTRY ?=
+TAG ?= $(VERSION)
+PLATFORM ?= linux/amd64
+KO ?= bin/ko
+KOFLAGS ?= --sbom=none
+
+bin/ko: e2e/ko/go.mod
+	@mkdir -p bin
+	cd e2e/ko && CGO_ENABLED=0 go build -trimpath -o ../../bin/ github.com/google/ko
+
+.PHONY: images
+images: $(KO) ## build and push the images (REGISTRY=host/path TAG=version)
+	@[ -n "$(REGISTRY)" ] || { echo "say where the images go: make images REGISTRY=registry.example.org/bakta-web TAG=v1.0.0"; exit 1; }
+	VERSION=$(VERSION) KO_DOCKER_REPO=$(REGISTRY) $(KO) build --base-import-paths --tags $(TAG) --platform $(PLATFORM) $(KOFLAGS) $(addprefix ./cmd/,$(PROGRAMS))
+
+OVERLAY ?= production
+KUBECTL ?= kubectl
+
+.PHONY: deploy
+deploy: ## deploy what kservices/overlays/OVERLAY says on the cluster that kubectl works on, and wait until it is ready
+	@$(KUBECTL) --namespace bakta delete job setup --ignore-not-found 2>/dev/null || true
+	$(KUBECTL) apply -k kservices/overlays/$(OVERLAY)
+	$(KUBECTL) --namespace bakta wait --for=condition=Ready --timeout=5m ksvc --all
+	$(KUBECTL) --namespace bakta wait --for=condition=Ready --timeout=5m apiserversource,pingsource --all
+	$(KUBECTL) --namespace bakta wait --for=condition=Complete --timeout=10m job/setup
+
 .PHONY: test
 test: check ## run all tests, with a real MongoDB and a real S3 that this fetches and starts
 	go run ./internal/teststores/cmd/with-stores $(MAKE) --no-print-directory test-modules
@@ -71,12 +99,14 @@ check: ## check format, vet, and that generated code is what proto/ says
 	@$(MAKE) --no-print-directory generate-check
 
 .PHONY: generate
-generate: ## make the generated code anew from proto/
+generate: ## make the generated code and routes anew from proto/
 	cd tools && go run ./generate
+	go run ./internal/routes
 
 .PHONY: generate-check
 generate-check:
 	cd tools && go run ./generate -check
+	go run ./internal/routes -check
 
 .PHONY: bench
 bench: ## measure the backend against its floor, as ratios (BENCH=-quick for a short run)
