@@ -357,7 +357,7 @@ func (l *life) start() {
 		if err != nil {
 			panic(err)
 		}
-		err = f.Start(ctx, l.id, secret, config)
+		err = f.Start(ctx, submit.Start{API: 1, ID: l.id, Secret: secret, Workflow: workflow.Bakta, Config: config})
 		l.logf("start of %s answers %v", config.Genus, err)
 		encoded, _ := workflow.EncodeConfig(config.Normalise())
 		switch {
@@ -430,7 +430,7 @@ func (l *life) event() {
 // show is what a user sees at this moment. It takes no turns: it is one read.
 func (l *life) show() {
 	seen := "NOT_FOUND"
-	f, err := status.New(status.Deps{Jobs: stillModel{l}, Files: stillModel{l}, Logs: stillModel{l}, LinkTTL: linkTTL, MaxList: 10, Log: slog.New(slog.DiscardHandler)})
+	f, err := status.New(status.Deps{Jobs: stillModel{l}, Files: stillModel{l}, Logs: stillModel{l}, Offered: workflow.Catalogue(), LinkTTL: linkTTL, MaxList: 10, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		panic(err)
 	}

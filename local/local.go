@@ -208,7 +208,7 @@ func (o Options) hosts(jobs *mongo.Store, files *s3.Store, runs *runner.Runner, 
 	if err != nil {
 		return nil, nil, err
 	}
-	teller, err := status.New(status.Deps{Jobs: jobs, Files: files, Logs: runs, LinkTTL: download, MaxList: maxList, Log: o.Log,
+	teller, err := status.New(status.Deps{Jobs: jobs, Files: files, Logs: runs, Offered: workflow.Catalogue(), LinkTTL: download, MaxList: maxList, Log: o.Log,
 		Versions: status.Versions{Tool: tool.version, Database: tool.database, Backend: o.Version}})
 	if err != nil {
 		return nil, nil, err

@@ -27,7 +27,7 @@ func build(d *deployment.Deployment) (*function.Host, error) {
 		return nil, err
 	}
 	f, err := status.New(status.Deps{
-		Jobs: jobs, Files: files, Logs: logs, LinkTTL: deployment.DownloadTTL, MaxList: d.Limits.ListSize, Log: d.Log,
+		Jobs: jobs, Files: files, Logs: logs, Offered: d.Offered(), LinkTTL: deployment.DownloadTTL, MaxList: d.Limits.ListSize, Log: d.Log,
 		Versions: status.Versions{Tool: d.Version.Tool, Database: d.Version.DB, Backend: version},
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package expire
 
 import (
 	"context"
+	"errors"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 
@@ -13,7 +14,10 @@ const SweepPath = "/sweep"
 
 // Register has a host serve what users call.
 func (f *Function) Register(h *function.Host) error {
-	return h.Serve(function.V1(), f.V1(), "Delete")
+	return errors.Join(
+		h.Serve(function.V1(), f.V1(), "Delete"),
+		h.Serve(function.V2(), f.V2(), "Delete"),
+	)
 }
 
 // RegisterSweep has a host sweep at every event that is posted to SweepPath, whatever it says. Only the timer

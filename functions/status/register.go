@@ -1,14 +1,20 @@
 package status
 
 import (
+	"errors"
+
 	"github.com/ag-computational-bio/bakta-web-backend/lib/function"
-	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
+	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
+	protov2 "github.com/ag-computational-bio/bakta-web-backend/proto/v2"
 )
 
 // Register has a host serve the function, and the API's documentation.
 func (f *Function) Register(h *function.Host) error {
-	if err := h.Serve(function.V1(), f.V1(), "JobsStatus", "JobResult", "Logs", "Version"); err != nil {
-		return err
-	}
-	return h.Docs("Bakta Web API", pb.OpenAPI())
+	return errors.Join(
+		h.Serve(function.V1(), f.V1(), "JobsStatus", "JobResult", "Logs", "Version"),
+		h.Serve(function.V2(), f.V2(), "Workflows", "JobsStatus", "JobResult", "Logs", "Version"),
+		h.Docs("Bakta Web API",
+			function.Document{Version: "v2", OpenAPI: protov2.OpenAPI()},
+			function.Document{Version: "v1", OpenAPI: protov1.OpenAPI()}),
+	)
 }

@@ -33,11 +33,13 @@ type Logs interface {
 	Log(ctx context.Context, j job.Job, stage string) (io.ReadCloser, error)
 }
 
-// Versions is what a deployment says of itself.
+// Versions is what a deployment says of itself. What is not known, or not there, is empty.
 type Versions struct {
-	Tool     string // of Bakta
-	Database string // of Bakta's database
-	Backend  string // of this program
+	Tool             string // of Bakta
+	Database         string // of Bakta's database
+	Baktfold         string
+	BaktfoldDatabase string
+	Backend          string // of this program
 }
 
 // Deps is what the function works with.
@@ -46,8 +48,9 @@ type Deps struct {
 	Files    Files
 	Logs     Logs
 	Versions Versions
-	LinkTTL  time.Duration // how long a download link lives
-	MaxList  int           // how many jobs one list may ask for
+	Offered  []workflow.Workflow // the workflows that this deployment can run
+	LinkTTL  time.Duration       // how long a download link lives
+	MaxList  int                 // how many jobs one list may ask for
 	Log      *slog.Logger
 }
 
@@ -58,6 +61,9 @@ type Function struct{ Deps }
 func New(d Deps) (*Function, error) {
 	if d.Jobs == nil || d.Files == nil || d.Logs == nil || d.Log == nil {
 		return nil, errors.New("status needs jobs, files, logs of running jobs and a log")
+	}
+	if len(d.Offered) == 0 {
+		return nil, errors.New("status needs at least one workflow to tell of")
 	}
 	if d.LinkTTL <= 0 || d.MaxList <= 0 {
 		return nil, errors.New("status needs to know how long links live and how many jobs a list may have")
@@ -137,20 +143,26 @@ type Download struct {
 	URL string
 }
 
+// unfinished is why there are no results of a job that has not ended.
+type unfinished string
+
+func (u unfinished) Error() string { return string(u) }
+
 // Result returns a succeeded job with a link for each of its files. For a job that failed the error is the
-// reason; for one that has not ended it says so; both are job.NotReady.
-func (f *Function) Result(ctx context.Context, r Ref) (job.Job, []Download, error) {
+// reason; for one that has not ended it says so, and its cause is unfinished; both are job.NotReady. With partial, a
+// job that failed is returned with the files that it kept, which may be none.
+func (f *Function) Result(ctx context.Context, r Ref, partial bool) (job.Job, []Download, error) {
 	j, err := f.get(ctx, r)
 	if err != nil {
 		return job.Job{}, nil, err
 	}
 	switch {
-	case j.State == job.Failed:
+	case j.State == job.Failed && !partial:
 		return job.Job{}, nil, job.Errorf(job.NotReady, "%s", reason(j))
 	case j.State == job.Created:
-		return job.Job{}, nil, job.Errorf(job.NotReady, "the job is not finished: it was not started yet")
-	case j.State != job.Succeeded:
-		return job.Job{}, nil, job.Errorf(job.NotReady, "the job is not finished")
+		return job.Job{}, nil, job.Errorf(job.NotReady, "the job is not finished: it was not started yet").Because(unfinished("created"))
+	case !j.State.Ended():
+		return job.Job{}, nil, job.Errorf(job.NotReady, "the job is not finished").Because(unfinished(j.State))
 	}
 	w, ok := workflow.Lookup(j.Workflow)
 	if !ok {

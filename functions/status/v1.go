@@ -49,7 +49,7 @@ func (v V1) JobsStatus(ctx context.Context, r *pb.JobStatusRequestList) (*pb.Job
 
 // JobResult links to the result files that exist.
 func (v V1) JobResult(ctx context.Context, r *pb.JobAuth) (*pb.JobResultResponse, error) {
-	j, downloads, err := v.f.Result(ctx, Ref{ID: r.GetJobID(), Secret: r.GetSecret()})
+	j, downloads, err := v.f.Result(ctx, Ref{ID: r.GetJobID(), Secret: r.GetSecret()}, false)
 	if err != nil {
 		return nil, err
 	}

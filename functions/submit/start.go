@@ -13,11 +13,19 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
-// Start promises to run a job with this configuration. The same start again is a success that changes nothing;
-// a start with another configuration is job.AlreadyExists. Once it answers success the job will run, whatever
-// happens to this process: the run is owed in the store, and launching it here only makes it sooner.
-func (f *Function) Start(ctx context.Context, rawID, secret string, config workflow.Config) error {
-	id, err := job.ParseID(rawID)
+// Start is what a caller asks of a job.
+type Start struct {
+	API        int // version of the API by which it is asked
+	ID, Secret string
+	Workflow   string // what the caller takes the job's workflow for
+	Config     workflow.Config
+}
+
+// Start promises to run a job. The same start again is a success that changes nothing; a start with another
+// configuration is job.AlreadyExists. Once it answers success the job will run, whatever happens to this process: the
+// run is owed in the store, and launching it here only makes it sooner.
+func (f *Function) Start(ctx context.Context, s Start) error {
+	id, err := job.ParseID(s.ID)
 	if err != nil {
 		return err
 	}
@@ -25,14 +33,17 @@ func (f *Function) Start(ctx context.Context, rawID, secret string, config workf
 	if err != nil {
 		return err
 	}
-	if err := j.Authorise(secret); err != nil {
+	if err := j.Authorise(s.Secret); err != nil {
+		return err
+	}
+	if err := s.fits(j); err != nil {
 		return err
 	}
 	w, err := f.offered(j.Workflow)
 	if err != nil {
 		return err
 	}
-	config = w.Normalise(config)
+	config := w.Normalise(s.Config)
 	if err := w.Validate(config); err != nil {
 		return err
 	}
@@ -50,6 +61,18 @@ func (f *Function) Start(ctx context.Context, rawID, secret string, config workf
 	}
 	if err := f.Launcher.Launch(ctx, j); err != nil {
 		f.Log.WarnContext(ctx, "a started job is not launched yet, the sweep will do it", "job", id, "error", err)
+	}
+	return nil
+}
+
+// fits returns why the job is not one that can be started so. An older job has no links for what newer versions of the
+// API upload; the other way round nothing is missing.
+func (s Start) fits(j job.Job) error {
+	if made := max(j.API, 1); s.API > made {
+		return job.Errorf(job.NotReady, "Wrong API version: the job was made by version %d of the API, which has to start it, too", made)
+	}
+	if s.Workflow != j.Workflow {
+		return job.Errorf(job.Invalid, "Workflow kind mismatch: the job is of the workflow %s", j.Workflow)
 	}
 	return nil
 }

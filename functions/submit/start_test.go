@@ -74,7 +74,7 @@ func TestUploadsTooLarge(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = f.Start(t.Context(), id, secret, workflow.Config{})
+		err = f.Start(t.Context(), submit.Start{API: 1, ID: id, Secret: secret, Workflow: workflow.Bakta})
 		if len(tt.refused) == 0 {
 			if !jobs.submitted {
 				t.Errorf("%s: %v", tt.name, err)

@@ -87,8 +87,8 @@ type Upload struct {
 // owed is how soon the sweep looks at a submitted job whose launch nobody has recorded.
 const owed = 5 * time.Second
 
-// Init makes a job.
-func (f *Function) Init(ctx context.Context, name, kind string) (Created, error) {
+// Init makes a job by a version of the API.
+func (f *Function) Init(ctx context.Context, api int, name, kind string) (Created, error) {
 	w, err := f.offered(kind)
 	if err != nil {
 		return Created{}, err
@@ -115,7 +115,7 @@ func (f *Function) Init(ctx context.Context, name, kind string) (Created, error)
 	// Stored last: a caller that is told of a job can rely on it, and one that is told of none has no link.
 	expires := now.Add(f.Keep)
 	err = f.Jobs.Insert(ctx, job.Job{
-		ID: made.ID, SecretHash: job.HashSecret(made.Secret), Name: name, Workflow: w.Kind,
+		ID: made.ID, SecretHash: job.HashSecret(made.Secret), Name: name, Workflow: w.Kind, API: api,
 		State: job.Created, Created: now, Updated: now, Expires: expires, Due: expires,
 	})
 	if err != nil {

@@ -19,7 +19,7 @@ func (f *Function) V1() V1 { return V1{f: f} }
 // InitJob makes a job of the workflow "bakta", the only one that this version knows. The type of the replicon
 // table is not kept: Bakta goes by the content, and so does the start.
 func (v V1) InitJob(ctx context.Context, r *pb.InitJobRequest) (*pb.InitJobResponse, error) {
-	made, err := v.f.Init(ctx, r.GetName(), workflow.Bakta)
+	made, err := v.f.Init(ctx, 1, r.GetName(), workflow.Bakta)
 	if err != nil {
 		return nil, err
 	}
@@ -35,9 +35,11 @@ func (v V1) InitJob(ctx context.Context, r *pb.InitJobRequest) (*pb.InitJobRespo
 	}, nil
 }
 
-// StartJob starts a job. Without a configuration, Bakta's defaults hold.
+// StartJob starts a job of the workflow "bakta", whichever version made it. Without a configuration, Bakta's defaults hold.
 func (v V1) StartJob(ctx context.Context, r *pb.StartJobRequest) (*pb.Empty, error) {
-	err := v.f.Start(ctx, r.GetJob().GetJobID(), r.GetJob().GetSecret(), configV1(r.GetConfig()))
+	err := v.f.Start(ctx, Start{
+		API: 1, ID: r.GetJob().GetJobID(), Secret: r.GetJob().GetSecret(), Workflow: workflow.Bakta, Config: configV1(r.GetConfig()),
+	})
 	if err != nil {
 		return nil, workflow.Respell(err, spellingV1)
 	}

@@ -1,6 +1,9 @@
 package function
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -12,25 +15,56 @@ import (
 const (
 	docsPath = "/api-docs/"
 	docPath  = docsPath + "openapi.json"
+	oldPath  = "/swagger-ui" // where it once was
 )
+
+// Document describes a version of an API.
+type Document struct {
+	Version string // as paths name it: "v1"
+	OpenAPI string // in JSON
+}
 
 // docsPolicy keeps the documentation's page from loading anything that this host does not serve, whatever the
 // viewer would like. Its page starts the viewer by an inline script.
 const docsPolicy = "default-src 'none'; connect-src 'self'; img-src 'self' data:; font-src 'self' data:; " +
 	"style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// Docs serves an OpenAPI document at /api-docs/openapi.json and a page that shows it at /api-docs/, and at / if
-// nothing else is there. All that the page needs is part of the program.
-func (h *Host) Docs(title, openAPI string) error {
-	document := get(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		http.ServeContent(w, r, "", h.began, strings.NewReader(openAPI))
-	})
+// Docs serves OpenAPI documents and one page that shows them, the first at first. All that the page needs is part of
+// the program.
+//
+// A document is at /api-docs/openapi-<version>.json, and the last one, which clients of old know, also at
+// /api-docs/openapi.json. The page is at /api-docs/, and at / if nothing else is there; /swagger-ui, where people may
+// have a bookmark, leads to it.
+func (h *Host) Docs(title string, documents ...Document) error {
+	if len(documents) == 0 {
+		return errors.New("there is nothing to document")
+	}
+	type source struct {
+		URL  string `json:"url"`
+		Name string `json:"name"`
+	}
+	var sources []source
+	for _, d := range documents {
+		path := fmt.Sprintf("%sopenapi-%s.json", docsPath, d.Version)
+		if err := h.Handle(path, h.document(d)); err != nil {
+			return err
+		}
+		sources = append(sources, source{path, title + " " + d.Version})
+	}
+	if err := h.Handle(docPath, h.document(documents[len(documents)-1])); err != nil {
+		return err
+	}
+	urls, err := json.Marshal(sources)
+	if err != nil {
+		return err
+	}
 	viewer := v5emb.NewHandlerWithConfig(swgui.Config{
 		Title:       title,
 		SwaggerJSON: docPath,
 		BasePath:    docsPath,
+		ShowTopBar:  len(documents) > 1, // where a reader chooses between them
 		SettingsUI: map[string]string{
+			"urls":                     string(urls),
 			"validatorUrl":             "null", // else the viewer shows the document to a server on the internet
 			"defaultModelsExpandDepth": "0",
 			"displayRequestDuration":   "true",
@@ -41,10 +75,10 @@ func (h *Host) Docs(title, openAPI string) error {
 		w.Header().Set("Content-Security-Policy", docsPolicy)
 		viewer.ServeHTTP(w, r)
 	})
-	if err := h.Handle(docPath, h.cors.Handler(document)); err != nil {
-		return err
-	}
-	if err := h.Handle(docsPath, page); err != nil {
+	old := get(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, docsPath, http.StatusPermanentRedirect)
+	})
+	if err := errors.Join(h.Handle(docsPath, page), h.Handle(oldPath, old), h.Handle(oldPath+"/", old)); err != nil {
 		return err
 	}
 	if h.paths["/"] != nil {
@@ -64,11 +98,19 @@ func (h *Host) Docs(title, openAPI string) error {
 	}))
 }
 
+// document serves one document.
+func (h *Host) document(d Document) http.Handler {
+	return h.cors.Handler(get(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		http.ServeContent(w, r, "", h.began, strings.NewReader(d.OpenAPI))
+	}))
+}
+
 // get lets GET and HEAD pass.
 func get(serve http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			notAllowed(w, r, map[string]bool{http.MethodGet: true})
+			notAllowed(w, r, map[string]bool{http.MethodGet: true}, answer)
 			return
 		}
 		serve(w, r)

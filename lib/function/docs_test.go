@@ -9,23 +9,34 @@ import (
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/function"
 	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
+	protov2 "github.com/ag-computational-bio/bakta-web-backend/proto/v2"
 )
+
+// documents are two, the newer one first.
+func documents() []function.Document {
+	return []function.Document{{Version: "v2", OpenAPI: protov2.OpenAPI()}, {Version: "v1", OpenAPI: protov1.OpenAPI()}}
+}
 
 func TestDocs(t *testing.T) {
 	t.Parallel()
-	s := serve(t, function.Options{}, func(h *function.Host) error { return h.Docs("Bakta Web API", protov1.OpenAPI()) })
+	s := serve(t, function.Options{}, func(h *function.Host) error { return h.Docs("Bakta Web API", documents()...) })
 	c := client(t)
 
 	got := send(t, c, "GET", s.url+"/api-docs/openapi.json", "", "Origin", "https://other.example.org")
 	if got.status != 200 || got.body != protov1.OpenAPI() || got.header.Get("Content-Type") != "application/json" || got.header.Get("Access-Control-Allow-Origin") != "*" {
 		t.Errorf("the document is %d, %v", got.status, got.header)
 	}
+	for path, want := range map[string]string{"openapi-v1.json": protov1.OpenAPI(), "openapi-v2.json": protov2.OpenAPI()} {
+		if got := send(t, c, "GET", s.url+"/api-docs/"+path, ""); got.status != 200 || got.body != want {
+			t.Errorf("%s is %d, %d bytes", path, got.status, len(got.body))
+		}
+	}
 	again := send(t, c, "GET", s.url+"/api-docs/openapi.json", "", "If-Modified-Since", got.header.Get("Last-Modified"))
 	if again.status != http.StatusNotModified {
 		t.Error("the document is sent again with", again.status)
 	}
 	page := send(t, c, "GET", s.url+"/", "")
-	if page.status != 200 || !strings.HasPrefix(page.header.Get("Content-Type"), "text/html") || !strings.Contains(page.body, `/api-docs/openapi.json`) {
+	if page.status != 200 || !strings.HasPrefix(page.header.Get("Content-Type"), "text/html") || !strings.Contains(page.body, `{"url":"/api-docs/openapi-v2.json","name":"Bakta Web API v2"},{"url":"/api-docs/openapi-v1.json","name":"Bakta Web API v1"}`) {
 		t.Errorf("the page is %d, %v: %s", page.status, page.header, page.body)
 	}
 	if other := send(t, c, "GET", s.url+"/api-docs/", ""); other.body != page.body {
@@ -37,6 +48,11 @@ func TestDocs(t *testing.T) {
 		}
 		if got := send(t, c, "POST", s.url+path, ""); got.status != 405 {
 			t.Errorf("POST %s is %d", path, got.status)
+		}
+	}
+	for _, path := range []string{"/swagger-ui", "/swagger-ui/", "/swagger-ui/index.html"} {
+		if got := send(t, c, "GET", s.url+path, ""); got.body != page.body {
+			t.Errorf("%s leads to %d %s", path, got.status, got.body)
 		}
 	}
 	for _, path := range []string{"/nothing", "/api-docs", "/api/v1/version"} {
@@ -52,7 +68,7 @@ func TestDocs(t *testing.T) {
 // The page loads nothing but what this host serves, and its policy would not let it.
 func TestDocsAreSelfContained(t *testing.T) {
 	t.Parallel()
-	s := serve(t, function.Options{}, func(h *function.Host) error { return h.Docs("Bakta Web API", protov1.OpenAPI()) })
+	s := serve(t, function.Options{}, func(h *function.Host) error { return h.Docs("Bakta Web API", documents()...) })
 	c := client(t)
 	page := send(t, c, "GET", s.url+"/", "")
 	if policy := page.header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "http") || strings.Contains(policy, "*") {
@@ -84,7 +100,7 @@ func TestDocsBesideAnotherPage(t *testing.T) {
 		if err := h.Handle("/", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the UI") })); err != nil {
 			return err
 		}
-		return h.Docs("Bakta Web API", protov1.OpenAPI())
+		return h.Docs("Bakta Web API", documents()...)
 	})
 	c := client(t)
 	for _, path := range []string{"/", "/index.html", "/jobs/x"} {

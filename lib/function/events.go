@@ -25,7 +25,7 @@ import (
 func (h *Host) Events(path string, handle func(context.Context, event.Event) error) error {
 	return h.Handle(path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost {
-			notAllowed(w, r, map[string]bool{http.MethodPost: true})
+			notAllowed(w, r, map[string]bool{http.MethodPost: true}, answer)
 			return
 		}
 		if code, s := buffer(r, h.MaxBody); s != nil {

@@ -96,13 +96,24 @@ func (h *Host) translating(ctx context.Context, request any, info *grpc.UnarySer
 		c.end(codes.OK, nil)
 		return answer, nil
 	}
-	s := statusOf(err)
+	s := h.told(info.FullMethod, err)
 	if errors.Is(ctx.Err(), context.Canceled) {
 		// Whatever the handler made of it: the caller went away, and nothing is wrong with what we need.
 		s = statusOf(ctx.Err())
 	}
 	c.end(s.Code(), err)
 	return nil, s.Err()
+}
+
+// told is statusOf in the words of the method's API.
+func (h *Host) told(method string, err error) *status.Status {
+	s := statusOf(err)
+	if api := h.apis[serviceOf(method)]; api != nil {
+		if text, ok := api.Texts[job.CodeOf(err)]; ok {
+			return status.New(s.Code(), text)
+		}
+	}
+	return s
 }
 
 // jobOf returns the id of the job that a request is about. What is no id is not returned: it could be anything.

@@ -3,13 +3,16 @@ package function
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -26,10 +29,18 @@ import (
 // a query language passes), a number that is too large or not whole, an unknown enum value; and any body that
 // is not exactly one JSON object in UTF-8, that names a field twice or is nested too deep.
 //
-// It writes what protojson writes, without any white space, and with all fields but unset messages.
+// Fields that google.api.field_behavior says are REQUIRED must be given.
+//
+// It writes what protojson writes, without any white space, and with all fields but unset messages and unset
+// optional ones.
 type JSON struct {
-	Aliases    []Alias // other spellings of fields
-	ProtoNames bool    // write names as they are in the proto file, not in lowerCamelCase; both are read
+	Aliases []Alias // other spellings of fields
+
+	// Words, if given, says that the API has names as they are in the proto files, in place of lowerCamelCase (both are
+	// read), and what it calls the value of an enum ("" for one that nobody may name).
+	Words func(protoreflect.EnumValueDescriptor) string
+	// Bodies holds what is written for messages that the API does not write as objects.
+	Bodies map[protoreflect.FullName]string
 }
 
 // Alias is another spelling of a field, in every message that has the field. The field's own names win.
@@ -41,15 +52,41 @@ type Alias struct {
 
 var _ runtime.Marshaler = JSON{}
 
+// misfit is what is wrong with a body that is JSON: something is missing, or of the wrong type. It is for the
+// caller, and quotes no values.
+type misfit string
+
+func (m misfit) Error() string { return string(m) }
+
+func misfitf(format string, args ...any) error { return misfit(fmt.Sprintf(format, args...)) }
+
 // ContentType returns the type of what Marshal returns.
-func (j JSON) ContentType(any) string { return "application/json" }
+func (j JSON) ContentType(v any) string {
+	if body, ok := j.body(v); ok && body == "" {
+		return "text/plain; charset=utf-8" // nothing is no JSON
+	}
+	return "application/json"
+}
+
+// body returns what is written for a message that is not written as an object.
+func (j JSON) body(v any) (string, bool) {
+	m, ok := v.(proto.Message)
+	if !ok || len(j.Bodies) == 0 {
+		return "", false
+	}
+	body, ok := j.Bodies[m.ProtoReflect().Descriptor().FullName()]
+	return body, ok
+}
 
 // Marshal writes a message, or what a gateway answers in place of one.
 func (j JSON) Marshal(v any) ([]byte, error) {
-	out, err := (&runtime.JSONPb{MarshalOptions: protojson.MarshalOptions{
-		UseProtoNames:     j.ProtoNames,
-		EmitDefaultValues: true,
-	}}).Marshal(v)
+	if body, ok := j.body(v); ok {
+		return []byte(body), nil
+	}
+	if j.Words != nil {
+		return j.write(v)
+	}
+	out, err := (&runtime.JSONPb{MarshalOptions: protojson.MarshalOptions{EmitDefaultValues: true}}).Marshal(v)
 	if err != nil {
 		return nil, err
 	}
@@ -80,22 +117,29 @@ func (j JSON) NewDecoder(r io.Reader) runtime.Decoder {
 		if err != nil {
 			return err
 		}
-		return j.Unmarshal(data, v)
+		err = j.Unmarshal(data, v)
+		if b, ok := r.(*body); ok && errors.As(err, new(misfit)) {
+			b.misfit = true
+		}
+		return err
 	})
 }
 
-// Unmarshal reads a message. An empty text is an empty message.
+// Unmarshal reads a message. An empty text is an empty message, and null is, too.
 func (j JSON) Unmarshal(data []byte, v any) error {
 	m, ok := v.(proto.Message)
 	if !ok {
 		return fmt.Errorf("a %T can't be read from JSON", v)
 	}
-	if len(bytes.TrimSpace(data)) == 0 {
-		return nil
-	}
-	root, err := parse(data)
-	if err != nil || !root.given() {
-		return err
+	root := &node{kind: object}
+	if len(bytes.TrimSpace(data)) > 0 {
+		read, err := parse(data)
+		if err != nil {
+			return err
+		}
+		if read.given() {
+			root = read
+		}
 	}
 	return j.message(m.ProtoReflect(), root, "")
 }
@@ -107,13 +151,16 @@ func (j JSON) message(m protoreflect.Message, n *node, path string) error {
 		if where == "" {
 			where = "the body"
 		}
-		return fmt.Errorf("%s must be an object, not %s", where, n.kind)
+		return misfitf("%s must be an object, not %s", where, n.kind)
 	}
 	fields := m.Descriptor().Fields()
 	for i := range fields.Len() {
 		field := fields.Get(i)
 		name, v := j.find(n, field)
 		if v == nil {
+			if required(field) {
+				return misfitf("%s%s is missing", path, field.Name())
+			}
 			continue
 		}
 		if err := j.field(m, field, v, path+name); err != nil {
@@ -121,6 +168,12 @@ func (j JSON) message(m protoreflect.Message, n *node, path string) error {
 		}
 	}
 	return nil
+}
+
+// required reports whether a field must be given.
+func required(field protoreflect.FieldDescriptor) bool {
+	behavior, _ := proto.GetExtension(field.Options(), annotations.E_FieldBehavior).([]annotations.FieldBehavior)
+	return slices.Contains(behavior, annotations.FieldBehavior_REQUIRED)
 }
 
 // find returns what an object gives for a field, and under which name. Of several spellings the first that
@@ -156,7 +209,7 @@ func (j JSON) field(m protoreflect.Message, field protoreflect.FieldDescriptor, 
 	case field.Message() != nil:
 		return j.message(m.Mutable(field).Message(), n, path+".")
 	}
-	v, ok, err := scalar(field, n, path)
+	v, ok, err := j.scalar(field, n, path)
 	if ok {
 		m.Set(field, v)
 	}
@@ -165,7 +218,7 @@ func (j JSON) field(m protoreflect.Message, field protoreflect.FieldDescriptor, 
 
 func (j JSON) list(l protoreflect.List, field protoreflect.FieldDescriptor, n *node, path string) error {
 	if n.kind != array {
-		return fmt.Errorf("%s must be a list, not %s", path, n.kind)
+		return misfitf("%s must be a list, not %s", path, n.kind)
 	}
 	for i, item := range n.items {
 		at := path + "[" + strconv.Itoa(i) + "]"
@@ -177,7 +230,7 @@ func (j JSON) list(l protoreflect.List, field protoreflect.FieldDescriptor, n *n
 					return err
 				}
 			}
-		} else if said, ok, err := scalar(field, item, at); err != nil {
+		} else if said, ok, err := j.scalar(field, item, at); err != nil {
 			return err
 		} else if ok {
 			v = said
@@ -203,7 +256,7 @@ func (j JSON) piece(m protoreflect.Message, field protoreflect.FieldDescriptor, 
 	alone := m.New()
 	text := fmt.Appendf(nil, "{%q:%s}", field.JSONName(), n.raw)
 	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(text, alone.Interface()); err != nil {
-		return fmt.Errorf("%s has a value that does not fit", path)
+		return misfitf("%s has a value that does not fit", path)
 	}
 	if alone.Has(field) {
 		m.Set(field, alone.Get(field))
@@ -212,7 +265,7 @@ func (j JSON) piece(m protoreflect.Message, field protoreflect.FieldDescriptor, 
 }
 
 // scalar reads a single value. It reports false for one that is not given.
-func scalar(field protoreflect.FieldDescriptor, n *node, path string) (protoreflect.Value, bool, error) {
+func (j JSON) scalar(field protoreflect.FieldDescriptor, n *node, path string) (protoreflect.Value, bool, error) {
 	var none protoreflect.Value
 	if !n.given() || field.Kind() != protoreflect.StringKind && n.blank() {
 		return none, false, nil
@@ -220,13 +273,13 @@ func scalar(field protoreflect.FieldDescriptor, n *node, path string) (protorefl
 	switch field.Kind() {
 	case protoreflect.StringKind:
 		if n.kind != text {
-			return none, false, fmt.Errorf("%s must be a text in quotes, not %s", path, n.kind)
+			return none, false, misfitf("%s must be a text in quotes, not %s", path, n.kind)
 		}
 		return protoreflect.ValueOfString(n.text), true, nil
 	case protoreflect.BoolKind:
 		return truth(n, path)
 	case protoreflect.EnumKind:
-		return enum(field.Enum(), n, path)
+		return j.enum(field.Enum(), n, path)
 	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind:
 		v, err := whole(n, path, math.MinInt32, math.MaxInt32)
 		return protoreflect.ValueOfInt32(int32(v)), err == nil, err
@@ -250,37 +303,48 @@ func truth(n *node, path string) (protoreflect.Value, bool, error) {
 	case n.kind == text && strings.EqualFold(word, "false"):
 		return protoreflect.ValueOfBool(false), true, nil
 	case n.kind == text:
-		return protoreflect.Value{}, false, fmt.Errorf("%s must be true or false", path)
+		return protoreflect.Value{}, false, misfitf("%s must be true or false", path)
 	}
-	return protoreflect.Value{}, false, fmt.Errorf("%s must be true or false, not %s", path, n.kind)
+	return protoreflect.Value{}, false, misfitf("%s must be true or false, not %s", path, n.kind)
 }
 
-func enum(e protoreflect.EnumDescriptor, n *node, path string) (protoreflect.Value, bool, error) {
-	names := make([]string, e.Values().Len())
-	for i := range names {
+func (j JSON) enum(e protoreflect.EnumDescriptor, n *node, path string) (protoreflect.Value, bool, error) {
+	var names []string
+	for i := range e.Values().Len() {
 		v := e.Values().Get(i)
-		names[i] = string(v.Name())
-		if n.kind == text && strings.EqualFold(strings.TrimSpace(n.text), names[i]) {
+		name := j.name(v)
+		if name == "" {
+			continue
+		}
+		if names = append(names, name); n.kind == text && strings.EqualFold(strings.TrimSpace(n.text), name) {
 			return protoreflect.ValueOfEnum(v.Number()), true, nil
 		}
 	}
-	if i, err := whole(n, path, math.MinInt32, math.MaxInt32); err == nil {
+	if i, err := whole(n, path, math.MinInt32, math.MaxInt32); err == nil && j.Words == nil {
 		if v := e.Values().ByNumber(protoreflect.EnumNumber(i)); v != nil {
 			return protoreflect.ValueOfEnum(v.Number()), true, nil
 		}
 	}
-	return protoreflect.Value{}, false, fmt.Errorf("%s must be one of %s", path, strings.Join(names, ", "))
+	return protoreflect.Value{}, false, misfitf("%s must be one of %s", path, strings.Join(names, ", "))
+}
+
+// name returns what the API calls the value of an enum.
+func (j JSON) name(v protoreflect.EnumValueDescriptor) string {
+	if j.Words != nil {
+		return j.Words(v)
+	}
+	return string(v.Name())
 }
 
 // whole reads a whole number between two bounds.
 func whole(n *node, path string, least, most int64) (int64, error) {
 	if n.kind != number && n.kind != text {
-		return 0, fmt.Errorf("%s must be a number, not %s", path, n.kind)
+		return 0, misfitf("%s must be a number, not %s", path, n.kind)
 	}
 	written := strings.TrimSpace(n.text)
 	// JSON's own grammar keeps out what strconv takes beyond it: hexadecimal digits, infinity, underscores.
 	if strings.Trim(written, "+-.0123456789eE") != "" || !json.Valid([]byte(written)) {
-		return 0, fmt.Errorf("%s must be a number", path)
+		return 0, misfitf("%s must be a number", path)
 	}
 	i, err := strconv.ParseInt(written, 10, 64)
 	if err != nil {
@@ -289,14 +353,14 @@ func whole(n *node, path string, least, most int64) (int64, error) {
 		f, _ := strconv.ParseFloat(written, 64)
 		switch {
 		case math.Abs(f) > exact:
-			return 0, fmt.Errorf("%s is too large a number", path)
+			return 0, misfitf("%s is too large a number", path)
 		case f != math.Trunc(f):
-			return 0, fmt.Errorf("%s must be a whole number", path)
+			return 0, misfitf("%s must be a whole number", path)
 		}
 		i = int64(f)
 	}
 	if i < least || i > most {
-		return 0, fmt.Errorf("%s must be a number from %d to %d", path, least, most)
+		return 0, misfitf("%s must be a number from %d to %d", path, least, most)
 	}
 	return i, nil
 }

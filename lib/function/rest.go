@@ -27,15 +27,23 @@ import (
 type gateway struct {
 	host   *Host
 	json   JSON
+	text   bool // errors are JSON strings
 	routes routes
 	mux    *runtime.ServeMux
+}
+
+// body is that of a request. What reads it notes when it is JSON and does not fit all the same; the generated gateway
+// takes that for the same error as one of syntax.
+type body struct {
+	io.ReadCloser
+	misfit bool
 }
 
 // routes holds the message that a request is read into, by path and method.
 type routes map[string]map[string]protoreflect.MessageDescriptor
 
 func newGateway(h *Host, api API) (*gateway, error) {
-	g := &gateway{host: h, json: api.JSON, routes: make(routes)}
+	g := &gateway{host: h, json: api.JSON, text: api.TextErrors, routes: make(routes)}
 	if err := g.routes.add(api.Desc.ServiceName); err != nil {
 		return nil, err
 	}
@@ -101,7 +109,7 @@ func route(rule *annotations.HttpRule) (method, path string) {
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	methods := g.routes[r.URL.Path]
 	if methods == nil {
-		notFound(w, r)
+		g.answer(w, r, http.StatusNotFound, nothing())
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store") // answers hold secrets and links
@@ -112,17 +120,18 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	input := methods[r.Method]
 	if input == nil {
-		notAllowed(w, r, methods)
+		notAllowed(w, r, methods, g.answer)
 		return
 	}
 	if err := g.readQuery(r, input); err != nil {
-		answer(w, r, http.StatusBadRequest, status.New(codes.InvalidArgument, err.Error()))
+		g.answer(w, r, http.StatusBadRequest, status.New(codes.InvalidArgument, err.Error()))
 		return
 	}
 	if code, s := buffer(r, g.host.MaxBody); s != nil {
-		answer(w, r, code, s)
+		g.answer(w, r, code, s)
 		return
 	}
+	r.Body = &body{ReadCloser: r.Body}
 	g.mux.ServeHTTP(w, r)
 }
 
@@ -156,7 +165,7 @@ func (g *gateway) readQuery(r *http.Request, input protoreflect.MessageDescripto
 		case !utf8.ValidString(v.text):
 			return fmt.Errorf("%s has to be encoded as UTF-8", name)
 		}
-		value, ok, err := scalar(field, v, name)
+		value, ok, err := g.json.scalar(field, v, name)
 		if err != nil {
 			return err
 		}
@@ -190,12 +199,28 @@ func buffer(r *http.Request, most int64) (int, *status.Status) {
 // fail is the error handler of the generated gateway.
 func (g *gateway) fail(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
 	s := status.Convert(err)
-	answer(w, r, runtime.HTTPStatusFromCode(s.Code()), s)
+	code := runtime.HTTPStatusFromCode(s.Code())
+	if b, ok := r.Body.(*body); ok && b.misfit && g.text {
+		code = http.StatusUnprocessableEntity
+	}
+	g.answer(w, r, code, s)
 }
 
-// answer writes an error in the form that all errors have.
+// answer writes an error in the form that the API's errors have.
+func (g *gateway) answer(w http.ResponseWriter, r *http.Request, code int, s *status.Status) {
+	if !g.text {
+		answer(w, r, code, s)
+		return
+	}
+	body, err := appendText(nil, s.Message())
+	if err != nil {
+		body = []byte(`"internal error"`)
+	}
+	respond(w, r, code, s, body)
+}
+
+// answer writes an error as an object, which is the form of all errors but those of an API that has another.
 func answer(w http.ResponseWriter, r *http.Request, code int, s *status.Status) {
-	callOf(r.Context()).end(s.Code(), s.Err())
 	body, err := json.Marshal(struct {
 		Code    codes.Code `json:"code"`
 		Message string     `json:"message"`
@@ -204,6 +229,12 @@ func answer(w http.ResponseWriter, r *http.Request, code int, s *status.Status) 
 	if err != nil {
 		body = []byte(`{"code":13,"message":"internal error","details":[]}`)
 	}
+	respond(w, r, code, s, body)
+}
+
+// respond writes an error.
+func respond(w http.ResponseWriter, r *http.Request, code int, s *status.Status, body []byte) {
+	callOf(r.Context()).end(s.Code(), s.Err())
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Del("Content-Length")
@@ -219,11 +250,16 @@ func answer(w http.ResponseWriter, r *http.Request, code int, s *status.Status) 
 }
 
 func notFound(w http.ResponseWriter, r *http.Request) {
-	answer(w, r, http.StatusNotFound, status.New(codes.NotFound, "there is nothing at this path"))
+	answer(w, r, http.StatusNotFound, nothing())
 }
 
+func nothing() *status.Status { return status.New(codes.NotFound, "there is nothing at this path") }
+
+// answerer writes an error.
+type answerer func(w http.ResponseWriter, r *http.Request, code int, s *status.Status)
+
 // notAllowed answers a method that a path does not have.
-func notAllowed[T any](w http.ResponseWriter, r *http.Request, methods map[string]T) {
+func notAllowed[T any](w http.ResponseWriter, r *http.Request, methods map[string]T, answer answerer) {
 	allowed := make([]string, 0, len(methods)+2)
 	for m := range methods {
 		allowed = append(allowed, m)

@@ -11,8 +11,11 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
+	protov2 "github.com/ag-computational-bio/bakta-web-backend/proto/v2"
 )
 
 // API is one version of one service: its gRPC form, and its REST form if it has one.
@@ -23,6 +26,11 @@ type API struct {
 	Register func(context.Context, *runtime.ServeMux, grpc.ClientConnInterface) error
 	Prefix   string // what all of the REST form's paths begin with: "/api/v1/"
 	JSON     JSON   // how its JSON is read and written
+	// TextErrors says that its REST errors are JSON strings, and that a body that is JSON and does not fit is 422;
+	// else they are objects with code, message and details, and it is 400.
+	TextErrors bool
+	// Texts holds what callers are told in place of an error's message, where clients know a text by heart.
+	Texts map[job.Code]string
 	// Job returns the id of the job that a request is about, for the log; "" if it is about none, or several.
 	Job func(request any) string
 }
@@ -45,6 +53,38 @@ func V1() API {
 				return r.GetJobID()
 			case interface{ GetJob() *protov1.JobAuth }:
 				return r.GetJob().GetJobID()
+			}
+			return ""
+		},
+	}
+}
+
+// V2 is the API's second version.
+func V2() API {
+	return API{
+		Desc: &protov2.BaktaJobs_ServiceDesc,
+		Register: func(ctx context.Context, mux *runtime.ServeMux, conn grpc.ClientConnInterface) error {
+			return protov2.RegisterBaktaJobsHandlerClient(ctx, mux, protov2.NewBaktaJobsClient(conn))
+		},
+		Prefix: "/api/v2/",
+		JSON: JSON{
+			Words: protov2.WordOf,
+			Bodies: map[protoreflect.FullName]string{
+				(*protov2.StartJobResponse)(nil).ProtoReflect().Descriptor().FullName(): "null",
+				(*protov2.DeleteResponse)(nil).ProtoReflect().Descriptor().FullName():   "",
+			},
+		},
+		TextErrors: true,
+		Texts: map[job.Code]string{
+			job.NotFound:    "Job not found",
+			job.WrongSecret: "Unauthorized",
+		},
+		Job: func(request any) string {
+			switch r := request.(type) {
+			case interface{ GetJobId() string }:
+				return r.GetJobId()
+			case interface{ GetJob() *protov2.JobRef }:
+				return r.GetJob().GetJobId()
 			}
 			return ""
 		},

@@ -17,6 +17,7 @@ type Job struct {
 	SecretHash []byte    // SHA-256 of the secret; the secret itself is known to its owner alone
 	Name       string    // what the user called it, any text of at most MaxNameBytes
 	Workflow   string    // kind of a workflow of the catalogue
+	API        int       // version of the API that made it; 0 is 1: once there was no other
 	State      State     //
 	Created    time.Time //
 	Started    time.Time // when it was submitted; zero before

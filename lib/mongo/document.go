@@ -17,6 +17,7 @@ const (
 	fieldSecretHash = "secretHash"
 	fieldName       = "name"
 	fieldWorkflow   = "workflow"
+	fieldAPI        = "api"
 	fieldState      = "state"
 	fieldCreated    = "created"
 	fieldStarted    = "started"
@@ -41,6 +42,7 @@ type document struct {
 	SecretHash []byte    `bson:"secretHash"`
 	Name       string    `bson:"name"`
 	Workflow   string    `bson:"workflow"`
+	API        int       `bson:"api,omitempty"` // documents of the time when there was one version have none
 	State      string    `bson:"state"`
 	Created    time.Time `bson:"created"`
 	Started    time.Time `bson:"started,omitempty"`
@@ -88,7 +90,7 @@ type failure struct {
 
 func newDocument(j job.Job) document {
 	d := document{
-		ID: j.ID, SecretHash: j.SecretHash, Name: j.Name, Workflow: j.Workflow, State: string(j.State),
+		ID: j.ID, SecretHash: j.SecretHash, Name: j.Name, Workflow: j.Workflow, API: j.API, State: string(j.State),
 		Created: j.Created, Started: j.Started, Updated: j.Updated, Expires: j.Expires, Due: j.Due,
 		Run: j.Run, Launched: j.Launched,
 		Stages: newStages(j.Stages), Results: newFiles(j.Results), Logs: newFiles(j.Logs),
@@ -135,7 +137,7 @@ func newFailure(f *job.Failure) *failure {
 // job returns what the document says. What is not there is zero.
 func (d document) job() job.Job {
 	j := job.Job{
-		ID: d.ID, SecretHash: d.SecretHash, Name: d.Name, Workflow: d.Workflow, State: job.State(d.State),
+		ID: d.ID, SecretHash: d.SecretHash, Name: d.Name, Workflow: d.Workflow, API: d.API, State: job.State(d.State),
 		Created: d.Created, Started: d.Started, Updated: d.Updated, Expires: d.Expires, Due: d.Due,
 		Run: d.Run, Launched: d.Launched,
 	}

@@ -91,7 +91,7 @@ var (
 // sample returns a job that got to a state the usual way.
 func sample(state job.State) job.Job {
 	j := job.Job{
-		ID: uuid.NewString(), SecretHash: job.HashSecret(job.NewSecret()), Name: "E. coli", Workflow: "bakta",
+		ID: uuid.NewString(), SecretHash: job.HashSecret(job.NewSecret()), Name: "E. coli", Workflow: "bakta", API: 2,
 		State: state, Created: noon, Updated: noon, Due: later, Expires: inAYear,
 	}
 	if state == job.Created {

@@ -1,0 +1,26 @@
+package expire
+
+import (
+	"context"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v2"
+)
+
+// V2 speaks the API's second version.
+type V2 struct {
+	pb.UnimplementedBaktaJobsServer
+	f *Function
+}
+
+// V2 returns the method Delete.
+func (f *Function) V2() V2 { return V2{f: f} }
+
+// Delete removes a job with all of its data. A job that is not there is what the caller wants: unlike clients of the
+// first version, this one's keep a job in their list when they are told that it is not found.
+func (v V2) Delete(ctx context.Context, r *pb.DeleteRequest) (*pb.DeleteResponse, error) {
+	if err := v.f.Delete(ctx, r.GetJobId(), r.GetSecret()); err != nil && !job.Is(err, job.NotFound) {
+		return nil, err
+	}
+	return &pb.DeleteResponse{}, nil
+}
