@@ -17,7 +17,7 @@ func part(ctx context.Context, args []string, stdout, stderr io.Writer) (exit in
 	}
 	switch args[0] {
 	case "stand-in":
-		return standin.Main(ctx, args[1:], stdout, stderr), true
+		return standin.Main(ctx, args, stdout, stderr), true
 	case "stager":
 		ctx, stop := stager.Signals(ctx)
 		defer stop()

@@ -1,15 +1,17 @@
 package standin
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"time"
 )
 
-// failEnv asks for one of the failures below. All but failPartial act when coding sequences are looked for, so
-// that a run has shown progress before.
+// failEnv asks for one of the failures below: "error" of every program, "baktfold:error" of that one alone. All
+// but failPartial act when annotations are looked for, so that a run has shown progress before.
 const (
 	failEnv       = "BAKTA_STAND_IN_FAIL"
 	failError     = "error"      // a Bakta-like error line, exit status 1
@@ -21,15 +23,25 @@ const (
 	failPartial   = "partial"    // succeeds, but leaves out the JSON file
 )
 
+// asked returns the failure that the environment asks of this program.
+func (r *run) asked() string {
+	if program, play, ok := strings.Cut(os.Getenv(failEnv), ":"); !ok || program == r.program {
+		return cmp.Or(play, program)
+	}
+	return ""
+}
+
+func (r *run) plays(failure string) bool { return r.asked() == failure }
+
 // playFailure fails as the environment asks.
-func (a *annotation) playFailure() error {
-	switch play := os.Getenv(failEnv); play {
+func (r *run) playFailure() error {
+	switch play := r.asked(); play {
 	case "", failPartial:
 		return nil
 	case failError:
 		return fail("warning: this failure is played\nERROR: played failure!")
 	case failTraceback:
-		return fail("Traceback (most recent call last):\n  File \"bakta\", line 8, in <module>\n    sys.exit(main())\nValueError: played failure")
+		return traceback(r.program, "ValueError: played failure")
 	case failKill:
 		self, err := os.FindProcess(os.Getpid())
 		if err == nil {
@@ -40,7 +52,7 @@ func (a *annotation) playFailure() error {
 	case failOOM:
 		const block, limit = 64 << 20, 4 << 30
 		var taken [][]byte
-		for len(taken) < limit/block && a.ctx.Err() == nil {
+		for len(taken) < limit/block && r.ctx.Err() == nil {
 			memory := make([]byte, block)
 			for i := range memory {
 				memory[i] = byte(i) // a page counts when it is written to
@@ -53,9 +65,9 @@ func (a *annotation) playFailure() error {
 		if err != nil {
 			return err
 		}
-		child := exec.CommandContext(a.ctx, program, os.Args[1:]...)
+		child := exec.CommandContext(r.ctx, program, os.Args[1:]...)
 		child.Env = append(os.Environ(), failEnv+"="+failHangChild)
-		return errors.Join(child.Run(), a.ctx.Err())
+		return errors.Join(child.Run(), r.ctx.Err())
 	default:
 		return fmt.Errorf("%s: no failure is called %q", failEnv, play)
 	}

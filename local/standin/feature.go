@@ -3,6 +3,7 @@ package standin
 import (
 	"cmp"
 	"crypto/md5"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -26,20 +27,31 @@ type feature struct {
 	Locus  string `json:"locus,omitempty"`
 }
 
-// coding is what a coding sequence has and a gap has not. All are hypothetical: nothing is looked up.
+// coding is what a coding sequence has and a gap has not.
 type coding struct {
-	Frame        int            `json:"frame"`
+	protein
+	Frame     int             `json:"frame"`
+	NT        string          `json:"nt"`
+	StartType string          `json:"start_type,omitempty"` // of one that was found
+	RBSMotif  json.RawMessage `json:"rbs_motif,omitempty"`  // of one that was found: null, for it is not looked for
+	Source    string          `json:"source,omitempty"`     // of one that the user gave
+}
+
+// protein is what is known of a coding sequence's product. All are hypothetical: nothing is looked up.
+type protein struct {
 	Gene         *string        `json:"gene"`
 	Product      string         `json:"product"`
 	DbXrefs      []string       `json:"db_xrefs"`
-	NT           string         `json:"nt"`
 	AA           string         `json:"aa"`
 	AAHexdigest  string         `json:"aa_hexdigest"`
-	StartType    string         `json:"start_type"`
-	RBSMotif     *string        `json:"rbs_motif"`
 	Hypothetical bool           `json:"hypothetical"`
 	Genes        []string       `json:"genes"`
 	SeqStats     map[string]any `json:"seq_stats"`
+}
+
+func newProtein(aa string) protein {
+	return protein{Product: "hypothetical protein", DbXrefs: []string{}, AA: aa, AAHexdigest: fmt.Sprintf("%x", md5.Sum([]byte(aa))),
+		Hypothetical: true, Genes: []string{}, SeqStats: map[string]any{"molecular_weight": nil, "isoelectric_point": nil}}
 }
 
 const (
@@ -50,7 +62,7 @@ const (
 	trainingFileSize = 558_392
 )
 
-// findCDSs finds the coding sequences.
+// findCDSs finds the coding sequences, beside those that the user gave.
 func (a *annotation) findCDSs() error {
 	if err := a.playFailure(); err != nil {
 		return err
@@ -59,9 +71,14 @@ func (a *annotation) findCDSs() error {
 		path, _ := filepath.Abs(a.prodigalTF)
 		return fail("Error! Cannot use provided prodigal training file: file=%s", path)
 	}
+	table := seq.CodonTables[a.table]
+	known, skipped, err := a.readRegions(table)
+	if err != nil {
+		return err
+	}
 	n := 0
 	for _, s := range a.sequences {
-		if err := s.findCDSs(seq.CodonTables[a.table]); err != nil {
+		if err := s.findCDSs(table, known[s]); err != nil {
 			return fmt.Errorf("reading sequence %s: %w", s.ID, err)
 		}
 		n += len(s.features)
@@ -69,26 +86,32 @@ func (a *annotation) findCDSs() error {
 			return a.ctx.Err()
 		}
 	}
-	a.printf("\tpredicted: %d ", n)
-	return nil
+	imported := 0
+	for _, features := range known {
+		imported += len(features)
+	}
+	a.printf("\tpredicted: %d ", n-imported)
+	if a.regions != "" {
+		a.printf("\tuser regions: %d imported, %d skipped", imported, skipped)
+	}
+	if n == 0 {
+		return nil // nothing to look anything up for
+	}
+	return a.checkTrusted(a.options.proteins, a.hmms)
 }
 
-// findCDSs takes, of all open reading frames on both strands, the longest first, each unless it overlaps too
-// much with those before it.
-func (s *sequence) findCDSs(table *seq.CodonTable) error {
-	forward, err := seq.NewSeqWithoutValidation(seq.DNAredundant, []byte(s.NT))
-	if err != nil {
-		return err
-	}
-	strands := map[string]string{"+": s.NT, "-": string(forward.RevCom().Seq)}
+// findCDSs takes those that are known, and then, of all open reading frames on both strands, the longest first,
+// each unless it overlaps too much with those before it.
+func (s *sequence) findCDSs(table *seq.CodonTable, known []*feature) error {
 	var found []*feature
-	for strand, nt := range strands {
+	for _, strand := range []string{"+", "-"} {
+		nt, err := s.strand(strand)
+		if err != nil {
+			return err
+		}
 		for _, orf := range findORFs(nt, table) {
-			f := &feature{Type: "cds", Sequence: s.ID, Start: orf.start + 1, Stop: orf.end, Strand: strand}
-			f.coding = &coding{Frame: orf.start%3 + 1, NT: nt[orf.start:orf.end], StartType: nt[orf.start : orf.start+3]}
-			if strand == "-" {
-				f.Start, f.Stop = s.Length-orf.end+1, s.Length-orf.start
-			}
+			f := s.cds(orf, strand, nt)
+			f.StartType, f.RBSMotif = f.NT[:3], json.RawMessage("null")
 			found = append(found, f)
 		}
 	}
@@ -96,14 +119,14 @@ func (s *sequence) findCDSs(table *seq.CodonTable) error {
 		return cmp.Or(len(y.NT)-len(x.NT), x.Start-y.Start, cmp.Compare(x.Strand, y.Strand))
 	})
 	taken := make([]bool, s.Length)
-	for _, f := range found {
+	for i, f := range append(slices.Clone(known), found...) {
 		overlap := 0
 		for _, is := range taken[f.Start-1 : f.Stop] {
 			if is {
 				overlap++
 			}
 		}
-		if overlap > longestOverlap {
+		if overlap > longestOverlap && i >= len(known) {
 			continue
 		}
 		for i := f.Start - 1; i < f.Stop; i++ {
@@ -113,12 +136,32 @@ func (s *sequence) findCDSs(table *seq.CodonTable) error {
 		if err != nil {
 			return err
 		}
-		f.AA, f.AAHexdigest = string(aa), fmt.Sprintf("%x", md5.Sum(aa))
-		f.Product, f.Hypothetical, f.DbXrefs, f.Genes = "hypothetical protein", true, []string{}, []string{}
-		f.SeqStats = map[string]any{"molecular_weight": nil, "isoelectric_point": nil}
+		f.protein = newProtein(string(aa))
 		s.features = append(s.features, f)
 	}
 	return nil
+}
+
+// strand returns the sequence as it reads on a strand.
+func (s *sequence) strand(strand string) (string, error) {
+	if strand != "-" {
+		return s.NT, nil
+	}
+	forward, err := seq.NewSeqWithoutValidation(seq.DNAredundant, []byte(s.NT))
+	if err != nil {
+		return "", err
+	}
+	return string(forward.RevCom().Seq), nil
+}
+
+// cds returns the coding sequence at a place of a strand, which reads nt.
+func (s *sequence) cds(at span, strand, nt string) *feature {
+	f := &feature{Type: "cds", Sequence: s.ID, Start: at.start + 1, Stop: at.end, Strand: strand}
+	f.coding = &coding{Frame: at.start%3 + 1, NT: nt[at.start:at.end]}
+	if strand == "-" {
+		f.Start, f.Stop = s.Length-at.end+1, s.Length-at.start
+	}
+	return f
 }
 
 // span is an open reading frame from its start codon to the end of its stop codon, in coordinates of the

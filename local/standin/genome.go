@@ -34,9 +34,49 @@ type sequence struct {
 	features []*feature // by start
 }
 
-// readGenome reads FASTA, plain or compressed. Compression is told by content, but a name that promises
-// compression must keep the promise, as with Bakta.
+// readGenome reads FASTA, plain or compressed.
 func readGenome(path string) ([]*sequence, error) {
+	var sequences []*sequence
+	err := readFASTA(path, func(header, letters string) error {
+		s, err := newSequence(header, letters)
+		sequences = append(sequences, s)
+		return err
+	})
+	return sequences, err
+}
+
+// readFASTA calls do for each record of a FASTA file.
+func readFASTA(path string, do func(header, letters string) error) error {
+	plain, err := open(path)
+	if err != nil {
+		return err
+	}
+	defer plain.Close()
+	if first, err := plain.Peek(1); err != nil || first[0] != '>' {
+		return errors.New("does not begin with >")
+	}
+	records, err := fastx.NewReaderFromIO(seq.Unlimit, plain, "")
+	if err != nil {
+		return err
+	}
+	defer records.Close()
+	for {
+		r, err := records.Read()
+		if err == io.EOF {
+			return nil
+		}
+		if err == nil {
+			err = do(string(r.Name), string(r.Seq.Seq))
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// open opens a file that may be compressed. Compression is told by content, but a name that promises compression
+// must keep the promise, as with Bakta.
+func open(path string) (*xopen.Reader, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -48,34 +88,7 @@ func readGenome(path string) ([]*sequence, error) {
 	if !bytes.HasPrefix(head[:n], []byte(promised)) || bytes.HasPrefix(head, []byte("\ufeff")) {
 		return nil, errors.New("not what its name says, or a byte order mark")
 	}
-	plain, err := xopen.Buf(f)
-	if err != nil {
-		return nil, err
-	}
-	defer plain.Close()
-	if first, err := plain.Peek(1); err != nil || first[0] != '>' {
-		return nil, errors.New("does not begin with >")
-	}
-	records, err := fastx.NewReaderFromIO(seq.Unlimit, plain, "")
-	if err != nil {
-		return nil, err
-	}
-	defer records.Close()
-	var sequences []*sequence
-	for {
-		r, err := records.Read()
-		if err == io.EOF {
-			return sequences, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		s, err := newSequence(string(r.Name), string(r.Seq.Seq))
-		if err != nil {
-			return nil, err
-		}
-		sequences = append(sequences, s)
-	}
+	return xopen.Ropen(path)
 }
 
 func newSequence(header, letters string) (*sequence, error) {

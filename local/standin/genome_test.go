@@ -256,7 +256,7 @@ func TestTranslation(t *testing.T) {
 		25: protein + "G" + strings.Repeat("A", 40),
 	} {
 		forward := &sequence{ID: "a", NT: "CC" + orf + "C", Length: len(orf) + 3}
-		if err := forward.findCDSs(seq.CodonTables[table]); err != nil || len(forward.features) != 1 {
+		if err := forward.findCDSs(seq.CodonTables[table], nil); err != nil || len(forward.features) != 1 {
 			t.Fatalf("table %d: %v, %d features", table, err, len(forward.features))
 		}
 		f := forward.features[0]
@@ -265,7 +265,7 @@ func TestTranslation(t *testing.T) {
 		}
 		reversed, _ := seq.NewSeq(seq.DNA, []byte(forward.NT))
 		reverse := &sequence{ID: "a", NT: string(reversed.RevCom().Seq), Length: forward.Length}
-		if err := reverse.findCDSs(seq.CodonTables[table]); err != nil || len(reverse.features) != 1 {
+		if err := reverse.findCDSs(seq.CodonTables[table], nil); err != nil || len(reverse.features) != 1 {
 			t.Fatalf("table %d: %v, %d features", table, err, len(reverse.features))
 		}
 		r := reverse.features[0]
@@ -274,7 +274,7 @@ func TestTranslation(t *testing.T) {
 		}
 	}
 	stopped := &sequence{ID: "a", NT: orf, Length: len(orf)}
-	if err := stopped.findCDSs(seq.CodonTables[11]); err != nil || len(stopped.features) != 0 {
+	if err := stopped.findCDSs(seq.CodonTables[11], nil); err != nil || len(stopped.features) != 0 {
 		t.Errorf("table 11 reads over TGA: %v, %+v", err, stopped.features)
 	}
 }

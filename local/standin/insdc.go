@@ -34,13 +34,17 @@ func (a *annotation) record(s *sequence) genbank.Genbank {
 	}
 	add("source", &feature{Start: 1, Stop: s.Length}, source)
 	for _, f := range s.features {
-		if f.coding == nil {
+		switch {
+		case f.Type == "gap":
 			add("gap", f, map[string]string{"estimated_length": strconv.Itoa(f.Length)})
+			continue
+		case f.coding == nil: // what a real Bakta found
+			add("misc_feature", f, map[string]string{"note": f.Type})
 			continue
 		}
 		add("gene", f, map[string]string{"locus_tag": f.Locus})
 		add("CDS", f, map[string]string{
-			"locus_tag": f.Locus, "product": f.Product, "codon_start": "1", "transl_table": strconv.Itoa(a.table),
+			"locus_tag": f.Locus, "product": quote(f.Product), "codon_start": "1", "transl_table": strconv.Itoa(a.table),
 			"protein_id": "gnl|" + Name + "|" + f.Locus, "inference": "ab initio prediction:" + Name,
 			"translation": wrap(f.AA),
 		})

@@ -2,7 +2,6 @@ package standin
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -17,7 +16,7 @@ import (
 // export writes the result files in Bakta's order.
 func (a *annotation) export() error {
 	a.end = time.Now()
-	where, err := filepath.Abs(a.output)
+	where, err := filepath.Abs(a.dir)
 	if err != nil {
 		return err
 	}
@@ -43,7 +42,7 @@ func (a *annotation) export() error {
 		{"svg", "", plot, a.writeSVG},
 		{"hypotheticals.tsv", "hypothetical TSV...", cds, a.writeHypotheticals},
 		{"hypotheticals.faa", "translated hypothetical CDS sequences...", cds, a.writeFAA},
-		{"json", "machine readable JSON...", os.Getenv(failEnv) != failPartial, a.writeJSON},
+		{"json", "machine readable JSON...", !a.plays(failPartial), a.writeJSON},
 		{"txt", "Genome and annotation summary...", true, a.writeSummary},
 	} {
 		if !f.wanted {
@@ -60,8 +59,7 @@ func (a *annotation) export() error {
 		}
 		a.logf("wrote %s", a.path(f.ending))
 	}
-	took := int(a.end.Sub(a.start).Seconds())
-	a.printf("\n%s\nAnnotation successfully finished in %d:%02d [mm:ss].", notice, took/60, took%60)
+	a.finished()
 	return nil
 }
 
@@ -109,7 +107,7 @@ func (a *annotation) writeTSV(w io.Writer) error {
 			switch {
 			case f.coding != nil:
 				product = f.Product
-			case f.Length >= 100:
+			case f.Type == "gap" && f.Length >= 100:
 				kind = "assembly_gap"
 			}
 			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\t\t%s\t\n", f.Sequence, kind, f.Start, f.Stop, f.Strand, f.Locus, product)
@@ -118,8 +116,10 @@ func (a *annotation) writeTSV(w io.Writer) error {
 	return nil
 }
 
+const inferenceHead = "#Sequence Id\tType\tStart\tStop\tStrand\tLocus Tag\tScore\tEvalue\tQuery Cov\tSubject Cov\tId\tAccession\n"
+
 func (a *annotation) writeInferences(w io.Writer) error {
-	fmt.Fprint(w, comment("# "), "#Sequence Id\tType\tStart\tStop\tStrand\tLocus Tag\tScore\tEvalue\tQuery Cov\tSubject Cov\tId\tAccession\n")
+	fmt.Fprint(w, comment("# "), inferenceHead)
 	return a.eachCDS(func(f *feature) {
 		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\t-\t-\t-\t-\t-\t-\n", f.Sequence, f.Type, f.Start, f.Stop, f.Strand, f.Locus)
 	})
@@ -152,10 +152,15 @@ func (a *annotation) writeGFF(w io.Writer) error {
 		row(&feature{Sequence: s.ID, Start: 1, Stop: s.Length, Strand: "+"}, "region", ".", attributes)
 		for _, f := range s.features {
 			if f.coding == nil {
-				row(f, "gap", ".", fmt.Sprintf("ID=%s;Name=gap (%d bp)", f.ID, f.Length))
+				name := f.Type // of a feature that a real Bakta found
+				if f.Type == "gap" {
+					name = fmt.Sprintf("gap (%d bp)", f.Length)
+				}
+				row(f, f.Type, ".", fmt.Sprintf("ID=%s;Name=%s", f.ID, name))
 				continue
 			}
-			attributes := fmt.Sprintf("ID=%s;Name=%s;locus_tag=%[1]s;product=%[2]s", f.Locus, f.Product)
+			product := escape(f.Product)
+			attributes := fmt.Sprintf("ID=%s;Name=%s;locus_tag=%[1]s;product=%[2]s", f.Locus, product)
 			if a.compliant {
 				row(f, "gene", ".", fmt.Sprintf("ID=%s_gene;locus_tag=%[1]s", f.Locus))
 				attributes += ";Parent=" + f.Locus + "_gene"
@@ -217,10 +222,7 @@ func (a *annotation) writeJSON(w io.Writer) error {
 	for _, s := range a.sequences {
 		features = append(features, s.features...)
 	}
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "    ")
-	return e.Encode(struct {
+	return writeJSON(w, struct {
 		Genome    map[string]any    `json:"genome"`
 		Stats     stats             `json:"stats"`
 		Features  []*feature        `json:"features"`
@@ -233,7 +235,7 @@ func (a *annotation) writeJSON(w io.Writer) error {
 			"start": a.start.Format(time.DateTime), "end": a.end.Format(time.DateTime),
 			"duration": fmt.Sprintf("%.2f min", a.end.Sub(a.start).Minutes()), "note": notice,
 		},
-		map[string]any{"bakta": Version, "db": map[string]string{"version": "0.0", "type": "none"}, "tool": Name},
+		version(nil),
 	})
 }
 

@@ -525,7 +525,7 @@ func TestStepDelay(t *testing.T) {
 		}
 		return len(b), nil
 	})
-	if status := Main(ctx, []string{"--output", filepath.Join(t.TempDir(), "out"), demoGenome}, stdout, io.Discard); status != 130 {
+	if status := Main(ctx, []string{"bakta", "--output", filepath.Join(t.TempDir(), "out"), demoGenome}, stdout, io.Discard); status != 130 {
 		t.Errorf("exit status %d after the context ended, want 130", status)
 	}
 }

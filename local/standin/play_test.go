@@ -17,7 +17,7 @@ const asProgram = "STAND_IN_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
-		os.Exit(Main(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+		os.Exit(Main(context.Background(), os.Args, os.Stdout, os.Stderr))
 	}
 	os.Setenv("BAKTA_STAND_IN_STEP_DELAY", "0s")
 	os.Exit(m.Run())
@@ -36,7 +36,7 @@ func play(t *testing.T, args ...string) played {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "out")
 	var stdout, stderr bytes.Buffer
-	status := Main(t.Context(), append([]string{"--output", out, "--prefix", "x"}, args...), &stdout, &stderr)
+	status := Main(t.Context(), append([]string{"bakta", "--output", out, "--prefix", "x"}, args...), &stdout, &stderr)
 	return played{status, stdout.String(), stderr.String(), filepath.Join(out, "x")}
 }
 

@@ -10,5 +10,5 @@ import (
 
 func main() {
 	// No signal is caught: a signal ends this program at once, as it ends Bakta.
-	os.Exit(standin.Main(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(standin.Main(context.Background(), os.Args, os.Stdout, os.Stderr))
 }
