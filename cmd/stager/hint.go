@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"os"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
 
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
@@ -19,6 +21,10 @@ func hint(ctx context.Context, address, id string) error {
 		return err
 	}
 	defer conn.Close()
+	if trace := os.Getenv("TRACEPARENT"); trace != "" {
+		// What comes of the hint belongs to the trace in which the job was started.
+		ctx = metadata.AppendToOutgoingContext(ctx, "traceparent", trace)
+	}
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval = 200 * time.Millisecond
 	_, err = backoff.Retry(ctx, func() (*pb.Empty, error) {

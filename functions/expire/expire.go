@@ -44,6 +44,8 @@ type Deps struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 	Holder    string // a name for this process that no other has, for the sweep's lease
+
+	Witness Witness // nil: nobody is told
 }
 
 // Function is the expire function.
@@ -53,6 +55,9 @@ type Function struct{ Deps }
 func New(d Deps) (*Function, error) {
 	if d.Jobs == nil || d.Lifecycle == nil || d.Now == nil || d.Log == nil || d.Holder == "" {
 		return nil, errors.New("expire needs jobs, a lifecycle, a clock, a log and a name for its leases")
+	}
+	if d.Witness == nil {
+		d.Witness = nobody{}
 	}
 	return &Function{d}, nil
 }
@@ -80,6 +85,7 @@ func (f *Function) Delete(ctx context.Context, rawID, secret string) error {
 		return job.Errorf(job.NotFound, "there is no such job; it was deleted a moment ago")
 	}
 	f.Log.InfoContext(ctx, "job deleted by its owner", "job", id)
+	f.Witness.Removed(ctx, false)
 	j.State, j.Updated, j.Due = job.Deleting, now, now
 	if err := f.Lifecycle.Remove(ctx, j); err != nil {
 		f.Log.WarnContext(ctx, "a deleted job's data are not removed yet, the sweep will do it", "job", id, "error", err)

@@ -24,7 +24,9 @@ func (f *Function) Register(h *function.Host) error {
 // has to reach that path.
 func (f *Function) RegisterSweep(h *function.Host) error {
 	return h.Events(SweepPath, func(ctx context.Context, _ cloudevents.Event) error {
+		began := f.Now()
 		swept, err := f.Sweep(ctx)
+		f.Witness.Swept(ctx, f.Now().Sub(began), swept.Busy, err)
 		f.Log.InfoContext(ctx, "swept", "looked", swept.Looked, "expired", swept.Expired, "failed", swept.Failed, "busy", swept.Busy)
 		return err
 	})

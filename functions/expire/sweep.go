@@ -82,16 +82,19 @@ func (f *Function) one(ctx context.Context, j job.Job) (bool, error) {
 	defer cancel()
 	now := f.now()
 	expired := (j.State == job.Created || j.State.Ended()) && !j.Expires.After(now)
+	todo := task(j, expired)
 	var err error
 	if expired {
 		// The job may have been started since it was read, and a start that was acknowledged counts.
 		if expired, err = f.Jobs.Expire(ctx, j.ID, now); expired {
 			j.State, j.Updated, j.Due = job.Deleting, now, now
+			f.Witness.Removed(ctx, true)
 			err = f.Lifecycle.Remove(ctx, j)
 		}
 	} else {
 		err = f.Lifecycle.Settle(ctx, j)
 	}
+	f.Witness.Looked(ctx, todo, err)
 	// If the job was moved on, its time of the next look was, too, and this changes nothing.
 	next := now.Add(retry)
 	if err == nil && j.State.Ended() && j.Expires.After(now) {

@@ -10,6 +10,7 @@ import (
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 
+	"github.com/ag-computational-bio/bakta-web-backend/lib/function"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
@@ -60,6 +61,7 @@ func (f *Function) Look(ctx context.Context, id string) error {
 		return err
 	}
 	if !j.State.Active() && !j.State.Ended() {
+		function.Ignore(ctx, "nothing to learn")
 		return nil
 	}
 	// An ended job is looked at, too: killed between recording the outcome and freeing the run's object, the
@@ -72,6 +74,7 @@ func (f *Function) Look(ctx context.Context, id string) error {
 func (f *Function) Event(ctx context.Context, e cloudevents.Event) error {
 	if !strings.HasPrefix(e.Type(), "dev.knative.apiserver.resource.") {
 		f.Log.InfoContext(ctx, "event of a foreign type", "type", e.Type())
+		function.Ignore(ctx, "a foreign type")
 		return nil
 	}
 	name := e.Subject()
@@ -81,7 +84,9 @@ func (f *Function) Event(ctx context.Context, e cloudevents.Event) error {
 	id, ok := job.ParseObjectName(name)
 	if !ok {
 		f.Log.InfoContext(ctx, "event of a foreign object", "subject", e.Subject())
+		function.Ignore(ctx, "a foreign object")
 		return nil
 	}
+	function.Note(ctx, "job", id)
 	return f.Look(ctx, id)
 }

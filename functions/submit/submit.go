@@ -52,6 +52,8 @@ type Deps struct {
 	MaxSizes map[string]int64    // bytes by upload kind, where the deployment allows less than the catalogue
 	Now      func() time.Time
 	Log      *slog.Logger
+
+	Witness Witness // nil: nobody is told
 }
 
 // Function is the submit function.
@@ -67,6 +69,9 @@ func New(d Deps) (*Function, error) {
 	}
 	if d.Keep <= 0 || d.LinkTTL <= 0 {
 		return nil, errors.New("submit needs to know how long jobs are kept and links live")
+	}
+	if d.Witness == nil {
+		d.Witness = nobody{}
 	}
 	return &Function{d}, nil
 }
@@ -122,6 +127,7 @@ func (f *Function) Init(ctx context.Context, api int, name, kind string) (Create
 		return Created{}, err
 	}
 	f.Log.InfoContext(ctx, "job created", "job", made.ID, "workflow", w.Kind)
+	f.Witness.Created(ctx, w.Kind)
 	return made, nil
 }
 

@@ -34,6 +34,7 @@ type Config struct {
 	Job                  Job
 	Limits               Limits
 	CORS                 CORS
+	Telemetry            Telemetry
 }
 
 // Objectstorage is where files are kept.
@@ -180,6 +181,10 @@ func Default() Config {
 		},
 		Limits: Limits{GenomeSize: mustQuantity("100Mi"), ListSize: 1000, BodySize: mustQuantity("1Mi")},
 		CORS:   CORS{Origins: []string{"*"}},
+		Telemetry: Telemetry{
+			Metrics: Metrics{Protocol: ProtocolNone, Interval: 30 * time.Second},
+			Tracing: Tracing{Protocol: ProtocolNone, SamplingRate: 0.1},
+		},
 	}
 }
 

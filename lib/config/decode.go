@@ -102,6 +102,12 @@ func convert(node *yaml.Node, field any) (any, error) {
 			return nil, fmt.Errorf("is %q; write a whole number", text)
 		}
 		return n, nil
+	case float64:
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return nil, fmt.Errorf("is %q; write a number, as in 0.1", text)
+		}
+		return n, nil
 	case time.Duration:
 		duration, err := ParseDuration(text)
 		return duration, quoting(text, err)

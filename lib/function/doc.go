@@ -40,9 +40,10 @@
 //
 // Each request is one line when it ends: debug if it went well, else at a level by its code. It tells the
 // method, the status, the job where there is one, the cause of an error, and the trace's id; never a query, a
-// header or a body, since these hold secrets.
+// header or a body, since these hold secrets. What else is logged with a request's context names request, trace and
+// job, too.
 //
 // # Telemetry
 //
-// Options.Middleware and Options.Interceptors are where metrics and traces go.
+// Options.Observer is where metrics and traces go.
 package function

@@ -29,11 +29,13 @@ func (h *Host) Events(path string, handle func(context.Context, event.Event) err
 			return
 		}
 		if code, s := buffer(r, h.MaxBody); s != nil {
+			h.event(r.Context(), "", Malformed)
 			answer(w, r, code, s)
 			return
 		}
 		e, err := readEvent(r)
 		if err != nil {
+			h.event(r.Context(), "", Malformed)
 			answer(w, r, http.StatusBadRequest, status.New(codes.InvalidArgument, err.Error()))
 			return
 		}
@@ -41,9 +43,10 @@ func (h *Host) Events(path string, handle func(context.Context, event.Event) err
 		ctx, cancel := context.WithTimeout(r.Context(), h.Timeout)
 		defer cancel()
 		if err := attempt(ctx, handle, e); err != nil {
-			h.failed(w, r, err)
+			h.event(ctx, e.Type(), h.failed(w, r, err))
 			return
 		}
+		h.event(ctx, e.Type(), Handled)
 		w.WriteHeader(http.StatusNoContent)
 	}))
 }
@@ -76,8 +79,8 @@ func attempt(ctx context.Context, handle func(context.Context, event.Event) erro
 	return handle(ctx, e)
 }
 
-// failed answers for an event that could not be handled.
-func (h *Host) failed(w http.ResponseWriter, r *http.Request, err error) {
+// failed answers for an event that could not be handled, and returns what became of it.
+func (h *Host) failed(w http.ResponseWriter, r *http.Request, err error) Outcome {
 	s := statusOf(err)
 	callOf(r.Context()).end(s.Code(), err)
 	switch code := job.CodeOf(err); code {
@@ -87,5 +90,7 @@ func (h *Host) failed(w http.ResponseWriter, r *http.Request, err error) {
 		answer(w, r, http.StatusServiceUnavailable, s)
 	default:
 		w.WriteHeader(http.StatusNoContent)
+		return Refused
 	}
+	return Deferred
 }

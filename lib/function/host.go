@@ -32,8 +32,11 @@ type Options struct {
 	Drain   time.Duration // how long Run waits at its end for requests in flight; default Timeout and 5 s
 	Origins []string      // from which browsers may call REST; default any
 
-	// Middleware and Interceptors are the place for telemetry. The first is outermost. Middleware sees every
-	// request, Interceptors every call of a method, by gRPC or by REST, with the status that the caller gets.
+	// Observer is told of requests and events. Nil: nobody is.
+	Observer Observer
+
+	// Middleware sees every request, Interceptors every call of a method, by gRPC or by REST, with the status that
+	// the caller gets. The first is outermost.
 	Middleware   []func(http.Handler) http.Handler
 	Interceptors []grpc.UnaryServerInterceptor
 }
@@ -145,12 +148,14 @@ func (h *Host) healthz(w http.ResponseWriter, r *http.Request) {
 // route hands a request to what serves it.
 func (h *Host) route(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor == 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
+		callOf(r.Context()).byGRPC()
 		h.grpc.ServeHTTP(w, r)
 		return
 	}
 	w.Header().Set("X-Content-Type-Options", "nosniff") // a log holds what users wrote
 	for path := r.URL.Path; path != ""; {
 		if handler := h.paths[path]; handler != nil {
+			callOf(r.Context()).at(path)
 			handler.ServeHTTP(w, r)
 			return
 		}

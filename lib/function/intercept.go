@@ -37,7 +37,8 @@ func recovering(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handl
 
 // streaming is recovering for the streams of health and reflection. It ends those of health when the host
 // drains: their clients watch for as long as they live, and would hold up the end.
-func (h *Host) streaming(server any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
+func (h *Host) streaming(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
+	callOf(stream.Context()).called(info.FullMethod)
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
 	defer context.AfterFunc(h.draining, cancel)()
@@ -75,6 +76,7 @@ func (h *Host) counting(ctx context.Context, request any, info *grpc.UnaryServer
 	defer h.inFlight.Add(-1)
 	c := callOf(ctx)
 	c.begin()
+	c.called(info.FullMethod)
 	defer h.end(ctx, c)
 	return handler(ctx, request)
 }

@@ -15,19 +15,35 @@ import (
 )
 
 // NewLogger returns a logger that writes a JSON object a line. To what is logged with a request's context it
-// adds that request's id.
+// adds that request's id, the job that it is about, and where it stands in a trace.
 func NewLogger(w io.Writer, level slog.Leveler) *slog.Logger {
 	return slog.New(contextual{slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})})
 }
 
-// contextual adds the id of the request that the context belongs to.
+// contextual adds what is known of the request that the context belongs to.
 type contextual struct{ slog.Handler }
 
 func (h contextual) Handle(ctx context.Context, r slog.Record) error {
 	if c := callOf(ctx); c != nil {
 		r.AddAttrs(slog.String("request", c.id))
+		if c.span != "" {
+			r.AddAttrs(slog.String("trace_id", c.id), slog.String("span_id", c.span))
+		}
+		if job := c.about(); job != "" && !has(r, jobKey) {
+			r.AddAttrs(slog.String(jobKey, job))
+		}
 	}
 	return h.Handler.Handle(ctx, r)
+}
+
+// has reports whether a record has an attribute of that name already.
+func has(r slog.Record, key string) bool {
+	found := false
+	r.Attrs(func(a slog.Attr) bool {
+		found = a.Key == key
+		return !found
+	})
+	return found
 }
 
 func (h contextual) WithAttrs(attrs []slog.Attr) slog.Handler {
@@ -38,12 +54,18 @@ func (h contextual) WithGroup(name string) slog.Handler {
 	return contextual{h.Handler.WithGroup(name)}
 }
 
-// Note adds an attribute to the line that is logged when the request ends. It does nothing where there is no
-// request.
+// jobKey is the attribute that names a job.
+const jobKey = "job"
+
+// Note adds an attribute to the line that is logged when the request ends. The attribute "job" says which job the
+// request is about, and is added to the lines before that, too. Note does nothing where there is no request.
 func Note(ctx context.Context, key string, value any) {
 	if c := callOf(ctx); c != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		if id, ok := value.(string); ok && key == jobKey {
+			c.job = id
+		}
 		c.notes = append(c.notes, slog.Any(key, value))
 	}
 }
@@ -51,6 +73,7 @@ func Note(ctx context.Context, key string, value any) {
 // call collects what is to be logged of a request: one line at its end, whichever way it came.
 type call struct {
 	id     string // the request's trace id, or one that was made up
+	span   string // the id of its span; empty if it is not traced
 	began  time.Time
 	method string
 	path   string
@@ -59,11 +82,16 @@ type call struct {
 	under  int        // how many parts of the request are under way
 	status int        // of HTTP
 	rpc    string     // the gRPC method, however it was called; empty for what is none
+	grpc   bool       // it came by gRPC
+	route  string     // what of all that is registered serves it; empty for nothing
+	job    string     // id of the job that it is about, if it is about one
 	known  bool       // whether code holds
 	code   codes.Code
 	cause  error
 	stack  []byte
 	notes  []slog.Attr
+
+	ignored bool // of an event: there was nothing to do about it
 }
 
 type callKey struct{}
@@ -86,6 +114,36 @@ func (c *call) answered(status int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.status = status
+}
+
+// at records which path serves the request.
+func (c *call) at(route string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.route = route
+}
+
+// byGRPC records that the request came by gRPC.
+func (c *call) byGRPC() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.grpc = true
+}
+
+// called records which gRPC method serves the request. The path says it already of one that came by REST.
+func (c *call) called(method string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.grpc {
+		c.route = method
+	}
+}
+
+// about returns the job that the request is about, if it is about one.
+func (c *call) about() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.job
 }
 
 // end records the outcome of a call. The first one counts: it is the nearest to the cause.

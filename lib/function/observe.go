@@ -7,14 +7,21 @@ import (
 	"time"
 )
 
-// observe is around everything: it counts requests in flight, recovers panics, and logs each request in one
-// line when it ends. It logs no query, no header and no body: they hold secrets.
+// observe is around everything: it counts requests in flight, recovers panics, tells the observer, and logs each request
+// in one line when it ends. It logs no query, no header and no body: they hold secrets.
 func (h *Host) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.inFlight.Add(1)
 		defer h.inFlight.Add(-1)
-		c := &call{id: idOf(r), began: time.Now(), method: r.Method, path: loggable(r.URL.Path)}
-		r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
+		c := &call{began: time.Now(), method: r.Method, path: loggable(r.URL.Path)}
+		ctx := r.Context()
+		if h.Observer != nil && c.path != healthPath {
+			ctx, c.id, c.span = h.Observer.Begin(r)
+		}
+		if c.id == "" {
+			c.id = idOf(r)
+		}
+		r = r.WithContext(context.WithValue(ctx, callKey{}, c))
 		w.Header().Set("X-Request-Id", c.id)
 		answered := &response{ResponseWriter: w}
 		c.begin()
@@ -36,20 +43,39 @@ func (h *Host) observe(next http.Handler) http.Handler {
 	})
 }
 
-// end logs a request if no part of it is under way any more.
+// end logs a request, and tells the observer of it, if no part of it is under way any more.
 func (h *Host) end(ctx context.Context, c *call) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.under--; c.under > 0 || c.path == healthPath {
+	c.under--
+	if c.under > 0 || c.path == healthPath {
+		c.mu.Unlock()
 		return
 	}
-	level := levelOf(c.code)
-	if !c.known {
-		level = levelOfStatus(c.status)
+	request, level := c.request(), c.level()
+	var attrs []slog.Attr
+	loud := h.Log.Enabled(ctx, level)
+	if loud {
+		attrs = c.attrs()
 	}
-	if !h.Log.Enabled(ctx, level) {
-		return
+	c.mu.Unlock() // the log takes the lock, too
+	if h.Observer != nil {
+		h.Observer.End(ctx, request)
 	}
+	if loud {
+		h.Log.LogAttrs(ctx, level, "request", attrs...)
+	}
+}
+
+// level says how loud the line about a request is. The caller holds the call's lock.
+func (c *call) level() slog.Level {
+	if c.known {
+		return levelOf(c.code)
+	}
+	return levelOfStatus(c.status)
+}
+
+// attrs returns what is logged of a request. The caller holds the call's lock.
+func (c *call) attrs() []slog.Attr {
 	attrs := []slog.Attr{slog.String("method", c.method), slog.String("path", c.path), slog.Int("status", c.status)}
 	if c.rpc != "" {
 		attrs = append(attrs, slog.String("call", c.rpc))
@@ -65,7 +91,7 @@ func (h *Host) end(ctx context.Context, c *call) {
 	if c.stack != nil {
 		attrs = append(attrs, slog.String("stack", string(c.stack)))
 	}
-	h.Log.LogAttrs(ctx, level, "request", attrs...)
+	return attrs
 }
 
 // levelOfStatus is levelOf for what is no call: a page, an unknown path.

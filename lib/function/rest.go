@@ -109,9 +109,11 @@ func route(rule *annotations.HttpRule) (method, path string) {
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	methods := g.routes[r.URL.Path]
 	if methods == nil {
+		callOf(r.Context()).at("") // what is above it serves other paths
 		g.answer(w, r, http.StatusNotFound, nothing())
 		return
 	}
+	callOf(r.Context()).at(r.URL.Path)
 	w.Header().Set("Cache-Control", "no-store") // answers hold secrets and links
 	r = r.Clone(r.Context())
 	r.Header.Del("Content-Type") // a body is JSON, whatever it says; the generated gateway would complain of odd ones

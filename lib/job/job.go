@@ -38,6 +38,7 @@ type Job struct {
 type Start struct {
 	Config []byte  // the workflow's configuration as canonical JSON: two starts are the same if these bytes are
 	Inputs []Input // the uploads that the job uses, pinned
+	Trace  string  // W3C trace context (traceparent) of the call that started it; empty if it was not traced
 }
 
 // Input is an upload as it was when the job was started. The upload link outlives the start, so the ETag is

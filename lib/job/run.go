@@ -34,4 +34,8 @@ type End struct {
 	At      time.Time // when it was recorded
 	Due     time.Time // when the sweep looks again, in case the run was not released
 	Expires time.Time // from when on the job may be removed
+
+	// Not recorded, for who measures: when the run's first stage began and its last one ended, by the clock of the
+	// run; zero if not known.
+	Began, Over time.Time
 }

@@ -35,6 +35,9 @@ const (
 	// deleted in the background. Kubernetes itself, when the Job's time has come, deletes them first.)
 	finalizer = domain + "/outcome"
 
+	// traceAnnotation holds the W3C trace context of the call that started the job, if that was traced.
+	traceAnnotation = domain + "/traceparent"
+
 	queueLabel = "kueue.x-k8s.io/queue-name"
 )
 
@@ -87,6 +90,12 @@ func (r *Runner) Object(j job.Job) (*batchv1.Job, error) {
 			PodFailurePolicy:        policy(spec),
 			Template:                corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: pod},
 		},
+	}
+	if j.Start != nil && j.Start.Trace != "" {
+		object.Annotations[traceAnnotation] = j.Start.Trace
+		// What the run tells the backend is part of that trace. Programs that users' files are read by need not know it.
+		out := &object.Spec.Template.Spec.Containers[0]
+		out.Env = append(out.Env, corev1.EnvVar{Name: "TRACEPARENT", Value: j.Start.Trace})
 	}
 	if r.Queue != "" {
 		object.Labels[queueLabel] = r.Queue

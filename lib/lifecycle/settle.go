@@ -20,6 +20,8 @@ type Options struct {
 	InFlight time.Duration // how long a call can still act on what it read; 0 if all calls die with the runner
 	Now      func() time.Time
 	Log      *slog.Logger
+
+	Witness Witness // nil: nobody is told
 }
 
 // Lifecycle does with jobs what several functions do.
@@ -37,6 +39,9 @@ func New(jobs Jobs, files Files, runner Runner, o Options) (*Lifecycle, error) {
 	}
 	if o.Keep <= 0 || o.LinkTTL <= 0 || o.Look <= 0 || o.Patience <= 0 || o.InFlight < 0 || o.Now == nil || o.Log == nil {
 		return nil, errors.New("a lifecycle needs all of its options")
+	}
+	if o.Witness == nil {
+		o.Witness = nobody{}
 	}
 	return &Lifecycle{jobs: jobs, files: files, runner: runner, Options: o}, nil
 }
@@ -62,6 +67,7 @@ func (l *Lifecycle) Launch(ctx context.Context, j job.Job) error {
 		}
 	}
 	object, err := l.runner.Launch(ctx, j)
+	l.Witness.Launched(ctx, j, err)
 	if err != nil {
 		return fmt.Errorf("launching run %d of job %s: %w", j.Run, j.ID, err)
 	}
@@ -167,7 +173,7 @@ func (l *Lifecycle) finishByManifest(ctx context.Context, j job.Job) (bool, erro
 	for _, s := range m.Stages {
 		end.Stages = append(end.Stages, job.Stage{Name: s.Name, Status: s.Status})
 	}
-	return true, l.finish(ctx, j, end)
+	return true, l.finish(ctx, j, timed(end, m.Stages))
 }
 
 // manifest returns the run's manifest if it holds: it is this run's, and all that it names is there.
@@ -264,6 +270,7 @@ func (l *Lifecycle) finish(ctx context.Context, j job.Job, end job.End) error {
 	}
 	if recorded {
 		l.Log.InfoContext(ctx, "job ended", "job", j.ID, "run", j.Run, "state", end.State, "failure", end.Failure)
+		l.Witness.Ended(ctx, j, end)
 	}
 	if err := l.letGo(ctx, j, end.Failure); err != nil {
 		return fmt.Errorf("releasing the run of job %s: %w", j.ID, err)

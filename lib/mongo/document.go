@@ -61,6 +61,7 @@ type document struct {
 type start struct {
 	Config string  `bson:"config"` // JSON is text: an operator can read it
 	Inputs []input `bson:"inputs,omitempty"`
+	Trace  string  `bson:"trace,omitempty"`
 }
 
 type input struct {
@@ -104,7 +105,7 @@ func newDocument(j job.Job) document {
 }
 
 func newStart(s job.Start) start {
-	d := start{Config: string(s.Config)}
+	d := start{Config: string(s.Config), Trace: s.Trace}
 	for _, in := range s.Inputs {
 		d.Inputs = append(d.Inputs, input(in))
 	}
@@ -142,7 +143,7 @@ func (d document) job() job.Job {
 		Run: d.Run, Launched: d.Launched,
 	}
 	if d.Start != nil {
-		j.Start = &job.Start{Config: []byte(d.Start.Config)}
+		j.Start = &job.Start{Config: []byte(d.Start.Config), Trace: d.Start.Trace}
 		for _, in := range d.Start.Inputs {
 			j.Start.Inputs = append(j.Start.Inputs, job.Input(in))
 		}

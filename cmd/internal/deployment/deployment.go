@@ -23,6 +23,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/mongo"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/s3"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/telemetry"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
@@ -52,7 +53,9 @@ type Deployment struct {
 	Log    *slog.Logger
 	Holder string // names this process, like no other
 
-	closers []func(context.Context) error
+	jobs      *mongo.Store         // nil as long as nobody asked for it
+	telemetry *telemetry.Telemetry // nil if nothing is measured
+	closers   []func(context.Context) error
 }
 
 // Main is the main function of the program of that name. Build makes its host; needs are what it reaches.
@@ -65,9 +68,12 @@ func Main(name string, build func(*Deployment) (*function.Host, error), needs ..
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 		os.Exit(2)
 	}
-	function.Main(func(_ context.Context, log *slog.Logger) (*function.Host, error) {
+	function.Main(func(ctx context.Context, log *slog.Logger) (*function.Host, error) {
 		d, err := Open(path, os.Getenv, log, needs...)
 		if err != nil {
+			return nil, err
+		}
+		if err := d.Measure(ctx, name); err != nil {
 			return nil, err
 		}
 		return build(d)
@@ -104,6 +110,7 @@ func (d *Deployment) Jobs() (*mongo.Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.jobs = store
 	d.closers = append(d.closers, store.Close)
 	return store, nil
 }
@@ -126,7 +133,7 @@ func (d *Deployment) Files() (*s3.Store, error) {
 type Parts struct {
 	Jobs  *mongo.Store
 	Files *s3.Store
-	Life  *lifecycle.Lifecycle
+	Life  telemetry.Lifecycle
 }
 
 // Parts returns the stores, and what is done with jobs on those and on the cluster.
@@ -145,9 +152,12 @@ func (d *Deployment) Parts() (Parts, error) {
 	}
 	life, err := lifecycle.New(jobs, files, runs, lifecycle.Options{
 		Keep: d.ExpiryTime, LinkTTL: UploadTTL, Look: look, Patience: d.Job.PendingTimeout, InFlight: inFlight,
-		Now: time.Now, Log: d.Log,
+		Now: time.Now, Log: d.Log, Witness: d.Witness(),
 	})
-	return Parts{Jobs: jobs, Files: files, Life: life}, err
+	if err != nil {
+		return Parts{}, err
+	}
+	return Parts{Jobs: jobs, Files: files, Life: d.measured(life)}, nil
 }
 
 // Logs returns where the logs of running jobs are.
@@ -253,6 +263,7 @@ func (d *Deployment) SweepingHost(register ...func(*function.Host) error) (*func
 func (d *Deployment) host(timeout time.Duration, register []func(*function.Host) error) (*function.Host, error) {
 	host, err := function.New(function.Options{
 		Log: d.Log, Address: d.Listen, Timeout: timeout, MaxBody: d.Limits.BodySize.Floor(), Origins: d.CORS.Origins,
+		Observer: d.observer(),
 	})
 	if err != nil {
 		return nil, err

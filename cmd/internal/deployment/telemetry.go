@@ -1,0 +1,97 @@
+package deployment
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/otel"
+
+	"github.com/ag-computational-bio/bakta-web-backend/functions/expire"
+	"github.com/ag-computational-bio/bakta-web-backend/functions/submit"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/function"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/telemetry"
+)
+
+// Measure begins to measure the function of that name, if the configuration says so. It comes before all other parts are
+// made. Where nothing is measured, nothing of it is made.
+func (d *Deployment) Measure(ctx context.Context, name string) error {
+	m, t := d.Telemetry.Metrics, d.Telemetry.Tracing
+	if m.Protocol == config.ProtocolNone && t.Protocol == config.ProtocolNone {
+		return nil
+	}
+	o := telemetry.Options{
+		Service: name, Instance: d.Holder, Log: d.Log, Active: d.active,
+		Metrics: telemetry.Metrics(m), Tracing: telemetry.Tracing(t),
+	}
+	for _, w := range d.Offered() {
+		o.Workflows = append(o.Workflows, w.Kind)
+	}
+	measured, err := telemetry.New(ctx, o)
+	if err != nil {
+		return err
+	}
+	// There is no other way to learn that a collector is away.
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
+		d.Log.Warn("metrics or traces could not be sent", "error", err)
+	}))
+	d.telemetry = measured
+	d.closers = append(d.closers, measured.Close) // the first is closed last
+	return nil
+}
+
+// active counts the jobs that wait or run. A look at one is never farther away than what is added here.
+func (d *Deployment) active(ctx context.Context) ([]telemetry.Count, error) {
+	if d.jobs == nil {
+		return nil, nil
+	}
+	found, err := d.jobs.Active(ctx, time.Now().Add(look+inFlight+time.Minute))
+	counts := make([]telemetry.Count, 0, len(found))
+	for _, c := range found {
+		counts = append(counts, telemetry.Count(c))
+	}
+	return counts, err
+}
+
+// measured returns a lifecycle that is traced, if anything is.
+func (d *Deployment) measured(l *lifecycle.Lifecycle) telemetry.Lifecycle {
+	if d.telemetry == nil {
+		return l
+	}
+	return d.telemetry.Lifecycle(l)
+}
+
+// Witness is told what functions do.
+type Witness interface {
+	submit.Witness
+	expire.Witness
+	lifecycle.Witness
+}
+
+// Witness returns who is told what functions do; nil for nobody.
+func (d *Deployment) Witness() Witness {
+	if d.telemetry == nil {
+		return nil
+	}
+	return d.telemetry
+}
+
+// observer returns who is told of requests; nil for nobody.
+func (d *Deployment) observer() function.Observer {
+	if d.telemetry == nil {
+		return nil
+	}
+	return observer{d.telemetry}
+}
+
+// observer is a telemetry as a host knows it.
+type observer struct{ *telemetry.Telemetry }
+
+func (o observer) End(ctx context.Context, r function.Request) {
+	o.Telemetry.End(ctx, telemetry.Request(r))
+}
+
+func (o observer) Event(ctx context.Context, kind string, outcome function.Outcome) {
+	o.Telemetry.Event(ctx, kind, string(outcome))
+}

@@ -1,0 +1,99 @@
+package config
+
+import (
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Telemetry says what operators watch a deployment by.
+type Telemetry struct {
+	Metrics Metrics
+	Tracing Tracing
+}
+
+// Metrics says how metrics leave a function.
+type Metrics struct {
+	Protocol string        // none, prometheus, grpc or http/protobuf
+	Endpoint string        // address to be scraped at, or URL of a collector
+	Interval time.Duration // between two sendings to a collector
+}
+
+// Tracing says how traces leave a function.
+type Tracing struct {
+	Protocol     string  // none, grpc, http/protobuf or stdout
+	Endpoint     string  // URL of a collector
+	SamplingRate float64 // share of the traces that are kept, of those that begin here
+}
+
+// The protocols of telemetry.
+const (
+	ProtocolNone       = "none"
+	ProtocolPrometheus = "prometheus"
+	ProtocolGRPC       = "grpc"
+	ProtocolHTTP       = "http/protobuf"
+	ProtocolStdout     = "stdout"
+)
+
+// DefaultScrape is the address that Prometheus scrapes if none is given: the port that OpenTelemetry has for that.
+const DefaultScrape = ":9464"
+
+// taken are ports of Knative's own container, which shares the pod's network with a function's.
+var taken = []string{"8008", "8012", "8013", "8022", "8112", "9090", "9091"}
+
+func checkTelemetry(cfg *Config, found *findings) {
+	m, t := &cfg.Telemetry.Metrics, cfg.Telemetry.Tracing
+	if m.Protocol == ProtocolPrometheus && m.Endpoint == "" {
+		m.Endpoint = DefaultScrape
+	}
+	switch m.Protocol {
+	case ProtocolNone:
+	case ProtocolPrometheus:
+		checkScrape(cfg, found)
+	case ProtocolGRPC, ProtocolHTTP:
+		checkCollector("Telemetry.Metrics.Endpoint", m.Endpoint, found)
+	default:
+		found.bad("Telemetry.Metrics.Protocol", "is %q; write none, prometheus, grpc or http/protobuf", m.Protocol)
+	}
+	checkTime("Telemetry.Metrics.Interval", m.Interval, found)
+	switch t.Protocol {
+	case ProtocolNone, ProtocolStdout:
+	case ProtocolGRPC, ProtocolHTTP:
+		checkCollector("Telemetry.Tracing.Endpoint", t.Endpoint, found)
+	default:
+		found.bad("Telemetry.Tracing.Protocol", "is %q; write none, grpc, http/protobuf or stdout", t.Protocol)
+	}
+	if r := t.SamplingRate; !(r >= 0 && r <= 1) {
+		found.bad("Telemetry.Tracing.SamplingRate", "is %v; it must be 0 to 1", r)
+	}
+}
+
+// checkScrape looks at the address to be scraped at.
+func checkScrape(cfg *Config, found *findings) {
+	const key = "Telemetry.Metrics.Endpoint"
+	address := cfg.Telemetry.Metrics.Endpoint
+	_, port, err := net.SplitHostPort(address)
+	_, serving, _ := net.SplitHostPort(cfg.Listen)
+	switch {
+	case err != nil || !isPort(port) || len(port) < 4:
+		found.bad(key, "is %q; write an address with a port above 1023, as in %s", address, DefaultScrape)
+	case slices.Contains(taken, port):
+		found.bad(key, "is %q; Knative has that port in use, in the same pod. %s is free", address, DefaultScrape)
+	case port == serving:
+		found.bad(key, "is %q; that port is the function's own", address)
+	}
+}
+
+// checkCollector looks at the URL of a collector.
+func checkCollector(key, text string, found *findings) {
+	u, err := url.Parse(text)
+	switch {
+	case err == nil && u.User != nil:
+		// The value stays out of the message.
+		found.bad(key, "holds a user or a password; give what a collector wants to see by the environment variable OTEL_EXPORTER_OTLP_HEADERS")
+	case err != nil || !isOrigin(strings.TrimSuffix(text, u.Path)):
+		found.bad(key, "is %q; write the collector's URL, as in http://collector.monitoring:4317", text)
+	}
+}

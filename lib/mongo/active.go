@@ -1,0 +1,64 @@
+package mongo
+
+import (
+	"context"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	driver "go.mongodb.org/mongo-driver/v2/mongo"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+)
+
+// Count is a number of jobs of one workflow that are alike.
+type Count struct {
+	Workflow string
+	State    job.State // Submitted or Running
+	Launched bool      // their run was launched
+	Jobs     int
+}
+
+// Active counts the jobs that wait or run and are looked at again before that time. All such jobs are looked at
+// again within minutes, and all others, but for a few, within days: so the index of the times of looks leads to those
+// that count, and the call costs what there is of them, not what there is in all.
+func (s *Store) Active(ctx context.Context, before time.Time) ([]Count, error) {
+	field := func(name string) string { return "$" + name }
+	pipeline := driver.Pipeline{
+		{{Key: "$match", Value: bson.D{
+			{Key: fieldDue, Value: bson.D{{Key: "$lt", Value: before}}},
+			inStates(job.Submitted, job.Running),
+		}}},
+		{{Key: "$group", Value: bson.D{
+			{Key: fieldID, Value: bson.D{
+				{Key: fieldWorkflow, Value: field(fieldWorkflow)},
+				{Key: fieldState, Value: field(fieldState)},
+				// What is not there is less than null.
+				{Key: fieldLaunched, Value: bson.D{{Key: "$gt", Value: bson.A{field(fieldLaunched), nil}}}},
+			}},
+			{Key: "jobs", Value: bson.D{{Key: "$sum", Value: 1}}},
+		}}},
+	}
+	var found []struct {
+		ID struct {
+			Workflow string    `bson:"workflow"`
+			State    job.State `bson:"state"`
+			Launched bool      `bson:"launched"`
+		} `bson:"_id"`
+		Jobs int `bson:"jobs"`
+	}
+	err := s.with(ctx, jobCollection, "counting active jobs", func(ctx context.Context, c *driver.Collection) error {
+		cursor, err := c.Aggregate(ctx, pipeline)
+		if err != nil {
+			return err
+		}
+		return cursor.All(ctx, &found)
+	})
+	if err != nil {
+		return nil, err
+	}
+	counts := make([]Count, 0, len(found))
+	for _, f := range found {
+		counts = append(counts, Count{Workflow: f.ID.Workflow, State: f.ID.State, Launched: f.ID.Launched, Jobs: f.Jobs})
+	}
+	return counts, nil
+}

@@ -1,0 +1,69 @@
+package telemetry
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+)
+
+// Traceparent returns the W3C trace context of the span that the context belongs to, for a job to keep; empty
+// if there is none.
+func (t *Telemetry) Traceparent(ctx context.Context) string {
+	carrier := propagation.MapCarrier{}
+	w3c.Inject(ctx, carrier)
+	return carrier.Get("traceparent")
+}
+
+// Lifecycle moves jobs on; lib/lifecycle does.
+type Lifecycle interface {
+	Launch(ctx context.Context, j job.Job) error
+	Settle(ctx context.Context, j job.Job) error
+	Remove(ctx context.Context, j job.Job) error
+}
+
+// Lifecycle returns one of whose calls each is a span. One that is not of the trace in which the job was started
+// is linked to it: a sweep moves many jobs on, and none of them is what it is a part of.
+func (t *Telemetry) Lifecycle(l Lifecycle) Lifecycle {
+	if t.options.Tracing.Protocol == None {
+		return l
+	}
+	return traced{t, l}
+}
+
+type traced struct {
+	t    *Telemetry
+	next Lifecycle
+}
+
+func (l traced) Launch(ctx context.Context, j job.Job) error {
+	return l.span(ctx, "launch", j, l.next.Launch)
+}
+
+func (l traced) Settle(ctx context.Context, j job.Job) error {
+	return l.span(ctx, "settle", j, l.next.Settle)
+}
+
+func (l traced) Remove(ctx context.Context, j job.Job) error {
+	return l.span(ctx, "remove", j, l.next.Remove)
+}
+
+func (l traced) span(ctx context.Context, name string, j job.Job, do func(context.Context, job.Job) error) error {
+	options := []trace.SpanStartOption{trace.WithAttributes(jobID(j.ID), workflowLabel.String(j.Workflow), runLabel.Int(j.Run))}
+	if j.Start != nil {
+		if start := spanOf(j.Start.Trace); start.IsValid() && start.TraceID() != trace.SpanContextFromContext(ctx).TraceID() {
+			options = append(options, trace.WithLinks(trace.Link{SpanContext: start}))
+		}
+	}
+	ctx, span := l.t.tracer.Start(ctx, name, options...)
+	defer span.End()
+	err := do(ctx, j)
+	if err != nil {
+		// Not its text, which is for the log: nobody has held the causes of errors to what a trace may tell.
+		span.SetStatus(codes.Error, result(err))
+	}
+	return err
+}

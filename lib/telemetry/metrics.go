@@ -1,0 +1,221 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+)
+
+// instruments are all metrics. Their names here are OpenTelemetry's; in Prometheus dots become underscores, seconds
+// get a suffix, and counters end in _total, which must not stand in the name a second time.
+type instruments struct {
+	requests metric.Float64Histogram // http_request_duration_seconds{route,method,status}
+	events   metric.Int64Counter     // events_total{event,outcome}
+
+	created   metric.Int64Counter     // jobs_created_total{api_version,workflow_kind}
+	submitted metric.Int64Counter     // jobs_submitted_total{api_version,workflow_kind}
+	completed metric.Int64Counter     // jobs_completed_total{workflow_kind,status}
+	failed    metric.Int64Counter     // jobs_failed_total{workflow_kind,code}
+	removed   metric.Int64Counter     // jobs_removed_total{reason}
+	launches  metric.Int64Counter     // job_launches_total{workflow_kind,run,result}
+	active    metric.Int64Gauge       // jobs_active{workflow_kind,status}
+	queued    metric.Float64Histogram // job_queue_seconds{workflow_kind}
+	runtime   metric.Float64Histogram // job_runtime_seconds{workflow_kind}
+	recorded  metric.Float64Histogram // job_outcome_delay_seconds{workflow_kind}
+
+	sweeps    metric.Int64Counter     // sweeps_total{result}
+	sweepTime metric.Float64Histogram // sweep_duration_seconds
+	swept     metric.Int64Counter     // sweep_jobs_total{task,result}
+}
+
+// Bounds of histograms, in seconds.
+var (
+	requestBounds = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 120}
+	delayBounds   = []float64{.1, .25, .5, 1, 1.5, 2, 3, 5, 10, 30, 60, 120, 300, 900}
+	jobBounds     = []float64{1, 5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400}
+)
+
+func newInstruments(m metric.Meter) (i instruments, err error) {
+	counter := func(name, about string) metric.Int64Counter {
+		c, e := m.Int64Counter(name, metric.WithDescription(about))
+		err = errors.Join(err, e)
+		return c
+	}
+	seconds := func(name, about string, bounds []float64) metric.Float64Histogram {
+		h, e := m.Float64Histogram(name, metric.WithDescription(about), metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(bounds...))
+		err = errors.Join(err, e)
+		return h
+	}
+	i = instruments{
+		requests: seconds("http.request.duration", "Time to answer a request, by REST, gRPC or of an event.", requestBounds),
+		events:   counter("events", "Events that came, by what became of them."),
+
+		created:   counter("jobs.created", "Jobs that were created."),
+		submitted: counter("jobs.submitted", "Jobs that were started."),
+		completed: counter("jobs.completed", "Jobs that got an outcome, each counted once."),
+		failed:    counter("jobs.failed", "Jobs that failed, by the code of their failure."),
+		removed:   counter("jobs.removed", "Jobs that were marked for removal."),
+		launches:  counter("job.launches", "Tries to launch a run."),
+		queued:    seconds("job.queue", "Time from a job's start to the beginning of its first stage.", jobBounds),
+		runtime:   seconds("job.runtime", "Time from the beginning of a job's first stage to the end of its last.", jobBounds),
+		recorded:  seconds("job.outcome.delay", "Time from the end of a job's last stage to its outcome being recorded.", delayBounds),
+
+		sweeps:    counter("sweeps", "Sweeps, by how they ended."),
+		sweepTime: seconds("sweep.duration", "Time that a sweep took.", requestBounds),
+		swept:     counter("sweep.jobs", "Jobs that were due, by what a sweep did with them."),
+	}
+	var e error
+	i.active, e = m.Int64Gauge("jobs.active", metric.WithDescription("Jobs that wait or run, as the last sweep found them."))
+	return i, errors.Join(err, e)
+}
+
+// The labels of metrics.
+const (
+	routeLabel    = attribute.Key("route")
+	methodLabel   = attribute.Key("method")
+	statusLabel   = attribute.Key("status")
+	eventLabel    = attribute.Key("event")
+	outcomeLabel  = attribute.Key("outcome")
+	apiLabel      = attribute.Key("api_version")
+	workflowLabel = attribute.Key("workflow_kind")
+	codeLabel     = attribute.Key("code")
+	reasonLabel   = attribute.Key("reason")
+	runLabel      = attribute.Key("run")
+	resultLabel   = attribute.Key("result")
+	taskLabel     = attribute.Key("task")
+)
+
+func labels(pairs ...attribute.KeyValue) metric.MeasurementOption {
+	return metric.WithAttributeSet(attribute.NewSet(pairs...))
+}
+
+// Created counts a job that was created.
+func (t *Telemetry) Created(ctx context.Context, workflow string) {
+	t.created.Add(ctx, 1, labels(apiLabel.String(requestOf(ctx).api), workflowLabel.String(workflow)))
+}
+
+// Started counts a job that was started. It must be called by the start that won.
+func (t *Telemetry) Started(ctx context.Context, workflow string) {
+	t.submitted.Add(ctx, 1, labels(apiLabel.String(requestOf(ctx).api), workflowLabel.String(workflow)))
+}
+
+// Launched counts a try to launch the job's run; err is nil, or why it could not be launched.
+func (t *Telemetry) Launched(ctx context.Context, j job.Job, err error) {
+	t.launches.Add(ctx, 1, labels(workflowLabel.String(j.Workflow), runLabel.Int(j.Run), resultLabel.String(result(err))))
+}
+
+// Ended counts a job that got an outcome. It must be called by the one who recorded it.
+func (t *Telemetry) Ended(ctx context.Context, j job.Job, end job.End) {
+	workflow := workflowLabel.String(j.Workflow)
+	status := "successful"
+	if end.State != job.Succeeded {
+		status = "error"
+		code := job.Internal
+		if end.Failure != nil {
+			code = end.Failure.Code
+		}
+		t.failed.Add(ctx, 1, labels(workflow, codeLabel.String(string(code))))
+	}
+	t.completed.Add(ctx, 1, labels(workflow, statusLabel.String(status)))
+	// The run's clock and ours may differ a little, and no time is less than none.
+	since := func(h metric.Float64Histogram, from, to time.Time) {
+		if !from.IsZero() && !to.IsZero() {
+			h.Record(ctx, max(0, to.Sub(from).Seconds()), labels(workflow))
+		}
+	}
+	since(t.queued, j.Started, end.Began)
+	since(t.runtime, end.Began, end.Over)
+	since(t.recorded, end.Over, end.At)
+}
+
+// Removed counts a job that was marked for removal, because its owner wanted it, or because it expired.
+func (t *Telemetry) Removed(ctx context.Context, expired bool) {
+	reason := "owner"
+	if expired {
+		reason = "expired"
+	}
+	t.removed.Add(ctx, 1, labels(reasonLabel.String(reason)))
+}
+
+// Looked counts a job that a sweep looked at. Err is why it was postponed.
+func (t *Telemetry) Looked(ctx context.Context, task string, err error) {
+	t.swept.Add(ctx, 1, labels(taskLabel.String(task), resultLabel.String(result(err))))
+}
+
+// Swept counts a sweep that is over. Busy says that there was another, so that this one did nothing. It looks how many jobs
+// are active: a sweep comes often enough for that, and nobody's answer waits for it.
+func (t *Telemetry) Swept(ctx context.Context, took time.Duration, busy bool, err error) {
+	how := result(err)
+	if busy {
+		how = "busy"
+	}
+	t.sweeps.Add(ctx, 1, labels(resultLabel.String(how)))
+	if busy {
+		return
+	}
+	t.sweepTime.Record(ctx, took.Seconds())
+	if t.options.Active == nil || t.options.Metrics.Protocol == None {
+		return
+	}
+	counts, err := t.options.Active(ctx)
+	if err != nil {
+		t.options.Log.WarnContext(ctx, "active jobs can't be counted", "error", err)
+		return
+	}
+	t.count(ctx, counts)
+}
+
+// Count is a number of jobs of one kind in one state.
+type Count struct {
+	Workflow string
+	State    job.State
+	Launched bool // their run was launched
+	Jobs     int
+}
+
+// The states of active jobs.
+const (
+	owed    = "pending" // the run is not launched yet
+	waiting = "init"    // launched, nothing of it was seen running yet
+	running = "running"
+)
+
+// count sets the gauge of active jobs. What there is none of is 0 and not what it was before.
+func (t *Telemetry) count(ctx context.Context, counts []Count) {
+	type kind struct{ workflow, status string }
+	now := make(map[kind]int)
+	for _, w := range t.options.Workflows {
+		for _, status := range []string{owed, waiting, running} {
+			now[kind{w, status}] = 0
+		}
+	}
+	for _, c := range counts {
+		status := running
+		switch {
+		case !c.Launched:
+			status = owed
+		case c.State == job.Submitted:
+			status = waiting
+		}
+		now[kind{c.Workflow, status}] += c.Jobs
+	}
+	for k, n := range now {
+		t.active.Record(ctx, int64(n), labels(workflowLabel.String(k.workflow), statusLabel.String(k.status)))
+	}
+}
+
+// result is how something ended: well, for want of something that may come back, or otherwise.
+func result(err error) string {
+	switch {
+	case err == nil:
+		return "done"
+	case job.Is(err, job.Unavailable), errors.Is(err, context.DeadlineExceeded):
+		return "unavailable"
+	}
+	return "failed"
+}
