@@ -109,6 +109,15 @@ func (m jobsModel) Finish(_ context.Context, _ string, run int, end job.End) (bo
 				m.faultf("the run committed %s, and the job is recorded as failed with %q", told.Outcome, end.Failure.Message)
 			}
 		}
+		if r := m.runs[job.ObjectName(d.ID, run)]; r != nil && r.stuck == stuckImage && end.State == job.Failed && end.Failure.Code == job.BadImage {
+			switch waited := m.clock.Sub(r.since); {
+			case waited <= imagePatience:
+				m.faultf("given up for its image after %s", waited)
+			case m.calm && min(waited, m.clock.Sub(m.calmed)) > imagePatience+3*look+10*time.Minute:
+				m.faultf("waited %s for its image", waited)
+			}
+			m.images++
+		}
 		m.finished = true
 		d.Failure, d.Results, d.Updated, d.Expires, d.Due = end.Failure, end.Results, end.At, end.Expires, end.Due
 	})
@@ -155,21 +164,21 @@ func (m jobsModel) Due(_ context.Context, now time.Time, _ int) (due []job.Job, 
 	return due, err
 }
 
-func (m jobsModel) Acquire(_ context.Context, _, holder string, ttl time.Duration) (got bool, err error) {
+func (m jobsModel) Acquire(_ context.Context, name, holder string, ttl time.Duration) (got bool, err error) {
 	err = m.act(func() {
-		if m.lease == "" || !m.leased.After(m.clock) {
-			m.lease, m.leased, got = holder, m.clock.Add(ttl), true
+		if l := m.leases[name]; l.holder == holder || !l.until.After(m.clock) {
+			m.leases[name], got = lease{holder: holder, until: m.clock.Add(ttl)}, true
 		}
-	}, "take the lease")
+	}, "take the lease %q", name)
 	return got, err
 }
 
-func (m jobsModel) ReleaseLease(_ context.Context, _, holder string) error {
+func (m jobsModel) ReleaseLease(_ context.Context, name, holder string) error {
 	return m.act(func() {
-		if m.lease == holder {
-			m.lease = ""
+		if m.leases[name].holder == holder {
+			delete(m.leases, name)
 		}
-	}, "give the lease back")
+	}, "give the lease %q back", name)
 }
 
 // filesModel is the bucket.
@@ -241,7 +250,11 @@ func (m runnerModel) Launch(_ context.Context, j job.Job) (string, error) {
 	name := job.ObjectName(j.ID, j.Run)
 	err := m.act(func() {
 		if m.runs[name] == nil {
-			m.runs[name] = &run{number: j.Run, phase: job.Waiting, finalize: true}
+			m.runs[name] = &run{number: j.Run, phase: job.Waiting, finalize: true, since: m.clock}
+			if n := m.rand.IntN(30); n < 4 {
+				m.runs[name].stuck = []stuck{stuckMachine, stuckImage}[n%2]
+				m.logf("  which is stuck for want of a %s", m.runs[name].stuck)
+			}
 		}
 	}, "launch %s", name)
 	m.check()
@@ -252,6 +265,12 @@ func (m runnerModel) Observe(_ context.Context, j job.Job) (seen job.Observation
 	err = m.act(func() {
 		if r := m.runs[job.ObjectName(j.ID, j.Run)]; r != nil {
 			seen = job.Observation{Phase: r.phase, Since: m.clock, Failure: r.failure, Interrupted: r.cut}
+			if r.phase == job.Waiting && r.stuck != "" {
+				seen.Since, seen.Blocked, seen.Waiting = r.since, true, "no "+string(r.stuck)
+			}
+			if r.phase == job.Waiting && r.stuck == stuckImage {
+				seen.Failure = &job.Failure{Code: job.BadImage, Message: "no image"}
+			}
 		}
 	}, "observe run %d", j.Run)
 	return seen, err
@@ -263,10 +282,47 @@ func (m runnerModel) Log(context.Context, job.Job, string) (io.ReadCloser, error
 
 func (m runnerModel) Release(_ context.Context, j job.Job) error {
 	return m.act(func() {
-		if r := m.runs[job.ObjectName(j.ID, j.Run)]; r != nil {
+		name := job.ObjectName(j.ID, j.Run)
+		if r := m.runs[name]; r != nil {
 			r.finalize = false
+			if r.gone {
+				delete(m.runs, name)
+			}
 		}
 	}, "release run %d", j.Run)
+}
+
+func (m runnerModel) Held(_ context.Context, before time.Time, visit func(string) error) error {
+	held := 0
+	err := m.act(func() {
+		for _, r := range m.runs {
+			if r.finalize && r.over() && !r.overSince.After(before) {
+				held++
+			}
+		}
+	}, "look for runs that are held")
+	for range held {
+		if err == nil {
+			err = visit(m.id)
+		}
+	}
+	return err
+}
+
+func (m runnerModel) Forget(context.Context, string) error {
+	return m.act(func() {
+		for name, r := range m.runs {
+			if m.doc != nil && m.doc.Run == r.number && m.doc.State.Active() {
+				m.faultf("the run %d is forgotten, whose outcome is waited for", r.number)
+			}
+			if r.finalize && r.over() {
+				r.finalize, m.forgot = false, m.forgot+1
+				if r.gone {
+					delete(m.runs, name)
+				}
+			}
+		}
+	}, "forget the job's runs")
 }
 
 func (m runnerModel) Discard(_ context.Context, j job.Job) error {

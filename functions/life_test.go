@@ -49,17 +49,20 @@ func TestLife(t *testing.T) {
 		return
 	}
 	ends := make(map[string]int)
+	images, forgot := 0, 0
 	for seed := uint64(1); seed <= uint64(*schedules); seed++ {
 		l := newLife(seed)
 		l.play()
 		ends[l.end]++
+		images, forgot = images+l.images, forgot+l.forgot
 		if len(l.faults) > 0 {
 			t.Fatalf("seed %d (play it again with -life.seed=%d):\n%s\n\nschedule:\n%s", seed, seed, strings.Join(l.faults, "\n"), l.trace())
 		}
 	}
 	// A model in which nothing happens proves nothing: each kind of end has to occur.
+	ends["given up for an image"], ends["run forgotten"] = images, forgot
 	t.Logf("ends: %v", ends)
-	for _, end := range []string{"succeeded", "failed", "deleted", "expired"} {
+	for _, end := range []string{"succeeded", "failed", "deleted", "expired", "lost", "given up for an image", "run forgotten"} {
 		if ends[end] < *schedules/200 {
 			t.Errorf("only %d of %d lives ended %s: the schedules no longer reach it", ends[end], *schedules, end)
 		}
@@ -67,13 +70,14 @@ func TestLife(t *testing.T) {
 }
 
 const (
-	keep     = 100 * time.Hour
-	linkTTL  = 3 * time.Hour
-	look     = 5 * time.Minute
-	patience = time.Hour
-	deadline = 90 * time.Second // of a call
-	secret   = "0123456789abcdefghijABCDEFGHIJ01"
-	genome   = ">contig\nACGTACGTACGTACGT\n"
+	keep          = 100 * time.Hour
+	linkTTL       = 3 * time.Hour
+	look          = 5 * time.Minute
+	patience      = 2 * time.Hour
+	imagePatience = 20 * time.Minute
+	deadline      = 90 * time.Second // of a call
+	secret        = "0123456789abcdefghijABCDEFGHIJ01"
+	genome        = ">contig\nACGTACGTACGTACGT\n"
 )
 
 // life is one schedule.
@@ -85,8 +89,7 @@ type life struct {
 	end    string
 
 	doc     *job.Job // the store: one document; nil when there is none
-	lease   string
-	leased  time.Time
+	leases  map[string]lease
 	objects map[string][]byte // the bucket
 	runs    map[string]*run   // the runner, by object name
 
@@ -94,23 +97,57 @@ type life struct {
 	actors  []*actor
 	current *actor // who was given the last turn; nil outside of turns
 
-	unlucky      bool   // much happens to runs
-	calm         bool   // nothing fails any more
-	acknowledged bool   // a start was answered with success
-	deleted      bool   // a delete was answered with success
-	unwanted     bool   // a delete was asked for and had its effect, answered or not
-	finished     bool   // an outcome was recorded
+	unlucky      bool // much happens to runs
+	calm         bool // nothing fails any more
+	acknowledged bool // a start was answered with success
+	deleted      bool // a delete was answered with success
+	unwanted     bool // a delete was asked for and had its effect, answered or not
+	finished     bool // an outcome was recorded
+	lost         bool // the document is gone without anybody having deleted it
+	calmed       time.Time
+	images       int    // how often the job was given up for want of its image
+	forgot       int    // runs that were let go of because nobody knew their job
 	configs      []byte // the configuration that was acknowledged
 	shown        []string
 }
 
+// lease is what a sweep has.
+type lease struct {
+	holder string
+	until  time.Time
+}
+
 // run is a run in the runner.
 type run struct {
-	number   int
-	phase    job.Phase
-	finalize bool // holds until it is released
-	failure  *job.Failure
-	cut      bool
+	number    int
+	phase     job.Phase
+	finalize  bool // holds until it is released
+	failure   *job.Failure
+	cut       bool
+	since     time.Time // it is there
+	stuck     stuck     // what it waits for, if it has to; it may come
+	again     bool      // ended, and yet the runner will try it again
+	gone      bool      // deleted by hand: it is there as long as it is held
+	overSince time.Time
+}
+
+// stuck is what a run may wait for in vain.
+type stuck string
+
+const (
+	stuckMachine stuck = "machine"
+	stuckImage   stuck = "image"
+)
+
+// over reports whether the run is over or on its way out.
+func (r *run) over() bool { return r.gone || r.phase == job.Ended }
+
+// ends has a run end, or be about to.
+func (r *run) ends(at time.Time) {
+	if !r.over() {
+		r.overSince = at
+	}
+	r.phase = job.Ended
 }
 
 // actor is a call of a function under way.
@@ -128,6 +165,7 @@ func newLife(seed uint64) *life {
 	l := &life{
 		rand:    rand.New(rand.NewPCG(seed, 20260101)),
 		clock:   time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+		leases:  make(map[string]lease),
 		objects: make(map[string][]byte),
 		runs:    make(map[string]*run),
 		id:      fmt.Sprintf("00000000-0000-4000-8000-%012d", seed),
@@ -228,6 +266,9 @@ func (l *life) play() {
 		case n < 742 && deletes < 2:
 			deletes++
 			l.deleteCall()
+		case n == 742 && l.doc != nil && l.rand.IntN(3) == 0:
+			l.logf("the document is lost")
+			l.doc, l.lost = nil, true
 		case n < 790 && len(l.actors) < 6:
 			l.event()
 		case n < 820 && len(l.actors) < 6:
@@ -247,7 +288,7 @@ func (l *life) play() {
 	for len(l.actors) > 0 {
 		l.resume(l.actors[0], false)
 	}
-	l.calm = true
+	l.calm, l.calmed = true, l.clock
 	for range 40 {
 		l.clock = l.clock.Add(10 * time.Minute)
 		for range 3 {
@@ -292,6 +333,8 @@ func (l *life) check() {
 // judge holds what is true in the end.
 func (l *life) judge() {
 	switch {
+	case l.lost:
+		l.end = "lost"
 	case l.doc == nil || l.doc.State == job.Deleting:
 		l.end = "deleted"
 		if !l.deleted {
@@ -306,7 +349,7 @@ func (l *life) judge() {
 	if l.doc != nil && l.doc.State == job.Deleting {
 		l.faultf("still deleting %v after the last news", l.clock.Sub(l.doc.Updated))
 	}
-	if l.doc == nil {
+	if l.doc == nil && !l.lost {
 		for key := range l.objects {
 			l.faultf("%s is left behind", key)
 		}
@@ -324,8 +367,14 @@ func (l *life) judge() {
 		l.faultf("the delete was acknowledged and the job is there")
 	}
 	for name, r := range l.runs {
-		if r.finalize && l.doc != nil && l.doc.State.Ended() {
-			l.faultf("run %s of the ended job was never released", name)
+		if r.finalize && r.over() && (l.doc == nil || l.doc.State.Ended()) {
+			l.faultf("run %s of the job that is over or lost was never released", name)
+		}
+		if r.stuck != "" && r.phase == job.Waiting && l.doc != nil && l.doc.State.Ended() {
+			l.faultf("run %s was given up, and still waits to begin", name)
+		}
+		if r.again && l.doc != nil && l.doc.State.Ended() {
+			l.faultf("run %s filled its disk, and is tried again", name)
 		}
 	}
 	// What a user saw, in order: each may only be followed by itself or by one further down.
@@ -340,7 +389,7 @@ func (l *life) judge() {
 
 func (l *life) lifecycle() *lifecycle.Lifecycle {
 	lc, err := lifecycle.New(jobsModel{l}, filesModel{l}, runnerModel{l}, lifecycle.Options{
-		Keep: keep, LinkTTL: linkTTL, Look: look, Patience: patience, InFlight: deadline + time.Second, Now: l.now, Log: slog.New(slog.DiscardHandler)})
+		Keep: keep, LinkTTL: linkTTL, Look: look, Patience: patience, ImagePatience: imagePatience, InFlight: deadline + time.Second, Now: l.now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		panic(err)
 	}
@@ -390,7 +439,7 @@ func (l *life) deleteCall() {
 }
 
 func (l *life) expire(holder string) *expire.Function {
-	f, err := expire.New(expire.Deps{Jobs: jobsModel{l}, Lifecycle: l.lifecycle(), Now: l.now, Log: slog.New(slog.DiscardHandler),
+	f, err := expire.New(expire.Deps{Jobs: jobsModel{l}, Lifecycle: l.lifecycle(), Runs: runnerModel{l}, Now: l.now, Log: slog.New(slog.DiscardHandler),
 		Holder: fmt.Sprint(holder, len(l.steps))})
 	if err != nil {
 		panic(err)
@@ -412,7 +461,7 @@ func (l *life) sweep() {
 func (l *life) event() {
 	number := 1 + l.rand.IntN(job.MaxRuns)
 	l.call("event", func(ctx context.Context) {
-		f, err := jobupdate.New(jobupdate.Deps{Jobs: jobsModel{l}, Lifecycle: l.lifecycle(), Log: slog.New(slog.DiscardHandler)})
+		f, err := jobupdate.New(jobupdate.Deps{Jobs: jobsModel{l}, Lifecycle: l.lifecycle(), Runs: runnerModel{l}, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			panic(err)
 		}
@@ -463,23 +512,45 @@ func (l *life) advanceRun() {
 		luck /= 2
 	}
 	switch {
+	case r.phase == job.Waiting && r.stuck != "" && luck < 97:
+		// Nothing comes of it.
 	case r.phase == job.Waiting && luck >= 10:
-		r.phase = job.Active
+		r.phase, r.stuck = job.Active, ""
 		l.logf("run %d begins", r.number)
 	case r.phase == job.Absent || r.phase == job.Ended:
-		if luck < 5 {
+		if luck < 5 && (!l.calm || !r.finalize && !r.again) {
 			l.logf("the ended run %d vanishes", r.number)
 			delete(l.runs, name)
 		}
-	case luck < 15: // its object is deleted by hand
+	case luck < 10: // its object is deleted by hand, and what holds it torn off
 		l.logf("run %d vanishes", r.number)
 		delete(l.runs, name)
+	case luck < 13: // it is deleted by hand, and goes on as long as it is held
+		l.logf("run %d is deleted by hand", r.number)
+		if !r.over() {
+			r.overSince = l.clock
+		}
+		if r.gone = true; !r.finalize {
+			delete(l.runs, name)
+		}
+	case luck < 15: // and its pod
+		l.logf("run %d is deleted by hand with its pod", r.number)
+		r.ends(l.clock)
+		if r.gone, r.cut = true, true; !r.finalize {
+			delete(l.runs, name)
+		}
 	case luck < 25: // its machine goes away
 		l.logf("run %d is cut off", r.number)
-		r.phase, r.cut = job.Ended, true
-	case luck < 30: // it is killed before it could store anything
+		r.ends(l.clock)
+		r.cut = true
+	case luck < 28: // it is killed before it could store anything
 		l.logf("run %d is killed for its memory", r.number)
-		r.phase, r.failure = job.Ended, &job.Failure{Code: job.OutOfMemory, Message: "out of memory"}
+		r.ends(l.clock)
+		r.failure = &job.Failure{Code: job.OutOfMemory, Message: "out of memory"}
+	case luck < 30 && l.objects[job.ManifestKey(l.id, r.number)] == nil: // nothing is left to do that takes disk after that
+		l.logf("run %d has filled its disk", r.number)
+		r.ends(l.clock)
+		r.again, r.failure = true, &job.Failure{Code: job.OutOfDisk, Message: "out of disk"}
 	case luck < 35:
 		l.logf("run %d stores a half result", r.number)
 		l.objects[job.RunPrefix(l.id, r.number)+"half/result.json"] = []byte("{")
@@ -495,7 +566,7 @@ func (l *life) advanceRun() {
 		l.commit(r.number, outcome)
 		l.logf("run %d commits %s", r.number, outcome)
 		if l.rand.IntN(2) == 0 { // else it ends later, or commits a second time
-			r.phase = job.Ended
+			r.ends(l.clock)
 			l.logf("run %d ends", r.number)
 		}
 	}

@@ -15,7 +15,7 @@ func build(d *deployment.Deployment) (*function.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := jobupdate.New(jobupdate.Deps{Jobs: parts.Jobs, Lifecycle: parts.Life, Log: d.Log})
+	f, err := jobupdate.New(jobupdate.Deps{Jobs: parts.Jobs, Lifecycle: parts.Life, Runs: parts.Runs, Log: d.Log})
 	if err != nil {
 		return nil, err
 	}

@@ -37,10 +37,21 @@ type Lifecycle interface {
 	Remove(ctx context.Context, j job.Job) error
 }
 
+// Runs keep the objects of runs until their outcome is recorded. Errors are job.Unavailable when they cannot be
+// asked.
+type Runs interface {
+	// Held calls visit with the job of every run that is over, or was deleted, since before that time, and whose
+	// object is still kept. The first error ends it.
+	Held(ctx context.Context, before time.Time, visit func(id string) error) error
+	// Forget lets go of those runs of a job that are over, or were deleted. It touches no run that goes on.
+	Forget(ctx context.Context, id string) error
+}
+
 // Deps is what the function works with.
 type Deps struct {
 	Jobs      Jobs
 	Lifecycle Lifecycle
+	Runs      Runs // nil where runs have no objects that anybody has to let go of
 	Now       func() time.Time
 	Log       *slog.Logger
 	Holder    string // a name for this process that no other has, for the sweep's lease

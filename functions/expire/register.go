@@ -27,7 +27,7 @@ func (f *Function) RegisterSweep(h *function.Host) error {
 		began := f.Now()
 		swept, err := f.Sweep(ctx)
 		f.Witness.Swept(ctx, f.Now().Sub(began), swept.Busy, err)
-		f.Log.InfoContext(ctx, "swept", "looked", swept.Looked, "expired", swept.Expired, "failed", swept.Failed, "busy", swept.Busy)
+		f.Log.InfoContext(ctx, "swept", "looked", swept.Looked, "expired", swept.Expired, "failed", swept.Failed, "forgot", swept.Forgot, "busy", swept.Busy)
 		return err
 	})
 }

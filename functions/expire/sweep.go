@@ -22,6 +22,7 @@ type Swept struct {
 	Looked  int  // jobs that were due
 	Expired int  // of them, removed because their time was over
 	Failed  int  // of them, postponed because something went wrong
+	Forgot  int  // jobs that nobody knows any more, and whose runs were let go of
 	Busy    bool // another sweep was under way, so this one did nothing
 }
 
@@ -73,7 +74,58 @@ func (f *Function) Sweep(ctx context.Context) (Swept, error) {
 			break // nothing is due, or only jobs that this sweep has handled
 		}
 	}
+	if swept.Forgot, err = f.forget(ctx); err != nil {
+		failures = append(failures, err)
+	}
 	return swept, errors.Join(failures...)
+}
+
+const (
+	forgetLease  = "forget"
+	forgetEvery  = time.Hour
+	forgetAfter  = 10 * time.Minute // how long a run has to be over: much longer than recording its outcome takes
+	forgetBudget = 30 * time.Second // what it does not reach in that time, the next one does: what it freed is gone by then
+)
+
+// forget lets go of runs that are over and whose job nobody knows any more, or whose outcome is recorded: the
+// database was set up anew or is an older copy of itself, or a call was killed at the wrong moment. Without this
+// their objects would be kept for ever. It goes by runs that are there and asks for each one's job by its id. So
+// a store that cannot be asked, or answers short, costs no run its object; and no run that goes on is touched.
+func (f *Function) forget(ctx context.Context) (int, error) {
+	if f.Runs == nil {
+		return 0, nil
+	}
+	now := f.now()
+	// Nobody gives this lease back, and no two holders have one name: it keeps the passes apart, not the sweeps.
+	got, err := f.Jobs.Acquire(ctx, forgetLease, fmt.Sprintf("%s-%d", f.Holder, now.UnixNano()), forgetEvery)
+	if err != nil {
+		return 0, fmt.Errorf("taking the lease for runs that nobody knows: %w", err)
+	}
+	if !got {
+		return 0, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, forgetBudget)
+	defer cancel()
+	forgot := 0
+	err = f.Runs.Held(ctx, now.Add(-forgetAfter), func(id string) error {
+		j, err := f.Jobs.Get(ctx, id)
+		switch {
+		case err != nil && !job.Is(err, job.NotFound):
+			return err
+		case err == nil && !j.State.Ended():
+			return nil // its own look is to come, or its removal under way
+		}
+		if err := f.Runs.Forget(ctx, id); err != nil {
+			return err
+		}
+		f.Log.WarnContext(ctx, "let go of a run whose outcome nobody waits for", "job", id, "known", err == nil)
+		forgot++
+		return nil
+	})
+	if err != nil {
+		return forgot, fmt.Errorf("letting go of runs that nobody knows: %w", err)
+	}
+	return forgot, nil
 }
 
 // one handles a job that is due. It reports whether the job had expired.

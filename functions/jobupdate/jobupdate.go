@@ -25,10 +25,19 @@ type Lifecycle interface {
 	Settle(ctx context.Context, j job.Job) error
 }
 
+// Runs keep the objects of runs until their outcome is recorded. Errors are job.Unavailable when they cannot be
+// asked.
+type Runs interface {
+	// Forget lets go of those runs of a job that nobody knows any more that are over, or were deleted. It touches
+	// no run that goes on.
+	Forget(ctx context.Context, id string) error
+}
+
 // Deps is what the function works with.
 type Deps struct {
 	Jobs      Jobs
 	Lifecycle Lifecycle
+	Runs      Runs // nil where runs have no objects that anybody has to let go of
 	Log       *slog.Logger
 }
 
@@ -53,20 +62,26 @@ func New(d Deps) (*Function, error) {
 // Look looks at a job and records what holds. A job that does not exist, or whose state has nothing to learn,
 // costs one read.
 func (f *Function) Look(ctx context.Context, id string) error {
+	_, err := f.look(ctx, id)
+	return err
+}
+
+// look also reports whether the job is known. It says no only if the store was asked and said so.
+func (f *Function) look(ctx context.Context, id string) (known bool, err error) {
 	j, err := f.Jobs.Get(ctx, id)
 	if job.Is(err, job.NotFound) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return true, err
 	}
 	if !j.State.Active() && !j.State.Ended() {
 		function.Ignore(ctx, "nothing to learn")
-		return nil
+		return true, nil
 	}
 	// An ended job is looked at, too: killed between recording the outcome and freeing the run's object, the
 	// object's next event repairs it.
-	return f.Lifecycle.Settle(ctx, j)
+	return true, f.Lifecycle.Settle(ctx, j)
 }
 
 // Event handles an event of Knative's ApiServerSource about a Job or a Pod of ours. An event that names none
@@ -88,5 +103,12 @@ func (f *Function) Event(ctx context.Context, e cloudevents.Event) error {
 		return nil
 	}
 	function.Note(ctx, "job", id)
-	return f.Look(ctx, id)
+	known, err := f.look(ctx, id)
+	if known || f.Runs == nil {
+		return err
+	}
+	// There is a run, and nobody who waits for its outcome: the database was set up anew, or is an older copy of
+	// itself. Documents are there before their runs, so this is no run that came early.
+	f.Log.WarnContext(ctx, "an event of a run whose job is not known", "job", id)
+	return f.Runs.Forget(ctx, id)
 }

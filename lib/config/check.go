@@ -138,6 +138,7 @@ func checkAlways(cfg *Config, found *findings) {
 	checkTime("Job.Deadline", cfg.Job.Deadline, found)
 	checkTime("Job.KeepFinished", cfg.Job.KeepFinished, found)
 	checkTime("Job.PendingTimeout", cfg.Job.PendingTimeout, found)
+	checkTime("Job.ImageTimeout", cfg.Job.ImageTimeout, found)
 	if n := cfg.Job.Retries; n < 0 || n > 10 {
 		found.bad("Job.Retries", "is %d; it must be 0 to 10", n)
 	}

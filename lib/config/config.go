@@ -124,6 +124,7 @@ type Job struct {
 	Disk           Resource      // local disk: inputs, temporary files and results together
 	Deadline       time.Duration // a run that takes longer is ended
 	PendingTimeout time.Duration // a run that no machine could take for that long is ended
+	ImageTimeout   time.Duration // a run whose image could not be had, or whose container not be made, for that long is ended
 	KeepFinished   time.Duration // how long the Job of a finished run is kept in Kubernetes
 	Retries        int           // how often Kubernetes starts a pod again whose files could not be moved
 	Queue          string        // name of a Kueue queue; none when empty
@@ -172,6 +173,7 @@ func Default() Config {
 			Disk:           Resource{Limit: mustQuantity("20Gi"), Request: mustQuantity("1Gi")},
 			Deadline:       24 * time.Hour,
 			PendingTimeout: 24 * time.Hour,
+			ImageTimeout:   30 * time.Minute,
 			KeepFinished:   6 * time.Hour,
 			Retries:        2,
 			NodeSelector:   []string{},

@@ -14,8 +14,9 @@ type FailureCode string
 const (
 	BadInput      FailureCode = "bad_input"     // the tool refused the input or the configuration
 	OutOfMemory   FailureCode = "out_of_memory" // killed at its memory limit
+	OutOfDisk     FailureCode = "out_of_disk"   // ended at the limit of its disk space
 	OutOfTime     FailureCode = "out_of_time"   // ran into its deadline
-	Unschedulable FailureCode = "unschedulable" // no machine could take it for too long
+	Unschedulable FailureCode = "unschedulable" // no machine could take it, or begin it, for too long
 	BadImage      FailureCode = "bad_image"     // the stage's program or image could not be had
 	Internal      FailureCode = "internal"      // anything else: the operator's business
 )

@@ -7,10 +7,10 @@ type Observation struct {
 	Phase       Phase
 	Since       time.Time // since when it is in this phase, if that is known
 	Stages      []Stage   // as far as known
-	Failure     *Failure  // for Ended: why, if it failed for a reason that the runner knows
+	Failure     *Failure  // for Ended: why, if it failed for a reason that the runner knows; for Blocked: what is wrong with it
 	Interrupted bool      // for Ended: it was cut off by something that has nothing to do with it; run it again
 	Waiting     string    // for Waiting: what it waits for, in words
-	Blocked     bool      // for Waiting: no machine can take it as things are
+	Blocked     bool      // for Waiting: no machine can take it as things are or, with a Failure, the one that took it can't begin it
 }
 
 // Phase is where a run is.

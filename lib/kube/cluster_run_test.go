@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/rest"
@@ -237,17 +239,89 @@ func TestClusterLaunchMeetsOthers(t *testing.T) {
 		if _, err := r.Launch(t.Context(), j); err != nil {
 			t.Fatal(err)
 		}
-		c.deleteJob(c.state(r, j), metav1.DeletePropagationBackground)
-		if name, err := r.Launch(t.Context(), j); !job.Is(err, job.Unavailable) {
+		before := c.awaitPhase(r, j, job.Active)
+		c.deleteJob(before, metav1.DeletePropagationBackground)
+		// It is found, and not made again while its pod runs.
+		name, err := r.Launch(t.Context(), j)
+		if after := c.state(r, j); err != nil || name != before.Job.Name || after.Job.UID != before.Job.UID || len(after.Pods) != 1 {
+			t.Errorf("launched as %s, %v:\n%s", name, err, dump(after))
+		}
+		// When its pod is gone, too, it is told as interrupted, and the next run's launch discards it.
+		c.deletePod(before)
+		s := c.awaitPhase(r, j, job.Ended)
+		if seen := observe(s.Job, s.Pods, s.Now); !seen.Interrupted {
+			t.Errorf("%+v", seen)
+		}
+		if name, err := r.Launch(t.Context(), j); err != nil || name != before.Job.Name {
 			t.Errorf("launched as %s, %v", name, err)
 		}
-		if err := r.Release(t.Context(), j); err != nil {
+		if err := r.Discard(t.Context(), j); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.Launch(t.Context(), j); err != nil {
-			t.Errorf("after it is gone: %v", err)
-		}
+		c.awaitPhase(r, j, job.Absent)
 	})
+}
+
+// TestClusterForget has Jobs of jobs that nobody knows any more: what is over is let go of, and what runs is not
+// touched.
+func TestClusterForget(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	r, complete := c.launch(c.options, fine, result)
+	_, failed := c.launch(c.options, "exit 1", result)
+	_, running := c.launch(c.options, hang, result)
+	_, deleted := c.launch(c.options, hang, result)
+	_, second := c.launch(c.options, fine, result)
+	second.Run = 2
+	if _, err := r.Launch(t.Context(), second); err != nil {
+		t.Fatal(err)
+	}
+	over := func(s capture) bool {
+		_, over := overSince(s.Job)
+		return over
+	}
+	c.awaitPhase(r, running, job.Active)
+	c.deleteJob(c.awaitPhase(r, deleted, job.Active), metav1.DeletePropagationBackground)
+	for _, j := range []job.Job{complete, failed, deleted, second} {
+		c.await(r, j, "its end", over)
+	}
+	held := func(before time.Time) map[string]bool {
+		t.Helper()
+		ids := make(map[string]bool)
+		err := r.Held(t.Context(), before, func(id string) error { ids[id] = true; return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ids
+	}
+	if ids := held(time.Now().Add(-time.Hour)); len(ids) != 0 {
+		t.Errorf("over for an hour: %v", ids)
+	}
+	want := map[string]bool{complete.ID: true, failed.ID: true, deleted.ID: true, second.ID: true}
+	if diff := cmp.Diff(want, held(time.Now().Add(time.Minute))); diff != "" {
+		t.Errorf("held (-want +got):\n%s", diff)
+	}
+	stop := errors.New("enough")
+	visits := 0
+	if err := r.Held(t.Context(), time.Now().Add(time.Minute), func(string) error { visits++; return stop }); !errors.Is(err, stop) || visits != 1 {
+		t.Errorf("%d visits, %v", visits, err)
+	}
+	for _, j := range []job.Job{complete, failed, deleted, second, running, {ID: uuid.NewString()}} {
+		if err := r.Forget(t.Context(), j.ID); err != nil {
+			t.Error(err)
+		}
+	}
+	if ids := held(time.Now().Add(time.Minute)); len(ids) != 0 {
+		t.Errorf("still held: %v", ids)
+	}
+	c.awaitPhase(r, deleted, job.Absent)
+	if s := c.state(r, complete); s.Job == nil || s.Job.DeletionTimestamp != nil {
+		t.Errorf("a complete one stays for people to look at, until its time has come:\n%s", dump(s))
+	}
+	s := c.state(r, running)
+	if seen := observe(s.Job, s.Pods, s.Now); seen.Phase != job.Active || len(s.Job.Finalizers) != 1 || s.Job.DeletionTimestamp != nil {
+		t.Errorf("a running one: %+v\n%s", seen, dump(s))
+	}
 }
 
 func TestClusterLog(t *testing.T) {
@@ -313,7 +387,7 @@ func TestClusterKeepsTheEnd(t *testing.T) {
 	r, j := c.launch(c.options, fine, result)
 	// Kubernetes wants to remove it as soon as it is complete.
 	c.await(r, j, "a complete Job on its way out", func(s capture) bool {
-		return s.Job != nil && s.Job.DeletionTimestamp != nil && finished(s.Job)
+		return s.Job != nil && s.Job.DeletionTimestamp != nil && s.Job.Status.CompletionTime != nil
 	})
 	if seen, err := r.Observe(t.Context(), j); err != nil || seen.Phase != job.Ended {
 		t.Errorf("%+v, %v", seen, err)

@@ -396,6 +396,12 @@ func TestClusterObserve(t *testing.T) {
 			o.Disk.Limit, o.Retries = "5Mi", 0
 			return c.launch(o, "dd if=/dev/zero of=$TMPDIR/x bs=1M count=20; sleep 3600", result)
 		},
+		"disk full, tried again": func(c *cluster, o Options) (*Runner, job.Job) {
+			o.Disk.Limit = "5Mi"
+			r, j := c.launch(o, "dd if=/dev/zero of=$TMPDIR/x bs=1M count=20; sleep 3600", result)
+			c.await(r, j, "another pod", func(s capture) bool { return len(s.Pods) > 1 })
+			return r, j
+		},
 		"deleted while it runs": func(c *cluster, o Options) (*Runner, job.Job) {
 			r, j := c.launch(o, hang, result)
 			c.deleteJob(c.awaitPhase(r, j, job.Active), metav1.DeletePropagationBackground)

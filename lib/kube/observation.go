@@ -57,6 +57,13 @@ func (v view) observe() job.Observation {
 	if c := v.condition(batchv1.JobFailed, batchv1.JobFailureTarget); c != nil {
 		return v.failed(c)
 	}
+	for _, p := range v.pods {
+		if outgrown(p) {
+			// Kubernetes would try again, and no rule for a pod's failure can keep it from that: such an eviction has
+			// no exit code and no condition of its own. But what filled the disk once does so again.
+			return job.Observation{Phase: job.Ended, Since: endOf(p), Stages: v.progress(p), Failure: v.outOfDisk(p)}
+		}
+	}
 	live := v.live()
 	if live != nil && lost(live, v.now) {
 		o := v.ended(live.DeletionTimestamp.Time)
@@ -224,7 +231,9 @@ func (v view) stuck(s corev1.ContainerStatus) (*job.Failure, string) {
 		f.Code = job.BadImage
 		return f, fmt.Sprintf("the image %s can't be had%s", s.Image, why)
 	case "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreCreateHookError", "PostStartHookError":
-		return internal(stage, "The job's container could not be made (%s).", w.Reason), fmt.Sprintf("its container can't be made (%s)", w.Reason)
+		f := internal(stage, "The job's container could not be made (%s).", w.Reason)
+		f.Code = job.Unschedulable
+		return f, fmt.Sprintf("its container can't be made (%s)", w.Reason)
 	}
 	return nil, ""
 }
@@ -237,12 +246,11 @@ func (v view) cause(p *corev1.Pod) (failure *job.Failure, interrupted bool) {
 	if f := outOfMemory(p, v.stages); f != nil {
 		return f, false
 	}
-	if c := podCondition(p, corev1.DisruptionTarget); c != nil && c.Status == corev1.ConditionTrue || p.DeletionTimestamp != nil {
-		return nil, true
+	if outgrown(p) {
+		return v.outOfDisk(p), false
 	}
-	if p.Status.Reason == reasonEvicted {
-		// An eviction that is no disruption is the answer to a limit of the pod's own.
-		return internal(v.current(p), "The job used more disk space than it may (%s).", strings.TrimRight(p.Status.Message, ". ")), false
+	if disrupted(p) || p.DeletionTimestamp != nil {
+		return nil, true
 	}
 	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
 		t := s.State.Terminated
@@ -297,6 +305,35 @@ func outOfMemory(p *corev1.Pod, stages []stageRef) *job.Failure {
 			"The job needed more memory than it may use%s, in the stage %s. Large genomes, and assemblies of very many contigs, need more; please tell the operators.", limit, stages[i].name)}
 	}
 	return nil
+}
+
+// disrupted reports whether a pod was ended for the sake of others, or with its machine.
+func disrupted(p *corev1.Pod) bool {
+	c := podCondition(p, corev1.DisruptionTarget)
+	return c != nil && c.Status == corev1.ConditionTrue
+}
+
+// outgrown reports whether a pod was evicted because it used more of the disk than it may. A machine whose own disk
+// runs full evicts pods, too, but tells that it disrupts them.
+func outgrown(p *corev1.Pod) bool {
+	return p.Status.Phase == corev1.PodFailed && p.Status.Reason == reasonEvicted && !disrupted(p)
+}
+
+// outOfDisk is the failure of such a pod. The kubelet's own words are about volumes and containers; the limit in
+// them is all that a user can do something with.
+func (v view) outOfDisk(p *corev1.Pod) *job.Failure {
+	limit, stage := "", v.current(p)
+	for _, c := range p.Spec.InitContainers {
+		if q, ok := c.Resources.Limits[corev1.ResourceEphemeralStorage]; ok && limit == "" {
+			limit = " (" + q.String() + ")"
+		}
+	}
+	where := ""
+	if stage != "" {
+		where = ", in the stage " + stage
+	}
+	return &job.Failure{Code: job.OutOfDisk, Stage: stage, Message: fmt.Sprintf(
+		"The job needed more disk space than it may use%s%s. Large genomes, and assemblies of very many contigs, need more; please tell the operators.", limit, where)}
 }
 
 func (v view) outOfTime(stage string) *job.Failure {

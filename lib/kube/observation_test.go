@@ -60,7 +60,7 @@ var observations = map[string]job.Observation{
 	"image name invalid": {Phase: job.Waiting, Blocked: true, Waiting: "the image No Image can't be had (InvalidImageName)",
 		Failure: &job.Failure{Code: job.BadImage, Stage: "first_stage", Message: "The image No Image, in which a part of the job runs, can't be had (InvalidImageName). " + tellOperators}},
 	"secret missing": {Phase: job.Waiting, Blocked: true, Waiting: "its container can't be made (CreateContainerConfigError)",
-		Failure: &job.Failure{Code: job.Internal, Message: "The job's container could not be made (CreateContainerConfigError). " + tellOperators}},
+		Failure: &job.Failure{Code: job.Unschedulable, Message: "The job's container could not be made (CreateContainerConfigError). " + tellOperators}},
 	"suspended":                  {Phase: job.Waiting, Blocked: true, Waiting: `it waits for its turn in the queue "annotation"`},
 	"stage-in runs":              {Phase: job.Waiting, Waiting: "its files are brought"},
 	"first stage runs":           {Phase: job.Active, Stages: stages(job.StageRunning, job.StagePending)},
@@ -77,7 +77,8 @@ var observations = map[string]job.Observation{
 		Failure: &job.Failure{Code: job.OutOfTime, Message: "The job waited and ran longer than it may (5s), and was ended. Large genomes, and assemblies of very many contigs, take longer; please tell the operators."}},
 	"evicted, runs again": {Phase: job.Active, Stages: stages(job.StageRunning, job.StagePending)},
 	"disk full": {Phase: job.Ended, Stages: stages(job.StageFailed, job.StagePending),
-		Failure: &job.Failure{Code: job.Internal, Stage: "first_stage", Message: "The job used more disk space than it may (Usage of EmptyDir volume \"run\" exceeds the limit \"5Mi\"). " + tellOperators}},
+		Failure: outOfDisk5},
+	"disk full, tried again":          {Phase: job.Ended, Stages: stages(job.StageFailed, job.StagePending), Failure: outOfDisk5},
 	"machine gone":                    {Phase: job.Ended, Interrupted: true, Stages: stages(job.StageRunning, job.StagePending)},
 	"deleted while it runs":           {Phase: job.Active, Stages: stages(job.StageRunning, job.StagePending)},
 	"deleted with its pods":           {Phase: job.Ended, Interrupted: true},
@@ -86,6 +87,9 @@ var observations = map[string]job.Observation{
 
 var outOfMemory64 = &job.Failure{Code: job.OutOfMemory, Stage: "first_stage",
 	Message: "The job needed more memory than it may use (64Mi), in the stage first_stage. Large genomes, and assemblies of very many contigs, need more; please tell the operators."}
+
+var outOfDisk5 = &job.Failure{Code: job.OutOfDisk, Stage: "first_stage",
+	Message: "The job needed more disk space than it may use (5Mi), in the stage first_stage. Large genomes, and assemblies of very many contigs, need more; please tell the operators."}
 
 func sinceIgnored() cmp.Option {
 	return cmpopts.IgnoreFields(job.Observation{}, "Since")

@@ -46,16 +46,11 @@ func (r *Runner) Launch(ctx context.Context, j job.Job) (string, error) {
 		return "", unavailable(err, "reading the Job %s, which exists", object.Name)
 	case !ours(there, j):
 		return "", unavailable(errors.New("its labels are not ours"), "the name %s is taken by a Job of somebody else", object.Name)
-	case there.DeletionTimestamp != nil && !finished(there):
-		return "", unavailable(errors.New("it is being deleted"), "the Job %s is not there for long", object.Name)
 	}
+	// It may be on its way out: made, and deleted by somebody before its launch was recorded. Its pod may still
+	// run, so it must not be made anew under the same name. It was launched, and who observes it finds that it
+	// was interrupted.
 	return there.Name, nil
-}
-
-// finished reports whether a Job has come to its end.
-func finished(object *batchv1.Job) bool {
-	v := view{run: object}
-	return v.condition(batchv1.JobComplete, batchv1.JobFailed) != nil
 }
 
 // Observe says how the run does.

@@ -17,9 +17,13 @@ type Options struct {
 	LinkTTL  time.Duration // how long an upload link lives; a removed job's prefix is wiped again when it ended
 	Look     time.Duration // how long after the last news the sweep looks at an active job itself
 	Patience time.Duration // how long a run may wait without any machine that could take it
-	InFlight time.Duration // how long a call can still act on what it read; 0 if all calls die with the runner
-	Now      func() time.Time
-	Log      *slog.Logger
+	// ImagePatience is how long a run may wait on a machine that took it and can't begin it, because an image can't
+	// be had or a container can't be made; Patience, if that is shorter or this is 0. A registry that is away for
+	// some minutes is no reason to fail jobs, and an image that is not there at all none to wait for a day.
+	ImagePatience time.Duration
+	InFlight      time.Duration // how long a call can still act on what it read; 0 if all calls die with the runner
+	Now           func() time.Time
+	Log           *slog.Logger
 
 	Witness Witness // nil: nobody is told
 }
@@ -37,7 +41,7 @@ func New(jobs Jobs, files Files, runner Runner, o Options) (*Lifecycle, error) {
 	if jobs == nil || files == nil || runner == nil {
 		return nil, errors.New("a lifecycle needs jobs, files and a runner")
 	}
-	if o.Keep <= 0 || o.LinkTTL <= 0 || o.Look <= 0 || o.Patience <= 0 || o.InFlight < 0 || o.Now == nil || o.Log == nil {
+	if o.Keep <= 0 || o.LinkTTL <= 0 || o.Look <= 0 || o.Patience <= 0 || o.ImagePatience < 0 || o.InFlight < 0 || o.Now == nil || o.Log == nil {
 		return nil, errors.New("a lifecycle needs all of its options")
 	}
 	if o.Witness == nil {
@@ -137,7 +141,7 @@ func (l *Lifecycle) Settle(ctx context.Context, j job.Job) error {
 	now := l.now()
 	switch seen.Phase {
 	case job.Waiting:
-		if seen.Blocked && !seen.Since.IsZero() && now.Sub(seen.Since) > l.Patience {
+		if seen.Blocked && !seen.Since.IsZero() && now.Sub(seen.Since) > l.patience(seen) {
 			return l.abandon(ctx, j, seen)
 		}
 		return l.jobs.Postpone(ctx, j.ID, j.Due, now.Add(l.Look))
@@ -154,6 +158,14 @@ func (l *Lifecycle) Settle(ctx context.Context, j job.Job) error {
 		return l.relaunch(ctx, j, seen)
 	}
 	return l.finishByObservation(ctx, j, seen)
+}
+
+// patience is how long a blocked run may wait for what it waits for.
+func (l *Lifecycle) patience(seen job.Observation) time.Duration {
+	if seen.Failure != nil && l.ImagePatience > 0 {
+		return min(l.ImagePatience, l.Patience)
+	}
+	return l.Patience
 }
 
 // finishByManifest records the outcome that the run's manifest tells. It reports whether there was one.
@@ -299,15 +311,18 @@ func (l *Lifecycle) giveUp(ctx context.Context, j job.Job, cause error) error {
 }
 
 // letGo lets go of a run whose outcome is recorded. One that was given up while it waited is ended: else it would
-// still run when what it waits for comes.
+// still run when what it waits for comes. One that filled its disk is ended, too: else it would be tried again.
 func (l *Lifecycle) letGo(ctx context.Context, j job.Job, f *job.Failure) error {
-	if f != nil && (f.Code == job.Unschedulable || f.Code == job.BadImage) {
-		return l.runner.Discard(ctx, j)
+	if f != nil {
+		switch f.Code {
+		case job.Unschedulable, job.BadImage, job.OutOfDisk:
+			return l.runner.Discard(ctx, j)
+		}
 	}
 	return l.runner.Release(ctx, j)
 }
 
-// abandon ends a job that no machine can take.
+// abandon ends a job that no machine can take, or begin.
 func (l *Lifecycle) abandon(ctx context.Context, j job.Job, seen job.Observation) error {
 	failure := seen.Failure
 	if failure == nil {

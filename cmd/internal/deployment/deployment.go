@@ -133,6 +133,7 @@ func (d *Deployment) Files() (*s3.Store, error) {
 type Parts struct {
 	Jobs  *mongo.Store
 	Files *s3.Store
+	Runs  *kube.Runner
 	Life  telemetry.Lifecycle
 }
 
@@ -151,13 +152,13 @@ func (d *Deployment) Parts() (Parts, error) {
 		return Parts{}, err
 	}
 	life, err := lifecycle.New(jobs, files, runs, lifecycle.Options{
-		Keep: d.ExpiryTime, LinkTTL: UploadTTL, Look: look, Patience: d.Job.PendingTimeout, InFlight: inFlight,
+		Keep: d.ExpiryTime, LinkTTL: UploadTTL, Look: look, Patience: d.Job.PendingTimeout, ImagePatience: d.Job.ImageTimeout, InFlight: inFlight,
 		Now: time.Now, Log: d.Log, Witness: d.Witness(),
 	})
 	if err != nil {
 		return Parts{}, err
 	}
-	return Parts{Jobs: jobs, Files: files, Life: d.measured(life)}, nil
+	return Parts{Jobs: jobs, Files: files, Runs: runs, Life: d.measured(life)}, nil
 }
 
 // Logs returns where the logs of running jobs are.

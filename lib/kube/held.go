@@ -1,0 +1,79 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+)
+
+// heldPage is how many Jobs are read at once. One has some 10 KB.
+const heldPage = 200
+
+// Held calls visit with the job of every Job that is over, or was deleted, since before that time, and is still
+// kept for its outcome. Usually there are none: an outcome is recorded within seconds. A job may be visited more
+// than once. The first error ends it.
+func (r *Runner) Held(ctx context.Context, before time.Time, visit func(id string) error) error {
+	next := ""
+	for {
+		call, cancel := context.WithTimeout(ctx, callTime)
+		list, err := r.jobs.List(call, metav1.ListOptions{LabelSelector: Selector, Limit: heldPage, Continue: next})
+		cancel()
+		if err != nil {
+			return unavailable(err, "listing Jobs")
+		}
+		for i := range list.Items {
+			at, over := overSince(&list.Items[i])
+			if !over || at.After(before) || !slices.Contains(list.Items[i].Finalizers, finalizer) {
+				continue
+			}
+			id, err := job.ParseID(list.Items[i].Labels[jobLabel])
+			if err != nil {
+				continue // somebody else's, with labels like ours
+			}
+			if err := visit(id); err != nil {
+				return err
+			}
+		}
+		if next = list.Continue; next == "" {
+			return nil
+		}
+	}
+}
+
+// Forget takes the finalizer off the Jobs of a job that nobody knows any more. It deletes nothing, and leaves a Job
+// alone that still runs or waits: such a one ends by itself. It costs one small read for each run that a job may
+// have.
+func (r *Runner) Forget(ctx context.Context, id string) error {
+	var failures []error
+	for run := 1; run <= job.MaxRuns; run++ {
+		object, err := r.get(ctx, job.Job{ID: id, Run: run})
+		if job.Is(err, job.NotFound) {
+			continue
+		}
+		if err == nil {
+			if _, over := overSince(object); over {
+				err = r.release(ctx, object)
+			}
+		}
+		failures = append(failures, err)
+	}
+	return errors.Join(failures...)
+}
+
+// overSince returns since when a Job is over, or on its way out because somebody deleted it or its time has come.
+func overSince(object *batchv1.Job) (time.Time, bool) {
+	v := view{run: object}
+	if c := v.condition(batchv1.JobComplete, batchv1.JobFailed); c != nil {
+		return c.LastTransitionTime.Time, true
+	}
+	if object.DeletionTimestamp != nil {
+		return object.DeletionTimestamp.Time, true
+	}
+	return time.Time{}, false
+}
