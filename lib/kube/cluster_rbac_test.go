@@ -5,92 +5,29 @@ package kube
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
+	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	batchclient "k8s.io/client-go/kubernetes/typed/batch/v1"
 	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
-	rbacclient "k8s.io/client-go/kubernetes/typed/rbac/v1"
 	"k8s.io/client-go/rest"
-	"sigs.k8s.io/yaml"
 
+	"github.com/ag-computational-bio/bakta-web-backend/internal/testcluster"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
-
-// grant makes what the deployment's manifests say, in this namespace.
-func (c *cluster) grant() {
-	c.Helper()
-	roles, err := rbacclient.NewForConfig(tuned(c.config))
-	if err != nil {
-		c.Fatal(err)
-	}
-	for _, name := range []string{"200-serviceaccounts.yaml", "210-rbac.yaml"} {
-		content, err := os.ReadFile(filepath.Join("../../kservices/base", name))
-		if err != nil {
-			c.Fatal(err)
-		}
-		for document := range strings.SplitSeq(string(content), "\n---\n") {
-			document = strings.ReplaceAll(document+"\n", "namespace: bakta\n", "namespace: "+c.namespace+"\n")
-			var kind metav1.TypeMeta
-			if err := yaml.Unmarshal([]byte(document), &kind); err != nil {
-				c.Fatal(err)
-			}
-			switch kind.Kind {
-			case "ServiceAccount":
-				object := decoded[corev1.ServiceAccount](c, document)
-				_, err = c.core.ServiceAccounts(c.namespace).Create(c.Context(), object, metav1.CreateOptions{})
-			case "Role":
-				object := decoded[rbacv1.Role](c, document)
-				_, err = roles.Roles(c.namespace).Create(c.Context(), object, metav1.CreateOptions{})
-			case "RoleBinding":
-				object := decoded[rbacv1.RoleBinding](c, document)
-				_, err = roles.RoleBindings(c.namespace).Create(c.Context(), object, metav1.CreateOptions{})
-			default:
-				c.Fatalf("%s holds a %s", name, kind.Kind)
-			}
-			if err != nil {
-				c.Fatal(err)
-			}
-		}
-	}
-}
-
-func decoded[T any](c *cluster, document string) *T {
-	c.Helper()
-	object := new(T)
-	if err := yaml.UnmarshalStrict([]byte(document), object); err != nil {
-		c.Fatal(err)
-	}
-	return object
-}
-
-// as returns how a service account reaches the cluster.
-func (c *cluster) as(account string) *rest.Config {
-	c.Helper()
-	token, err := c.core.ServiceAccounts(c.namespace).CreateToken(c.Context(), account, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
-	if err != nil {
-		c.Fatal(err)
-	}
-	config := rest.AnonymousClientConfig(c.config)
-	config.BearerToken = token.Status.Token
-	return config
-}
 
 // TestClusterGrants runs what each function calls under the function's own service account, and sees that
 // everything else is denied.
 func TestClusterGrants(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	c.grant()
+	accounts := testcluster.Grant(t, tuned(c.config), c.namespace)
 	c.options.Specs = shell(hang, result)
 
 	type call struct {
@@ -113,6 +50,9 @@ func TestClusterGrants(t *testing.T) {
 		return err
 	}}
 	release := call{"release", func(ctx context.Context, r *Runner, j job.Job) error { return r.Release(ctx, j) }}
+	forget := call{"forget", func(ctx context.Context, r *Runner, j job.Job) error {
+		return errors.Join(r.Held(ctx, time.Now(), func(string) error { return nil }), r.Forget(ctx, j.ID))
+	}}
 	discard := call{"discard", func(ctx context.Context, r *Runner, j job.Job) error { return r.Discard(ctx, j) }}
 	stop := call{"stop", func(ctx context.Context, r *Runner, j job.Job) error {
 		for {
@@ -122,9 +62,9 @@ func TestClusterGrants(t *testing.T) {
 			}
 		}
 	}}
-	all := []call{launch, observe, log, release, discard, stop}
+	all := []call{launch, observe, log, release, forget, discard, stop}
 	granted := map[string][]call{
-		"submit":    {launch, observe, release, discard, stop},
+		"submit":    {launch, observe, release, forget, discard, stop},
 		"status":    {log},
 		"expire":    all,
 		"jobupdate": all,
@@ -133,7 +73,7 @@ func TestClusterGrants(t *testing.T) {
 	for account, mine := range granted {
 		t.Run(account, func(t *testing.T) {
 			t.Parallel()
-			config := c.as(account)
+			config := accounts.Config(t, account)
 			admin := c.runner(c.options)
 			r, err := New(config, c.options)
 			if err != nil {

@@ -33,12 +33,14 @@ import (
 	batchclient "k8s.io/client-go/kubernetes/typed/batch/v1"
 	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
 
+	"github.com/ag-computational-bio/bakta-web-backend/internal/testcluster"
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/kube"
 )
 
-// These tests run the functions' programs on this machine, and their jobs on a real cluster; see lib/kube's
+// These tests run the functions' programs on this machine, each under its own service account, and their jobs on a
+// real cluster; see lib/kube's
 // tests for what they need of it. Bakta is played by an image of the stand-in with testdata/tool.sh
 // around it, which goes by the strain that a job names.
 var (
@@ -63,6 +65,8 @@ type backend struct {
 	jobs      batchclient.JobInterface
 	pods      coreclient.PodInterface
 	urls      map[string]string // of each function
+	accounts  *testcluster.Accounts
+	core      *coreclient.CoreV1Client
 	bucket    teststores.S3
 	mongo     string
 	database  string
@@ -89,7 +93,7 @@ func newBackend(t testing.TB, more string) *backend {
 	if b.bin == "" {
 		t.Fatal("E2E_BIN names no directory with the functions' programs")
 	}
-	b.jobs, b.pods = batch.Jobs(b.namespace), core.Pods(b.namespace)
+	b.jobs, b.pods, b.core = batch.Jobs(b.namespace), core.Pods(b.namespace), core
 	b.bucket = teststores.Bucket(t)
 	b.mongo, b.database = teststores.Mongo(t)
 	ctx := t.Context()
@@ -104,6 +108,7 @@ func newBackend(t testing.TB, more string) *backend {
 			t.Error(err)
 		}
 	})
+	b.accounts = testcluster.Grant(t, connection, b.namespace)
 	must(t, err1(core.Secrets(b.namespace).Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "s3"},
 		StringData: map[string]string{"AccessKey": b.bucket.AccessKey, "SecretKey": b.bucket.SecretKey}}, metav1.CreateOptions{})))
 	b.volume(core)
@@ -192,7 +197,8 @@ func (b *backend) command(name, config string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(b.bin, name), "-c", config)
 	cmd.Env = []string{
 		"MONGODB_URI=" + b.mongo, "AWS_ACCESS_KEY_ID=" + b.bucket.AccessKey, "AWS_SECRET_ACCESS_KEY=" + b.bucket.SecretKey,
-		"KUBECONFIG=" + os.Getenv("KUBECONFIG"), "HOME=" + b.dir,
+		// Each is who it is in a deployment, and may do what the deployment grants it.
+		"KUBECONFIG=" + b.accounts.Kubeconfig(b.TB, name), "HOME=" + b.dir,
 	}
 	return cmd
 }
@@ -226,6 +232,9 @@ func (b *backend) serve(name string, cmd *exec.Cmd) {
 		content, _ := os.ReadFile(logged)
 		if bytes.Contains(content, []byte(b.bucket.SecretKey)) {
 			b.Errorf("%s told the key of the object storage in its log", name)
+		}
+		if bytes.Contains(content, []byte("is forbidden: ")) && !bytes.Contains(content, []byte("because it is being terminated")) {
+			b.Errorf("%s did what it may not do", name)
 		}
 		if b.Failed() {
 			b.Logf("log of %s:\n%s", name, content)
@@ -485,11 +494,12 @@ func TestClusterJobs(t *testing.T) {
 		"out of memory":           {strain: "fail-oom", status: "ERROR", reason: []string{"memory", "128Mi"}, log: "Bakta Command: "},
 		"killed":                  {strain: "fail-kill", status: "ERROR", reason: []string{"SIGKILL"}, log: "Bakta Command: "},
 		"out of time":             {strain: "fail-hang", status: "ERROR", reason: []string{"longer than the 40s"}, log: "Bakta Command: "},
+		"fills its disk":          {strain: "disk-full", status: "ERROR", reason: []string{"disk space", "100Mi"}},
 		"leaves no result":        {strain: "fail-partial", status: "ERROR", reason: []string{"json"}, log: "Annotation successfully finished"},
 		"its pod is killed": {strain: "slow", status: "SUCCESSFUL", during: func(b *backend, r ref) {
 			must(b.TB, b.pods.Delete(b.Context(), b.pod(r).Name, metav1.DeleteOptions{}))
 		}},
-		"its machine is drained": {strain: "slow", status: "SUCCESSFUL", during: func(b *backend, r ref) {
+		"its pod is evicted": {strain: "slow", status: "SUCCESSFUL", during: func(b *backend, r ref) {
 			p := b.pod(r)
 			must(b.TB, b.pods.EvictV1(b.Context(), &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: p.Name, Namespace: b.namespace}}))
 		}},
@@ -568,12 +578,17 @@ JobContainer: `+image)
 func TestClusterJobsThatNobodyTakes(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct{ config, reason string }{
-		"no machine": {small + `PendingTimeout: 5s, NodeSelector: [no=machine]}`, "affinity/selector"},
-		"no image":   {small + "PendingTimeout: 5s}\nStagerContainer: 127.0.0.1:1/none:1", "127.0.0.1:1/none:1"},
+		"no machine":              {small + `PendingTimeout: 5s, NodeSelector: [no=machine]}`, "affinity/selector"},
+		"no image":                {small + "ImageTimeout: 5s}\nStagerContainer: 127.0.0.1:1/none:1", "127.0.0.1:1/none:1"},
+		"no image of the program": {small + "ImageTimeout: 5s}\nJobCommand: [bakta]\nJobContainer: 127.0.0.1:1/none:1", "127.0.0.1:1/none:1"},
+		"no secret":               {small + "ImageTimeout: 5s}", "CreateContainerConfigError"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBackend(t, row.config)
+			if name == "no secret" {
+				must(t, b.core.Secrets(b.namespace).Delete(t.Context(), "s3", metav1.DeleteOptions{}))
+			}
 			r := b.startJob("fine")
 			status, reason := b.end(r)
 			if status != "ERROR" || !strings.Contains(reason, row.reason) {
@@ -617,4 +632,93 @@ func TestClusterDelete(t *testing.T) {
 		}
 		return true
 	})
+}
+
+// TestClusterFollow follows a job's log as clients do, by the number of bytes that they have, from before its pod runs
+// until after its end, when the log comes from the bucket. It gets every byte once.
+func TestClusterFollow(t *testing.T) {
+	t.Parallel()
+	b := newBackend(t, small+`Deadline: 10m}`)
+	for strain, end := range map[string]string{"slow": "SUCCESSFUL", "fail-error": "ERROR"} {
+		t.Run(end, func(t *testing.T) {
+			t.Parallel()
+			b := *b
+			b.TB = t
+			r := b.startJob(strain)
+			var got strings.Builder
+			pieces, live := 0, false
+			for ended := false; !ended; {
+				// The state is asked for before the log: what is there after the end is all of it.
+				status := b.status(r)
+				ended = status == end
+				if !ended && status != "INIT" && status != "RUNNING" {
+					t.Fatalf("it is %s", status)
+				}
+				code, answer := b.call("status", http.MethodGet, fmt.Sprintf("/job/logs?jobID=%s&secret=%s&offset=%d", r.ID, r.Secret, got.Len()), nil)
+				if code != http.StatusOK {
+					t.Fatalf("%d %v", code, answer)
+				}
+				if piece, _ := answer["text"].(string); piece != "" {
+					got.WriteString(piece)
+					pieces++
+					live = live || !ended
+				}
+				if !ended {
+					time.Sleep(50 * time.Millisecond) // how often a client asks
+				}
+			}
+			if all := b.logs(r); got.String() != all {
+				t.Errorf("followed:\n%s\n\nnot followed:\n%s", got.String(), all)
+			}
+			if end == "SUCCESSFUL" && (pieces < 3 || !live) {
+				t.Errorf("it came in %d pieces, live: %t", pieces, live)
+			}
+			for _, line := range []string{"Bakta Command: ", "Parse genome sequences"} {
+				if n := strings.Count(got.String(), line); n != 1 {
+					t.Errorf("%q stands there %d times:\n%s", line, n, got.String())
+				}
+			}
+		})
+	}
+}
+
+// TestClusterDrain drains the machine that a job runs on, as its operator does. The job goes on when there is a machine
+// again, and that is not counted as a failure, nor as a run. No other test runs meanwhile: there is one machine.
+func TestClusterDrain(t *testing.T) {
+	b := newBackend(t, small+`Deadline: 10m, Retries: 0}`)
+	r := b.startJob("slow")
+	p := b.pod(r)
+	b.wait("its being seen to run", func() bool { return b.status(r) == "RUNNING" })
+	kubectl := func(args ...string) {
+		t.Helper()
+		// A test's own context has ended when it cleans up.
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if out, err := exec.CommandContext(ctx, "kubectl", args...).CombinedOutput(); err != nil {
+			t.Errorf("kubectl %v: %v\n%s", args, err, out)
+		}
+	}
+	t.Cleanup(func() { kubectl("uncordon", p.Spec.NodeName) })
+	kubectl("drain", p.Spec.NodeName, "--pod-selector="+kube.Selector, "--delete-emptydir-data", "--ignore-daemonsets", "--timeout=3m")
+	b.wait("a new pod that no machine takes", func() bool {
+		list, err := b.pods.List(t.Context(), metav1.ListOptions{LabelSelector: "bakta.computational.bio/job=" + r.ID})
+		must(t, err)
+		return slices.ContainsFunc(list.Items, func(other corev1.Pod) bool {
+			return other.Name != p.Name && slices.ContainsFunc(other.Status.Conditions, func(c corev1.PodCondition) bool {
+				return c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse
+			})
+		})
+	})
+	if status := b.status(r); status != "RUNNING" {
+		t.Errorf("meanwhile it is %s", status)
+	}
+	kubectl("uncordon", p.Spec.NodeName)
+	if status, reason := b.end(r); status != "SUCCESSFUL" {
+		t.Errorf("it ended as %s: %s", status, reason)
+	}
+	list, err := b.jobs.List(t.Context(), metav1.ListOptions{LabelSelector: "bakta.computational.bio/job=" + r.ID})
+	must(t, err)
+	if len(list.Items) != 1 || list.Items[0].Name != job.ObjectName(r.ID, 1) || list.Items[0].Status.Failed != 0 {
+		t.Errorf("its Jobs: %+v", list.Items)
+	}
 }
