@@ -55,29 +55,48 @@ func testDocumentation(t *testing.T, s *site) {
 	}
 }
 
-// testCommands goes through the commands of docs/api.md, as a shell with curl and jq would, which not every
-// machine has.
+// testCommands goes through the commands that docs/api.md has for the first version.
 func testCommands(t *testing.T, s *site) {
+	var job made
+	goThrough(t, s, "/api/v1", func() []string {
+		return []string{`$(jq -r .uploadLinkFasta job.json)`, job.UploadLinkFasta, `$(jq -c .job job.json)`, strings.ReplaceAll(job.auth(), `"`, `\"`),
+			`$(jq -r .job.jobID job.json)`, job.Job.JobID, `$(jq -r .job.secret job.json)`, job.Job.Secret}
+	}, func(call, body string) {
+		switch call {
+		case "/job/init":
+			job = decode[made](t, body)
+		case "/job/list":
+			s.await(t, job, "SUCCESSFUL") // a person looks again and again
+		}
+	}, "/job/init", "/job/start", "/job/list", "/job/logs", "/job/result", "/job/delete")
+	if got := s.state(t, job); got != "NOT_FOUND" {
+		t.Errorf("after all commands the job is %s", got)
+	}
+}
+
+// goThrough does what the commands of docs/api.md for a version of the API do, as a shell with curl and jq would, which
+// not every machine has. Words returns what stands for what in them, in pairs, at the moment; made is told of each
+// call and its answer. All of the calls have to be among them.
+func goThrough(t *testing.T, s *site, version string, words func() []string, made func(call, body string), calls ...string) {
+	t.Helper()
 	text, err := os.ReadFile("../docs/api.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, script, found := strings.Cut(string(text), "```sh\napi=http://127.0.0.1:8080/api/v1\n")
+	_, script, found := strings.Cut(string(text), "```sh\napi=http://127.0.0.1:8080"+version+"\n")
 	script, _, ended := strings.Cut(script, "\n```")
 	if !found || !ended {
 		t.Fatal("docs/api.md has no commands")
 	}
-	var job made
 	said := make(map[string]int)
-	curl := regexp.MustCompile(`^curl -s(?:X (\w+))?( --data-binary @genome\.fna)? (?:"([^"]+)"|(\S+))(?: -d (?:'([^']*)'|"((?:[^"\\]|\\.)*)"))?( > job\.json)?$`)
+	curl := regexp.MustCompile(`^curl -s(?:X (\w+))?( --data-binary @genome\.fna)? (?:"([^"]+)"|(\S+))(?: -d (?:'([^']*)'|"((?:[^"\\]|\\.)*)"))?(?: > job\.json)?$`)
 	for _, line := range strings.Split(script, "\n") {
 		line, _, _ = strings.Cut(strings.TrimSpace(line), "# ")
 		if line == "" {
 			continue
 		}
 		// jq inside double quotes stands in the middle of quotes of its own, so it goes first.
-		line = strings.NewReplacer("$api", s.url+"/api/v1", `$(jq -r .uploadLinkFasta job.json)`, job.UploadLinkFasta, `$(jq -c .job job.json)`, strings.ReplaceAll(job.auth(), `"`, `\"`),
-			`$(jq -r .job.jobID job.json)`, job.Job.JobID, `$(jq -r .job.secret job.json)`, job.Job.Secret).Replace(line)
+		line = strings.NewReplacer(append([]string{"$api", s.url + version}, words()...)...).Replace(line)
 		c := curl.FindStringSubmatch(line)
 		if c == nil {
 			t.Fatalf("docs/api.md: the test does not understand %s", line)
@@ -97,21 +116,13 @@ func testCommands(t *testing.T, s *site) {
 		if a.status != http.StatusOK {
 			t.Fatalf("%s: status %d: %s", line, a.status, a.body)
 		}
-		if c[7] != "" {
-			job = decode[made](t, a.body)
-		}
-		call, _, _ := strings.Cut(strings.TrimPrefix(target, s.url), "?")
+		call, _, _ := strings.Cut(strings.TrimPrefix(target, s.url+version), "?")
 		said[call]++
-		if call == "/api/v1/job/list" {
-			s.await(t, job, "SUCCESSFUL") // a person looks again and again
-		}
+		made(call, a.body)
 	}
-	for _, call := range []string{"/api/v1/job/init", "/api/v1/job/start", "/api/v1/job/list", "/api/v1/job/logs", "/api/v1/job/result", "/api/v1/job/delete"} {
+	for _, call := range calls {
 		if said[call] == 0 {
-			t.Errorf("docs/api.md shows no %s", call)
+			t.Errorf("docs/api.md shows no %s", version+call)
 		}
-	}
-	if got := s.state(t, job); got != "NOT_FOUND" {
-		t.Errorf("after all commands the job is %s", got)
 	}
 }
