@@ -32,9 +32,10 @@ var rules = []rule{
 	{path: "lib/kube", ours: []string{"lib/job", "lib/stage"}, others: []string{"go.mongodb.org/", "github.com/minio/"}},
 	{path: "lib/database", ours: []string{"lib/job"}, others: []string{"go.mongodb.org/", "k8s.io/"}},
 	{path: "lib/config", ours: []string{"lib/job"}, others: []string{"go.mongodb.org/", "github.com/minio/"}},
-	{path: "lib/function", ours: []string{"lib/job", "proto/"}, others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/"}},
+	{path: "lib/function", ours: []string{"lib/job", "proto/"}, others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/", "go.opentelemetry.io/otel/sdk/", "knative.dev/"}},
+	{path: "lib/telemetry", ours: []string{"lib/job"}, others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/client-go/"}},
 	{path: "functions/", ours: []string{"lib/job", "lib/workflow", "lib/lifecycle", "lib/stage", "lib/function", "proto/"},
-		others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/client-go"}},
+		others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/client-go", "go.opentelemetry.io/otel/sdk/", "knative.dev/"}},
 	{path: "client", ours: []string{"proto/"}, others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/"}},
 }
 

@@ -56,9 +56,10 @@ func TestProgramsStartAlone(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, name := range []string{"submit", "status", "expire", "jobupdate"} {
-		t.Run(name, func(t *testing.T) {
+	for _, program := range []string{"submit", "status", "expire", "jobupdate", "submit measured"} {
+		t.Run(program, func(t *testing.T) {
 			t.Parallel()
+			name, measured, _ := strings.Cut(program, " ")
 			world := newStranger(t)
 			dir := t.TempDir()
 			file := filepath.Join(dir, "config.yaml")
@@ -74,6 +75,14 @@ K8sNamespace: bakta
 BaktaDatabasePVCName: db
 Job: {NodeSelector: [pool=jobs], Tolerations: ["jobs:NoSchedule"]}
 `)
+			if measured != "" {
+				// The collector is a stranger, too: it answers neither at the start, nor to what is sent at the end.
+				write(t, file, read(t, file)+`
+Telemetry:
+  Metrics: {Protocol: grpc, Endpoint: "http://127.0.0.1:`+world.port+`"}
+  Tracing: {Protocol: http/protobuf, Endpoint: "http://127.0.0.1:`+world.port+`", SamplingRate: 1}
+`)
+			}
 			write(t, kubeconfig, `
 apiVersion: v1
 kind: Config
@@ -146,6 +155,15 @@ current-context: c
 			t.Errorf("%v, %s", err, out)
 		}
 	})
+}
+
+func read(t testing.TB, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
 }
 
 func write(t testing.TB, path, content string) {
