@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/docker/go-units"
@@ -114,15 +115,17 @@ func (f *Function) submit(ctx context.Context, j job.Job, w workflow.Workflow, c
 	return j, nil
 }
 
-// inputs looks at every upload of the workflow and returns those that the job will read.
+// inputs looks at every upload of the workflow and returns those that the job will read. The required ones come
+// first in the catalogue and are looked at last, when it is known what has to go with them.
 func (f *Function) inputs(ctx context.Context, id string, w workflow.Workflow, config workflow.Config) ([]job.Input, error) {
 	var inputs []job.Input
-	for _, u := range w.Uploads {
+	inspection := workflow.NewInspection(config)
+	for _, u := range slices.Backward(w.Uploads) {
 		promised, said := config.Use[u.Kind]
 		if said && !promised && !u.Required {
 			continue
 		}
-		input, err := f.input(ctx, id, u, config)
+		input, err := f.input(ctx, id, u, inspection)
 		switch {
 		case err == nil:
 			inputs = append(inputs, input)
@@ -140,11 +143,12 @@ func (f *Function) inputs(ctx context.Context, id string, w workflow.Workflow, c
 			return nil, err
 		}
 	}
+	slices.Reverse(inputs)
 	return inputs, nil
 }
 
 // input looks at one upload, as far as is needed to know that the workflow can read it, and pins it.
-func (f *Function) input(ctx context.Context, id string, u workflow.Upload, config workflow.Config) (job.Input, error) {
+func (f *Function) input(ctx context.Context, id string, u workflow.Upload, inspection *workflow.Inspection) (job.Input, error) {
 	// One request tells whether it is there, its size and its ETag, and brings as much of it as is read.
 	content, file, err := f.Files.Open(ctx, job.UploadKey(id, u.Kind), "")
 	if err != nil {
@@ -158,7 +162,7 @@ func (f *Function) input(ctx context.Context, id string, u workflow.Upload, conf
 	if file.Size > limit {
 		return job.Input{}, job.Errorf(job.Invalid, "the uploaded %s has %s, at most %s are allowed", words(u.Kind), units.BytesSize(float64(file.Size)), units.BytesSize(float64(limit)))
 	}
-	name, err := workflow.Inspect(u.Kind, content, config)
+	name, err := inspection.Inspect(u.Kind, content)
 	if err != nil {
 		return job.Input{}, fmt.Errorf("%s: %w", u.Kind, err)
 	}

@@ -148,10 +148,7 @@ func only(s, set string) bool { return strings.Trim(s, set) == "" }
 
 // checkRecords refuses sequences that Bakta can read but not take as it is told to.
 func checkRecords(records []record, whole bool, c Config) error {
-	least := max(1, c.MinContigLength)
-	if c.Compliant {
-		least = compliantLength
-	}
+	least := leastLength(c)
 	lines := make(map[string]int)
 	long, known := false, false
 	for _, r := range records {
@@ -179,6 +176,14 @@ func checkRecords(records []record, whole bool, c Config) error {
 		return refuse("The genome file has nothing but the letter N in its sequences; upload the genome's sequences.")
 	}
 	return nil
+}
+
+// leastLength is the length that Bakta asks of a sequence, in base pairs.
+func leastLength(c Config) int64 {
+	if c.Compliant {
+		return compliantLength
+	}
+	return max(1, c.MinContigLength)
 }
 
 // shorterBy says what to do about sequences that are too short.

@@ -42,29 +42,10 @@ var errUnseen = errors.New("not decompressed here")
 func readHead(r io.Reader) (head, error) {
 	src := &source{r: r, left: maxCompressed}
 	in := bufio.NewReaderSize(src, 16<<10)
-	magic, _ := in.Peek(6) // fewer bytes are no magic; an error comes again
 	h := head{text: make([]byte, 0, headSize)}
-	content := io.Reader(in)
-	var err error
-	switch {
-	case bytes.HasPrefix(magic, []byte("\x1f\x8b")):
-		h.ending = ".gz"
-		content, err = gzip.NewReader(in)
-	case bytes.HasPrefix(magic, []byte("BZh")):
-		h.ending = ".bz2"
-		content = bzip2.NewReader(in)
-	case bytes.HasPrefix(magic, []byte(xzMagic)):
-		h.ending = ".xz"
-		content, err = xzReader(in)
-	case bytes.HasPrefix(magic, []byte("\x28\xb5\x2f\xfd")):
-		h.ending = ".zst"
-		var z *zstd.Decoder
-		z, err = zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
-		if err == nil {
-			defer z.Close()
-			content = z
-		}
-	}
+	content, ending, closer, err := decompress(in)
+	defer closer()
+	h.ending = ending
 	for err == nil && len(h.text) < headSize {
 		var n int
 		n, err = content.Read(h.text[len(h.text):headSize])
@@ -84,6 +65,30 @@ func readHead(r io.Reader) (head, error) {
 		h.damaged = true
 	}
 	return h, nil
+}
+
+// decompress returns what a reader holds if it is compressed, told by its first bytes, and what the name of such a
+// file ends in. Of an xz file it is the first block. The caller calls closer when it is done.
+func decompress(in *bufio.Reader) (content io.Reader, ending string, closer func(), err error) {
+	magic, _ := in.Peek(6) // fewer bytes are no magic; an error comes again
+	closer = func() {}
+	switch {
+	case bytes.HasPrefix(magic, []byte("\x1f\x8b")):
+		content, err = gzip.NewReader(in)
+		return content, ".gz", closer, err
+	case bytes.HasPrefix(magic, []byte("BZh")):
+		return bzip2.NewReader(in), ".bz2", closer, nil
+	case bytes.HasPrefix(magic, []byte(xzMagic)):
+		content, err = xzReader(in)
+		return content, ".xz", closer, err
+	case bytes.HasPrefix(magic, []byte("\x28\xb5\x2f\xfd")):
+		z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		if err == nil {
+			content, closer = z, z.Close
+		}
+		return content, ".zst", closer, err
+	}
+	return in, "", closer, nil
 }
 
 // source is a reader that knows its own error, apart from those of the decompression, and ends after a number

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"slices"
+	"strings"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
@@ -18,27 +21,114 @@ var ErrBlank = errors.New("the file is empty")
 // is a job.Invalid error that names the file and says what to do, or ErrBlank. An error of the reader is
 // returned as it is, wrapped.
 //
-// A genome is read only as far as its first headSize bytes, decompressed, take; a fault behind those shows when
-// the program runs. The other files are small and are read to their end.
+// A genome and proteins are read only as far as their first headSize bytes, decompressed, take, and an annotation
+// as far as maxAnnotation; a fault behind those shows when the program runs. The other files are read to their end.
 func Inspect(kind string, content io.Reader, c Config) (name string, err error) {
+	return NewInspection(c).Inspect(kind, content)
+}
+
+// Inspection looks at the uploads of one job, and whether they go together. Regions are compared with the genome
+// that is looked at after them.
+type Inspection struct {
+	config  Config
+	regions *regions
+}
+
+// NewInspection returns an inspection of the uploads of a job with that normalised configuration.
+func NewInspection(c Config) *Inspection { return &Inspection{config: c} }
+
+// Inspect does what the function of that name does, and remembers what matters for the uploads that come after.
+// Of a genome that regions are to be compared with, up to maxScanned bytes are read; a genome that has more is not
+// compared, and Bakta ends if they don't fit.
+func (i *Inspection) Inspect(kind string, content io.Reader) (name string, err error) {
+	if err := i.useless(kind); err != nil {
+		return "", err
+	}
 	switch kind {
 	case GenomeFASTA:
-		return inspectGenome(content, c)
+		return i.genome(content)
 	case ProdigalTrainingFile:
 		return "training.trn", inspectTraining(content)
 	case RepliconsTable:
-		return "replicons.tsv", inspectReplicons(content, c)
+		return "replicons.tsv", inspectReplicons(content, i.config)
+	case RegionsFile:
+		r, err := readRegions(content, io.Discard)
+		if err != nil {
+			return "", err
+		}
+		i.regions = &r
+		return r.name, nil
+	case TrustedProteinsFile:
+		return readTrusted(content, io.Discard)
+	case HMMsFile:
+		return "profiles.hmm", readHMMs(content, io.Discard)
+	case ProteinFASTA:
+		return inspectProteins(content)
+	case BaktaJSON:
+		return inspectAnnotation(content)
 	}
 	return "", fmt.Errorf("inspecting an upload: %q is no kind of upload", kind)
 }
 
-// Prepare copies an upload to where a program reads it, in the form that the program surely takes: a replicon
-// table is written anew, all else is copied as it is. What Inspect accepted, Prepare does.
+// useless refuses files that Bakta passes over without a word as it is told to run. A training file is passed over,
+// too, but it is no part of what a user wants to see in the outcome.
+func (i *Inspection) useless(kind string) error {
+	switch kind {
+	case RegionsFile, TrustedProteinsFile, HMMsFile:
+		if slices.Contains(i.config.Skip, "cds") {
+			return refuse("The %s is about coding sequences, and those are skipped; leave the file out, or don't skip the step cds.", strings.ReplaceAll(kind, "_", " "))
+		}
+	}
+	return nil
+}
+
+// genome looks at a genome.
+func (i *Inspection) genome(content io.Reader) (string, error) {
+	if i.regions == nil {
+		return inspectGenome(content, i.config)
+	}
+	var begun bytes.Buffer // what the look at its beginning took
+	name, err := inspectGenome(io.TeeReader(content, &begun), i.config)
+	if err != nil {
+		return "", err
+	}
+	whole := &source{r: io.MultiReader(&begun, content), left: math.MaxInt64}
+	lengths, known := sequenceLengths(whole)
+	if whole.err != nil {
+		return "", readingError(whole.err)
+	}
+	if !known {
+		return name, nil
+	}
+	return name, i.regions.against(lengths, leastLength(i.config))
+}
+
+// Prepare copies an upload to where a program reads it, in the form that the program surely takes: tables, regions,
+// trusted proteins and profiles are written anew, all else is copied as it is. What Inspect accepted, Prepare does.
+// It reads the upload to its end.
 func Prepare(kind string, to io.Writer, from io.Reader) error {
-	if kind != RepliconsTable {
-		_, err := io.Copy(to, from)
+	var err error
+	switch kind {
+	case RepliconsTable:
+		return prepareReplicons(to, from)
+	case RegionsFile:
+		_, err = readRegions(from, to)
+	case TrustedProteinsFile:
+		_, err = readTrusted(from, to)
+	case HMMsFile:
+		err = readHMMs(from, to)
+	default:
+		_, err = io.Copy(to, from)
 		return err
 	}
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, from)
+	return err
+}
+
+func prepareReplicons(to io.Writer, from io.Reader) error {
 	content, err := readAll(from, maxReplicon, repliconTable)
 	if err != nil {
 		return err

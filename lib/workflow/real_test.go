@@ -3,31 +3,19 @@ package workflow
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/ag-computational-bio/bakta-web-backend/internal/realbakta"
 )
 
-// realBakta returns where the real Bakta is set up, or "". Tests go on without it, and say so.
+// realBakta returns where the real Bakta is set up, or "". Tests go on without it.
 func realBakta(t testing.TB) string {
 	t.Helper()
-	prefix := os.Getenv("BAKTA_PREFIX")
-	if prefix == "" {
-		prefix = filepath.Join("..", "..", ".cache", "bakta")
-	}
-	prefix, err := filepath.Abs(prefix)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(filepath.Join(prefix, "bin", "bakta")); err != nil {
-		line := fmt.Sprintf("NOT COMPARED WITH THE REAL BAKTA (%s): none at %s, see make bakta", t.Name(), prefix)
-		fmt.Fprintln(os.Stderr, line)
-		t.Log(line)
-		return ""
-	}
-	return prefix
+	set, _ := realbakta.Find(t)
+	return set.Prefix
 }
 
 // verdict is what the real Bakta makes of a command line, before it annotates.

@@ -1,0 +1,275 @@
+package workflow
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const regionsFile = "regions file"
+
+// regions are what a file with regions says of the sequences that they lie on.
+type regions struct {
+	name  string // of the file, with the ending by which Bakta knows its format: it passes over any other
+	spans map[string]span
+	over  bool // there are more sequences than are remembered
+}
+
+// span is how far the regions on a sequence reach, in base pairs from 1.
+type span struct {
+	line  int   // of the region that reaches farthest
+	start int64 // the largest
+	stop  int64 // the largest
+}
+
+// maxSequences bounds how many sequences are remembered of a regions file and of a genome.
+const maxSequences = 100_000
+
+// add remembers a region.
+func (r *regions) add(id string, line int, start, stop int64) {
+	s, ok := r.spans[id]
+	if !ok && len(r.spans) >= maxSequences {
+		r.over = true
+		return
+	}
+	if !ok || stop > s.stop {
+		s.line, s.stop = line, stop
+	}
+	s.start = max(s.start, start)
+	r.spans[id] = s
+}
+
+// readRegions reads a regions file and writes it as Bakta surely reads it. Bakta reads where coding sequences lie
+// and nothing else. A blank line in a GFF file, a line with more or less than nine fields and a sequence that the
+// genome does not have end its run; it passes over the whole file if its name has another ending than its content,
+// or if there is no coding sequence in it.
+func readRegions(r io.Reader, to io.Writer) (regions, error) {
+	t := openText(r, maxRegions, regionsFile)
+	defer t.close()
+	out := bufio.NewWriter(to)
+	found := regions{spans: make(map[string]span)}
+	var err error
+	line, more := skipBlank(t)
+	switch {
+	case !more:
+		err = t.failure()
+		if err == nil && t.packed {
+			err = refuse("The regions file is a compressed file with nothing in it; upload the file with the regions.")
+		} else if err == nil {
+			err = ErrBlank
+		}
+	case isGenBank(line):
+		found.name = "regions.gbff"
+		err = found.genbank(t, line, out)
+	default:
+		found.name = "regions.gff3"
+		err = found.gff(t, line, out)
+	}
+	if err != nil {
+		return regions{}, err
+	}
+	if len(found.spans) == 0 {
+		return regions{}, refuse("The regions file has no coding sequence (CDS) that is whole and no pseudogene, and Bakta reads no other regions; add some, or leave the file out.")
+	}
+	return found, out.Flush()
+}
+
+// skipBlank returns the first line that is not blank.
+func skipBlank(t *textFile) ([]byte, bool) {
+	for {
+		line, more := t.next()
+		if !more || len(bytes.TrimSpace(line)) > 0 {
+			return line, more
+		}
+	}
+}
+
+const gffFields = 9
+
+// gff reads GFF lines from the first on and writes those of coding sequences.
+func (r *regions) gff(t *textFile, line []byte, out *bufio.Writer) error {
+	if _, err := out.WriteString("##gff-version 3\n"); err != nil {
+		return err
+	}
+	known := bytes.HasPrefix(line, []byte("##gff-version"))
+	for more := true; more; line, more = t.next() {
+		text := strings.TrimSpace(string(line))
+		if text == "##FASTA" || strings.HasPrefix(text, ">") && known {
+			break // sequences follow to the end
+		}
+		if text == "" || text[0] == '#' {
+			continue
+		}
+		fields := strings.Split(text, "\t")
+		if len(fields) == gffFields-1 { // empty attributes at the end of the line are trimmed off
+			fields = append(fields, ".")
+		}
+		if len(fields) != gffFields {
+			return gffMiscounted(text, len(fields), t.number, known)
+		}
+		known = true
+		for i := range fields {
+			fields[i] = strings.TrimSpace(fields[i])
+		}
+		if !strings.EqualFold(fields[2], "CDS") {
+			continue
+		}
+		start, stop, err := gffRange(fields, t.number)
+		if err != nil {
+			return err
+		}
+		if fields[8] == "" {
+			fields[8] = "."
+		}
+		r.add(fields[0], t.number, start, stop)
+		if _, err := out.WriteString(strings.Join(fields, "\t") + "\n"); err != nil {
+			return err
+		}
+	}
+	return t.failure()
+}
+
+// gffMiscounted says what is wrong with a line that does not have nine fields. Known says that it is a GFF file
+// beyond doubt.
+func gffMiscounted(text string, fields, number int, known bool) error {
+	if !known {
+		what := guess([]byte(text))
+		switch {
+		case text[0] == '>':
+			what = "a FASTA file"
+		case what == "":
+			return refuse("The regions file is neither GFF3 nor GenBank: line %d has %d fields with tabs between them, and GFF3 has nine; upload regions as GFF3 or GenBank.", number, fields)
+		}
+		return refuse("The regions file seems to be %s; upload regions as GFF3 or GenBank.", what)
+	}
+	if fields == 1 && len(strings.Fields(text)) >= gffFields {
+		return refuse("The regions file has spaces between the fields in line %d; GFF3 has tabs.", number)
+	}
+	return refuse("The regions file has %d fields in line %d, and GFF3 has nine, with tabs between them.", fields, number)
+}
+
+// gffRange returns where a coding sequence of a GFF file lies.
+func gffRange(fields []string, number int) (start, stop int64, err error) {
+	start, err1 := strconv.ParseInt(fields[3], 10, 64)
+	stop, err2 := strconv.ParseInt(fields[4], 10, 64)
+	switch {
+	case err1 != nil || err2 != nil:
+		return 0, 0, refuse("The regions file has a coding sequence from %s to %s in line %d; these must be whole numbers.", shown(fields[3]), shown(fields[4]), number)
+	case start < 1 || stop < start:
+		return 0, 0, refuse("The regions file has a coding sequence from %d to %d in line %d; the first base pair is 1, and the end must not come before the start, on either strand. One that goes on over the end of a circular sequence ends at that sequence's length and more.", start, stop, number)
+	case fields[6] != "+" && fields[6] != "-" && fields[6] != "." && fields[6] != "?":
+		return 0, 0, refuse("The regions file has a coding sequence on the strand %s in line %d; GFF3 has + and -.", shown(fields[6]), number)
+	}
+	return start, stop, nil
+}
+
+// genbank reads GenBank lines from the first on and writes them.
+func (r *regions) genbank(t *textFile, line []byte, out *bufio.Writer) error {
+	g := genbankReader{called: regionsFile, each: func(record genbankRecord, f genbankFeature) error {
+		// Bakta passes over these, too.
+		if f.pseudo() || strings.ContainsAny(f.location, "<>") {
+			return nil
+		}
+		start, stop, err := genbankRange(f)
+		if err == nil && stop > 0 {
+			r.add(record.id(), f.line, start, stop)
+		}
+		return err
+	}}
+	for more := true; more; line, more = t.next() {
+		if err := g.take(line, t.number); err != nil {
+			return err
+		}
+		out.Write(line)
+		if err := out.WriteByte('\n'); err != nil {
+			return err
+		}
+	}
+	if err := t.failure(); err != nil {
+		return err
+	}
+	return g.end()
+}
+
+var (
+	genbankNumber = regexp.MustCompile(`[0-9]+`)
+	// A location as annotation programs write it. The format knows more, and leaves this reader with no numbers.
+	genbankLocation = regexp.MustCompile(`^[a-z(),.0-9\s]*$`)
+)
+
+// genbankRange returns the smallest and the largest base pair that a feature's location names; zeros if it is
+// on other sequences, too.
+func genbankRange(f genbankFeature) (start, stop int64, err error) {
+	numbers := genbankNumber.FindAllString(f.location, -1)
+	if len(numbers) == 0 {
+		return 0, 0, refuse("The regions file has a coding sequence in line %d without a location that can be read (%s).", f.line, shown(f.location))
+	}
+	if !genbankLocation.MatchString(f.location) {
+		return 0, 0, nil
+	}
+	for i, text := range numbers {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || n < 1 {
+			return 0, 0, refuse("The regions file has a coding sequence at %s in line %d; the first base pair is 1.", shown(f.location), f.line)
+		}
+		if i == 0 || n < start {
+			start = n
+		}
+		stop = max(stop, n)
+	}
+	return start, stop, nil
+}
+
+// against refuses regions that do not lie on the sequences of a genome.
+func (r regions) against(lengths map[string]int64, least int64) error {
+	if r.over {
+		return nil
+	}
+	ids := make([]string, 0, len(r.spans))
+	for id := range r.spans {
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, func(a, b string) int { return r.spans[a].line - r.spans[b].line })
+	for _, id := range ids {
+		s := r.spans[id]
+		length, ok := lengths[id]
+		switch {
+		case !ok:
+			return refuse("The regions file has regions on a sequence called %s (line %d), which the genome does not have%s; use the names of the genome's sequences, up to the first white space.", shown(id), s.line, having(lengths))
+		case length < least:
+			return refuse("The regions file has regions on the sequence %s (line %d), which has %d base pairs and is left out, since at least %d are asked for; %s.", shown(id), s.line, length, least, "remove its regions, or lower the minimum length")
+		// A region of a GFF file that goes on over the end of a circular sequence stops behind it.
+		case s.start > length, s.stop > length && (r.name != "regions.gff3" || s.stop >= 2*length):
+			return refuse("The regions file has a region on the sequence %s that reaches to %d (line %d), and the sequence has %d base pairs; is it of another genome?", shown(id), s.stop, s.line, length)
+		}
+	}
+	return nil
+}
+
+// having names some of a genome's sequences.
+func having(lengths map[string]int64) string {
+	const some = 3
+	names := make([]string, 0, len(lengths))
+	for id := range lengths {
+		names = append(names, id)
+	}
+	slices.Sort(names)
+	switch more := len(names) - some; {
+	case len(names) == 0:
+		return ""
+	case more > 0:
+		for i := range names[:some] {
+			names[i] = shown(names[i])
+		}
+		return fmt.Sprintf(" (it has %s and %d more)", strings.Join(names[:some], ", "), more)
+	}
+	for i := range names {
+		names[i] = shown(names[i])
+	}
+	return " (it has " + strings.Join(names, ", ") + ")"
+}

@@ -1,0 +1,211 @@
+package workflow
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"strconv"
+	"strings"
+)
+
+const trustedProteins = "trusted proteins file"
+
+// trustedHeader is what a header in a FASTA file of trusted proteins looks like.
+const trustedHeader = "\">id gene~~~product~~~dbxrefs\", or \">id minimum identity~~~minimum query coverage~~~minimum subject coverage~~~gene~~~product~~~dbxrefs\""
+
+// aminoAcids are the letters that Bakta takes in a protein, in either case.
+const aminoAcids = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+// trusted counts what Bakta would make of trusted proteins. It passes over proteins without a product and the
+// like, one by one, and says so in its log; without any it crashes.
+type trusted struct {
+	good int
+	bad  string // why the first of those that it passes over is one
+}
+
+// skip notes a protein that Bakta passes over.
+func (p *trusted) skip(why string) {
+	if p.bad == "" {
+		p.bad = why
+	}
+}
+
+// readTrusted reads a file of trusted proteins, writes it as Bakta surely reads it, and returns the name with the
+// ending by which Bakta knows its format. What ends Bakta's run is refused: a header without a description, no
+// protein that can be used, and what the program can't stand that compares the sequences: it waits for ever at a
+// dot.
+func readTrusted(r io.Reader, to io.Writer) (string, error) {
+	t := openText(r, maxTrusted, trustedProteins)
+	defer t.close()
+	out := bufio.NewWriter(to)
+	line, more := skipBlank(t)
+	var p trusted
+	name := "proteins.faa"
+	var err error
+	switch {
+	case !more:
+		if err = t.failure(); err == nil && !t.packed {
+			return "", ErrBlank
+		}
+	case isGenBank(line):
+		name = "proteins.gbff"
+		err = p.genbank(t, line, out)
+	case line[0] == '>':
+		err = p.fasta(t, line, out)
+	default:
+		what := "is neither FASTA nor GenBank"
+		if known := guess(line); known != "" {
+			what = "seems to be " + known
+		}
+		err = refuse("The trusted proteins file %s; upload proteins as FASTA, with headers like %s, or as GenBank.", what, trustedHeader)
+	}
+	switch {
+	case err != nil:
+		return "", err
+	case p.good > 0:
+		return name, out.Flush()
+	case p.bad != "":
+		return "", refuse("The trusted proteins file has no protein that Bakta can use: %s.", p.bad)
+	case name == "proteins.gbff":
+		return "", refuse("The trusted proteins file has no coding sequence (CDS); upload one whose coding sequences have a locus_tag, a product and a translation.")
+	}
+	return "", refuse("The trusted proteins file has no proteins in it; upload proteins as FASTA or GenBank.")
+}
+
+// fasta reads FASTA lines from the first on and writes them.
+func (p *trusted) fasta(t *textFile, line []byte, out *bufio.Writer) error {
+	var header string
+	var at, length int // of the header; of its sequence
+	end := func() {
+		if header != "" && length == 0 {
+			p.good-- // an empty sequence matches nothing
+		}
+	}
+	for more := true; more; line, more = t.next() {
+		line = bytes.TrimRight(line, " \t")
+		if len(line) > 0 && line[0] == '>' {
+			end()
+			header, at, length = string(line), t.number, 0
+			good, err := p.header(header[1:], at)
+			if err != nil {
+				return err
+			}
+			if good {
+				p.good++
+			} else {
+				header = ""
+			}
+		} else {
+			n, err := proteinLine(line, t.number, trustedProteins)
+			if err != nil {
+				return err
+			}
+			length += n
+		}
+		out.Write(line)
+		if err := out.WriteByte('\n'); err != nil {
+			return err
+		}
+	}
+	end()
+	return t.failure()
+}
+
+// header looks at a header line of a FASTA file and reports whether Bakta can use the protein.
+func (p *trusted) header(text string, line int) (bool, error) {
+	if strings.ContainsFunc(text, control) {
+		return false, refuse("The trusted proteins file has a tab or another control character in its header in line %d; use spaces.", line)
+	}
+	id, description, ok := strings.Cut(text, " ")
+	if !ok || id == "" {
+		return false, refuse("The trusted proteins file has a header without a description in line %d, at which Bakta ends; write %s.", line, trustedHeader)
+	}
+	fields := strings.Split(description, "~~~")
+	switch len(fields) {
+	case 3:
+	case 6:
+		for _, f := range fields[:3] {
+			if _, err := strconv.ParseFloat(strings.TrimSpace(f), 64); err != nil {
+				p.skip("the header in line " + strconv.Itoa(line) + " has " + shown(f) + " where a percentage has to be")
+				return false, nil
+			}
+		}
+		fields = fields[3:]
+	default:
+		p.skip("the header in line " + strconv.Itoa(line) + " has " + strconv.Itoa(len(fields)) + " fields between ~~~, and needs three or six; write " + trustedHeader)
+		return false, nil
+	}
+	if strings.TrimSpace(fields[1]) == "" {
+		p.skip("the header in line " + strconv.Itoa(line) + " names no product")
+		return false, nil
+	}
+	if fields[2] == "" {
+		return true, nil
+	}
+	return p.references(strings.Split(fields[2], ","), line), nil
+}
+
+// references reports whether all references to other databases have the form that Bakta asks for.
+func (p *trusted) references(references []string, line int) bool {
+	for _, r := range references {
+		if !strings.Contains(r, ":") {
+			p.skip("the protein in line " + strconv.Itoa(line) + " has the reference " + shown(r) + ", which is not of the form database:id")
+			return false
+		}
+	}
+	return true
+}
+
+// genbank reads GenBank lines from the first on and writes them.
+func (p *trusted) genbank(t *textFile, line []byte, out *bufio.Writer) error {
+	g := genbankReader{called: trustedProteins, each: func(_ genbankRecord, f genbankFeature) error {
+		if f.pseudo() {
+			return nil
+		}
+		for _, q := range []string{"locus_tag", "product", "translation"} {
+			if f.value(q) == "" {
+				p.skip("the coding sequence in line " + strconv.Itoa(f.line) + " has no " + q)
+				return nil
+			}
+		}
+		if !p.references(f.qualifiers["db_xref"], f.line) {
+			return nil
+		}
+		if strings.Contains(f.value("gene")+f.value("product"), "~~~") {
+			return refuse("The trusted proteins file has a gene or product with ~~~ in it in line %d; remove that.", f.line)
+		}
+		if _, err := proteinLine([]byte(f.value("translation")), f.line, trustedProteins); err != nil {
+			return err
+		}
+		p.good++
+		return nil
+	}}
+	for more := true; more; line, more = t.next() {
+		if err := g.take(line, t.number); err != nil {
+			return err
+		}
+		out.Write(line)
+		if err := out.WriteByte('\n'); err != nil {
+			return err
+		}
+	}
+	if err := t.failure(); err != nil {
+		return err
+	}
+	return g.end()
+}
+
+// proteinLine returns how many letters a line of a protein has, or refuses it.
+func proteinLine(line []byte, number int, called string) (letters int, err error) {
+	for i, b := range line {
+		switch {
+		case b|0x20 >= 'a' && b|0x20 <= 'z':
+			letters++
+		case b == ' ' || b == '\t' || b == '-' || b == '*':
+		default:
+			odd := []rune(string(line[i:]))[0]
+			return 0, refuse("The %s has the character %q in a protein in line %d; use the letters of amino acids.", called, odd, number)
+		}
+	}
+	return letters, nil
+}

@@ -1,0 +1,415 @@
+package workflow
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+)
+
+// uploadTest is an optional upload, what is said of it (nothing if it is accepted) and the name that it gets.
+type uploadTest struct {
+	name    string
+	kind    string
+	content string
+	c       Config
+	says    string
+	file    string
+	kinder  bool // refused here, taken by Bakta as it is; the reason stands beside the case
+}
+
+// The sequences that regions lie on: one of 120 base pairs with a coding sequence from 1 to 30, one of 30.
+const (
+	geneGenome = ">c1 first\nATGAAACTGCTGGTGGTGGTGGCGGCGTAA\nACGTACGTAC GTACGTACGTACGTACGTACGT\nACGTACGTACGTACGTACGTACGTACGTAC\nACGTACGTACGTACGTACGTACGTACGT\n>c2\nACGTACGTACGTACGTACGTACGTACGTAC\n"
+	geneLine   = "c1\tx\tCDS\t1\t30\t.\t+\t0\tID=a\n"
+	geneRecord = "LOCUS       c1                       120 bp    DNA     linear   BCT 01-JAN-2000\nDEFINITION  x.\nACCESSION   c1\nVERSION     c1\nFEATURES             Location/Qualifiers\n     source          1..120\n" +
+		"     CDS             1..30\n                     /locus_tag=\"A_1\"\n                     /product=\"a long\n                     name\"\n                     /translation=\"MKLLVV\n                     VAA\"\nORIGIN\n        1 atgaaactgc\n//\n"
+	trustedOne = ">p1 gen~~~a protein~~~DB:1\nMKLLVVVAA\n"
+)
+
+func uploadTests(t testing.TB) []uploadTest {
+	t.Helper()
+	hmm, err := os.ReadFile(filepath.Join("testdata", "small.hmm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	profile := string(hmm)
+	without := func(tag string) string {
+		var kept strings.Builder
+		for line := range strings.Lines(profile) {
+			if !strings.HasPrefix(line, tag+" ") {
+				kept.WriteString(line)
+			}
+		}
+		return kept.String()
+	}
+	change := func(text, old, new string) string {
+		if !strings.Contains(text, old) {
+			t.Fatalf("%q is not there to be changed", old)
+		}
+		return strings.Replace(text, old, new, 1)
+	}
+	annotation := `{"genome": {"genus": null, "translation_table": 11}, "stats": {"x": "}\"{,"}, "features": [{"id": "genome", "a": [1, {"sequences": 2}]}], "sequences": [], "version": {"bakta": "1"}}`
+	var tests []uploadTest
+	add := func(kind, file string, cases ...uploadTest) {
+		for _, c := range cases {
+			c.kind = kind
+			if c.says == "" && c.file == "" {
+				c.file = file
+			}
+			tests = append(tests, c)
+		}
+	}
+	add(RegionsFile, "regions.gff3",
+		uploadTest{name: "GFF3", content: "##gff-version 3\n" + geneLine},
+		uploadTest{name: "GFF without its first line", content: geneLine},
+		uploadTest{name: "blank lines", content: "\n##gff-version 3\n\n" + geneLine + "\n\n"},
+		uploadTest{name: "line ends of Windows", content: "##gff-version 3\r\n\r\nc1\tx\tCDS\t1\t30\t.\t+\t0\tID=a\r\n"},
+		uploadTest{name: "old line ends of Macs", content: "##gff-version 3\r\rc1\tx\tCDS\t1\t30\t.\t+\t0\tID=a\r"},
+		uploadTest{name: "byte order mark", content: utf8BOM + geneLine},
+		uploadTest{name: "gzip", content: string(gzipped([]byte(geneLine)))},
+		uploadTest{name: "zstd", content: string(zstded([]byte(geneLine)))},
+		uploadTest{name: "xz", content: string(xzed([]byte(geneLine))), says: "compressed with gzip", kinder: true}, // the reader here wants memory as the file asks
+		uploadTest{name: "damaged gzip", content: string(gzipped([]byte(geneLine))[:40]), says: "damaged"},
+		uploadTest{name: "empty gzip", content: string(gzipped(nil)), says: "nothing in it"},
+		uploadTest{name: "empty attributes", content: "c1\tx\tCDS\t1\t30\t.\t+\t0\t\n"},
+		uploadTest{name: "sequences behind", content: "##gff-version 3\n" + geneLine + "##FASTA\n>c1\n\nACGT\n"},
+		uploadTest{name: "sequences behind, unmarked", content: "##gff-version 3\n" + geneLine + ">c1\nACGT\n"},
+		uploadTest{name: "over the end of the sequence", content: "c1\tx\tCDS\t100\t130\t.\t+\t0\t.\n"},
+		uploadTest{name: "other features", content: "c9\tx\tgene\t1\t30\t.\t+\t0\t.\n" + geneLine},
+		uploadTest{name: "no coding sequence", content: "c1\tx\tgene\t1\t30\t.\t+\t0\t.\n", says: "no coding sequence"},
+		uploadTest{name: "only a comment", content: "# x\n", says: "no coding sequence"},
+		uploadTest{name: "spaces for tabs", content: "##gff-version 3\nc1 x CDS 1 30 . + 0 ID=a\n", says: "spaces between the fields in line 2"},
+		uploadTest{name: "five fields", content: "##gff-version 3\nc1\tx\tCDS\t1\t30\n", says: "5 fields in line 2"},
+		uploadTest{name: "ten fields", content: geneLine + "c1\tx\tCDS\t1\t30\t.\t+\t0\tID=a\tx\n", says: "10 fields in line 2"},
+		uploadTest{name: "not a number", content: "c1\tx\tCDS\t1\tend\t.\t+\t0\t.\n", says: "whole numbers"},
+		uploadTest{name: "end before start", content: "c1\tx\tCDS\t30\t1\t.\t-\t0\t.\n", says: "must not come before the start", kinder: true}, // Bakta passes over it
+		uploadTest{name: "from nought", content: "c1\tx\tCDS\t0\t29\t.\t+\t0\t.\n", says: "first base pair is 1", kinder: true},                // Bakta takes it for another place
+		uploadTest{name: "odd strand", content: "c1\tx\tCDS\t1\t30\t.\t1\t0\t.\n", says: "strand", kinder: true},                               // Bakta takes it for the forward strand
+		uploadTest{name: "unknown sequence", content: "c3\tx\tCDS\t1\t30\t.\t+\t0\t.\n", says: `"c3" (line 1), which the genome does not have (it has "c1", "c2")`},
+		uploadTest{name: "another case", content: "C1\tx\tCDS\t1\t30\t.\t+\t0\t.\n", says: `"C1"`},
+		uploadTest{name: "outside", content: "c2\tx\tCDS\t31\t60\t.\t+\t0\t.\n", says: "has 30 base pairs", kinder: true},                                              // Bakta passes over it
+		uploadTest{name: "far outside", content: "c2\tx\tCDS\t10\t300\t.\t+\t0\t.\n", says: "reaches to 300", kinder: true},                                            // Bakta passes over it
+		uploadTest{name: "on a sequence that is left out", content: "c2\tx\tCDS\t1\t30\t.\t+\t0\t.\n", c: Config{MinContigLength: 31}, says: "left out", kinder: true}, // the judge leaves none out
+		uploadTest{name: "coding sequences are skipped", content: geneLine, c: Config{Skip: []string{"cds"}}, says: "those are skipped", kinder: true},                 // Bakta passes over the file
+		uploadTest{name: "not UTF-8", content: "c1\tx\tCDS\t1\t30\t.\t+\t0\tName=\xe4\n", says: "not UTF-8 text in line 1"},
+		uploadTest{name: "FASTA", content: ">c1\nACGT\n", says: "a FASTA file"},
+		uploadTest{name: "EMBL", content: "ID   c1; SV 1; linear; DNA; STD; PRO; 10 BP.\n", says: "an EMBL file"},
+		uploadTest{name: "BED", content: "c1\t0\t30\n", says: "neither GFF3 nor GenBank"},
+		uploadTest{name: "binary", content: "PK\x03\x04\xff\xfe", says: "a ZIP archive"},
+	)
+	add(RegionsFile, "regions.gbff",
+		uploadTest{name: "GenBank", content: geneRecord},
+		uploadTest{name: "GenBank, byte order mark", content: utf8BOM + geneRecord},
+		uploadTest{name: "GenBank, gzip", content: string(gzipped([]byte(geneRecord)))},
+		uploadTest{name: "GenBank, line ends of Windows", content: strings.ReplaceAll(geneRecord, "\n", "\r\n")},
+		uploadTest{name: "GenBank, complement", content: change(geneRecord, "1..30", "complement(1..30)")},
+		uploadTest{name: "GenBank, over the end", content: change(geneRecord, "1..30", "join(100..120,1..10)")},
+		uploadTest{name: "GenBank, partial", content: change(geneRecord, "1..30", "<1..30"), says: "no coding sequence"},
+		uploadTest{name: "GenBank, pseudo", content: change(geneRecord, "/locus_tag", "/pseudo\n                     /locus_tag"), says: "no coding sequence"},
+		uploadTest{name: "GenBank, no features", content: change(geneRecord, "     CDS  ", "     gene "), says: "no coding sequence"},
+		uploadTest{name: "GenBank, unknown sequence", content: strings.ReplaceAll(geneRecord, " c1", " c7"), says: `"c7"`},
+		uploadTest{name: "GenBank, version", content: change(geneRecord, "VERSION     c1", "VERSION     c1.1"), says: `"c1.1"`},
+		uploadTest{name: "GenBank, by its name alone", content: change(change(geneRecord, "ACCESSION   c1\n", ""), "VERSION     c1\n", "")},
+		uploadTest{name: "GenBank, by its accession", content: change(change(geneRecord, "LOCUS       c1", "LOCUS       x9"), "VERSION     c1\n", "")},
+		uploadTest{name: "GenBank, outside", content: change(geneRecord, "1..30", "100..130"), says: "reaches to 130", kinder: true}, // Bakta passes over it
+		uploadTest{name: "GenBank, no sequence part", content: change(geneRecord, "ORIGIN\n        1 atgaaactgc\n", ""), says: "without a sequence part"},
+		uploadTest{name: "GenBank, cut off", content: geneRecord[:strings.Index(geneRecord, "ORIGIN")], says: "breaks off"},
+		uploadTest{name: "GenBank, cut off in the sequence", content: strings.TrimSuffix(geneRecord, "//\n"), says: "breaks off", kinder: true}, // Bakta misses the end, not the features
+		uploadTest{name: "GenBank, no location", content: change(geneRecord, "1..30", "here"), says: "without a location"},
+	)
+	add(TrustedProteinsFile, "proteins.faa",
+		uploadTest{name: "three fields", content: trustedOne},
+		uploadTest{name: "six fields", content: ">p1 90~~~80.5~~~8e1~~~~~~a protein~~~\nMKLL*\n"},
+		uploadTest{name: "some bad", content: ">p0 no fields\nMKLL\n" + trustedOne},
+		uploadTest{name: "byte order mark", content: utf8BOM + trustedOne},
+		uploadTest{name: "blank lines before", content: "\n" + trustedOne},
+		uploadTest{name: "gzip", content: string(gzipped([]byte(trustedOne)))},
+		uploadTest{name: "several references", content: ">p1 ~~~a~~~A:1,B:2\nmkll\n"},
+		uploadTest{name: "no description", content: trustedOne + ">p2\nMKLL\n", says: "without a description in line 3"},
+		uploadTest{name: "tab for space", content: ">p1\tgen~~~a~~~\nMKLL\n", says: "control character"},
+		uploadTest{name: "tab in the product", content: ">p1 gen~~~a\tb~~~\nMKLL\n", says: "control character in its header in line 1"},
+		uploadTest{name: "none valid", content: ">p1 just words\nMKLL\n", says: "no protein that Bakta can use: the header in line 1 has 1 fields"},
+		uploadTest{name: "no product", content: ">p1 gen~~~ ~~~\nMKLL\n", says: "names no product"},
+		uploadTest{name: "no number", content: ">p1 high~~~80~~~80~~~g~~~a~~~\nMKLL\n", says: `"high" where a percentage`},
+		uploadTest{name: "reference without a database", content: ">p1 g~~~a~~~123\nMKLL\n", says: `"123"`},
+		uploadTest{name: "no sequence", content: ">p1 g~~~a~~~\n", says: "no proteins in it"},
+		uploadTest{name: "dot", content: ">p1 g~~~a~~~\nMK.LL\n", says: `'.' in a protein in line 2`},
+		uploadTest{name: "digit", content: ">p1 g~~~a~~~\nMK1LL\n", says: `'1'`},
+		uploadTest{name: "not UTF-8", content: ">p1 g~~~\xe4~~~\nMKLL\n", says: "not UTF-8"},
+		uploadTest{name: "table", content: "id\tproduct\n", says: "neither FASTA nor GenBank"},
+		uploadTest{name: "skipped", content: trustedOne, c: Config{Skip: []string{"trna", "cds"}}, says: "those are skipped", kinder: true}, // Bakta passes over the file
+	)
+	add(TrustedProteinsFile, "proteins.gbff",
+		uploadTest{name: "GenBank", content: geneRecord},
+		uploadTest{name: "GenBank, no locus tag", content: change(geneRecord, "/locus_tag=\"A_1\"", "/note=\"x\""), says: "no locus_tag"},
+		uploadTest{name: "GenBank, no product", content: change(geneRecord, "/product", "/note"), says: "no product"},
+		uploadTest{name: "GenBank, no translation", content: change(geneRecord, "/translation", "/note"), says: "no translation"},
+		uploadTest{name: "GenBank, quotes", content: change(geneRecord, "a long", "a \"\"long\"\" /note=x")},
+		uploadTest{name: "GenBank, dot", content: change(geneRecord, "MKLLVV", "MK.LVV"), says: "'.'", kinder: true}, // Bakta waits for ever, as the case of FASTA shows
+		uploadTest{name: "GenBank, fields in the product", content: change(geneRecord, "a long", "a~~~long"), says: "~~~"},
+		uploadTest{name: "GenBank, none", content: change(geneRecord, "     CDS  ", "     gene "), says: "no coding sequence"},
+	)
+	add(HMMsFile, "profiles.hmm",
+		uploadTest{name: "profile", content: profile},
+		uploadTest{name: "two profiles", content: profile + "\n" + profile + "\n"},
+		uploadTest{name: "byte order mark", content: utf8BOM + profile},
+		uploadTest{name: "gzip", content: string(gzipped([]byte(profile)))},
+		uploadTest{name: "line ends of Windows", content: strings.ReplaceAll(profile, "\n", "\r\n")},
+		uploadTest{name: "no description", content: without("DESC"), says: "without a description (a line DESC)"},
+		uploadTest{name: "no cutoffs", content: without("TC"), says: "without trusted cutoffs"},
+		uploadTest{name: "one cutoff", content: change(profile, "1.00 1.00", "1.00"), says: "write two numbers"},
+		uploadTest{name: "no accession", content: without("ACC"), says: "without an accession", kinder: true}, // Bakta calls what it finds by it "None"
+		uploadTest{name: "no name", content: without("NAME"), says: "without a name"},
+		uploadTest{name: "second without cutoffs", content: profile + without("TC"), says: "without trusted cutoffs"},
+		uploadTest{name: "nucleotides", content: change(profile, "ALPH  amino", "ALPH  DNA"), says: `alphabet "DNA"`},
+		uploadTest{name: "wrong length", content: change(profile, "LENG  21", "LENG  22"), says: "model has 21 nodes"},
+		uploadTest{name: "cut off", content: profile[:len(profile)-100], says: "breaks off"},
+		uploadTest{name: "cut off between", content: profile[:5000] + profile, says: "where node"},
+		uploadTest{name: "no end between", content: change(profile, "//\n", "") + profile, says: "before the one above it ended"},
+		uploadTest{name: "words behind", content: profile + "x\n", says: "no beginning of a profile"},
+		uploadTest{name: "FASTA", content: trustedOne, says: "FASTA"},
+		uploadTest{name: "not UTF-8", content: change(profile, "small protein", "\xe4"), says: "not UTF-8"},
+		uploadTest{name: "skipped", content: profile, c: Config{Skip: []string{"cds"}}, says: "those are skipped", kinder: true}, // Bakta passes over the file
+	)
+	add(ProteinFASTA, "proteins.faa",
+		uploadTest{name: "proteins", content: ">a x\nMKLLV\nVAA*\n>b\nmkl-l UOXBZJ\n"},
+		uploadTest{name: "line ends of Windows", content: ">a\r\nMKLL\r\n"},
+		uploadTest{name: "gzip", content: string(gzipped([]byte(">a\nMKLL\n"))), file: "proteins.faa.gz"},
+		uploadTest{name: "xz", content: string(xzed([]byte(">a\nMKLL\n"))), file: "proteins.faa.xz"},
+		uploadTest{name: "long", content: ">a\n" + strings.Repeat("MKLL", headSize)},
+		uploadTest{name: "asterisk inside", content: ">a\nMK*LL\n", says: "asterisk inside"},
+		uploadTest{name: "two asterisks", content: ">a\nMK**\n", says: "asterisk", kinder: false},
+		uploadTest{name: "asterisk alone", content: ">a\n*\n", says: "'.'"},
+		uploadTest{name: "digit", content: ">a\nMK1\n", says: `'1' in the protein "a" in line 2`},
+		uploadTest{name: "dot", content: ">a\nMK.LL\n", says: "'.'"},
+		uploadTest{name: "empty", content: ">a\n>b\nMK\n", says: "no sequence below the header"},
+		uploadTest{name: "empty at the end", content: ">b\nMK\n>a\n", says: "no sequence below the header \">a\" in line 3"},
+		uploadTest{name: "genome", content: ">a\n" + strings.Repeat("ACGT", 100), says: "hold nucleotides", kinder: true}, // Bakta takes the letters for amino acids
+		uploadTest{name: "few nucleotides", content: ">a\nACGTACGTT\n"},
+		uploadTest{name: "no FASTA", content: "MKLL\n", says: "no FASTA file"},
+		uploadTest{name: "byte order mark", content: utf8BOM + ">a\nMKLL\n", says: "byte order mark"},
+		uploadTest{name: "damaged gzip", content: string(gzipped([]byte(">a\nMKLL\n"))[:20]), says: "damaged"},
+		uploadTest{name: "not UTF-8", content: ">a \xe4\nMKLL\n", says: "UTF-8"},
+	)
+	add(BaktaJSON, "annotation.json",
+		uploadTest{name: "annotation", content: annotation},
+		uploadTest{name: "white space", content: "\n " + annotation + " \n"},
+		uploadTest{name: "gzip", content: string(gzipped([]byte(annotation))), file: "annotation.json.gz"},
+		uploadTest{name: "xz", content: string(xzed([]byte(annotation))), file: "annotation.json.xz"},
+		uploadTest{name: "long", content: change(annotation, `"x": "`, `"x": "`+strings.Repeat(`A`, 1<<20))},
+		uploadTest{name: "proteins", content: `{"features": [], "version": {}}`, says: "one of proteins without a genome"},
+		uploadTest{name: "no translation table", content: change(annotation, "translation_table", "table"), says: "does not name the genome's translation table"},
+		uploadTest{name: "table null", content: change(annotation, "11", "null"), says: "translation table"},
+		uploadTest{name: "no sequences", content: change(annotation, `"sequences": []`, `"x": []`), says: "no genome, features or sequences"},
+		uploadTest{name: "no features", content: change(annotation, `"features"`, `"f"`), says: "no genome, features or sequences"},
+		uploadTest{name: "cut off", content: annotation[:100], says: "breaks off"},
+		uploadTest{name: "damaged gzip", content: string(gzipped([]byte(annotation))[:60]), says: "damaged"},
+		uploadTest{name: "something behind", content: annotation + "{}", says: "behind the end"},
+		uploadTest{name: "byte order mark", content: utf8BOM + annotation, says: "byte order mark"},
+		uploadTest{name: "list", content: "[1]", says: "begins with '['"},
+		uploadTest{name: "FASTA", content: geneGenome, says: "a FASTA file"},
+	)
+	return tests
+}
+
+// look looks at an upload, and at the genome that it is for.
+func (tt uploadTest) look() (string, error) {
+	i := NewInspection(tt.c)
+	name, err := i.Inspect(tt.kind, strings.NewReader(tt.content))
+	if err == nil && tt.kind == RegionsFile {
+		_, err = i.Inspect(GenomeFASTA, strings.NewReader(geneGenome))
+	}
+	return name, err
+}
+
+func TestUploads(t *testing.T) {
+	for _, tt := range uploadTests(t) {
+		t.Run(tt.kind+"/"+tt.name, func(t *testing.T) {
+			name, err := tt.look()
+			if tt.says == "" {
+				if err != nil || name != tt.file {
+					t.Errorf("%q, %v", name, err)
+				}
+				return
+			}
+			if !job.Is(err, job.Invalid) || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("%q, %v", name, err)
+			}
+		})
+	}
+}
+
+func TestUploadsBlank(t *testing.T) {
+	for _, kind := range []string{RegionsFile, TrustedProteinsFile, HMMsFile, ProteinFASTA, BaktaJSON} {
+		for _, content := range []string{"", "\n", " \r\n\t\n"} {
+			if name, err := Inspect(kind, strings.NewReader(content), Config{}); err != ErrBlank {
+				t.Errorf("%s %q: %q, %v", kind, content, name, err)
+			}
+		}
+	}
+}
+
+// A storage that fails is not the user's fault.
+func TestUploadsUnreadable(t *testing.T) {
+	broken := errors.New("the storage is away")
+	for _, tt := range uploadTests(t) {
+		if tt.says != "" || len(tt.content) > headSize { // of those, no more is read
+			continue
+		}
+		for _, n := range []int{0, 10, len(tt.content) / 2} {
+			_, err := Inspect(tt.kind, readThenFail(tt.content[:n], broken), tt.c)
+			if !errors.Is(err, broken) {
+				t.Errorf("%s/%s after %d bytes: %v", tt.kind, tt.name, n, err)
+			}
+		}
+	}
+}
+
+func readThenFail(content string, err error) *failing {
+	return &failing{strings.NewReader(content), err}
+}
+
+type failing struct {
+	r   *strings.Reader
+	err error
+}
+
+func (f *failing) Read(p []byte) (int, error) {
+	if f.r.Len() == 0 {
+		return 0, f.err
+	}
+	return f.r.Read(p)
+}
+
+// What is read in pieces is read the same.
+func TestUploadsInPieces(t *testing.T) {
+	for _, tt := range uploadTests(t) {
+		if len(tt.content) > 100_000 {
+			continue
+		}
+		name, err := Inspect(tt.kind, strings.NewReader(tt.content), tt.c)
+		again, errAgain := Inspect(tt.kind, iotest.OneByteReader(strings.NewReader(tt.content)), tt.c)
+		if name != again || (err == nil) != (errAgain == nil) || err != nil && err.Error() != errAgain.Error() {
+			t.Errorf("%s/%s: %q %v in one, %q %v in pieces", tt.kind, tt.name, name, err, again, errAgain)
+		}
+	}
+}
+
+// prepared returns an upload as programs get it. All of it has to be read: whoever downloads it counts.
+func prepared(t testing.TB, kind, content string) []byte {
+	t.Helper()
+	from := strings.NewReader(content)
+	var b bytes.Buffer
+	if err := Prepare(kind, &b, from); err != nil {
+		t.Fatal(err)
+	}
+	if from.Len() > 0 {
+		t.Errorf("%s: %d bytes were not read", kind, from.Len())
+	}
+	return b.Bytes()
+}
+
+// TestUploadsAgree has the real Bakta read every upload that it reads: what is accepted as it is prepared, and what
+// is refused as it came.
+func TestUploadsAgree(t *testing.T) {
+	prefix := realBakta(t)
+	if prefix == "" {
+		return
+	}
+	type upload struct {
+		Kind   string `json:"kind"`
+		Path   string `json:"path"`
+		Genome string `json:"genome"`
+	}
+	dir := t.TempDir()
+	genome := filepath.Join(dir, "genome.fna")
+	if err := os.WriteFile(genome, []byte(geneGenome), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	var tests []uploadTest
+	var uploads []upload
+	for _, tt := range uploadTests(t) {
+		if tt.kind == BaktaJSON || tt.kinder || tt.says != "" && strings.HasPrefix(tt.name, "damaged") {
+			continue
+		}
+		content := []byte(tt.content)
+		name := map[string]string{RegionsFile: "u.gff3", TrustedProteinsFile: "u.faa", HMMsFile: "u.hmm", ProteinFASTA: "u.faa"}[tt.kind]
+		switch {
+		case tt.says == "":
+			name, content = tt.file, prepared(t, tt.kind, tt.content)
+		case strings.HasPrefix(tt.name, "GenBank"):
+			name = "u.gbff"
+		}
+		path := filepath.Join(dir, strconv.Itoa(len(tests)), name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, content, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		tests, uploads = append(tests, tt), append(uploads, upload{tt.kind, path, genome})
+	}
+	in, err := json.Marshal(uploads)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.CommandContext(t.Context(), filepath.Join(prefix, "venv", "bin", "python"), filepath.Join("testdata", "uploads.py"))
+	c.Stdin = bytes.NewReader(in)
+	c.Env = append(os.Environ(), "TMPDIR="+t.TempDir(), "PYTHONDONTWRITEBYTECODE=1", "PATH="+filepath.Join(prefix, "bin")+":"+os.Getenv("PATH"))
+	var stderr bytes.Buffer
+	c.Stderr = &stderr
+	out, err := c.Output()
+	if err != nil {
+		t.Fatalf("the judge: %v\n%s", err, stderr.Bytes())
+	}
+	var verdicts []struct {
+		Used  int    `json:"used"`
+		Error string `json:"error"`
+	}
+	if err := json.Unmarshal(out, &verdicts); err != nil || len(verdicts) != len(tests) {
+		t.Fatalf("the judge: %d verdicts for %d uploads, %v", len(verdicts), len(tests), err)
+	}
+	for i, v := range verdicts {
+		taken := v.Error == "" && v.Used > 0
+		if tt := tests[i]; taken != (tt.says == "") {
+			t.Errorf("%s/%s: we say %q, Bakta uses %d, %s", tt.kind, tt.name, tt.says, v.Used, v.Error)
+		}
+	}
+}
+
+func FuzzUploads(f *testing.F) {
+	for _, tt := range uploadTests(f) {
+		if len(tt.content) < 20_000 {
+			f.Add(tt.kind, []byte(tt.content))
+		}
+	}
+	f.Fuzz(func(t *testing.T, kind string, content []byte) {
+		i := NewInspection(Config{})
+		name, err := i.Inspect(kind, bytes.NewReader(content))
+		if err != nil {
+			return
+		}
+		if name == "" {
+			t.Error("an upload without a name")
+		}
+		if kind == RegionsFile {
+			i.Inspect(GenomeFASTA, bytes.NewReader([]byte(geneGenome)))
+		}
+		var once, twice bytes.Buffer
+		if err := Prepare(kind, &once, bytes.NewReader(content)); err != nil {
+			t.Fatalf("what was accepted can't be prepared: %v", err)
+		}
+		if err := Prepare(kind, &twice, bytes.NewReader(once.Bytes())); err != nil || !bytes.Equal(once.Bytes(), twice.Bytes()) {
+			t.Fatalf("what was prepared is not as it should be: %v\n%q\n%q", err, once.Bytes(), twice.Bytes())
+		}
+	})
+}
