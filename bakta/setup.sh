@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# Sets up the real Bakta, its tools and a tiny database below one directory. Run it again to bring it up to
-# date: a step whose inputs did not change is not repeated.
+# Sets up the real Bakta, its tools and a tiny database below one directory, and the real Baktfold without its
+# searches. Run it again to bring it up to date: a step whose inputs did not change is not repeated.
 #
 #   setup.sh [PREFIX]        default: .cache/bakta of this repository
 #
 # Afterwards: PREFIX/bin/bakta --db PREFIX/db --output DIR PREFIX/demo.fna
+#             PREFIX/bin/bakta_proteins --db PREFIX/db --output DIR PROTEINS.faa
+#             PREFIX/bin/baktfold run --database PREFIX/baktfold-db --input DIR/demo.json --output OTHER
+# The file PREFIX/stamps/smoke is there while the first two are ready, stamps/smoke-baktfold while the third is.
 #
 # Needs Debian 12 on amd64 with perl and Python 3.11 or newer (with venv). Writes nothing outside PREFIX: packages
 # are unpacked there, not installed. PREFIX may be moved afterwards; everything in it finds itself.
@@ -12,7 +15,8 @@
 # Exit status: 0 ready
 #              2 this machine can't run it
 #              3 a package could not be had: no network, or a suite has moved on; not a fault of this repository
-#              4 all packages are there, but Bakta or its database does not work
+#              4 all packages are there, but Bakta, its database or Baktfold does not work
+# Bakta comes first, so it may be ready where Baktfold ends this with 3 or 4.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -48,15 +52,20 @@ log=$work/log
 export DEBIAN_FRONTEND=noninteractive TMPDIR=$work PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
 
 # begin STEP CODE TEXT INPUTS...: false if STEP was done with the same inputs; else from here on a failure means CODE.
+# What was ready is so no more until it is proven anew: Baktfold by any step, Bakta by one that is not Baktfold's.
 begin() {
   step=$1 code=$2 doing=$3
   print=$(cat "${@:4}" | sha256sum)
   : > "$log"
   [ "$(cat "$prefix/stamps/$step" 2> /dev/null)" != "$print" ] || return 1
   echo "bakta: $doing"
-  rm -f "$prefix/stamps/$step"
+  rm -f "$prefix/stamps/$step" "$prefix/stamps/smoke-baktfold"
+  case $step in *baktfold) ;; *) rm -f "$prefix/stamps/smoke" ;; esac
 }
 end() { echo "$print" > "$prefix/stamps/$step"; }
+
+# No download may hang for longer than this.
+patience="timeout --kill-after=10 600"
 
 # fetch SUITE COMPONENTS ACTION PACKAGES...: downloads packages to $work/SUITE by an apt with a state of its own.
 # ACTION is "download" for the packages alone, "install" for what they need too. Interpreters and data that are
@@ -75,13 +84,13 @@ fetch() {
     APT::Sandbox::User root APT::Install-Recommends false APT::Update::Error-Mode any \
     Acquire::Languages none Acquire::Retries 3 > "$apt/conf"
   hint="is the network there, and does the mirror still carry Debian's suite \"$suite\"?"
-  APT_CONFIG=$apt/conf apt-get -q update >> "$log" 2>&1
+  APT_CONFIG=$apt/conf $patience apt-get -q update >> "$log" 2>&1
   hint="Debian's suite \"$suite\" has moved on: have ${*:4} other names, or other needs?"
   if [ "$action" = install ]; then
-    APT_CONFIG=$apt/conf apt-get -q install -y --download-only "${@:4}" >> "$log" 2>&1
+    APT_CONFIG=$apt/conf $patience apt-get -q install -y --download-only "${@:4}" >> "$log" 2>&1
     mv "$apt"/cache/archives/*.deb "$work/$suite/"
   else
-    (cd "$work/$suite" && APT_CONFIG=$apt/conf apt-get -q download "${@:4}" >> "$log" 2>&1)
+    (cd "$work/$suite" && APT_CONFIG=$apt/conf $patience apt-get -q download "${@:4}" >> "$log" 2>&1)
   fi
   hint=""
 }
@@ -103,11 +112,12 @@ program() { cat > "$prefix/bin/$1" && chmod +x "$prefix/bin/$1"; }
 if begin python 3 "installing Bakta from the Python package index" "$here/requirements.txt"; then
   rm -rf "$prefix/venv"
   python3 -m venv "$prefix/venv" >> "$log" 2>&1
-  "$prefix/venv/bin/pip" install -q -r "$here/requirements.txt" >> "$log" 2>&1
+  $patience "$prefix/venv/bin/python" -m pip install -q -r "$here/requirements.txt" >> "$log" 2>&1
   end
 fi
 
-if begin stable 3 "unpacking tRNAscan-SE, Aragorn, Infernal and PILER-CR from Debian 13" "$0"; then
+# A step that fetches is told apart by its own text, so that the suites are asked again only for a reason.
+tools() {
   fetch trixie "main non-free" download trnascan-se trnascan-se-common aragorn infernal pilercr
   unpack trixie
   scan=$prefix/trixie/usr
@@ -122,13 +132,19 @@ if begin stable 3 "unpacking tRNAscan-SE, Aragorn, Infernal and PILER-CR from De
   [ "$(cat "$scan/bin/tRNAscan-SE" "$scan/share/trnascan-se/tRNAscanSE/Configuration.pm" \
     "$prefix/trixie/etc/tRNAscan-SE.conf" | grep -c TRNASCAN_ROOT)" = 6 ]
   hint=""
+}
+if begin stable 3 "unpacking tRNAscan-SE, Aragorn, Infernal and PILER-CR from Debian 13" <(declare -f fetch unpack tools); then
+  tools
   end
 fi
 
-if begin unstable 3 "unpacking DIAMOND and BLAST+ from Debian's unstable suite" "$0"; then
+newer_tools() {
   fetch unstable main install diamond-aligner ncbi-blast+
   unpack unstable
   find "$prefix/unstable/usr/bin" -type f ! -name 'diamond*' ! -name blastn -delete
+}
+if begin unstable 3 "unpacking DIAMOND and BLAST+ from Debian's unstable suite" <(declare -f fetch unpack newer_tools); then
+  newer_tools
   end
 fi
 
@@ -164,8 +180,9 @@ root=$(dirname "$(dirname "$(readlink -f "$0")")")
 PATH=$root/bin:$PATH
 MPLCONFIGDIR=${MPLCONFIGDIR:-$root/matplotlib}
 export PATH MPLCONFIGDIR
-exec "$root/venv/bin/python" "$root/venv/bin/bakta" "$@"
+exec "$root/venv/bin/python" "$root/venv/bin/$(basename "$0")" "$@"
 END
+  cp "$prefix/bin/bakta" "$prefix/bin/bakta_proteins"
   end
 fi
 
@@ -187,10 +204,49 @@ if begin smoke 4 "annotating the demonstration genome" "$prefix"/stamps/{python,
     hint="its summary should say \"$line\""
     grep -qx "$line" "$work/smoke/demo.txt"
   done
+  hint="no proteins.json by bakta_proteins"
+  "$prefix/bin/bakta_proteins" --db "$prefix/db" --output "$work/smoke-proteins" --prefix proteins "$work/smoke/demo.faa" >> "$log" 2>&1
+  [ -s "$work/smoke-proteins/proteins.json" ]
+  hint=""
+  end
+fi
+
+if begin baktfold 3 "installing Baktfold from the Python package index" "$here/requirements-baktfold.txt" "$here/baktfold.py" "$prefix/stamps/python"; then
+  rm -rf "$prefix/baktfold" "$prefix/baktfold-db"
+  $patience "$prefix/venv/bin/python" -m pip install -q --no-deps --target "$prefix/baktfold/packages" -r "$here/requirements-baktfold.txt" >> "$log" 2>&1
+  cp "$here/baktfold.py" "$prefix/baktfold/baktfold.py"
+  end
+fi
+
+if begin smoke-baktfold 4 "running Baktfold" "$0" "$prefix"/stamps/{baktfold,smoke}; then
+  mkdir -p "$prefix/baktfold/bin"
+  program baktfold << 'END'
+#!/bin/sh
+# The real Baktfold without its searches, see baktfold.py.
+root=$(dirname "$(dirname "$(readlink -f "$0")")")
+PATH=$root/baktfold/bin:$PATH
+PYTHONPATH=$root/baktfold/packages
+PYTHONDONTWRITEBYTECODE=1
+export PATH PYTHONPATH PYTHONDONTWRITEBYTECODE
+exec "$root/venv/bin/python" -P "$root/baktfold/baktfold.py" "$@"
+END
+  program ../baktfold/bin/foldseek << 'END'
+#!/bin/sh
+# Foldseek is in no package registry that is used here. This answers for it: the version that Baktfold asks for, and no hits.
+case $1 in
+  version) echo 10.941cd33 ;;
+  convertalis) : > "$5" ;;
+esac
+END
+  "$prefix/bin/baktfold" make-database "$prefix/baktfold-db" >> "$log" 2>&1
+  hint="no demo.json by baktfold"
+  [ -d "$work/smoke" ] || "$prefix/bin/bakta" --db "$prefix/db" --output "$work/smoke" --prefix demo --skip-plot "$prefix/demo.fna" >> "$log" 2>&1
+  "$prefix/bin/baktfold" run -i "$work/smoke/demo.json" -o "$work/smoke-baktfold" -p demo -d "$prefix/baktfold-db" >> "$log" 2>&1
+  [ -s "$work/smoke-baktfold/demo.json" ]
   hint=""
   end
 fi
 
 rm -rf "$work"
 log=""
-echo "bakta: $("$prefix/bin/bakta" --version) is ready at $prefix"
+echo "bakta: $("$prefix/bin/bakta" --version) and $("$prefix/bin/baktfold" --version) without its searches are ready at $prefix"

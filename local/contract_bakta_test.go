@@ -1,7 +1,6 @@
 package local_test
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -9,18 +8,19 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ag-computational-bio/bakta-web-backend/internal/realbakta"
 )
 
 // TestContractWithBakta takes jobs all the way with the real Bakta: one that succeeds, and those that Bakta
 // refuses for what the beginning of their files does not show.
 func TestContractWithBakta(t *testing.T) {
 	t.Parallel()
-	program, database, ok := realBakta(t)
+	real, ok := realbakta.Find(t)
 	if !ok {
-		fmt.Fprintln(os.Stderr, "NOT TESTED WITH THE REAL BAKTA (TestContractWithBakta): it is not set up, see make bakta")
 		return
 	}
-	s := open(t, "--bakta", program, "--bakta-db", database, "--jobs", "2")
+	s := open(t, "--bakta", real.Bakta, "--bakta-db", real.Database, "--jobs", "2")
 	s.get(t, "/api/v1/version").must(t, `{"toolVersion":"1.12.2","dbVersion":"<~^6\\.0>","backendVersion":"<text>"}`)
 	t.Run("success", func(t *testing.T) {
 		t.Parallel()

@@ -149,18 +149,3 @@ func submit(ctx context.Context, c *client.Client, name, fasta string) (job clie
 	}
 	return created.Job, true, nil
 }
-
-// realBakta returns where the real Bakta and its database are, if it is set up.
-func realBakta(t testing.TB) (program, database string, ok bool) {
-	t.Helper()
-	root, err := filepath.Abs("../.cache/bakta")
-	if err != nil {
-		t.Fatal(err)
-	}
-	program, database = filepath.Join(root, "bin", "bakta"), filepath.Join(root, "db")
-	if _, err := os.Stat(program); err != nil {
-		t.Log("ATTENTION: the real Bakta is not set up (make bakta); what needs it is not tested")
-		return "", "", false
-	}
-	return program, database, true
-}

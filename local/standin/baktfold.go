@@ -56,7 +56,7 @@ func (r *run) baktfold(args []string) error {
 
 // say writes a line in the form of Baktfold's log.
 func (f *fold) say(level, where, format string, args ...any) {
-	fmt.Fprintf(f.logs, "%s | %-8s | baktfold.%s - %s\n", time.Now().Format("2006-01-02 15:04:05.000"), level, where, fmt.Sprintf(format, args...))
+	fmt.Fprintf(f.logs, "%s | %-8s | baktfold%s - %s\n", time.Now().Format("2006-01-02 15:04:05.000"), level, where, fmt.Sprintf(format, args...))
 }
 
 func (f *fold) info(where, format string, args ...any) { f.say("INFO", where, format, args...) }
@@ -69,7 +69,7 @@ func (f *fold) refuse(where, format string, args ...any) error {
 
 // makeOutput makes the output directory, without anything of one that is there.
 func (f *fold) makeOutput() error {
-	const where = "utils.validation:instantiate_dirs:"
+	const where = ".utils.validation:instantiate_dirs:"
 	dir := f.foldOptions.output
 	f.info(where+"32", "Checking the output directory %s", dir)
 	if _, err := os.Stat(dir); err == nil {
@@ -85,12 +85,12 @@ func (f *fold) makeOutput() error {
 }
 
 func (f *fold) begin() error {
-	f.info("utils.util:begin_baktfold:123", "baktfold: rapid & standardized annotation of bacterial genomes, MAGs & plasmids using protein structural information")
-	f.info("utils.util:begin_baktfold:125", "You are using baktfold version %s: %s", foldVersion, notice)
-	f.info("utils.util:begin_baktfold:127", "You are running baktfold run")
-	f.info("databases.db:validate_db:480", "Checking baktfold database installation in %s", f.database)
+	f.info(".utils.util:begin_baktfold:123", "baktfold: rapid & standardized annotation of bacterial genomes, MAGs & plasmids using protein structural information")
+	f.info(".utils.util:begin_baktfold:125", "You are using baktfold version %s: %s", foldVersion, notice)
+	f.info(".utils.util:begin_baktfold:127", "You are running baktfold run")
+	f.info(".databases.db:validate_db:480", "Checking baktfold database installation in %s", f.database)
 	if f.database != "" && !isDir(f.database) {
-		return f.refuse("databases.db:validate_db:490",
+		return f.refuse(".databases.db:validate_db:490",
 			"baktfold database not found. Please run baktfold install -d %s to download and install the baktfold database", f.database)
 	}
 	return nil
@@ -109,7 +109,7 @@ type givenFeature struct {
 
 // read reads the annotation.
 func (f *fold) read() error {
-	const where = "io.json_in:parse_json_input:"
+	const where = ".io.json_in:parse_json_input:"
 	path, err := filepath.Abs(f.input)
 	if err != nil {
 		return err
@@ -185,17 +185,17 @@ func readFeature(raw json.RawMessage) (givenFeature, error) {
 	if err := json.Unmarshal(raw, &of); err != nil {
 		return givenFeature{}, err
 	}
-	f := &feature{Sequence: of.Contig}
-	if of.Type == "cds" || of.Type == "sorf" {
-		f.coding = &coding{}
-	}
+	f := &feature{Sequence: of.Contig, coding: &coding{}}
 	err := json.Unmarshal(raw, f)
+	if of.Type != "cds" && of.Type != "sorf" {
+		f.coding = nil
+	}
 	return givenFeature{f, raw}, err
 }
 
 // search says what Baktfold says of its two searches, and finds nothing.
 func (f *fold) search() error {
-	f.info("subcommands.predict:subcommand_predict:64", "Predicting 3Di sequences using ProstT5")
+	f.info(".subcommands.predict:subcommand_predict:64", "Predicting 3Di sequences using ProstT5")
 	if err := f.pause(); err != nil {
 		return err
 	}
@@ -204,20 +204,20 @@ func (f *fold) search() error {
 	}
 	for _, database := range []string{"swissprot", "AFDBClusters", "pdb", "cath"} {
 		if database == "AFDBClusters" && f.fast {
-			f.info("subcommands.compare:subcommand_compare:233", "Skipping AFDB Clusters search as --fast specified.")
+			f.info(".subcommands.compare:subcommand_compare:252", "Skipping AFDB Clusters search as --fast specified.")
 			continue
 		}
 		if f.foldOptions.prefix == database {
-			return f.refuse("subcommands.compare:subcommand_compare:154", "Please choose a different -p %s as this conflicts with the %[1]s", database)
+			return f.refuse(".subcommands.compare:subcommand_compare:154", "Please choose a different -p %s as this conflicts with the %[1]s", database)
 		}
-		f.info("utils.external_tools:run:128", "Started running foldseek search %s ...", filepath.Join(f.database, database))
+		f.info(".utils.external_tools:run:128", "Started running foldseek search %s ...", filepath.Join(f.database, database))
 		if err := f.pause(); err != nil {
 			return err
 		}
-		f.info("utils.external_tools:run:130", "Done running foldseek search %s", filepath.Join(f.database, database))
-		f.say("WARNING", "results.tophit:get_tophit:74", "Foldseek found no hits whatsoever - please check your input if you expect hits")
+		f.info(".utils.external_tools:run:130", "Done running foldseek search %s", filepath.Join(f.database, database))
+		f.say("WARNING", ".results.tophit:get_tophit:74", "Foldseek found no hits whatsoever - please check your input if you expect hits")
 	}
-	f.info("bakta.pstc:lookup_sql:269", "Looking up PSTC descriptions")
+	f.info(".bakta.pstc:lookup_sql:269", "Looking up PSTC descriptions")
 	return f.sort()
 }
 
@@ -264,7 +264,7 @@ func (f *fold) exportFold() error {
 			return err
 		}
 	}
-	f.info("run:578", "writing baktfold outputs")
+	f.info(":run:578", "writing baktfold outputs")
 	for _, file := range []struct {
 		name, where, step string
 		write             func(io.Writer) error
@@ -285,15 +285,15 @@ func (f *fold) exportFold() error {
 			continue
 		}
 		if file.step != "" {
-			f.info("io.io:write_bakta_outputs:"+file.where, "%s", file.step)
+			f.info(".io.io:write_bakta_outputs:"+file.where, "%s", file.step)
 		}
 		if err := writeFile(filepath.Join(f.dir, f.options.prefix+file.name), file.write); err != nil {
 			return err
 		}
 	}
 	took := int(f.end.Sub(f.start).Seconds())
-	f.info("utils.util:end_baktfold:155", "baktfold run successfully finished in %02d:%02d [mm:ss].", took/60, took%60)
-	f.info("utils.util:end_baktfold:159", "baktfold run has finished")
+	f.info(".utils.util:end_baktfold:155", "baktfold run successfully finished in %02d:%02d [mm:ss].", took/60, took%60)
+	f.info(".utils.util:end_baktfold:159", "baktfold run has finished")
 	return nil
 }
 

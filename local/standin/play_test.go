@@ -3,13 +3,14 @@ package standin
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/ag-computational-bio/bakta-web-backend/internal/realbakta"
 )
 
 // asProgram makes the test binary run the stand-in instead of tests, for tests that need a process to kill.
@@ -30,49 +31,58 @@ type played struct {
 	prefix         string // of the result files, without the dot
 }
 
-// play runs the stand-in in this process. It may not run twice at once: the FASTA library keeps a setting in a
-// package variable.
+// play runs the stand-in as bakta.
 func play(t *testing.T, args ...string) played {
 	t.Helper()
-	out := filepath.Join(t.TempDir(), "out")
-	var stdout, stderr bytes.Buffer
-	status := Main(t.Context(), append([]string{"bakta", "--output", out, "--prefix", "x"}, args...), &stdout, &stderr)
-	return played{status, stdout.String(), stderr.String(), filepath.Join(out, "x")}
+	return playAs(t, "bakta", args...)
 }
 
-// realPrefix is where the real Bakta is set up, or empty. Without it a test that compares says so and goes on.
+// playAs runs the stand-in in this process. It may not run twice at once: the FASTA library keeps a setting in a
+// package variable.
+func playAs(t *testing.T, program string, args ...string) played {
+	t.Helper()
+	prefix, more := place(t, program)
+	var stdout, stderr bytes.Buffer
+	status := Main(t.Context(), slices.Concat([]string{"/any/where/" + program}, more, args), &stdout, &stderr)
+	return played{status, stdout.String(), stderr.String(), prefix}
+}
+
+// place returns where a run of a program puts its files, and the first arguments that say so.
+func place(t *testing.T, program string) (prefix string, args []string) {
+	out := filepath.Join(t.TempDir(), "out")
+	args = []string{"--output", out, "--prefix", "x"}
+	if program == "baktfold" {
+		args = append([]string{"run"}, args...)
+	}
+	return filepath.Join(out, "x"), args
+}
+
+// realPrefix is where the real Bakta is set up, or empty. Without it a test that compares goes on.
 func realPrefix(t *testing.T) string {
 	t.Helper()
-	prefix := os.Getenv("BAKTA_PREFIX")
-	if prefix == "" {
-		prefix = filepath.Join("..", "..", ".cache", "bakta")
-	}
-	prefix, err := filepath.Abs(prefix)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(filepath.Join(prefix, "bin", "bakta")); err != nil {
-		line := fmt.Sprintf("NOT COMPARED WITH THE REAL BAKTA (%s): none at %s, see make bakta", t.Name(), prefix)
-		fmt.Fprintln(os.Stderr, line)
-		t.Log(line)
-		return ""
-	}
-	return prefix
+	set, _ := realbakta.Find(t)
+	return set.Prefix
 }
 
 // playReal runs the real Bakta the same way.
 func playReal(t *testing.T, prefix string, args ...string) played {
 	t.Helper()
-	out := filepath.Join(t.TempDir(), "real")
-	args = append([]string{"--db", filepath.Join(prefix, "db"), "--output", out, "--prefix", "x"}, args...)
-	command := exec.CommandContext(t.Context(), filepath.Join(prefix, "bin", "bakta"), args...)
+	return playRealAs(t, "bakta", filepath.Join(prefix, "bin", "bakta"), filepath.Join(prefix, "db"), args...)
+}
+
+// playRealAs runs a real program the same way.
+func playRealAs(t *testing.T, program, path, database string, args ...string) played {
+	t.Helper()
+	prefix, more := place(t, program)
+	args = slices.Concat(more, []string{"-d", database}, args)
+	command := exec.CommandContext(t.Context(), path, args...)
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr
 	command.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
 	if err := command.Run(); command.ProcessState == nil {
 		t.Fatal(err)
 	}
-	return played{command.ProcessState.ExitCode(), stdout.String(), stderr.String(), filepath.Join(out, "x")}
+	return played{command.ProcessState.ExitCode(), stdout.String(), stderr.String(), prefix}
 }
 
 func (p played) mustSucceed(t *testing.T) played {

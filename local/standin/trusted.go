@@ -114,7 +114,7 @@ func (r *run) checkHMMs(path string) error {
 			cutoff = true
 		case "//":
 			if !cutoff {
-				return traceback(r.program, "pyhmmer.errors.MissingCutoffs: Model %q is missing 'trusted' bitscore cutoff required by pipeline", name)
+				return traceback(r.program, "pyhmmer.errors.MissingCutoffs: Model '%s' is missing 'trusted' bitscore cutoff required by pipeline", name)
 			}
 			cutoff = false
 		}
