@@ -82,8 +82,10 @@ test: check ## run all tests, with a real MongoDB and a real S3 that this fetche
 # The published client's module is in no checksum database; its go.sum is what holds it.
 .PHONY: test-modules
 test-modules:
-	@[ -x .cache/bakta/bin/bakta ] && echo "The real Bakta is set up: the tests run it." || \
+	@[ -e .cache/bakta/stamps/smoke ] && echo "The real Bakta is set up: the tests run it." || \
 	  echo "ATTENTION: the real Bakta is not set up (make bakta), so the tests go on with the stand-in alone."
+	@[ -e .cache/bakta/stamps/smoke-baktfold ] || \
+	  echo "ATTENTION: the real Baktfold is not set up (make bakta), so the tests go on with the stand-in alone."
 	@status=0; for module in . local local/published tools e2e; do \
 	  echo "== module $$module"; \
 	  (cd $$module && GONOSUMDB=github.com/ag-computational-bio/bakta-web-api-go go test -race -shuffle=on -timeout 30m ./...) || status=1; \
