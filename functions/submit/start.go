@@ -116,9 +116,11 @@ func (f *Function) submit(ctx context.Context, j job.Job, w workflow.Workflow, c
 }
 
 // inputs looks at every upload of the workflow and returns those that the job will read. The required ones come
-// first in the catalogue and are looked at last, when it is known what has to go with them.
+// first in the catalogue and are looked at last, when it is known what has to go with them. Of several refusals the
+// caller is told the one about the first in the catalogue.
 func (f *Function) inputs(ctx context.Context, id string, w workflow.Workflow, config workflow.Config) ([]job.Input, error) {
 	var inputs []job.Input
+	var refusal error
 	inspection := workflow.NewInspection(config)
 	for _, u := range slices.Backward(w.Uploads) {
 		promised, said := config.Use[u.Kind]
@@ -131,20 +133,22 @@ func (f *Function) inputs(ctx context.Context, id string, w workflow.Workflow, c
 			inputs = append(inputs, input)
 		case job.Is(err, job.NotFound):
 			if u.Required || promised {
-				return nil, job.Errorf(job.Invalid, "the %s was not uploaded; put it to its upload link, then start the job again", words(u.Kind))
+				refusal = job.Errorf(job.Invalid, "the %s was not uploaded; put it to its upload link, then start the job again", words(u.Kind))
 			}
 		case errors.Is(err, workflow.ErrBlank):
 			// Clients promise a table that they then leave empty: that is no promise, and no file. Nobody promises
 			// a training file without one.
 			if u.Required || promised && u.Kind != workflow.RepliconsTable {
-				return nil, job.Errorf(job.Invalid, "the uploaded %s is empty; upload the file again, then start the job again", words(u.Kind))
+				refusal = job.Errorf(job.Invalid, "the uploaded %s is empty; upload the file again, then start the job again", words(u.Kind))
 			}
+		case job.Is(err, job.Invalid):
+			refusal = err
 		default:
 			return nil, err
 		}
 	}
 	slices.Reverse(inputs)
-	return inputs, nil
+	return inputs, refusal
 }
 
 // input looks at one upload, as far as is needed to know that the workflow can read it, and pins it.
