@@ -12,7 +12,7 @@ import (
 const uiConfig = "/config/config.json"
 
 // webUI serves a built web UI. Its configuration points at the API of the host that served it, whatever name the
-// browser knows that by. A path that is no file is one of the UI's own pages, which its index shows.
+// browser knows that by, in the version that the UI was built for. A path that is no file is one of the UI's own pages, which its index shows.
 func webUI(dir string) http.Handler {
 	files := http.FileServer(http.Dir(dir))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -23,7 +23,7 @@ func webUI(dir string) http.Handler {
 		if r.URL.Path == uiConfig {
 			w.Header().Set("Content-Type", "application/json")
 			w.Header().Set("Cache-Control", "no-store")
-			json.NewEncoder(w).Encode(map[string]string{"api": origin(r) + "/api/v1"}) // fails only when the browser is gone
+			json.NewEncoder(w).Encode(map[string]string{"api": origin(r) + spoken(dir)}) // fails only when the browser is gone
 			return
 		}
 		name := filepath.Join(dir, filepath.FromSlash(filepath.Clean("/"+r.URL.Path)))
@@ -33,6 +33,23 @@ func webUI(dir string) http.Handler {
 		}
 		files.ServeHTTP(w, r)
 	})
+}
+
+// spoken returns the path of the API that a web UI speaks, by the address in the configuration that it came with.
+// Older UIs speak the first version alone, newer ones the second alone.
+func spoken(dir string) string {
+	const first, second = "/api/v1", "/api/v2"
+	content, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(uiConfig)))
+	if err != nil {
+		return first
+	}
+	var config struct {
+		API string `json:"api"`
+	}
+	if err := json.Unmarshal(content, &config); err == nil && strings.HasSuffix(strings.TrimSuffix(config.API, "/"), second) {
+		return second
+	}
+	return first
 }
 
 // origin is the origin under which the browser sees this server.
