@@ -25,7 +25,6 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/mongo"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/s3"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 	"github.com/ag-computational-bio/bakta-web-backend/local/runner"
 )
 
@@ -35,8 +34,6 @@ type Options struct {
 	Public  string        // host name or address in links and in the URL; empty: the host of Listen
 	Data    string        // directory of all data; made if missing
 	UI      string        // directory of a built web UI to serve at /; empty: the API's documentation
-	Bakta   string        // program that annotates, a path or a name on PATH; StandIn for the built-in stand-in
-	DB      string        // Bakta's database directory; not needed by the stand-in
 	MongoDB string        // URI of a MongoDB to use in place of the embedded one; it names a database
 	Jobs    int           // how many jobs run at a time; at least 1
 	Threads int           // how many threads a job uses; 0 shares the machine's evenly among the jobs
@@ -46,9 +43,18 @@ type Options struct {
 	StandIn []string      // command line that starts this program's stand-in
 	Version string        // of this program
 	Log     *slog.Logger  // nil logs warnings to standard error
+
+	// The programs that jobs run, each a path or a name on PATH, or StandIn.
+	Bakta       string // annotates genomes; a must
+	DB          string // directory of its database, and of Proteins'; the stand-in needs none
+	Proteins    string // annotates proteins; empty: the one beside Bakta or on PATH, if there is one
+	Baktfold    string // goes on where Bakta ends; empty: the one on PATH, if it and its database are there
+	BaktfoldDB  string // directory of Baktfold's database; empty: the one that the variable PHOLD_DBDIR names
+	BaktfoldGPU bool   // let Baktfold compute on a graphics processor
 }
 
-// StandIn as Options.Bakta asks for the built-in stand-in.
+// StandIn in place of a program asks for the built-in stand-in. As Bakta it plays the other two, too, unless the
+// options name them.
 const StandIn = "stand-in"
 
 const (
@@ -65,7 +71,7 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 	if err != nil {
 		return err
 	}
-	tool, err := findTool(ctx, o)
+	tools, err := findTools(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -113,14 +119,14 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 	}
 	runs, err := runner.New(runner.Options{
 		Dir: filepath.Join(o.Data, "runs"), Jobs: o.Jobs, Stager: o.Stager, Environ: os.Environ(),
-		Files: files, Specs: tool.spec, Notify: notify, Log: o.Log,
+		Files: files, Specs: tools.spec, Notify: notify, Log: o.Log,
 	})
 	if err != nil {
 		return err
 	}
 	closers = append(closers, runs.Close)
 
-	api, events, err := o.hosts(jobs, files, runs, tool)
+	api, events, err := o.hosts(jobs, files, runs, tools)
 	if err != nil {
 		return err
 	}
@@ -192,7 +198,7 @@ func (o Options) complete() (Options, error) {
 }
 
 // hosts makes the functions and the two hosts that serve them: one for users, one for events.
-func (o Options) hosts(jobs *mongo.Store, files *s3.Store, runs *runner.Runner, tool tool) (api, events *function.Host, err error) {
+func (o Options) hosts(jobs *mongo.Store, files *s3.Store, runs *runner.Runner, tools tools) (api, events *function.Host, err error) {
 	life, err := lifecycle.New(jobs, files, runs, lifecycle.Options{
 		Keep: o.Keep, LinkTTL: uploads,
 		Look:     15 * time.Second,
@@ -203,13 +209,13 @@ func (o Options) hosts(jobs *mongo.Store, files *s3.Store, runs *runner.Runner, 
 	if err != nil {
 		return nil, nil, err
 	}
-	submitter, err := submit.New(submit.Deps{Jobs: jobs, Files: files, Launcher: life, Offered: workflow.Catalogue(),
+	submitter, err := submit.New(submit.Deps{Jobs: jobs, Files: files, Launcher: life, Offered: tools.offered(),
 		Keep: o.Keep, LinkTTL: uploads, Now: time.Now, Log: o.Log})
 	if err != nil {
 		return nil, nil, err
 	}
-	teller, err := status.New(status.Deps{Jobs: jobs, Files: files, Logs: runs, Offered: workflow.Catalogue(), LinkTTL: download, MaxList: maxList, Log: o.Log,
-		Versions: status.Versions{Tool: tool.version, Database: tool.database, Backend: o.Version}})
+	teller, err := status.New(status.Deps{Jobs: jobs, Files: files, Logs: runs, Offered: tools.offered(), LinkTTL: download, MaxList: maxList, Log: o.Log,
+		Versions: tools.versions(o.Version)})
 	if err != nil {
 		return nil, nil, err
 	}

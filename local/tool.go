@@ -3,70 +3,185 @@ package local
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/ag-computational-bio/bakta-web-backend/functions/status"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
-// tool is the program that annotates.
+// tools are the programs that stages run, by the workflows' names of them.
+type tools map[string]tool
+
+// tool is one of them.
 type tool struct {
-	command  []string
-	threads  int
-	db       string // directory of the database; empty for the stand-in
-	version  string
-	database string // version of the database
+	environment workflow.Environment
+	version     string
+	database    string // version of its database
 }
 
-// findTool finds the program that the options name and asks it who it is. What is missing is told with what to
-// do about it, before anything is started.
-func findTool(ctx context.Context, o Options) (tool, error) {
-	if o.Bakta == StandIn {
-		if len(o.StandIn) == 0 {
-			return tool{}, fmt.Errorf("this program has no stand-in")
-		}
-		return tool{command: o.StandIn, threads: o.Threads, version: "stand-in", database: "none"}, nil
+// findTools finds the programs that the options name and asks them who they are. Bakta is a must; what is
+// missing is told with what to do about it, before anything is started. The others may be missing unless the
+// options name them; the workflows that need them are not offered then.
+func findTools(ctx context.Context, o Options) (tools, error) {
+	found := tools{}
+	bakta, err := findBakta(ctx, o)
+	if err != nil {
+		return nil, err
 	}
-	path, err := exec.LookPath(o.Bakta)
+	found[workflow.ProgramBakta] = bakta
+	for program, find := range map[string]func(context.Context, Options, tool) (tool, error){
+		workflow.ProgramBaktaProteins: findProteins, workflow.ProgramBaktfold: findBaktfold,
+	} {
+		t, err := find(ctx, o, bakta)
+		if err != nil {
+			return nil, err
+		}
+		if len(t.environment.Command) > 0 {
+			found[program] = t
+		}
+	}
+	return found, nil
+}
+
+func findBakta(ctx context.Context, o Options) (tool, error) {
+	if o.Bakta == StandIn {
+		return o.standIn(workflow.ProgramBakta)
+	}
+	path, err := lookPath(o.Bakta)
 	if err != nil {
 		return tool{}, fmt.Errorf("--bakta: the program %q is not there (%w).\n"+
 			"Install Bakta (with conda: `conda install -c conda-forge -c bioconda bakta`) and its database (`bakta_db download`), or\n"+
 			"name the program by --bakta, or try everything out with `--bakta %s`, which annotates nothing in earnest", o.Bakta, err, StandIn)
 	}
-	if path, err = filepath.Abs(path); err != nil {
-		return tool{}, err
-	}
-	t := tool{command: []string{path}, threads: o.Threads, db: o.DB}
-	if t.db == "" {
-		t.db = os.Getenv("BAKTA_DB")
-	}
-	if t.db == "" {
+	db := cmp.Or(o.DB, os.Getenv("BAKTA_DB"))
+	if db == "" {
 		return tool{}, fmt.Errorf("--bakta-db: Bakta needs its database; fetch it by `bakta_db download`, then name its directory")
 	}
-	if t.db, err = filepath.Abs(t.db); err != nil {
+	t := tool{environment: workflow.Environment{Command: []string{path}, Threads: o.Threads}}
+	if t.environment.Database, err = filepath.Abs(db); err != nil {
 		return tool{}, err
 	}
-	if t.database, err = databaseVersion(t.db); err != nil {
+	if t.database, err = databaseVersion(t.environment.Database); err != nil {
 		return tool{}, err
 	}
+	if t.version, err = version(ctx, path); err != nil {
+		return tool{}, fmt.Errorf("--bakta: %w", err)
+	}
+	return t, nil
+}
+
+// findProteins finds bakta_proteins, which comes with Bakta: where the options name it, else beside Bakta, else on
+// PATH.
+func findProteins(ctx context.Context, o Options, bakta tool) (tool, error) {
+	name := o.Proteins
+	if name == StandIn || name == "" && o.Bakta == StandIn {
+		return o.standIn(workflow.ProgramBaktaProteins)
+	}
+	var path string
+	var err error
+	if name == "" {
+		name = workflow.ProgramBaktaProteins
+		path, err = lookPath(filepath.Join(filepath.Dir(bakta.environment.Command[0]), name))
+	}
+	if path == "" {
+		path, err = lookPath(name)
+	}
+	if err != nil {
+		if o.Proteins == "" {
+			return tool{}, nil
+		}
+		return tool{}, fmt.Errorf("--bakta-proteins: the program %q is not there: %w", name, err)
+	}
+	if o.Bakta == StandIn {
+		return tool{}, errors.New("--bakta-proteins: the program needs Bakta's database, which the stand-in does without; name the program bakta by --bakta, too")
+	}
+	t := bakta
+	t.environment.Command = []string{path}
+	if t.version, err = version(ctx, path); err != nil {
+		return tool{}, fmt.Errorf("--bakta-proteins: %w", err)
+	}
+	return t, nil
+}
+
+// findBaktfold finds Baktfold and its database.
+func findBaktfold(ctx context.Context, o Options, _ tool) (tool, error) {
+	name := o.Baktfold
+	if name == StandIn || name == "" && o.Bakta == StandIn {
+		return o.standIn(workflow.ProgramBaktfold)
+	}
+	db := cmp.Or(o.BaktfoldDB, os.Getenv("PHOLD_DBDIR")) // Baktfold's own name for it
+	path, err := lookPath(cmp.Or(name, workflow.ProgramBaktfold))
+	switch {
+	case name == "" && o.BaktfoldDB == "" && (err != nil || db == ""):
+		return tool{}, nil
+	case err != nil:
+		return tool{}, fmt.Errorf("--baktfold: the program %q is not there (%w).\n"+
+			"Install Baktfold (with conda: `conda install -c conda-forge -c bioconda baktfold`) and its database (`baktfold install`), or name the program", name, err)
+	case db == "":
+		return tool{}, errors.New("--baktfold-db: Baktfold needs its database; fetch it by `baktfold install`, then name its directory")
+	}
+	t := tool{environment: workflow.Environment{Command: []string{path}, Threads: o.Threads, GPU: o.BaktfoldGPU}}
+	if t.environment.Database, err = filepath.Abs(db); err != nil {
+		return tool{}, err
+	}
+	if _, err := os.Stat(filepath.Join(t.environment.Database, "baktfold.db")); err != nil {
+		return tool{}, fmt.Errorf("--baktfold-db: %s holds no Baktfold database: %w", db, err)
+	}
+	if t.version, err = version(ctx, path); err != nil {
+		return tool{}, fmt.Errorf("--baktfold: %w", err)
+	}
+	return t, nil
+}
+
+// standIn is the stand-in in the role of a program.
+func (o Options) standIn(program string) (tool, error) {
+	if len(o.StandIn) == 0 {
+		return tool{}, errors.New("this program has no stand-in")
+	}
+	command := append(append([]string{}, o.StandIn...), program)
+	return tool{environment: workflow.Environment{Command: command, Threads: o.Threads}, version: StandIn, database: "none"}, nil
+}
+
+// lookPath finds a program, and returns its path whatever the working directory becomes.
+func lookPath(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	if err != nil {
+		var unfound *exec.Error
+		if errors.As(err, &unfound) && errors.Is(err, fs.ErrNotExist) {
+			return "", unfound.Err // without the name
+		}
+		return "", err
+	}
+	return filepath.Abs(path)
+}
+
+// version asks a program for its version.
+func version(ctx context.Context, path string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, path, "--version").CombinedOutput()
 	if err != nil {
-		return tool{}, fmt.Errorf("--bakta: `%s --version` does not work: %w\n%s", path, err, bytes.TrimSpace(out))
+		return "", fmt.Errorf("`%s --version` does not work: %w\n%s", path, err, bytes.TrimSpace(out))
 	}
 	line, _ := bufio.NewReader(bytes.NewReader(out)).ReadString('\n')
-	t.version = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), "bakta"))
-	return t, nil
+	fields := strings.Fields(line) // "bakta 1.12.2", "baktfold, version 0.3.0"
+	if len(fields) == 0 {
+		return "", fmt.Errorf("`%s --version` says nothing", path)
+	}
+	return fields[len(fields)-1], nil
 }
 
 // databaseVersion reads the version of a Bakta database, and tells a directory that is none.
@@ -90,9 +205,25 @@ func databaseVersion(dir string) (string, error) {
 	return version, nil
 }
 
+// offered are the workflows all of whose programs are there.
+func (t tools) offered() []workflow.Workflow {
+	return workflow.Offered(func(program string) bool { _, ok := t[program]; return ok })
+}
+
+// versions are those that the API tells.
+func (t tools) versions(backend string) status.Versions {
+	bakta, baktfold := t[workflow.ProgramBakta], t[workflow.ProgramBaktfold]
+	return status.Versions{Backend: backend, Tool: bakta.version, Database: bakta.database,
+		Baktfold: baktfold.version, BaktfoldDatabase: baktfold.database}
+}
+
 // spec says what a run of the job does in that directory.
-func (t tool) spec(j job.Job, dir string) (stage.Spec, error) {
+func (t tools) spec(j job.Job, dir string) (stage.Spec, error) {
 	return lifecycle.Spec(j, dir, func(program string) (workflow.Environment, error) {
-		return workflow.Environment{Command: t.command, Database: t.db, Threads: t.threads}, nil
+		found, ok := t[program]
+		if !ok {
+			return workflow.Environment{}, fmt.Errorf("%s is not there any more", program)
+		}
+		return found.environment, nil
 	})
 }

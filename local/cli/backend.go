@@ -21,12 +21,16 @@ and Bakta as local processes. All of its data lies in the directory --data.
 The URL is printed once it serves. Ctrl-C ends it; jobs that wait go on at the
 next start, and jobs that run are run again.
 
+Bakta has to be there. Proteins are annotated if its program bakta_proteins is
+there, and Baktfold's workflows are offered if Baktfold and its database are.
+
 Whoever reaches the address may use it. It listens on this machine alone unless
 told otherwise. The object storage listens on the same host, on a port of its
 own; uploads and downloads go there.`,
 		Example: `  bakta-web local
   bakta-web local --data ~/bakta-web --bakta-db ~/bakta-db/db-light --jobs 2
   bakta-web local --data /tmp/try --bakta stand-in      # without Bakta
+  bakta-web local --baktfold-db ~/baktfold-db           # with Baktfold, too
   bakta-web local --ui ~/bakta-web-ui/dist
   bakta-web local --listen :8080 --public lab.example.org    # for others, too`,
 		Args: takes(0, 0, ""),
@@ -65,13 +69,17 @@ own; uploads and downloads go there.`,
 	f.StringVar(&o.Public, "public", "", "`host` name or address under which others reach this machine,\nfor links (default the host of --listen)")
 	f.StringVar(&o.Data, "data", "", "`directory` of all data, made if it isn't there (default bakta-web\nbelow $XDG_DATA_HOME or ~/.local/share)")
 	f.StringVar(&o.UI, "ui", "", "`directory` of a built web UI to serve at /")
-	f.StringVar(&o.Bakta, "bakta", "bakta", "the `program` that annotates; "+local.StandIn+" plays it where there is none")
+	f.StringVar(&o.Bakta, "bakta", "bakta", "the `program` that annotates; "+local.StandIn+" plays it where there is none,\nand the two below with it")
 	f.StringVar(&o.DB, "bakta-db", "", "`directory` of Bakta's database (default $BAKTA_DB)")
+	f.StringVar(&o.Proteins, "bakta-proteins", "", "the `program` that annotates proteins (default bakta_proteins beside\n--bakta, else on PATH)")
+	f.StringVar(&o.Baktfold, "baktfold", "", "the `program` Baktfold (default baktfold on PATH)")
+	f.StringVar(&o.BaktfoldDB, "baktfold-db", "", "`directory` of Baktfold's database (default $PHOLD_DBDIR)")
+	f.BoolVar(&o.BaktfoldGPU, "baktfold-gpu", false, "let Baktfold compute on a graphics processor")
 	f.StringVar(&o.MongoDB, "mongodb", "", "`URI` of a MongoDB that names a database, in place of the embedded\none (default $BAKTA_WEB_MONGODB, where other users can't see a password)")
 	f.IntVar(&o.Jobs, "jobs", 1, "let at most `N` jobs run at a time")
 	f.IntVar(&o.Threads, "threads", 0, "let a job use `N` threads; by default the jobs share the machine's evenly")
 	f.StringVar(&keep, "keep", "30d", "keep jobs and their files for this `time` after their end, for example 30d or 12h")
-	for _, flag := range []string{"data", "ui", "bakta-db"} {
+	for _, flag := range []string{"data", "ui", "bakta-db", "baktfold-db"} {
 		cmd.MarkFlagDirname(flag)
 	}
 	return cmd

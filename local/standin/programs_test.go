@@ -186,7 +186,9 @@ func (p played) lines() (lines []string) {
 }
 
 // hmm is the head of a model.
-func hmm(more string) string { return "HMMER3/f [3.4 | Aug 2023]\nNAME  q\nACC   Q\n" + more + "LENG  1\n//\n" }
+func hmm(more string) string {
+	return "HMMER3/f [3.4 | Aug 2023]\nNAME  q\nACC   Q\n" + more + "LENG  1\n//\n"
+}
 
 // proteinRefusals are command lines that bakta_proteins refuses, with its exit status and the last line of its words.
 func proteinRefusals(t *testing.T) map[string]refusal {
