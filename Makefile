@@ -11,7 +11,7 @@ OUT ?= demo
 
 .PHONY: help
 help: ## list what can be done
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-16s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-16s %s\n", $$1, $$2 }'
 
 .PHONY: build
 build: ## build the command bin/bakta-web and the functions
@@ -47,6 +47,10 @@ cluster-down: bin/cluster ## take that cluster down again
 cluster-test: ## test on that cluster what runs jobs on Kubernetes
 	e2e/kube.sh
 
+.PHONY: e2e
+e2e: bin/cluster ## test the whole backend on a real cluster of its own, and tell how fast it is (as root on Debian 12)
+	e2e/knative.sh
+
 # The programs that are deployed, each an image: static, on a base without a shell, as a user who may do nothing.
 PROGRAMS := submit status expire jobupdate setup stager
 REGISTRY ?=
@@ -74,6 +78,10 @@ deploy: ## deploy what kservices/overlays/OVERLAY says on the cluster that kubec
 	$(KUBECTL) --namespace bakta wait --for=condition=Ready --timeout=5m ksvc --all
 	$(KUBECTL) --namespace bakta wait --for=condition=Ready --timeout=5m apiserversource,pingsource --all
 	$(KUBECTL) --namespace bakta wait --for=condition=Complete --timeout=10m job/setup
+
+.PHONY: cluster-bench
+cluster-bench: ## measure on that cluster what starting and ending jobs costs, as ratios to Kubernetes' own part
+	e2e/kube.sh -test.run '^$$' -test.bench Cluster -test.timeout 1h
 
 .PHONY: test
 test: check ## run all tests, with a real MongoDB and a real S3 that this fetches and starts

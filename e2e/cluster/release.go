@@ -86,6 +86,28 @@ func (c *Cluster) objects(ctx context.Context, r release) ([]object, error) {
 	return all, nil
 }
 
+// Definitions returns the definitions of all kinds that a cluster has beside Kubernetes' own, as their modules have them.
+// It needs no cluster; source is the parent of this package.
+func Definitions(ctx context.Context, source string) ([]map[string]any, error) {
+	c := &Cluster{source: source}
+	var all []object
+	for _, r := range []release{gateway, serving, eventing} {
+		var modules []string
+		for _, from := range r.sources {
+			modules = append(modules, from.module)
+		}
+		if _, err := c.goTool(ctx, parts, append([]string{"mod", "download"}, modules...)...); err != nil {
+			return nil, err
+		}
+		objects, err := c.objects(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, objects...)
+	}
+	return slices.DeleteFunc(all, func(o object) bool { return kind(o) != "CustomResourceDefinition" }), nil
+}
+
 // readFolder reads all manifests below a folder.
 func readFolder(folder string) ([]object, error) {
 	var all []object

@@ -78,6 +78,7 @@ var debian = map[string]string{
 	"containernetworking-plugins": "/usr/lib/cni/bridge",
 	"iptables":                    "/usr/sbin/iptables",
 	"iproute2":                    "/usr/sbin/ip",
+	"busybox-static":              "/bin/busybox", // a shell for images
 }
 
 // install installs the Debian packages that are missing.

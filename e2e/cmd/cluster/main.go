@@ -20,6 +20,9 @@ func main() {
 	defer stop()
 	if err := command().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "cluster:", err)
+		if errors.Is(err, cluster.ErrMachine) {
+			os.Exit(3)
+		}
 		os.Exit(1)
 	}
 }
@@ -45,7 +48,7 @@ func command() *cobra.Command {
 		}
 		return cluster.New(dir, source, os.Stdout)
 	}
-	root.AddCommand(build(open), up(open), down(open), status(open), execute(open), load(open), loadBakta(open), registry())
+	root.AddCommand(check(open), build(open), up(open), down(open), status(open), execute(open), load(open), loadBakta(open), registry())
 	return root
 }
 
@@ -53,6 +56,21 @@ type opener func() (*cluster.Cluster, error)
 
 func up(open opener) *cobra.Command {
 	return withExtent(&cobra.Command{Use: "up", Short: "Bring the cluster up, as far as it isn't"}, open, (*cluster.Cluster).Up)
+}
+
+func check(open opener) *cobra.Command {
+	return &cobra.Command{
+		Use:   "check",
+		Short: "Tell whether this machine can carry a cluster; ends with 3 if it can't",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := open()
+			if err != nil {
+				return err
+			}
+			return c.Check(cmd.Context())
+		},
+	}
 }
 
 func build(open opener) *cobra.Command {

@@ -1,0 +1,275 @@
+//go:build e2e
+
+package backend_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"k8s.io/client-go/dynamic"
+	batchclient "k8s.io/client-go/kubernetes/typed/batch/v1"
+	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/ag-computational-bio/bakta-web-backend/e2e/cluster"
+	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
+	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
+)
+
+// What the overlay for tests says.
+const (
+	namespace = "bakta"
+	host      = "bakta.test"
+	bucket    = "bakta-e2e"
+	mongoPort = "27017"
+	s3Port    = "9000"
+)
+
+// patience is how long one thing may take on a machine that does much else.
+const patience = 6 * time.Minute
+
+// functions are the Knative services of the backend.
+func functions() []string { return []string{"submit", "status", "expire", "jobupdate"} }
+
+// world is what the tests work on: there is one deployment, and they come one after the other.
+type world struct {
+	root     string // of the source
+	core     *coreclient.CoreV1Client
+	batch    *batchclient.BatchV1Client
+	any      dynamic.Interface
+	mongo    *gate
+	s3       *gate
+	commits  *commits
+	database *mongo.Database // past the gate
+	files    *minio.Client   // past the gate
+	rpc      *grpc.ClientConn
+	inside   string // address of the ingress for what is inside
+}
+
+var theWorld *world
+
+func TestMain(m *testing.M) {
+	var err error
+	if theWorld, err = open(); err != nil {
+		fmt.Fprintln(os.Stderr, "setting up:", err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+func open() (*world, error) {
+	root, err := teststores.Root()
+	if err != nil {
+		if root, err = filepath.Abs("../.."); err != nil {
+			return nil, err
+		}
+	}
+	w := &world{root: root, commits: &commits{at: make(map[string]time.Time)}}
+	for _, step := range []func() error{w.reachCluster, w.openStores, w.clear, w.deployFirst, w.bringDatabase, w.reachAPI} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+func (w *world) reachCluster() error {
+	config, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
+	if err != nil {
+		return err
+	}
+	config.QPS, config.Burst = 200, 400
+	if w.core, err = coreclient.NewForConfig(config); err != nil {
+		return err
+	}
+	if w.batch, err = batchclient.NewForConfig(config); err != nil {
+		return err
+	}
+	w.any, err = dynamic.NewForConfig(config)
+	return err
+}
+
+// openStores opens the gates to the stores that the environment names, and reaches these past them.
+func (w *world) openStores() error {
+	ctx := context.Background()
+	uri, endpoint := os.Getenv(teststores.MongoURI), os.Getenv(teststores.S3Endpoint)
+	if uri == "" || endpoint == "" {
+		return errors.New("no stores are named: run ../knative.sh")
+	}
+	at, err := url.Parse(endpoint)
+	if err != nil {
+		return err
+	}
+	server := options.Client().ApplyURI(uri)
+	client, err := mongo.Connect(server)
+	if err != nil {
+		return err
+	}
+	w.database = client.Database(namespace)
+	if err := w.database.Drop(ctx); err != nil {
+		return err
+	}
+	if w.mongo, err = openGate("127.0.0.1:"+mongoPort, stream(server.Hosts[0])); err != nil {
+		return err
+	}
+	if w.s3, err = openGate("127.0.0.1:"+s3Port, w.commits.requests(at)); err != nil {
+		return err
+	}
+	w.files, err = minio.New(at.Host, &minio.Options{
+		Creds: credentials.NewStaticV4(os.Getenv(teststores.S3AccessKey), os.Getenv(teststores.S3SecretKey), ""), Region: "us-east-1",
+	})
+	return err
+}
+
+// clear removes what an earlier run left on a cluster that is still up.
+func (w *world) clear() error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if out, err := w.kubectl(ctx, "", "get", "jobs", "-o", "name"); err == nil {
+		for _, name := range strings.Fields(out) {
+			if _, err := w.kubectl(ctx, "", "patch", name, "--type=merge", "-p", `{"metadata":{"finalizers":null}}`); err != nil {
+				return err
+			}
+		}
+	}
+	_, err := w.kubectl(ctx, "", "delete", "namespace/"+namespace, "persistentvolume/bakta-database", "--ignore-not-found")
+	return err
+}
+
+// deployFirst does what an operator does the first time: the namespace, the secrets, all of it.
+func (w *world) deployFirst() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	defer cancel()
+	if _, err := w.kubectl(ctx, "", "apply", "-f", filepath.Join(w.root, "kservices/base/100-namespace.yaml")); err != nil {
+		return err
+	}
+	if _, err := w.kubectl(ctx, "", "create", "secret", "generic", "s3",
+		"--from-literal=AccessKey="+os.Getenv(teststores.S3AccessKey), "--from-literal=SecretKey="+os.Getenv(teststores.S3SecretKey)); err != nil {
+		return err
+	}
+	return w.deploy(ctx, filepath.Join(w.root, "kservices/overlays/e2e"))
+}
+
+// bringDatabase brings a database: one that nobody reads, but the way is the real one.
+func (w *world) bringDatabase() error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	const databases = "bakta-e2e-database"
+	if there, err := w.files.BucketExists(ctx, databases); err != nil || !there {
+		if err := errors.Join(err, w.files.MakeBucket(ctx, databases, minio.MakeBucketOptions{})); err != nil {
+			return err
+		}
+	}
+	const content = `{"date":"2025-02-24","major":6,"minor":0,"type":"light"}`
+	if _, err := w.files.PutObject(ctx, databases, "bakta/e2e/version.json", strings.NewReader(content), int64(len(content)), minio.PutObjectOptions{}); err != nil {
+		return err
+	}
+	if _, err := w.kubectl(ctx, "", "apply", "-k", filepath.Join(w.root, "kservices/overlays/e2e/database")); err != nil {
+		return err
+	}
+	if _, err := w.kubectl(ctx, "", "wait", "--for=condition=Complete", "--timeout=5m", "job/bakta-database"); err != nil {
+		state, _ := w.kubectl(context.WithoutCancel(ctx), "", "logs", "job/bakta-database")
+		return fmt.Errorf("%w\n%s", err, state)
+	}
+	return nil
+}
+
+// deploy applies an overlay and waits until it is ready.
+func (w *world) deploy(ctx context.Context, overlay string) error {
+	// make deploy waits as well; the one wait that it can't do is for what a new revision takes over from.
+	cmd := exec.CommandContext(ctx, "make", "--no-print-directory", "-C", w.root, "deploy", "OVERLAY="+overlay)
+	if path, err := filepath.Rel(filepath.Join(w.root, "kservices/overlays"), overlay); err == nil {
+		cmd.Args[len(cmd.Args)-1] = "OVERLAY=" + path
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		state, _ := w.kubectl(context.WithoutCancel(ctx), "", "get", "ksvc,revisions,pods,jobs,apiserversources,pingsources,httproutes")
+		return fmt.Errorf("deploying %s: %w\n%s\n%s", overlay, err, out, state)
+	}
+	return nil
+}
+
+// kubectl runs kubectl in the namespace.
+func (w *world) kubectl(ctx context.Context, in string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "kubectl", append([]string{"--namespace", namespace}, args...)...)
+	cmd.Stdin = strings.NewReader(in)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		return string(out), fmt.Errorf("%s: %w: %s", strings.Join(cmd.Args, " "), err, said.String())
+	}
+	return string(out), nil
+}
+
+// reachAPI reaches the deployment from outside, and its inside.
+func (w *world) reachAPI() error {
+	var err error
+	w.rpc, err = grpc.NewClient(cluster.Ingress, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithAuthority(host))
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	address, err := w.kubectl(ctx, "", "--namespace=traefik", "get", "service", "internal", "-o", "jsonpath={.spec.clusterIP}")
+	if err != nil {
+		return err
+	}
+	w.inside = net.JoinHostPort(address, "80")
+	// A route is programmed a moment after it was made.
+	for {
+		_, err := pb.NewBaktaJobsClient(w.rpc).Version(ctx, &pb.Empty{})
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the API does not answer: %w", err)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// request is one to the ingress by a host's name.
+type request struct {
+	at, host     string
+	method, path string
+	header       map[string]string
+	body         string
+}
+
+// do makes a request and returns the status and the body.
+func (r request) do(ctx context.Context) (int, string, error) {
+	q, err := http.NewRequestWithContext(ctx, r.method, "http://"+r.at+r.path, strings.NewReader(r.body))
+	if err != nil {
+		return 0, "", err
+	}
+	q.Host = r.host
+	for name, value := range r.header {
+		q.Header.Set(name, value)
+	}
+	a, err := http.DefaultClient.Do(q)
+	if err != nil {
+		return 0, "", err
+	}
+	defer a.Body.Close()
+	text, err := io.ReadAll(a.Body)
+	return a.StatusCode, string(text), err
+}

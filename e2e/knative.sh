@@ -1,0 +1,52 @@
+#!/bin/bash
+# Tests the whole backend as it is deployed: brings a cluster up, builds the images, starts a MongoDB and an object
+# storage, deploys, runs the tests of e2e/backend in the cluster's network, and takes the cluster down again whatever
+# happened. A cluster that was up before stays up.
+#
+# Arguments go to the tests, as in: e2e/knative.sh -test.run Expiry
+# Ends with 3 if this machine can't carry a cluster, with another status if anything is wrong.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export CLUSTER_DIR=${CLUSTER_DIR:-$PWD/.cache/cluster} GOFLAGS=${GOFLAGS:--buildvcs=false}
+cluster=$(realpath "${CLUSTER:-bin/cluster}")
+limit=${E2E_TIMEOUT:-45m}
+
+"$cluster" check
+work=$(mktemp -d)
+chmod 755 "$work"
+up=no
+"$cluster" status >/dev/null 2>&1 && up=yes
+finish() {
+	status=$?
+	trap - EXIT
+	if [ "$up" = no ]; then "$cluster" down || status=1; fi
+	rm -rf "$work"
+	exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+"$cluster" up --broker
+
+mkdir -p "$CLUSTER_DIR/run/bakta-database" # the volume of kservices/overlays/e2e
+chmod 777 "$CLUSTER_DIR/run/bakta-database"
+
+# What needs the network beyond the cluster's is done before.
+go build -o "$work/" ./internal/teststores/cmd/with-stores
+"$work/with-stores" true
+CGO_ENABLED=0 go build -C local -trimpath -ldflags "-s -w" -o "$work/bakta-stand-in" ./cmd/bakta-stand-in
+(cd e2e && go test -c -tags e2e -o "$work/backend.test" ./backend)
+go mod download
+
+shell=()
+for applet in sh sleep dd tail; do shell+=("/bin/busybox:/bin/$applet"); done
+"$cluster" load dev.local/tool:e2e "$work/bakta-stand-in" cmd/internal/deployment/testdata/tool.sh:/tool.sh "${shell[@]}"
+ko=$CLUSTER_DIR/bin/ko
+images() { # VERSION TAG
+	"$cluster" exec -- make --no-print-directory images KO="$ko" KOFLAGS='--sbom=none --insecure-registry' \
+		REGISTRY=10.200.0.1:5000/ko VERSION="$1" TAG="$2" >"$work/images.log" 2>&1 || { cat "$work/images.log"; return 1; }
+}
+images e2e-previous previous
+images e2e e2e
+
+cd e2e/backend
+"$cluster" exec -- "$work/with-stores" "$work/backend.test" -test.timeout "$limit" -test.v "$@"

@@ -1,0 +1,214 @@
+package observability
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/promqltest"
+	"github.com/prometheus/prometheus/storage"
+)
+
+// healthy is an hour and a half of a deployment as it should be, scraped each 30 s: a pod that sweeps all the time, and
+// pods that live for a job each. In Prometheus's notation, 0+1x3 is 0 1 2 3, and _x3 is nothing three times.
+const healthy = `
+sweeps_total{job="bakta/bakta-web", namespace="bakta", pod="expire-1", result="done"} 1 1+0.5x180
+sweep_jobs_total{job="bakta/bakta-web", namespace="bakta", pod="expire-1", task="release", result="done"} 1+0.5x180
+jobs_active{job="bakta/bakta-web", namespace="bakta", pod="expire-1", workflow_kind="bakta", status="pending"} 0x180
+jobs_active{job="bakta/bakta-web", namespace="bakta", pod="expire-1", workflow_kind="bakta", status="init"} 0x60 1x120
+jobs_active{job="bakta/bakta-web", namespace="bakta", pod="expire-1", workflow_kind="bakta", status="running"} 1x180
+http_request_duration_seconds_count{job="bakta/bakta-web", namespace="bakta", pod="submit-1", route="/api/v1/job/start", status="200"} 10+1x180
+http_request_duration_seconds_count{job="bakta/bakta-web", namespace="bakta", pod="submit-1", route="/api/v1/job/start", status="500"} 0x100 1x80
+http_request_duration_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="submit-1", route="/api/v1/job/start", status="200", le="0.1"} 10+1x180
+http_request_duration_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="submit-1", route="/api/v1/job/start", status="200", le="+Inf"} 10+1x180
+jobs_completed_total{job="bakta/bakta-web", namespace="bakta", pod="jobupdate-1", workflow_kind="bakta", status="successful"} _x100 1x4
+jobs_completed_total{job="bakta/bakta-web", namespace="bakta", pod="jobupdate-2", workflow_kind="bakta", status="successful"} _x120 2x4
+jobs_completed_total{job="bakta/bakta-web", namespace="bakta", pod="jobupdate-3", workflow_kind="bakta", status="error"} _x140 1x4
+jobs_failed_total{job="bakta/bakta-web", namespace="bakta", pod="jobupdate-3", workflow_kind="bakta", code="bad_input"} _x140 9x4
+job_outcome_delay_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="jobupdate-2", workflow_kind="bakta", le="1"} _x120 2x4
+job_outcome_delay_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="jobupdate-2", workflow_kind="bakta", le="+Inf"} _x120 2x4
+job_launches_total{job="bakta/bakta-web", namespace="bakta", pod="submit-1", workflow_kind="bakta", run="1", result="done"} 1 1x90 5x90
+job_launches_total{job="bakta/bakta-web", namespace="bakta", pod="submit-1", workflow_kind="bakta", run="1", result="unavailable"} _x170 1x10
+events_total{job="bakta/bakta-web", namespace="bakta", pod="jobupdate-2", event="update", outcome="handled"} _x120 7x4
+events_total{job="bakta/bakta-web", namespace="bakta", pod="jobupdate-2", event="update", outcome="deferred"} _x120 2x4
+sweeps_total{job="somebody-else", namespace="other", pod="x", result="failed"} 0+100x180
+`
+
+// TestAlerts has Prometheus's engine evaluate the rules each minute, and looks which alerts are there in the end: none
+// when all is well, and the one that is meant when it is not.
+func TestAlerts(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		instead []string // beginnings of series of healthy, each with what becomes of them
+		more    string
+		want    []string
+	}{
+		{name: "all is well"},
+		{name: "nobody sweeps", instead: []string{`sweeps_total{job="bakta/bakta-web"`, "1+0.5x100"}, want: []string{"BaktaWebNoSweep"}},
+		{name: "nothing is scraped", instead: []string{"", ""}, want: []string{"BaktaWebNoSweep"}},
+		{name: "sweeps fail", instead: []string{`sweeps_total{job="bakta/bakta-web"`, "1+0.5x140"},
+			more: `sweeps_total{job="bakta/bakta-web", namespace="bakta", pod="expire-1", result="failed"} _x140 1+0.5x40`, want: []string{"BaktaWebSweepsFail"}},
+		{name: "a call fails", more: `http_request_duration_seconds_count{job="bakta/bakta-web", namespace="bakta", pod="submit-1", route="/api/v1/job/init", status="503"} _x150 1+1x30`,
+			want: []string{"BaktaWebRequestsFail"}},
+		{name: "a call is slow", more: `
+http_request_duration_seconds_count{job="bakta/bakta-web", namespace="bakta", pod="status-1", route="/api/v1/job/list", status="200"} _x120 1+1x60
+http_request_duration_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="status-1", route="/api/v1/job/list", status="200", le="5"} _x120 0x60
+http_request_duration_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="status-1", route="/api/v1/job/list", status="200", le="10"} _x120 1+1x60
+http_request_duration_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="status-1", route="/api/v1/job/list", status="200", le="+Inf"} _x120 1+1x60`,
+			want: []string{"BaktaWebRequestsSlow"}},
+		{name: "events are deferred", more: `events_total{job="bakta/bakta-web", namespace="bakta", pod="jobupdate-9", event="update", outcome="deferred"} _x160 9x20`,
+			want: []string{"BaktaWebEventsDeferred"}},
+		{name: "events don't come", instead: []string{"events_total", "_x180"}, want: []string{"BaktaWebEventsMissing"}},
+		{name: "outcomes are late", instead: []string{"job_outcome_delay_seconds_bucket", "_x180"}, more: `
+job_outcome_delay_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="expire-1", workflow_kind="bakta", le="60"} _x150 0x30
+job_outcome_delay_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="expire-1", workflow_kind="bakta", le="120"} _x150 3x30
+job_outcome_delay_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="expire-1", workflow_kind="bakta", le="+Inf"} _x150 3x30`,
+			want: []string{"BaktaWebOutcomesLate"}},
+		{name: "runs can't be launched", more: `job_launches_total{job="bakta/bakta-web", namespace="bakta", pod="expire-1", workflow_kind="bakta", run="1", result="failed"} _x150 1+1x30`,
+			want: []string{"BaktaWebLaunchesFail"}},
+		{name: "jobs fail", more: `jobs_failed_total{job="bakta/bakta-web", namespace="bakta", pod="jobupdate-9", workflow_kind="bakta", code="out_of_memory"} _x150 3x4`,
+			want: []string{"BaktaWebJobsFail"}},
+		{name: "launches are owed", instead: []string{`jobs_active{job="bakta/bakta-web", namespace="bakta", pod="expire-1", workflow_kind="bakta", status="pending"`, "0x100 2x80"},
+			want: []string{"BaktaWebJobsOwed"}},
+		{name: "jobs wait", instead: []string{`jobs_active{job="bakta/bakta-web", namespace="bakta", pod="expire-1", workflow_kind="bakta", status="running"`, "1x100 0x80"},
+			want: []string{"BaktaWebJobsWait"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			p := load(t, c.instead, c.more)
+			if got := p.firing(t); !slices.Equal(got, c.want) {
+				t.Errorf("%v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+// TestShortLives holds that a pod counts that is there for one request: it is never seen at 0, so Prometheus's own
+// increase() leaves it out.
+func TestShortLives(t *testing.T) {
+	p := load(t, nil, "")
+	p.firing(t)
+	for query, want := range map[string]float64{
+		`sum(sum_over_time(bakta:jobs_completed:increase1m[1h]))`:                      4, // each of three pods, with 1, 2 and 1
+		`sum(sum_over_time(bakta:jobs_completed:increase1m{status="successful"}[1h]))`: 3,
+		`sum(increase(jobs_completed_total[1h]))`:                                      0,
+		`sum(sum_over_time(bakta:http_requests:increase1m{status="200"}[1h]))`:         120, // two a minute, for an hour
+		`sum(sum_over_time(bakta:sweeps:increase1m[1h]))`:                              60,  // somebody else's are not among them
+	} {
+		got := p.query(t, query, p.end)
+		if len(got) != 1 || got[0].F != want {
+			t.Errorf("%s: %v, want %v", query, got, want)
+		}
+	}
+}
+
+// prometheus is a storage with an engine.
+type prometheus struct {
+	storage interface {
+		storage.Queryable
+		storage.Appendable
+	}
+	engine *promql.Engine
+	end    time.Time
+}
+
+// load fills a storage with what is healthy, but for the series that begin as instead says.
+func load(t *testing.T, instead []string, more string) *prometheus {
+	t.Helper()
+	var script strings.Builder
+	script.WriteString("load 30s\n")
+	for line := range strings.Lines(healthy) {
+		line = strings.TrimSpace(line)
+		if line == "" {
+			continue
+		}
+		for i := 0; i < len(instead); i += 2 {
+			if series, _, _ := strings.Cut(line, "} "); strings.HasPrefix(line, instead[i]) {
+				line = series + "} " + instead[i+1]
+			}
+		}
+		if !strings.HasSuffix(line, "} ") {
+			script.WriteString("  " + line + "\n")
+		}
+	}
+	script.WriteString(more + "\n")
+	s := promqltest.LoadedStorage(t, script.String())
+	t.Cleanup(func() { s.Close() })
+	return &prometheus{
+		storage: s,
+		engine:  promqltest.NewTestEngine(t, false, 0, 1_000_000),
+		end:     time.Unix(0, 0).Add(90 * time.Minute),
+	}
+}
+
+func (p *prometheus) query(t *testing.T, expr string, at time.Time) promql.Vector {
+	t.Helper()
+	q, err := p.engine.NewInstantQuery(t.Context(), p.storage, nil, expr, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	result := q.Exec(t.Context())
+	v, err := result.Vector()
+	if err != nil {
+		t.Fatalf("%s: %v", expr, err)
+	}
+	return slices.Clone(v)
+}
+
+// firing evaluates all rules as Prometheus does, and returns the alerts that fire at the end.
+func (p *prometheus) firing(t *testing.T) (names []string) {
+	t.Helper()
+	records, alerts := rules(t)
+	since := make(map[string]time.Time) // by alert and labels
+	for at := time.Unix(0, 0).Add(time.Minute); !at.After(p.end); at = at.Add(time.Minute) {
+		for _, r := range records {
+			p.store(t, r.Record, p.query(t, r.Expr, at))
+		}
+		still := make(map[string]time.Time)
+		for _, r := range alerts {
+			wait, err := model.ParseDuration(cmp.Or(r.For, "0s"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range p.query(t, r.Expr, at) {
+				key := r.Alert + s.Metric.String()
+				still[key] = at
+				if began, ok := since[key]; ok {
+					still[key] = began
+				}
+				if at.Equal(p.end) && at.Sub(still[key]) >= time.Duration(wait) {
+					names = append(names, r.Alert)
+				}
+			}
+		}
+		since = still
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func (p *prometheus) store(t *testing.T, name string, v promql.Vector) {
+	t.Helper()
+	if len(v) == 0 {
+		return
+	}
+	a := p.storage.Appender(context.Background())
+	for _, s := range v {
+		b := labels.NewBuilder(s.Metric)
+		b.Set(labels.MetricName, name)
+		if _, err := a.Append(0, b.Labels(), s.T, s.F); err != nil {
+			t.Fatal(fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	if err := a.Commit(); err != nil {
+		t.Fatal(err)
+	}
+}
