@@ -69,12 +69,15 @@ func (s Stage) Command(c Config, inputs []job.Input, dir Layout, env Environment
 	if err != nil {
 		return Command{}, fmt.Errorf("stage %s: arguments of %s: %w", s.Name, s.Program, err)
 	}
-	return Command{
-		Argv: slices.Concat(env.Command, args),
-		// Python keeps back what it prints until it has some kilobytes of it, and shows no progress, unless it
-		// is told not to.
-		Env: []string{"PYTHONUNBUFFERED=1"},
-	}, nil
+	// Python keeps back what it prints until it has some kilobytes of it, and shows no progress, unless it is told
+	// not to.
+	command := Command{Argv: slices.Concat(env.Command, args), Env: []string{"PYTHONUNBUFFERED=1"}}
+	if s.Program == ProgramBaktfold {
+		// The library with which Baktfold loads its model asks the model's publisher whether there is a newer one,
+		// and waits where there is no network. The model lies in the database.
+		command.Env = append(command.Env, "HF_HUB_OFFLINE=1")
+	}
+	return command, nil
 }
 
 // arguments collects a program's arguments. A value stands in one word with its option: in a word of its own,

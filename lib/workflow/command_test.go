@@ -37,6 +37,26 @@ func commandTests() []commandTest {
 		{name: "keep headers", c: Config{KeepContigHeaders: true}, args: []string{"--keep-contig-headers"}, parsed: map[string]any{"keep_contig_headers": true}},
 		{name: "compliant", c: Config{Compliant: true}, args: []string{"--compliant"}, parsed: map[string]any{"compliant": true}},
 		{name: "replicon table", inputs: []job.Input{{Kind: RepliconsTable, Name: "replicons.tsv"}}, args: []string{"--replicons=DIR/in/replicons.tsv"}, parsed: map[string]any{"replicons": "DIR/in/replicons.tsv"}},
+		{name: "regions", inputs: []job.Input{{Kind: RegionsFile, Name: "regions.gff3"}}, args: []string{"--regions=DIR/in/regions.gff3"}, parsed: map[string]any{"regions": "DIR/in/regions.gff3"}},
+		{name: "trusted proteins", inputs: []job.Input{{Kind: TrustedProteinsFile, Name: "proteins.faa"}}, args: []string{"--proteins=DIR/in/proteins.faa"}, parsed: map[string]any{"proteins": "DIR/in/proteins.faa"}},
+		{name: "profiles", inputs: []job.Input{{Kind: HMMsFile, Name: "profiles.hmm"}}, args: []string{"--hmms=DIR/in/profiles.hmm"}, parsed: map[string]any{"hmms": "DIR/in/profiles.hmm"}},
+		{name: "meta", c: Config{Meta: true}, args: []string{"--meta"}, parsed: map[string]any{"meta": true}},
+		{name: "increment 1", c: Config{LocusTagIncrement: 1}},
+		{name: "increment 5", c: Config{LocusTagIncrement: 5}, args: []string{"--locus-tag-increment=5"}, parsed: map[string]any{"locus_tag_increment": 5.0}},
+		{name: "increment 10", c: Config{LocusTagIncrement: 10}, args: []string{"--locus-tag-increment=10"}, parsed: map[string]any{"locus_tag_increment": 10.0}},
+		{name: "skip tRNA", c: Config{Skip: []string{"trna"}}, args: []string{"--skip-trna"}, parsed: map[string]any{"skip_trna": true}},
+		{name: "skip tmRNA", c: Config{Skip: []string{"tmrna"}}, args: []string{"--skip-tmrna"}, parsed: map[string]any{"skip_tmrna": true}},
+		{name: "skip rRNA", c: Config{Skip: []string{"rrna"}}, args: []string{"--skip-rrna"}, parsed: map[string]any{"skip_rrna": true}},
+		{name: "skip ncRNA", c: Config{Skip: []string{"ncrna"}}, args: []string{"--skip-ncrna"}, parsed: map[string]any{"skip_ncrna": true}},
+		{name: "skip ncRNA regions", c: Config{Skip: []string{"ncrna_region"}}, args: []string{"--skip-ncrna-region"}, parsed: map[string]any{"skip_ncrna_region": true}},
+		{name: "skip CRISPR", c: Config{Skip: []string{"crispr"}}, args: []string{"--skip-crispr"}, parsed: map[string]any{"skip_crispr": true}},
+		{name: "skip CDS", c: Config{Skip: []string{"cds"}}, args: []string{"--skip-cds"}, parsed: map[string]any{"skip_cds": true}},
+		{name: "skip pseudogenes", c: Config{Skip: []string{"pseudo"}}, args: []string{"--skip-pseudo"}, parsed: map[string]any{"skip_pseudo": true}},
+		{name: "skip sORFs", c: Config{Skip: []string{"sorf"}}, args: []string{"--skip-sorf"}, parsed: map[string]any{"skip_sorf": true}},
+		{name: "skip gaps", c: Config{Skip: []string{"gap"}}, args: []string{"--skip-gap"}, parsed: map[string]any{"skip_gap": true}},
+		{name: "skip origins", c: Config{Skip: []string{"ori"}}, args: []string{"--skip-ori"}, parsed: map[string]any{"skip_ori": true}},
+		{name: "skip filters", c: Config{Skip: []string{"filter"}}, args: []string{"--skip-filter"}, parsed: map[string]any{"skip_filter": true}},
+		{name: "skip plots", c: Config{Skip: []string{"plot"}}, args: []string{"--skip-plot"}, parsed: map[string]any{"skip_plot": true}},
 		{name: "promises are no inputs", c: Config{Use: map[string]bool{RepliconsTable: true, ProdigalTrainingFile: true}}},
 		{
 			name: "everything",
@@ -95,7 +115,7 @@ func TestCommandParses(t *testing.T) {
 	}
 	l := newLayout(t)
 	genome := l.put(t, "genome.fna.gz", gzipped([]byte(">a\n"+strings.Repeat("ACGT", 200)+"\n")))
-	for _, name := range []string{"training.trn", "t"} {
+	for _, name := range []string{"training.trn", "t", "regions.gff3", "proteins.faa", "profiles.hmm"} {
 		l.put(t, name, []byte("x")) // looked at only when genes are predicted
 	}
 	for _, name := range []string{"replicons.tsv", "r"} {
@@ -119,6 +139,39 @@ func TestCommandParses(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, v.Options); v.Error != "" || diff != "" {
 			t.Errorf("%s: %s\n%s", tests[i].name, v.Error, diff)
+		}
+	}
+}
+
+// The other programs have no options but where they run, and a GPU.
+func TestOtherCommands(t *testing.T) {
+	for _, tt := range []struct {
+		kind  string
+		stage int
+		input job.Input
+		env   Environment
+		want  Command
+	}{
+		{BaktaProteins, 0, job.Input{Kind: ProteinFASTA, Name: "proteins.faa.gz"}, Environment{Command: []string{"/run.sh", "bakta_proteins"}, Database: "/db", Threads: 3}, Command{
+			Argv: []string{"/run.sh", "bakta_proteins", "--db=/db", "--output=/run/j/out/bakta_proteins", "--prefix=result", "--force", "--tmp-dir=/run/j/tmp", "--threads=3", "/run/j/in/proteins.faa.gz"},
+			Env:  []string{"PYTHONUNBUFFERED=1"},
+		}},
+		{Baktfold, 0, job.Input{Kind: BaktaJSON, Name: "annotation.json.gz"}, Environment{Command: []string{"baktfold"}, Database: "/db", Threads: 3}, Command{
+			Argv: []string{"baktfold", "run", "--input=/run/j/in/annotation.json.gz", "--output=/run/j/out/baktfold", "--prefix=result", "--database=/db", "--threads=3", "--force", "--cpu"},
+			Env:  []string{"PYTHONUNBUFFERED=1", "HF_HUB_OFFLINE=1"},
+		}},
+		{BaktaBaktfold, 1, job.Input{Kind: GenomeFASTA, Name: "genome.fna"}, Environment{Command: []string{"baktfold"}, Database: "/db", Threads: 3, GPU: true}, Command{
+			Argv: []string{"baktfold", "run", "--input=/run/j/out/bakta/result.json", "--output=/run/j/out/baktfold", "--prefix=result", "--database=/db", "--threads=3", "--force"},
+			Env:  []string{"PYTHONUNBUFFERED=1", "HF_HUB_OFFLINE=1"},
+		}},
+	} {
+		w, _ := Lookup(tt.kind)
+		got, err := w.Stages[tt.stage].Command(Config{}, []job.Input{tt.input}, testLayout("/run/j"), tt.env)
+		if diff := cmp.Diff(tt.want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v\n%s", tt.kind, err, diff)
+		}
+		if _, err := w.Stages[0].Command(Config{}, []job.Input{{Kind: HMMsFile, Name: "x"}}, testLayout("/run/j"), tt.env); err == nil {
+			t.Errorf("%s runs without what it annotates", tt.kind)
 		}
 	}
 }

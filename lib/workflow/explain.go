@@ -69,6 +69,9 @@ func Explain(x Exit) job.Failure {
 		}
 		f.Message = sentences(x.Title+" "+verb, reason, advice)
 	}
+	if f.Code != job.OutOfMemory && nothingToDo.Match(x.Stderr) {
+		f.Message = sentences(f.Message, "", "There was nothing for it to do: no protein of the annotation is without a function.")
+	}
 	return f
 }
 
@@ -92,9 +95,14 @@ var signals = map[int]string{
 }
 
 var (
-	// A tool that Bakta started was killed by signal 9.
-	childKilled = regexp.MustCompile(`error code: -9\b`)
-	memoryError = regexp.MustCompile(`^(numpy\S*)?MemoryError\b|Cannot allocate memory|std::bad_alloc`)
+	// A tool that Bakta or Baktfold started was killed by signal 9.
+	childKilled = regexp.MustCompile(`(error|return) code:? -9\b`)
+	memoryError = regexp.MustCompile(`^(numpy\S*)?MemoryError\b|Cannot allocate memory|std::bad_alloc|CUDA out of memory`)
+	usageError  = regexp.MustCompile(`^(bakta(_proteins)?: error|Error|Usage):`)
+	// A line of Baktfold's log, which may stand behind what is left of a progress bar.
+	logLine = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? \| ([A-Z]+) +\| \S+ - (.*)$`)
+	// The progress bar of predictions that are none, for there is no protein without a function.
+	nothingToDo = regexp.MustCompile(`Predicting 3Di: 0it`)
 	// The last line of a Python traceback.
 	crash = regexp.MustCompile(`^([A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt)|Exception)(:|$)`)
 )
@@ -112,9 +120,12 @@ var causes = []cause{
 	{regexp.MustCompile(`(?i)\bdatabase\b|\bdb version|SQL error|sqlite3\.`), job.Internal,
 		"The database of this installation is not as it has to be. " + notYours},
 	{regexp.MustCompile(`'threads' parameter`), job.Internal, notYours},
-	{regexp.MustCompile(`not found or not executable|could not be executed|Wrong \S+ version installed|Could not detect/read \S+ version|No module named|cannot open shared object`), job.Internal,
+	{regexp.MustCompile(`not found or not executable|Foldseek not found|could not be executed|Wrong \S+ version installed|Could not detect/read \S+ version|No module named|cannot open shared object`), job.Internal,
 		"A tool is missing in this installation. " + notYours},
-	{regexp.MustCompile(`output (path|directory)|temporary directory`), job.Internal, notYours},
+	{regexp.MustCompile(`Model loading failed|huggingface|We couldn't connect|LocalEntryNotFoundError`), job.Internal,
+		"The models of this installation are not as they have to be. " + notYours},
+	{regexp.MustCompile(`^ERROR: Error calling `), job.Internal, "A tool that it started failed. " + notYours},
+	{regexp.MustCompile(`[Oo]utput (path|directory)|temporary directory`), job.Internal, notYours},
 	{regexp.MustCompile(`file \(.*\) not (valid|readable)!`), job.Internal, "The file could not be read where the program runs. " + notYours},
 
 	{regexp.MustCompile(`wrong genome file format!`), job.BadInput,
@@ -124,6 +135,12 @@ var causes = []cause{
 	{regexp.MustCompile(`wrong replicon table file format!`), job.BadInput,
 		"It needs five columns in every line, separated by tabs or commas."},
 	{regexp.MustCompile(`prodigal training file`), job.BadInput, "Leave the training file out, or upload the file that \"prodigal -t\" wrote."},
+	{regexp.MustCompile(`unallowed characters in amino acid sequences`), job.BadInput,
+		"Each protein needs a header line that begins with \">\" and below it letters of amino acids, with at most one asterisk at the end; compressed files must be complete."},
+	{regexp.MustCompile(`regions/features file .* format not valid!`), job.BadInput,
+		"All regions have to lie on sequences of the genome, called by their names up to the first white space, which are not left out for their length."},
+	{regexp.MustCompile(`User proteins file .* format not valid!`), job.BadInput,
+		"Headers of trusted proteins look like " + trustedHeader + "."},
 	{regexp.MustCompile(`duplicated sequence id`), job.BadInput,
 		"Give each sequence a name of its own, or do without the original sequence headers."},
 	{regexp.MustCompile(`INSDC compliance failed!`), job.BadInput,
@@ -133,8 +150,8 @@ var causes = []cause{
 // classify tells the user's faults from the operator's. What nobody knows is the user's if the program says it
 // by itself, for then it refused something, and the operator's if it is a crash.
 func classify(exit int, reason string) (job.FailureCode, string) {
-	const usage = 2 // of Python's argument parser; options were validated, so this is not the Bakta that is expected
-	if exit == usage && strings.HasPrefix(reason, "bakta: error:") {
+	const usage = 2 // of Python's argument parsers; options were validated, so this is not the program that is expected
+	if exit == usage && usageError.MatchString(reason) {
 		return job.Internal, "The program does not take the options that it is started with. " + notYours
 	}
 	for _, c := range causes {
@@ -154,7 +171,14 @@ func classify(exit int, reason string) (job.FailureCode, string) {
 func Reason(output []byte) string {
 	var lines []string
 	for line := range strings.Lines(strings.ToValidUTF8(string(output), "\uFFFD")) {
-		lines = append(lines, strings.TrimRightFunc(line, unicode.IsSpace))
+		line = strings.TrimRightFunc(line, unicode.IsSpace)
+		if m := logLine.FindStringSubmatch(line); m != nil {
+			line = m[2]
+			if m[1] == "ERROR" || m[1] == "CRITICAL" {
+				line = "ERROR: " + strings.TrimPrefix(line, "ERROR: ")
+			}
+		}
+		lines = append(lines, line)
 	}
 	at := -1
 	for i, line := range lines {
@@ -184,7 +208,7 @@ func Reason(output []byte) string {
 // saysError reports whether a line begins an error message. Conda's own line about a program that it ran, which
 // comes after the program's, says nothing.
 func saysError(line string) bool {
-	for _, start := range []string{"ERROR", "Error", "bakta: error"} {
+	for _, start := range []string{"ERROR", "Error", "bakta: error", "bakta_proteins: error"} {
 		if strings.HasPrefix(line, start) {
 			return !strings.HasPrefix(line, "ERROR conda.")
 		}

@@ -53,6 +53,40 @@ func TestExplainBakta(t *testing.T) {
 	}
 }
 
+// TestExplainOthers goes by what the real programs wrote to their standard error when they failed.
+func TestExplainOthers(t *testing.T) {
+	for _, tt := range []struct {
+		file string // below testdata/stderr
+		exit int
+		code job.FailureCode
+		says []string
+	}{
+		{"proteins-letters", 1, job.BadInput, []string{"T ended with an error: ERROR: wrong file format or unallowed characters in amino acid sequences!", "one asterisk"}},
+		{"proteins-unknown-option", 2, job.Internal, []string{"bakta_proteins: error: unrecognized arguments: --no-such", notYours}},
+		{"baktfold-no-database", 1, job.Internal, []string{"T ended with an error: ERROR: baktfold database not found.", notYours}},
+		{"baktfold-no-foldseek", 1, job.Internal, []string{"ERROR: Foldseek not found.", "A tool is missing", notYours}},
+		{"baktfold-no-table", 1, job.BadInput, []string{"T ended with an error: ERROR: No translation table found in input JSON. Please check your input."}},
+		{"baktfold-tool-failed", 1, job.Internal, []string{"ERROR: Error calling foldseek tsv2db", "A tool that it started failed.", notYours, "nothing for it to do"}},
+		{"baktfold-tool-killed", 1, job.Internal, []string{"T was killed (SIGKILL)", "more memory"}},
+		{"baktfold-unknown-option", 2, job.Internal, []string{"Error: No such option '--no-such'", notYours}},
+	} {
+		t.Run(tt.file, func(t *testing.T) {
+			f := Explain(Exit{Stage: "s", Title: "T", Code: tt.exit, Stderr: []byte(read(t, "stderr", tt.file+".txt"))})
+			if f.Code != tt.code || f.Stage != "s" {
+				t.Errorf("%+v", f)
+			}
+			for _, s := range tt.says {
+				if !strings.Contains(f.Message, s) {
+					t.Errorf("%q does not say %q", f.Message, s)
+				}
+			}
+			if f.Code == job.BadInput && strings.Contains(f.Message, "operators") {
+				t.Errorf("%q sends a user to the operators", f.Message)
+			}
+		})
+	}
+}
+
 func TestExplain(t *testing.T) {
 	traceback := "Traceback (most recent call last):\n  File \"x\", line 1\n"
 	for _, tt := range []struct {
@@ -104,6 +138,8 @@ func TestReason(t *testing.T) {
 		{"line ends of Windows", "ERROR: x\r\nmore\r\n", "ERROR: x more"},
 		{"colours", "\x1b[31mred\x1b[0m \x07bell\n", "red bell"},
 		{"no text", "ERROR: \xff\n", "ERROR: \uFFFD"},
+		{"a log", "2026-01-02 03:04:05.678 | INFO     | a.b:c:1 - ERROR no\n2026-01-02 03:04:05.678 | ERROR    | a.b:c:1 - gone | ERROR | x - y\n", "ERROR: gone | ERROR | x - y"},
+		{"a log behind a bar", "Predicting 3Di:  10%|x| 1/10\r2026-01-02 03:04:05.678 | CRITICAL | a.b:c:1 - gone\n", "ERROR: gone"},
 		{"long", "ERROR: " + strings.Repeat("ü", 600), "ERROR: " + strings.Repeat("ü", 495) + "…"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

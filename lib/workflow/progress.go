@@ -107,23 +107,46 @@ func (p *Progress) endLine() {
 		return
 	}
 	s := p.stages[p.stage]
-	// Two lines end with something that differs from run to run.
-	key := line
-	for _, variable := range []string{baktaExport, baktaDone} {
-		if strings.HasPrefix(line, variable) {
-			key = variable
-		}
-	}
+	key := stepLine(line)
 	if at, ok := s.steps[key]; ok && s.first+at > p.number {
-		p.number, p.name = s.first+at, strings.TrimRight(key, ".: ")
+		p.number, p.name = s.first+at, strings.Trim(key, ".: \t")
 	}
 }
 
-// What lines of Bakta begin with that end with something variable.
+// stepLine returns what tells a step, out of a line of a program's output: without what comes before it in a log, and
+// without what differs from run to run.
+func stepLine(line string) string {
+	if m := logLine.FindStringSubmatch(line); m != nil {
+		line = m[2]
+	}
+	if search, ok := strings.CutPrefix(line, foldseekSearch); ok {
+		for _, db := range foldseekDatabases() {
+			if strings.Contains(search, "/"+db+" ") || strings.Contains(search, "/"+db+"_gpu ") {
+				return foldseekStep + db
+			}
+		}
+	}
+	for _, variable := range []string{baktaExport, baktaDone, baktfoldParse} {
+		if strings.HasPrefix(line, variable) {
+			return variable
+		}
+	}
+	return line
+}
+
+// What lines begin with that end with something variable.
 const (
-	baktaExport = "Export annotation results to: "
-	baktaDone   = "Annotation successfully finished in "
+	baktaExport    = "Export annotation results to: "
+	baktaDone      = "Annotation successfully finished in "
+	baktfoldParse  = "Parsing annotations from input: "
+	foldseekSearch = "Started running foldseek search "
 )
+
+// foldseekStep begins the name of a search in one of Baktfold's databases.
+const foldseekStep = "search structures in "
+
+// foldseekDatabases are searched in this order.
+func foldseekDatabases() []string { return []string{"swissprot", "AFDBClusters", "pdb", "cath"} }
 
 // programSteps returns the lines by which a program tells its steps, in order. A step may be told in several
 // ways: Bakta says so when it skips one.
@@ -168,17 +191,23 @@ func proteinsSteps() [][]string {
 	return [][]string{
 		{"Parse protein sequences..."},
 		{"Start annotation..."},
-		{"lookup annotations..."},
-		{"conduct expert systems..."},
-		{"combine annotations and mark hypotheticals..."},
+		{"\tlookup annotations..."},
+		{"\tconduct expert systems..."},
+		{"\tcombine annotations and mark hypotheticals..."},
 		{baktaExport},
 		{baktaDone},
 	}
 }
 
 func baktfoldSteps() [][]string {
-	return [][]string{
-		{"Parsing annotations from input"},
-		{"has finished"},
+	steps := [][]string{
+		{"You are running baktfold run"},
+		{baktfoldParse},
+		{"Predicting 3Di sequences using ProstT5"},
+		{"Beginning ProstT5 predictions"},
 	}
+	for _, db := range foldseekDatabases() {
+		steps = append(steps, []string{foldseekStep + db})
+	}
+	return append(steps, []string{"Looking up PSTC descriptions"}, []string{"writing baktfold outputs"}, []string{"baktfold run has finished"})
 }

@@ -20,8 +20,8 @@ func read(t testing.TB, parts ...string) string {
 }
 
 // walk feeds a log line by line and returns the steps in the order in which they came.
-func walk(log string) (steps []string) {
-	p := NewProgress(Bakta)
+func walk(kind, log string) (steps []string) {
+	p := NewProgress(kind)
 	last := 0
 	for line := range strings.Lines(log) {
 		p.Write([]byte(line))
@@ -50,7 +50,7 @@ func TestProgressOfBakta(t *testing.T) {
 			"17/20 Genome statistics", "18/20 annotation summary", "19/20 Export annotation results to", "20/20 Annotation successfully finished in",
 		},
 	} {
-		if diff := cmp.Diff(want, walk(read(t, "stdout", name))); diff != "" {
+		if diff := cmp.Diff(want, walk(Bakta, read(t, "stdout", name))); diff != "" {
 			t.Errorf("%s:\n%s", name, diff)
 		}
 	}
@@ -97,17 +97,47 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// TestProgressOfStages has the log of a workflow with two stages, which is in no catalogue yet.
+func TestProgressOfProteins(t *testing.T) {
+	want := []string{
+		"1/7 Parse protein sequences", "2/7 Start annotation", "3/7 lookup annotations", "4/7 conduct expert systems",
+		"5/7 combine annotations and mark hypotheticals", "6/7 Export annotation results to", "7/7 Annotation successfully finished in",
+	}
+	if diff := cmp.Diff(want, walk(BaktaProteins, read(t, "stdout", "proteins.txt"))); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Baktfold tells its steps on its standard error.
+func TestProgressOfBaktfold(t *testing.T) {
+	want := []string{
+		"1/11 You are running baktfold run", "2/11 Parsing annotations from input", "3/11 Predicting 3Di sequences using ProstT5",
+		"4/11 Beginning ProstT5 predictions", "5/11 search structures in swissprot", "6/11 search structures in AFDBClusters",
+		"7/11 search structures in pdb", "8/11 search structures in cath", "9/11 Looking up PSTC descriptions", "10/11 writing baktfold outputs",
+		"11/11 baktfold run has finished",
+	}
+	if diff := cmp.Diff(want, walk(Baktfold, read(t, "stderr", "baktfold-success.txt"))); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A step of one stage is none of another.
 func TestProgressOfStages(t *testing.T) {
-	p := &Progress{total: 3, stages: []stageSteps{
-		{title: "One", steps: map[string]int{"a...": 1, "b...": 2}},
-		{title: "Two", first: 2, steps: map[string]int{"a...": 1}},
-	}}
-	want := []Step{{0, 3, ""}, {1, 3, "a"}, {2, 3, "Two"}, {2, 3, "Two"}, {3, 3, "a"}}
-	for i, line := range []string{"One Command: x\n", "a...\n", "Two Command: y\n", "b...\n", "a...\n"} {
-		p.Write([]byte(line))
-		if got, _ := p.Step(); got != want[i] {
-			t.Errorf("after %q: %+v, want %+v", line, got, want[i])
+	p := NewProgress(BaktaBaktfold)
+	log := func(says string) string { return "2026-01-02 03:04:05.678 | INFO     | a.b:c:1 - " + says + "\n" }
+	for _, tt := range []struct {
+		line string
+		want Step
+	}{
+		{"Bakta Command: x\n", Step{0, 31, ""}},
+		{"Parse genome sequences...\n", Step{1, 31, "Parse genome sequences"}},
+		{log("Looking up PSTC descriptions"), Step{1, 31, "Parse genome sequences"}},
+		{"Baktfold Command: y\n", Step{20, 31, "Baktfold"}},
+		{"predict tRNAs...\n", Step{20, 31, "Baktfold"}},
+		{log("Looking up PSTC descriptions"), Step{29, 31, "Looking up PSTC descriptions"}},
+	} {
+		p.Write([]byte(tt.line))
+		if got, _ := p.Step(); got != tt.want {
+			t.Errorf("after %q: %+v, want %+v", tt.line, got, tt.want)
 		}
 	}
 }

@@ -59,7 +59,7 @@ func (l testLayout) Temp() string               { return filepath.Join(string(l)
 func newLayout(t testing.TB) testLayout {
 	t.Helper()
 	l := testLayout(t.TempDir())
-	for _, d := range []string{filepath.Dir(l.Input("x")), l.Output("bakta"), l.Temp()} {
+	for _, d := range []string{filepath.Dir(l.Input("x")), l.Output("bakta"), l.Output("bakta_proteins"), l.Temp()} {
 		if err := os.MkdirAll(d, 0o777); err != nil {
 			t.Fatal(err)
 		}

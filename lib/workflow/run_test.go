@@ -3,9 +3,12 @@ package workflow
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,18 +22,23 @@ type outcome struct {
 	stdout, stderr []byte
 }
 
-// run takes uploads all the way: they are inspected, prepared and given to the real Bakta.
-func run(t *testing.T, prefix string, c Config, env Environment, uploads map[string][]byte) outcome {
+// run takes uploads all the way: they are inspected, prepared and given to the real program.
+func run(t *testing.T, kind string, c Config, env Environment, uploads map[string][]byte) outcome {
 	t.Helper()
 	o := outcome{layout: newLayout(t)}
-	w, _ := Lookup(Bakta)
-	c = c.Normalise()
+	w, _ := Lookup(kind)
+	c = w.Normalise(c)
 	if err := w.Validate(c); err != nil {
 		t.Fatal(err)
 	}
 	var inputs []job.Input
-	for kind, content := range uploads {
-		name, err := Inspect(kind, bytes.NewReader(content), c)
+	inspection := NewInspection(c)
+	for _, u := range slices.Backward(w.Uploads) {
+		kind, content := u.Kind, uploads[u.Kind]
+		if content == nil {
+			continue
+		}
+		name, err := inspection.Inspect(kind, bytes.NewReader(content))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +82,7 @@ func TestRun(t *testing.T) {
 	header, _, _ := strings.Cut(string(genome), "\n")
 	id, _, _ := strings.Cut(strings.TrimPrefix(header, ">"), " ")
 	c := Config{TranslationTable: 11, MinContigLength: 10, DermType: Diderm, Genus: "escherichia", Species: "coli", Strain: "-x; \"é\"", Locus: "-l", LocusTag: "-t"}
-	o := run(t, prefix, c, Environment{Command: []string{filepath.Join(prefix, "bin", "bakta")}, Database: filepath.Join(prefix, "db"), Threads: 1}, map[string][]byte{
+	o := run(t, Bakta, c, Environment{Command: []string{filepath.Join(prefix, "bin", "bakta")}, Database: filepath.Join(prefix, "db"), Threads: 1}, map[string][]byte{
 		GenomeFASTA:          zstdOrGzip(genome),
 		RepliconsTable:       []byte("\xef\xbb\xbfid;new;type;topology;name\r\n" + id + ";first;c;c;\r\n\r\n"),
 		ProdigalTrainingFile: training,
@@ -98,6 +106,93 @@ func TestRun(t *testing.T) {
 	for _, s := range []string{"##sequence-region first ", "# organism Escherichia coli -x; \"é\"", "ID=-t_"} {
 		if !bytes.Contains(gff, []byte(s)) {
 			t.Errorf("the results don't say %q:\n%.300s", s, gff)
+		}
+	}
+}
+
+// TestRunFiles gives the real Bakta its own results back, as regions and as trusted proteins, and a profile.
+func TestRunFiles(t *testing.T) {
+	prefix := realBakta(t)
+	if prefix == "" {
+		return
+	}
+	genome, err := os.ReadFile(filepath.Join(prefix, "demo.fna"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := Environment{Command: []string{filepath.Join(prefix, "bin", "bakta")}, Database: filepath.Join(prefix, "db"), Threads: 1}
+	first := run(t, Bakta, Config{KeepContigHeaders: true, Skip: []string{"plot", "trna", "rrna", "ncrna"}}, env, map[string][]byte{GenomeFASTA: genome})
+	if first.exit != 0 {
+		t.Fatalf("exit code %d\n%s", first.exit, first.stderr)
+	}
+	result := func(o outcome, ending string) []byte {
+		b, err := os.ReadFile(filepath.Join(o.layout.Output("bakta"), "result."+ending))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	if _, err := os.Stat(filepath.Join(first.layout.Output("bakta"), "result.png")); err == nil {
+		t.Error("the plots were not skipped")
+	}
+	// Its genes as trusted proteins, all with the same product.
+	var proteins bytes.Buffer
+	for line := range strings.Lines(string(result(first, "faa"))) {
+		if id, _, ok := strings.Cut(line, " "); ok {
+			line = id + " gen~~~what we know~~~DB:1\n"
+		}
+		proteins.WriteString(line)
+	}
+	hmm, err := os.ReadFile(filepath.Join("testdata", "small.hmm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ending := range []string{"gff3", "gbff"} {
+		o := run(t, Bakta, Config{Meta: true, LocusTag: "TAG", LocusTagIncrement: 5, Skip: Steps()[:6]}, env, map[string][]byte{
+			GenomeFASTA: genome, RegionsFile: gzipped(result(first, ending)), TrustedProteinsFile: proteins.Bytes(), HMMsFile: hmm,
+		})
+		if o.exit != 0 {
+			t.Fatalf("%s: exit code %d\n%s", ending, o.exit, o.stderr)
+		}
+		if imported := regexp.MustCompile(`user regions: [1-9]\d* imported`); !imported.Match(o.stdout) {
+			t.Errorf("%s: Bakta imported no regions:\n%s", ending, o.stdout)
+		}
+		gff := string(result(o, "gff3"))
+		for _, s := range []string{"product=what we know", "ID=TAG_0010"} {
+			if !strings.Contains(gff, s) {
+				t.Errorf("%s: the results don't say %q:\n%.2000s", ending, s, gff)
+			}
+		}
+	}
+}
+
+// TestRunProteins runs the real Bakta on proteins.
+func TestRunProteins(t *testing.T) {
+	prefix := realBakta(t)
+	if prefix == "" {
+		return
+	}
+	// What is called so starts Bakta's program of that name.
+	program := filepath.Join(prefix, "bin", "bakta_proteins")
+	if _, err := os.Stat(program); err != nil {
+		program = filepath.Join(t.TempDir(), "bakta_proteins")
+		script := fmt.Sprintf("#!/bin/sh\nPATH=%[1]s/bin:$PATH exec %[1]s/venv/bin/python %[1]s/venv/bin/bakta_proteins \"$@\"\n", prefix)
+		if err := os.WriteFile(program, []byte(script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env := Environment{Command: []string{program}, Database: filepath.Join(prefix, "db"), Threads: 1}
+	o := run(t, BaktaProteins, Config{Genus: "passed over", TranslationTable: 3}, env, map[string][]byte{ProteinFASTA: gzipped([]byte(">one x\nMKLLVVVAAALMKLPQRSTVW*\n>two\nmstnpkpqrk\n"))})
+	if o.exit != 0 {
+		t.Fatalf("exit code %d\n%s", o.exit, o.stderr)
+	}
+	if s, ok := StepOf(BaktaProteins, string(o.stdout)); !ok || s.Number != s.Of {
+		t.Errorf("the run ended at step %+v", s)
+	}
+	w, _ := Lookup(BaktaProteins)
+	for _, r := range w.Results {
+		if _, err := os.Stat(filepath.Join(o.layout.Output(r.Stages[0]), r.File)); err != nil {
+			t.Error(err)
 		}
 	}
 }
@@ -131,7 +226,7 @@ func TestRunFails(t *testing.T) {
 		{"too many threads", 100_000, Config{}, []byte(small), job.Internal, "More threads requested (100000)"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			o := run(t, prefix, tt.c, Environment{Command: []string{filepath.Join(prefix, "bin", "bakta")}, Database: filepath.Join(prefix, "db"), Threads: tt.threads},
+			o := run(t, Bakta, tt.c, Environment{Command: []string{filepath.Join(prefix, "bin", "bakta")}, Database: filepath.Join(prefix, "db"), Threads: tt.threads},
 				map[string][]byte{GenomeFASTA: tt.genome})
 			f := Explain(Exit{Stage: "bakta", Title: "Bakta", Code: o.exit, Stdout: o.stdout, Stderr: o.stderr})
 			if o.exit == 0 || f.Code != tt.code || !strings.Contains(f.Message, tt.says) {
