@@ -94,7 +94,7 @@ test-modules:
 	  echo "ATTENTION: the real Bakta is not set up (make bakta), so the tests go on with the stand-in alone."
 	@[ -e .cache/bakta/stamps/smoke-baktfold ] || \
 	  echo "ATTENTION: the real Baktfold is not set up (make bakta), so the tests go on with the stand-in alone."
-	@status=0; for module in . local local/published tools e2e; do \
+	@status=0; for module in . local local/published tools e2e kservices/observability; do \
 	  echo "== module $$module"; \
 	  (cd $$module && GONOSUMDB=github.com/ag-computational-bio/bakta-web-api-go go test -race -shuffle=on -timeout 30m ./...) || status=1; \
 	done; exit $$status
@@ -106,6 +106,7 @@ check: ## check format, vet, and that generated code is what proto/ says
 	cd local && go vet ./... && cd published && go vet ./...
 	cd tools && go vet ./...
 	cd e2e && go vet -tags e2e ./...
+	cd kservices/observability && go vet ./...
 	@$(MAKE) --no-print-directory generate-check
 
 .PHONY: generate

@@ -138,7 +138,7 @@ func load(t *testing.T, instead []string, more string) *prometheus {
 			script.WriteString("  " + line + "\n")
 		}
 	}
-	script.WriteString(more + "\n")
+	script.WriteString(strings.TrimSpace(more) + "\n")
 	s := promqltest.LoadedStorage(t, script.String())
 	t.Cleanup(func() { s.Close() })
 	return &prometheus{
