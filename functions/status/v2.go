@@ -123,8 +123,13 @@ func (v V2) Logs(ctx context.Context, r *pb.LogsRequest) (*pb.LogsResponse, erro
 	failed := failedStage(j, logs)
 	for i, log := range logs {
 		content := trimRight(log.Text)
-		if i == failed && !strings.Contains(content, reason(j)) {
-			content = strings.TrimLeft(content+"\n\n"+reason(j), "\n")
+		if i == failed {
+			if !strings.Contains(content, reason(j)) {
+				content = strings.TrimLeft(content+"\n\n"+reason(j), "\n")
+			}
+			if j.Failure != nil && j.Failure.Stage == log.Stage.Name {
+				log.State = job.StageFailed // whatever its program said: it may have ended well and left no results
+			}
 		}
 		answer.Stages = append(answer.Stages, &pb.StageLog{Stage: log.Stage.Name, Status: stageV2(log.State), Content: content})
 	}
