@@ -43,7 +43,7 @@ const (
 )
 
 // New returns a client of the server at that URL, as in https://bakta.example.org. The path that the API has
-// there, /api/v1, may stand at its end.
+// there, /api/v1 or /api/v2, may stand at its end.
 func New(server string, options Options) (*Client, error) {
 	u, err := url.Parse(server)
 	switch {
@@ -65,7 +65,8 @@ func New(server string, options Options) (*Client, error) {
 	// A redirect would turn a POST into a GET, and carry a secret to where nobody meant it to go.
 	api := *options.HTTP
 	api.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	path := strings.TrimSuffix(strings.TrimRight(u.Path, "/"), "/api/v1")
+	path := strings.TrimRight(u.Path, "/")
+	path = strings.TrimSuffix(strings.TrimSuffix(path, "/api/v1"), "/api/v2")
 	return &Client{
 		server: u.Scheme + "://" + u.Host + path, api: &api, storage: options.HTTP, options: options,
 	}, nil

@@ -1,8 +1,11 @@
 // Package client speaks to a Bakta-Web server: it makes jobs, uploads genomes, starts jobs, watches them and
-// downloads what came out, through the first version of the API over HTTP.
+// downloads what came out, through the API over HTTP.
 //
 // A job takes five calls: Init answers who the job is and where its files go, Upload sends them, Start starts
 // it, Wait looks until it has ended, Result answers links that Download fetches.
+//
+// The methods of Client speak the API's first version, in which a job is the annotation of a genome by Bakta.
+// Those of V2 speak the second, which has other workflows, too.
 //
 // # Faults
 //

@@ -59,12 +59,15 @@ func (c *Client) refusal(response *http.Response, body []byte) error {
 		Code    codes.Code `json:"code"`
 		Message string     `json:"message"`
 	}
+	var text string // what the second version answers
 	location, locationErr := response.Location()
 	switch {
 	case locationErr == nil:
 		e.Message = fmt.Sprintf("%s has moved: it points to %s://%s", c.server, location.Scheme, location.Host)
 	case json.Unmarshal(body, &status) == nil && status.Message != "":
 		e.Code, e.Message = status.Code, status.Message
+	case json.Unmarshal(body, &text) == nil && text != "":
+		e.Code, e.Message = codeOf(response.StatusCode), text
 	default:
 		e.Message = fmt.Sprintf("%s answers %s", c.server, statusText(response.StatusCode))
 		if text := plain(response, body); text != "" {
@@ -72,6 +75,33 @@ func (c *Client) refusal(response *http.Response, body []byte) error {
 		}
 	}
 	return maybeTransient(e, response)
+}
+
+// codeOf returns the code that a status of the second version stands for, which has no codes of its own.
+func codeOf(status int) codes.Code {
+	switch status {
+	case http.StatusBadRequest, http.StatusUnprocessableEntity:
+		return codes.InvalidArgument
+	case http.StatusUnauthorized:
+		return codes.Unauthenticated
+	case http.StatusForbidden:
+		return codes.PermissionDenied
+	case http.StatusNotFound:
+		return codes.NotFound
+	case http.StatusConflict:
+		return codes.AlreadyExists
+	case http.StatusRequestEntityTooLarge, http.StatusTooManyRequests:
+		return codes.ResourceExhausted
+	case http.StatusMethodNotAllowed, http.StatusNotImplemented:
+		return codes.Unimplemented
+	case http.StatusInternalServerError:
+		return codes.Internal
+	case http.StatusServiceUnavailable:
+		return codes.Unavailable
+	case http.StatusGatewayTimeout:
+		return codes.DeadlineExceeded
+	}
+	return codes.Unknown
 }
 
 // storageRefusal makes an error of an answer of the object storage. Such an answer may quote the link that it

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,14 +65,23 @@ type Status struct {
 	Name    string
 	Started time.Time // when it was started; when it was made, before that
 	Updated time.Time // when its state last changed
+
+	// What the second version tells, too.
+	Workflow   string
+	ResultKind string
 }
 
-// Result is the outcome of a job that succeeded.
+// Result is the outcome of a job.
 type Result struct {
 	Name    string
 	Started time.Time
 	Updated time.Time
 	Files   map[string]string // download links, by the API's names of the files: "GFF3". They live for six days
+
+	// What the second version tells, too.
+	Workflow   string
+	ResultKind string
+	Failure    string // why the job failed, if these are the partial results of one that did
 }
 
 // Versions says what a server runs.
@@ -79,6 +89,10 @@ type Versions struct {
 	Tool    string // Bakta
 	DB      string // its database
 	Backend string // the server
+
+	// What the second version tells, too.
+	Baktfold   string
+	BaktfoldDB string // its database
 }
 
 // Init makes a job. The name is for people and may be any text of at most 1024 bytes; format is the one of a
@@ -117,15 +131,14 @@ const listLength = 100
 
 // Status tells how jobs do, in the order in which they are named.
 func (c *Client) Status(ctx context.Context, jobs ...Ref) ([]Status, error) {
-	known := make(map[string]Status, len(jobs))
-	for first := 0; first < len(jobs); first += listLength {
+	return statusOf(c.server, jobs, func(part []Ref, known map[string]Status) error {
 		var request protov1.JobStatusRequestList
-		for _, job := range jobs[first:min(first+listLength, len(jobs))] {
+		for _, job := range part {
 			request.Jobs = append(request.Jobs, job.auth())
 		}
 		var answer protov1.JobStatusReponseList
 		if err := c.call(ctx, http.MethodPost, "/api/v1/job/list", nil, &request, &answer); err != nil {
-			return nil, fmt.Errorf("asking for the state: %w", err)
+			return err
 		}
 		for _, j := range answer.GetJobs() {
 			known[j.GetJobID()] = Status{ID: j.GetJobID(), State: stateOf(j.GetJobStatus()), Name: j.GetName(),
@@ -134,12 +147,23 @@ func (c *Client) Status(ctx context.Context, jobs ...Ref) ([]Status, error) {
 		for _, j := range answer.GetFailedJobs() {
 			known[j.GetJobID()] = Status{ID: j.GetJobID(), State: State(j.GetJobStatus().String())}
 		}
+		return nil
+	})
+}
+
+// statusOf asks for the state of jobs in parts that a server takes, and puts what is known of each in order.
+func statusOf(server string, jobs []Ref, ask func(part []Ref, known map[string]Status) error) ([]Status, error) {
+	known := make(map[string]Status, len(jobs))
+	for part := range slices.Chunk(jobs, listLength) {
+		if err := ask(part, known); err != nil {
+			return nil, fmt.Errorf("asking for the state: %w", err)
+		}
 	}
 	all := make([]Status, 0, len(jobs))
 	for _, job := range jobs {
 		status, told := known[job.ID]
 		if !told {
-			return nil, fmt.Errorf("asking for the state: %s says nothing about job %s", c.server, job.ID)
+			return nil, fmt.Errorf("asking for the state: %s says nothing about job %s", server, job.ID)
 		}
 		all = append(all, status)
 	}
@@ -158,6 +182,11 @@ func stateOf(s protov1.JobStatusEnum) State {
 // told each look, also one that failed and is made again: a server may be away for a quarter of an hour. The
 // job goes on whether somebody waits for it or not.
 func (c *Client) Wait(ctx context.Context, job Ref, interval time.Duration, seen func(Status, error)) (Status, error) {
+	return wait(ctx, job, interval, c.Status, seen)
+}
+
+// wait asks for the state of a job until it has ended.
+func wait(ctx context.Context, job Ref, interval time.Duration, ask func(context.Context, ...Ref) ([]Status, error), seen func(Status, error)) (Status, error) {
 	if interval <= 0 {
 		interval = 2 * time.Second
 	}
@@ -169,7 +198,7 @@ func (c *Client) Wait(ctx context.Context, job Ref, interval time.Duration, seen
 			return Status{}, context.Cause(ctx)
 		case <-timer.C:
 		}
-		looks, err := c.Status(ctx, job)
+		looks, err := ask(ctx, job)
 		if err != nil && (!Transient(err) || time.Since(last) > absence) {
 			return Status{}, err
 		}

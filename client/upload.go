@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"sync/atomic"
@@ -43,8 +44,13 @@ const transferTries = 8
 // Upload sends content to an upload link. progress, if given, is told how many bytes were sent so far, out of
 // another goroutine; the number begins again at zero when the upload does.
 func (c *Client) Upload(ctx context.Context, link string, content Content, progress func(sent int64)) error {
+	return c.upload(ctx, link, nil, content, progress)
+}
+
+// upload is Upload with headers.
+func (c *Client) upload(ctx context.Context, link string, headers http.Header, content Content, progress func(sent int64)) error {
 	err := c.retry(ctx, transferTries, func() (bool, error) {
-		return c.put(ctx, link, content, progress)
+		return c.put(ctx, link, headers, content, progress)
 	})
 	if err != nil {
 		return fmt.Errorf("uploading: %w", err)
@@ -53,7 +59,7 @@ func (c *Client) Upload(ctx context.Context, link string, content Content, progr
 }
 
 // put makes one attempt, and reports whether bytes were sent.
-func (c *Client) put(ctx context.Context, link string, content Content, progress func(int64)) (bool, error) {
+func (c *Client) put(ctx context.Context, link string, headers http.Header, content Content, progress func(int64)) (bool, error) {
 	ctx, moving, stop := stalling(ctx)
 	defer stop()
 	var sent atomic.Int64
@@ -87,6 +93,7 @@ func (c *Client) put(ctx context.Context, link string, content Content, progress
 		body.Close()
 		return false, fmt.Errorf("the server's upload link is no URL: %w", withoutURL(err))
 	}
+	maps.Copy(request.Header, headers)
 	request.ContentLength, request.GetBody = content.Size, open
 	if content.Size == 0 {
 		body.Close()
