@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
@@ -40,9 +41,10 @@ type backend struct {
 	mu     sync.Mutex
 	refuse int
 	told   []string
+	traces []string // that the hints belong to
 }
 
-func (b *backend) UpdateStatus(_ context.Context, r *pb.UpdateStatusRequest) (*pb.Empty, error) {
+func (b *backend) UpdateStatus(ctx context.Context, r *pb.UpdateStatusRequest) (*pb.Empty, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.refuse > 0 {
@@ -50,6 +52,7 @@ func (b *backend) UpdateStatus(_ context.Context, r *pb.UpdateStatusRequest) (*p
 		return nil, status.Error(codes.Unavailable, "not now")
 	}
 	b.told = append(b.told, r.GetJobID())
+	b.traces = append(b.traces, metadata.ValueFromIncomingContext(ctx, "traceparent")...)
 	return &pb.Empty{}, nil
 }
 
@@ -147,7 +150,8 @@ func TestAPodsContainers(t *testing.T) {
 	if !strings.HasPrefix(said, "Bakta Command: /bin/sh -c ") || !strings.Contains(said, "\nIMAGE=its own\n") || strings.Contains(said, "PASSWORD") {
 		t.Errorf("the program said %q", said)
 	}
-	container(os.Args[0], ours, append([]string{"out", "--hint", address}, storage...)...)
+	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	container(os.Args[0], append(ours, "TRACEPARENT="+trace), append([]string{"out", "--hint", address}, storage...)...)
 
 	content, err := store.Get(t.Context(), job.ManifestKey(spec.Job, 1), stage.MaxManifest)
 	if err != nil {
@@ -159,5 +163,8 @@ func TestAPodsContainers(t *testing.T) {
 	}
 	if len(b.told) != 1 || b.told[0] != spec.Job {
 		t.Errorf("told: %q", b.told)
+	}
+	if len(b.traces) != 1 || b.traces[0] != trace {
+		t.Errorf("told as part of %q", b.traces)
 	}
 }
