@@ -3,10 +3,12 @@
 package deployment_test
 
 import (
+	"context"
 	"crypto/rand"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +20,20 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
+// These benchmarks do a fixed number of rounds, whatever -test.benchtime says: a round is a call of many parts and its
+// floor, one after the other, so that both meet with the same machine. What is reported are medians, and their ratio.
+const (
+	endRounds   = 30
+	startRounds = 300
+	manyRounds  = 3
+)
+
+// median sorts times and returns the one in the middle, in milliseconds.
+func median(times []time.Duration) float64 {
+	slices.Sort(times)
+	return float64(times[len(times)/2].Microseconds()) / 1000
+}
+
 // BenchmarkClusterEnd measures how long it takes from a job's manifest in the bucket, which is the last thing
 // that stage-out does to it, until its user is told SUCCESSFUL, and, as a floor, until Kubernetes says Complete
 // of its Job. Every function is warm.
@@ -26,7 +42,7 @@ func BenchmarkClusterEnd(b *testing.B) {
 	store, err := d.bucket.Client()
 	must(b, err)
 	var told, complete []time.Duration
-	for b.Loop() {
+	for range endRounds {
 		r := d.startJob("fine")
 		stored := make(chan time.Time, 1)
 		go func() {
@@ -59,44 +75,112 @@ func BenchmarkClusterEnd(b *testing.B) {
 		told = append(told, successful.Sub(at))
 		complete = append(complete, (<-condition).Sub(at))
 	}
-	slices.Sort(told)
-	slices.Sort(complete)
 	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(float64(told[len(told)/2].Milliseconds()), "told-ms")
+	b.ReportMetric(median(told), "told-ms")
 	b.ReportMetric(float64(told[len(told)-1].Milliseconds()), "told-max-ms")
-	b.ReportMetric(float64(complete[len(complete)/2].Milliseconds()), "complete-ms")
+	b.ReportMetric(median(complete), "complete-ms")
+	b.ReportMetric(float64(complete[0].Milliseconds()), "complete-min-ms")
+	b.ReportMetric(median(told)/median(complete), "ratio")
+}
+
+// starter starts jobs, and makes Jobs like theirs by nothing but a client. The Jobs are suspended, so that no pod takes
+// the machine's time from either.
+type starter struct {
+	*backend
+	like *batchv1.Job
+}
+
+func newStarter(b *testing.B) starter {
+	d := newBackend(b, small+`Deadline: 10m, Queue: annotation}`)
+	like, err := d.jobs.Get(b.Context(), job.ObjectName(d.startJob("fine").ID, 1), metav1.GetOptions{})
+	must(b, err)
+	for _, l := range []string{"controller-uid", "job-name", batchv1.ControllerUidLabel, batchv1.JobNameLabel} {
+		delete(like.Spec.Template.Labels, l)
+	}
+	like.Spec.Selector = nil
+	return starter{d, like}
+}
+
+// bare makes a Job.
+func (s starter) bare(ctx context.Context) error {
+	object := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{
+		Name: "floor-" + strings.ToLower(rand.Text()), Labels: s.like.Labels, Annotations: s.like.Annotations, Finalizers: s.like.Finalizers}}
+	s.like.Spec.DeepCopyInto(&object.Spec)
+	_, err := s.jobs.Create(ctx, object, metav1.CreateOptions{})
+	return err
+}
+
+// begin starts a job. Its Job is made when that answers.
+func (s starter) begin(r ref) {
+	config := map[string]any{"completeGenome": true}
+	if status, answer := s.call("submit", http.MethodPost, "/job/start", map[string]any{"job": r, "config": config}); status != http.StatusOK {
+		s.Errorf("%d %v", status, answer)
+	}
 }
 
 // BenchmarkClusterStart measures the API's call that starts a job (its genome is looked at, the start written
 // to the database with majority, the Job made, its name written) against a floor: the creation of a Job like
-// that by a bare client. The Jobs are suspended, so that no pod takes the machine's time from either.
+// that by a bare client.
 func BenchmarkClusterStart(b *testing.B) {
-	d := newBackend(b, small+`Deadline: 10m, Queue: annotation}`)
-	first := d.startJob("fine")
-	like, err := d.jobs.Get(b.Context(), job.ObjectName(first.ID, 1), metav1.GetOptions{})
-	must(b, err)
-	b.Run("floor", func(b *testing.B) {
-		for b.Loop() {
-			object := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "floor-" + strings.ToLower(rand.Text()), Labels: like.Labels, Annotations: like.Annotations}}
-			like.Spec.DeepCopyInto(&object.Spec)
-			object.Spec.Selector = nil
-			for _, l := range []string{"controller-uid", "job-name", batchv1.ControllerUidLabel, batchv1.JobNameLabel} {
-				delete(object.Spec.Template.Labels, l)
-			}
-			must(b, err1(d.jobs.Create(b.Context(), object, metav1.CreateOptions{})))
+	s := newStarter(b)
+	var start, bare []time.Duration
+	for range startRounds {
+		r := s.create()
+		began := time.Now()
+		s.begin(r)
+		start = append(start, time.Since(began))
+		began = time.Now()
+		must(b, s.bare(b.Context()))
+		bare = append(bare, time.Since(began))
+		must(b, err1(s.jobs.Get(b.Context(), job.ObjectName(r.ID, 1), metav1.GetOptions{})))
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(median(start), "start-ms")
+	b.ReportMetric(median(bare), "create-ms")
+	b.ReportMetric(median(start)/median(bare), "ratio")
+}
+
+// BenchmarkClusterStartMany starts 500 jobs by 50 callers at once, against 500 bare creations by as many.
+func BenchmarkClusterStartMany(b *testing.B) {
+	const jobs, callers = 500, 50
+	s := newStarter(b)
+	many := func(do func(i int)) time.Duration {
+		queue := make(chan int, jobs)
+		for i := range jobs {
+			queue <- i
 		}
-	})
-	b.Run("start", func(b *testing.B) {
-		for b.Loop() {
-			b.StopTimer()
-			r := d.create()
-			b.StartTimer()
-			if status, answer := d.call("submit", http.MethodPost, "/job/start", map[string]any{"job": r, "config": map[string]any{"completeGenome": true}}); status != http.StatusOK {
-				b.Fatalf("%d %v", status, answer)
-			}
-			b.StopTimer()
-			must(b, err1(d.jobs.Get(b.Context(), job.ObjectName(r.ID, 1), metav1.GetOptions{})))
-			b.StartTimer()
+		close(queue)
+		began := time.Now()
+		var wait sync.WaitGroup
+		for range callers {
+			wait.Go(func() {
+				for i := range queue {
+					do(i)
+				}
+			})
 		}
-	})
+		wait.Wait()
+		return time.Since(began)
+	}
+	var starts, bares []time.Duration
+	for range manyRounds {
+		refs := make([]ref, jobs)
+		for i := range refs {
+			refs[i] = s.create()
+		}
+		starts = append(starts, many(func(i int) { s.begin(refs[i]) }))
+		bares = append(bares, many(func(int) {
+			if err := s.bare(b.Context()); err != nil {
+				b.Error(err)
+			}
+		}))
+		for _, r := range refs {
+			must(b, err1(s.jobs.Get(b.Context(), job.ObjectName(r.ID, 1), metav1.GetOptions{})))
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(median(starts), "starts-ms")
+	b.ReportMetric(median(bares), "creates-ms")
+	b.ReportMetric(jobs/median(starts)*1000, "starts/s")
+	b.ReportMetric(median(starts)/median(bares), "ratio")
 }

@@ -67,6 +67,7 @@ type backend struct {
 	urls      map[string]string // of each function
 	accounts  *testcluster.Accounts
 	core      *coreclient.CoreV1Client
+	client    *http.Client // of the functions
 	bucket    teststores.S3
 	mongo     string
 	database  string
@@ -93,6 +94,10 @@ func newBackend(t testing.TB, more string) *backend {
 	if b.bin == "" {
 		t.Fatal("E2E_BIN names no directory with the functions' programs")
 	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 64 // a benchmark's callers shouldn't measure handshakes
+	b.client = &http.Client{Transport: transport}
+	t.Cleanup(transport.CloseIdleConnections)
 	b.jobs, b.pods, b.core = batch.Jobs(b.namespace), core.Pods(b.namespace), core
 	b.bucket = teststores.Bucket(t)
 	b.mongo, b.database = teststores.Mongo(t)
@@ -298,7 +303,7 @@ func (b *backend) post(ctx context.Context, url, kind string, body []byte) {
 		return
 	}
 	request.Header.Set("Content-Type", kind)
-	if response, err := http.DefaultClient.Do(request); err == nil {
+	if response, err := b.client.Do(request); err == nil {
 		io.Copy(io.Discard, response.Body)
 		response.Body.Close()
 	}
@@ -312,7 +317,7 @@ func (b *backend) call(function, method, path string, body any) (int, map[string
 	request, err := http.NewRequestWithContext(b.Context(), method, b.urls[function]+"/api/v1"+path, bytes.NewReader(content))
 	must(b.TB, err)
 	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
+	response, err := b.client.Do(request)
 	must(b.TB, err)
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
