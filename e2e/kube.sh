@@ -22,5 +22,5 @@ if [ -x "$bakta/bin/bakta" ]; then
 fi
 for package in lib/kube cmd/stager cmd/internal/deployment; do
 	go test -c -tags e2e -o "$work/test" "./$package"
-	(cd "$package" && E2E_BIN=$work E2E_VOLUMES=$work "$cluster" exec -- "$work/test" -test.run Cluster -test.timeout 15m "$@")
+	(cd "$package" && E2E_BIN=$work E2E_VOLUMES=$work "$cluster" exec -- "$work/test" -test.run Cluster -test.timeout 30m "$@")
 done
