@@ -92,12 +92,6 @@ type site struct {
 // open starts a backend for the test. When the test ends, the backend must not have complained of itself.
 func open(t *testing.T, args ...string) *site {
 	t.Helper()
-	return openWith(t, nil, args...)
-}
-
-// openWith is open with more in the backend's environment.
-func openWith(t *testing.T, env []string, args ...string) *site {
-	t.Helper()
 	var s site
 	t.Cleanup(func() { // runs after the backend's end
 		if s.backend == nil {
@@ -114,10 +108,10 @@ func openWith(t *testing.T, env []string, args ...string) *site {
 		}
 	})
 	var err error
-	s.backend, err = tryBackend(t, t.TempDir(), append([]string{
+	s.backend, err = tryBackend(t, t.TempDir(), []string{
 		"BAKTA_STAND_IN_STEP_DELAY=0ms",
 		"GORACE=atexit_sleep_ms=0", // else the race detector makes the end of each of a job's processes take a second
-	}, env...), args...)
+	}, args...)
 	if err != nil {
 		t.Fatal(err)
 	}

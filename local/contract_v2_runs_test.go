@@ -1,7 +1,10 @@
 package local_test
 
 import (
+	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -18,18 +21,57 @@ func TestContractOfRunsV2(t *testing.T) {
 		t.Run("states", func(t *testing.T) { testStatesV2(t, s) })
 		t.Run("failures", func(t *testing.T) { testFailuresV2(t, s) })
 	})
-	t.Run("two stages, the second runs on", func(t *testing.T) {
+	t.Run("two stages", func(t *testing.T) {
 		t.Parallel()
-		testSecondStageRuns(t, secondVersion(t, openWith(t, []string{"BAKTA_STAND_IN_FAIL=baktfold:hang"}, "--bakta", "stand-in", "--jobs", "1")))
+		s := openBoth(t)
+		s.get(t, "/api/v2/version").must(t, `{"backend_version":"<text>","bakta_version":"1.12.2","bakta_db_version":"6.0, light","baktfold_version":"0.3.0","baktfold_db_version":"<~>"}`)
+		for name, test := range map[string]func(*testing.T, *siteV2){"the second runs on": testSecondStageRuns, "the second fails": testSecondStageFails, "the first fails": testFirstStageFails} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				test(t, s)
+			})
+		}
 	})
-	t.Run("two stages, the second fails", func(t *testing.T) {
-		t.Parallel()
-		testSecondStageFails(t, secondVersion(t, openWith(t, []string{"BAKTA_STAND_IN_FAIL=baktfold:error"}, "--bakta", "stand-in", "--jobs", "1")))
-	})
-	t.Run("two stages, the first fails", func(t *testing.T) {
-		t.Parallel()
-		testFirstStageFails(t, secondVersion(t, openWith(t, []string{"BAKTA_STAND_IN_FAIL=bakta:error"}, "--bakta", "stand-in", "--jobs", "1")))
-	})
+}
+
+// goingOn is a Baktfold that is the stand-in, and does what the strain of the genome asks for.
+const goingOn = `#!/bin/sh
+for word do
+  case $word in
+  --version) echo "baktfold, version 0.3.0"; exit 0 ;;
+  --input=*) input=${word#--input=} ;;
+  esac
+done
+BAKTA_STAND_IN_FAIL=$(sed -n 's/.*"strain": *"second-\([a-z]*\)".*/\1/p' "$input" | head -n 1)
+BAKTA_STAND_IN_STEP_DELAY=0ms
+export BAKTA_STAND_IN_FAIL BAKTA_STAND_IN_STEP_DELAY
+exec '%s' stand-in baktfold "$@"
+`
+
+// openBoth starts a backend whose Bakta is that of openPlaying, and which has the Baktfold above.
+func openBoth(t *testing.T) *siteV2 {
+	t.Helper()
+	dir := t.TempDir()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{
+		"bakta":           fmt.Sprintf(playing, self),
+		"db/version.json": `{"date":"2025-02-24","major":6,"minor":0,"type":"light"}`,
+		"baktfold":        fmt.Sprintf(goingOn, self),
+		"db/baktfold.db":  "",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return openV2(t, "--bakta", filepath.Join(dir, "bakta"), "--bakta-db", filepath.Join(dir, "db"),
+		"--baktfold", filepath.Join(dir, "baktfold"), "--baktfold-db", filepath.Join(dir, "db"), "--jobs", "3")
 }
 
 // testStatesV2 looks at a job that runs and at one that waits for it, in all calls.
@@ -86,17 +128,17 @@ func testFailuresV2(t *testing.T, s *siteV2) {
 }
 
 // both returns a job of Bakta and Baktfold that was started.
-func (s *siteV2) both(t *testing.T, name string) madeV2 {
+func (s *siteV2) both(t *testing.T, strain string) madeV2 {
 	t.Helper()
-	m := s.initV2(t, name, "bakta_baktfold")
+	m := s.initV2(t, "both", "bakta_baktfold")
 	s.put(t, m.link(t, "genome_fasta"), genome)
-	s.startV2(t, m, `{"genus":"Escherichia"}`).must(t, `null`)
+	s.startV2(t, m, `{"strain":"`+strain+`"}`).must(t, `null`)
 	return m
 }
 
 // testSecondStageRuns looks at a job whose second stage runs, and runs.
 func testSecondStageRuns(t *testing.T, s *siteV2) {
-	m := s.both(t, "both")
+	m := s.both(t, "second-hang")
 	s.until(t, "the second stage runs and says so", func() bool {
 		logs := s.logsV2(t, m)
 		return logs[0].Status == "succeeded" && logs[1].Status == "running" && logs[1].Content != ""
@@ -118,7 +160,7 @@ func testSecondStageRuns(t *testing.T, s *siteV2) {
 
 // testSecondStageFails looks at a job whose second stage failed: it keeps what the first has left, for those who ask.
 func testSecondStageFails(t *testing.T, s *siteV2) {
-	m := s.both(t, "both")
+	m := s.both(t, "second-error")
 	s.awaitV2(t, m, "error")
 	a := s.post(t, "/api/v2/job/result", m.ref())
 	a.says(t, 400, "^Baktfold .*played failure!")
@@ -152,7 +194,7 @@ func testSecondStageFails(t *testing.T, s *siteV2) {
 
 // testFirstStageFails looks at a job whose first stage failed: the second never began.
 func testFirstStageFails(t *testing.T, s *siteV2) {
-	m := s.both(t, "both")
+	m := s.both(t, "play-error")
 	s.awaitV2(t, m, "error")
 	a := s.post(t, "/api/v2/job/result", m.ref())
 	a.says(t, 400, "^Bakta .*played failure!")
