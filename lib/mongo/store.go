@@ -63,6 +63,10 @@ type Options struct {
 	Timeout     time.Duration // of each call; 0 is 10 s. A call that only reads ends with its context, too
 	Logger      *slog.Logger  // nil is slog.Default
 
+	// Call, if not nil, is told of each call, by a name that is one of a few ("mongodb reading"). The call gets the context that
+	// it returns, and its error is given to what it returns.
+	Call func(ctx context.Context, name string) (context.Context, func(error))
+
 	monitor *event.CommandMonitor // for tests
 }
 
@@ -182,10 +186,16 @@ func (s *Store) db() (*driver.Database, error) {
 func (s *Store) with(ctx context.Context, collection, doing string, call func(context.Context, *driver.Collection) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
 	defer cancel()
+	done := func(error) {}
+	if s.options.Call != nil {
+		name, _, _ := strings.Cut(doing, " job ") // an id follows
+		ctx, done = s.options.Call(ctx, "mongodb "+name)
+	}
 	db, err := s.db()
 	if err == nil {
 		err = call(ctx, db.Collection(collection))
 	}
+	done(err)
 	if err != nil {
 		return unavailable(doing, err)
 	}

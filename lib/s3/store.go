@@ -40,6 +40,9 @@ type Options struct {
 	SecretKey      string
 	VirtualHosted  bool     // the bucket is named in front of the host, in place of in the path
 	Origins        []string // sites whose scripts may use links, for Setup; empty is any
+
+	// Around, if not nil, returns what goes around the transport of calls.
+	Around func(http.RoundTripper) http.RoundTripper
 }
 
 const (
@@ -107,10 +110,14 @@ func (s *Store) client(endpoint string) (*minio.Client, error) {
 	if s.options.VirtualHosted {
 		lookup = minio.BucketLookupDNS
 	}
+	var transport http.RoundTripper = s.transport
+	if s.options.Around != nil {
+		transport = s.options.Around(transport)
+	}
 	c, err := minio.New(u.Host, &minio.Options{
 		Creds:        credentials.NewStaticV4(s.options.AccessKey, s.options.SecretKey, ""),
 		Secure:       u.Scheme == "https",
-		Transport:    s.transport,
+		Transport:    transport,
 		Region:       s.options.Region,
 		BucketLookup: lookup,
 		MaxRetries:   tries,

@@ -106,6 +106,7 @@ func (d *Deployment) Jobs() (*mongo.Store, error) {
 	if uri := d.Database.URI.Reveal(); uri != "" {
 		o = mongo.Options{URI: uri, Database: d.Database.Name(), Logger: d.Log}
 	}
+	o.Call = d.call()
 	store, err := mongo.New(o)
 	if err != nil {
 		return nil, err
@@ -121,6 +122,7 @@ func (d *Deployment) Files() (*s3.Store, error) {
 	store, err := s3.New(s3.Options{
 		Endpoint: s.Endpoint, PublicEndpoint: s.Public(), Region: s.Region, Bucket: s.UserBucket, BaseKey: s.BaseKey,
 		AccessKey: s.AccessKey.Reveal(), SecretKey: s.SecretKey.Reveal(), VirtualHosted: !s.PathStyle, Origins: d.CORS.Origins,
+		Around: d.around("s3"),
 	})
 	if err != nil {
 		return nil, err
@@ -167,6 +169,7 @@ func (d *Deployment) Logs() (*kube.Logs, error) {
 	if err != nil {
 		return nil, err
 	}
+	connection.Wrap(d.around("kubernetes"))
 	return kube.NewLogs(connection, d.K8sNamespace)
 }
 
@@ -180,6 +183,7 @@ func (d *Deployment) Runs() (*kube.Runner, error) {
 	if err != nil {
 		return nil, err
 	}
+	connection.Wrap(d.around("kubernetes"))
 	return kube.New(connection, o)
 }
 

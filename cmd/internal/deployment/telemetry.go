@@ -2,6 +2,7 @@ package deployment
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -60,6 +61,22 @@ func (d *Deployment) measured(l *lifecycle.Lifecycle) telemetry.Lifecycle {
 		return l
 	}
 	return d.telemetry.Lifecycle(l)
+}
+
+// call returns who is told of calls of the database; nil for nobody.
+func (d *Deployment) call() func(context.Context, string) (context.Context, func(error)) {
+	if d.telemetry == nil {
+		return nil
+	}
+	return d.telemetry.Call
+}
+
+// around returns what goes around the transport to something of that name; nil for nothing.
+func (d *Deployment) around(name string) func(http.RoundTripper) http.RoundTripper {
+	if d.telemetry == nil {
+		return nil
+	}
+	return func(next http.RoundTripper) http.RoundTripper { return d.telemetry.Transport(name, next) }
 }
 
 // Witness is told what functions do.

@@ -184,6 +184,10 @@ func (w *world) holdsTraces(done, failed created, kept string) {
 	find("the launch", func(s *trace.Span) bool {
 		return s.GetName() == "launch" && about(s, done.id) && bytes.Equal(s.GetParentSpanId(), started.GetSpanId())
 	})
+	// What it asked is part of it, too.
+	for _, asked := range []string{"mongodb submitting", "s3 GET"} {
+		find(asked, func(s *trace.Span) bool { return s.GetName() == asked && bytes.Equal(s.GetParentSpanId(), started.GetSpanId()) })
+	}
 	// An event's delivery is a trace of its own, linked to that of the event, and to the start's.
 	event := find("the event", func(s *trace.Span) bool { return s.GetName() == "POST /events" && name(s.GetTraceId()) == deliverTrace })
 	settled := find("the settling", func(s *trace.Span) bool {
