@@ -129,6 +129,7 @@ func checkAlways(cfg *Config, found *findings) {
 			"A number without a unit is seconds; write 30d for thirty days", e)
 	}
 	checkImage(cfg, found)
+	checkPrograms(cfg, found)
 	checkResource("Job.CPU", cfg.Job.CPU, found)
 	checkResource("Job.Memory", cfg.Job.Memory, found)
 	checkMemory("Job.Memory.Limit", cfg.Job.Memory.Limit, found)
@@ -182,12 +183,7 @@ const (
 )
 
 func checkImage(cfg *Config, found *findings) {
-	name := repository(cfg.JobContainer)
-	if base := name[strings.LastIndex(name, "/")+1:]; strings.HasPrefix(base, oldJobImage) {
-		found.bad("JobContainer", "is %q, the job image of the older backend: it takes no arguments for Bakta and can't serve here. "+
-			"Images that serve are %s, which is Bakta's own, and the BioContainers image biocontainers/bakta (JobCommand: [bakta])",
-			cfg.JobContainer, officialImage)
-	}
+	checkJobImage("JobContainer", cfg.JobContainer, found)
 	for _, part := range cfg.JobCommand {
 		if strings.ContainsFunc(part, func(r rune) bool { return r < ' ' }) {
 			found.bad("JobCommand", "holds a control character")
@@ -195,6 +191,16 @@ func checkImage(cfg *Config, found *findings) {
 	}
 	if len(cfg.JobCommand) == 0 {
 		found.bad("JobCommand", "is empty; name what starts Bakta in the image, or leave the key out")
+	}
+}
+
+// checkJobImage refuses the image that existing files have.
+func checkJobImage(key, image string, found *findings) {
+	name := repository(image)
+	if base := name[strings.LastIndex(name, "/")+1:]; strings.HasPrefix(base, oldJobImage) {
+		found.bad(key, "is %q, the job image of the older backend: it takes no arguments for Bakta and can't serve here. "+
+			"Images that serve are %s, which is Bakta's own, and the BioContainers image biocontainers/bakta (JobCommand: [bakta])",
+			image, officialImage)
 	}
 }
 
@@ -272,8 +278,12 @@ func checkKubeLogs(cfg *Config, found *findings) {
 
 func checkKube(cfg *Config, found *findings) {
 	checkKubeLogs(cfg, found)
-	found.missing(cfg.BaktaDatabasePVCName, "BaktaDatabasePVCName", "the volume claim that holds Bakta's database")
-	found.missing(cfg.JobContainer, "JobContainer", "the image that holds Bakta, for example "+officialImage)
+	if cfg.Programs.Bakta.Database == "" {
+		found.missing(cfg.BaktaDatabasePVCName, "BaktaDatabasePVCName", "the volume claim that holds Bakta's database")
+	}
+	if cfg.Programs.Bakta.Image == "" {
+		found.missing(cfg.JobContainer, "JobContainer", "the image that holds Bakta, for example "+officialImage)
+	}
 	found.missing(cfg.StagerContainer, "StagerContainer", "the image of the stager; or set the environment variable of that name")
 	found.missing(cfg.Objectstorage.S3.SecretName, "Objectstorage.S3.SecretName", "the Kubernetes Secret that jobs get the object storage's keys from")
 	found.missing(cfg.UpdateService.Name, "UpdateService.Name", "the service that a job tells its news to")

@@ -32,6 +32,7 @@ type Config struct {
 	BaktaDatabasePVCName string        // volume claim that holds Bakta's database
 	Version              Version
 	Job                  Job
+	Programs             Programs
 	Limits               Limits
 	CORS                 CORS
 	Telemetry            Telemetry
@@ -113,11 +114,13 @@ type UpdateService struct {
 
 // Version is what the API tells of the versions in use.
 type Version struct {
-	Tool string // of Bakta
-	DB   string // of its database
+	Tool       string // of Bakta
+	DB         string // of its database
+	Baktfold   string // of Baktfold
+	BaktfoldDB string // of its database
 }
 
-// Job is what Kubernetes is asked for, for each job.
+// Job is what Kubernetes is asked for, for each job. A program can have amounts and machines of its own: Programs.
 type Job struct {
 	CPU            Resource
 	Memory         Resource
@@ -182,7 +185,12 @@ func Default() Config {
 			User:           65532,
 		},
 		Limits: Limits{GenomeSize: mustQuantity("100Mi"), ListSize: 1000, BodySize: mustQuantity("1Mi")},
-		CORS:   CORS{Origins: []string{"*"}},
+		Programs: Programs{
+			Bakta:         Program{Command: []string{}, Resources: []string{}, NodeSelector: []string{}, Tolerations: []string{}},
+			BaktaProteins: Program{Command: []string{}, Resources: []string{}, NodeSelector: []string{}, Tolerations: []string{}},
+			Baktfold:      Program{Command: []string{}, Resources: []string{}, NodeSelector: []string{}, Tolerations: []string{}},
+		},
+		CORS: CORS{Origins: []string{"*"}},
 		Telemetry: Telemetry{
 			Metrics: Metrics{Protocol: ProtocolNone, Interval: 30 * time.Second},
 			Tracing: Tracing{Protocol: ProtocolNone, SamplingRate: 0.1},
@@ -196,10 +204,4 @@ func (c Config) DatabaseDir() string {
 		return "db-mock"
 	}
 	return "db"
-}
-
-// Threads returns how many threads a job's program is told to use: what the CPU limit allows, at least one.
-// Bakta does not see the limit by itself.
-func (c Config) Threads() int {
-	return int(max(1, c.Job.CPU.Limit.Floor()))
 }

@@ -98,8 +98,8 @@ func TestValues(t *testing.T) {
 		{"bool left out", "", func(c Config) any { return c.DatabaseDir() }, "db"},
 		{"entry point of Bakta's image", "", func(c Config) any { return c.JobCommand }, []string{"/entrypoint.sh"}},
 		{"command given", "JobCommand: [micromamba, run, bakta]", func(c Config) any { return c.JobCommand }, []string{"micromamba", "run", "bakta"}},
-		{"threads", "Job: {CPU: {Limit: 2500m, Request: 1}}", func(c Config) any { return c.Threads() }, 2},
-		{"threads below a core", "Job: {CPU: {Limit: 500m, Request: 100m}}", func(c Config) any { return c.Threads() }, 1},
+		{"threads", "Job: {CPU: {Limit: 2500m, Request: 1}}", func(c Config) any { return c.Program("bakta").Threads() }, 2},
+		{"threads below a core", "Job: {CPU: {Limit: 500m, Request: 100m}}", func(c Config) any { return c.Program("bakta").Threads() }, 1},
 		{"an alias", "Job: {CPU: {Limit: &n 3, Request: *n}}", func(c Config) any { return c.Job.CPU.Request.String() }, "3"},
 		{"origins", "CORS: {Origins: [\"https://a.example\", \"http://localhost:5173\"]}", func(c Config) any { return c.CORS.Origins },
 			[]string{"https://a.example", "http://localhost:5173"}},
@@ -125,12 +125,12 @@ func TestValues(t *testing.T) {
 func TestProblems(t *testing.T) {
 	rows := []struct{ name, add, want string }{
 		{"unknown key", "Foo: 1", "line 8: Foo is no known key; the file has Objectstorage, Database, UpdateService, Listen, ExpiryTime, " +
-			"JobContainer, JobCommand, StagerContainer, InCluster, Testing, K8sNamespace, BaktaDatabasePVCName, Version, Job, Limits, CORS, Telemetry"},
-		{"unknown key in a section", "Version: {Tool: 1, Database: 2}", "line 8: Version.Database is no known key; Version has Tool, DB"},
+			"JobContainer, JobCommand, StagerContainer, InCluster, Testing, K8sNamespace, BaktaDatabasePVCName, Version, Job, Programs, Limits, CORS, Telemetry"},
+		{"unknown key in a section", "Version: {Tool: 1, Database: 2}", "line 8: Version.Database is no known key; Version has Tool, DB, Baktfold, BaktfoldDB"},
 		{"key with dots", "Version.Tool: 1", "line 8: Version.Tool is no known key; what belongs to a section goes on lines of its own below it, " +
 			"indented, and not behind a dot"},
 		{"key that is a list", "? [a]\n: 1", "line 8: there is a key that is no word"},
-		{"merge key", "Version: {<<: {Tool: 1}}", "line 8: Version.<< is no known key; Version has Tool, DB"},
+		{"merge key", "Version: {<<: {Tool: 1}}", "line 8: Version.<< is no known key; Version has Tool, DB, Baktfold, BaktfoldDB"},
 		{"key twice", "k8sNamespace: other", "line 8: k8sNamespace is there twice, first in line 6; letter case makes no difference"},
 		{"secret in the file", "Version: {Tool: 1, MongoPassword: hunter2}",
 			"line 8: Version.MongoPassword is a secret and has no place in the file; give it as the environment variable MongoPassword"},
@@ -141,6 +141,19 @@ func TestProblems(t *testing.T) {
 		{"value for a section", "Job: 4", "line 8: Job is a section: its keys go on lines of their own below it, indented"},
 		{"section for a value", "Listen: {Port: 1}", "line 8: Listen takes a single value"},
 		{"list for a value", "Listen: [a]", "line 8: Listen takes a single value"},
+		{"old image for proteins", "Programs: {BaktaProteins: {Image: bakta-web-job}}", `line 8: Programs.BaktaProteins.Image is "bakta-web-job", the job image of the older backend: it takes no arguments for Bakta and can't serve here.` +
+			" Images that serve are oschwengers/bakta, which is Bakta's own, and the BioContainers image biocontainers/bakta (JobCommand: [bakta])"},
+		{"image that starts only bakta", "Programs: {BaktaProteins: {Image: oschwengers/bakta}}", `line 8: Programs.BaktaProteins.Image is "oschwengers/bakta", whose entry point starts nothing but bakta, and outside of it bakta_proteins is not found; ` +
+			"name what starts it as Programs.BaktaProteins.Command, or take the BioContainers image biocontainers/bakta"},
+		{"Baktfold without its database", "Programs: {Baktfold: {Image: x}}", "Programs.Baktfold.Database is missing: the volume claim that holds Baktfold's database"},
+		{"a database that is no claim", "Programs: {Baktfold: {Image: x, Database: /db}}", `line 8: Programs.Baktfold.Database is "/db"; write a volume claim, which has lower-case letters, digits, - and ., and maybe a directory behind a slash`},
+		{"a database outside of its claim", "Programs: {Bakta: {Database: db/../x}}", `line 8: Programs.Bakta.Database is "db/../x"; the directory must not lead out of the volume`},
+		{"a program's request above its limit", "Programs: {Baktfold: {CPU: {Limit: 2, Request: 3}}}", `line 8: Programs.Baktfold.CPU.Request is "3", more than the limit, which is "2"`},
+		{"a program's memory without a unit", "Programs: {Baktfold: {Memory: {Limit: 64, Request: 0}}}", `line 8: Programs.Baktfold.Memory.Limit is "64", which is less than 1 MiB; write Mi or Gi behind the number`},
+		{"a resource without an amount", "Programs: {Baktfold: {Resources: [nvidia.com/gpu]}}", `line 8: Programs.Baktfold.Resources holds "nvidia.com/gpu"; write domain/name=amount with a whole number, as in nvidia.com/gpu=1`},
+		{"a resource of half", "Programs: {Baktfold: {Resources: [nvidia.com/gpu=0.5]}}", `line 8: Programs.Baktfold.Resources holds "nvidia.com/gpu=0.5"; write domain/name=amount with a whole number, as in nvidia.com/gpu=1`},
+		{"a resource without a domain", "Programs: {Baktfold: {Resources: [gpu=1]}}", `line 8: Programs.Baktfold.Resources holds "gpu=1"; write domain/name=amount with a whole number, as in nvidia.com/gpu=1`},
+		{"a program that there is not", "Programs: {Prokka: {Image: x}}", "line 8: Programs.Prokka is no known key; Programs has Bakta, BaktaProteins, Baktfold"},
 		{"value for a list", "JobCommand: bakta", "line 8: JobCommand is a list: write [one, two]"},
 		{"list in a list", "JobCommand: [[bakta]]", "line 8: JobCommand holds something other than single values"},
 		{"empty list", "JobCommand: []", "line 8: JobCommand is empty; name what starts Bakta in the image, or leave the key out"},
@@ -325,7 +338,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		cfg, _, err := parse("f.yaml", content, environment(nil), everything)
 		if err == nil {
-			if cfg.ExpiryTime <= 0 || cfg.Threads() < 1 || len(cfg.JobCommand) == 0 || cfg.Objectstorage.S3.UserBucket == "" {
+			if cfg.ExpiryTime <= 0 || cfg.Program("baktfold").Threads() < 1 || len(cfg.JobCommand) == 0 || cfg.Objectstorage.S3.UserBucket == "" {
 				t.Errorf("taken, but wrong: %+v", cfg)
 			}
 		} else if e := (*Error)(nil); !errors.As(err, &e) || len(e.Problems) == 0 {

@@ -320,7 +320,7 @@ func TestClusterObserve(t *testing.T) {
 			return c.launch(o, fine, result)
 		},
 		"claim missing": func(c *cluster, o Options) (*Runner, job.Job) {
-			o.Databases = []Database{{Claim: "none", Path: "/databases/bakta"}}
+			o.Programs = map[string]Program{"first_stage": {Image: shellImage, Database: Database{Claim: "none", Path: "/databases/none"}}, "second_stage": {Image: shellImage}}
 			return c.launch(o, fine, result)
 		},
 		"image missing": func(c *cluster, o Options) (*Runner, job.Job) {

@@ -30,12 +30,11 @@ type Options struct {
 	Namespace string             // where jobs run
 	Stager    string             // image whose entry point is the stager
 	Programs  map[string]Program // what the stages run in, by the stage's name
-	Databases []Database         // mounted into every stage
 	Storage   Storage            // where inputs come from and results go
 	Hint      string             // HOST:PORT that is told of a stored manifest; nobody if empty
 
-	CPU    Amount // of a stage, in cores
-	Memory Amount // of a stage, in bytes
+	CPU    Amount // of a stage whose program has none of its own, in cores
+	Memory Amount // of such a stage, in bytes
 	Disk   Amount // of a run, in bytes: inputs, temporary files and results together
 
 	Deadline time.Duration // how long a stage may take
@@ -53,13 +52,22 @@ type Options struct {
 	Now            func() time.Time    // time.Now if nil
 }
 
-// Program is what a stage runs in.
+// Program is what a stage runs in. All stages of a run share a pod, and so a machine: it has to have the labels that
+// any of them selects, and the pod tolerates what any of them does.
 type Program struct {
 	Image        string
-	WritableRoot bool // the image doesn't work with a read-only root file system
+	WritableRoot bool     // the image doesn't work with a read-only root file system
+	Database     Database // mounted into the stage; none if it has no claim
+
+	CPU       Amount            // in cores; Options.CPU if empty
+	Memory    Amount            // in bytes; Options.Memory if empty
+	Resources map[string]string // further resources of the machine, such as nvidia.com/gpu, in whole numbers
+
+	NodeSelector map[string]string   // besides Options.NodeSelector
+	Tolerations  []corev1.Toleration // besides Options.Tolerations
 }
 
-// Database is a volume claim whose content stages read.
+// Database is a volume claim whose content a stage reads.
 type Database struct {
 	Claim string
 	Path  string // where it is mounted, absolute
@@ -92,7 +100,8 @@ const (
 type Runner struct {
 	Options
 	*Logs
-	resources corev1.ResourceRequirements // of a stage
+	disk      corev1.ResourceRequirements            // of a run
+	resources map[string]corev1.ResourceRequirements // of the stages
 	jobs      batchclient.JobInterface
 }
 
@@ -184,24 +193,43 @@ func (r *Runner) fill() error {
 			return fmt.Errorf("who is told of a manifest: %w", err)
 		}
 	}
+	var err error
+	if r.disk, err = requirements(map[corev1.ResourceName]Amount{corev1.ResourceEphemeralStorage: r.Disk}); err != nil {
+		return err
+	}
+	r.resources = make(map[string]corev1.ResourceRequirements, len(r.Programs))
+	for name, p := range r.Programs {
+		amounts := map[corev1.ResourceName]Amount{
+			corev1.ResourceCPU:              cmp.Or(p.CPU, r.CPU),
+			corev1.ResourceMemory:           cmp.Or(p.Memory, r.Memory),
+			corev1.ResourceEphemeralStorage: r.Disk,
+		}
+		for resource, n := range p.Resources {
+			amounts[corev1.ResourceName(resource)] = Amount{Request: n, Limit: n} // Kubernetes wants both to be the same
+		}
+		if r.resources[name], err = requirements(amounts); err != nil {
+			return fmt.Errorf("stage %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// requirements parses amounts.
+func requirements(amounts map[corev1.ResourceName]Amount) (corev1.ResourceRequirements, error) {
 	limits, requests := corev1.ResourceList{}, corev1.ResourceList{}
-	for _, a := range []struct {
-		name corev1.ResourceName
-		Amount
-	}{{corev1.ResourceCPU, r.CPU}, {corev1.ResourceMemory, r.Memory}, {corev1.ResourceEphemeralStorage, r.Disk}} {
+	for name, a := range amounts {
 		limit, err := resource.ParseQuantity(a.Limit)
 		if err != nil {
-			return fmt.Errorf("limit of %s %q: %w", a.name, a.Limit, err)
+			return corev1.ResourceRequirements{}, fmt.Errorf("limit of %s %q: %w", name, a.Limit, err)
 		}
 		request, err := resource.ParseQuantity(a.Request)
 		if err != nil {
-			return fmt.Errorf("request of %s %q: %w", a.name, a.Request, err)
+			return corev1.ResourceRequirements{}, fmt.Errorf("request of %s %q: %w", name, a.Request, err)
 		}
 		if limit.Sign() <= 0 || request.Sign() < 0 || request.Cmp(limit) > 0 {
-			return fmt.Errorf("%s: a limit of %q and a request of %q", a.name, a.Limit, a.Request)
+			return corev1.ResourceRequirements{}, fmt.Errorf("%s: a limit of %q and a request of %q", name, a.Limit, a.Request)
 		}
-		limits[a.name], requests[a.name] = limit, request
+		limits[name], requests[name] = limit, request
 	}
-	r.resources = corev1.ResourceRequirements{Limits: limits, Requests: requests}
-	return nil
+	return corev1.ResourceRequirements{Limits: limits, Requests: requests}, nil
 }

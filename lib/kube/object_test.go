@@ -61,8 +61,7 @@ func testOptions() Options {
 		Specs:     testSpec,
 		Namespace: "bakta",
 		Stager:    "registry.example.org/stager:1",
-		Programs:  map[string]Program{"bakta": {Image: "oschwengers/bakta:v1.12.2"}},
-		Databases: []Database{{Claim: "bakta-database", Path: "/databases/bakta"}},
+		Programs:  map[string]Program{"bakta": {Image: "oschwengers/bakta:v1.12.2", Database: Database{Claim: "bakta-database", Path: "/databases/bakta"}}},
 		Storage:   Storage{Endpoint: "http://minio.bakta.svc:9000", Region: "us-east-1", Bucket: "bakta-user-data", BaseKey: "web", Secret: "s3"},
 		Hint:      "jobupdate.bakta.svc.cluster.local:80",
 		CPU:       Amount{Request: "2", Limit: "4"},
@@ -87,8 +86,15 @@ func newRunner(t *testing.T, o Options) *Runner {
 func TestObjectIsAsExpected(t *testing.T) {
 	everything := testOptions()
 	everything.Specs = twoStages
-	everything.Programs = map[string]Program{"bakta_proteins": {Image: "bakta"}, "baktfold": {Image: "baktfold", WritableRoot: true}}
-	everything.Databases = append(everything.Databases, Database{Claim: "baktfold-database", Path: "/databases/baktfold"})
+	everything.Programs = map[string]Program{
+		"bakta_proteins": {Image: "bakta", Database: Database{Claim: "bakta-database", Path: "/databases/bakta"}},
+		"baktfold": {
+			Image: "baktfold", WritableRoot: true, Database: Database{Claim: "baktfold-database", Path: "/databases/baktfold"},
+			CPU: Amount{Request: "1", Limit: "8"}, Memory: Amount{Request: "16Gi", Limit: "32Gi"}, Resources: map[string]string{"nvidia.com/gpu": "1"},
+			NodeSelector: map[string]string{"accelerator": "gpu", "pool": "jobs"},
+			Tolerations:  []corev1.Toleration{{Key: "jobs", Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoSchedule}, {Key: "gpu", Operator: corev1.TolerationOpExists}},
+		},
+	}
 	everything.Queue = "annotation"
 	everything.PriorityClass = "low"
 	everything.NodeSelector = map[string]string{"kubernetes.io/arch": "amd64", "pool": "jobs", "disk": "fast"}
@@ -254,6 +260,10 @@ func TestObjectRefuses(t *testing.T) {
 			})(o)
 			o.Programs = map[string]Program{"a_b": {Image: "x"}, "a-b": {Image: "x"}}
 		},
+		"stages that no machine can run": func(o *Options) {
+			o.NodeSelector = map[string]string{"pool": "jobs"}
+			o.Programs = map[string]Program{"bakta": {Image: "x", NodeSelector: map[string]string{"pool": "gpu"}}}
+		},
 		"a spec that no process can be given": respec(func(s *stage.Spec) {
 			s.Stages[0].Argv = append(s.Stages[0].Argv, strings.Repeat("$", maxArgument/2))
 		}),
@@ -272,15 +282,21 @@ func TestObjectRefuses(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	for name, change := range map[string]func(*Options){
-		"no specs":                     func(o *Options) { o.Specs = nil },
-		"no namespace":                 func(o *Options) { o.Namespace = "" },
-		"no image of the stager":       func(o *Options) { o.Stager = "" },
-		"no programs":                  func(o *Options) { o.Programs = nil },
-		"no bucket":                    func(o *Options) { o.Storage.Bucket = "" },
-		"no Secret":                    func(o *Options) { o.Storage.Secret = "" },
-		"a hint to nowhere":            func(o *Options) { o.Hint = "jobupdate" },
-		"an amount that is none":       func(o *Options) { o.CPU.Limit = "much" },
-		"a request above its limit":    func(o *Options) { o.Memory = Amount{Request: "5Gi", Limit: "4Gi"} },
+		"no specs":                  func(o *Options) { o.Specs = nil },
+		"no namespace":              func(o *Options) { o.Namespace = "" },
+		"no image of the stager":    func(o *Options) { o.Stager = "" },
+		"no programs":               func(o *Options) { o.Programs = nil },
+		"no bucket":                 func(o *Options) { o.Storage.Bucket = "" },
+		"no Secret":                 func(o *Options) { o.Storage.Secret = "" },
+		"a hint to nowhere":         func(o *Options) { o.Hint = "jobupdate" },
+		"an amount that is none":    func(o *Options) { o.CPU.Limit = "much" },
+		"a request above its limit": func(o *Options) { o.Memory = Amount{Request: "5Gi", Limit: "4Gi"} },
+		"a program's request above its limit": func(o *Options) {
+			o.Programs = map[string]Program{"bakta": {Image: "x", Memory: Amount{Request: "5Gi", Limit: "4Gi"}}}
+		},
+		"a further resource that is no amount": func(o *Options) {
+			o.Programs = map[string]Program{"bakta": {Image: "x", Resources: map[string]string{"nvidia.com/gpu": "one"}}}
+		},
 		"no disk":                      func(o *Options) { o.Disk = Amount{Request: "0", Limit: "0"} },
 		"no time":                      func(o *Options) { o.Deadline = 0 },
 		"the user who may do anything": func(o *Options) { o.User = -1 },
@@ -292,6 +308,76 @@ func TestNewRefuses(t *testing.T) {
 				t.Error("no error")
 			}
 		})
+	}
+}
+
+// Stages of one claim share a volume, and a stage without one has none.
+func TestDatabasesOfStages(t *testing.T) {
+	o := testOptions()
+	o.Specs = func(j job.Job, dir string) (stage.Spec, error) {
+		s, err := testSpec(j, dir)
+		s.Stages, s.Results = nil, nil
+		for _, name := range []string{"a", "b", "c", "d"} {
+			s.Stages = append(s.Stages, stage.Command{Stage: name, Argv: []string{name}})
+		}
+		return s, err
+	}
+	database := func(claim, path string) Program {
+		return Program{Image: "x", Database: Database{Claim: claim, Path: path}}
+	}
+	o.Programs = map[string]Program{"a": database("one", "/db/one"), "b": {Image: "x"}, "c": database("two", "/db/two"), "d": database("one", "/elsewhere")}
+	object, err := newRunner(t, o).Object(testJob())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pod := object.Spec.Template.Spec
+	claims := make(map[string]string)
+	for _, v := range pod.Volumes[1:] {
+		claims[v.Name] = v.PersistentVolumeClaim.ClaimName
+	}
+	got := make(map[string]string)
+	for _, c := range append(pod.InitContainers, pod.Containers...) {
+		for _, m := range c.VolumeMounts {
+			if claim, ok := claims[m.Name]; ok && m.ReadOnly {
+				got[c.Name] += claim + " at " + m.MountPath
+			}
+		}
+	}
+	want := map[string]string{"a": "one at /db/one", "c": "two at /db/two", "d": "one at /elsewhere"}
+	if diff := cmp.Diff(want, got); diff != "" || len(claims) != 2 {
+		t.Errorf("%d volumes\n%s", len(claims), diff)
+	}
+}
+
+func TestMergeSelectors(t *testing.T) {
+	o := Options{NodeSelector: map[string]string{"pool": "jobs"}, Programs: map[string]Program{
+		"a": {NodeSelector: map[string]string{"disk": "fast"}},
+		"b": {NodeSelector: map[string]string{"disk": "fast", "gpu": "yes", "pool": "jobs"}},
+		"c": {NodeSelector: map[string]string{"disk": "slow"}},
+		"d": {NodeSelector: map[string]string{"pool": "other"}},
+	}}
+	for _, tt := range []struct {
+		stages []string
+		want   map[string]string
+		says   []string
+	}{
+		{[]string{"a"}, map[string]string{"pool": "jobs", "disk": "fast"}, nil},
+		{[]string{"a", "b"}, map[string]string{"pool": "jobs", "disk": "fast", "gpu": "yes"}, nil},
+		{[]string{"a", "c"}, nil, []string{"the stage a asks", "disk=fast", "the stage c", "disk=slow"}},
+		{[]string{"d"}, nil, []string{"every job asks", "pool=jobs", "the stage d", "pool=other"}},
+	} {
+		got, err := o.MergeSelectors(tt.stages)
+		if diff := cmp.Diff(tt.want, got); diff != "" || (err != nil) != (tt.says != nil) {
+			t.Errorf("%v: %v\n%s", tt.stages, err, diff)
+		}
+		for _, s := range tt.says {
+			if err != nil && !strings.Contains(err.Error(), s) {
+				t.Errorf("%v: %v does not say %q", tt.stages, err, s)
+			}
+		}
+	}
+	if len(o.NodeSelector) != 1 {
+		t.Error("the options were changed")
 	}
 }
 

@@ -55,6 +55,10 @@ func (r *Runner) pod(s stage.Spec) (corev1.PodSpec, error) {
 	if len(spec) >= maxArgument {
 		return corev1.PodSpec{}, fmt.Errorf("the spec of job %s has %d bytes, too many for a container's environment", s.Job, len(spec))
 	}
+	machine, err := r.machine(s)
+	if err != nil {
+		return corev1.PodSpec{}, err
+	}
 	pod := corev1.PodSpec{
 		RestartPolicy:                 corev1.RestartPolicyNever,
 		TerminationGracePeriodSeconds: ptr[int64](grace),
@@ -62,8 +66,8 @@ func (r *Runner) pod(s stage.Spec) (corev1.PodSpec, error) {
 		EnableServiceLinks:            ptr(false), // addresses of services are nothing that a program needs to know
 		ServiceAccountName:            r.ServiceAccount,
 		PriorityClassName:             r.PriorityClass,
-		NodeSelector:                  r.NodeSelector,
-		Tolerations:                   r.Tolerations,
+		NodeSelector:                  machine.labels,
+		Tolerations:                   machine.taints,
 		SecurityContext: &corev1.PodSecurityContext{
 			RunAsNonRoot:   ptr(true),
 			RunAsUser:      ptr(r.User),
@@ -71,28 +75,23 @@ func (r *Runner) pod(s stage.Spec) (corev1.PodSpec, error) {
 			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		},
 		Volumes: []corev1.Volume{{Name: volume, VolumeSource: corev1.VolumeSource{
-			EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: ptr(r.resources.Limits[corev1.ResourceEphemeralStorage])},
+			EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: ptr(r.disk.Limits[corev1.ResourceEphemeralStorage])},
 		}}},
 	}
 	for _, name := range r.PullSecrets {
 		pod.ImagePullSecrets = append(pod.ImagePullSecrets, corev1.LocalObjectReference{Name: name})
-	}
-	var databases []corev1.VolumeMount
-	for i, d := range r.Databases {
-		name := fmt.Sprintf("database-%d", i)
-		pod.Volumes = append(pod.Volumes, corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{
-			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: d.Claim, ReadOnly: true},
-		}})
-		databases = append(databases, corev1.VolumeMount{Name: name, MountPath: d.Path, ReadOnly: true})
 	}
 	in := r.stager(stageIn, spec, "in", "--install", binDir)
 	in.VolumeMounts = []corev1.VolumeMount{mount(RunDir), mount(binDir)}
 	pod.InitContainers = append(pod.InitContainers, in)
 	taken := map[string]bool{stageIn: true, stageOut: true}
 	for _, c := range s.Stages {
-		container, err := r.stage(c, databases)
+		container, err := r.stage(c)
 		if err != nil {
 			return corev1.PodSpec{}, err
+		}
+		if claim := r.Programs[c.Stage].Database.Claim; claim != "" {
+			mountDatabase(&pod, &container, r.Programs[c.Stage].Database)
 		}
 		if taken[container.Name] {
 			return corev1.PodSpec{}, fmt.Errorf("two containers would be called %s", container.Name)
@@ -141,12 +140,12 @@ func (r *Runner) stager(name, spec, command string, args ...string) corev1.Conta
 			Requests: corev1.ResourceList{
 				corev1.ResourceCPU:    resource.MustParse(stagerCPU),
 				corev1.ResourceMemory: resource.MustParse(stagerMemory),
-				disk:                  r.resources.Requests[disk],
+				disk:                  r.disk.Requests[disk],
 			},
 			Limits: corev1.ResourceList{
 				corev1.ResourceCPU:    resource.MustParse(stagerCPULimit),
 				corev1.ResourceMemory: resource.MustParse(stagerMemLimit),
-				disk:                  r.resources.Limits[disk],
+				disk:                  r.disk.Limits[disk],
 			},
 		},
 		SecurityContext:          restricted(true),
@@ -156,7 +155,7 @@ func (r *Runner) stager(name, spec, command string, args ...string) corev1.Conta
 
 // stage returns the container of a stage: the program's image, unchanged, with the program started by the
 // stager that stage-in left in the volume.
-func (r *Runner) stage(c stage.Command, databases []corev1.VolumeMount) (corev1.Container, error) {
+func (r *Runner) stage(c stage.Command) (corev1.Container, error) {
 	p, ok := r.Programs[c.Stage]
 	if !ok || p.Image == "" {
 		return corev1.Container{}, fmt.Errorf("no image is configured for the stage %s", c.Stage)
@@ -180,10 +179,27 @@ func (r *Runner) stage(c stage.Command, databases []corev1.VolumeMount) (corev1.
 			// Python keeps its output back when nobody sits before it. Then no progress shows.
 			{Name: "PYTHONUNBUFFERED", Value: "1"},
 		},
-		Resources:       r.resources,
-		VolumeMounts:    append([]corev1.VolumeMount{mount(RunDir), readOnly(mount(binDir)), mount(tempDir)}, databases...),
+		Resources:       r.resources[c.Stage],
+		VolumeMounts:    []corev1.VolumeMount{mount(RunDir), readOnly(mount(binDir)), mount(tempDir)},
 		SecurityContext: restricted(!p.WritableRoot),
 	}, nil
+}
+
+// mountDatabase gives a stage its database. Stages that read the same claim share the pod's volume.
+func mountDatabase(pod *corev1.PodSpec, container *corev1.Container, d Database) {
+	name := ""
+	for _, v := range pod.Volumes {
+		if v.PersistentVolumeClaim != nil && v.PersistentVolumeClaim.ClaimName == d.Claim {
+			name = v.Name
+		}
+	}
+	if name == "" {
+		name = fmt.Sprintf("database-%d", len(pod.Volumes)-1) // the first volume is the run's
+		pod.Volumes = append(pod.Volumes, corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{
+			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: d.Claim, ReadOnly: true},
+		}})
+	}
+	container.VolumeMounts = append(container.VolumeMounts, corev1.VolumeMount{Name: name, MountPath: d.Path, ReadOnly: true})
 }
 
 // restricted is what any container of ours may do: nothing but compute.

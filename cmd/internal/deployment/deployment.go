@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path"
 	"strconv"
 	"time"
 
@@ -42,9 +43,6 @@ const (
 	// look is how long after the last news of a run the sweep looks at it itself: events are faster when they
 	// come, and they need not come.
 	look = 2 * time.Minute
-
-	// databasePath is where the volume with Bakta's database is mounted in a job's pod.
-	databasePath = "/databases/bakta"
 )
 
 // Deployment is what a function's program works with.
@@ -197,20 +195,17 @@ func (d *Deployment) runs() (kube.Options, error) {
 	if err != nil {
 		return kube.Options{}, fmt.Errorf("Job.Tolerations: %w", err)
 	}
-	programs := make(map[string]kube.Program)
-	for _, w := range d.Offered() {
-		for _, s := range w.Stages {
-			programs[s.Name] = kube.Program{Image: d.JobContainer, WritableRoot: d.Job.WritableRoot}
-		}
+	programs, err := d.programs()
+	if err != nil {
+		return kube.Options{}, err
 	}
 	s := d.Objectstorage.S3
-	return kube.Options{
+	o := kube.Options{
 		Specs: func(j job.Job, dir string) (stage.Spec, error) { return lifecycle.Spec(j, dir, d.environment) },
 
 		Namespace: d.K8sNamespace,
 		Stager:    d.StagerContainer,
 		Programs:  programs,
-		Databases: []kube.Database{{Claim: d.BaktaDatabasePVCName, Path: databasePath}},
 		Storage: kube.Storage{Endpoint: s.Endpoint, Region: s.Region, Bucket: s.UserBucket, BaseKey: s.BaseKey,
 			Secret: s.SecretName, VirtualHosted: !s.PathStyle},
 		Hint: net.JoinHostPort(d.UpdateService.Name, strconv.Itoa(d.UpdateService.Port)),
@@ -231,7 +226,43 @@ func (d *Deployment) runs() (kube.Options, error) {
 		ServiceAccount: d.Job.ServiceAccount,
 		PullSecrets:    d.Job.PullSecrets,
 		User:           int64(d.Job.User),
-	}, nil
+	}
+	for _, w := range d.Offered() {
+		var stages []string
+		for _, s := range w.Stages {
+			stages = append(stages, s.Name)
+		}
+		if _, err := o.MergeSelectors(stages); err != nil {
+			return kube.Options{}, fmt.Errorf("the workflow %s can't run as its programs' NodeSelector is configured: %w", w.Kind, err)
+		}
+	}
+	return o, nil
+}
+
+// programs says what the stages of the offered workflows run in.
+func (d *Deployment) programs() (map[string]kube.Program, error) {
+	programs := make(map[string]kube.Program)
+	for _, w := range d.Offered() {
+		for _, s := range w.Stages {
+			p := d.Program(s.Program)
+			selector, err := kube.ParseNodeSelector(p.NodeSelector)
+			if err != nil {
+				return nil, fmt.Errorf("%s.NodeSelector: %w", config.ProgramKey(s.Program), err)
+			}
+			tolerations, err := kube.ParseTolerations(p.Tolerations)
+			if err != nil {
+				return nil, fmt.Errorf("%s.Tolerations: %w", config.ProgramKey(s.Program), err)
+			}
+			claim, _ := p.Claim()
+			programs[s.Name] = kube.Program{
+				Image: p.Image, WritableRoot: p.WritableRoot, Database: kube.Database{Claim: claim, Path: databasePath(claim)},
+				CPU:       kube.Amount{Request: p.CPU.Request.String(), Limit: p.CPU.Limit.String()},
+				Memory:    kube.Amount{Request: p.Memory.Request.String(), Limit: p.Memory.Limit.String()},
+				Resources: p.Further(), NodeSelector: selector, Tolerations: tolerations,
+			}
+		}
+	}
+	return programs, nil
 }
 
 // Offered returns the workflows whose programs this deployment has.
@@ -244,15 +275,23 @@ func (d *Deployment) Offered() []workflow.Workflow {
 
 // environment says how a program is reached in a job's pod.
 func (d *Deployment) environment(program string) (workflow.Environment, error) {
-	if program != workflow.Bakta || d.JobContainer == "" {
+	p := d.Program(program)
+	if p.Image == "" {
 		return workflow.Environment{}, fmt.Errorf("no image with the program %q is configured", program)
 	}
-	return workflow.Environment{Command: d.JobCommand, Database: databasePath + "/" + d.DatabaseDir(), Threads: d.Threads()}, nil
+	env := workflow.Environment{Command: p.Command, Threads: p.Threads(), GPU: p.GPU()}
+	if claim, directory := p.Claim(); claim != "" {
+		env.Database = path.Join(databasePath(claim), directory)
+	}
+	return env, nil
 }
+
+// databasePath is where the volume with a database is mounted in a job's pod.
+func databasePath(claim string) string { return "/databases/" + claim }
 
 // MaxSizes returns how large uploads may be, in bytes by kind, where the deployment allows less than the catalogue.
 func (d *Deployment) MaxSizes() map[string]int64 {
-	return map[string]int64{workflow.GenomeFASTA: d.Limits.GenomeSize.Floor()}
+	return map[string]int64{workflow.GenomeFASTA: d.Limits.GenomeSize.Floor(), workflow.ProteinFASTA: d.Limits.GenomeSize.Floor()}
 }
 
 // Host returns a host on which everything is registered.
