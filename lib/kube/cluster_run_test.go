@@ -271,7 +271,8 @@ func TestClusterForget(t *testing.T) {
 	_, failed := c.launch(c.options, "exit 1", result)
 	_, running := c.launch(c.options, hang, result)
 	_, deleted := c.launch(c.options, hang, result)
-	_, second := c.launch(c.options, fine, result)
+	_, first := c.launch(c.options, fine, result)
+	second := first
 	second.Run = 2
 	if _, err := r.Launch(t.Context(), second); err != nil {
 		t.Fatal(err)
@@ -282,7 +283,7 @@ func TestClusterForget(t *testing.T) {
 	}
 	c.awaitPhase(r, running, job.Active)
 	c.deleteJob(c.awaitPhase(r, deleted, job.Active), metav1.DeletePropagationBackground)
-	for _, j := range []job.Job{complete, failed, deleted, second} {
+	for _, j := range []job.Job{complete, failed, deleted, first, second} {
 		c.await(r, j, "its end", over)
 	}
 	held := func(before time.Time) map[string]bool {
@@ -300,6 +301,13 @@ func TestClusterForget(t *testing.T) {
 	want := map[string]bool{complete.ID: true, failed.ID: true, deleted.ID: true, second.ID: true}
 	if diff := cmp.Diff(want, held(time.Now().Add(time.Minute))); diff != "" {
 		t.Errorf("held (-want +got):\n%s", diff)
+	}
+	pages := make(map[string]bool)
+	if err := r.held(t.Context(), time.Now().Add(time.Minute), 1, func(id string) error { pages[id] = true; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, pages); diff != "" {
+		t.Errorf("held, read one by one (-want +got):\n%s", diff)
 	}
 	stop := errors.New("enough")
 	visits := 0

@@ -19,10 +19,14 @@ const heldPage = 200
 // kept for its outcome. Usually there are none: an outcome is recorded within seconds. A job may be visited more
 // than once. The first error ends it.
 func (r *Runner) Held(ctx context.Context, before time.Time, visit func(id string) error) error {
+	return r.held(ctx, before, heldPage, visit)
+}
+
+func (r *Runner) held(ctx context.Context, before time.Time, page int64, visit func(id string) error) error {
 	next := ""
 	for {
 		call, cancel := context.WithTimeout(ctx, callTime)
-		list, err := r.jobs.List(call, metav1.ListOptions{LabelSelector: Selector, Limit: heldPage, Continue: next})
+		list, err := r.jobs.List(call, metav1.ListOptions{LabelSelector: Selector, Limit: page, Continue: next})
 		cancel()
 		if err != nil {
 			return unavailable(err, "listing Jobs")
