@@ -17,7 +17,8 @@
 //
 // REST is the generated gateway, which calls the methods through the same interceptors as gRPC, without a
 // socket. Before it stands a reader that takes JSON as clients in the wild write it (see JSON), and behind it a
-// writer that answers every error as {"code":…,"message":"…","details":[]}.
+// writer of errors in the form that the API's version has: {"code":…,"message":"…","details":[]} in the first, a JSON
+// string in the second.
 //
 // # Errors
 //
@@ -35,6 +36,9 @@
 //	Exhausted       ResourceExhausted    429    429
 //	Unavailable     Unavailable          503    503
 //	any other       Internal             500    503
+//
+// In the REST form of the second version, a body that is JSON and lacks something, or has something of the wrong type,
+// is 422 and no 400.
 //
 // # Log
 //
