@@ -56,7 +56,7 @@ func starts(ctx context.Context, times int) (hello sample, all []started, err er
 		return nil, nil, err
 	}
 	defer os.RemoveAll(dir)
-	args := []string{"build", "-trimpath", "-ldflags", "-s -w", "-o", dir, "./internal/bench/hello"}
+	args := []string{"build", "-tags", "grpcnotrace", "-trimpath", "-ldflags", "-s -w", "-o", dir, "./internal/bench/hello"}
 	for _, name := range programs {
 		args = append(args, "./cmd/"+name)
 	}
