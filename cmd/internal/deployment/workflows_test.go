@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/kube"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
@@ -89,10 +91,25 @@ func TestTwoStages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	object, err := runner.Object(job.Job{
+	j := job.Job{
 		ID: "123e4567-e89b-42d3-a456-426614174000", Workflow: workflow.BaktaBaktfold, State: job.Submitted, Run: 1,
 		Start: &job.Start{Config: []byte(`{"meta":true}`), Inputs: []job.Input{{Kind: workflow.GenomeFASTA, Size: 1, ETag: "e", Name: "genome.fna"}}},
-	})
+	}
+	spec, err := o.Specs(j, kube.RunDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []stage.Expected{
+		{Ending: "json", Path: "out/baktfold/result.json", Else: []string{"out/bakta/result.json"}, Required: true},
+		{Ending: "gff3", Path: "out/baktfold/result.gff3", Else: []string{"out/bakta/result.gff3"}},
+		{Ending: "png", Path: "out/bakta/result.png"},
+	} {
+		i := slices.IndexFunc(spec.Results, func(r stage.Expected) bool { return r.Ending == want.Ending })
+		if i < 0 || !reflect.DeepEqual(spec.Results[i], want) {
+			t.Errorf("%s is not expected at %+v", want.Ending, want)
+		}
+	}
+	object, err := runner.Object(j)
 	if err != nil {
 		t.Fatal(err)
 	}
