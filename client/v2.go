@@ -20,6 +20,12 @@ type V2 struct{ c *Client }
 // V2 returns the second version's calls to the same server.
 func (c *Client) V2() *V2 { return &V2{c} }
 
+// WithPatience returns the same calls with another patience.
+func (v *V2) WithPatience(patience time.Duration) *V2 { return v.c.WithPatience(patience).V2() }
+
+// Server returns the server's URL.
+func (v *V2) Server() string { return v.c.Server() }
+
 // Workflow is what a server can do with uploads.
 type Workflow struct {
 	Kind       string       `json:"workflow_kind"` // "bakta", "bakta_proteins", "bakta_baktfold" or "baktfold", for example
@@ -181,6 +187,11 @@ func (v *V2) Upload(ctx context.Context, link UploadLink, content Content, progr
 		headers.Set(name, value)
 	}
 	return v.c.upload(ctx, link.URL, headers, content, progress)
+}
+
+// Download fetches a result file, as Client.Download does.
+func (v *V2) Download(ctx context.Context, link, path string, progress func(done, size int64)) (int64, error) {
+	return v.c.Download(ctx, link, path, progress)
 }
 
 // Start starts a job of that workflow whose files are uploaded. The same start may be made again; one with another

@@ -23,8 +23,10 @@ type Entry struct {
 	Secret  string    `json:"secret"`
 	Server  string    `json:"server"` // URL of the server that has it
 	Name    string    `json:"name"`
-	File    string    `json:"file,omitempty"` // the genome's file, as it was named
+	File    string    `json:"file,omitempty"` // the file that was to be annotated
 	Created time.Time `json:"created"`
+
+	Workflow string `json:"workflow,omitempty"` // the API's name of what is done; a book of old doesn't say, and means bakta
 }
 
 // Book is a file of jobs. Several processes may use it at a time.

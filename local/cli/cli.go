@@ -132,8 +132,9 @@ func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "bakta-web",
 		Short: "Annotate bacterial genomes with Bakta, here or on a server",
-		Long: `bakta-web sends bacterial genomes to a Bakta-Web server, watches the jobs and
-fetches the annotations. ` + "`bakta-web local`" + ` makes this machine such a server.
+		Long: `bakta-web sends bacterial genomes and proteins to a Bakta-Web server, watches the
+jobs and fetches the annotations. ` + "`bakta-web local`" + ` makes this machine such a
+server.
 
 Jobs that were submitted from here are remembered with their secrets, in a file
 that only you can read: ` + "$BAKTA_WEB_JOBS" + `, else bakta-web/jobs.json below
@@ -162,7 +163,7 @@ Exit codes: 0 done (with --wait: the job has succeeded), 1 it could not be done,
 	})
 	root.PersistentFlags().StringVar(&a.server, "server", "", "`URL` of the server; by default $BAKTA_WEB_SERVER, else\n"+defaultServer+"; for a known job its own server")
 	root.AddCommand(a.submitCommand(), a.listCommand(), a.statusCommand(), a.logsCommand(), a.resultsCommand(),
-		a.deleteCommand(), a.versionCommand(), a.localCommand())
+		a.deleteCommand(), a.workflowsCommand(), a.versionCommand(), a.localCommand())
 	root.InitDefaultHelpCmd()
 	if help, _, err := root.Find([]string{"help"}); err == nil {
 		help.Args = func(_ *cobra.Command, args []string) error {
@@ -216,7 +217,7 @@ func (a *app) book() (*book.Book, error) {
 }
 
 // find returns the known job whose id begins like that, and a client of the server that has it.
-func (a *app) find(prefix string) (book.Entry, *client.Client, error) {
+func (a *app) find(prefix string) (book.Entry, *client.V2, error) {
 	b, err := a.book()
 	if err != nil {
 		return book.Entry{}, nil, err
@@ -231,7 +232,7 @@ func (a *app) find(prefix string) (book.Entry, *client.Client, error) {
 
 // clientFor returns a client of the server that has the job: the one that it was made by, or the one that the
 // command line names, for a server that moved.
-func (a *app) clientFor(entry book.Entry) (*client.Client, error) {
+func (a *app) clientFor(entry book.Entry) (*client.V2, error) {
 	if a.server != "" {
 		return a.client(a.server)
 	}
@@ -248,7 +249,7 @@ func (a *app) newServer() string {
 	return defaultServer
 }
 
-func (a *app) client(server string) (*client.Client, error) {
+func (a *app) client(server string) (*client.V2, error) {
 	c, err := client.New(server, client.Options{
 		HTTP:      &http.Client{Transport: a.transport()},
 		Patience:  a.patience,
@@ -260,7 +261,7 @@ func (a *app) client(server string) (*client.Client, error) {
 	if err != nil {
 		return nil, &usageError{fmt.Errorf("%s: %w", shown(server), err)}
 	}
-	return c, nil
+	return c.V2(), nil
 }
 
 func (a *app) transport() http.RoundTripper {

@@ -42,14 +42,21 @@ func TestSubmitAndWait(t *testing.T) {
 	training[8] = 11                                               // the translation table
 	u.write("training.tf", string(training))
 	u.write("genome.fna", genome(1, 300))
+	u.write("regions.gff3", regions)
+	u.write("trusted.faa", trusted)
+	u.write("profiles.hmm", profile(t))
 	got := u.must("submit", "genome.fna", "--genus", "Escherichia", "--species", "coli", "--strain=-x", "--plasmid", "p1",
 		"--locus", "L", "--locus-tag", "ABC", "--translation-table", "4", "--gram", "-", "--complete", "--keep-contig-headers",
-		"--compliant", "--min-contig-length", "200", "--replicons", "replicons.tsv", "--prodigal-tf", "training.tf",
+		"--compliant", "--min-contig-length", "200", "--replicons", "replicons.tsv", "--prodigal-tf", "training.tf", "--regions", "regions.gff3",
+		"--proteins", "trusted.faa", "--hmms", "profiles.hmm", "--meta", "--locus-tag-increment", "5", "--skip-ncrna-region", "--skip-plot",
 		"--out", "result")
 	lines(t, "what goes on", took.ReplaceAllString(got.Err, "after a while"),
-		"uploading genome.fna", "uploaded genome.fna (323 bytes)",
 		"uploading replicons.tsv", "uploaded replicons.tsv (25 bytes)",
 		"uploading training.tf", "uploaded training.tf (558.4 kB)",
+		"uploading regions.gff3", "uploaded regions.gff3 ("+bytesText(int64(len(regions)))+")",
+		"uploading trusted.faa", "uploaded trusted.faa ("+bytesText(int64(len(trusted)))+")",
+		"uploading profiles.hmm", "uploaded profiles.hmm ("+bytesText(int64(len(profile(t))))+")",
+		"uploading genome.fna", "uploaded genome.fna (323 bytes)",
 		"started job "+firstID+" on "+f.URL,
 		"waiting for the job to begin", "[1/20] Parse genome sequences", "[3/20] predict tRNAs", "finished after a while",
 		"downloading the results", "downloaded 3 files (347 bytes)")
@@ -66,7 +73,8 @@ func TestSubmitAndWait(t *testing.T) {
 		t.Errorf("files (-want +got)\n%s", diff)
 	}
 	j := f.job(t)
-	want := map[string]string{"genome": genome(1, 300), "replicons": "contig_1\tp1\tplasmid\tc\tpA\n", "training": string(training)}
+	want := map[string]string{"genome_fasta": genome(1, 300), "replicons_table": "contig_1\tp1\tplasmid\tc\tpA\n", "prodigal_training_file": string(training),
+		"regions_file": regions, "trusted_proteins_file": trusted, "hmms_file": profile(t)}
 	if diff := cmp.Diff(want, j.uploads); diff != "" {
 		t.Errorf("uploads (-want +got)\n%s", diff)
 	}
@@ -74,9 +82,10 @@ func TestSubmitAndWait(t *testing.T) {
 	if err := json.Unmarshal([]byte(j.config), &config); err != nil {
 		t.Fatal(err)
 	}
-	wantConfig := map[string]any{"genus": "Escherichia", "species": "coli", "strain": "-x", "plasmid": "p1", "locus": "L", "locusTag": "ABC",
-		"translationTable": 4.0, "dermType": "DIDERM", "completeGenome": true, "keepContigHeaders": true, "compliant": true,
-		"minContigLength": "200", "hasReplicons": true, "hasProdigal": true}
+	wantConfig := map[string]any{"genus": "Escherichia", "species": "coli", "strain": "-x", "plasmid": "p1", "locus": "L", "locus_tag": "ABC",
+		"locus_tag_increment": 5.0, "translation_table": 4.0, "derm_type": "diderm", "complete_genome": true, "keep_contig_headers": true,
+		"compliant": true, "meta": true, "min_contig_length": 200.0, "use_replicons": true, "use_prodigal_training_file": true,
+		"use_regions": true, "use_trusted_proteins": true, "use_hmms": true, "skip_ncrna_region": true, "skip_plot": true}
 	if diff := cmp.Diff(wantConfig, config); diff != "" {
 		t.Errorf("config (-want +got)\n%s", diff)
 	}
@@ -86,12 +95,12 @@ func TestSubmitAlone(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	u := newUser(t, "http://127.0.0.1:1")
-	got := u.must("submit", "genome.fna", "--server", f.URL+"/api/v1/", "--name", "näme \"x\"\n")
+	got := u.must("submit", "genome.fna", "--server", f.URL+"/api/v2/", "--name", "näme \"x\"\n")
 	lines(t, "the answer", got.Out, firstID)
 	if !strings.Contains(got.Err, "\n  bakta-web results --wait "+firstID+"\n") {
 		t.Errorf("it isn't said how to come back:\n%s", got.Err)
 	}
-	if diff := cmp.Diff([]string{"job/init", "put genome", "job/start"}, f.seen()); diff != "" {
+	if diff := cmp.Diff([]string{"job/init", "put genome_fasta", "job/start"}, f.seen()); diff != "" {
 		t.Errorf("calls (-want +got)\n%s", diff)
 	}
 	if name := f.job(t).name; name != "näme \"x\"\n" {
@@ -124,7 +133,7 @@ func TestJobFails(t *testing.T) {
 	u := newUser(t, f.URL)
 	for _, args := range [][]string{{"submit", "genome.fna", "--wait"}, {"results", "0000"}, {"results", "--wait", "0000"}} {
 		got := u.run(args...)
-		want := "bakta-web: the job failed: Bakta refused the genome:\n   ERROR: wrong ·[31mformat!\n`bakta-web logs " + firstID + "` shows what Bakta wrote.\n"
+		want := "bakta-web: the job failed: Bakta refused the genome:\n   ERROR: wrong ·[31mformat!\n`bakta-web logs " + firstID + "` shows what its programs wrote.\n"
 		if got.Code != exitJobFailed || got.Out != "" || !strings.HasSuffix(got.Err, want) {
 			t.Errorf("%v: %+v", args, got)
 		}
@@ -195,7 +204,7 @@ func TestServerAwayWhileWaiting(t *testing.T) {
 		f.mu.Unlock()
 		if away {
 			w.WriteHeader(503)
-			fmt.Fprint(w, `{"code":14,"message":"the store is away"}`)
+			fmt.Fprint(w, `"the store is away"`)
 		}
 		return away
 	}
@@ -237,7 +246,7 @@ func TestStoppedWhileUploading(t *testing.T) {
 			t.Parallel()
 			f := newFake(t)
 			reached := make(chan struct{}, 1)
-			f.before = hold(t, "put genome", reached)
+			f.before = hold(t, "put genome_fasta", reached)
 			u := newUser(t, f.URL)
 			cmd := u.command("submit", "genome.fna")
 			var shows screen
@@ -290,10 +299,10 @@ func TestStartRefused(t *testing.T) {
 		says   string
 		known  bool
 	}{
-		{"bad input", refuse(400, `{"code":3,"message":"species: must not be blank"}`), exitUsage, "bakta-web: starting the job: species: must not be blank\n", false},
-		{"broken server", refuse(500, `{"code":13,"message":"internal"}`), exitFailed, "bakta-web: starting the job: internal\n", false},
+		{"bad input", refuse(400, `"species: must not be blank"`), exitUsage, "bakta-web: starting the job: species: must not be blank\n", false},
+		{"broken server", refuse(500, `"internal"`), exitFailed, "bakta-web: starting the job: internal\n", false},
 		{"no answer", refuse(0, ""), exitFailed, "The job may have started or not. To see:\n  bakta-web status " + firstID, true},
-		{"busy for long", refuse(503, `{"code":14,"message":"away"}`), exitFailed, "bakta-web: starting the job: away\n", true},
+		{"busy for long", refuse(503, `"away"`), exitFailed, "bakta-web: starting the job: away\n", true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -320,6 +329,8 @@ func TestRefusedHere(t *testing.T) {
 	u.write("text.fna", "this is no FASTA\n")
 	u.write("table.tsv", "a\tb\n")
 	u.write("blank.tf", " \n")
+	u.write("proteins.faa", proteins)
+	u.write("far.gff", "contig_9\tx\tCDS\t1\t30\t.\t+\t0\tID=a\n")
 	if err := os.Mkdir(filepath.Join(u.dir, "dir"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -333,6 +344,16 @@ func TestRefusedHere(t *testing.T) {
 		"submit genome.fna --replicons table.tsv":     "table.tsv: ",
 		"submit genome.fna --prodigal-tf empty.fna":   "empty.fna is empty",
 		"submit genome.fna --prodigal-tf blank.tf":    "blank.tf: the file is empty",
+		"submit genome.fna --workflow prokka":         "--workflow: \"prokka\" is none of bakta, bakta+baktfold, baktfold, proteins",
+		"submit text.fna -w proteins":                 "text.fna: The protein",
+		"submit genome.fna -w baktfold":               "genome.fna: The ",
+		"submit proteins.faa --complete":              "--complete: the workflow proteins has no such option",
+		"submit proteins.faa -w proteins --hmms none": "--hmms: the workflow proteins has no such option",
+		"submit genome.fna --regions text.fna":        "text.fna: The regions file ",
+		"submit genome.fna --proteins genome.fna":     "genome.fna: ",
+		"submit genome.fna --hmms text.fna":           "text.fna: The HMMs file ",
+		"submit genome.fna --locus-tag-increment 3":   "--locus-tag-increment: ",
+		"submit genome.fna --regions far.gff":         "regions",
 		"submit genome.fna --gram x":                  "--gram: \"x\"",
 		"submit genome.fna --locus-tag a_b+":          "--locus-tag: \"a_b+\"",
 		"submit genome.fna --translation-table 5":     "choose 4, 11 or 25\n`",
@@ -341,7 +362,7 @@ func TestRefusedHere(t *testing.T) {
 		"submit genome.fna --server ftp://x":          "must be a URL",
 		"submit genome.fna --out genome.fna":          "--out: genome.fna is a file",
 		"submit genome.fna --out genome.fna/x":        "can't be made",
-		"submit genome.fna --out .":                   "the results will have: genome.fna; give another",
+		"submit genome.fna --out .":                   "genome.fna is to be uploaded, and a result would take its place; give another",
 		"submit genome.fna --out /proc/self":          "nothing can be put in",
 		"status 77":                                   "no job that was submitted from here",
 		"status":                                      "no job was submitted from here yet",
@@ -401,8 +422,8 @@ func TestList(t *testing.T) {
 	f.mu.Unlock()
 	got := u.must("list")
 	rows := strings.Split(got.Out, "\n")
-	for i, want := range [][]string{{"ID", "NAME", "STATE", "SUBMITTED", "SERVER"},
-		{"00000001", "first", "NOT_FOUND"}, {"00000002", "second·line", "INIT"}, {"00000011", "genome", "INIT", other.URL}} {
+	for i, want := range [][]string{{"ID", "NAME", "WORKFLOW", "STATE", "SUBMITTED", "SERVER"},
+		{"00000001", "first", "bakta", "NOT_FOUND"}, {"00000002", "second·line", "INIT"}, {"00000011", "genome", "bakta", "INIT", other.URL}} {
 		for _, part := range want {
 			if !strings.Contains(rows[i], part) {
 				t.Errorf("line %d has no %q: %s", i, part, rows[i])
@@ -483,28 +504,43 @@ func TestResultsReplaceNothing(t *testing.T) {
 	f := newFake(t)
 	f.states = []string{"SUCCESSFUL"}
 	u := newUser(t, f.URL)
-	u.must("submit", "genome.fna", "--out", ".", "--force")
+	u.must("submit", "genome.fna", "--out", ".", "--name", "a genome", "--force")
 	f.mu.Lock()
-	f.files["FNA"] = "other than what was sent"
+	f.files["fna"] = "other than what is there"
 	f.files["NEW.thing/.."] = "of a newer server"
 	f.mu.Unlock()
+	u.write("a_genome.fna", "there before")
 	got := u.run("results", "0000", "--out", ".")
-	if got.Code != exitFailed || !strings.Contains(got.Err, "nothing was replaced: genome.fna; give another directory") {
+	if got.Code != exitFailed || !strings.Contains(got.Err, "nothing was replaced: a_genome.fna; give another directory") {
 		t.Errorf("%+v", got)
 	}
-	if content, _ := os.ReadFile(filepath.Join(u.dir, "genome.fna")); !strings.HasPrefix(string(content), ">contig") {
-		t.Errorf("the genome is now %s", content)
-	}
-	u.must("results", "0000", "--out", ".", "--force")
-	if content, _ := os.ReadFile(filepath.Join(u.dir, "genome.fna")); string(content) != "other than what was sent" {
+	if content, _ := os.ReadFile(filepath.Join(u.dir, "a_genome.fna")); string(content) != "there before" {
 		t.Errorf("the file is now %s", content)
 	}
-	if err := os.MkdirAll(filepath.Join(u.dir, "half", "genome.txt"), 0o700); err != nil {
+	u.must("results", "0000", "--out", ".", "--force")
+	if content, _ := os.ReadFile(filepath.Join(u.dir, "a_genome.fna")); string(content) != "other than what is there" {
+		t.Errorf("the file is now %s", content)
+	}
+	// What the job was made of is never replaced.
+	if err := os.Remove(filepath.Join(u.dir, "a_genome.fna")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("genome.fna", filepath.Join(u.dir, "a_genome.fna")); err != nil {
+		t.Fatal(err)
+	}
+	got = u.run("results", "0000", "--out", ".", "--force")
+	if got.Code != exitFailed || !strings.Contains(got.Err, "a_genome.fna is what the job was made of, and nothing was replaced") {
+		t.Errorf("%+v", got)
+	}
+	if err := os.Remove(filepath.Join(u.dir, "a_genome.fna")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(u.dir, "half", "a_genome.txt"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	for _, more := range [][]string{nil, {"--force"}} {
 		got = u.run(append([]string{"results", "0000", "--out", "half"}, more...)...)
-		if names := u.files("half"); got.Code != exitFailed || !strings.Contains(got.Err, "genome.txt is a directory") || len(names) != 1 {
+		if names := u.files("half"); got.Code != exitFailed || !strings.Contains(got.Err, "a_genome.txt is a directory") || len(names) != 1 {
 			t.Errorf("%+v, %v", got, names)
 		}
 	}
@@ -512,7 +548,7 @@ func TestResultsReplaceNothing(t *testing.T) {
 	if err := json.Unmarshal([]byte(u.must("results", "0000", "--out", ".", "--json").Out), &told); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"genome.fna", "genome.gff3", "genome.json", "genome.new.thing", "genome.txt"}
+	want := []string{"a_genome.fna", "a_genome.gff3", "a_genome.json", "a_genome.new.thing", "a_genome.txt"}
 	if diff := cmp.Diff(want, told.Files); diff != "" || told.Summary == nil || told.Summary.Size != 3306 || told.State != "SUCCESSFUL" {
 		t.Errorf("%+v (-want +got)\n%s", told, diff)
 	}
@@ -602,6 +638,10 @@ func TestCompletion(t *testing.T) {
 	for args, want := range map[string]string{
 		"__complete results ":             firstID + "\tgenome\n",
 		"__complete submit --gram ":       "monoderm\n",
+		"__complete submit --workflow ":   "bakta+baktfold\n",
+		"__complete submit --locus-tag-i": "--locus-tag-increment\t",
+		"__complete submit x.fna --skip-": "--skip-ncrna-region\t",
+		"__complete logs --stage ":        "bakta_proteins\n",
 		"__complete sub":                  "submit\t",
 		"completion bash":                 "bash completion",
 		"completion zsh":                  "#compdef bakta-web",

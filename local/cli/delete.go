@@ -74,20 +74,17 @@ func (a *app) delete(ctx context.Context, prefix string, forget bool) error {
 
 // erase deletes a job from a server, and reports whether it was gone already. That the server has no such job is
 // an error when it is not the one that made it: the job may live on there.
-func erase(ctx context.Context, c *client.Client, entry book.Entry) (gone bool, err error) {
-	err = c.Delete(ctx, ref(entry))
-	if client.CodeOf(err) != codes.NotFound {
-		return false, err
-	}
-	// Any server that has nothing at this path may answer so. A list says it of the job.
-	states, listErr := c.Status(ctx, ref(entry))
+func erase(ctx context.Context, c *client.V2, entry book.Entry) (gone bool, err error) {
+	// A delete of what isn't there succeeds, too, and any server that has nothing at a path may say that there is
+	// nothing. A list says it of the job.
+	states, err := c.Status(ctx, ref(entry))
 	switch {
-	case client.CodeOf(listErr) == codes.NotFound:
+	case client.CodeOf(err) == codes.NotFound:
 		return false, fmt.Errorf("there is no Bakta-Web server at %s", c.Server())
-	case listErr != nil:
-		return false, listErr
-	case states[0].State != client.NotFound:
+	case err != nil:
 		return false, err
+	case states[0].State != client.NotFound:
+		return false, c.Delete(ctx, ref(entry))
 	case c.Server() != entry.Server:
 		return false, fmt.Errorf("%s knows no such job: %s was made by %s, and stays known here", c.Server(), entry.ID, entry.Server)
 	}

@@ -1,14 +1,18 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
 // fake is a server and its object storage in one. It does what a real one does when all goes well, and lets a
@@ -24,18 +28,22 @@ type fake struct {
 	jobs   map[string]*fakeJob
 	made   int
 	states []string // what a started job is at each look; the last stays
-	logs   []string // what its log gets at each look
+	stages []string // of its workflow
+	logs   []string // what its log gets at each look; "@stage:" before it moves on to that stage
 	reason string
 	files  map[string]string // by the API's name
+	left   map[string]string // partial results of a job that failed
 }
 
 type fakeJob struct {
 	id, secret, name string
+	workflow         string
 	config           string
 	uploads          map[string]string
 	started          bool
 	looks            int
-	log              string
+	stage            string // that writes
+	logs             map[string]string
 }
 
 const annotation = `{"genome":{"genus":"Escherichia","species":"coli","strain":null},"stats":{"size":3306,"gc":0.434,"coding_ratio":0.652,"n50":3306},
@@ -43,16 +51,16 @@ const annotation = `{"genome":{"genus":"Escherichia","species":"coli","strain":n
 "version":{"bakta":"1.12.2","db":{"version":"6.0","type":"full"}}}`
 
 func newFake(t *testing.T) *fake {
-	f := &fake{jobs: map[string]*fakeJob{}, states: []string{"INIT", "RUNNING", "RUNNING", "SUCCESSFUL"},
+	f := &fake{jobs: map[string]*fakeJob{}, stages: []string{"bakta"}, states: []string{"INIT", "RUNNING", "RUNNING", "SUCCESSFUL"},
 		logs:  []string{"Bakta Command: bakta\n", "Parse genome sequences...\n", "Start annotation...\npredict tRNAs...\n\tfound: 1\n"},
-		files: map[string]string{"JSON": annotation, "GFF3": "##gff-version 3\n", "TXTLogs": "Sequence(s):\n"}}
+		files: map[string]string{"json": annotation, "gff3": "##gff-version 3\n", "logs_txt": "Sequence(s):\n"}}
 	f.Server = httptest.NewServer(f)
 	t.Cleanup(f.Close)
 	return f
 }
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	call := strings.TrimPrefix(r.URL.Path, "/api/v1/")
+	call := strings.TrimPrefix(r.URL.Path, "/api/v2/")
 	if r.Method == http.MethodPut {
 		call = "put " + strings.Split(r.URL.Path, "/")[2]
 	} else if strings.HasPrefix(r.URL.Path, "/file/") {
@@ -73,57 +81,80 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer f.mu.Unlock()
 	switch call {
 	case "version":
-		fmt.Fprint(w, `{"toolVersion":"1.12.2","dbVersion":"6.0","backendVersion":"v3"}`)
+		fmt.Fprint(w, `{"backend_version":"v3","bakta_version":"1.12.2","bakta_db_version":"6.0","baktfold_version":"","baktfold_db_version":""}`)
+	case "workflows":
+		fmt.Fprint(w, `[{"workflow_kind":"bakta","result_kind":"bakta","uploads":[{"upload_kind":"genome_fasta","required":true},`+
+			`{"upload_kind":"replicons_table","required":false},{"upload_kind":"new_file","required":false}],"stages":["bakta"]},`+
+			`{"workflow_kind":"new_kind","result_kind":"new","uploads":[{"upload_kind":"other","required":true}],"stages":["one","two"]}]`)
 	case "job/init":
-		var request struct{ Name string }
+		var request struct {
+			Name     string
+			Workflow string `json:"workflow_kind"`
+		}
 		json.Unmarshal(body, &request)
+		kind, ok := workflow.Lookup(request.Workflow)
+		if !ok || request.Workflow == workflow.Baktfold { // which it doesn't offer
+			w.WriteHeader(400)
+			fmt.Fprint(w, `"this server does not offer that"`)
+			return
+		}
 		f.made++
 		j := &fakeJob{id: fmt.Sprintf("%08x-0000-4000-8000-000000000000", f.made), secret: fmt.Sprintf("secret%d", f.made),
-			name: request.Name, uploads: map[string]string{}}
+			name: request.Name, workflow: request.Workflow, uploads: map[string]string{}, logs: map[string]string{}, stage: f.stages[0]}
 		f.jobs[j.id] = j
-		link := func(kind string) string { return fmt.Sprintf("%s/%s/%s?signature=x", f.URL, j.id, kind) }
-		fmt.Fprintf(w, `{"uploadLinkFasta":%q,"uploadLinkReplicons":%q,"uploadLinkProdigal":%q,"job":{"jobID":%q,"secret":%q}}`,
-			link("genome"), link("replicons"), link("training"), j.id, j.secret)
+		uploads := []map[string]any{}
+		for _, u := range kind.Uploads {
+			uploads = append(uploads, map[string]any{"upload_kind": u.Kind, "required": u.Required, "url": fmt.Sprintf("%s/%s/%s?signature=x", f.URL, j.id, u.Kind)})
+		}
+		json.NewEncoder(w).Encode(map[string]any{"job": map[string]string{"job_id": j.id, "secret": j.secret}, "workflow_kind": j.workflow, "uploads": uploads})
 	case "job/start":
 		var request struct {
-			Job    struct{ JobID string }
+			Job struct {
+				ID string `json:"job_id"`
+			}
 			Config json.RawMessage
 		}
 		json.Unmarshal(body, &request)
-		j := f.jobs[request.Job.JobID]
+		j := f.jobs[request.Job.ID]
 		j.started, j.config = true, string(request.Config)
-		fmt.Fprint(w, "{}")
+		fmt.Fprint(w, "null")
 	case "job/list":
-		var request struct{ Jobs []struct{ JobID string } }
+		var request struct {
+			Jobs []struct {
+				ID string `json:"job_id"`
+			}
+		}
 		json.Unmarshal(body, &request)
 		var known, failed []string
 		for _, asked := range request.Jobs {
-			if j := f.jobs[asked.JobID]; j != nil {
-				known = append(known, fmt.Sprintf(`{"jobID":%q,"jobStatus":%q,"name":%q,"started":"2026-01-31T12:00:00Z","updated":"2026-01-31T12:07:31Z"}`, j.id, f.state(j), j.name))
+			if j := f.jobs[asked.ID]; j != nil {
+				known = append(known, fmt.Sprintf(`{"job_id":%q,"status":%q,"workflow_kind":%q,"result_kind":"bakta","name":%q,"started":"2026-01-31T12:00:00Z","updated":"2026-01-31T12:07:31Z"}`,
+					j.id, strings.ToLower(f.state(j)), j.workflow, j.name))
 			} else {
-				failed = append(failed, fmt.Sprintf(`{"jobID":%q,"jobStatus":"NOT_FOUND"}`, asked.JobID))
+				failed = append(failed, fmt.Sprintf(`{"job_id":%q,"status":"not_found"}`, asked.ID))
 			}
 		}
-		fmt.Fprintf(w, `{"jobs":[%s],"failedJobs":[%s]}`, strings.Join(known, ","), strings.Join(failed, ","))
+		fmt.Fprintf(w, `{"jobs":[%s],"failed_jobs":[%s]}`, strings.Join(known, ","), strings.Join(failed, ","))
 	case "job/logs":
-		j := f.jobs[r.FormValue("jobID")]
-		var offset int
-		fmt.Sscan(r.FormValue("offset"), &offset)
-		fmt.Fprint(w, j.log[min(offset, len(j.log)):])
-	case "job/result":
-		var request struct{ JobID string }
-		json.Unmarshal(body, &request)
-		f.result(w, f.jobs[request.JobID])
-	case "job/delete":
-		if f.jobs[r.FormValue("jobID")] == nil {
+		j := f.jobs[r.FormValue("job_id")]
+		if j == nil {
 			w.WriteHeader(404)
-			fmt.Fprint(w, `{"code":5,"message":"no such job"}`)
+			fmt.Fprint(w, `"Job not found"`)
 			return
 		}
-		delete(f.jobs, r.FormValue("jobID"))
-		fmt.Fprint(w, "{}")
+		f.logsOf(w, j)
+	case "job/result":
+		var request struct {
+			ID      string `json:"job_id"`
+			Partial bool
+		}
+		json.Unmarshal(body, &request)
+		f.result(w, f.jobs[request.ID], request.Partial)
+	case "job/delete":
+		delete(f.jobs, r.FormValue("job_id"))
 	case "get":
-		fmt.Fprint(w, f.files[strings.TrimPrefix(r.URL.Path, "/file/")])
+		name := strings.TrimPrefix(r.URL.Path, "/file/")
+		fmt.Fprint(w, cmp.Or(f.left[name], f.files[name]))
 	default:
 		part := strings.Split(r.URL.Path, "/")
 		f.jobs[part[1]].uploads[part[2]] = string(body)
@@ -136,32 +167,63 @@ func (f *fake) state(j *fakeJob) string {
 		return "INIT"
 	}
 	if j.looks < len(f.logs) {
-		j.log += f.logs[j.looks]
+		text := f.logs[j.looks]
+		if stage, rest, ok := strings.Cut(text, ":"); ok && strings.HasPrefix(stage, "@") {
+			j.stage, text = stage[1:], rest
+		}
+		j.logs[j.stage] += text
 	}
 	j.looks++
 	return f.states[min(j.looks, len(f.states))-1]
 }
 
-func (f *fake) result(w http.ResponseWriter, j *fakeJob) {
+// logsOf tells the logs, and that all stages before the one that writes have succeeded.
+func (f *fake) logsOf(w http.ResponseWriter, j *fakeJob) {
+	logs := []map[string]string{}
+	status := "succeeded"
+	for _, stage := range f.stages {
+		if stage == j.stage {
+			status = "running"
+			if f.reason != "" {
+				status = "failed"
+			}
+		}
+		logs = append(logs, map[string]string{"stage": stage, "status": status, "content": strings.TrimRight(j.logs[stage], "\n")})
+		if stage == j.stage {
+			status = "pending"
+		}
+	}
+	json.NewEncoder(w).Encode(map[string]any{"workflow_kind": j.workflow, "stages": logs})
+}
+
+func (f *fake) result(w http.ResponseWriter, j *fakeJob, partial bool) {
+	say := func(status int, text string) {
+		w.WriteHeader(status)
+		json.NewEncoder(w).Encode(text)
+	}
+	files, failure := f.files, map[string]any{}
 	switch {
 	case j == nil:
-		w.WriteHeader(404)
-		fmt.Fprint(w, `{"code":5,"message":"no such job"}`)
-	case f.states[min(max(j.looks, 1), len(f.states))-1] != "SUCCESSFUL":
-		message := "the job has not ended"
-		if f.reason != "" {
-			message = f.reason
-		}
-		w.WriteHeader(400)
-		json.NewEncoder(w).Encode(map[string]any{"code": 9, "message": message})
+		say(404, "Job not found")
+		return
+	case f.states[min(max(j.looks, 1), len(f.states))-1] == "SUCCESSFUL":
+	case partial && f.reason != "":
+		files, failure = f.left, map[string]any{"failure": f.reason}
+	case f.reason != "":
+		say(400, f.reason)
+		return
 	default:
-		links := map[string]string{}
-		for name := range f.files {
-			links[name] = f.URL + "/file/" + name + "?signature=x"
-		}
-		json.NewEncoder(w).Encode(map[string]any{"jobID": j.id, "ResultFiles": links, "name": j.name,
-			"started": "2026-01-31T12:00:00Z", "updated": "2026-01-31T12:07:31Z"})
+		say(400, "the job has not ended")
+		return
 	}
+	links := map[string]string{}
+	for name := range files {
+		links[name] = f.URL + "/file/" + name + "?signature=x"
+	}
+	answer := map[string]any{"job_id": j.id, "workflow_kind": j.workflow, "result": map[string]any{"result_kind": "bakta", "files": links}, "name": j.name,
+		"started": "2026-01-31T12:00:00Z", "updated": "2026-01-31T12:07:31Z"}
+	maps.Copy(answer, failure)
+	json.NewEncoder(w).Encode(answer)
 }
 
 // seen returns the calls so far, lists and logs left out.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/client"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 	"github.com/ag-computational-bio/bakta-web-backend/local/book"
 	"github.com/spf13/cobra"
 )
@@ -17,12 +19,14 @@ import (
 type job struct {
 	ID        string    `json:"id"`
 	Name      string    `json:"name"`
-	State     string    `json:"state"` // the API's words, or UNREACHABLE
+	Workflow  string    `json:"workflow"` // the API's name of it
+	State     string    `json:"state"`    // the API's words in upper case, or UNREACHABLE
 	Server    string    `json:"server"`
 	File      string    `json:"file,omitempty"`
 	Submitted time.Time `json:"submitted"`
 	Updated   time.Time `json:"updated,omitzero"`
 	Step      *step     `json:"step,omitempty"`
+	Stages    []stage   `json:"stages,omitempty"` // told by status
 	Reason    string    `json:"reason,omitempty"` // why it failed
 }
 
@@ -33,12 +37,18 @@ type step struct {
 	Name   string `json:"name"`
 }
 
+// stage is how a stage of a job does.
+type stage struct {
+	Stage  string `json:"stage"`
+	Status string `json:"status"` // the API's words
+}
+
 // unreachable stands for the state of a job whose server doesn't answer.
 const unreachable = "UNREACHABLE"
 
 func describe(entry book.Entry, status client.Status) job {
-	return job{ID: entry.ID, Name: entry.Name, State: string(status.State), Server: entry.Server, File: entry.File,
-		Submitted: entry.Created, Updated: status.Updated}
+	return job{ID: entry.ID, Name: entry.Name, Workflow: cmp.Or(status.Workflow, entry.Workflow, workflow.Bakta), State: string(status.State),
+		Server: entry.Server, File: entry.File, Submitted: entry.Created, Updated: status.Updated}
 }
 
 func (a *app) listCommand() *cobra.Command {
@@ -140,14 +150,14 @@ func (a *app) table(jobs []job) {
 		servers[j.Server] = true
 	}
 	w := tabwriter.NewWriter(a.out, 0, 8, 2, ' ', 0)
-	head := "ID\tNAME\tSTATE\tSUBMITTED"
+	head := "ID\tNAME\tWORKFLOW\tSTATE\tSUBMITTED"
 	if len(servers) > 1 {
 		head += "\tSERVER"
 	}
 	fmt.Fprintln(w, head)
 	for _, j := range jobs {
 		id := j.ID[:min(length, len(j.ID))]
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s", id, clipped(shown(j.Name), 40), j.State, timeText(j.Submitted))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s", id, clipped(shown(j.Name), 40), shown(workflowName(j.Workflow)), j.State, timeText(j.Submitted))
 		if len(servers) > 1 {
 			fmt.Fprintf(w, "\t%s", shown(j.Server))
 		}
@@ -175,9 +185,9 @@ func (a *app) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status [ID]",
 		Short: "Tell how a job does",
-		Long: `Tell how a job does: its state, the step that Bakta is at, or the reason of its
-failure. Without an ID it is the job that was submitted last. The exit code is 0
-when this could be told, whatever the state.`,
+		Long: `Tell how a job does: its state and that of its stages, the step that it is at, or
+the reason of its failure. Without an ID it is the job that was submitted last.
+The exit code is 0 when this could be told, whatever the state.`,
 		Example: `  bakta-web status
   bakta-web status 0fd4
   bakta-web status --json 0fd4 | jq -r .state`,
@@ -200,11 +210,17 @@ func (a *app) status(ctx context.Context, prefix string) error {
 	}
 	j := describe(entry, states[0])
 	switch client.State(j.State) {
-	case client.Running:
-		if at, ok := newFollower(c, ref(entry)).look(ctx); ok {
-			j.Step = &at
+	case client.Running, client.Failed, client.Successful:
+		// They may be out of reach for a moment, and are no reason to tell nothing.
+		at, logs, err := look(ctx, c, ref(entry), j.Workflow)
+		if err == nil && j.State == string(client.Running) {
+			j.Step = at
 		}
-	case client.Failed:
+		for _, l := range logs {
+			j.Stages = append(j.Stages, stage{l.Stage, l.Status})
+		}
+	}
+	if j.State == string(client.Failed) {
 		j.Reason = a.reason(ctx, c, entry)
 	}
 	if a.json {
@@ -213,7 +229,15 @@ func (a *app) status(ctx context.Context, prefix string) error {
 	w := tabwriter.NewWriter(a.out, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(w, "id\t%s\n", j.ID)
 	fmt.Fprintf(w, "name\t%s\n", shown(j.Name))
+	fmt.Fprintf(w, "workflow\t%s\n", shown(workflowName(j.Workflow)))
 	fmt.Fprintf(w, "state\t%s\n", explained(j))
+	if len(j.Stages) > 1 {
+		var told []string
+		for _, s := range j.Stages {
+			told = append(told, shown(s.Stage)+" "+shown(s.Status))
+		}
+		fmt.Fprintf(w, "stages\t%s\n", strings.Join(told, ", "))
+	}
 	if j.Reason != "" {
 		fmt.Fprintf(w, "reason\t%s\n", shownLines(j.Reason, "\t"))
 	}
@@ -245,7 +269,7 @@ func explained(j job) string {
 }
 
 // findOrLast is find, and the job that was made last without a prefix.
-func (a *app) findOrLast(prefix string) (book.Entry, *client.Client, error) {
+func (a *app) findOrLast(prefix string) (book.Entry, *client.V2, error) {
 	if prefix != "" {
 		return a.find(prefix)
 	}
@@ -266,8 +290,8 @@ func (a *app) findOrLast(prefix string) (book.Entry, *client.Client, error) {
 }
 
 // reason asks why a job failed.
-func (a *app) reason(ctx context.Context, c *client.Client, entry book.Entry) string {
-	_, err := c.Result(ctx, ref(entry))
+func (a *app) reason(ctx context.Context, c *client.V2, entry book.Entry) string {
+	_, err := c.Result(ctx, ref(entry), false)
 	var answer *client.Error
 	if errors.As(err, &answer) {
 		return answer.Message

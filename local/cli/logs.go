@@ -2,37 +2,56 @@ package cli
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/client"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 	"github.com/spf13/cobra"
 )
 
 func (a *app) logsCommand() *cobra.Command {
-	follow := false
+	follow, only := false, ""
 	cmd := &cobra.Command{
 		Use:   "logs ID",
-		Short: "Print what Bakta writes, while it runs and afterwards",
-		Long: `Print what Bakta writes, while it runs and afterwards. A job that is interrupted
-by its machine is run again with a new log; --follow says so, and goes on with
-the beginning of that one.`,
+		Short: "Print what a job's programs write, while they run and afterwards",
+		Long: `Print what a job's programs write, while they run and afterwards: of all stages,
+one after the other, or of one. A job that is interrupted by its machine is run
+again with a new log; --follow says so, and goes on with the beginning of that
+one.`,
 		Example: `  bakta-web logs 0fd4
-  bakta-web logs -f 0fd4`,
+  bakta-web logs -f 0fd4
+  bakta-web logs --stage baktfold 0fd4`,
 		Args:              takes(1, 1, "the ID of a job"),
 		ValidArgsFunction: a.completeIDs,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.logs(cmd.Context(), args[0], follow) },
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.logs(cmd.Context(), args[0], only, follow) },
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the job has ended")
+	cmd.Flags().StringVar(&only, "stage", "", "print the log of this `stage` alone")
+	_ = cmd.RegisterFlagCompletionFunc("stage", cobra.FixedCompletions(stageNames(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
-func (a *app) logs(ctx context.Context, prefix string, follow bool) error {
+// stageNames are the stages of all workflows.
+func stageNames() (names []string) {
+	for _, w := range workflow.Catalogue() {
+		for _, s := range w.Stages {
+			if !slices.Contains(names, s.Name) {
+				names = append(names, s.Name)
+			}
+		}
+	}
+	return names
+}
+
+func (a *app) logs(ctx context.Context, prefix, only string, follow bool) error {
 	entry, c, err := a.find(prefix)
 	if err != nil {
 		return err
 	}
-	log := &tail{client: c, job: ref(entry)}
+	print := &printer{app: a, only: only, tails: map[string]*tail{}}
 	// The state is asked for before the log: what is there after the job has ended is all of it.
 	for ended := false; ; {
 		if follow {
@@ -42,22 +61,24 @@ func (a *app) logs(ctx context.Context, prefix string, follow bool) error {
 			}
 			switch states[0].State {
 			case client.NotFound, client.Unauthorized:
-				return &exitError{exitJobFailed, errors.New("the job is gone: it was deleted, or it has expired")}
+				return errGone
 			}
 			ended = states[0].State.Ended()
 		}
-		printed, err := a.printLog(ctx, log)
+		logs, err := c.Logs(ctx, ref(entry))
 		if err != nil {
 			return err
 		}
-		switch {
-		case !follow && log.offset == 0:
-			a.display.line("The log is empty so far.")
-			return nil
-		case !follow || ended:
-			return nil
-		case printed:
-			continue
+		if err := print.stages(logs); err != nil {
+			return err
+		}
+		if !follow || ended {
+			if print.last == "" {
+				a.display.line("The log is empty so far.")
+				return nil
+			}
+			_, err := fmt.Fprintln(a.out) // the API leaves out what white space ends a log
+			return err
 		}
 		if err := pause(ctx, pollInterval(entry.Server)); err != nil {
 			return err
@@ -65,20 +86,46 @@ func (a *app) logs(ctx context.Context, prefix string, follow bool) error {
 	}
 }
 
-// printLog prints what is new, and reports whether that is something.
-func (a *app) printLog(ctx context.Context, log *tail) (bool, error) {
-	for printed := false; ; printed = true {
-		text, anew, err := log.next(ctx)
-		if err != nil || len(text) == 0 {
-			return printed, err
+// printer prints logs as they grow.
+type printer struct {
+	*app
+	only  string           // the one stage to print; empty: all
+	tails map[string]*tail // by stage
+	last  string           // the stage that was printed last
+}
+
+// stages prints what is new in the stages' logs.
+func (p *printer) stages(logs []client.StageLog) error {
+	var names []string
+	for _, l := range logs {
+		names = append(names, l.Stage)
+		if p.only != "" && l.Stage != p.only {
+			continue
+		}
+		if p.tails[l.Stage] == nil {
+			p.tails[l.Stage] = &tail{}
+		}
+		text, anew := p.tails[l.Stage].next(l.Content)
+		if text == "" {
+			continue
+		}
+		if (anew || p.last != l.Stage) && p.last != "" {
+			if _, err := fmt.Fprintln(p.out); err != nil { // ends what stands there
+				return err
+			}
 		}
 		if anew {
-			a.display.line("The job is run again. This is its new log:")
+			p.display.line("The job is run again. This is its new log:")
 		}
-		if _, err := a.out.Write(text); err != nil {
-			return printed, err
+		if _, err := fmt.Fprint(p.out, text); err != nil {
+			return err
 		}
+		p.last = l.Stage
 	}
+	if p.only != "" && !slices.Contains(names, p.only) {
+		return usagef("--stage: the job has no stage %q; its stages are %s", p.only, shown(strings.Join(names, ", ")))
+	}
+	return nil
 }
 
 func pause(ctx context.Context, length time.Duration) error {

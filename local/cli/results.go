@@ -20,8 +20,9 @@ import (
 
 // fetch is what `results` and `submit` do with a job that succeeded.
 type fetch struct {
-	out   string // directory; empty: one named after the job
-	force bool
+	out     string // directory; empty: one named after the job
+	force   bool
+	partial bool // of a job that failed, what the stages before left
 }
 
 func (f *fetch) flags(cmd *cobra.Command) {
@@ -32,14 +33,20 @@ func (a *app) resultsCommand() *cobra.Command {
 	var f fetch
 	wait := false
 	cmd := &cobra.Command{
-		Use:   "results ID",
-		Short: "Download the results of a job, and tell what was annotated",
+		Use:     "results ID",
+		Aliases: []string{"result"},
+		Short:   "Download the results of a job, and tell what was annotated",
 		Long: `Download the result files of a job into a directory, and tell what was annotated.
 The files are named after the job. Without --out a new directory is made below
 the current one. A file that is there already with other content is not replaced
-unless --force is given.`,
+unless --force is given, and the file that the job was made of never is.
+
+A job of several stages that failed in a later one may have results of the
+stages before it. --partial downloads them; the exit code says nevertheless that
+the job failed.`,
 		Example: `  bakta-web results 0fd4 --out annotation
-  bakta-web results 0fd4 --wait`,
+  bakta-web results 0fd4 --wait
+  bakta-web results 0fd4 --partial`,
 		Args:              takes(1, 1, "the ID of a job"),
 		ValidArgsFunction: a.completeIDs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -53,8 +60,12 @@ unless --force is given.`,
 				}
 			}
 			if wait {
-				if err := a.wait(cmd.Context(), c, entry, f.out); err != nil {
+				state, err := a.await(cmd.Context(), c, entry, f.out)
+				if err != nil {
 					return err
+				}
+				if state == client.Failed && !f.partial {
+					return a.failed(cmd.Context(), c, entry)
 				}
 			}
 			return a.results(cmd.Context(), c, entry, f)
@@ -62,6 +73,7 @@ unless --force is given.`,
 	}
 	cmd.Flags().StringVarP(&f.out, "out", "o", "", "`directory` for the files; it is made if it isn't there")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait for the job to end, with progress")
+	cmd.Flags().BoolVar(&f.partial, "partial", false, "of a job that failed, download what the stages before left")
 	f.flags(cmd)
 	a.jsonFlag(cmd)
 	return cmd
@@ -76,10 +88,17 @@ type outcome struct {
 }
 
 // results downloads the result files and tells what is in them.
-func (a *app) results(ctx context.Context, c *client.Client, entry book.Entry, f fetch) error {
-	result, err := c.Result(ctx, ref(entry))
+func (a *app) results(ctx context.Context, c *client.V2, entry book.Entry, f fetch) error {
+	result, err := c.Result(ctx, ref(entry), f.partial)
 	if err != nil {
 		return a.noResult(ctx, c, entry, err)
+	}
+	state := client.Successful
+	if result.Failure != "" {
+		state = client.Failed
+		if len(result.Files) == 0 {
+			return a.failed(ctx, c, entry)
+		}
 	}
 	if f.out == "" {
 		f.out = fileName(entry.Name) + "-" + entry.ID[:min(8, len(entry.ID))]
@@ -87,35 +106,47 @@ func (a *app) results(ctx context.Context, c *client.Client, entry book.Entry, f
 	if err := makeDir(f.out); err != nil {
 		return err
 	}
-	names, err := a.download(ctx, c.WithPatience(a.transferPatience), result.Files, fileName(entry.Name), f)
+	names, err := a.download(ctx, c.WithPatience(a.transferPatience), result.Files, entry, f)
 	if err != nil {
 		return err
 	}
-	told := outcome{job: describe(entry, client.Status{State: client.Successful, Updated: result.Updated}), Out: f.out, Files: names}
-	if i := slices.IndexFunc(names, func(name string) bool { return strings.HasSuffix(name, ".json") }); i >= 0 {
+	told := outcome{job: describe(entry, client.Status{State: state, Updated: result.Updated, Workflow: result.Workflow}), Out: f.out, Files: names}
+	told.Reason = result.Failure
+	if i := slices.Index(names, fileName(entry.Name)+".json"); i >= 0 {
 		s, err := readSummary(filepath.Join(f.out, names[i]))
 		if err != nil {
 			return err
 		}
 		told.Summary = &s
 	}
-	if a.json {
-		return a.printJSON(told)
+	if err := a.tell(told); err != nil {
+		return err
 	}
-	if told.Summary != nil {
-		if err := told.Summary.print(a.out); err != nil {
+	if result.Failure != "" {
+		return &exitError{exitJobFailed, fmt.Errorf("the job failed, and this is what the stages before left: %s", shownLines(result.Failure, "  "))}
+	}
+	return nil
+}
+
+// tell shows what was annotated, and where it is.
+func (a *app) tell(o outcome) error {
+	if a.json {
+		return a.printJSON(o)
+	}
+	if o.Summary != nil {
+		if err := o.Summary.print(a.out); err != nil {
 			return err
 		}
 	}
-	fmt.Fprintf(a.out, "\n%d files are in %s:\n", len(names), shown(f.out))
-	for _, name := range names {
+	fmt.Fprintf(a.out, "\n%d files are in %s:\n", len(o.Files), shown(o.Out))
+	for _, name := range o.Files {
 		fmt.Fprintf(a.out, "  %s\n", shown(name))
 	}
 	return nil
 }
 
 // noResult says why there is no result.
-func (a *app) noResult(ctx context.Context, c *client.Client, entry book.Entry, err error) error {
+func (a *app) noResult(ctx context.Context, c *client.V2, entry book.Entry, err error) error {
 	switch client.CodeOf(err) {
 	case codes.NotFound, codes.Unauthenticated, codes.PermissionDenied:
 		return errGone
@@ -139,7 +170,7 @@ func (a *app) noResult(ctx context.Context, c *client.Client, entry book.Entry, 
 var errGone = &exitError{exitJobFailed, errors.New("the job is gone: it was deleted, or it has expired")}
 
 // failed tells why a job failed.
-func (a *app) failed(ctx context.Context, c *client.Client, entry book.Entry) error {
+func (a *app) failed(ctx context.Context, c *client.V2, entry book.Entry) error {
 	j := describe(entry, client.Status{State: client.Failed})
 	j.Reason = a.reason(ctx, c, entry)
 	if a.json {
@@ -147,15 +178,20 @@ func (a *app) failed(ctx context.Context, c *client.Client, entry book.Entry) er
 			return err
 		}
 	}
-	return &exitError{exitJobFailed, fmt.Errorf("the job failed: %s\n`bakta-web logs %s` shows what Bakta wrote.", shownLines(j.Reason, "  "), entry.ID)}
+	hint := fmt.Sprintf("`bakta-web logs %s` shows what its programs wrote.", entry.ID)
+	// The logs may be out of reach; then the hint is missed.
+	if logs, err := c.Logs(ctx, ref(entry)); err == nil && slices.ContainsFunc(logs, func(l client.StageLog) bool { return l.Status == client.StageSucceeded }) {
+		hint += fmt.Sprintf("\n`bakta-web results --partial %s` downloads what the stages before left.", entry.ID)
+	}
+	return &exitError{exitJobFailed, fmt.Errorf("the job failed: %s\n%s", shownLines(j.Reason, "  "), hint)}
 }
 
 // endings returns the file ending of each kind of result file that the API may name.
 func endings() map[string]string {
 	endings := make(map[string]string)
-	if bakta, ok := workflow.Lookup(workflow.Bakta); ok {
-		for _, file := range bakta.Results {
-			endings[file.KeyV1] = file.Ending
+	for _, w := range workflow.Catalogue() {
+		for _, file := range w.Results {
+			endings[file.Key] = file.Ending
 		}
 	}
 	return endings
@@ -163,7 +199,7 @@ func endings() map[string]string {
 
 // download fetches files into a directory, and returns their names. They are fetched aside and put in place
 // together, so that a directory never holds half of a result.
-func (a *app) download(ctx context.Context, c *client.Client, links map[string]string, stem string, f fetch) ([]string, error) {
+func (a *app) download(ctx context.Context, c *client.V2, links map[string]string, entry book.Entry, f fetch) ([]string, error) {
 	aside, err := os.MkdirTemp(f.out, ".bakta-web-")
 	if err != nil {
 		return nil, err
@@ -177,7 +213,7 @@ func (a *app) download(ctx context.Context, c *client.Client, links map[string]s
 		if ending == "" {
 			ending = fileName(strings.ToLower(kind)) // of a newer server
 		}
-		name := stem + "." + ending
+		name := fileName(entry.Name) + "." + ending
 		names = append(names, name)
 		from[name] = link
 	}
@@ -196,19 +232,24 @@ func (a *app) download(ctx context.Context, c *client.Client, links map[string]s
 		total += size
 	}
 	b.end("downloaded %d files (%s)", len(names), bytesText(total))
-	return names, place(aside, f.out, names, f.force)
+	return names, place(aside, f.out, names, entry.File, f.force)
 }
 
-// place moves files into a directory, all or none. Files that are there already must be the same.
-func place(from, to string, names []string, force bool) error {
+// place moves files into a directory, all or none. Files that are there already must be the same, unless force is
+// given; the input of the job must be so nevertheless.
+func place(from, to string, names []string, input string, force bool) error {
 	var differ []string
 	for _, name := range names {
-		if info, err := os.Stat(filepath.Join(to, name)); err == nil && info.IsDir() {
-			return fmt.Errorf("%s is a directory, so nothing was put in %s; give another directory by --out", shown(filepath.Join(to, name)), shown(to))
+		path := filepath.Join(to, name)
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			return fmt.Errorf("%s is a directory, so nothing was put in %s; give another directory by --out", shown(path), shown(to))
 		}
-		same, err := sameContent(filepath.Join(from, name), filepath.Join(to, name))
+		same, err := sameContent(filepath.Join(from, name), path)
 		if err != nil {
 			return err
+		}
+		if !same && sameFile(path, input) {
+			return fmt.Errorf("%s is what the job was made of, and nothing was replaced; give another directory by --out", shown(path))
 		}
 		if !same && !force {
 			differ = append(differ, name)
@@ -224,6 +265,16 @@ func place(from, to string, names []string, force bool) error {
 		}
 	}
 	return nil
+}
+
+// sameFile reports whether two paths lead to one file.
+func sameFile(one, other string) bool {
+	a, err := os.Stat(one)
+	if err != nil {
+		return false
+	}
+	b, err := os.Stat(other)
+	return err == nil && os.SameFile(a, b)
 }
 
 // sameContent reports whether there is no second file, or it has the first one's content.
@@ -260,15 +311,19 @@ func sameContent(first, second string) (bool, error) {
 
 // prepare makes the directory for the results of a new job, and reports what would be in their way: it would be a
 // pity to see that when the job is done. Only the bodies of files can tell whether they are the same, and there
-// are none yet.
-func (f *fetch) prepare(name string) error {
+// are none yet. What is uploaded is never to be replaced.
+func (f *fetch) prepare(name string, w workflow.Workflow, uploads []upload) error {
 	if err := makeDir(f.out); err != nil {
 		return err
 	}
 	var there []string
-	for _, ending := range endings() {
-		file := fileName(name) + "." + ending
-		if info, err := os.Lstat(filepath.Join(f.out, file)); err == nil && (info.IsDir() || !f.force) {
+	for _, result := range w.Results {
+		file := fileName(name) + "." + result.Ending
+		path := filepath.Join(f.out, file)
+		if slices.ContainsFunc(uploads, func(u upload) bool { return sameFile(u.path, path) }) {
+			return usagef("%s is to be uploaded, and a result would take its place; give another directory by --out, or another --name", shown(path))
+		}
+		if info, err := os.Lstat(path); err == nil && (info.IsDir() || !f.force) {
 			there = append(there, file)
 		}
 	}

@@ -1,40 +1,50 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/client"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 	"github.com/ag-computational-bio/bakta-web-backend/local/book"
-	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/codes"
 )
 
-// submission is one genome to annotate.
+// submission is one file to annotate.
 type submission struct {
-	genome, replicons, trainingFile string // paths; empty: none
-	name                            string
-	options                         options
-	wait                            bool
-	fetch                           fetch
+	input    string // its path
+	workflow string // as it was typed; empty: by the file
+	name     string
+	options  options
+	wait     bool
+	fetch    fetch
 }
 
 func (a *app) submitCommand() *cobra.Command {
 	var s submission
 	cmd := &cobra.Command{
-		Use:   "submit GENOME",
-		Short: "Send a genome to be annotated",
-		Long: `Send a genome to be annotated: a FASTA file, plain or compressed (gzip, bzip2,
-xz, zstd). The options that describe it have the names that Bakta gives them.
+		Use:   "submit FILE",
+		Short: "Send a genome, proteins or an annotation to be annotated",
+		Long: `Send a file to be annotated, plain or compressed (gzip, bzip2, xz, zstd):
+
+  --workflow bakta            a genome (FASTA), by Bakta
+  --workflow bakta+baktfold   a genome, and what Bakta leaves without a function
+                              by Baktfold
+  --workflow proteins         proteins (FASTA), by Bakta
+  --workflow baktfold         an annotation (the JSON file that Bakta wrote), by
+                              Baktfold
+
+Without --workflow it is bakta, unless the file can be no genome. What a server
+offers is listed by ` + "`bakta-web workflows`" + `. The options for genomes have the
+names that Bakta gives them.
 
 Without --wait the command ends when the job is started and prints its ID. With
 --wait it shows progress until the job has ended, and its exit code is 0 only if
@@ -43,42 +53,48 @@ Ctrl-C stops the waiting and not the job.`,
 		Example: `  bakta-web submit genome.fna
   bakta-web submit genome.fna.gz --wait --out annotation
   bakta-web submit genome.fna --genus Escherichia --species coli --gram - --complete
-  bakta-web submit genome.fna --replicons replicons.tsv --server https://bakta.example.org
+  bakta-web submit genome.fna --replicons replicons.tsv --regions known.gff3
+  bakta-web submit genome.fna --workflow bakta+baktfold --skip-plot --out annotation
+  bakta-web submit --workflow proteins proteins.faa --server https://bakta.example.org
   id=$(bakta-web submit genome.fna)`,
-		Args: takes(1, 1, "the file of the genome"),
+		Args: takes(1, 1, "the file to annotate"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s.genome = args[0]
+			s.input = args[0]
 			s.wait = s.wait || s.fetch.out != ""
-			return a.submit(cmd.Context(), s)
+			return a.submit(cmd.Context(), s, cmd.Flags().Changed)
 		},
 	}
 	s.options.flags(cmd) // first: they are what the command is about
-	cmd.Flags().StringVar(&s.replicons, "replicons", "", "table of replicons, a CSV or TSV `file`: id, new id, type, topology, name")
-	cmd.Flags().StringVar(&s.trainingFile, "prodigal-tf", "", "Prodigal training `file`")
+	cmd.Flags().StringVarP(&s.workflow, "workflow", "w", "", "what to do: bakta, bakta+baktfold, proteins or baktfold (`name`)")
 	cmd.Flags().StringVar(&s.name, "name", "", "`name` of the job and of its files (default: the name of the file)")
 	cmd.Flags().BoolVar(&s.wait, "wait", false, "wait for the job to end, with progress")
 	cmd.Flags().StringVarP(&s.fetch.out, "out", "o", "", "wait, and download the results into this `directory`")
 	s.fetch.flags(cmd)
 	a.jsonFlag(cmd)
+	_ = cmd.RegisterFlagCompletionFunc("workflow", cobra.FixedCompletions(slices.Sorted(maps.Values(workflowNames)), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
-// uploads are the files of a submission, checked and ready to send.
-type uploads struct {
-	genome, replicons, trainingFile client.Content
-	format                          protov1.RepliconTableType
+// upload is a file of a submission, checked and ready to send.
+type upload struct {
+	kind, path string
+	content    client.Content
 }
 
-func (a *app) submit(ctx context.Context, s submission) error {
-	config, files, err := s.check()
+func (a *app) submit(ctx context.Context, s submission, changed func(flag string) bool) error {
+	w, err := a.workflowOf(s)
+	if err != nil {
+		return err
+	}
+	config, uploads, err := s.check(w, changed)
 	if err != nil {
 		return err
 	}
 	if s.name == "" {
-		s.name = jobName(s.genome)
+		s.name = jobName(s.input)
 	}
 	if s.fetch.out != "" {
-		if err := s.fetch.prepare(s.name); err != nil {
+		if err := s.fetch.prepare(s.name, w, uploads); err != nil {
 			return err
 		}
 	}
@@ -86,7 +102,7 @@ func (a *app) submit(ctx context.Context, s submission) error {
 	if err != nil {
 		return err
 	}
-	entry, err := a.begin(ctx, c, s, files, request(config))
+	entry, err := a.begin(ctx, c, s, w, uploads, request(config))
 	if err != nil {
 		return err
 	}
@@ -116,7 +132,7 @@ func (a *app) submit(ctx context.Context, s submission) error {
 }
 
 // begin makes the job, uploads its files and starts it. A job that could not be started is removed again.
-func (a *app) begin(ctx context.Context, c *client.Client, s submission, files uploads, config *protov1.JobConfig) (book.Entry, error) {
+func (a *app) begin(ctx context.Context, c *client.V2, s submission, w workflow.Workflow, uploads []upload, config client.Config) (book.Entry, error) {
 	b, err := a.book()
 	if err != nil {
 		return book.Entry{}, err
@@ -124,19 +140,22 @@ func (a *app) begin(ctx context.Context, c *client.Client, s submission, files u
 	if _, err := b.Jobs(); err != nil {
 		return book.Entry{}, err // before there is a job whose secret could not be kept
 	}
-	created, err := c.Init(ctx, s.name, files.format)
+	made, err := c.Init(ctx, w.Kind, s.name)
+	if client.CodeOf(err) == codes.InvalidArgument {
+		return book.Entry{}, &exitError{exitUsage, fmt.Errorf("%w\n`bakta-web workflows` shows what the server offers.", err)}
+	}
 	if err != nil {
 		return book.Entry{}, err
 	}
-	entry := book.Entry{ID: created.Job.ID, Secret: created.Job.Secret, Server: c.Server(), Name: s.name,
-		File: absolute(s.genome), Created: time.Now().UTC().Truncate(time.Second)}
+	entry := book.Entry{ID: made.Job.ID, Secret: made.Job.Secret, Server: c.Server(), Name: s.name, Workflow: w.Kind,
+		File: absolute(s.input), Created: time.Now().UTC().Truncate(time.Second)}
 	// Remembered before anything is sent: a job that this program is killed in the middle of can be deleted.
 	if err := b.Add(context.WithoutCancel(ctx), entry); err != nil {
 		a.discard(ctx, c, b, entry)
 		return book.Entry{}, err
 	}
 	c = c.WithPatience(a.transferPatience)
-	if err := a.upload(ctx, c, created, s, files); err != nil {
+	if err := a.upload(ctx, c, made, uploads); err != nil {
 		a.discard(ctx, c, b, entry)
 		if ctx.Err() != nil {
 			a.display.line("Nothing was started.")
@@ -144,7 +163,7 @@ func (a *app) begin(ctx context.Context, c *client.Client, s submission, files u
 		}
 		return book.Entry{}, err
 	}
-	err = c.Start(ctx, created.Job, config)
+	err = c.Start(ctx, made.Job, w.Kind, config)
 	switch {
 	case err == nil:
 		a.display.line("started job %s on %s", entry.ID, c.Server())
@@ -169,73 +188,79 @@ const discardTime = 5 * time.Second
 
 // discard removes a job that was not started. The server does so by itself in time, so it is no error when it
 // can't be reached; the job stays known then.
-func (a *app) discard(ctx context.Context, c *client.Client, b *book.Book, entry book.Entry) {
+func (a *app) discard(ctx context.Context, c *client.V2, b *book.Book, entry book.Entry) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTime)
 	defer cancel()
-	if err := c.Delete(ctx, ref(entry)); err == nil || client.CodeOf(err) == codes.NotFound {
+	if err := c.Delete(ctx, ref(entry)); err == nil {
 		// That it stays listed would be all.
 		_ = b.Remove(ctx, entry.ID)
 	}
 }
 
 // upload sends the files.
-func (a *app) upload(ctx context.Context, c *client.Client, created client.Created, s submission, files uploads) error {
-	for _, part := range []struct {
-		path, link string
-		content    client.Content
-	}{
-		{s.genome, created.Genome, files.genome},
-		{s.replicons, created.Replicons, files.replicons},
-		{s.trainingFile, created.TrainingFile, files.trainingFile},
-	} {
-		if part.path == "" {
-			continue
+func (a *app) upload(ctx context.Context, c *client.V2, made client.Made, uploads []upload) error {
+	for _, u := range uploads {
+		name := shown(filepath.Base(u.path))
+		i := slices.IndexFunc(made.Uploads, func(link client.UploadLink) bool { return link.Kind == u.kind })
+		if i < 0 {
+			return fmt.Errorf("%s: the server takes no such file for this workflow; it is an older one", name)
 		}
-		name := shown(filepath.Base(part.path))
 		b := a.display.start("uploading "+name, inBytes)
-		err := c.Upload(ctx, part.link, part.content, func(sent int64) { b.set(sent, part.content.Size) })
+		err := c.Upload(ctx, made.Uploads[i], u.content, func(sent int64) { b.set(sent, u.content.Size) })
 		if err != nil {
 			b.end("")
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		b.end("uploaded %s (%s)", name, bytesText(part.content.Size))
+		b.end("uploaded %s (%s)", name, bytesText(u.content.Size))
 	}
 	return nil
 }
 
+// workflowOf returns the workflow that was asked for, or that the file is for.
+func (a *app) workflowOf(s submission) (workflow.Workflow, error) {
+	if s.workflow != "" {
+		return namedWorkflow(s.workflow)
+	}
+	kind := workflowFor(s.input)
+	if kind != workflow.Bakta {
+		a.display.line("%s is no genome, so the workflow is %s", shown(filepath.Base(s.input)), workflowName(kind))
+	}
+	w, _ := workflow.Lookup(kind)
+	return w, nil
+}
+
 // check looks at the options and the files before anything is sent: most mistakes show here already, and cost no
 // upload. The server has the last word.
-func (s *submission) check() (workflow.Config, uploads, error) {
-	bakta, _ := workflow.Lookup(workflow.Bakta)
-	config, err := s.options.read(bakta)
+func (s *submission) check(w workflow.Workflow, changed func(flag string) bool) (workflow.Config, []upload, error) {
+	config, err := s.options.read(w, changed)
 	if err != nil {
-		return config, uploads{}, err
+		return config, nil, err
 	}
-	config.Use = map[string]bool{workflow.RepliconsTable: s.replicons != "", workflow.ProdigalTrainingFile: s.trainingFile != ""}
-	var u uploads
-	for _, part := range []struct {
-		kind, path string
-		to         *client.Content
-	}{
-		{workflow.GenomeFASTA, s.genome, &u.genome},
-		{workflow.RepliconsTable, s.replicons, &u.replicons},
-		{workflow.ProdigalTrainingFile, s.trainingFile, &u.trainingFile},
-	} {
-		if part.path == "" {
-			continue
+	var uploads []upload
+	inspection := workflow.NewInspection(config)
+	look := func(kind, path string) error {
+		content, err := inspect(inspection, kind, path)
+		if err != nil {
+			return &exitError{exitUsage, err}
 		}
-		if *part.to, err = inspect(part.kind, part.path, config); err != nil {
-			return config, u, &exitError{exitUsage, err}
+		uploads = append(uploads, upload{kind, path, content})
+		return nil
+	}
+	for _, file := range files { // before the genome, with which they are compared
+		if path := *s.options.files[file.kind]; path != "" {
+			if err := look(file.kind, path); err != nil {
+				return config, nil, err
+			}
 		}
 	}
-	if s.replicons != "" {
-		u.format, err = tableFormat(u.replicons)
+	if err := look(w.Uploads[0].Kind, s.input); err != nil { // the required one comes first
+		return config, nil, err
 	}
-	return config, u, err
+	return config, uploads, nil
 }
 
 // inspect looks into a file of that kind.
-func inspect(kind, path string, config workflow.Config) (client.Content, error) {
+func inspect(inspection *workflow.Inspection, kind, path string) (client.Content, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -260,29 +285,10 @@ func inspect(kind, path string, config workflow.Config) (client.Content, error) 
 		return content, err
 	}
 	defer file.Close()
-	if _, err := workflow.Inspect(kind, file, config); err != nil {
+	if _, err := inspection.Inspect(kind, file); err != nil {
 		return content, fmt.Errorf("%s: %w", path, err)
 	}
 	return content, nil
-}
-
-// tableFormat tells a TSV from a CSV by the first line. Servers of today look themselves.
-func tableFormat(table client.Content) (protov1.RepliconTableType, error) {
-	f, err := table.Open()
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	head := make([]byte, 4096)
-	n, err := io.ReadFull(f, head)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return 0, err
-	}
-	line, _, _ := bytes.Cut(bytes.TrimSpace(head[:n]), []byte("\n"))
-	if bytes.Contains(line, []byte("\t")) {
-		return protov1.RepliconTableType_TSV, nil
-	}
-	return protov1.RepliconTableType_CSV, nil
 }
 
 func absolute(path string) string {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,7 +14,8 @@ import (
 type summary struct {
 	Tool      string         `json:"tool"`
 	Database  string         `json:"database"`
-	Note      string         `json:"note,omitempty"` // what a program other than Bakta has to say of itself
+	Baktfold  string         `json:"baktfold,omitempty"` // its version, if it went on with what Bakta had annotated
+	Note      string         `json:"note,omitempty"`     // what a program other than Bakta has to say of itself
 	Organism  string         `json:"organism,omitempty"`
 	Size      int64          `json:"size"`      // base pairs
 	Sequences int            `json:"sequences"` //
@@ -55,15 +57,17 @@ func readSummary(path string) (summary, error) {
 		} `json:"features"`
 		Sequences []struct{} `json:"sequences"`
 		Version   struct {
-			Bakta string          `json:"bakta"`
-			DB    json.RawMessage `json:"db"`
-			Tool  string          `json:"tool"`
+			Bakta    string          `json:"bakta"`
+			DB       json.RawMessage `json:"db"`
+			Tool     string          `json:"tool"`
+			Note     string          `json:"note"`
+			Baktfold string          `json:"baktfold"`
 		} `json:"version"`
 	}
 	if err := json.NewDecoder(io.LimitReader(f, maxSummary)).Decode(&file); err != nil {
 		return summary{}, fmt.Errorf("reading %s: %w", path, err)
 	}
-	s := summary{Note: file.Run.Note, Tool: "Bakta " + file.Version.Bakta, Size: file.Stats.Size, Sequences: len(file.Sequences),
+	s := summary{Note: cmp.Or(file.Run.Note, file.Version.Note), Baktfold: file.Version.Baktfold, Tool: "Bakta " + file.Version.Bakta, Size: file.Stats.Size, Sequences: len(file.Sequences),
 		GC: file.Stats.GC, Coding: file.Stats.Coding, N50: file.Stats.N50, Features: map[string]int{}}
 	if file.Version.Tool != "" {
 		s.Tool = file.Version.Tool + " " + file.Version.Bakta
@@ -108,7 +112,15 @@ func (s summary) print(out io.Writer) error {
 	if s.Note != "" {
 		fmt.Fprintf(out, "NOTE: %s\n", shown(s.Note))
 	}
-	fmt.Fprintf(w, "annotated by\t%s, database %s\n", shown(s.Tool), orUnknown(s.Database))
+	by := fmt.Sprintf("%s, database %s", shown(s.Tool), orUnknown(s.Database))
+	if s.Baktfold != "" {
+		by += "; Baktfold " + shown(s.Baktfold)
+	}
+	fmt.Fprintf(w, "annotated by\t%s\n", by)
+	if s.Sequences == 0 { // there is no genome
+		fmt.Fprintf(w, "proteins\t%s, of which %s hypothetical\n", thousands(int64(s.Features["cds"])), thousands(int64(s.Hypo)))
+		return w.Flush()
+	}
 	if s.Organism != "" {
 		fmt.Fprintf(w, "organism\t%s\n", shown(s.Organism))
 	}

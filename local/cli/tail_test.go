@@ -1,13 +1,9 @@
 package cli
 
 import (
-	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
-	"github.com/ag-computational-bio/bakta-web-backend/client"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -20,38 +16,21 @@ func TestTail(t *testing.T) {
 	}
 	for _, row := range []struct {
 		name string
-		logs []string // the whole log at each request; the last stays
+		logs []string // the whole log at each look
 		want []look
 	}{
 		{"it grows", []string{"", "a", "a", "ab" + long, "ab" + long + "c"}, []look{{}, {"a", false}, {}, {"b" + long, false}, {"c", false}}},
-		{"shorter log of a new run", []string{long, "new\n", "new\n", "new\nx"}, []look{{long, false}, {"new\n", true}, {"x", false}}},
+		{"shorter log of a new run", []string{long, "new\n", "new\n", "new\nx"}, []look{{long, false}, {"new\n", true}, {}, {"x", false}}},
 		{"longer log of a new run", []string{"old\n", "new\n" + long}, []look{{"old\n", false}, {"new\n" + long, true}}},
 		{"log of a new run that begins alike", []string{"same\nold\n", "same\nnew\nmore\n"}, []look{{"same\nold\n", false}, {"same\nnew\nmore\n", true}}},
-		{"away for a moment", []string{long, "", "", long + "x"}, []look{{long, false}, {}, {"x", false}}},
-		{"away for one request", []string{long, "", long + "x"}, []look{{long, false}, {"x", false}}},
-		{"behind for a moment", []string{long, long[:1500], long[:1500], long + "x"}, []look{{long, false}, {}, {"x", false}}},
+		{"away for a moment", []string{long, "", "", long + "x"}, []look{{long, false}, {}, {}, {"x", false}}},
+		{"behind for a moment", []string{long, long[:1500], long + "x"}, []look{{long, false}, {}, {"x", false}}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			requests := 0
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				var offset int
-				fmt.Sscan(r.FormValue("offset"), &offset)
-				log := row.logs[min(requests, len(row.logs)-1)]
-				requests++
-				fmt.Fprint(w, log[min(offset, len(log)):])
-			}))
-			defer server.Close()
-			c, err := client.New(server.URL, client.Options{Patience: -1})
-			if err != nil {
-				t.Fatal(err)
-			}
-			log, got := tail{client: c}, []look{}
-			for range row.want {
-				text, anew, err := log.next(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
-				got = append(got, look{string(text), anew})
+			log, got := tail{}, []look{}
+			for _, whole := range row.logs {
+				text, anew := log.next(whole)
+				got = append(got, look{text, anew})
 			}
 			if diff := cmp.Diff(row.want, got); diff != "" {
 				t.Errorf("looks (-want +got)\n%s", diff)

@@ -56,8 +56,8 @@ func fileName(name string) string {
 	return safe
 }
 
-// endings of sequence files, and of compressed ones.
-var sequenceEndings = []string{".fna", ".fa", ".fasta", ".fas", ".fsa", ".ffn", ".seq", ".txt"}
+// endings of files that are annotated, and of compressed ones.
+var sequenceEndings = []string{".fna", ".fa", ".fasta", ".fas", ".fsa", ".ffn", ".seq", ".txt", ".faa", ".pep", ".json"}
 var compressedEndings = []string{".gz", ".bz2", ".xz", ".zst"}
 
 // jobName names a job after its file.

@@ -40,11 +40,12 @@ func (a *app) version(ctx context.Context) error {
 	if err != nil {
 		return &usageError{fmt.Errorf("%s: %w", shown(server), err)}
 	}
-	versions, asked := c.Version(ctx)
+	versions, asked := c.V2().Version(ctx)
 	if a.json {
 		told := map[string]any{"bakta-web": a.own}
 		if asked == nil {
-			told["server"] = map[string]string{"url": c.Server(), "version": versions.Backend, "bakta": versions.Tool, "database": versions.DB}
+			told["server"] = map[string]string{"url": c.Server(), "version": versions.Backend, "bakta": versions.Tool, "database": versions.DB,
+				"baktfold": versions.Baktfold, "baktfold-database": versions.BaktfoldDB}
 		}
 		if err := a.printJSON(told); err != nil {
 			return err
@@ -52,7 +53,11 @@ func (a *app) version(ctx context.Context) error {
 	} else {
 		fmt.Fprintf(a.out, "bakta-web %s\n", a.own)
 		if asked == nil {
-			fmt.Fprintf(a.out, "server    %s: %s, Bakta %s, database %s\n", c.Server(), orUnknown(versions.Backend), orUnknown(versions.Tool), orUnknown(versions.DB))
+			fmt.Fprintf(a.out, "server    %s: %s, Bakta %s, database %s", c.Server(), orUnknown(versions.Backend), orUnknown(versions.Tool), orUnknown(versions.DB))
+			if versions.Baktfold != "" {
+				fmt.Fprintf(a.out, ", Baktfold %s", shown(versions.Baktfold))
+			}
+			fmt.Fprintln(a.out)
 		}
 	}
 	if asked != nil && (a.server != "" || ctx.Err() != nil) {
