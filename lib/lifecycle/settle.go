@@ -322,13 +322,18 @@ func (l *Lifecycle) letGo(ctx context.Context, j job.Job, f *job.Failure) error 
 	return l.runner.Release(ctx, j)
 }
 
-// abandon ends a job that no machine can take, or begin.
+// abandon ends a job that no machine can take, or go on with. Stages that ran before the one whose image can't be had
+// have a log.
 func (l *Lifecycle) abandon(ctx context.Context, j job.Job, seen job.Observation) error {
 	failure := seen.Failure
 	if failure == nil {
 		failure = &job.Failure{Code: job.Unschedulable, Message: "No machine could run the job: " + seen.Waiting + ". This is not a fault of your data; please tell the operators."}
 	}
-	return l.finish(ctx, j, job.End{State: job.Failed, Failure: failure, Stages: seen.Stages})
+	logs, err := l.storeLogs(ctx, j)
+	if err != nil {
+		return err
+	}
+	return l.finish(ctx, j, job.End{State: job.Failed, Failure: failure, Stages: seen.Stages, Logs: logs})
 }
 
 // relaunch runs a job again whose run vanished or was interrupted, or gives it up when that happened too often.
