@@ -139,7 +139,7 @@ func TestClusterForgedManifests(t *testing.T) {
 		store(key, content)
 		b.shows(r, "RUNNING", "after a manifest "+name)
 	}
-	for name, content := range map[string]string{"empty": "", "cut off": `{"version":1,"job":"`, "no manifest": "[]", "huge": strings.Repeat(" ", stage.MaxManifest+1)} {
+	for name, content := range map[string]string{"blank": "\n", "cut off": `{"version":1,"job":"`, "no manifest": "[]", "huge": strings.Repeat(" ", stage.MaxManifest+1)} {
 		store(job.ManifestKey(r.ID, 1), []byte(content))
 		b.shows(r, "RUNNING", "after a manifest that is "+name)
 	}
