@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,7 @@ type tools map[string]tool
 // tool is one of them.
 type tool struct {
 	environment workflow.Environment
+	variables   []string // NAME=value, of this process' environment, which programs get little of
 	version     string
 	database    string // version of its database
 }
@@ -151,8 +153,14 @@ func (o Options) standIn(program string) (tool, error) {
 	if len(o.StandIn) == 0 {
 		return tool{}, errors.New("this program has no stand-in")
 	}
-	command := append(append([]string{}, o.StandIn...), program)
-	return tool{environment: workflow.Environment{Command: command, Threads: o.Threads}, version: StandIn, database: "none"}, nil
+	t := tool{version: StandIn, database: "none"}
+	t.environment = workflow.Environment{Command: slices.Concat(o.StandIn, []string{program}), Threads: o.Threads}
+	for _, variable := range os.Environ() {
+		if strings.HasPrefix(variable, "BAKTA_STAND_IN_") { // how fast it is, and whether it fails
+			t.variables = append(t.variables, variable)
+		}
+	}
+	return t, nil
 }
 
 // lookPath finds a program, and returns its path whatever the working directory becomes.
@@ -219,11 +227,17 @@ func (t tools) versions(backend string) status.Versions {
 
 // spec says what a run of the job does in that directory.
 func (t tools) spec(j job.Job, dir string) (stage.Spec, error) {
-	return lifecycle.Spec(j, dir, func(program string) (workflow.Environment, error) {
+	var variables [][]string // by stage, for each of which its program is asked for
+	spec, err := lifecycle.Spec(j, dir, func(program string) (workflow.Environment, error) {
 		found, ok := t[program]
 		if !ok {
 			return workflow.Environment{}, fmt.Errorf("%s is not there any more", program)
 		}
+		variables = append(variables, found.variables)
 		return found.environment, nil
 	})
+	for i := range spec.Stages {
+		spec.Stages[i].Env = append(spec.Stages[i].Env, variables[i]...)
+	}
+	return spec, err
 }

@@ -26,7 +26,13 @@ type backend struct {
 // serveLocal starts a local backend with the stand-in, and waits for its URL.
 func (u *user) serveLocal(data string) *backend {
 	u.t.Helper()
-	b := &backend{t: u.t, cmd: u.command("local", "--listen", "127.0.0.1:0", "--data", data, "--bakta", "stand-in")}
+	return u.serve(data, "--bakta", "stand-in")
+}
+
+// serve starts a local backend, and waits for its URL.
+func (u *user) serve(data string, args ...string) *backend {
+	u.t.Helper()
+	b := &backend{t: u.t, cmd: u.command(append([]string{"local", "--listen", "127.0.0.1:0", "--data", data}, args...)...)}
 	b.cmd.Stderr = &b.err
 	out, err := b.cmd.StdoutPipe()
 	if err != nil {
