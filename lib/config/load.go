@@ -123,4 +123,7 @@ func derive(cfg *Config) {
 			cfg.JobCommand = []string{OfficialEntry}
 		}
 	}
+	if m := &cfg.Telemetry.Metrics; m.Protocol == ProtocolPrometheus && m.Endpoint == "" {
+		m.Endpoint = DefaultScrape
+	}
 }

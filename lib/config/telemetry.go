@@ -44,10 +44,7 @@ const DefaultScrape = ":9464"
 var taken = []string{"8008", "8012", "8013", "8022", "8112", "9090", "9091"}
 
 func checkTelemetry(cfg *Config, found *findings) {
-	m, t := &cfg.Telemetry.Metrics, cfg.Telemetry.Tracing
-	if m.Protocol == ProtocolPrometheus && m.Endpoint == "" {
-		m.Endpoint = DefaultScrape
-	}
+	m, t := cfg.Telemetry.Metrics, cfg.Telemetry.Tracing
 	switch m.Protocol {
 	case ProtocolNone:
 	case ProtocolPrometheus:

@@ -186,7 +186,9 @@ func (w *world) holdsTraces(done, failed created, kept string) {
 	})
 	// What it asked is part of it, too.
 	for _, asked := range []string{"mongodb submitting", "s3 GET"} {
-		find(asked, func(s *trace.Span) bool { return s.GetName() == asked && bytes.Equal(s.GetParentSpanId(), started.GetSpanId()) })
+		find(asked, func(s *trace.Span) bool {
+			return s.GetName() == asked && bytes.Equal(s.GetParentSpanId(), started.GetSpanId())
+		})
 	}
 	// An event's delivery is a trace of its own, linked to that of the event, and to the start's.
 	event := find("the event", func(s *trace.Span) bool { return s.GetName() == "POST /events" && name(s.GetTraceId()) == deliverTrace })
