@@ -39,7 +39,7 @@ go mod download
 
 shell=()
 for applet in sh sleep dd tail; do shell+=("/bin/busybox:/bin/$applet"); done
-"$cluster" load dev.local/tool:e2e "$work/bakta-stand-in" cmd/internal/deployment/testdata/tool.sh:/tool.sh "${shell[@]}"
+"$cluster" load dev.local/tool:e2e "$work/bakta-stand-in" e2e/backend/testdata/tool.sh:/tool.sh "${shell[@]}"
 ko=$CLUSTER_DIR/bin/ko
 images() { # VERSION TAG
 	"$cluster" exec -- make --no-print-directory images KO="$ko" KOFLAGS='--sbom=none --insecure-registry' \

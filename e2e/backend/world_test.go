@@ -194,7 +194,6 @@ func (w *world) bringDatabase() error {
 
 // deploy applies an overlay and waits until it is ready.
 func (w *world) deploy(ctx context.Context, overlay string) error {
-	// make deploy waits as well; the one wait that it can't do is for what a new revision takes over from.
 	cmd := exec.CommandContext(ctx, "make", "--no-print-directory", "-C", w.root, "deploy", "OVERLAY="+overlay)
 	if path, err := filepath.Rel(filepath.Join(w.root, "kservices/overlays"), overlay); err == nil {
 		cmd.Args[len(cmd.Args)-1] = "OVERLAY=" + path

@@ -50,7 +50,10 @@ var (
 			{"knative.dev/serving", []string{"config/core"}},
 		},
 		settings: map[string]settings{
-			"config-network": {"ingress-class": "traefik.ingress.networking.knative.dev"},
+			// Without a mesh to look for, the activator asks pods alone whether they are ready. Else, where it once found
+			// on a busy machine that only a service answers, it asks that from then on, which leads to pods on their way
+			// out as well, and a service that comes back from zero soon waits half a minute.
+			"config-network": {"ingress-class": "traefik.ingress.networking.knative.dev", "mesh-compatibility-mode": "disabled"},
 			"config-domain":  {Domain: ""},
 			// As quick to zero as is allowed.
 			"config-autoscaler": {"stable-window": "6s", "scale-to-zero-grace-period": "6s", "scale-to-zero-pod-retention-period": "0s"},

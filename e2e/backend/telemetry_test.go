@@ -1,0 +1,72 @@
+//go:build e2e
+
+package backend_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// A pod tells its metrics while it lives, on a port of its own that Knative knows nothing of: whoever scrapes it comes
+// neither past the queue-proxy nor counts as a request.
+func TestScrape(t *testing.T) {
+	s := newSuite(t)
+	r := s.run("fine")
+	s.becomes(r, "SUCCESSFUL")
+	for function, metric := range map[string]string{
+		"submit":    `jobs_submitted_total{api_version="v1",`,
+		"jobupdate": `jobs_completed_total{`,
+		"status":    `http_request_duration_seconds_count{method="POST",`,
+	} {
+		s.wait("the metrics of "+function, func(ctx context.Context) error {
+			// An earlier test may have left one at zero.
+			if _, err := s.state(ctx, r); err != nil {
+				return err
+			}
+			pods, err := s.core.Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: "serving.knative.dev/service=" + function})
+			if err != nil {
+				return err
+			}
+			told := ""
+			for _, p := range pods.Items {
+				if p.Status.Phase != corev1.PodRunning || p.DeletionTimestamp != nil {
+					continue
+				}
+				text, err := scrape(ctx, p.Status.PodIP)
+				if err != nil {
+					return err
+				}
+				told += text
+			}
+			if !strings.Contains(told, metric) {
+				return fmt.Errorf("there is no %s in %s", metric, trimmed(told))
+			}
+			return nil
+		})
+	}
+}
+
+func scrape(ctx context.Context, ip string) (string, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(ip, "9464")+"/metrics", nil)
+	if err != nil {
+		return "", err
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", r.URL, response.Status)
+	}
+	return string(content), err
+}
