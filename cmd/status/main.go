@@ -28,7 +28,9 @@ func build(d *deployment.Deployment) (*function.Host, error) {
 	}
 	f, err := status.New(status.Deps{
 		Jobs: jobs, Files: files, Logs: logs, Offered: d.Offered(), LinkTTL: deployment.DownloadTTL, MaxList: d.Limits.ListSize, Log: d.Log,
-		Versions: status.Versions{Tool: d.Version.Tool, Database: d.Version.DB, Backend: version},
+		Versions: status.Versions{
+			Tool: d.Version.Tool, Database: d.Version.DB, Baktfold: d.Version.Baktfold, BaktfoldDatabase: d.Version.BaktfoldDB, Backend: version,
+		},
 	})
 	if err != nil {
 		return nil, err
