@@ -85,7 +85,7 @@ func testSameStartV2(t *testing.T, s *siteV2) {
 	}
 }
 
-// testOptionsV2 holds which of Bakta's options each field becomes. Lines of Bakta's own rules are elsewhere.
+// testOptionsV2 holds which of Bakta's options each field becomes.
 func testOptionsV2(t *testing.T, s *siteV2) {
 	for _, tt := range []struct {
 		config string
@@ -108,13 +108,15 @@ func testOptionsV2(t *testing.T, s *siteV2) {
 		{`{"skip_cds":true}`, []string{"--skip-cds"}},
 	} {
 		m := s.startedV2(t, "options", tt.config)
-		s.awaitV2(t, m, "successful")
+		// They stand in the log's first line, long before its end.
+		s.until(t, "the job has a log", func() bool { return s.logsV2(t, m)[0].Content != "" })
 		got := argv(t, s.logsV2(t, m)[0].Content)
 		slices.Sort(got)
 		slices.Sort(tt.want)
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("%s: %s", tt.config, diff)
 		}
+		s.removeV2(t, m)
 	}
 }
 
