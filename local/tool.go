@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -125,9 +124,10 @@ func findBaktfold(ctx context.Context, o Options, _ tool) (tool, error) {
 		return o.standIn(workflow.ProgramBaktfold)
 	}
 	db := cmp.Or(o.BaktfoldDB, os.Getenv("PHOLD_DBDIR")) // Baktfold's own name for it
-	path, err := lookPath(cmp.Or(name, workflow.ProgramBaktfold))
+	name = cmp.Or(name, workflow.ProgramBaktfold)
+	path, err := lookPath(name)
 	switch {
-	case name == "" && o.BaktfoldDB == "" && (err != nil || db == ""):
+	case o.Baktfold == "" && o.BaktfoldDB == "" && (err != nil || db == ""):
 		return tool{}, nil
 	case err != nil:
 		return tool{}, fmt.Errorf("--baktfold: the program %q is not there (%w).\n"+
@@ -167,10 +167,6 @@ func (o Options) standIn(program string) (tool, error) {
 func lookPath(name string) (string, error) {
 	path, err := exec.LookPath(name)
 	if err != nil {
-		var unfound *exec.Error
-		if errors.As(err, &unfound) && errors.Is(err, fs.ErrNotExist) {
-			return "", unfound.Err // without the name
-		}
 		return "", err
 	}
 	return filepath.Abs(path)

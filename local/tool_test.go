@@ -1,0 +1,133 @@
+package local
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+)
+
+// place makes a directory of programs that tell their version, and of databases.
+func place(t *testing.T, programs ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	files := map[string]string{"db/version.json": `{"major":6,"minor":0,"type":"light"}`, "fold/baktfold.db": "", "none/x": ""}
+	for _, name := range programs {
+		says := name + " 1.12.2"
+		if name == "baktfold" {
+			says = "baktfold, version 0.3.0"
+		}
+		files["bin/"+name] = fmt.Sprintf("#!/bin/sh\necho '%s'\n", says)
+	}
+	for name, content := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestFindTools(t *testing.T) {
+	dir := place(t, "bakta", "bakta_proteins", "baktfold")
+	alone := place(t, "bakta")
+	at := func(name string) string { return filepath.Join(dir, name) }
+	bakta, both := []string{"bakta"}, []string{"bakta", "bakta_proteins"}
+	all := []string{"bakta", "bakta_proteins", "bakta_baktfold", "baktfold"}
+	for _, row := range []struct {
+		name     string
+		o        Options
+		path     string // directory on PATH
+		variable string // PHOLD_DBDIR
+		offers   []string
+		fails    string
+	}{
+		{name: "stand-in", o: Options{Bakta: StandIn}, offers: all},
+		{name: "Bakta alone", o: Options{Bakta: filepath.Join(alone, "bin/bakta"), DB: at("db")}, offers: bakta},
+		{name: "proteins beside Bakta", o: Options{Bakta: at("bin/bakta"), DB: at("db")}, offers: both},
+		{name: "proteins on PATH", o: Options{Bakta: filepath.Join(alone, "bin/bakta"), DB: at("db")}, path: at("bin"), offers: both},
+		{name: "proteins by name", o: Options{Bakta: filepath.Join(alone, "bin/bakta"), DB: at("db"), Proteins: at("bin/bakta_proteins")}, offers: both},
+		{name: "Baktfold by name", o: Options{Bakta: at("bin/bakta"), DB: at("db"), Baktfold: at("bin/baktfold"), BaktfoldDB: at("fold")}, offers: all},
+		{name: "Baktfold on PATH", o: Options{Bakta: "bakta", DB: at("db"), BaktfoldDB: at("fold")}, path: at("bin"), offers: all},
+		{name: "Baktfold's own variable", o: Options{Bakta: "bakta", DB: at("db")}, path: at("bin"), variable: at("fold"), offers: all},
+		{name: "Baktfold without a database", o: Options{Bakta: "bakta", DB: at("db")}, path: at("bin"), offers: both},
+		{name: "Baktfold played", o: Options{Bakta: at("bin/bakta"), DB: at("db"), Baktfold: StandIn}, offers: all},
+		{name: "Bakta played, Baktfold not", o: Options{Bakta: StandIn, Baktfold: at("bin/baktfold"), BaktfoldDB: at("fold")}, offers: all},
+
+		{name: "no Bakta", o: Options{Bakta: "bakta"}, fails: `--bakta: the program "bakta" is not there`},
+		{name: "no database", o: Options{Bakta: at("bin/bakta")}, fails: "--bakta-db: Bakta needs its database"},
+		{name: "another database", o: Options{Bakta: at("bin/bakta"), DB: at("none")}, fails: "holds no Bakta database"},
+		{name: "no proteins", o: Options{Bakta: at("bin/bakta"), DB: at("db"), Proteins: "/nowhere"}, fails: `--bakta-proteins: the program "/nowhere" is not there`},
+		{name: "proteins beside the stand-in", o: Options{Bakta: StandIn, Proteins: at("bin/bakta_proteins")}, fails: "--bakta-proteins: the program needs Bakta's database"},
+		{name: "no Baktfold", o: Options{Bakta: at("bin/bakta"), DB: at("db"), Baktfold: "/nowhere", BaktfoldDB: at("fold")}, fails: `--baktfold: the program "/nowhere" is not there`},
+		{name: "no Baktfold for its database", o: Options{Bakta: at("bin/bakta"), DB: at("db"), BaktfoldDB: at("fold")}, fails: `--baktfold: the program "baktfold" is not there`},
+		{name: "no database of Baktfold", o: Options{Bakta: at("bin/bakta"), DB: at("db"), Baktfold: at("bin/baktfold")}, fails: "--baktfold-db: Baktfold needs its database"},
+		{name: "another database of Baktfold", o: Options{Bakta: at("bin/bakta"), DB: at("db"), Baktfold: at("bin/baktfold"), BaktfoldDB: at("none")},
+			fails: "--baktfold-db: " + at("none") + " holds no Baktfold database"},
+		{name: "not Baktfold", o: Options{Bakta: at("bin/bakta"), DB: at("db"), Baktfold: "/bin/false", BaktfoldDB: at("fold")}, fails: "--baktfold: `/bin/false --version` does not work"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Setenv("BAKTA_DB", "")
+			t.Setenv("PHOLD_DBDIR", row.variable)
+			row.o.StandIn, row.o.Threads = []string{"self", "stand-in"}, 2
+			if row.path == "" {
+				row.path = "/nowhere"
+			}
+			t.Setenv("PATH", row.path)
+			found, err := findTools(t.Context(), row.o)
+			if row.fails != "" {
+				if err == nil || !strings.Contains(err.Error(), row.fails) {
+					t.Errorf("%v, want %s", err, row.fails)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			var offers []string
+			for _, w := range found.offered() {
+				offers = append(offers, w.Kind)
+			}
+			if diff := cmp.Diff(row.offers, offers); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// TestTools: each program is reached as it was found, and told who it is.
+func TestTools(t *testing.T) {
+	dir := place(t, "bakta", "bakta_proteins")
+	t.Setenv("BAKTA_STAND_IN_STEP_DELAY", "1ms")
+	found, err := findTools(t.Context(), Options{Bakta: filepath.Join(dir, "bin/bakta"), DB: filepath.Join(dir, "db"), Baktfold: StandIn,
+		StandIn: []string{"self", "stand-in"}, Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]workflow.Environment{
+		"bakta":          {Command: []string{filepath.Join(dir, "bin/bakta")}, Database: filepath.Join(dir, "db"), Threads: 2},
+		"bakta_proteins": {Command: []string{filepath.Join(dir, "bin/bakta_proteins")}, Database: filepath.Join(dir, "db"), Threads: 2},
+		"baktfold":       {Command: []string{"self", "stand-in", "baktfold"}, Threads: 2},
+	}
+	for program, environment := range want {
+		if diff := cmp.Diff(environment, found[program].environment); diff != "" {
+			t.Errorf("%s: %s", program, diff)
+		}
+		if gets := slices.Contains(found[program].variables, "BAKTA_STAND_IN_STEP_DELAY=1ms"); gets != (program == "baktfold") {
+			t.Errorf("%s gets %v", program, found[program].variables)
+		}
+	}
+	v := found.versions("v1")
+	if v.Tool != "1.12.2" || v.Database != "6.0, light" || v.Baktfold != StandIn || v.Backend != "v1" {
+		t.Errorf("%+v", v)
+	}
+}
