@@ -8,6 +8,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GENOME ?=
 OUT ?= demo
+WORKFLOW ?=
 
 .PHONY: help
 help: ## list what can be done
@@ -24,8 +25,8 @@ bin/bakta-web: FORCE
 	@cd local && CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o ../bin/ ./cmd/bakta-web
 
 .PHONY: demo
-demo: bin/bakta-web ## annotate a genome on this machine (GENOME=file for your own, OUT=directory for the results)
-	@local/demo/run.sh "$(GENOME)" "$(OUT)"
+demo: bin/bakta-web ## annotate a genome on this machine (GENOME=file for your own, OUT=directory for the results, WORKFLOW=bakta+baktfold)
+	@local/demo/run.sh "$(GENOME)" "$(OUT)" "$(WORKFLOW)"
 
 .PHONY: bakta
 bakta: ## set up the real Bakta with a tiny database below .cache/bakta (Debian 12, amd64)

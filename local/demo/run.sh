@@ -1,16 +1,22 @@
 #!/usr/bin/env bash
-# The main job on a bare machine: starts a backend, has it annotate a genome, downloads the results and says what
-# was found. Called by `make demo`.  run.sh [GENOME] [DIRECTORY]
+# The main job on a bare machine: starts a backend, has it annotate a file, downloads the results and says what
+# was found. Called by `make demo`.  run.sh [FILE] [DIRECTORY] [WORKFLOW]
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
-genome=${1:-$root/local/demo/genome.fna}
+file=${1:-$root/local/demo/genome.fna}
 out=${2:-demo}
+workflow=(${3:+"--workflow=$3"})
 command=$root/bin/bakta-web
+set_up=$root/.cache/bakta
 
 bakta=(--bakta stand-in)
-if [ -x "$root/.cache/bakta/bin/bakta" ]; then
-  bakta=(--bakta "$root/.cache/bakta/bin/bakta" --bakta-db "$root/.cache/bakta/db")
+if [ -e "$set_up/stamps/smoke" ]; then
+  bakta=(--bakta "$set_up/bin/bakta" --bakta-db "$set_up/db")
   echo "Bakta: the real one, with a tiny database that was made for tests (make bakta)."
+  if [ -e "$set_up/stamps/smoke-baktfold" ]; then
+    bakta+=(--baktfold "$set_up/bin/baktfold" --baktfold-db "$set_up/baktfold-db")
+    echo "Baktfold: the real one without its searches, so it finds nothing (make bakta)."
+  fi
 elif command -v bakta >/dev/null && [ -n "${BAKTA_DB:-}" ]; then
   bakta=(--bakta bakta --bakta-db "$BAKTA_DB")
   echo "Bakta: $(command -v bakta), with the database $BAKTA_DB."
@@ -31,5 +37,5 @@ mkfifo "$data/url"
 backend=$!
 read -r url <"$data/url" || { echo "The backend did not start." >&2; exit 1; }
 echo "Backend: $url"
-BAKTA_WEB_JOBS=$data/jobs.json "$command" submit "$genome" --server "$url" --name demo --wait --out "$out" --force
-echo "That was: bakta-web local, then: bakta-web submit $genome --wait --out $out"
+BAKTA_WEB_JOBS=$data/jobs.json "$command" submit "$file" "${workflow[@]}" --server "$url" --name demo --wait --out "$out" --force
+echo "That was: bakta-web local, then: bakta-web submit $file ${workflow[*]} --wait --out $out"
