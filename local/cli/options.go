@@ -28,9 +28,9 @@ var files = []struct{ kind, flag, usage string }{
 	{workflow.HMMsFile, "hmms", "`file` of profile HMMs that are trusted, as HMMER writes it"},
 }
 
-// flags gives a command the flags. It has none before.
+// flags gives a command the flags.
 func (o *options) flags(cmd *cobra.Command) {
-	f, c := cmd.Flags(), &o.config
+	f, c := pflag.NewFlagSet("", pflag.ContinueOnError), &o.config
 	f.SortFlags = false
 	f.StringVar(&c.Genus, "genus", "", "`genus`, for example Escherichia")
 	f.StringVar(&c.Species, "species", "", "`species`, for example coli")
@@ -55,6 +55,7 @@ func (o *options) flags(cmd *cobra.Command) {
 		o.skip[step] = f.Bool(skipFlag(step), false, "leave out "+steps[step])
 	}
 	f.VisitAll(func(flag *pflag.Flag) { o.names = append(o.names, flag.Name) })
+	cmd.Flags().AddFlagSet(f)
 	for flag, values := range map[string][]string{
 		"gram":                {"+", "-", "?", "monoderm", "diderm", "unknown"},
 		"translation-table":   {"4", "11", "25"},

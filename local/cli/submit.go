@@ -64,8 +64,9 @@ Ctrl-C stops the waiting and not the job.`,
 			return a.submit(cmd.Context(), s, cmd.Flags().Changed)
 		},
 	}
-	s.options.flags(cmd) // first: they are what the command is about
-	cmd.Flags().StringVarP(&s.workflow, "workflow", "w", "", "what to do: bakta, bakta+baktfold, proteins or baktfold (`name`)")
+	cmd.Flags().SortFlags = false
+	cmd.Flags().StringVarP(&s.workflow, "workflow", "w", "", "what to do, by `name`: bakta, bakta+baktfold, proteins or baktfold")
+	s.options.flags(cmd) // before the rest: they are what the command is about
 	cmd.Flags().StringVar(&s.name, "name", "", "`name` of the job and of its files (default: the name of the file)")
 	cmd.Flags().BoolVar(&s.wait, "wait", false, "wait for the job to end, with progress")
 	cmd.Flags().StringVarP(&s.fetch.out, "out", "o", "", "wait, and download the results into this `directory`")
