@@ -87,7 +87,8 @@ func (f *Function) look(ctx context.Context, id string) (known bool, err error) 
 // Event handles an event of Knative's ApiServerSource about a Job or a Pod of ours. An event that names none
 // of our jobs is acknowledged: it would not mean more the second time.
 func (f *Function) Event(ctx context.Context, e cloudevents.Event) error {
-	if !strings.HasPrefix(e.Type(), "dev.knative.apiserver.resource.") {
+	// What is between depends on the source's mode: resource, or ref.
+	if !strings.HasPrefix(e.Type(), "dev.knative.apiserver.") {
 		f.Log.InfoContext(ctx, "event of a foreign type", "type", e.Type())
 		function.Ignore(ctx, "a foreign type")
 		return nil
