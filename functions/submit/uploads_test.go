@@ -1,0 +1,110 @@
+package submit_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ag-computational-bio/bakta-web-backend/functions/submit"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+)
+
+// uploads is a storage with files by upload kind.
+type uploads struct {
+	submit.Files
+	content map[string]string
+}
+
+func (u uploads) Open(_ context.Context, key, _ string) (io.ReadCloser, job.File, error) {
+	content, ok := u.content[key[strings.LastIndexByte(key, '/')+1:]]
+	if !ok {
+		return nil, job.File{}, job.Errorf(job.NotFound, "there is no such file")
+	}
+	return io.NopCloser(strings.NewReader(content)), job.File{Key: key, Size: int64(len(content)), ETag: "e"}, nil
+}
+
+// started is a store that has one job, and keeps with what it was submitted.
+type started struct {
+	created
+	kind  string
+	start job.Start
+}
+
+func (s *started) Get(ctx context.Context, id string) (job.Job, error) {
+	j, err := s.created.Get(ctx, id)
+	j.Workflow, j.API = s.kind, 2
+	return j, err
+}
+
+func (s *started) Submit(_ context.Context, _ string, start job.Start, _ []job.Stage, _, _, _ time.Time) (bool, error) {
+	s.submitted, s.start = true, start
+	return false, job.Errorf(job.Unavailable, "this is far enough")
+}
+
+func TestOptionalUploads(t *testing.T) {
+	const (
+		genome  = ">c1\nATGAAACTGCTGGTGTAA\n"
+		regions = "c1\tx\tCDS\t1\t18\t.\t+\t0\t.\n"
+		trusted = ">p gen~~~product~~~\nMKLL\n"
+	)
+	all := map[string]string{workflow.GenomeFASTA: genome, workflow.RegionsFile: regions, workflow.TrustedProteinsFile: trusted}
+	with := func(kind, content string) map[string]string {
+		changed := map[string]string{workflow.GenomeFASTA: genome}
+		changed[kind] = content
+		return changed
+	}
+	use := func(kind string, promised bool) workflow.Config {
+		return workflow.Config{Use: map[string]bool{kind: promised}}
+	}
+	for _, tt := range []struct {
+		name    string
+		kind    string
+		content map[string]string
+		config  workflow.Config
+		inputs  []string // names, in the catalogue's order
+		refused string   // words of the refusal; none: the job is submitted
+	}{
+		{"the uploads decide", workflow.Bakta, all, workflow.Config{}, []string{"genome.fna", "regions.gff3", "proteins.faa"}, ""},
+		{"declined", workflow.Bakta, all, use(workflow.RegionsFile, false), []string{"genome.fna", "proteins.faa"}, ""},
+		{"of another genome", workflow.Bakta, with(workflow.RegionsFile, strings.Replace(regions, "c1", "c2", 1)), workflow.Config{}, nil, `"c2"`},
+		{"of another genome, declined", workflow.Bakta, with(workflow.RegionsFile, "c2\tx"), use(workflow.RegionsFile, false), []string{"genome.fna"}, ""},
+		{"blank", workflow.Bakta, with(workflow.HMMsFile, "\n"), workflow.Config{}, []string{"genome.fna"}, ""},
+		{"blank and promised", workflow.Bakta, with(workflow.HMMsFile, "\n"), use(workflow.HMMsFile, true), nil, "hmms file is empty"},
+		{"a blank table is no promise", workflow.Bakta, with(workflow.RepliconsTable, "\n"), use(workflow.RepliconsTable, true), []string{"genome.fna"}, ""},
+		{"promised and not there", workflow.BaktaBaktfold, with("x", ""), use(workflow.TrustedProteinsFile, true), nil, "trusted proteins file was not uploaded"},
+		{"useless", workflow.Bakta, with(workflow.TrustedProteinsFile, trusted), workflow.Config{Skip: []string{"cds"}}, nil, "those are skipped"},
+		{"both stages", workflow.BaktaBaktfold, all, workflow.Config{}, []string{"genome.fna", "regions.gff3", "proteins.faa"}, ""},
+		{"proteins, with options for genomes", workflow.BaktaProteins, map[string]string{workflow.ProteinFASTA: ">a\nMKLL\n"},
+			workflow.Config{TranslationTable: 7, Use: map[string]bool{workflow.RepliconsTable: true}}, []string{"proteins.faa"}, ""},
+		{"no proteins", workflow.BaktaProteins, map[string]string{workflow.GenomeFASTA: genome}, workflow.Config{}, nil, "protein fasta was not uploaded"},
+		{"an annotation of proteins", workflow.Baktfold, map[string]string{workflow.BaktaJSON: `{"features": []}`}, workflow.Config{}, nil, "proteins without a genome"},
+	} {
+		jobs := &started{kind: tt.kind}
+		f, err := submit.New(submit.Deps{
+			Jobs: jobs, Files: uploads{content: tt.content}, Launcher: launcher{}, Offered: workflow.Catalogue(),
+			Keep: time.Hour, LinkTTL: time.Hour, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = f.Start(t.Context(), submit.Start{API: 2, ID: "123e4567-e89b-42d3-a456-426614174000", Secret: secret, Workflow: tt.kind, Config: tt.config})
+		if tt.refused != "" {
+			if jobs.submitted || !job.Is(err, job.Invalid) || !strings.Contains(err.Error(), tt.refused) {
+				t.Errorf("%s: submitted %t, %v", tt.name, jobs.submitted, err)
+			}
+			continue
+		}
+		var names []string
+		for _, in := range jobs.start.Inputs {
+			names = append(names, in.Name)
+		}
+		if !slices.Equal(names, tt.inputs) {
+			t.Errorf("%s: inputs %v, %v", tt.name, names, err)
+		}
+	}
+}

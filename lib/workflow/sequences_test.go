@@ -1,0 +1,112 @@
+package workflow
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+)
+
+func TestSequenceLengths(t *testing.T) {
+	var many strings.Builder
+	for i := range maxSequences + 1 {
+		fmt.Fprintf(&many, ">%d\nA\n", i)
+	}
+	for _, tt := range []struct {
+		name    string
+		content string
+		want    map[string]int64 // nil: they can't be told
+	}{
+		{"two", geneGenome, map[string]int64{"c1": 120, "c2": 30}},
+		{"line ends of Windows", strings.ReplaceAll(geneGenome, "\n", "\r\n"), map[string]int64{"c1": 120, "c2": 30}},
+		{"old line ends of Macs", strings.ReplaceAll(geneGenome, "\n", "\r"), map[string]int64{"c1": 120, "c2": 30}},
+		{"gaps", ">a\nAC-GT AC\tGT\n-\n", map[string]int64{"a": 8}},
+		{"no end", ">a\nACGT\n>b", map[string]int64{"a": 4, "b": 0}},
+		{"a header sign inside", ">a >b\nAC\n>c d>e\nA", map[string]int64{"a": 2, "c": 1}},
+		{"no name", ">\nAC\n", map[string]int64{"": 2}},
+		{"gzip", string(gzipped([]byte(geneGenome))), map[string]int64{"c1": 120, "c2": 30}},
+		{"zstd", string(zstded([]byte(geneGenome))), map[string]int64{"c1": 120, "c2": 30}},
+		{"xz", string(xzed([]byte(geneGenome))), nil},
+		{"damaged", string(gzipped([]byte(geneGenome))[:60]), nil},
+		{"twice the same name", ">a\nA\n>a\nA\n", nil},
+		{"a long name", ">" + strings.Repeat("x", 2*maxID) + "\nA\n", nil},
+		{"many", many.String(), nil},
+	} {
+		for name, r := range map[string]io.Reader{"at once": strings.NewReader(tt.content), "in pieces": iotest.HalfReader(strings.NewReader(tt.content)), "in bytes": iotest.OneByteReader(strings.NewReader(tt.content))} {
+			got, ok := sequenceLengths(r)
+			if ok != (tt.want != nil) || ok && !maps.Equal(got, tt.want) {
+				t.Errorf("%s %s: %v, %t", tt.name, name, got, ok)
+			}
+		}
+	}
+	if _, ok := sequenceLengths(io.MultiReader(strings.NewReader(">a\n"), io.LimitReader(endlessly("ACGT"), maxScanned))); ok {
+		t.Error("more than is read was told")
+	}
+}
+
+// A genome that is too large to be compared is taken, with any regions, and what is behind its beginning is compared
+// in one that is not.
+func TestRegionsOfLargeGenomes(t *testing.T) {
+	regions := "late\tx\tCDS\t1\t30\t.\t+\t0\t.\n"
+	for _, tt := range []struct {
+		name    string
+		letters int64
+		late    string // the last sequence
+		says    string
+	}{
+		{"there", 1 << 20, "late", ""},
+		{"not there", 1 << 20, "other", `"late"`},
+		{"too short", 1 << 20, "late x\nACGT\n>other", "4 base pairs"},
+		{"too large to be compared", maxScanned, "other", ""},
+	} {
+		i := NewInspection(Config{})
+		if _, err := i.Inspect(RegionsFile, strings.NewReader(regions)); err != nil {
+			t.Fatal(err)
+		}
+		genome := io.MultiReader(strings.NewReader(">first\n"), io.LimitReader(endlessly("ACGTACGTACGTACGTACGTACGTACGTACGTACGTACGTACGTACGTACGTACGTACGTACGTACG\n"), tt.letters),
+			strings.NewReader("\n>"+tt.late+"\n"+strings.Repeat("ACGT", 100)+"\n"))
+		name, err := i.Inspect(GenomeFASTA, genome)
+		if tt.says == "" && (err != nil || name != "genome.fna") || tt.says != "" && (!job.Is(err, job.Invalid) || !strings.Contains(err.Error(), tt.says)) {
+			t.Errorf("%s: %q, %v", tt.name, name, err)
+		}
+	}
+	// Without regions no more is read than ever.
+	c := &counter{r: io.MultiReader(strings.NewReader(">first\n"), endlessly("ACGT"))}
+	if _, err := Inspect(GenomeFASTA, c, Config{}); err != nil || c.n > 2*headSize {
+		t.Errorf("%d bytes were read, %v", c.n, err)
+	}
+	// A storage that goes away while the genome is compared is no verdict.
+	i := NewInspection(Config{})
+	if _, err := i.Inspect(RegionsFile, strings.NewReader(regions)); err != nil {
+		t.Fatal(err)
+	}
+	away := errors.New("the storage is away")
+	if _, err := i.Inspect(GenomeFASTA, io.MultiReader(strings.NewReader(">first\n"), io.LimitReader(endlessly("ACGT"), 1<<20), iotest.ErrReader(away))); !errors.Is(err, away) {
+		t.Errorf("%v", err)
+	}
+}
+
+// What is large is refused before it is decompressed as a whole.
+func TestUploadsTooLarge(t *testing.T) {
+	bomb := gzipped(bytes.Repeat([]byte("# comment\n"), maxRegions/8))
+	for kind, content := range map[string]io.Reader{
+		RegionsFile:         bytes.NewReader(bomb),
+		TrustedProteinsFile: io.MultiReader(strings.NewReader(">a"), endlessly("x")),
+		HMMsFile:            io.MultiReader(strings.NewReader("HMMER3/f\nNAME"), endlessly("\nx "+strings.Repeat("y", 1<<14))),
+	} {
+		if name, err := Inspect(kind, content, Config{}); !job.Is(err, job.Invalid) || !strings.Contains(err.Error(), "too large") && !strings.Contains(err.Error(), "a line of more than") {
+			t.Errorf("%s: %q, %v", kind, name, err)
+		}
+	}
+}
+
+// endlessly gives a text over and over, in large pieces.
+func endlessly(text string) io.Reader {
+	return &repeat{b: bytes.Repeat([]byte(text), 1<<16/len(text))}
+}
