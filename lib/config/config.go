@@ -35,6 +35,7 @@ type Config struct {
 	Programs             Programs
 	Limits               Limits
 	CORS                 CORS
+	Events               Events
 	Telemetry            Telemetry
 }
 
@@ -151,6 +152,11 @@ type Limits struct {
 	GenomeSize Quantity // bytes of an uploaded genome, as it is uploaded
 	ListSize   int      // jobs in one list
 	BodySize   Quantity // bytes of a request's body
+}
+
+// Events says whose events are taken.
+type Events struct {
+	Audience string // what the tokens of their sources are made out to; "" takes events without a token
 }
 
 // CORS says which web pages may call the API.

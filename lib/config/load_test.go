@@ -125,7 +125,7 @@ func TestValues(t *testing.T) {
 func TestProblems(t *testing.T) {
 	rows := []struct{ name, add, want string }{
 		{"unknown key", "Foo: 1", "line 8: Foo is no known key; the file has Objectstorage, Database, UpdateService, Listen, ExpiryTime, " +
-			"JobContainer, JobCommand, StagerContainer, InCluster, Testing, K8sNamespace, BaktaDatabasePVCName, Version, Job, Programs, Limits, CORS, Telemetry"},
+			"JobContainer, JobCommand, StagerContainer, InCluster, Testing, K8sNamespace, BaktaDatabasePVCName, Version, Job, Programs, Limits, CORS, Events, Telemetry"},
 		{"unknown key in a section", "Version: {Tool: 1, Database: 2}", "line 8: Version.Database is no known key; Version has Tool, DB, Baktfold, BaktfoldDB"},
 		{"key with dots", "Version.Tool: 1", "line 8: Version.Tool is no known key; what belongs to a section goes on lines of its own below it, " +
 			"indented, and not behind a dot"},

@@ -28,6 +28,9 @@ func (h *Host) Events(path string, handle func(context.Context, event.Event) err
 			notAllowed(w, r, map[string]bool{http.MethodPost: true}, answer)
 			return
 		}
+		if !h.admitted(w, r) {
+			return
+		}
 		if code, s := buffer(r, h.MaxBody); s != nil {
 			h.event(r.Context(), "", Malformed)
 			answer(w, r, code, s)

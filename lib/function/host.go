@@ -32,6 +32,9 @@ type Options struct {
 	Drain   time.Duration // how long Run waits at its end for requests in flight; default Timeout and 5 s
 	Origins []string      // from which browsers may call REST; default any
 
+	// Admit says whose events are taken. Nil: anybody's who reaches the host.
+	Admit Admission
+
 	// Observer is told of requests and events. Nil: nobody is.
 	Observer Observer
 

@@ -305,9 +305,13 @@ func (d *Deployment) SweepingHost(register ...func(*function.Host) error) (*func
 }
 
 func (d *Deployment) host(timeout time.Duration, register []func(*function.Host) error) (*function.Host, error) {
+	admit, err := d.admission()
+	if err != nil {
+		return nil, err
+	}
 	host, err := function.New(function.Options{
 		Log: d.Log, Address: d.Listen, Timeout: timeout, MaxBody: d.Limits.BodySize.Floor(), Origins: d.CORS.Origins,
-		Observer: d.observer(),
+		Admit: admit, Observer: d.observer(),
 	})
 	if err != nil {
 		return nil, err
