@@ -20,7 +20,8 @@ if [ -x "$bakta/bin/bakta" ]; then
 	"$cluster" load-bakta dev.local/bakta:e2e "$bakta"
 	export E2E_BAKTA_IMAGE=dev.local/bakta:e2e E2E_BAKTA_DATABASE=$bakta/db E2E_BAKTA_GENOME=$bakta/demo.fna
 fi
+# Most of a test is waiting: more of them run at once than there are cores.
 for package in lib/kube cmd/stager cmd/internal/deployment; do
 	go test -c -tags e2e -o "$work/test" "./$package"
-	(cd "$package" && E2E_BIN=$work E2E_VOLUMES=$work "$cluster" exec -- "$work/test" -test.run Cluster -test.timeout 30m "$@")
+	(cd "$package" && E2E_BIN=$work E2E_VOLUMES=$work "$cluster" exec -- "$work/test" -test.run Cluster -test.timeout 30m -test.parallel 6 "$@")
 done

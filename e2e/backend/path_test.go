@@ -93,14 +93,20 @@ func TestExpiry(t *testing.T) {
 	s := newSuite(t)
 	r := s.run("fine")
 	s.becomes(r, "SUCCESSFUL")
-	past := time.Now().Add(-time.Second)
-	found, err := s.database.Collection("annotationJobs").UpdateByID(t.Context(), r.ID, bson.M{"$set": bson.M{"expires": past, "due": past}})
-	s.must(err)
-	if found.ModifiedCount != 1 {
-		t.Fatalf("the job's document: %+v", found)
-	}
+	s.expire(r)
 	s.becomes(r, "NOT_FOUND")
 	s.gone(r)
+}
+
+// expire makes a job's time be over.
+func (s suite) expire(r ref) {
+	s.Helper()
+	past := time.Now().Add(-time.Second)
+	found, err := s.database.Collection("annotationJobs").UpdateByID(s.Context(), r.ID, bson.M{"$set": bson.M{"expires": past, "due": past}})
+	s.must(err)
+	if found.ModifiedCount != 1 {
+		s.Fatalf("the job's document: %+v", found)
+	}
 }
 
 // What is served behind the one host, and that nothing else is.

@@ -18,13 +18,10 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 
-	"github.com/ag-computational-bio/bakta-web-backend/e2e/cluster"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
@@ -89,12 +86,14 @@ func TestColdStarts(t *testing.T) {
 	_, err = s.kubectl(t.Context(), "", "wait", "--for=condition=Ready", "--timeout=3m", "ksvc/hello")
 	s.must(err)
 	nobody := ref{ID: uuid.NewString(), Secret: rand.Text()}
+	idle, err := s.create(t.Context())
+	s.must(err)
 	calls := map[string]request{
 		"hello":     {method: http.MethodGet, path: "/"},
 		"submit":    {method: http.MethodPost, path: "/api/v1/job/start", body: fmt.Sprintf(`{"job":{"jobID":%q,"secret":%q},"config":{}}`, nobody.ID, nobody.Secret)},
 		"status":    {method: http.MethodPost, path: "/api/v1/job/list", body: fmt.Sprintf(`{"jobs":[{"jobID":%q,"secret":%q}]}`, nobody.ID, nobody.Secret)},
 		"expire":    {method: http.MethodDelete, path: "/api/v1/job/delete" + nobody.query()},
-		"jobupdate": {method: http.MethodPost, path: "/events", header: event("dev.knative.apiserver.resource.update", job.ObjectName(nobody.ID, 1)), body: "{}"},
+		"jobupdate": {method: http.MethodPost, path: "/events", header: event("dev.knative.apiserver.ref.update", job.ObjectName(idle.ID, 1)), body: "{}"},
 	}
 	answers := map[string]int{"hello": 200, "submit": 404, "status": 200, "expire": 404, "jobupdate": 204}
 	names := []string{"hello", "submit", "status", "expire", "jobupdate"}
@@ -197,11 +196,9 @@ func (s suite) completion(ctx context.Context, r ref) time.Time {
 // when the job itself doesn't tell. Kubernetes' own Complete is the floor, of the same jobs.
 func TestEnds(t *testing.T) {
 	s := newSuite(t)
-	conn, err := grpc.NewClient(s.inside, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithAuthority("jobupdate.bakta.svc.cluster.local"))
-	s.must(err)
-	defer conn.Close()
+	updates := s.updates()
 	awake := func(ref) {
-		_, err := pb.NewBaktaStatusUpdateClient(conn).UpdateStatus(t.Context(), &pb.UpdateStatusRequest{JobID: uuid.NewString()})
+		_, err := updates.UpdateStatus(t.Context(), &pb.UpdateStatusRequest{JobID: uuid.NewString()})
 		s.must(err)
 	}
 	atZero := func(r ref) {
@@ -228,15 +225,14 @@ func TestEnds(t *testing.T) {
 		}
 	}
 	measure("the job tells")
-	s.vary(func(config string) string {
-		return strings.Replace(config, "Name: jobupdate.bakta.svc.cluster.local\n  Port: 80", "Name: "+cluster.Loopback+"\n  Port: 9", 1)
-	})
+	s.silent()
 	measure("it doesn't tell")
 	out.print()
 }
 
-// vary deploys with another configuration until the test ends.
-func (s suite) vary(change func(config string) string) {
+// varyBy deploys with more of an overlay, in which %s is the folder of the one for tests, and another configuration, until
+// the test ends. What it returns does so again.
+func (s suite) varyBy(more string, change func(config string) string) (again func()) {
 	s.Helper()
 	e2e := filepath.Join(s.root, "kservices/overlays/e2e")
 	before, err := os.ReadFile(filepath.Join(e2e, "config.yaml"))
@@ -247,13 +243,14 @@ func (s suite) vary(change func(config string) string) {
 	}
 	dir := s.TempDir()
 	below, err := filepath.Rel(dir, e2e)
-	s.must(err, os.WriteFile(filepath.Join(dir, "config.yaml"), []byte(after), 0o644),
-		os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte("resources: ["+below+"]\n"+
-			"configMapGenerator: [{name: bakta-web, namespace: bakta, behavior: replace, files: [config.yaml]}]\n"), 0o644),
+	s.must(err, write(filepath.Join(dir, "config.yaml"), after),
+		write(filepath.Join(dir, "kustomization.yaml"), "resources: ["+below+"]\n"+
+			"configMapGenerator: [{name: bakta-web, namespace: bakta, behavior: replace, files: [config.yaml]}]\n"+strings.ReplaceAll(more, "%s", below)),
 		s.deploy(s.Context(), dir))
 	s.Cleanup(func() {
 		if err := s.deploy(context.Background(), e2e); err != nil {
 			s.Error(err)
 		}
 	})
+	return func() { s.must(s.deploy(s.Context(), dir)) }
 }

@@ -5,6 +5,9 @@ package backend_test
 import (
 	"context"
 	"fmt"
+	"maps"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -102,15 +105,6 @@ func (s suite) atZero(names ...string) {
 	}
 }
 
-// started returns how many pods a function has ever had that Kubernetes still knows, so it tells apart whether one was
-// started since.
-func (s suite) running(name string) bool {
-	s.Helper()
-	n, err := s.scale(s.Context(), name)
-	s.must(err)
-	return n > 0
-}
-
 // awake waits until a function has a pod.
 func (s suite) awake(name string) {
 	s.Helper()
@@ -129,3 +123,7 @@ func trimmed(text string) string {
 	}
 	return text
 }
+
+func write(path, text string) error { return os.WriteFile(path, []byte(text), 0o644) }
+
+func keys(set map[string]bool) []string { return slices.Collect(maps.Keys(set)) }

@@ -1,0 +1,310 @@
+//go:build e2e
+
+package backend_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/minio/minio-go/v7"
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+// restricted is a container that the namespace takes.
+func restricted(image string) []corev1.Container {
+	no, yes := false, true
+	return []corev1.Container{{Name: "main", Image: image, SecurityContext: &corev1.SecurityContext{
+		AllowPrivilegeEscalation: &no, RunAsNonRoot: &yes,
+		Capabilities:   &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+		SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+	}}}
+}
+
+// client makes jobs and starts them, one after the other, whatever it is answered, and keeps what was acknowledged.
+type client struct {
+	mu             sync.Mutex
+	made, started  []ref
+	refused, other int
+}
+
+func (c *client) work(ctx context.Context, w *world) {
+	for ctx.Err() == nil {
+		r, err := w.create(ctx)
+		c.note(err)
+		if r.ID != "" {
+			c.mu.Lock()
+			c.made = append(c.made, r)
+			c.mu.Unlock()
+		}
+		if err == nil {
+			err = w.begin(ctx, r, "fine")
+			c.note(err)
+			if err == nil {
+				c.mu.Lock()
+				c.started = append(c.started, r)
+				c.mu.Unlock()
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func (c *client) note(err error) {
+	if err == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if no := (*refused)(nil); errors.As(err, &no) && no.code != http.StatusServiceUnavailable && no.code != http.StatusGatewayTimeout {
+		c.other++
+	}
+	c.refused++
+}
+
+// A store is away while jobs run, end and are made. What was acknowledged is so afterwards.
+func TestStoresAway(t *testing.T) {
+	s := newSuite(t)
+	for what, row := range map[string]struct {
+		gate  *gate
+		event int // how an event is answered while it is away
+	}{
+		"MongoDB": {s.mongo, http.StatusServiceUnavailable},
+		"S3":      {s.s3, http.StatusServiceUnavailable},
+	} {
+		t.Run(what, func(t *testing.T) {
+			s := suite{t, s.world}
+			t.Cleanup(func() {
+				if err := row.gate.Open(); err != nil {
+					t.Error(err)
+				}
+			})
+			// One ends while the store is away, one after it is back.
+			ends, runs := s.run("after-10"), s.run("after-50")
+			s.becomes(ends, "RUNNING")
+			s.becomes(runs, "RUNNING")
+			var c client
+			ctx, stop := context.WithCancel(t.Context())
+			var group sync.WaitGroup
+			for range 2 {
+				group.Go(func() { c.work(ctx, s.world) })
+			}
+			defer group.Wait()
+			defer stop()
+			s.must(row.gate.Shut())
+			away := time.Now()
+			s.wait("refusals", func(context.Context) error {
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				if c.refused < 3 {
+					return fmt.Errorf("%d calls were refused", c.refused)
+				}
+				return nil
+			})
+			if code := s.sent("jobupdate", "/events", event("dev.knative.apiserver.ref.update", job.ObjectName(ends.ID, 1)), "{}"); code != row.event {
+				t.Errorf("an event is answered %d", code)
+			}
+			s.wait("the store's being away for long enough", func(context.Context) error {
+				if d := time.Since(away); d < 40*time.Second {
+					return fmt.Errorf("it has been away for %s", d)
+				}
+				return nil
+			})
+			s.must(row.gate.Open())
+			s.becomes(ends, "SUCCESSFUL")
+			s.becomes(runs, "SUCCESSFUL")
+			stop()
+			group.Wait()
+			if c.other > 0 {
+				t.Errorf("%d calls were refused for another reason than the store", c.other)
+			}
+			for _, r := range c.made {
+				if got, err := s.state(t.Context(), r); err != nil || got == "NOT_FOUND" || got == "UNAUTHORIZED" {
+					t.Errorf("a job that was made is %s, %v", got, err)
+				}
+			}
+			for _, r := range c.started {
+				s.becomes(r, "SUCCESSFUL")
+			}
+			s.results(ends)
+			s.released(append(c.started, ends, runs))
+			t.Logf("%d jobs were made, %d of them started, %d calls refused", len(c.made), len(c.started), c.refused)
+		})
+	}
+}
+
+// The next version is deployed while jobs run. They go on with what they began with, and end as they should.
+func TestUpgrade(t *testing.T) {
+	s := newSuite(t)
+	dir := t.TempDir()
+	below, err := filepath.Rel(dir, filepath.Join(s.root, "kservices/overlays/e2e"))
+	s.must(err)
+	var text strings.Builder
+	fmt.Fprintf(&text, "resources: [%s]\nimages:\n", below)
+	for _, program := range []string{"submit", "status", "expire", "jobupdate", "setup", "stager"} {
+		fmt.Fprintf(&text, "  - {name: 10.200.0.1:5000/ko/%s, newTag: previous}\n", program)
+	}
+	text.WriteString(`configurations: [fields.yaml]
+patches:
+  - target: {group: serving.knative.dev, kind: Service}
+    patch: |
+      - {op: replace, path: /spec/template/spec/containerConcurrency, value: 10}
+`)
+	const field = "images:\n  - {group: serving.knative.dev, kind: Service, path: spec/template/spec/containers/env/value}\n"
+	s.must(write(filepath.Join(dir, "kustomization.yaml"), text.String()), write(filepath.Join(dir, "fields.yaml"), field), s.deploy(t.Context(), dir))
+	version := func() string {
+		_, answer, err := s.call(t.Context(), http.MethodGet, "/version", nil)
+		s.must(err)
+		got, _ := answer["backendVersion"].(string)
+		return got
+	}
+	s.wait("the previous version", func(context.Context) error {
+		if got := version(); got != "e2e-previous" {
+			return errors.New("it is " + got)
+		}
+		return nil
+	})
+	created, err := s.create(t.Context())
+	s.must(err)
+	var all []ref
+	for _, strain := range []string{"fine", "after-5", "after-15", "after-30"} {
+		all = append(all, s.run(strain))
+	}
+	s.becomes(all[3], "RUNNING")
+	s.must(s.deploy(t.Context(), filepath.Join(s.root, "kservices/overlays/e2e")))
+	s.wait("the next version", func(context.Context) error {
+		if got := version(); got != "e2e" {
+			return errors.New("it is " + got)
+		}
+		return nil
+	})
+	s.must(s.begin(t.Context(), created, "fine"))
+	all = append(all, created)
+	for _, r := range all {
+		s.becomes(r, "SUCCESSFUL")
+		s.results(r)
+	}
+	s.released(all)
+	for _, r := range all {
+		jobs, err := s.batch.Jobs(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "bakta.computational.bio/job=" + r.ID})
+		s.must(err)
+		if len(jobs.Items) != 1 {
+			t.Errorf("job %s has %d runs", r.ID, len(jobs.Items))
+		}
+	}
+}
+
+// many is how many jobs are started at once.
+const many = 200
+
+// Many start at once through the one host. None is lost and none is run twice.
+func TestManyAtOnce(t *testing.T) {
+	s := newSuite(t)
+	all := make([]ref, many)
+	errs := make([]error, many)
+	var group sync.WaitGroup
+	began := time.Now()
+	for i := range all {
+		group.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			// A client that is told to come later does.
+			errs[i] = eventually(ctx, time.Second, func(ctx context.Context) (err error) {
+				if all[i].ID == "" {
+					if all[i], err = s.create(ctx); err != nil {
+						return err
+					}
+				}
+				return s.begin(ctx, all[i], "fine")
+			})
+		})
+	}
+	group.Wait()
+	s.must(errs...)
+	started := time.Since(began)
+	ids := make(map[string]bool)
+	for _, r := range all {
+		ids[r.ID] = true
+	}
+	if len(ids) != many {
+		t.Fatalf("%d jobs have %d ids", many, len(ids))
+	}
+	deadline := time.Now().Add(4 * patience)
+	for {
+		left := s.unfinished(all)
+		if left == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d jobs have no end", left)
+		}
+		time.Sleep(time.Second)
+	}
+	ended := time.Since(began)
+	s.released(all)
+	jobs, err := s.batch.Jobs(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/part-of=bakta-web,app.kubernetes.io/component=job"})
+	s.must(err)
+	runs := make(map[string]int)
+	for _, j := range jobs.Items {
+		runs[j.Labels["bakta.computational.bio/job"]]++
+	}
+	for id := range ids {
+		if runs[id] != 1 {
+			t.Errorf("job %s has %d runs", id, runs[id])
+		}
+		manifests := 0
+		for o := range s.files.ListObjects(t.Context(), bucket, minio.ListObjectsOptions{Prefix: "jobs/" + id + "/runs/", Recursive: true}) {
+			s.must(o.Err)
+			if strings.HasSuffix(o.Key, "/manifest.json") {
+				manifests++
+			}
+		}
+		if manifests != 1 {
+			t.Errorf("job %s has %d manifests", id, manifests)
+		}
+	}
+	n, err := s.database.Collection("annotationJobs").CountDocuments(t.Context(), bson.M{"_id": bson.M{"$in": keys(ids)}, "state": "succeeded"})
+	s.must(err)
+	if n != many {
+		t.Errorf("%d of %d documents say succeeded", n, many)
+	}
+	out := newTable(fmt.Sprintf("%d jobs at once", many), "")
+	out.row("all started after", seconds(started))
+	out.row("all SUCCESSFUL after", seconds(ended))
+	out.print()
+}
+
+// unfinished returns how many jobs have no end yet. One that failed is an error.
+func (s suite) unfinished(all []ref) int {
+	s.Helper()
+	code, answer, err := s.call(s.Context(), http.MethodPost, "/job/list", map[string]any{"jobs": all})
+	s.must(err)
+	jobs, _ := answer["jobs"].([]any)
+	if code != http.StatusOK || len(jobs) != len(all) {
+		s.Fatalf("%d of %d jobs are listed: %d %v", len(jobs), len(all), code, answer["failedJobs"])
+	}
+	left := 0
+	for _, j := range jobs {
+		switch j := j.(map[string]any); j["jobStatus"] {
+		case "SUCCESSFUL":
+		case "ERROR":
+			s.Fatalf("job %v failed", j)
+		default:
+			left++
+		}
+	}
+	return left
+}
