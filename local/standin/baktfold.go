@@ -1,6 +1,7 @@
 package standin
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -199,6 +200,10 @@ func (f *fold) search() error {
 	if err := f.pause(); err != nil {
 		return err
 	}
+	f.info(".features.predict_3Di:get_embeddings:472", "Beginning ProstT5 predictions")
+	if err := f.pause(); err != nil {
+		return err
+	}
 	if err := f.playFailure(); err != nil {
 		return err
 	}
@@ -210,11 +215,15 @@ func (f *fold) search() error {
 		if f.foldOptions.prefix == database {
 			return f.refuse(".subcommands.compare:subcommand_compare:154", "Please choose a different -p %s as this conflicts with the %[1]s", database)
 		}
-		f.info(".utils.external_tools:run:128", "Started running foldseek search %s ...", filepath.Join(f.database, database))
+		dir := f.foldOptions.output
+		search := fmt.Sprintf("foldseek search %s %s %s %s --threads %d -e 0.001 -s 9.5 --max-seqs 1000",
+			filepath.Join(dir, "foldseek_db", f.foldOptions.prefix), filepath.Join(cmp.Or(f.database, "no-database"), database),
+			filepath.Join(dir, "result_db", "result_db"), filepath.Join(dir, "temp_db"), f.threads)
+		f.info(".utils.external_tools:run:128", "Started running %s ...", search)
 		if err := f.pause(); err != nil {
 			return err
 		}
-		f.info(".utils.external_tools:run:130", "Done running foldseek search %s", filepath.Join(f.database, database))
+		f.info(".utils.external_tools:run:130", "Done running %s", search)
 		f.say("WARNING", ".results.tophit:get_tophit:74", "Foldseek found no hits whatsoever - please check your input if you expect hits")
 	}
 	f.info(".bakta.pstc:lookup_sql:269", "Looking up PSTC descriptions")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ag-computational-bio/bakta-web-backend/internal/realbakta"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
 // realProteins and realBaktfold run the real programs the way playAs does, or are nil.
@@ -492,5 +494,28 @@ func TestPlayedFailureOfOneProgram(t *testing.T) {
 	got := playAs(t, "bakta_proteins", write(t, "proteins.faa", proteinsFASTA)).mustSucceed(t)
 	if slices.Contains(got.files(t), "x.json") {
 		t.Error("the JSON file was not left out")
+	}
+}
+
+// TestProgress: every step that is shown to people of a program is one that the stand-in tells.
+func TestProgress(t *testing.T) {
+	for kind, args := range map[string][]string{
+		workflow.Bakta:         {"bakta", demoGenome},
+		workflow.BaktaProteins: {"bakta_proteins", write(t, "proteins.faa", proteinsFASTA)},
+		workflow.Baktfold:      {"baktfold", "-i", annotationFile(t)},
+	} {
+		p := playAs(t, args[0], args[1:]...).mustSucceed(t)
+		progress := workflow.NewProgress(kind)
+		var seen []int
+		of := 0
+		for line := range strings.Lines(p.stdout + p.stderr) {
+			io.WriteString(progress, line)
+			if at, ok := progress.Step(); ok && !slices.Contains(seen, at.Number) {
+				seen, of = append(seen, at.Number), at.Of
+			}
+		}
+		if len(seen) != of || of == 0 {
+			t.Errorf("%s: the steps %v of %d", kind, seen, of)
+		}
 	}
 }
