@@ -68,11 +68,11 @@ func (w *world) create(ctx context.Context) (ref, error) {
 		return ref{}, &refused{code, made}
 	}
 	r := ref{ID: auth["jobID"].(string), Secret: auth["secret"].(string)}
-	return r, upload(ctx, made["uploadLinkFasta"].(string))
+	return r, upload(ctx, made["uploadLinkFasta"].(string), genome)
 }
 
-func upload(ctx context.Context, link string) error {
-	put, err := http.NewRequestWithContext(ctx, http.MethodPut, link, strings.NewReader(genome))
+func upload(ctx context.Context, link, content string) error {
+	put, err := http.NewRequestWithContext(ctx, http.MethodPut, link, strings.NewReader(content))
 	if err != nil {
 		return err
 	}
@@ -148,16 +148,26 @@ func (s suite) results(r ref) {
 	}
 	for _, key := range []string{"JSON", "GFF3", "TSV"} {
 		link, _ := files[key].(string)
-		get, err := http.NewRequestWithContext(s.Context(), http.MethodGet, link, nil)
-		s.must(err)
-		answer, err := http.DefaultClient.Do(get)
-		s.must(err)
-		content, err := io.ReadAll(answer.Body)
-		answer.Body.Close()
-		if err != nil || answer.StatusCode != http.StatusOK || len(content) == 0 {
-			s.Errorf("%s: %s, %d bytes, %v", key, answer.Status, len(content), err)
+		if s.download(link) == "" {
+			s.Errorf("%s is empty", key)
 		}
 	}
+}
+
+// download returns what a link leads to.
+func (s suite) download(link string) string {
+	s.Helper()
+	get, err := http.NewRequestWithContext(s.Context(), http.MethodGet, link, nil)
+	s.must(err)
+	answer, err := http.DefaultClient.Do(get)
+	s.must(err)
+	defer answer.Body.Close()
+	content, err := io.ReadAll(answer.Body)
+	s.must(err)
+	if answer.StatusCode != http.StatusOK {
+		s.Fatalf("a download is answered %s: %s", answer.Status, trimmed(string(content)))
+	}
+	return string(content)
 }
 
 // gone waits until nothing is left of a job: no object, no file, no document.

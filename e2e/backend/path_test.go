@@ -50,7 +50,7 @@ func TestGRPCFromZero(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	made, err := api.InitJob(ctx, &pb.InitJobRequest{Name: "a test"})
-	s.must(err, upload(ctx, made.GetUploadLinkFasta()))
+	s.must(err, upload(ctx, made.GetUploadLinkFasta(), genome))
 	_, err = api.StartJob(ctx, &pb.StartJobRequest{Job: made.GetJob(), Config: &pb.JobConfig{Strain: "fine"}})
 	s.must(err)
 	r := ref{ID: made.GetJob().GetJobID(), Secret: made.GetJob().GetSecret()}
