@@ -24,7 +24,8 @@ finish() {
 	exit "$status"
 }
 trap finish EXIT
-trap 'exit 130' INT TERM
+tests=
+trap '[ -z "$tests" ] || { kill "$tests"; wait "$tests" || true; }; exit 130' INT TERM
 "$cluster" up --broker
 
 mkdir -p "$CLUSTER_DIR/run/bakta-database" # the volume of kservices/overlays/e2e
@@ -41,12 +42,14 @@ shell=()
 for applet in sh sleep dd tail; do shell+=("/bin/busybox:/bin/$applet"); done
 "$cluster" load dev.local/tool:e2e "$work/bakta-stand-in" e2e/backend/testdata/tool.sh:/tool.sh "${shell[@]}"
 ko=$CLUSTER_DIR/bin/ko
-images() { # VERSION TAG
+images() { # VERSION REPOSITORY
 	"$cluster" exec -- make --no-print-directory images KO="$ko" KOFLAGS='--sbom=none --insecure-registry' \
-		REGISTRY=10.200.0.1:5000/ko VERSION="$1" TAG="$2" >"$work/images.log" 2>&1 || { cat "$work/images.log"; return 1; }
+		REGISTRY="10.200.0.1:5000/$2" VERSION="$1" TAG=latest >"$work/images.log" 2>&1 || { cat "$work/images.log"; return 1; }
 }
 images e2e-previous previous
-images e2e e2e
+images e2e ko
 
 cd e2e/backend
-"$cluster" exec -- "$work/with-stores" "$work/backend.test" -test.timeout "$limit" -test.v "$@"
+"$cluster" exec -- "$work/with-stores" "$work/backend.test" -test.timeout "$limit" -test.v "$@" &
+tests=$! # a signal waits for no command but this one
+wait "$tests"

@@ -155,7 +155,7 @@ func TestUpgrade(t *testing.T) {
 	var text strings.Builder
 	fmt.Fprintf(&text, "resources: [%s]\nimages:\n", below)
 	for _, program := range []string{"submit", "status", "expire", "jobupdate", "setup", "stager"} {
-		fmt.Fprintf(&text, "  - {name: 10.200.0.1:5000/ko/%s, newTag: previous}\n", program)
+		fmt.Fprintf(&text, "  - {name: 10.200.0.1:5000/ko/%[1]s, newName: 10.200.0.1:5000/previous/%[1]s}\n", program)
 	}
 	text.WriteString(`configurations: [fields.yaml]
 patches:
