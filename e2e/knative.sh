@@ -8,6 +8,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CLUSTER_DIR=${CLUSTER_DIR:-$PWD/.cache/cluster} GOFLAGS=${GOFLAGS:--buildvcs=false}
+[ -n "${CLUSTER:-}" ] || make --no-print-directory bin/cluster
 cluster=$(realpath "${CLUSTER:-bin/cluster}")
 limit=${E2E_TIMEOUT:-45m}
 
