@@ -131,6 +131,7 @@ func TestColdStarts(t *testing.T) {
 			fmt.Sprintf("%.2f", f.median().Seconds()/floor.Seconds()), fmt.Sprintf("%.1f ms", 1000*warm[name].median().Seconds()))
 	}
 	out.print()
+	t.Logf("%v", cold) // a start takes one or two ticks of the kubelet's, so few of them have two medians
 }
 
 // end runs a job and measures from the moment at which its manifest is stored: until JobsStatus says SUCCESSFUL, and
@@ -220,6 +221,7 @@ func TestEnds(t *testing.T) {
 				a, b := s.end(state.strain, state.meanwhile)
 				told, complete = append(told, a), append(complete, b)
 			}
+			t.Logf("%s, %s: to SUCCESSFUL %v, to Complete %v", what, state.name, told, complete)
 			out.row(what+", "+state.name, seconds(told.median()), seconds(told.quantile(0.25))+" to "+seconds(told.quantile(0.75)),
 				seconds(complete.median()), seconds(complete.quantile(0.25))+" to "+seconds(complete.quantile(0.75)))
 		}
