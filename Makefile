@@ -69,16 +69,22 @@ images: $(KO) ## build and push the images (REGISTRY=host/path TAG=version)
 	@[ -n "$(REGISTRY)" ] || { echo "say where the images go: make images REGISTRY=registry.example.org/bakta-web TAG=v1.0.0"; exit 1; }
 	VERSION=$(VERSION) KO_DOCKER_REPO=$(REGISTRY) $(KO) build --base-import-paths --tags $(TAG) --platform $(PLATFORM) $(KOFLAGS) $(addprefix ./cmd/,$(PROGRAMS))
 
-OVERLAY ?= production
+OVERLAY ?=
 KUBECTL ?= kubectl
 
 .PHONY: deploy
 deploy: ## deploy what kservices/overlays/OVERLAY says on the cluster that kubectl works on, and wait until it is ready
+	@[ -n "$(OVERLAY)" ] || { echo "say what to deploy: make deploy OVERLAY=mine, a folder below kservices/overlays"; exit 1; }
+	$(KUBECTL) apply -f kservices/base/100-namespace.yaml
 	@$(KUBECTL) --namespace bakta delete job setup --ignore-not-found 2>/dev/null || true
 	$(KUBECTL) apply -k kservices/overlays/$(OVERLAY)
 	$(KUBECTL) --namespace bakta wait --for=condition=Ready --timeout=5m ksvc --all
 	$(KUBECTL) --namespace bakta wait --for=condition=Ready --timeout=5m apiserversource,pingsource --all
-	$(KUBECTL) --namespace bakta wait --for=condition=Complete --timeout=10m job/setup
+	@echo "waiting for job/setup"; for (( i = 0; i < 300; i++ )); do \
+	  state=$$($(KUBECTL) --namespace bakta get job setup -o jsonpath='{.status.conditions[?(@.status=="True")].type}'); \
+	  case " $$state " in *" Complete "*) exit 0;; *" Failed "*) break;; esac; sleep 2; \
+	done; echo "the set-up failed, or isn't done after ten minutes:"; \
+	$(KUBECTL) --namespace bakta logs --selector=batch.kubernetes.io/job-name=setup --prefix --tail=20; exit 1
 
 .PHONY: cluster-bench
 cluster-bench: ## measure on that cluster what starting and ending jobs costs, as ratios to Kubernetes' own part

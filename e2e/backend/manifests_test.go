@@ -59,6 +59,7 @@ func TestManifests(t *testing.T) {
 					t.Errorf("%s %s: %v", o.GetKind(), o.GetName(), err)
 				}
 			}
+			checkPods(t, objects)
 			if slices.Contains(overlays, folder) {
 				checkNames(t, objects)
 				checkConfig(t, objects)
@@ -97,6 +98,9 @@ func TestComponents(t *testing.T) {
 			for _, o := range objects {
 				if err := kinds.check(t.Context(), o); err != nil {
 					t.Errorf("%s %s: %v", o.GetKind(), o.GetName(), err)
+				}
+				if o.GetKind() == "HTTPRoute" {
+					checkRoute(t, o)
 				}
 				if o.GetKind() == "ReferenceGrant" {
 					grants++
@@ -148,6 +152,21 @@ func TestManifestsThatAreWrong(t *testing.T) {
 	}
 	if err := kinds.check(t.Context(), o); err == nil {
 		t.Error("a Service with a word as its concurrency is taken")
+	}
+}
+
+// checkRoute holds that a route leads where its component says with each of its rules, and is one that the first v1 of the
+// Gateway API takes.
+func checkRoute(t *testing.T, o *unstructured.Unstructured) {
+	t.Helper()
+	rules, _, _ := unstructured.NestedSlice(o.Object, "spec", "rules")
+	if len(rules) != 1 {
+		t.Errorf("the route %s has %d rules, and components say where the first leads", o.GetName(), len(rules))
+	}
+	for _, r := range rules {
+		if matches := r.(map[string]any)["matches"].([]any); len(matches) > 8 {
+			t.Errorf("the route %s has %d matches in a rule", o.GetName(), len(matches))
+		}
 	}
 }
 
@@ -317,6 +336,27 @@ func checkNames(t *testing.T, objects []*unstructured.Unstructured) {
 		})
 		if text := fmt.Sprint(o.Object); strings.Contains(text, "ko://") {
 			t.Errorf("%s %s has an image that is no one's: %s", o.GetKind(), o.GetName(), text)
+		}
+	}
+}
+
+// checkPods holds that every pod is one that the policies of the network are about, that those are about no other pod, and
+// that who deletes the overlay deletes nothing but what is in it.
+func checkPods(t *testing.T, objects []*unstructured.Unstructured) {
+	t.Helper()
+	const part, ours = "app.kubernetes.io/part-of", "bakta-web"
+	for _, o := range objects {
+		if o.GetKind() == "Namespace" {
+			t.Errorf("the namespace %s is part of it, and all else in there goes with it", o.GetName())
+		}
+		if labels, there, _ := unstructured.NestedStringMap(o.Object, "spec", "podSelector", "matchLabels"); o.GetKind() == "NetworkPolicy" && (!there || labels[part] != ours) {
+			t.Errorf("the policy %s is about pods of others: %v", o.GetName(), labels)
+		}
+		if _, there, _ := unstructured.NestedMap(o.Object, "spec", "template", "spec"); !there {
+			continue
+		}
+		if labels, _, _ := unstructured.NestedStringMap(o.Object, "spec", "template", "metadata", "labels"); labels[part] != ours {
+			t.Errorf("no policy is about the pods of %s %s: %v", o.GetKind(), o.GetName(), labels)
 		}
 	}
 }

@@ -85,9 +85,6 @@ func public(functions []deployed) ([]route, error) {
 			}
 			leads[path] = f.name
 		}
-		if len(paths) > most {
-			return nil, fmt.Errorf("%s serves %d paths, and a rule may name %d", f.name, len(paths), most)
-		}
 		routes = append(routes, route{f.name, paths})
 	}
 	return routes, nil

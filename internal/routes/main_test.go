@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -31,6 +32,37 @@ func TestNothingElse(t *testing.T) {
 		if strings.Contains(text, path) {
 			t.Errorf("a route names %s", path)
 		}
+	}
+}
+
+// Every path is named once, and no rule names more than the Gateway API takes.
+func TestRules(t *testing.T) {
+	t.Parallel()
+	var paths, want []string
+	for i := range 2*most + 1 {
+		paths = append(paths, fmt.Sprintf("/p%d", i))
+		want = append(want, match(paths[i]))
+	}
+	text := string(manifest([]route{{"first", paths}, {"second", paths[:most]}}))
+	var sizes []int
+	var names, named []string
+	for _, object := range strings.Split(text, "---\n") {
+		_, name, _ := strings.Cut(object, "name: bakta-web-")
+		names = append(names, strings.SplitN(name, "\n", 2)[0])
+		lines := strings.Split(object, "- path: ")[1:]
+		sizes = append(sizes, len(lines))
+		for _, l := range lines {
+			named = append(named, strings.SplitN(l, "\n", 2)[0])
+		}
+	}
+	if !slices.Equal(sizes, []int{most, most, 1, most}) || !slices.Equal(names, []string{"first", "first-2", "first-3", "second"}) {
+		t.Errorf("%v %v", names, sizes)
+	}
+	if !slices.Equal(named, append(want, want[:most]...)) {
+		t.Errorf("%v are named", named)
+	}
+	if got := strings.Count(text, "hostname: first.bakta.svc"); got != 3 {
+		t.Errorf("%d rules lead to the first", got)
 	}
 }
 

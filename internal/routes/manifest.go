@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -15,23 +16,33 @@ const head = `# Generated from proto/ and what the functions serve; make generat
 # Paths are never rewritten. The ingress speaks HTTP/2 to itself, so one route carries gRPC and REST.
 `
 
-// most is how many paths one rule of a route may name: Gateway API's limit.
-const most = 64
+// most is how many paths one rule of a route may name: the limit of Gateway API's first v1, which was raised later.
+const most = 8
 
-// manifest returns the routes as objects of the Gateway API.
+// manifest returns the routes as objects of the Gateway API. Each has one rule, so that an ingress is patched in by one patch
+// for all of them; a function that serves more than one rule may name has several.
 func manifest(routes []route) []byte {
 	var out bytes.Buffer
 	out.WriteString(head)
 	for i, r := range routes {
-		if i > 0 {
-			out.WriteString("---\n")
+		n := 0
+		for paths := range slices.Chunk(r.paths, most) {
+			n++
+			name := r.function
+			if n > 1 {
+				name += fmt.Sprintf("-%d", n)
+			}
+			if i > 0 || n > 1 {
+				out.WriteString("---\n")
+			}
+			route{r.function, paths}.write(&out, name)
 		}
-		r.write(&out)
 	}
 	return out.Bytes()
 }
 
-func (r route) write(out *bytes.Buffer) {
+// write writes one object.
+func (r route) write(out *bytes.Buffer, name string) {
 	fmt.Fprintf(out, `apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata:
@@ -43,7 +54,7 @@ spec:
   hostnames: [bakta.example.org]
   rules:
     - matches:
-`, r.function)
+`, name)
 	for _, path := range r.paths {
 		fmt.Fprintf(out, "        - path: %s\n", match(path))
 	}
