@@ -1,9 +1,25 @@
 package deployment
 
 import (
+	"fmt"
+	"os"
+	"strings"
+
 	"github.com/ag-computational-bio/bakta-web-backend/lib/function"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/kube"
 )
+
+// accountNamespace is where a pod reads which namespace it is in, beside its service account's token.
+const accountNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+
+// ownNamespace returns the namespace that the functions run in, as the sources of events do; jobs may run in another.
+func ownNamespace(file string) (string, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("reading which namespace sources of events are in: %w", err)
+	}
+	return strings.TrimSpace(string(text)), nil
+}
 
 // admission says whose events are taken: nil, if anybody's are.
 func (d *Deployment) admission() (function.Admission, error) {
@@ -14,7 +30,13 @@ func (d *Deployment) admission() (function.Admission, error) {
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := kube.NewTokens(connection, d.Events.Audience, d.K8sNamespace)
+	namespace := d.K8sNamespace
+	if d.InCluster {
+		if namespace, err = ownNamespace(accountNamespace); err != nil {
+			return nil, err
+		}
+	}
+	tokens, err := kube.NewTokens(connection, d.Events.Audience, namespace)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,22 @@
+package deployment
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// The namespace is what the file says, and a pod that can't read it takes no events at all.
+func TestOwnNamespace(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "namespace")
+	if name, err := ownNamespace(file); err == nil {
+		t.Errorf("without the file it is %q", name)
+	}
+	if err := os.WriteFile(file, []byte("functions\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if name, err := ownNamespace(file); name != "functions" || err != nil {
+		t.Errorf("it is %q, %v", name, err)
+	}
+}
