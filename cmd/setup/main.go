@@ -8,12 +8,15 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"github.com/minio/minio-go/v7"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/ag-computational-bio/bakta-web-backend/cmd/internal/deployment"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
@@ -73,8 +76,28 @@ func realMain(ctx context.Context, log *slog.Logger, args []string) error {
 	return nil
 }
 
+// refused reports whether a store is there and does not take who asks, or lets it do what is to be done: waiting for it
+// would only hide why.
+func refused(err error) bool {
+	const unauthorized, authenticationFailed = 13, 18 // MongoDB's codes
+	for _, code := range mongo.ErrorCodes(err) {
+		if code == unauthorized || code == authenticationFailed {
+			return true
+		}
+	}
+	var answer minio.ErrorResponse
+	return errors.As(err, &answer) && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden)
+}
+
+// retry does something until it is done, refused, or patience is over.
 func retry(ctx context.Context, log *slog.Logger, what string, do func(context.Context) error) error {
-	_, err := backoff.Retry(ctx, func() (struct{}, error) { return struct{}{}, do(ctx) },
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		err := do(ctx)
+		if refused(err) {
+			return struct{}{}, backoff.Permanent(err)
+		}
+		return struct{}{}, err
+	},
 		backoff.WithMaxElapsedTime(patience),
 		backoff.WithNotify(func(err error, next time.Duration) {
 			log.Warn("not yet", "what", what, "error", err, "next", next.String())
