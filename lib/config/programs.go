@@ -80,7 +80,8 @@ func (c Config) Program(name string) Program {
 	}
 	p.CPU = p.CPU.or(c.Job.CPU)
 	p.Memory = p.Memory.or(c.Job.Memory)
-	if p.Image == c.JobContainer {
+	// Bakta's image may be named in either place.
+	if name == programBakta || p.Image == c.JobContainer {
 		p.WritableRoot = p.WritableRoot || c.Job.WritableRoot
 	}
 	return p

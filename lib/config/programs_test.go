@@ -28,7 +28,7 @@ func TestProgram(t *testing.T) {
 			p.Image, p.Command, p.Database = "oschwengers/bakta:latest", []string{OfficialEntry}, "db/db-mock"
 		})},
 		{"Bakta of its own", "JobCommand: [x]\nJob: {WritableRoot: true}\nPrograms: {Bakta: {Image: y, Database: other/1, CPU: {Limit: 8}}}", programBakta, with(func(p *Program) {
-			p.Image, p.Command, p.Database, p.CPU = "y", []string{"bakta"}, "other/1", amount("8", "8")
+			p.Image, p.Command, p.Database, p.CPU, p.WritableRoot = "y", []string{"bakta"}, "other/1", amount("8", "8"), true
 		})},
 		{"the official image, named anew", "Programs: {Bakta: {Image: docker.io/oschwengers/bakta}}", programBakta, with(func(p *Program) {
 			p.Image, p.Command, p.Database = "docker.io/oschwengers/bakta", []string{OfficialEntry}, "db/db"
