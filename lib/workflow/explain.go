@@ -69,8 +69,10 @@ func Explain(x Exit) job.Failure {
 		}
 		f.Message = sentences(x.Title+" "+verb, reason, advice)
 	}
-	if f.Code != job.OutOfMemory && nothingToDo.Match(x.Stderr) {
-		f.Message = sentences(f.Message, "", "There was nothing for it to do: no protein of the annotation is without a function.")
+	if f.Code == job.Internal && signal == "" && nothingToDo.Match(x.Stderr) && toolFailed.MatchString(reason) {
+		// It predicts nothing, and then hands a tool nothing. That is the input's, and no fault of anybody.
+		f.Code = job.BadInput
+		f.Message = x.Title + " had nothing to do: no protein of the annotation is without a function. The annotation by Bakta is complete without it."
 	}
 	return f
 }
@@ -103,6 +105,8 @@ var (
 	logLine = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? \| ([A-Z]+) +\| \S+ - (.*)$`)
 	// The progress bar of predictions that are none, for there is no protein without a function.
 	nothingToDo = regexp.MustCompile(`Predicting 3Di: 0it`)
+	// A tool that Bakta or Baktfold started failed.
+	toolFailed = regexp.MustCompile(`^ERROR: Error calling `)
 	// The last line of a Python traceback.
 	crash = regexp.MustCompile(`^([A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt)|Exception)(:|$)`)
 )
@@ -124,7 +128,7 @@ var causes = []cause{
 		"A tool is missing in this installation. " + notYours},
 	{regexp.MustCompile(`Model loading failed|huggingface|We couldn't connect|LocalEntryNotFoundError`), job.Internal,
 		"The models of this installation are not as they have to be. " + notYours},
-	{regexp.MustCompile(`^ERROR: Error calling `), job.Internal, "A tool that it started failed. " + notYours},
+	{toolFailed, job.Internal, "A tool that it started failed. " + notYours},
 	{regexp.MustCompile(`[Oo]utput (path|directory)|temporary directory`), job.Internal, notYours},
 	{regexp.MustCompile(`file \(.*\) not (valid|readable)!`), job.Internal, "The file could not be read where the program runs. " + notYours},
 

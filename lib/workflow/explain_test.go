@@ -66,7 +66,7 @@ func TestExplainOthers(t *testing.T) {
 		{"baktfold-no-database", 1, job.Internal, []string{"T ended with an error: ERROR: baktfold database not found.", notYours}},
 		{"baktfold-no-foldseek", 1, job.Internal, []string{"ERROR: Foldseek not found.", "A tool is missing", notYours}},
 		{"baktfold-no-table", 1, job.BadInput, []string{"T ended with an error: ERROR: No translation table found in input JSON. Please check your input."}},
-		{"baktfold-tool-failed", 1, job.Internal, []string{"ERROR: Error calling foldseek tsv2db", "A tool that it started failed.", notYours, "nothing for it to do"}},
+		{"baktfold-tool-failed", 1, job.BadInput, []string{"T had nothing to do: no protein of the annotation is without a function."}},
 		{"baktfold-tool-killed", 1, job.Internal, []string{"T was killed (SIGKILL)", "more memory"}},
 		{"baktfold-unknown-option", 2, job.Internal, []string{"Error: No such option '--no-such'", notYours}},
 	} {
