@@ -63,6 +63,13 @@ func (c *client) work(ctx context.Context, w *world) {
 	}
 }
 
+// acknowledged returns how many starts were.
+func (c *client) acknowledged() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.started)
+}
+
 func (c *client) note(err error) {
 	if err == nil {
 		return
@@ -104,6 +111,15 @@ func TestStoresAway(t *testing.T) {
 			}
 			defer group.Wait()
 			defer stop()
+			more := func(than int) func(context.Context) error {
+				return func(context.Context) error {
+					if n := c.acknowledged(); n <= than {
+						return fmt.Errorf("%d starts are acknowledged", n)
+					}
+					return nil
+				}
+			}
+			s.wait("a start before the store is away", more(0))
 			s.must(row.gate.Shut())
 			away := time.Now()
 			s.wait("refusals", func(context.Context) error {
@@ -123,7 +139,9 @@ func TestStoresAway(t *testing.T) {
 				}
 				return nil
 			})
+			before := c.acknowledged()
 			s.must(row.gate.Open())
+			s.wait("a start after the store is back", more(before))
 			s.becomes(ends, "SUCCESSFUL")
 			s.becomes(runs, "SUCCESSFUL")
 			stop()
@@ -242,17 +260,15 @@ func TestManyAtOnce(t *testing.T) {
 	if len(ids) != many {
 		t.Fatalf("%d jobs have %d ids", many, len(ids))
 	}
-	deadline := time.Now().Add(4 * patience)
-	for {
-		left := s.unfinished(all)
-		if left == 0 {
-			break
+	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
+	defer cancel()
+	s.must(eventually(ctx, time.Second, func(ctx context.Context) error {
+		left, err := s.unfinished(ctx, all)
+		if err == nil && left > 0 {
+			err = fmt.Errorf("%d jobs have no end", left)
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d jobs have no end", left)
-		}
-		time.Sleep(time.Second)
-	}
+		return err
+	}))
 	ended := time.Since(began)
 	s.released(all)
 	jobs, err := s.batch.Jobs(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/part-of=bakta-web,app.kubernetes.io/component=job"})
@@ -287,11 +303,16 @@ func TestManyAtOnce(t *testing.T) {
 	out.print()
 }
 
-// unfinished returns how many jobs have no end yet. One that failed is an error.
-func (s suite) unfinished(all []ref) int {
+// unfinished returns how many jobs have no end yet, unless the call fails. A job that failed, or is lost, ends the test.
+func (s suite) unfinished(ctx context.Context, all []ref) (int, error) {
 	s.Helper()
-	code, answer, err := s.call(s.Context(), http.MethodPost, "/job/list", map[string]any{"jobs": all})
-	s.must(err)
+	code, answer, err := s.call(ctx, http.MethodPost, "/job/list", map[string]any{"jobs": all})
+	if err == nil && (code == http.StatusServiceUnavailable || code == http.StatusGatewayTimeout) {
+		err = &refused{code, answer}
+	}
+	if err != nil {
+		return 0, err
+	}
 	jobs, _ := answer["jobs"].([]any)
 	if code != http.StatusOK || len(jobs) != len(all) {
 		s.Fatalf("%d of %d jobs are listed: %d %v", len(jobs), len(all), code, answer["failedJobs"])
@@ -306,5 +327,5 @@ func (s suite) unfinished(all []ref) int {
 			left++
 		}
 	}
-	return left
+	return left, nil
 }
