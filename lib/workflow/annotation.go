@@ -65,7 +65,7 @@ type annotation struct {
 	naming bool            // the next string of the outermost object is a key
 	key    []byte          // the key of the member that is read
 	genome []byte          // the text of that member's value
-	found  map[string]bool // keys of the outermost object
+	found  map[string]bool // keys of the outermost object that matter
 }
 
 // Bounds of what is remembered, in bytes.
@@ -116,7 +116,10 @@ func (a *annotation) take(c byte) error {
 		a.quoted = false
 		if a.depth == 1 && a.naming {
 			a.naming = false
-			a.found[string(a.key)] = true
+			switch key := string(a.key); key { // no others are remembered: there may be any number of them
+			case "genome", "features", "sequences":
+				a.found[key] = true
+			}
 		}
 		return nil
 	case a.quoted:

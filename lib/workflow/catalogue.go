@@ -73,7 +73,7 @@ type ResultFile struct {
 const (
 	maxGenome   = 1 << 30
 	maxTraining = 10 << 20  // the file has half a mebibyte
-	maxReplicon = 10 << 20  // a hundred thousand sequences
+	maxReplicon = 2 << 20   // some ten thousand sequences
 	maxRegions  = 64 << 20  // a large genome's GenBank file, its sequence included
 	maxTrusted  = 64 << 20  // a hundred thousand proteins
 	maxHMMs     = 256 << 20 // some thousand profiles

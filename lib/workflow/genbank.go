@@ -35,7 +35,7 @@ type genbankFeature struct {
 	line       int
 	key        string
 	location   string
-	qualifiers map[string][]string
+	qualifiers map[string][]string // those that matter here
 }
 
 // value returns the first value of a qualifier, without white space around it.
@@ -144,8 +144,12 @@ func (g *genbankReader) endFeature() error {
 	for qualifiers != "" {
 		var name, value string
 		name, value, qualifiers = cutQualifier(qualifiers)
-		if name == "translation" {
+		switch name {
+		case "translation":
 			value = strings.Join(strings.Fields(value), "")
+		case "pseudo", "pseudogene", "locus_tag", "gene", "product", "db_xref":
+		default:
+			continue // no others are remembered: there may be any number of them
 		}
 		f.qualifiers[name] = append(f.qualifiers[name], value)
 	}

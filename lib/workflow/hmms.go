@@ -87,7 +87,11 @@ func (p *profile) take(line []byte, number int) error {
 	case fields[0] == "//":
 		return refuse("The HMMs file has a profile without a model in line %d; upload the whole file.", p.line)
 	}
-	p.tags[fields[0]] = strings.Join(fields[1:], " ")
+	for _, t := range hmmTags { // no others are remembered: a file may have any number of them
+		if t.tag == fields[0] {
+			p.tags[t.tag] = strings.Join(fields[1:], " ")
+		}
+	}
 	return nil
 }
 

@@ -16,7 +16,8 @@ const regionsFile = "regions file"
 // regions are what a file with regions says of the sequences that they lie on.
 type regions struct {
 	name  string // of the file, with the ending by which Bakta knows its format: it passes over any other
-	spans map[string]span
+	spans map[string]*span
+	ids   int  // bytes that their keys have
 	over  bool // there are more sequences than are remembered
 }
 
@@ -27,21 +28,28 @@ type span struct {
 	stop  int64 // the largest
 }
 
-// maxSequences bounds how many sequences are remembered of a regions file and of a genome.
-const maxSequences = 100_000
+// What is remembered of the sequences of a regions file, and of a genome, is bounded.
+const (
+	maxSequences = 100_000
+	maxIDs       = 8 << 20 // bytes of all their ids
+)
 
 // add remembers a region.
 func (r *regions) add(id string, line int, start, stop int64) {
 	s, ok := r.spans[id]
-	if !ok && len(r.spans) >= maxSequences {
-		r.over = true
-		return
+	if !ok {
+		if len(r.spans) >= maxSequences || r.ids+len(id) > maxIDs {
+			r.over = true
+			return
+		}
+		s = &span{}
+		r.spans[strings.Clone(id)] = s // an id that is part of a line would keep all of the line
+		r.ids += len(id)
 	}
-	if !ok || stop > s.stop {
+	if stop > s.stop {
 		s.line, s.stop = line, stop
 	}
 	s.start = max(s.start, start)
-	r.spans[id] = s
 }
 
 // readRegions reads a regions file and writes it as Bakta surely reads it. Bakta reads where coding sequences lie
@@ -52,7 +60,7 @@ func readRegions(r io.Reader, to io.Writer) (regions, error) {
 	t := openText(r, maxRegions, regionsFile)
 	defer t.close()
 	out := bufio.NewWriter(to)
-	found := regions{spans: make(map[string]span)}
+	found := regions{spans: make(map[string]*span)}
 	var err error
 	line, more := skipBlank(t)
 	switch {

@@ -39,14 +39,14 @@ func inspectReplicons(content io.Reader, c Config) error {
 	if err != nil || c.KeepContigHeaders { // with those, the new ids are not used
 		return err
 	}
-	last := make(map[string]replicon) // of rows with the same original id, Bakta goes by the last
-	for _, r := range rows {
-		last[r.fields[originalID]] = r
+	last := make(map[string]int) // of rows with the same original id, Bakta goes by the last
+	for i, r := range rows {
+		last[r.fields[originalID]] = i
 	}
 	lines := make(map[string]int)
-	for _, r := range rows {
+	for i, r := range rows {
 		id := r.fields[newID]
-		if id == "" || id == "-" || last[r.fields[originalID]] != r {
+		if id == "" || id == "-" || last[r.fields[originalID]] != i {
 			continue
 		}
 		if first, ok := lines[id]; ok {
@@ -80,25 +80,35 @@ func readReplicons(content []byte) ([]replicon, error) {
 	content = bytes.TrimPrefix(content, []byte(utf8BOM))
 	content = bytes.ReplaceAll(content, []byte("\r\n"), []byte("\n"))
 	content = bytes.ReplaceAll(content, []byte("\r"), []byte("\n"))
-	for i, line := range bytes.Split(content, []byte("\n")) {
+	number := 0
+	for line := range bytes.Lines(content) {
+		number++
 		if !utf8.Valid(line) {
-			return nil, refuse("The replicon table is not UTF-8 text in line %d; save it as UTF-8, or remove letters with accents.", i+1)
+			return nil, refuse("The replicon table is not UTF-8 text in line %d; save it as UTF-8, or remove letters with accents.", number)
+		}
+		if len(line) > maxRepliconLine {
+			return nil, refuse("The replicon table has a line of more than %d bytes in line %d; check that it is the right file.", maxRepliconLine, number)
 		}
 	}
-	best := readTable(content, '\t')
+	best := surveyTable(content, '\t')
 	for _, separator := range ",;" {
-		if t := readTable(content, separator); t.better(best) {
+		if t := surveyTable(content, separator); t.better(best) {
 			best = t
 		}
 	}
-	return best.replicons()
+	return best.replicons(content)
 }
 
-// table is a replicon table as it is read with one separator.
+// maxRepliconLine bounds a line of a replicon table, in bytes: one of separators alone costs a multiple of them.
+const maxRepliconLine = 64 << 10
+
+// table is what a replicon table is like as it is read with one separator. The rows are not kept: there are three of
+// these of each upload.
 type table struct {
 	separator rune
-	rows      []row
+	rows      int
 	good      int // rows with as many fields as there are columns
+	first     int // fields of the first row
 }
 
 type row struct {
@@ -106,18 +116,18 @@ type row struct {
 	fields []string
 }
 
-// readTable splits a text into rows of fields. Blank rows are left out.
-func readTable(content []byte, separator rune) table {
-	t := table{separator: separator}
+// readTable splits a text into rows of fields, and hands each on until an error. Blank rows are left out.
+func readTable(content []byte, separator rune, each func(row) error) error {
 	r := csv.NewReader(bytes.NewReader(content))
 	r.Comma = separator
 	r.LazyQuotes = true
 	r.FieldsPerRecord = -1
+	r.ReuseRecord = true
 	r.TrimLeadingSpace = separator != '\t' // or it would take an empty field for space
 	for {
 		fields, err := r.Read()
 		if err != nil {
-			return t // the end: with lazy quotes the reader takes everything
+			return nil // the end: with lazy quotes the reader takes everything
 		}
 		line, _ := r.FieldPos(0)
 		for i := range fields {
@@ -129,16 +139,30 @@ func readTable(content []byte, separator rune) table {
 		if strings.Join(fields, "") == "" {
 			continue
 		}
-		t.rows = append(t.rows, row{line, fields})
-		if len(fields) == repliconFields {
-			t.good++
+		if err := each(row{line, fields}); err != nil {
+			return err
 		}
 	}
 }
 
+// surveyTable looks at a table as it is read with a separator.
+func surveyTable(content []byte, separator rune) table {
+	t := table{separator: separator}
+	_ = readTable(content, separator, func(r row) error { // there is none
+		if t.rows++; t.rows == 1 {
+			t.first = len(r.fields)
+		}
+		if len(r.fields) == repliconFields {
+			t.good++
+		}
+		return nil
+	})
+	return t
+}
+
 // better reports whether a table was read with a better separator than the other.
 func (t table) better(other table) bool {
-	if whole := t.good == len(t.rows); whole != (other.good == len(other.rows)) {
+	if whole := t.good == t.rows; whole != (other.good == other.rows) {
 		return whole
 	} else if whole {
 		return false
@@ -146,18 +170,23 @@ func (t table) better(other table) bool {
 	if t.good != other.good {
 		return t.good > other.good
 	}
-	return len(t.rows[0].fields) > len(other.rows[0].fields)
+	return t.first > other.first
 }
 
 // replicons returns the rows if all of them can be written so that Bakta reads them.
-func (t table) replicons() ([]replicon, error) {
-	var replicons []replicon
-	for i, r := range t.rows {
+func (t table) replicons(content []byte) ([]replicon, error) {
+	if t.rows > maxSequences {
+		return nil, refuse("The replicon table has %d rows, which is too much; at most %d are allowed.", t.rows, maxSequences)
+	}
+	replicons := make([]replicon, 0, t.rows)
+	first := true
+	err := readTable(content, t.separator, func(r row) error {
 		if n := len(r.fields); n != repliconFields {
-			return nil, t.miscounted(r, n)
+			return t.miscounted(r, n)
 		}
-		if i == 0 && isHeader(r.fields) {
-			continue
+		header := first && isHeader(r.fields)
+		if first = false; header {
+			return nil
 		}
 		rep := replicon{line: r.line, fields: [repliconFields]string(r.fields)}
 		for _, id := range []int{originalID, newID} {
@@ -167,10 +196,14 @@ func (t table) replicons() ([]replicon, error) {
 		}
 		for _, f := range rep.fields {
 			if err := writable(f, r.line); err != nil {
-				return nil, err
+				return err
 			}
 		}
 		replicons = append(replicons, rep)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return replicons, nil
 }

@@ -29,6 +29,7 @@ func sequenceLengths(r io.Reader) (map[string]int64, bool) {
 // sequenceScanner counts the letters of the sequences of a FASTA file as it is written to it.
 type sequenceScanner struct {
 	lengths map[string]int64
+	ids     int // bytes that their keys have
 	id      string
 	header  []byte // its beginning, while in one
 	in      bool   // in a header
@@ -54,7 +55,7 @@ func (s *sequenceScanner) Write(b []byte) (int, error) {
 		}
 		if s.in {
 			s.header = append(s.header, piece[:min(len(piece), maxID-len(s.header))]...)
-		} else if len(piece) > 0 {
+		} else if len(piece) > 0 && !s.failed {
 			s.lengths[s.id] += letters(piece)
 		}
 		s.middle = s.middle || len(piece) > 0
@@ -74,10 +75,11 @@ func (s *sequenceScanner) endHeader() {
 	}
 	s.in, s.id = false, ""
 	if words := strings.Fields(string(s.header)); len(words) > 0 {
-		s.id = words[0]
+		s.id = strings.Clone(words[0]) // and not all of the header
 	}
 	_, twice := s.lengths[s.id]
-	s.failed = s.failed || twice || len(s.header) >= maxID || len(s.lengths) >= maxSequences
+	s.ids += len(s.id)
+	s.failed = s.failed || twice || len(s.header) >= maxID || len(s.lengths) >= maxSequences || s.ids > maxIDs
 	if !s.failed {
 		s.lengths[s.id] = 0
 	}
