@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -20,6 +21,9 @@ type Start struct {
 	ID, Secret string
 	Workflow   string // what the caller takes the job's workflow for
 	Config     workflow.Config
+	// Declined are kinds of optional uploads for which the caller's version has no words. They are not used, and are no
+	// part of the configuration that is kept: a repeat is told by that, and has to be told by later versions, too.
+	Declined []string
 }
 
 // Start promises to run a job. The same start again is a success that changes nothing; a start with another
@@ -45,15 +49,18 @@ func (f *Function) Start(ctx context.Context, s Start) error {
 		return err
 	}
 	config := w.Normalise(s.Config)
-	if err := w.Validate(config); err != nil {
-		return err
-	}
 	encoded, err := workflow.EncodeConfig(config)
 	if err != nil {
 		return err
 	}
+	// What was acknowledged once stays so, though the rules may be stricter by now.
+	if j.Start == nil || !bytes.Equal(j.Start.Config, encoded) {
+		if err := w.Validate(config); err != nil {
+			return err
+		}
+	}
 	if j.State == job.Created {
-		if j, err = f.submit(ctx, j, w, config, encoded); err != nil {
+		if j, err = f.submit(ctx, j, w, s.without(config), encoded); err != nil {
 			return err
 		}
 	}
@@ -64,6 +71,17 @@ func (f *Function) Start(ctx context.Context, s Start) error {
 		f.Log.WarnContext(ctx, "a started job is not launched yet, the sweep will do it", "job", id, "error", err)
 	}
 	return nil
+}
+
+// without returns the configuration with the kinds declined that the caller has no words for.
+func (s Start) without(config workflow.Config) workflow.Config {
+	use := make(map[string]bool, len(config.Use)+len(s.Declined))
+	maps.Copy(use, config.Use)
+	for _, kind := range s.Declined {
+		use[kind] = false
+	}
+	config.Use = use
+	return config
 }
 
 // fits returns why the job is not one that can be started so. An older job has no links for what newer versions of the
@@ -119,6 +137,12 @@ func (f *Function) submit(ctx context.Context, j job.Job, w workflow.Workflow, c
 // first in the catalogue and are looked at last, when it is known what has to go with them. Of several refusals the
 // caller is told the one about the first in the catalogue.
 func (f *Function) inputs(ctx context.Context, id string, w workflow.Workflow, config workflow.Config) ([]job.Input, error) {
+	select {
+	case f.looks <- struct{}{}:
+		defer func() { <-f.looks }()
+	case <-ctx.Done():
+		return nil, job.Errorf(job.Exhausted, "too many jobs are started at the moment; please try again later").Because(ctx.Err())
+	}
 	var inputs []job.Input
 	var refusal error
 	inspection := workflow.NewInspection(config)

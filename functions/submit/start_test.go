@@ -63,7 +63,7 @@ func TestUploadsTooLarge(t *testing.T) {
 		{"the largest that the deployment takes", map[string]int64{workflow.GenomeFASTA: 16 * mib}, map[string]int64{workflow.GenomeFASTA: 16 * mib}, nil},
 		{"one byte more", map[string]int64{workflow.GenomeFASTA: 16*mib + 1}, map[string]int64{workflow.GenomeFASTA: 16 * mib}, []string{"genome", "at most 16MiB"}},
 		{"a deployment can't allow more than is possible", map[string]int64{workflow.GenomeFASTA: gib + 1}, map[string]int64{workflow.GenomeFASTA: 2 * gib}, []string{"genome", "at most 1GiB"}},
-		{"a table too large", map[string]int64{workflow.GenomeFASTA: 12, workflow.RepliconsTable: 10*mib + 1}, nil, []string{"replicons table", "at most 10MiB"}},
+		{"a table too large", map[string]int64{workflow.GenomeFASTA: 12, workflow.RepliconsTable: 2*mib + 1}, nil, []string{"replicons table", "at most 2MiB"}},
 		{"a training file too large", map[string]int64{workflow.GenomeFASTA: 12, workflow.ProdigalTrainingFile: 10*mib + 1}, nil, []string{"prodigal training file", "at most 10MiB"}},
 	} {
 		jobs := &created{}
@@ -94,3 +94,46 @@ func TestUploadsTooLarge(t *testing.T) {
 }
 
 type launcher struct{ submit.Launcher }
+
+// slow is a storage that answers when it is opened.
+type slow struct {
+	huge
+	asked, open chan struct{}
+}
+
+func (s slow) Open(ctx context.Context, key, etag string) (io.ReadCloser, job.File, error) {
+	s.asked <- struct{}{}
+	<-s.open
+	return s.huge.Open(ctx, key, etag)
+}
+
+// While as many starts look at uploads as may, another one waits, for as long as its caller does.
+func TestLooks(t *testing.T) {
+	t.Parallel()
+	files := slow{huge{sizes: map[string]int64{workflow.GenomeFASTA: 12}}, make(chan struct{}, 100), make(chan struct{})}
+	f, err := submit.New(submit.Deps{
+		Jobs: &created{}, Files: files, Launcher: launcher{}, Offered: workflow.Catalogue(),
+		Keep: time.Hour, LinkTTL: time.Hour, Now: time.Now, Log: slog.New(slog.DiscardHandler), Looks: 1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := func(ctx context.Context) error {
+		return f.Start(ctx, submit.Start{ID: "123e4567-e89b-42d3-a456-426614174000", Secret: secret, Workflow: workflow.Bakta})
+	}
+	first := make(chan error, 1)
+	go func() { first <- start(t.Context()) }()
+	<-files.asked
+	hasty, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := start(hasty); !job.Is(err, job.Exhausted) {
+		t.Errorf("a start while another one looks: %v", err)
+	}
+	close(files.open)
+	if err := <-first; !job.Is(err, job.Unavailable) { // all that this store says
+		t.Errorf("the first: %v", err)
+	}
+	if err := start(t.Context()); !job.Is(err, job.Unavailable) {
+		t.Errorf("a start after it: %v", err)
+	}
+}

@@ -53,11 +53,19 @@ type Deps struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 
+	Looks   int     // how many starts look at uploads at once, the others wait; 0: 8
 	Witness Witness // nil: nobody is told
 }
 
+// defaultLooks keeps looks within 256 MiB: one at uploads that were made for it takes some ten MiB, and a usual one much
+// less.
+const defaultLooks = 8
+
 // Function is the submit function.
-type Function struct{ Deps }
+type Function struct {
+	Deps
+	looks chan struct{} // has an entry for each start that looks at uploads
+}
 
 // New returns the function.
 func New(d Deps) (*Function, error) {
@@ -73,7 +81,10 @@ func New(d Deps) (*Function, error) {
 	if d.Witness == nil {
 		d.Witness = nobody{}
 	}
-	return &Function{d}, nil
+	if d.Looks <= 0 {
+		d.Looks = defaultLooks
+	}
+	return &Function{Deps: d, looks: make(chan struct{}, d.Looks)}, nil
 }
 
 // Created is what the maker of a job is told. The secret is told here and never again.

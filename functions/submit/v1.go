@@ -39,6 +39,8 @@ func (v V1) InitJob(ctx context.Context, r *pb.InitJobRequest) (*pb.InitJobRespo
 func (v V1) StartJob(ctx context.Context, r *pb.StartJobRequest) (*pb.Empty, error) {
 	err := v.f.Start(ctx, Start{
 		API: 1, ID: r.GetJob().GetJobID(), Secret: r.GetJob().GetSecret(), Workflow: workflow.Bakta, Config: configV1(r.GetConfig()),
+		// This version has no words for these, and no links to upload them to.
+		Declined: []string{workflow.RegionsFile, workflow.TrustedProteinsFile, workflow.HMMsFile},
 	})
 	if err != nil {
 		return nil, workflow.Respell(err, spellingV1)
@@ -77,9 +79,7 @@ func configV1(c *pb.JobConfig) workflow.Config {
 	case pb.DermType_DIDERM:
 		config.DermType = workflow.Diderm
 	}
-	// This version has no words for the other files, and no links to upload them to. Declined, they need not be
-	// looked for.
-	use := map[string]bool{workflow.RegionsFile: false, workflow.TrustedProteinsFile: false, workflow.HMMsFile: false}
+	use := make(map[string]bool)
 	if c != nil && c.HasProdigal != nil {
 		use[workflow.ProdigalTrainingFile] = c.GetHasProdigal()
 	}
