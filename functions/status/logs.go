@@ -16,6 +16,9 @@ import (
 // says where it was cut.
 const maxLog = stage.DefaultMaxLog + 4<<10
 
+// smallLog is how much of a log any number of calls may read at once, in bytes. Most logs have no more.
+const smallLog = 256 << 10
+
 // StageLog is what a stage wrote so far.
 type StageLog struct {
 	Stage workflow.Stage
@@ -38,13 +41,19 @@ func (f *Function) StageLogs(ctx context.Context, r Ref) (job.Job, []StageLog, e
 		status[s.Name] = s.Status
 	}
 	logs := make([]StageLog, 0, len(w.Stages))
+	large := reading{reads: f.reads}
+	defer large.end()
+	behind := false // a stage before has not begun
 	for _, s := range w.Stages {
 		log := StageLog{Stage: s, State: job.StagePending}
 		if known, ok := status[s.Name]; ok {
 			log.State = known
 		}
-		if log.Text, err = f.text(ctx, j, s.Name); err != nil {
-			return job.Job{}, nil, fmt.Errorf("reading the log of stage %s: %w", s.Name, err)
+		if pending := log.State == job.StagePending && j.State.Active(); !pending || !behind {
+			if log.Text, err = f.text(ctx, j, s.Name, &large); err != nil {
+				return job.Job{}, nil, fmt.Errorf("reading the log of stage %s: %w", s.Name, err)
+			}
+			behind = pending && log.Text == ""
 		}
 		logs = append(logs, log)
 	}
@@ -52,7 +61,7 @@ func (f *Function) StageLogs(ctx context.Context, r Ref) (job.Job, []StageLog, e
 }
 
 // text returns what a stage wrote so far: from the bucket once the run ended, from where it runs before.
-func (f *Function) text(ctx context.Context, j job.Job, name string) (string, error) {
+func (f *Function) text(ctx context.Context, j job.Job, name string, large *reading) (string, error) {
 	var content io.ReadCloser
 	var err error
 	if j.State.Ended() {
@@ -76,20 +85,54 @@ func (f *Function) text(ctx context.Context, j job.Job, name string) (string, er
 		return "", err
 	}
 	defer content.Close()
-	text, err := io.ReadAll(io.LimitReader(content, maxLog))
+	var text strings.Builder
+	n, err := io.Copy(&text, io.LimitReader(content, smallLog))
+	if err == nil && n == smallLog {
+		if err := large.begin(ctx); err != nil {
+			return "", err
+		}
+		_, err = io.Copy(&text, io.LimitReader(content, maxLog-smallLog))
+	}
 	if err != nil {
 		return "", job.Errorf(job.Unavailable, "the log cannot be read at the moment").Because(err)
 	}
-	return validText(text), nil
+	return validText(text.String()), nil
+}
+
+// reading is the place of a call among those that read large logs.
+type reading struct {
+	reads chan struct{}
+	begun bool
+}
+
+// begin waits until there is a place. A call takes one for all of its logs: if it waited for a second one while it has
+// the first, all could wait for ever.
+func (r *reading) begin(ctx context.Context) error {
+	if r.begun {
+		return nil
+	}
+	select {
+	case r.reads <- struct{}{}:
+		r.begun = true
+		return nil
+	case <-ctx.Done():
+		return job.Errorf(job.Exhausted, "too many logs are read at the moment; please try again later").Because(ctx.Err())
+	}
+}
+
+func (r *reading) end() {
+	if r.begun {
+		<-r.reads
+	}
 }
 
 // validText makes a log fit for JSON and gRPC: a program may print any bytes, and a live log may end inside
 // a character.
-func validText(b []byte) string {
-	if utf8.Valid(b) {
-		return string(b)
+func validText(s string) string {
+	if utf8.ValidString(s) {
+		return s
 	}
-	return strings.ToValidUTF8(string(b), "\uFFFD")
+	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
 // PlainLog returns the logs of all stages as one text. It begins with the line "Bakta Command: …" that clients
@@ -100,6 +143,11 @@ func (f *Function) PlainLog(ctx context.Context, r Ref) (string, error) {
 		return "", err
 	}
 	var text strings.Builder
+	size := 1 << 10 // room for what is added
+	for _, log := range logs {
+		size += len(log.Text)
+	}
+	text.Grow(size)
 	for _, log := range logs {
 		text.WriteString(log.Text)
 		if log.Text != "" && !strings.HasSuffix(log.Text, "\n") && j.State.Ended() {

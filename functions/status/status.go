@@ -52,10 +52,18 @@ type Deps struct {
 	LinkTTL  time.Duration       // how long a download link lives
 	MaxList  int                 // how many jobs one list may ask for
 	Log      *slog.Logger
+
+	LogReads int // how many calls read logs at once, the others wait; 0: 4
 }
 
+// defaultLogReads keeps logs within 256 MiB: a call holds one of 8 MiB several times, as it was read and as it is told.
+const defaultLogReads = 4
+
 // Function is the status function.
-type Function struct{ Deps }
+type Function struct {
+	Deps
+	reads chan struct{} // has an entry for each call that reads logs
+}
 
 // New returns the function.
 func New(d Deps) (*Function, error) {
@@ -68,7 +76,10 @@ func New(d Deps) (*Function, error) {
 	if d.LinkTTL <= 0 || d.MaxList <= 0 {
 		return nil, errors.New("status needs to know how long links live and how many jobs a list may have")
 	}
-	return &Function{d}, nil
+	if d.LogReads <= 0 {
+		d.LogReads = defaultLogReads
+	}
+	return &Function{Deps: d, reads: make(chan struct{}, d.LogReads)}, nil
 }
 
 // Ref names a job and proves that it is the caller's.
