@@ -52,6 +52,9 @@ const (
 	tries = 3
 	// partSize is the size of the parts of large objects, in bytes. One part is held in memory.
 	partSize = 16 << 20
+	// unknownPartSize is that of content of unknown size, for which every call takes a part's memory at once: the
+	// smallest that stores take. Such content is logs, which are far from the 50 GB that it suffices for.
+	unknownPartSize = 5 << 20
 	// callTimeout bounds calls that carry no content.
 	callTimeout = 30 * time.Second
 )
@@ -230,8 +233,12 @@ func (s *Store) Put(ctx context.Context, key string, content io.Reader, size int
 	}
 	// The content is signed on its way where nothing else protects it. Of no content the client would make a
 	// chunked stream all the same, whose end a versitygw takes for the next request.
+	part := uint64(partSize)
+	if size < 0 {
+		part = unknownPartSize
+	}
 	info, err := s.inside.PutObject(ctx, s.options.Bucket, object, reader, size, minio.PutObjectOptions{
-		PartSize: partSize, DisableContentSha256: size == 0,
+		PartSize: part, DisableContentSha256: size == 0,
 	})
 	if from.err != nil {
 		return job.File{}, fmt.Errorf("reading what is to be stored as %s: %w", object, from.err)
