@@ -56,7 +56,7 @@ type Deps struct {
 	LogReads int // how many calls read logs at once, the others wait; 0: 4
 }
 
-// defaultLogReads keeps logs within 256 MiB: a call holds one of 8 MiB several times, as it was read and as it is told.
+// defaultLogReads bounds what is held of logs while they are read: one of 8 MiB takes about twice that then.
 const defaultLogReads = 4
 
 // Function is the status function.

@@ -57,8 +57,7 @@ type Deps struct {
 	Witness Witness // nil: nobody is told
 }
 
-// defaultLooks keeps looks within 256 MiB: one at uploads that were made for it takes some ten MiB, and a usual one much
-// less.
+// defaultLooks keeps looks within 320 MiB: one at uploads that were made for it takes up to 40 MiB, a usual one much less.
 const defaultLooks = 8
 
 // Function is the submit function.
