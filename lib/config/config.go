@@ -138,7 +138,7 @@ type Job struct {
 	ServiceAccount string        // service account of pods, which get no token of it; the namespace's default when empty
 	PullSecrets    []string      // names of Secrets that images are pulled with
 	User           int           // id of the user that everything in a pod runs as
-	WritableRoot   bool          // JobContainer doesn't work with a read-only root file system
+	WritableRoot   bool          // Bakta's image doesn't work with a read-only root file system
 }
 
 // Resource is an amount that a job may use at most, and one that it is sure to get.
