@@ -61,8 +61,8 @@ func guess(text []byte) string {
 	return ""
 }
 
-// otherThanFASTA says of a genome that does not begin with '>' what is wrong with it and what to do, in words
-// that go on after "The genome file".
+// otherThanFASTA says of a genome or of proteins that do not begin with '>' what is wrong and what to do, in words
+// that go on after "The genome file" or "The protein file".
 func otherThanFASTA(text []byte) string {
 	const header = "a FASTA file begins with a header line like \">name\""
 	if bytes.HasPrefix(text, []byte(utf8BOM)) {
@@ -78,7 +78,7 @@ func otherThanFASTA(text []byte) string {
 	case what == "a gzip file", what == "a bzip2 file", what == "an xz file", what == "a zstd file":
 		return "seems to be compressed twice; compress it once."
 	case what != "":
-		return "seems to be " + what + "; upload the genome as FASTA, plain or compressed with gzip, bzip2, xz or zstd."
+		return "seems to be " + what + "; upload a FASTA file, plain or compressed with gzip, bzip2, xz or zstd."
 	}
 	trimmed := bytes.TrimLeft(text, " \t\r\n")
 	line, _, _ := cutLine(trimmed)
@@ -90,5 +90,5 @@ func otherThanFASTA(text []byte) string {
 	case len(line) > 0 && only(strings.ToUpper(string(line)), nucleotides+"- \t"):
 		return "begins with a sequence that has no header; " + header + "."
 	}
-	return "is no FASTA file: " + header + "; upload the genome as FASTA, plain or compressed with gzip, bzip2, xz or zstd."
+	return "is no FASTA file: " + header + "; upload a FASTA file, plain or compressed with gzip, bzip2, xz or zstd."
 }
