@@ -75,6 +75,8 @@ KUBECTL ?= kubectl
 .PHONY: deploy
 deploy: ## deploy what kservices/overlays/OVERLAY says on the cluster that kubectl works on, and wait until it is ready
 	@[ -n "$(OVERLAY)" ] || { echo "say what to deploy: make deploy OVERLAY=mine, a folder below kservices/overlays"; exit 1; }
+	@$(KUBECTL) kustomize kservices/overlays/$(OVERLAY) | grep '^  name: jobs-storage$$' >/dev/null || { \
+	  echo "no NetworkPolicy jobs-storage in the overlay: jobs would reach no object storage; see kservices/overlays/production/storage.yaml"; exit 1; }
 	$(KUBECTL) apply -f kservices/base/100-namespace.yaml
 	@$(KUBECTL) --namespace bakta delete job setup --ignore-not-found 2>/dev/null || true
 	$(KUBECTL) apply -k kservices/overlays/$(OVERLAY)

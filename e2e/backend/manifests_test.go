@@ -80,17 +80,7 @@ func TestComponents(t *testing.T) {
 		below := strings.TrimPrefix(folder, kservices+"/")
 		t.Run(below, func(t *testing.T) {
 			t.Parallel()
-			memory := filesys.MakeFsInMemory()
-			for _, name := range []string{"kservices", "config"} {
-				if err := copyInto(memory, filepath.Join("../..", name), "/"+name); err != nil {
-					t.Fatal(err)
-				}
-			}
-			text := "resources: [../base]\ncomponents: [../" + below + "]\n"
-			if err := memory.WriteFile("/kservices/tried/kustomization.yaml", []byte(text)); err != nil {
-				t.Fatal(err)
-			}
-			objects, err := buildIn(memory, "/kservices/tried")
+			objects, err := buildWith(below)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -192,6 +182,21 @@ func buildIn(files filesys.FileSystem, folder string) ([]*unstructured.Unstructu
 		objects = append(objects, o)
 	}
 	return objects, nil
+}
+
+// buildWith builds the base with a component, named by its folder in kservices.
+func buildWith(component string) ([]*unstructured.Unstructured, error) {
+	memory := filesys.MakeFsInMemory()
+	for _, name := range []string{"kservices", "config"} {
+		if err := copyInto(memory, filepath.Join("../..", name), "/"+name); err != nil {
+			return nil, err
+		}
+	}
+	text := "resources: [../base]\ncomponents: [../" + component + "]\n"
+	if err := memory.WriteFile("/kservices/tried/kustomization.yaml", []byte(text)); err != nil {
+		return nil, err
+	}
+	return buildIn(memory, "/kservices/tried")
 }
 
 func copyInto(memory filesys.FileSystem, from, to string) error {
