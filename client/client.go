@@ -32,6 +32,8 @@ type Options struct {
 	Patience time.Duration
 	// OnRetry, if set, is told before a pause what went wrong and how long the pause is.
 	OnRetry func(err error, pause time.Duration)
+	// MaxDownload is the largest file that Download fetches, in bytes; 16 GiB if zero.
+	MaxDownload int64
 	// UserAgent is what a server's log calls the program.
 	UserAgent string
 }
@@ -40,6 +42,8 @@ const (
 	maxAnswer  = 16 << 20 // bytes of an answer that are read; a list of 100 jobs has some 20 kB
 	maxRefusal = 64 << 10 // bytes of a storage's refusal, which may quote the whole request
 	maxText    = 2000     // bytes of a text that is no JSON that are quoted in an error
+
+	maxDownload = 16 << 30 // bytes of a file, unless the options say otherwise
 )
 
 // New returns a client of the server at that URL, as in https://bakta.example.org. The path that the API has
@@ -62,6 +66,9 @@ func New(server string, options Options) (*Client, error) {
 	if options.Patience == 0 {
 		options.Patience = time.Minute
 	}
+	if options.MaxDownload == 0 {
+		options.MaxDownload = maxDownload
+	}
 	// A redirect would turn a POST into a GET, and carry a secret to where nobody meant it to go.
 	api := *options.HTTP
 	api.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -76,6 +83,13 @@ func New(server string, options Options) (*Client, error) {
 func (c *Client) WithPatience(patience time.Duration) *Client {
 	other := *c
 	other.options.Patience = patience
+	return &other
+}
+
+// WithMaxDownload returns a client of the same server that downloads files of at most that many bytes.
+func (c *Client) WithMaxDownload(bytes int64) *Client {
+	other := *c
+	other.options.MaxDownload = bytes
 	return &other
 }
 

@@ -261,7 +261,10 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestNotBaktaWeb(t *testing.T) {
-	for _, body := range []string{"<html>", `[]`, `{"job":7}`, `{}`, ""} {
+	const links = `"uploadLinkFasta":"http://h/1"`
+	for _, body := range []string{"<html>", `[]`, `{"job":7}`, `{}`, "", `{"job":{"jobID":"1"},` + links + `}`,
+		`{"job":{"jobID":"{0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d}"},` + links + `}`,
+		`{"job":{"jobID":"0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2\u001b"},` + links + `}`} {
 		s := serve(t, answer(200, body))
 		if _, err := s.client(t, Options{}).Init(t.Context(), "", 0); err == nil || !strings.Contains(err.Error(), "server?") {
 			t.Errorf("%q: err = %v", body, err)

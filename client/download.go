@@ -16,8 +16,8 @@ import (
 // stopped, as long as the object behind the link is the same one. progress, if given, is told the bytes that are
 // there so far, and their number in all, or -1 when that isn't known.
 //
-// What arrived is checked against the size that the storage names, and not against the ETag: that is a checksum
-// for some storages alone.
+// What arrived is compared with the size that the storage names, and with the ETag where that is made of MD5 checksums
+// (see content). A file larger than Options.MaxDownload is an error.
 func (c *Client) Download(ctx context.Context, link, path string, progress func(done, total int64)) (int64, error) {
 	size, err := c.download(ctx, link, path, progress)
 	if err != nil {
@@ -33,7 +33,7 @@ func (c *Client) download(ctx context.Context, link, path string, progress func(
 	if err != nil {
 		return 0, err
 	}
-	got := &partial{file: file, progress: progress}
+	got := &partial{file: file, limit: c.options.MaxDownload, progress: progress}
 	err = c.retry(ctx, transferTries, func() (bool, error) { return c.get(ctx, link, got) })
 	if err == nil {
 		err = file.Sync()
@@ -53,14 +53,16 @@ func (c *Client) download(ctx context.Context, link, path string, progress func(
 // partial is a download under way.
 type partial struct {
 	file     *os.File
-	size     int64  // bytes that are there
-	etag     string // of the object that they are of
+	size     int64    // bytes that are there
+	limit    int64    // bytes that there may be
+	etag     string   // of the object that they are of
+	content  *content // of what is there; nil if the ETag says nothing of it
 	progress func(done, total int64)
 }
 
 // restart throws away what is there.
 func (p *partial) restart() error {
-	p.size, p.etag = 0, ""
+	p.size, p.etag, p.content = 0, "", nil
 	if _, err := p.file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
@@ -96,10 +98,9 @@ func (c *Client) get(ctx context.Context, link string, to *partial) (bool, error
 		n, readErr := response.Body.Read(buffer)
 		if n > 0 {
 			moving()
-			if _, err := to.file.Write(buffer[:n]); err != nil {
-				return false, err // the disk's fault: trying again doesn't help
+			if err := to.write(buffer[:n]); err != nil {
+				return false, err // the disk is at fault, or the file is too large: trying again doesn't help
 			}
-			to.size += int64(n)
 			if to.progress != nil {
 				to.progress(to.size, total)
 			}
@@ -118,8 +119,33 @@ func (c *Client) get(ctx context.Context, link string, to *partial) (bool, error
 		}
 		return false, &transient{err: fmt.Errorf("%d bytes arrived, and not %d", got, total)}
 	}
+	if !to.content.intact() {
+		etag := to.etag
+		if err := to.restart(); err != nil {
+			return false, err
+		}
+		return false, &transient{err: fmt.Errorf("what arrived is damaged: it is not the content that the storage's ETag %s stands for", etag)}
+	}
 	return true, nil
 }
+
+// write takes the next bytes.
+func (p *partial) write(b []byte) error {
+	if p.size+int64(len(b)) > p.limit {
+		return tooLarge(p.limit)
+	}
+	if _, err := p.file.Write(b); err != nil {
+		return err
+	}
+	p.size += int64(len(b))
+	p.content.add(b)
+	return nil
+}
+
+// ErrTooLarge is in the chain of a download's error if the file has more bytes than the client may download.
+var ErrTooLarge = errors.New("the file is larger than a download may be")
+
+func tooLarge(limit int64) error { return fmt.Errorf("%w, which is %d bytes", ErrTooLarge, limit) }
 
 // expect reads from the beginning of an answer how many bytes there will be in all, -1 if that isn't told. If the
 // answer doesn't go on where the file stops, the file begins anew.
@@ -129,8 +155,11 @@ func (p *partial) expect(response *http.Response) (total int64, err error) {
 		if err := p.restart(); err != nil {
 			return 0, err
 		}
+		if response.ContentLength > p.limit {
+			return 0, tooLarge(p.limit)
+		}
 		if etag := response.Header.Get("ETag"); !strings.HasPrefix(etag, "W/") {
-			p.etag = etag
+			p.etag, p.content = etag, contentOf(response.Header, response.ContentLength)
 		}
 		return response.ContentLength, nil
 	case http.StatusPartialContent:

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
 
@@ -69,6 +71,9 @@ type Status struct {
 	// What the second version tells, too.
 	Workflow   string
 	ResultKind string
+	// Waiting says of a job that is Init whether it was started and waits for a machine, or was made and not started.
+	// It is nil for every other job, and if the server is too old to say.
+	Waiting *bool
 }
 
 // Result is the outcome of a job.
@@ -105,8 +110,11 @@ func (c *Client) Init(ctx context.Context, name string, format protov1.RepliconT
 		return Created{}, fmt.Errorf("making a job: %w", err)
 	}
 	job := answer.GetJob()
-	if job.GetJobID() == "" || answer.GetUploadLinkFasta() == "" {
+	if answer.GetUploadLinkFasta() == "" {
 		return Created{}, fmt.Errorf("making a job: %s answers without a job: is it a Bakta-Web server?", c.server)
+	}
+	if err := c.checkID(job.GetJobID()); err != nil {
+		return Created{}, err
 	}
 	return Created{
 		Job:          Ref{ID: job.GetJobID(), Secret: job.GetSecret()},
@@ -114,6 +122,15 @@ func (c *Client) Init(ctx context.Context, name string, format protov1.RepliconT
 		TrainingFile: answer.GetUploadLinkProdigal(),
 		Replicons:    answer.GetUploadLinkReplicons(),
 	}, nil
+}
+
+// checkID refuses what a server calls the id of a new job if it is not a UUID. Ids go into file names and into commands
+// that people copy, so any other text from a server must not become one.
+func (c *Client) checkID(id string) error {
+	if len(id) != len("123e4567-e89b-42d3-a456-426614174000") || uuid.Validate(id) != nil {
+		return fmt.Errorf("making a job: %s answers %.60q as the id of a job, which is not a UUID: is it a Bakta-Web server?", c.server, id)
+	}
+	return nil
 }
 
 // Start starts a job whose files are uploaded. The same start may be made again; one with another configuration

@@ -3,12 +3,14 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -139,6 +141,68 @@ func object(content []byte, etag string, upTo int) http.HandlerFunc {
 	}
 }
 
+func md5Of(content []byte) string { return fmt.Sprintf(`"%x"`, md5.Sum(content)) }
+
+// flipped is content one bit of which is another.
+func flipped(content []byte) []byte {
+	other := bytes.Clone(content)
+	other[len(other)/2] ^= 1
+	return other
+}
+
+func encrypted(object http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Amz-Server-Side-Encryption", "aws:kms")
+		object(w, r)
+	}
+}
+
+// endless answers without a size until its reader has enough.
+func endless(w http.ResponseWriter, _ *http.Request) {
+	for _, err := w.Write(make([]byte, 100_000)); err == nil; _, err = w.Write(make([]byte, 100_000)) {
+	}
+}
+
+// An object that was stored in parts has an ETag of the parts' checksums.
+func TestDownloadOfParts(t *testing.T) {
+	const mebi = 1 << 20
+	for _, row := range []struct {
+		name       string
+		size, part int
+		intact     bool // as far as can be told of content that is damaged
+	}{
+		{"three parts, the last one short", 40 * mebi, 16 * mebi, false},
+		{"two whole parts", 32 * mebi, 16 * mebi, false},
+		{"one part", 3 * mebi, 16 * mebi, false},
+		{"parts of content whose size was not known", 23 * mebi, 5 * mebi, false},
+		{"parts of another size", 40 * mebi, 8 * mebi, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			content := bytes.Repeat([]byte("0123456789abcdef"), row.size/16)
+			sums := md5.New()
+			for part := range slices.Chunk(content, row.part) {
+				sum := md5.Sum(part)
+				sums.Write(sum[:])
+			}
+			header := http.Header{"Etag": {fmt.Sprintf(`"%x-%d"`, sums.Sum(nil), (row.size+row.part-1)/row.part)}}
+			intact := func(content []byte) bool {
+				c := contentOf(header, int64(row.size))
+				for b := range slices.Chunk(content, 1_000_003) { // in pieces that no part ends with
+					c.add(b)
+				}
+				return c.intact()
+			}
+			if !intact(content) {
+				t.Error("content as it was stored passes for damaged")
+			}
+			if got := intact(flipped(content)); got != row.intact {
+				t.Errorf("damaged content passes for intact: %v, want %v", got, row.intact)
+			}
+		})
+	}
+}
+
 func TestDownload(t *testing.T) {
 	content := bytes.Repeat([]byte("0123456789"), 50_000)
 	other := bytes.Repeat([]byte("abcdefghij"), 60_000)
@@ -165,6 +229,13 @@ func TestDownload(t *testing.T) {
 		{"a part of something else", []http.HandlerFunc{object(content, `"a"`, 100_000),
 			answer(206, "xyz", "Content-Range", "bytes 5-7/500000"), object(content, `"a"`, all)}, 3, content, ""},
 		{"gone", []http.HandlerFunc{answer(404, "<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>")}, 1, nil, "NoSuchKey"},
+		{"as its MD5 says", []http.HandlerFunc{object(content, md5Of(content), all)}, 1, content, ""},
+		{"as its MD5 says, in two parts", []http.HandlerFunc{object(content, md5Of(content), 100_000), object(content, md5Of(content), all)}, 2, content, ""},
+		{"damaged once", []http.HandlerFunc{object(flipped(content), md5Of(content), all), object(content, md5Of(content), all)}, 2, content, ""},
+		{"always damaged", []http.HandlerFunc{object(flipped(content), md5Of(content), all)}, transferTries, nil, "what arrived is damaged"},
+		{"encrypted, so that the ETag is no checksum", []http.HandlerFunc{encrypted(object(flipped(content), md5Of(content), all))}, 1, flipped(content), ""},
+		{"too large, as is told", []http.HandlerFunc{object(make([]byte, 2_000_001), "", 3_000_000)}, 1, nil, "larger than a download may be, which is 2000000 bytes"},
+		{"too large, as shows", []http.HandlerFunc{endless}, 1, nil, "larger than a download may be"},
 		{"never whole", []http.HandlerFunc{object(content, ``, 10)}, transferTries, nil, "unexpected EOF"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -174,7 +245,7 @@ func TestDownload(t *testing.T) {
 			if err := os.WriteFile(path, []byte("before"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			size, err := s.client(t, Options{}).Download(t.Context(), s.URL, path, nil)
+			size, err := s.client(t, Options{MaxDownload: 2_000_000}).Download(t.Context(), s.URL, path, nil)
 			if (err != nil) != (row.fails != "") || err != nil && !strings.Contains(err.Error(), row.fails) {
 				t.Fatalf("err = %v, want one with %q", err, row.fails)
 			}

@@ -23,6 +23,9 @@ func (c *Client) V2() *V2 { return &V2{c} }
 // WithPatience returns the same calls with another patience.
 func (v *V2) WithPatience(patience time.Duration) *V2 { return v.c.WithPatience(patience).V2() }
 
+// WithMaxDownload returns the same calls with another limit of a download.
+func (v *V2) WithMaxDownload(bytes int64) *V2 { return v.c.WithMaxDownload(bytes).V2() }
+
 // Server returns the server's URL.
 func (v *V2) Server() string { return v.c.Server() }
 
@@ -174,8 +177,11 @@ func (v *V2) Init(ctx context.Context, workflow, name string) (Made, error) {
 	if err := v.call(ctx, http.MethodPost, "/job/init", nil, request, &answer); err != nil {
 		return Made{}, fmt.Errorf("making a job: %w", v.absent(err))
 	}
-	if answer.Job.ID == "" || len(answer.Uploads) == 0 {
+	if len(answer.Uploads) == 0 {
 		return Made{}, fmt.Errorf("making a job: %s answers without a job: is it a Bakta-Web server?", v.c.server)
+	}
+	if err := v.c.checkID(answer.Job.ID); err != nil {
+		return Made{}, err
 	}
 	return Made{Job: Ref(answer.Job), Workflow: answer.Workflow, Uploads: answer.Uploads}, nil
 }
@@ -211,9 +217,10 @@ func (v *V2) Start(ctx context.Context, job Ref, workflow string, config Config)
 // Status tells how jobs do, in the order in which they are named, with their workflows.
 func (v *V2) Status(ctx context.Context, jobs ...Ref) ([]Status, error) {
 	return statusOf(v.c.server, jobs, func(part []Ref, known map[string]Status) error {
-		var request struct {
-			Jobs []wireRef `json:"jobs"`
-		}
+		request := struct {
+			Jobs    []wireRef `json:"jobs"`
+			Details bool      `json:"details"`
+		}{Details: true}
 		for _, job := range part {
 			request.Jobs = append(request.Jobs, wireRef(job))
 		}
@@ -226,6 +233,7 @@ func (v *V2) Status(ctx context.Context, jobs ...Ref) ([]Status, error) {
 				Started    time.Time `json:"started"`
 				Updated    time.Time `json:"updated"`
 				Name       string    `json:"name"`
+				Waiting    *bool     `json:"waiting"`
 			} `json:"jobs"`
 			Failed []struct {
 				ID     string `json:"job_id"`
@@ -237,7 +245,7 @@ func (v *V2) Status(ctx context.Context, jobs ...Ref) ([]Status, error) {
 		}
 		for _, j := range answer.Jobs {
 			known[j.ID] = Status{ID: j.ID, State: State(strings.ToUpper(j.Status)), Name: j.Name, Started: j.Started, Updated: j.Updated,
-				Workflow: j.Workflow, ResultKind: j.ResultKind}
+				Workflow: j.Workflow, ResultKind: j.ResultKind, Waiting: j.Waiting}
 		}
 		for _, j := range answer.Failed {
 			known[j.ID] = Status{ID: j.ID, State: State(strings.ToUpper(j.Status))}

@@ -64,9 +64,16 @@ func TestCallsV2(t *testing.T) {
 			},
 			answer: `{"jobs":[{"job_id":"` + id + `","status":"successful","workflow_kind":"bakta_baktfold","result_kind":"bakta",` + times + `,"name":"n"}],
 				"failed_jobs":[{"job_id":"other","status":"not_found"}]}`,
-			sent: request{"POST", "/api/v2/job/list", `{"jobs":[{"job_id":"other","secret":"x"},` + auth + `]}`},
+			sent: request{"POST", "/api/v2/job/list", `{"details":true,"jobs":[{"job_id":"other","secret":"x"},` + auth + `]}`},
 			want: []Status{{ID: "other", State: NotFound},
 				{ID: id, State: Successful, Name: "n", Started: began, Updated: ended, Workflow: "bakta_baktfold", ResultKind: "bakta"}},
+		},
+		{
+			name:   "status of a job that waits",
+			call:   func(ctx context.Context, v *V2) (any, error) { return v.Status(ctx, ref) },
+			answer: `{"jobs":[{"job_id":"` + id + `","status":"init","workflow_kind":"bakta","result_kind":"bakta",` + times + `,"name":"n","waiting":true}],"failed_jobs":[]}`,
+			sent:   request{"POST", "/api/v2/job/list", `{"details":true,"jobs":[` + auth + `]}`},
+			want:   []Status{{ID: id, State: Init, Name: "n", Started: began, Updated: ended, Workflow: "bakta", ResultKind: "bakta", Waiting: new(true)}},
 		},
 		{
 			name: "result",

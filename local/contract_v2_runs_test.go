@@ -80,6 +80,12 @@ func testStatesV2(t *testing.T, s *siteV2) {
 	s.awaitV2(t, runs, "running")
 	waits := s.startedV2(t, "waits", `{}`)
 	s.post(t, "/api/v2/job/list", `{"jobs":[`+waits.ref()+`,`+runs.ref()+`]}`).must(t, `{"jobs":[`+waits.entry("init", "waits")+`,`+runs.entry("running", "runs")+`],"failed_jobs":[]}`)
+	made := s.initV2(t, "made", "bakta")
+	detailed := func(m madeV2, name, waiting string) string {
+		return strings.TrimSuffix(m.entry("init", name), "}") + `,"waiting":` + waiting + `}`
+	}
+	s.post(t, "/api/v2/job/list", `{"details":true,"jobs":[`+waits.ref()+`,`+runs.ref()+`,`+made.ref()+`]}`).must(t,
+		`{"jobs":[`+detailed(waits, "waits", "true")+`,`+runs.entry("running", "runs")+`,`+detailed(made, "made", "false")+`],"failed_jobs":[]}`)
 	for _, m := range []madeV2{runs, waits} {
 		s.post(t, "/api/v2/job/result", m.ref()).says(t, 400, "^Job not finished$")
 		s.post(t, "/api/v2/job/result", `{"job_id":"`+m.Job.ID+`","secret":"`+m.Job.Secret+`","partial":true}`).says(t, 400, "^Job not finished$")

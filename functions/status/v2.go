@@ -59,10 +59,14 @@ func (v V2) JobsStatus(ctx context.Context, r *pb.JobsStatusRequest) (*pb.JobsSt
 		switch {
 		case e.Err == nil && known:
 			started, updated := times(e.Job)
-			answer.Jobs = append(answer.Jobs, &pb.Job{
+			row := &pb.Job{
 				JobId: e.Ref.ID, Status: statusV2(e.Job.State), WorkflowKind: pb.Value[pb.WorkflowKind](e.Job.Workflow), ResultKind: result,
 				Started: started, Updated: updated, Name: e.Job.Name,
-			})
+			}
+			if r.GetDetails() && row.Status == pb.JobStatus_JOB_STATUS_INIT {
+				row.Waiting = proto.Bool(e.Job.State == job.Submitted)
+			}
+			answer.Jobs = append(answer.Jobs, row)
 		case job.Is(e.Err, job.WrongSecret):
 			answer.FailedJobs = append(answer.FailedJobs, &pb.FailedJob{JobId: e.Ref.ID, Status: pb.FailedStatus_FAILED_STATUS_UNAUTHORIZED})
 		default:

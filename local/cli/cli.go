@@ -37,7 +37,9 @@ const defaultServer = "http://127.0.0.1:8080"
 
 // app is what all commands share.
 type app struct {
-	out     io.Writer
+	out     io.Writer // the standard output, of which nothing controls a terminal
+	logOut  io.Writer // the same for what programs wrote, which passes as it is where no terminal is
+	columns int       // of the standard output
 	display *display
 	env     func(string) string
 	own     string // version of this program
@@ -61,7 +63,13 @@ func Main(ctx context.Context, version string, args []string, stdout, stderr io.
 }
 
 func newApp(version string, stdout, stderr io.Writer, env func(string) string) *app {
-	return &app{out: stdout, display: newDisplay(stderr, env), env: env, own: built(version), patience: 3 * time.Second, transferPatience: time.Minute}
+	display := newDisplay(stderr, env)
+	a := &app{out: harmlessWriter(display.over(stdout)), logOut: stdout, columns: columnsOf(stdout), display: display, env: env, own: built(version),
+		patience: 3 * time.Second, transferPatience: time.Minute}
+	if isTerminal(stdout) {
+		a.logOut = a.out
+	}
+	return a
 }
 
 func (a *app) run(ctx context.Context, args []string) int {
@@ -73,6 +81,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetOut(a.out)
 	root.SetErr(a.display.w)
 	command, err := root.ExecuteContextC(ctx)
+	a.display.passed()
 	var coded *exitError
 	var usage *usageError
 	switch {
@@ -255,7 +264,7 @@ func (a *app) client(server string) (*client.V2, error) {
 		Patience:  a.patience,
 		UserAgent: "bakta-web/" + a.own,
 		OnRetry: func(err error, _ time.Duration) {
-			a.display.once("%v; trying again", err)
+			a.display.notice("%v; trying again", err)
 		},
 	})
 	if err != nil {

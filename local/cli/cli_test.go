@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/mattn/go-runewidth"
+
 )
 
 // lines compares texts line by line; an empty want means nothing at all.
@@ -422,8 +424,9 @@ func TestList(t *testing.T) {
 	f.mu.Unlock()
 	got := u.must("list")
 	rows := strings.Split(got.Out, "\n")
-	for i, want := range [][]string{{"ID", "NAME", "WORKFLOW", "STATE", "SUBMITTED", "SERVER"},
-		{"00000001", "first", "bakta", "NOT_FOUND"}, {"00000002", "second·line", "INIT"}, {"00000011", "genome", "bakta", "INIT", other.URL}} {
+	head := []string{"ID", "NAME", "WORKFLOW", "STATE", "SUBMITTED"}
+	for i, want := range [][]string{{"On " + f.URL + ":"}, head, {"00000001", "first", "bakta", "NOT_FOUND"}, {"00000002", "second·line", "WAITING"}, nil,
+		{"On " + other.URL + ":"}, head, {"00000011", "genome", "bakta", "WAITING"}} {
 		for _, part := range want {
 			if !strings.Contains(rows[i], part) {
 				t.Errorf("line %d has no %q: %s", i, part, rows[i])
@@ -445,6 +448,134 @@ func TestList(t *testing.T) {
 	if got.Code != exitFailed || !strings.Contains(got.Out, "UNREACHABLE") || !strings.Contains(got.Out, "00000002  second·line") ||
 		!strings.Contains(got.Err, other.URL+" can't be reached") {
 		t.Errorf("%+v", got)
+	}
+}
+
+// A table is no wider than a terminal usually is, whatever the names.
+func TestListIsWhole(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.stages = []string{"bakta", "baktfold"}
+	f.states = []string{"INIT"}
+	u := newUser(t, f.URL)
+	for _, name := range []string{strings.Repeat("name of a genome ", 10), strings.Repeat("酵母", 40), "short"} {
+		u.must("submit", "genome.fna", "--workflow", "bakta+baktfold", "--name", name)
+	}
+	f.mu.Lock()
+	f.jobs["00000003-0000-4000-8000-000000000000"].started = false
+	f.mu.Unlock()
+	got := u.must("list")
+	rows := strings.Split(strings.TrimRight(got.Out, "\n"), "\n")
+	at := runewidth.StringWidth(rows[0][:strings.Index(rows[0], "STATE")])
+	for i, want := range []string{"STATE", "WAITING", "WAITING", "NOT STARTED"} {
+		if w := runewidth.StringWidth(rows[i]); w > 80 {
+			t.Errorf("line %d has %d columns", i, w)
+		}
+		if before, _, ok := strings.Cut(rows[i], want); !ok || runewidth.StringWidth(before) != at {
+			t.Errorf("line %d doesn't have %s in column %d:\n%s", i, want, at, got.Out)
+		}
+	}
+	for _, row := range strings.Split(u.must("workflows").Out, "\n") {
+		if w := runewidth.StringWidth(row); w > 80 {
+			t.Errorf("%d columns: %s", w, row)
+		}
+	}
+	f.old = true
+	if got := u.must("list").Out; !strings.Contains(got, "INIT") || strings.Contains(got, "STARTED") {
+		t.Errorf("of a server that doesn't say which jobs wait:\n%s", got)
+	}
+}
+
+// hostile is a text that moves a terminal's cursor, colours what follows, and sets its title; by C1 codes, too.
+const hostile = "a\x1b[31mb\x1b]0;title\ac\u009b2Jd\u202ee\x7f"
+
+// No text from a server reaches a person's terminal as it is, whichever call answers it and whether it is a success.
+func TestTextsOfOthers(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.states = []string{"ERROR"}
+	f.reason = hostile
+	u := newUser(t, f.URL)
+	u.must("submit", "genome.fna")
+	bad := func(text string) bool { return strings.ContainsAny(text, "\x1b\a\u009b\u202e\x7f") }
+	for _, args := range []string{"status", "status --json", "results 0", "results --json 0", "list", "list --json"} {
+		if got := u.run(strings.Fields(args)...); bad(got.Out+got.Err) || !strings.Contains(args, "list") && !strings.Contains(got.Out+got.Err, "[31mb") {
+			t.Errorf("%s: %+q", args, got.Out+got.Err)
+		}
+	}
+	var told job
+	if err := json.Unmarshal([]byte(u.must("status", "--json").Out), &told); err != nil || told.Reason != hostile {
+		t.Errorf("JSON for scripts has the reason as %q, %v", told.Reason, err)
+	}
+	text, err := json.Marshal(hostile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct{ args, calls string }{
+		{"version", "version"}, {"workflows", "workflows"}, {"submit genome.fna", "job/init job/start"}, {"list", "job/list"},
+		{"status", "job/list job/logs job/result"}, {"results 0", "job/result"}, {"logs -f 0", "job/list job/logs"}, {"delete 0", "job/list job/delete"},
+	} {
+		for _, call := range strings.Fields(row.calls) {
+			for status, answer := range map[int]string{
+				200: `[{"workflow_kind":%[1]s,"result_kind":%[1]s,"uploads":[{"upload_kind":%[1]s}],"stages":[%[1]s]}]`,
+				203: `{"backend_version":%s}`, 400: `%s`, 404: `{"code":5,"message":%s}`,
+			} {
+				f.mu.Lock()
+				f.before = func(asked string, w http.ResponseWriter, _ *http.Request) bool {
+					if asked == call {
+						w.WriteHeader(status)
+						fmt.Fprintf(w, answer, text)
+					}
+					return asked == call
+				}
+				f.mu.Unlock()
+				if got := u.run(strings.Fields(row.args)...); bad(got.Out + got.Err) {
+					t.Errorf("%s, when %s answers %d: %+q", row.args, call, status, got.Out+got.Err)
+				}
+			}
+		}
+	}
+}
+
+// What a job's programs wrote goes to a file as it is, and to a terminal without what would control it.
+func TestLogsOfOthers(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.logs = []string{"Bakta Command: bakta\n" + hostile + "\n"}
+	f.states = []string{"SUCCESSFUL"}
+	u := newUser(t, f.URL)
+	u.must("submit", "genome.fna", "--wait")
+	if got := u.must("logs", "0"); !strings.Contains(got.Out, hostile) {
+		t.Errorf("a file gets %q", got.Out)
+	}
+	tty, _, shows := terminal(t)
+	cmd := u.command("logs", "0")
+	cmd.Stdout = tty
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	shows.await(t, "b·]0;title·c·2Jd·e·")
+	if strings.ContainsAny(shows.String(), "\x1b\u009b\u202e") {
+		t.Errorf("a terminal gets %q", shows)
+	}
+}
+
+// Results that are larger than what was allowed are not kept, even if the server says nothing of their size.
+func TestDownloadsHaveALimit(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	u := newUser(t, f.URL)
+	u.must("submit", "genome.fna", "--wait")
+	got := u.run("results", "0", "--max-download", "300B", "--out", "out")
+	if got.Code != exitFailed || !strings.Contains(got.Err, "--max-download") || len(u.files("out")) > 0 {
+		t.Errorf("%+v, %v", got, u.files("out"))
+	}
+	if got := u.run("results", "0", "--max-download", "much"); got.Code != exitUsage || !strings.Contains(got.Err, "--max-download") {
+		t.Errorf("%+v", got)
+	}
+	u.must("results", "0", "--max-download", "1MB", "--out", "out")
+	if n := len(u.files("out")); n != 3 {
+		t.Errorf("%d files", n)
 	}
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -20,14 +21,32 @@ type display struct {
 	w        io.Writer
 	terminal bool
 
-	mu   sync.Mutex
-	said string        // the last line of once
-	bars *mpb.Progress // holds the bar that moves now
+	mu      sync.Mutex
+	said    string        // the last notice
+	noticed bool          // it stands on the terminal, on a line that is not ended
+	bars    *mpb.Progress // holds the bar that moves now
 }
 
 func newDisplay(w io.Writer, env func(string) string) *display {
+	return &display{w: w, terminal: isTerminal(w) && env("TERM") != "dumb"}
+}
+
+func isTerminal(w io.Writer) bool {
 	file, isFile := w.(*os.File)
-	return &display{w: w, terminal: isFile && term.IsTerminal(int(file.Fd())) && env("TERM") != "dumb"}
+	return isFile && term.IsTerminal(int(file.Fd()))
+}
+
+// defaultColumns is the width of a table that is not written to a terminal.
+const defaultColumns = 80
+
+// columnsOf returns how wide a terminal is.
+func columnsOf(w io.Writer) int {
+	if isTerminal(w) {
+		if width, _, err := term.GetSize(int(w.(*os.File).Fd())); err == nil && width > 0 {
+			return width
+		}
+	}
+	return defaultColumns
 }
 
 // line shows a line that stays.
@@ -37,29 +56,62 @@ func (d *display) line(format string, args ...any) {
 	d.write(fmt.Sprintf(format, args...))
 }
 
-// once shows a line, unless it was the last one that once showed: a server that is away is away many times.
-func (d *display) once(format string, args ...any) {
+// notice shows what holds for the moment: that a server is away, and is asked again. On a terminal it is taken back by the
+// next thing that shows; elsewhere it is a line, once for all tries.
+func (d *display) notice(format string, args ...any) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if text := fmt.Sprintf(format, args...); text != d.said {
-		d.said = text
-		d.write(text)
+	text := shown(fmt.Sprintf(format, args...))
+	if text == d.said {
+		return
+	}
+	d.said = text
+	switch {
+	case !d.terminal:
+		fmt.Fprintln(d.w, text)
+	case d.bars == nil: // else the bar shows it
+		d.takeBack()
+		// A line that is longer than the terminal's would leave its beginning behind.
+		fmt.Fprint(d.w, clipped(text, columnsOf(d.w)-1))
+		d.noticed = true
 	}
 }
 
-// forget lets once show the same line again.
-func (d *display) forget() {
+// passed says that the last notice holds no more.
+func (d *display) passed() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.said = ""
+	d.takeBack()
+}
+
+func (d *display) takeBack() {
+	if d.noticed {
+		fmt.Fprint(d.w, "\r\x1b[J")
+		d.noticed = false
+	}
 }
 
 func (d *display) write(text string) {
+	d.takeBack()
 	var w io.Writer = d.w
 	if d.bars != nil {
 		w = d.bars
 	}
-	fmt.Fprintln(w, text)
+	fmt.Fprintln(w, harmless(text))
+}
+
+// over returns a writer to the same terminal that takes back a notice before it writes.
+func (d *display) over(w io.Writer) io.Writer { return &over{w, d} }
+
+type over struct {
+	w       io.Writer
+	display *display
+}
+
+func (o *over) Write(p []byte) (int, error) {
+	o.display.passed()
+	return o.w.Write(p)
 }
 
 // bar shows one thing that goes on.
@@ -91,6 +143,7 @@ func (d *display) start(label string, counts unit) *bar {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.takeBack()
 	count := decor.Any(func(s decor.Statistics) string {
 		switch {
 		case s.Total <= 0:
@@ -103,7 +156,7 @@ func (d *display) start(label string, counts unit) *bar {
 	d.bars = mpb.New(mpb.WithConsoleWriter(d.console()), mpb.WithWidth(30), mpb.WithRefreshRate(refresh))
 	b.bar = d.bars.AddBar(0,
 		mpb.BarRemoveOnComplete(),
-		mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return clipped(b.name(), 40) }, decor.WC{W: 40, C: decor.DindentRight})),
+		mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return clipped(b.text(), 40) }, decor.WC{W: 40, C: decor.DindentRight})),
 		mpb.AppendDecorators(decor.Elapsed(decor.ET_STYLE_MMSS), count),
 	)
 	return b
@@ -127,10 +180,14 @@ func (l lineStart) Write(p []byte) (int, error) {
 	return max(0, n-1), err
 }
 
-func (b *bar) name() string {
+// text is what the bar says: the notice, if there is one, else its label.
+func (b *bar) text() string {
+	b.display.mu.Lock()
+	notice := b.display.said
+	b.display.mu.Unlock()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.label
+	return shown(cmp.Or(notice, b.label))
 }
 
 // set shows how far it is; a total of 0 means that nobody knows.
@@ -138,6 +195,7 @@ func (b *bar) set(current, total int64) {
 	if b.bar == nil || total <= 0 {
 		return
 	}
+	b.display.passed()
 	b.bar.SetTotal(total, false)
 	b.bar.SetCurrent(current)
 }

@@ -31,6 +31,7 @@ type fake struct {
 	stages []string // of its workflow
 	logs   []string // what its log gets at each look; "@stage:" before it moves on to that stage
 	reason string
+	old    bool              // it knows no details of a list
 	files  map[string]string // by the API's name
 	left   map[string]string // partial results of a job that failed
 }
@@ -128,8 +129,12 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		var known, failed []string
 		for _, asked := range request.Jobs {
 			if j := f.jobs[asked.ID]; j != nil {
-				known = append(known, fmt.Sprintf(`{"job_id":%q,"status":%q,"workflow_kind":%q,"result_kind":"bakta","name":%q,"started":"2026-01-31T12:00:00Z","updated":"2026-01-31T12:07:31Z"}`,
-					j.id, strings.ToLower(f.state(j)), j.workflow, j.name))
+				state, details := strings.ToLower(f.state(j)), ""
+				if state == "init" && !f.old {
+					details = fmt.Sprintf(`,"waiting":%v`, j.started)
+				}
+				known = append(known, fmt.Sprintf(`{"job_id":%q,"status":%q,"workflow_kind":%q,"result_kind":"bakta","name":%q,"started":"2026-01-31T12:00:00Z","updated":"2026-01-31T12:07:31Z"%s}`,
+					j.id, state, j.workflow, j.name, details))
 			} else {
 				failed = append(failed, fmt.Sprintf(`{"job_id":%q,"status":"not_found"}`, asked.ID))
 			}

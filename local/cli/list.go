@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/client"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 	"github.com/ag-computational-bio/bakta-web-backend/local/book"
+	"github.com/mattn/go-runewidth"
 	"github.com/spf13/cobra"
 )
 
@@ -25,6 +27,7 @@ type job struct {
 	File      string    `json:"file,omitempty"`
 	Submitted time.Time `json:"submitted"`
 	Updated   time.Time `json:"updated,omitzero"`
+	Waiting   *bool     `json:"waiting,omitempty"` // of INIT: it was started and waits, or was not started; missing if the server doesn't say
 	Step      *step     `json:"step,omitempty"`
 	Stages    []stage   `json:"stages,omitempty"` // told by status
 	Reason    string    `json:"reason,omitempty"` // why it failed
@@ -48,7 +51,7 @@ const unreachable = "UNREACHABLE"
 
 func describe(entry book.Entry, status client.Status) job {
 	return job{ID: entry.ID, Name: entry.Name, Workflow: cmp.Or(status.Workflow, entry.Workflow, workflow.Bakta), State: string(status.State),
-		Server: entry.Server, File: entry.File, Submitted: entry.Created, Updated: status.Updated}
+		Server: entry.Server, File: entry.File, Submitted: entry.Created, Updated: status.Updated, Waiting: status.Waiting}
 }
 
 func (a *app) listCommand() *cobra.Command {
@@ -56,9 +59,10 @@ func (a *app) listCommand() *cobra.Command {
 		Use:   "list",
 		Short: "List the jobs that were submitted from here",
 		Long: `List the jobs that were submitted from here, the newest last, and where they are:
-INIT (waits), RUNNING, SUCCESSFUL, ERROR (failed), NOT_FOUND (deleted or
-expired), UNREACHABLE (its server doesn't answer). With --server only those of
-that server are listed.`,
+WAITING (started, waits for a machine), NOT STARTED, RUNNING, SUCCESSFUL, ERROR
+(failed), NOT_FOUND (deleted or expired), UNREACHABLE (its server doesn't
+answer). With --json the first two are INIT, and the field waiting says which.
+With --server only those of that server are listed.`,
 		Example: `  bakta-web list
   bakta-web list --json | jq -r '.[] | select(.state == "SUCCESSFUL") | .id'`,
 		Args: takes(0, 0, ""),
@@ -103,8 +107,8 @@ func (a *app) list(ctx context.Context) error {
 		a.display.line("No job was submitted from here to %s. %d jobs are on other servers; `bakta-web list` without --server lists them.", shown(a.server), known)
 	} else if len(jobs) == 0 {
 		a.display.line("No job was submitted from here yet. `bakta-web submit genome.fna` does.")
-	} else {
-		a.table(jobs)
+	} else if tableErr := a.table(jobs); tableErr != nil {
+		return tableErr
 	}
 	return err
 }
@@ -144,26 +148,65 @@ func (a *app) statesOf(ctx context.Context, entries []book.Entry) ([]job, error)
 	return jobs, errors.Join(failures...)
 }
 
-func (a *app) table(jobs []job) {
-	servers, length := make(map[string]bool), shortest(jobs)
+// table prints jobs, those of each server under its URL if there are several servers.
+func (a *app) table(jobs []job) error {
+	var servers []string
 	for _, j := range jobs {
-		servers[j.Server] = true
-	}
-	w := tabwriter.NewWriter(a.out, 0, 8, 2, ' ', 0)
-	head := "ID\tNAME\tWORKFLOW\tSTATE\tSUBMITTED"
-	if len(servers) > 1 {
-		head += "\tSERVER"
-	}
-	fmt.Fprintln(w, head)
-	for _, j := range jobs {
-		id := j.ID[:min(length, len(j.ID))]
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s", id, clipped(shown(j.Name), 40), shown(workflowName(j.Workflow)), j.State, timeText(j.Submitted))
-		if len(servers) > 1 {
-			fmt.Fprintf(w, "\t%s", shown(j.Server))
+		if !slices.Contains(servers, j.Server) {
+			servers = append(servers, j.Server)
 		}
-		fmt.Fprintln(w)
 	}
-	w.Flush()
+	length := shortest(jobs)
+	for i, server := range servers {
+		if len(servers) > 1 {
+			if i > 0 {
+				fmt.Fprintln(a.out)
+			}
+			fmt.Fprintf(a.out, "On %s:\n", shown(server))
+		}
+		rows := [][]string{{"ID", "NAME", "WORKFLOW", "STATE", "SUBMITTED"}}
+		for _, j := range jobs {
+			if j.Server == server {
+				id := j.ID[:min(length, len(j.ID))]
+				rows = append(rows, []string{id, shown(j.Name), shown(workflowName(j.Workflow)), shown(stateWord(j)), timeText(j.Submitted)})
+			}
+		}
+		fit(rows, 1, a.columns)
+		if err := tabled(a.out, rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fit cuts the cells of one column so that the rows are no wider than that. At least ten characters of a cell stay.
+func fit(rows [][]string, column, width int) {
+	widest := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			widest[i] = max(widest[i], runewidth.StringWidth(cell))
+		}
+	}
+	left := width - 2*(len(widest)-1)
+	for i, w := range widest {
+		if i != column {
+			left -= w
+		}
+	}
+	for _, row := range rows {
+		row[column] = clipped(row[column], max(left, 10))
+	}
+}
+
+// stateWord is the state of a job for people, who care whether a job that is INIT was started.
+func stateWord(j job) string {
+	switch {
+	case client.State(j.State) != client.Init || j.Waiting == nil:
+		return j.State
+	case *j.Waiting:
+		return "WAITING"
+	}
+	return "NOT STARTED"
 }
 
 // shortest returns how many characters of the ids tell the jobs apart, at least eight.
@@ -253,7 +296,13 @@ func (a *app) status(ctx context.Context, prefix string) error {
 func explained(j job) string {
 	switch client.State(j.State) {
 	case client.Init:
-		return j.State + " (waits)"
+		switch stateWord(j) {
+		case "WAITING":
+			return j.State + " (started, waits for a machine)"
+		case "NOT STARTED":
+			return j.State + " (not started)"
+		}
+		return j.State + " (waits, or was not started)"
 	case client.Running:
 		if j.Step != nil {
 			return fmt.Sprintf("%s (step %d of %d: %s)", j.State, j.Step.Number, j.Step.Of, shown(j.Step.Name))

@@ -77,7 +77,7 @@ func (a *app) logs(ctx context.Context, prefix, only string, follow bool) error 
 				a.display.line("The log is empty so far.")
 				return nil
 			}
-			_, err := fmt.Fprintln(a.out) // the API leaves out what white space ends a log
+			_, err := fmt.Fprintln(a.logOut) // the API leaves out what white space ends a log
 			return err
 		}
 		if err := pause(ctx, pollInterval(entry.Server)); err != nil {
@@ -110,14 +110,14 @@ func (p *printer) stages(logs []client.StageLog) error {
 			continue
 		}
 		if (anew || p.last != l.Stage) && p.last != "" {
-			if _, err := fmt.Fprintln(p.out); err != nil { // ends what stands there
+			if _, err := fmt.Fprintln(p.logOut); err != nil { // ends what stands there
 				return err
 			}
 		}
 		if anew {
 			p.display.line("The job is run again. This is its new log:")
 		}
-		if _, err := fmt.Fprint(p.out, text); err != nil {
+		if _, err := fmt.Fprint(p.logOut, text); err != nil {
 			return err
 		}
 		p.last = l.Stage

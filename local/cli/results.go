@@ -14,6 +14,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/client"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 	"github.com/ag-computational-bio/bakta-web-backend/local/book"
+	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/codes"
 )
@@ -22,11 +23,33 @@ import (
 type fetch struct {
 	out     string // directory; empty: one named after the job
 	force   bool
-	partial bool // of a job that failed, what the stages before left
+	limit   int64 // bytes that the files may have together
+	partial bool  // of a job that failed, what the stages before left
 }
+
+// defaultDownload is how much the results of a job may have, in bytes: more than those of any genome, and less than fills
+// a disk unseen.
+const defaultDownload = 20_000_000_000
+
+// byteSize is a flag's number of bytes.
+type byteSize int64
+
+func (s *byteSize) Set(text string) error {
+	n, err := units.FromHumanSize(text)
+	if err != nil || n <= 0 {
+		return errors.New("not a size")
+	}
+	*s = byteSize(n)
+	return nil
+}
+
+func (s *byteSize) String() string { return units.HumanSize(float64(*s)) }
+func (s *byteSize) Type() string   { return "size" }
 
 func (f *fetch) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.force, "force", false, "replace files of the same name that are there already")
+	f.limit = defaultDownload
+	cmd.Flags().Var((*byteSize)(&f.limit), "max-download", "download at most this `size` in all, such as 500MB or 40GB")
 }
 
 func (a *app) resultsCommand() *cobra.Command {
@@ -221,12 +244,15 @@ func (a *app) download(ctx context.Context, c *client.V2, links map[string]strin
 	b := a.display.start("downloading the results", inBytes)
 	var total int64
 	for _, name := range names {
-		size, err := c.Download(ctx, from[name], filepath.Join(aside, name), func(done, size int64) {
+		size, err := c.WithMaxDownload(f.limit-total).Download(ctx, from[name], filepath.Join(aside, name), func(done, size int64) {
 			b.rename("downloading " + clipped(shown(name), 28))
 			b.set(done, size)
 		})
 		if err != nil {
 			b.end("")
+			if errors.Is(err, client.ErrTooLarge) {
+				err = fmt.Errorf("the results have more than the %s that --max-download allows, and none were kept; allow more", units.HumanSize(float64(f.limit)))
+			}
 			return nil, err
 		}
 		total += size

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"regexp"
 	"strconv"
@@ -122,6 +123,40 @@ func TestTerminal(t *testing.T) {
 		if !strings.Contains(sent, want) {
 			t.Errorf("%q didn't show in\n%q", want, sent)
 		}
+	}
+	want := []string{"uploaded genome.fna (25 bytes)", "started job " + firstID + " on " + f.URL, "finished after a while",
+		"To download the results:", "  bakta-web results " + firstID}
+	if got := remains(t, took.ReplaceAllString(sent, "after a while")); strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("what stays is\n%s\nof\n%q", strings.Join(got, "\n"), sent)
+	}
+}
+
+// A server that is away for a moment leaves nothing on the terminal, neither while something is asked nor while a bar moves.
+func TestTerminalTakesNoticesBack(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	u := newUser(t, f.URL)
+	away := map[string]int{"job/init": 2, "job/list": 2, "put genome_fasta": 1}
+	f.before = func(call string, w http.ResponseWriter, _ *http.Request) bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if away[call] == 0 {
+			return false
+		}
+		away[call]--
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return true
+	}
+	tty, _, shows := terminal(t)
+	cmd := u.command("submit", "genome.fna", "--wait")
+	cmd.Stderr = tty
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err, shows)
+	}
+	shows.await(t, "results "+firstID)
+	sent := shows.String()
+	if !strings.Contains(sent, "trying again") {
+		t.Errorf("nothing says that the server is away:\n%q", sent)
 	}
 	want := []string{"uploaded genome.fna (25 bytes)", "started job " + firstID + " on " + f.URL, "finished after a while",
 		"To download the results:", "  bakta-web results " + firstID}

@@ -1,13 +1,20 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/mattn/go-runewidth"
+	"golang.org/x/text/runes"
+	"golang.org/x/text/transform"
 )
 
 // shown makes a text from elsewhere fit for a terminal: it stays on its line and controls nothing.
@@ -20,12 +27,51 @@ func shown(text string) string {
 	}, strings.ToValidUTF8(text, "·"))
 }
 
-// clipped cuts a text to a number of characters.
-func clipped(text string, length int) string {
-	if utf8.RuneCountInString(text) <= length {
-		return text
+// harmless makes lines of text fit for a terminal: they control nothing. A carriage return, by which programs draw over
+// a line, ends it.
+func harmless(text string) string { return strings.Map(harmlessRune, text) }
+
+func harmlessRune(r rune) rune {
+	switch {
+	case unicode.IsPrint(r) || r == '\n' || r == '\t':
+		return r
+	case r == '\r':
+		return '\n'
 	}
-	return string([]rune(text)[:length-1]) + "…"
+	return '·'
+}
+
+// harmlessWriter makes what is written to w fit for a terminal. A character whose bytes come in two writes is written with
+// the second.
+func harmlessWriter(w io.Writer) io.Writer { return transform.NewWriter(w, runes.Map(harmlessRune)) }
+
+// clipped cuts a text to a number of columns of a terminal.
+func clipped(text string, columns int) string { return runewidth.Truncate(text, columns, "…") }
+
+// tabled sets rows of cells in columns that are two spaces apart. The last cell of a row has no spaces behind it.
+func tabled(w io.Writer, rows [][]string) error {
+	var widths []int
+	for _, row := range rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], runewidth.StringWidth(cell))
+		}
+	}
+	for _, row := range rows {
+		var line strings.Builder
+		for i, cell := range row {
+			if i < len(row)-1 {
+				cell = runewidth.FillRight(cell, widths[i]+2)
+			}
+			line.WriteString(cell)
+		}
+		if _, err := fmt.Fprintln(w, line.String()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // maxFileName leaves room for an ending and a suffix in the 255 bytes that file systems allow.
@@ -129,12 +175,30 @@ func durationText(d time.Duration) string {
 	return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
 }
 
-// printJSON writes a value for a script, on the standard output.
+// printJSON writes a value for a script, on the standard output. JSON may hold most control characters of Unicode as they
+// are; they are escaped, for a person may read it, too.
 func (a *app) printJSON(value any) error {
-	encoder := json.NewEncoder(a.out)
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)
-	return encoder.Encode(value)
+	if err := encoder.Encode(value); err != nil {
+		return err
+	}
+	var escaped strings.Builder
+	for _, r := range text.String() {
+		switch {
+		case unicode.IsPrint(r) || r == '\n':
+			escaped.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&escaped, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&escaped, `\u%04x`, r)
+		}
+	}
+	_, err := io.WriteString(a.out, escaped.String())
+	return err
 }
 
 // shownLines is shown for a text of several lines; margin stands before each but the first.

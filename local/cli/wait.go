@@ -59,10 +59,10 @@ func (a *app) await(ctx context.Context, c *client.V2, entry book.Entry, out str
 	status, err := c.Wait(ctx, ref(entry), pollInterval(entry.Server), func(s client.Status, err error) {
 		if err != nil {
 			// The same words as each try has, so that they show once.
-			a.display.once("%v; trying again", errors.Unwrap(err))
+			a.display.notice("%v; trying again", errors.Unwrap(err))
 			return
 		}
-		a.display.forget()
+		a.display.passed()
 		if s.State != client.Running {
 			return
 		}

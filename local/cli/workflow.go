@@ -2,12 +2,10 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/ag-computational-bio/bakta-web-backend/client"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
@@ -125,8 +123,7 @@ func (a *app) workflows(ctx context.Context) error {
 		}
 		return a.printJSON(offers)
 	}
-	table := tabwriter.NewWriter(a.out, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(table, "WORKFLOW\tTAKES\tSTAGES\tMORE FILES")
+	rows := [][]string{{"WORKFLOW", "TAKES", "STAGES", "MORE FILES"}}
 	for _, w := range known {
 		var takes, more []string
 		for _, u := range w.Uploads {
@@ -141,7 +138,15 @@ func (a *app) workflows(ctx context.Context) error {
 				more = append(more, shown(u.Kind))
 			}
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", shown(workflowName(w.Kind)), strings.Join(takes, ", "), shown(strings.Join(w.Stages, ", ")), strings.Join(more, " "))
+		row := []string{shown(workflowName(w.Kind)), strings.Join(takes, ", "), shown(strings.Join(w.Stages, ", ")), ""}
+		// One to a line: a row with all of them is wider than a terminal.
+		for i, file := range append(more, "")[:max(1, len(more))] {
+			if i > 0 {
+				row = make([]string, len(row))
+			}
+			row[len(row)-1] = file
+			rows = append(rows, row)
+		}
 	}
-	return table.Flush()
+	return tabled(a.out, rows)
 }

@@ -1347,7 +1347,10 @@ func (*StartJobResponse) Descriptor() ([]byte, []int) {
 type JobsStatusRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The jobs, in any order.
-	Jobs          []*JobRef `protobuf:"bytes,1,rep,name=jobs,proto3" json:"jobs,omitempty"`
+	Jobs []*JobRef `protobuf:"bytes,1,rep,name=jobs,proto3" json:"jobs,omitempty"`
+	// Whether the answer has the fields that are marked as details. Without it the answer has the same fields as ever, for
+	// clients that check its shape strictly.
+	Details       bool `protobuf:"varint,2,opt,name=details,proto3" json:"details,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1387,6 +1390,13 @@ func (x *JobsStatusRequest) GetJobs() []*JobRef {
 		return x.Jobs
 	}
 	return nil
+}
+
+func (x *JobsStatusRequest) GetDetails() bool {
+	if x != nil {
+		return x.Details
+	}
+	return false
 }
 
 // How the jobs do.
@@ -1460,7 +1470,10 @@ type Job struct {
 	// When its state last changed. RFC 3339, UTC, never missing.
 	Updated *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=updated,proto3" json:"updated,omitempty"`
 	// What it was called.
-	Name          string `protobuf:"bytes,7,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,7,opt,name=name,proto3" json:"name,omitempty"`
+	// A detail of a job that is `init`: true if it was started and waits for a machine, false if it was not started.
+	// Missing otherwise.
+	Waiting       *bool `protobuf:"varint,8,opt,name=waiting,proto3,oneof" json:"waiting,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1542,6 +1555,13 @@ func (x *Job) GetName() string {
 		return x.Name
 	}
 	return ""
+}
+
+func (x *Job) GetWaiting() bool {
+	if x != nil && x.Waiting != nil {
+		return *x.Waiting
+	}
+	return false
 }
 
 // A job that can't be told about, and why.
@@ -2447,13 +2467,14 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\vskip_filter\x18\x1f \x01(\bR\n" +
 	"skipFilter\x12\x1b\n" +
 	"\tskip_plot\x18  \x01(\bR\bskipPlot\"\x12\n" +
-	"\x10StartJobResponse\"M\n" +
+	"\x10StartJobResponse\"g\n" +
 	"\x11JobsStatusRequest\x128\n" +
-	"\x04jobs\x18\x01 \x03(\v2\x1e.bakta.web.api.proto.v2.JobRefB\x04\xe2A\x01\x02R\x04jobs\"\x89\x01\n" +
+	"\x04jobs\x18\x01 \x03(\v2\x1e.bakta.web.api.proto.v2.JobRefB\x04\xe2A\x01\x02R\x04jobs\x12\x18\n" +
+	"\adetails\x18\x02 \x01(\bR\adetails\"\x89\x01\n" +
 	"\x12JobsStatusResponse\x12/\n" +
 	"\x04jobs\x18\x01 \x03(\v2\x1b.bakta.web.api.proto.v2.JobR\x04jobs\x12B\n" +
 	"\vfailed_jobs\x18\x02 \x03(\v2!.bakta.web.api.proto.v2.FailedJobR\n" +
-	"failedJobs\"\xe7\x02\n" +
+	"failedJobs\"\x92\x03\n" +
 	"\x03Job\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x129\n" +
 	"\x06status\x18\x02 \x01(\x0e2!.bakta.web.api.proto.v2.JobStatusR\x06status\x12I\n" +
@@ -2462,7 +2483,10 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"resultKind\x124\n" +
 	"\astarted\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\astarted\x124\n" +
 	"\aupdated\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\x12\x12\n" +
-	"\x04name\x18\a \x01(\tR\x04name\"`\n" +
+	"\x04name\x18\a \x01(\tR\x04name\x12\x1d\n" +
+	"\awaiting\x18\b \x01(\bH\x00R\awaiting\x88\x01\x01B\n" +
+	"\n" +
+	"\b_waiting\"`\n" +
 	"\tFailedJob\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12<\n" +
 	"\x06status\x18\x02 \x01(\x0e2$.bakta.web.api.proto.v2.FailedStatusR\x06status\"\xd3\x01\n" +
@@ -2764,6 +2788,7 @@ func file_proto_v2_jobs_proto_init() {
 	if File_proto_v2_jobs_proto != nil {
 		return
 	}
+	file_proto_v2_jobs_proto_msgTypes[13].OneofWrappers = []any{}
 	file_proto_v2_jobs_proto_msgTypes[16].OneofWrappers = []any{}
 	file_proto_v2_jobs_proto_msgTypes[18].OneofWrappers = []any{}
 	type x struct{}
