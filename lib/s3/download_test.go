@@ -21,7 +21,7 @@ func TestClientNoticesDamage(t *testing.T) {
 	content := bytes.Repeat([]byte("0123456789abcdef"), 37*mebi/16)
 	var damage bool
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		request, err := http.NewRequestWithContext(r.Context(), r.Method, "http://"+b.Endpoint+r.URL.RequestURI(), nil)
+		request, err := http.NewRequestWithContext(r.Context(), r.Method, b.Endpoint+r.URL.RequestURI(), nil)
 		if err != nil {
 			t.Error(err)
 			return
@@ -62,7 +62,10 @@ func TestClientNoticesDamage(t *testing.T) {
 			t.Fatalf("%s: stored in one part", row.name)
 		}
 		from := link(t)(s.PresignGet(t.Context(), "jobs/1/"+row.name, "a", time.Hour))
-		from = strings.Replace(from, "http://"+b.Endpoint, proxy.URL, 1)
+		from = strings.Replace(from, b.Endpoint, proxy.URL, 1)
+		if !strings.HasPrefix(from, proxy.URL) {
+			t.Fatalf("the link leads to %s, past the proxy", from)
+		}
 		path := filepath.Join(t.TempDir(), "a")
 		damage = false
 		if _, err := c.Download(t.Context(), from, path, nil); err != nil {

@@ -14,7 +14,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/mattn/go-runewidth"
-
 )
 
 // lines compares texts line by line; an empty want means nothing at all.
@@ -269,7 +268,7 @@ func TestStoppedWhileUploading(t *testing.T) {
 				}
 				return
 			}
-			if !strings.Contains(listed.Out, "INIT") {
+			if !strings.Contains(listed.Out, "NOT STARTED") {
 				t.Errorf("the job is not known:\n%s", listed.Out)
 			}
 			u.must("delete", firstID)

@@ -48,7 +48,7 @@ func harmlessWriter(w io.Writer) io.Writer { return transform.NewWriter(w, runes
 // clipped cuts a text to a number of columns of a terminal.
 func clipped(text string, columns int) string { return runewidth.Truncate(text, columns, "…") }
 
-// tabled sets rows of cells in columns that are two spaces apart. The last cell of a row has no spaces behind it.
+// tabled sets rows of cells in columns that are two spaces apart.
 func tabled(w io.Writer, rows [][]string) error {
 	var widths []int
 	for _, row := range rows {
@@ -67,7 +67,7 @@ func tabled(w io.Writer, rows [][]string) error {
 			}
 			line.WriteString(cell)
 		}
-		if _, err := fmt.Fprintln(w, line.String()); err != nil {
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line.String(), " ")); err != nil {
 			return err
 		}
 	}

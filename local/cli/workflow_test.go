@@ -222,8 +222,9 @@ func TestWorkflows(t *testing.T) {
 	u := newUser(t, f.URL)
 	lines(t, "the answer", u.must("workflows").Out,
 		"WORKFLOW  TAKES             STAGES    MORE FILES",
-		"bakta     a genome (FASTA)  bakta     --replicons new_file",
-		"new_kind  other             one, two  ")
+		"bakta     a genome (FASTA)  bakta     --replicons",
+		"                                      new_file",
+		"new_kind  other             one, two")
 	var told []offer
 	if err := json.Unmarshal([]byte(u.must("workflows", "--json").Out), &told); err != nil || len(told) != 2 || told[0].Name != "bakta" || len(told[0].Uploads) != 3 {
 		t.Errorf("%+v, %v", told, err)

@@ -77,7 +77,7 @@ func TestMessages(t *testing.T) {
 			"skip_plot 32 bool",
 		},
 		"StartJobResponse":   nil,
-		"JobsStatusRequest":  {"jobs 1 repeated JobRef required"},
+		"JobsStatusRequest":  {"jobs 1 repeated JobRef required", "details 2 bool"},
 		"JobsStatusResponse": {"jobs 1 repeated Job", "failed_jobs 2 repeated FailedJob"},
 		"Job": {
 			"job_id 1 string",
@@ -87,6 +87,7 @@ func TestMessages(t *testing.T) {
 			"started 5 google.protobuf.Timestamp",
 			"updated 6 google.protobuf.Timestamp",
 			"name 7 string",
+			"waiting 8 optional bool",
 		},
 		"FailedJob":        {"job_id 1 string", "status 2 FailedStatus"},
 		"JobResultRequest": {"job_id 1 string", "secret 2 string", "partial 3 bool"},
