@@ -51,6 +51,15 @@ func uploadTests(t testing.TB) []uploadTest {
 		}
 		return kept.String()
 	}
+	withoutRow := func(word string) string {
+		var kept strings.Builder
+		for line := range strings.Lines(profile) {
+			if !strings.HasPrefix(strings.TrimSpace(line), word) {
+				kept.WriteString(line)
+			}
+		}
+		return kept.String()
+	}
 	change := func(text, old, new string) string {
 		if !strings.Contains(text, old) {
 			t.Fatalf("%q is not there to be changed", old)
@@ -166,14 +175,40 @@ func uploadTests(t testing.TB) []uploadTest {
 		uploadTest{name: "line ends of Windows", content: strings.ReplaceAll(profile, "\n", "\r\n")},
 		uploadTest{name: "no description", content: without("DESC"), says: "without a description (a line DESC)"},
 		uploadTest{name: "no cutoffs", content: without("TC"), says: "without trusted cutoffs"},
-		uploadTest{name: "one cutoff", content: change(profile, "1.00 1.00", "1.00"), says: "write two numbers"},
+		uploadTest{name: "one cutoff", content: change(profile, "1.00 1.00", "1.00"), says: "needs two numbers"},
+		uploadTest{name: "one word with both cutoffs", content: change(profile, "1.00 1.00", "1.00;1.00"), says: `"TC 1.00;1.00" in line 14, which needs two numbers`},
+		uploadTest{name: "one word with both cutoffs and an end", content: change(profile, "1.00 1.00", "1.00;1.00;"), says: "needs two numbers"},
+		uploadTest{name: "cutoffs as Pfam writes them", content: change(profile, "1.00 1.00", "1.00 1.00;")},
+		uploadTest{name: "cutoffs with two semicolons", content: change(profile, "1.00 1.00", "1.00; 1.00;")},
+		uploadTest{name: "cutoffs that are words", content: change(profile, "1.00 1.00", "low high"), says: "needs two numbers", kinder: true}, // HMMER takes words for nought
+		uploadTest{name: "other cutoffs in one word", content: change(profile, "\nTC ", "\nGA    1.00;1.00;\nTC "), says: `"GA 1.00;1.00;"`},
+		uploadTest{name: "one noise cutoff", content: change(profile, "\nTC ", "\nNC    1.00\nTC "), says: `"NC 1.00"`},
+		uploadTest{name: "all cutoffs", content: change(profile, "\nTC ", "\nGA    1 1;\nNC    1 1;\nTC ")},
+		uploadTest{name: "no consensus", content: without("CONS"), says: "without a consensus"},
+		uploadTest{name: "not calibrated", content: without("STATS"), says: "not calibrated"},
+		uploadTest{name: "two of three calibrations", content: change(profile, "STATS LOCAL VITERBI   -6.8941  0.72523\n", ""), says: "not calibrated"},
+		uploadTest{name: "unknown calibration", content: change(profile, "VITERBI", "OTHER"), says: "needs LOCAL"},
+		uploadTest{name: "neither yes nor no", content: change(profile, "MAP   yes", "MAP   maybe"), says: `"MAP maybe" in line 11, which needs yes or no`},
+		uploadTest{name: "no sequences", content: change(profile, "NSEQ  2", "NSEQ  0"), says: "number of 1 or more"},
+		uploadTest{name: "no weight", content: change(profile, "EFFN  2.000000", "EFFN"), says: "number above 0"},
+		uploadTest{name: "a date that is empty", content: change(profile, "\nTC ", "\nDATE\nTC "), says: "needs a date"},
+		uploadTest{name: "a command that is none", content: change(profile, "\nTC ", "\nCOM   [1]\nTC "), says: "a number and a command"},
+		uploadTest{name: "a newer format", content: change(profile, "HMMER3/f", "HMMER3/g"), says: `format "HMMER3/g"`},
+		uploadTest{name: "an older format", content: change(profile, "HMMER3/f", "HMMER3/e")},
+		uploadTest{name: "a number too few", content: change(profile, "0.77255  0.48576  0.95510\n      2", "0.77255  0.48576\n      2"), says: "6 values in line 25"},
+		uploadTest{name: "a mark too few", content: change(profile, " - - -\n", " - -\n"), says: "values in line"},
+		uploadTest{name: "a row twice", content: change(profile, "0.77255  0.48576  0.95510\n", "0.77255  0.48576  0.95510\n 0.1 0.1 0.1 0.1 0.1 0.1 0.1\n"), says: "where node 2"},
+		uploadTest{name: "not a number", content: change(profile, "0.77255  0.48576  0.95510\n", "0.77255  nan  0.95510\n"), says: `"nan" in line`},
+		uploadTest{name: "no composition", content: withoutRow("COMPO")},
+		uploadTest{name: "NUL", content: change(profile, "small protein", "small\x00protein"), says: "NUL"},
 		uploadTest{name: "no accession", content: without("ACC"), says: "without an accession", kinder: true}, // Bakta calls what it finds by it "None"
 		uploadTest{name: "no name", content: without("NAME"), says: "without a name"},
 		uploadTest{name: "second without cutoffs", content: profile + without("TC"), says: "without trusted cutoffs"},
 		uploadTest{name: "nucleotides", content: change(profile, "ALPH  amino", "ALPH  DNA"), says: `alphabet "DNA"`},
 		uploadTest{name: "wrong length", content: change(profile, "LENG  21", "LENG  22"), says: "model has 21 nodes"},
-		uploadTest{name: "cut off", content: profile[:len(profile)-100], says: "breaks off"},
-		uploadTest{name: "cut off between", content: profile[:5000] + profile, says: "where node"},
+		uploadTest{name: "cut off", content: profile[:len(profile)-100], says: "18 values in line 84"},
+		uploadTest{name: "cut off before the end", content: change(profile, "//\n", ""), says: "breaks off"},
+		uploadTest{name: "cut off between", content: profile[:5000] + profile, says: "values in line"},
 		uploadTest{name: "no end between", content: change(profile, "//\n", "") + profile, says: "before the one above it ended"},
 		uploadTest{name: "words behind", content: profile + "x\n", says: "no beginning of a profile"},
 		uploadTest{name: "FASTA", content: trustedOne, says: "FASTA"},
