@@ -100,6 +100,64 @@ func (t *textFile) broken(err error) error {
 	return refuse("The %s is a compressed file that is damaged or incomplete; compress and upload it again.", t.called)
 }
 
+// unpacked is the content of an upload, decompressed, that is read to its end without being kept.
+type unpacked struct {
+	ending  string // of the file's name, by what its compression is
+	source  *source
+	content *bounded
+	closer  func()
+}
+
+// openUnpacked returns a reader of an upload that has at most limit bytes as it came, and maxUnpacking times that
+// decompressed. Close it.
+func openUnpacked(r io.Reader, limit int64) *unpacked {
+	u := &unpacked{source: &source{r: r, left: math.MaxInt64}}
+	content, ending, closer, err := decompress(bufio.NewReaderSize(u.source, 64<<10))
+	u.ending, u.closer = ending, closer
+	if err != nil {
+		content = failed{err}
+	} else if ending == ".xz" {
+		content = io.LimitReader(content, xzWindow) // what refers farther back can't be decompressed here
+	}
+	u.content = &bounded{r: content, left: maxUnpacking * limit}
+	return u
+}
+
+// maxUnpacking is how many times its size a compressed upload may come to. FASTA and JSON come to five times it; a file
+// that comes to much more was made to.
+const maxUnpacking = 8
+
+// failed is a reader that has failed.
+type failed struct{ err error }
+
+func (f failed) Read([]byte) (int, error) { return 0, f.err }
+
+func (u *unpacked) Read(p []byte) (int, error) { return u.content.Read(p) }
+
+// broken reports whether the content can't be read further because of what it is.
+func (u *unpacked) broken() bool { return u.content.err != nil }
+
+// partial reports whether there may be more than can be decompressed here.
+func (u *unpacked) partial() bool {
+	return u.ending == ".xz" && u.content.err == nil || errors.Is(u.content.err, errUnseen) || errors.Is(u.content.err, zstd.ErrWindowSizeExceeded)
+}
+
+// failure says why the content of a file that is called so can't be read further. It is nil if there may be more that
+// only can't be decompressed here.
+func (u *unpacked) failure(called string) error {
+	switch {
+	case u.source.err != nil:
+		return readingError(u.source.err)
+	case u.partial():
+		return nil
+	case errors.Is(u.content.err, errTooLong):
+		return refuse("The %s is more than %d times as large when it is decompressed, or too large; check that it is the right file.", called, maxUnpacking)
+	}
+	return refuse("The %s is a compressed file (%s) that is damaged or incomplete; compress and upload it again.", called, u.ending)
+}
+
+func (u *unpacked) close() { u.closer() }
+
 // close gives back what decompression holds.
 func (t *textFile) close() { t.closer() }
 

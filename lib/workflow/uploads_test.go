@@ -230,6 +230,19 @@ func uploadTests(t testing.TB) []uploadTest {
 		uploadTest{name: "empty at the end", content: ">b\nMK\n>a\n", says: "no sequence below the header \">a\" in line 3"},
 		uploadTest{name: "genome", content: ">a\n" + strings.Repeat("ACGT", 100), says: "hold nucleotides", kinder: true}, // Bakta takes the letters for amino acids
 		uploadTest{name: "few nucleotides", content: ">a\nACGTACGTT\n"},
+		uploadTest{name: "genes with letters for several bases", content: ">a\n" + strings.Repeat("ACGTTGCAGR", 20) + "\n", says: `hold nucleotides: the sequence "a" in line 1`, kinder: true},
+		uploadTest{name: "a transcript in lower case", content: ">a x\n" + strings.Repeat("acguugcagy\n", 20), says: "hold nucleotides", kinder: true},
+		uploadTest{name: "a gene among proteins", content: ">a\nMKLLV\n>b\n" + strings.Repeat("ACGTTGCAGN", 20) + "\n>c\nMKLL\n", says: `"b" in line 3`, kinder: true},
+		uploadTest{name: "short genes alone", content: ">a\nATGAAACTGCTGGTGGTGGTGGCGGCGTAA\n>b\nATGAAACTGCTGGTGGTGGTGGCGGCGTAA\n", says: "all sequences are made of", kinder: true},
+		uploadTest{name: "a protein of few kinds of letters", content: ">a\n" + strings.Repeat("GAGAGT", 40) + "\n"},
+		uploadTest{name: "letters for several amino acids", content: ">a\n" + strings.Repeat("BXNDKRVHMSWY", 20) + "\n"},
+		uploadTest{name: "header without a name", content: ">\nMKLL\n> x\nMK\n"},
+		uploadTest{name: "old line ends of Macs", content: ">a\rMKLL\r>b\rMK\r"},
+		uploadTest{name: "digit far behind", content: ">a\n" + strings.Repeat("MKLLVVAAPP\n", headSize/10) + ">b\nMK1\n", says: `'1' in the protein "b" in line 6556`},
+		uploadTest{name: "empty far behind", content: ">a\n" + strings.Repeat("MKLLVVAAPP\n", headSize/10) + ">b\n>c\nMK\n", says: `">b" in line 6555`},
+		uploadTest{name: "not UTF-8 far behind", content: ">a\n" + strings.Repeat("MKLLVVAAPP\n", headSize/10) + ">b \xe4\nMK\n", says: "header in line 6555 is not UTF-8"},
+		uploadTest{name: "damaged gzip far behind", content: string(gzipped([]byte(">a\n" + strings.Repeat("MKLLVVAAPP\n", headSize)))[:1000]), says: "damaged"},
+		uploadTest{name: "a long header", content: ">a " + strings.Repeat("x", maxHeader) + "\nMK\n", says: "header in line 1 is longer", kinder: true},
 		uploadTest{name: "no FASTA", content: "MKLL\n", says: "no FASTA file"},
 		uploadTest{name: "byte order mark", content: utf8BOM + ">a\nMKLL\n", says: "byte order mark"},
 		uploadTest{name: "damaged gzip", content: string(gzipped([]byte(">a\nMKLL\n"))[:20]), says: "damaged"},
@@ -290,6 +303,28 @@ func TestUploadsBlank(t *testing.T) {
 				t.Errorf("%s %q: %q, %v", kind, content, name, err)
 			}
 		}
+	}
+}
+
+// BenchmarkInspect measures how fast uploads that are read to their end are.
+func BenchmarkInspect(b *testing.B) {
+	for _, bb := range []struct{ kind, name, begin, middle, end string }{
+		{ProteinFASTA, "proteins", "", ">a protein\nMKLLVVAAPPMKLLVVAAPPMKLLVVAAPPMKLLVVAAPPMKLLVVAAPPMKLLVVAAPP\nMKLLVVAAPPMKLLVVAAPPMKLLVVAAPPMKLL\n", ""},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			const size = 64 << 20
+			content := bb.begin + strings.Repeat(bb.middle, size/len(bb.middle)) + bb.end
+			for name, packed := range map[string]string{"plain": content, "gzip": string(gzipped([]byte(content)))} {
+				b.Run(name, func(b *testing.B) {
+					b.SetBytes(size) // decompressed
+					for b.Loop() {
+						if _, err := Inspect(bb.kind, strings.NewReader(packed), Config{}); err != nil {
+							b.Fatal(err)
+						}
+					}
+				})
+			}
+		})
 	}
 }
 
