@@ -3,183 +3,406 @@ package workflow
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
-	"math"
+	"slices"
 	"strconv"
-
-	"github.com/klauspost/compress/zstd"
+	"strings"
 )
 
-// maxAnnotation is how much of an annotation is looked at, in bytes, decompressed: all of a usual genome's. A fault
-// behind that shows when the program runs.
-const maxAnnotation = 64 << 20
+const annotationFile = "annotation"
 
-// errSeen is why the reading of an annotation stopped early.
-var errSeen = errors.New("enough was seen")
-
-// inspectAnnotation looks at the JSON file that Bakta writes of a genome and returns the name of its file. Baktfold
-// needs of it genome.translation_table, features and sequences; without them it ends, some time into its run.
+// inspectAnnotation reads the JSON file that Bakta writes of a genome to its end and returns the name of its file. What
+// Baktfold would crash at is refused: it takes what it needs of each feature for granted, and finds that it is missing
+// when it writes its results, after it has predicted all structures.
 func inspectAnnotation(r io.Reader) (string, error) {
-	src := &source{r: r, left: math.MaxInt64}
-	content, ending, closer, err := decompress(bufio.NewReaderSize(src, 64<<10))
-	defer closer()
-	name := "annotation.json" + ending
-	a := annotation{left: maxAnnotation}
-	if err == nil {
-		_, err = io.Copy(&a, content)
-	}
+	u := openUnpacked(r, maxJSON)
+	defer u.close()
+	in := bufio.NewReaderSize(u, headSize)
+	head, err := in.Peek(headSize)
 	switch {
-	case src.err != nil:
-		return "", readingError(src.err)
-	case a.err == nil && (errors.Is(err, errUnseen) || errors.Is(err, zstd.ErrWindowSizeExceeded)), ending == ".xz" && err == nil && !a.over:
-		return name, nil // not decompressed here, or not to the end
-	case a.err != nil:
-		return "", a.err
-	case errors.Is(err, errSeen):
-		return name, nil
-	case err != nil:
-		return "", refuse("The annotation is a compressed file (%s) that is damaged or incomplete; compress and upload it again.", ending)
-	case !a.begun && ending == "":
-		return "", ErrBlank
-	case !a.begun:
-		return "", refuse("The annotation is a compressed file (%s) with nothing in it; upload the JSON file that Bakta wrote.", ending)
-	case !a.over:
-		return "", refuse("The annotation breaks off before the end of the JSON; upload the whole file.")
-	}
-	return name, nil
-}
-
-// annotation looks at the JSON that is written to it: at the members of the outermost object, and at the whole of
-// the one called genome. It takes no memory for the rest, and does not look for every fault that JSON can have.
-type annotation struct {
-	left  int64 // bytes that are looked at yet
-	begun bool  // something other than white space came
-	over  bool  // the outermost object has ended
-	err   error // what is wrong with it
-
-	depth  int
-	quoted bool            // in a string
-	escape bool            // behind a backslash in it
-	naming bool            // the next string of the outermost object is a key
-	key    []byte          // the key of the member that is read
-	genome []byte          // the text of that member's value
-	found  map[string]bool // keys of the outermost object that matter
-}
-
-// Bounds of what is remembered, in bytes.
-const (
-	maxKey         = 64
-	maxGenomeBlock = 64 << 10
-)
-
-func (a *annotation) Write(b []byte) (int, error) {
-	for i := 0; i < len(b); i++ {
-		if a.err = a.take(b[i]); a.err != nil {
-			return i, errSeen
+	case u.broken() && len(head) == 0:
+		err = u.failure(annotationFile)
+	case blank(head) && err == io.EOF && !u.partial():
+		if u.ending == "" {
+			return "", ErrBlank
 		}
-		if a.quoted && !a.escape && a.depth > 1 && string(a.key) != "genome" {
-			// Most of the file are long strings, of which only the end matters.
-			if skip := bytes.IndexAny(b[i+1:], `"\`); skip > 0 {
-				i += skip
-			} else if skip < 0 {
-				break
-			}
-		}
-	}
-	if a.left -= int64(len(b)); a.left <= 0 && !a.over {
-		return len(b), errSeen
-	}
-	return len(b), nil
-}
-
-// take takes the next byte.
-func (a *annotation) take(c byte) error {
-	switch {
-	case !a.begun:
-		return a.begin(c)
-	case a.over:
-		if !space(c) {
-			return refuse("The annotation has something behind the end of the JSON; upload the file as Bakta wrote it.")
-		}
-		return nil
-	case string(a.key) == "genome" && !a.naming && len(a.genome) < maxGenomeBlock && !(a.depth == 1 && !a.quoted && (c == ',' || c == '}')):
-		a.genome = append(a.genome, c)
-	}
-	switch {
-	case a.escape:
-		a.escape = false
-	case a.quoted && c == '\\':
-		a.escape = true
-	case a.quoted && c == '"':
-		a.quoted = false
-		if a.depth == 1 && a.naming {
-			a.naming = false
-			switch key := string(a.key); key { // no others are remembered: there may be any number of them
-			case "genome", "features", "sequences":
-				a.found[key] = true
-			}
-		}
-		return nil
-	case a.quoted:
-	case c == '"':
-		a.quoted = true
-		if a.depth == 1 && a.naming {
-			a.key = a.key[:0]
-		}
-		return nil
-	case c == '{' || c == '[':
-		a.depth++
-	case c == '}' || c == ']':
-		if a.depth--; a.depth == 0 {
-			a.over = true
-			return a.verdict()
-		}
-	case c == ',' && a.depth == 1:
-		a.naming = true
-	}
-	if a.quoted && a.depth == 1 && a.naming && len(a.key) < maxKey {
-		a.key = append(a.key, c)
-	}
-	return nil
-}
-
-// begin takes the first bytes.
-func (a *annotation) begin(c byte) error {
-	switch {
-	case space(c):
-	case c == '{':
-		a.begun, a.naming, a.depth, a.found = true, true, 1, make(map[string]bool)
-	case c == utf8BOM[0]:
-		return refuse("The annotation begins with a byte order mark (BOM), which Baktfold can't read; upload the file as Bakta wrote it.")
+		return "", refuse("The annotation is a compressed file (%s) with nothing in it; upload the JSON file that Bakta wrote.", u.ending)
 	default:
-		what := "begins with " + strconv.QuoteRune(rune(c)) + " and is no JSON file of Bakta"
-		if c == '>' {
-			what = "seems to be a FASTA file"
+		if err = notAnnotation(head); err == nil {
+			err = readAnnotation(in)
 		}
-		return refuse("The annotation %s; upload the JSON file that Bakta wrote of a genome. To annotate the genome itself, choose a workflow that takes it.", what)
+	}
+	if errors.Is(err, errJSONEnd) {
+		if err = u.failure(annotationFile); err == nil && !u.partial() {
+			err = refuse("The annotation breaks off before the end of the JSON; upload the whole file.")
+		}
+	}
+	if err != nil {
+		return "", err
+	}
+	return "annotation.json" + u.ending, nil
+}
+
+const annotationAdvice = "annotate the genome with Bakta, and upload the JSON file of that"
+
+// notAnnotation says what a file is that does not begin as a JSON file of Bakta.
+func notAnnotation(head []byte) error {
+	start := bytes.TrimLeft(head, " \t\r\n")
+	switch {
+	case len(start) == 0 || start[0] == '{':
+		return nil
+	case bytes.HasPrefix(start, []byte(utf8BOM)):
+		return refuse("The annotation begins with a byte order mark (BOM), which Baktfold can't read; upload the file as Bakta wrote it.")
+	}
+	what := guess(head)
+	switch {
+	case start[0] == '>':
+		what = "seems to be a FASTA file"
+	case what == "" || start[0] == '[':
+		what = "begins with " + shownByte(start[0]) + " and is no JSON file of Bakta"
+	default:
+		what = "seems to be " + what
+	}
+	return refuse("The annotation %s; upload the JSON file that Bakta wrote of a genome. To annotate the genome itself, choose a workflow that takes it.", what)
+}
+
+// maxFeatureValues is how many values are kept of a feature or sequence, while it is looked at. Bakta writes some for
+// each repeat of a CRISPR array.
+const maxFeatureValues = 20_000
+
+// annotation is what has to be remembered of an annotation.
+type annotation struct {
+	*jsonScanner
+	found  map[string]jsonKind // the outermost members that matter
+	ids    map[string]bool     // of sequences
+	many   bool                // there are more than are remembered
+	places map[string]string   // sequences that features are on, and the first of these
+
+	fault    error  // the first that a feature or a sequence has
+	table    bool   // the genome's translation table is named
+	foreign  bool   // it was made by another program than Bakta
+	noEvalue string // the first RNA without an expectation value, which it is asked for if Bakta made it
+}
+
+// readAnnotation reads an annotation.
+func readAnnotation(r io.Reader) error {
+	a := annotation{jsonScanner: newJSONScanner(r, annotationFile), found: make(map[string]jsonKind), ids: make(map[string]bool), places: make(map[string]string)}
+	if _, err := a.next(); err != nil { // the brace
+		return err
+	}
+	if err := a.object(a.member); err != nil {
+		return err
+	}
+	if err := a.end(); err != nil {
+		return err
+	}
+	return a.verdict()
+}
+
+// member takes a member of the outermost object.
+func (a *annotation) member(name string, first byte) error {
+	switch name {
+	case "genome":
+		v, err := a.keep(first, maxFeatureValues)
+		if err != nil {
+			return err
+		}
+		a.found[name] = v.kind
+		a.table = v.member("translation_table").kind != jsonNone && v.member("translation_table").kind != jsonNull
+		if v.kind == jsonObject && v.member("strain").kind == jsonNone && a.fault == nil {
+			a.fault = refuse("The annotation's genome has no strain, not even null, which Baktfold needs; %s.", annotationAdvice)
+		}
+	case "version":
+		v, err := a.keep(first, maxFeatureValues)
+		if err != nil {
+			return err
+		}
+		if v.kind != jsonObject {
+			return refuse("The annotation's version is no JSON object, which Baktfold needs; %s.", annotationAdvice)
+		}
+		a.foreign = v.member("bakta").kind == jsonNone
+	case "features":
+		return a.list(name, first, a.feature)
+	case "sequences":
+		return a.list(name, first, a.sequence)
+	default:
+		return a.skip(first)
 	}
 	return nil
+}
+
+// list takes a list of objects.
+func (a *annotation) list(name string, first byte, each func(number int, v jsonValue) error) error {
+	if first != '[' {
+		return refuse("The annotation's %s are no list, in line %d; %s.", name, a.line, annotationAdvice)
+	}
+	a.found[name] = jsonArray
+	return a.array(func(index int, first byte) error {
+		v, err := a.keep(first, maxFeatureValues)
+		if err != nil {
+			return err
+		}
+		if v.kind != jsonObject {
+			return refuse("The annotation's %s have something other than an object in line %d, in place %d; %s.", name, a.line, index+1, annotationAdvice)
+		}
+		if err := each(index+1, v); a.fault == nil {
+			a.fault = err // which of a file of proteins says nothing
+		}
+		return nil
+	})
 }
 
 // verdict says what is missing in a whole annotation.
 func (a *annotation) verdict() error {
-	const advice = "annotate the genome with Bakta, and upload the JSON file of that"
+	kind := func(name string) jsonKind { return a.found[name] }
 	switch {
-	case !a.found["genome"] && a.found["features"] && !a.found["sequences"]:
-		return refuse("The annotation is one of proteins without a genome, from which Baktfold can't go on here; %s.", advice)
-	case !a.found["genome"] || !a.found["features"] || !a.found["sequences"]:
-		return refuse("The annotation is no JSON file that Bakta writes of a genome: it has no genome, features or sequences; %s.", advice)
+	case kind("genome") == jsonNone && kind("features") != jsonNone && kind("sequences") == jsonNone:
+		return refuse("The annotation is one of proteins without a genome, from which Baktfold can't go on here; %s.", annotationAdvice)
+	case kind("genome") != jsonObject || kind("features") == jsonNone || kind("sequences") == jsonNone:
+		return refuse("The annotation is no JSON file that Bakta writes of a genome: it has no genome, features or sequences; %s.", annotationAdvice)
+	case a.fault != nil:
+		return a.fault
+	case !a.table:
+		return refuse("The annotation does not name the genome's translation table, which Baktfold needs; %s.", annotationAdvice)
+	case a.noEvalue != "" && !a.foreign:
+		return refuse("The annotation's %s has no evalue, which Baktfold needs; %s.", a.noEvalue, annotationAdvice)
+	case len(a.ids) == 0:
+		return refuse("The annotation has no sequences; %s.", annotationAdvice)
 	}
-	_, text, _ := bytes.Cut(a.genome, []byte(":"))
-	var genome struct {
-		TranslationTable any `json:"translation_table"`
-	}
-	if len(a.genome) < maxGenomeBlock && (json.Unmarshal(text, &genome) != nil || genome.TranslationTable == nil) {
-		return refuse("The annotation does not name the genome's translation table, which Baktfold needs; %s.", advice)
+	for id, feature := range a.places {
+		if !a.ids[id] && !a.many {
+			return refuse("The annotation's %s is on the sequence %s, which the file does not have; %s.", feature, shown(id), annotationAdvice)
+		}
 	}
 	return nil
 }
 
-func space(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
+// object is an object of an annotation that is looked at.
+type object struct {
+	called string
+	line   int
+	jsonValue
+}
+
+// wrong says what Baktfold can't do without.
+func (o object) wrong(name, needs string) error {
+	is := "is " + o.member(name).shown()
+	if o.member(name).kind == jsonNone {
+		is = "is missing"
+	}
+	return refuse("The annotation's %s, which ends in line %d, can't be read by Baktfold: its %s %s, and has to be %s; upload the file as Bakta wrote it.", o.called, o.line, name, is, needs)
+}
+
+// shown says what a value is.
+func (v jsonValue) shown() string {
+	switch v.kind {
+	case jsonNull:
+		return "null"
+	case jsonBool:
+		return "true or false"
+	case jsonNumber:
+		return v.text
+	case jsonString:
+		return shown(v.text)
+	case jsonArray:
+		return "a list"
+	}
+	return "an object"
+}
+
+// need is what Baktfold needs of a member.
+type need int
+
+const (
+	needsAny       need = iota // it is there, if only null
+	needsText                  // a string
+	needsWhole                 // an integer
+	needsNumber                // a number
+	mayBeText                  // a string, null, or not there
+	mayBeTexts                 // a list of strings, or not there
+	needsTexts                 // a list of strings
+	mayBeObject                // an object, or not there
+	mayBeClass                 // null, a list of two, or not there
+	needsClass                 // null or a list of two
+	mayBePositions             // a list of two or more, or not there
+)
+
+// check refuses members that are not what is needed.
+func (o object) check(names string, n need) error {
+	for _, name := range strings.Fields(names) {
+		v := o.member(name)
+		texts := v.kind == jsonArray && !slices.ContainsFunc(v.items, func(item jsonValue) bool { return item.kind != jsonString })
+		ok, needs := false, ""
+		switch n {
+		case needsAny:
+			ok, needs = v.kind != jsonNone, "there"
+		case needsText:
+			ok, needs = v.kind == jsonString, "text"
+		case needsWhole:
+			_, ok = v.whole()
+			needs = "a whole number"
+		case needsNumber:
+			ok, needs = v.kind == jsonNumber, "a number"
+		case mayBeText:
+			ok, needs = v.kind == jsonNone || v.kind == jsonNull || v.kind == jsonString, "text, null or left out"
+		case mayBeTexts:
+			ok, needs = v.kind == jsonNone || texts, "a list of texts, or left out"
+		case needsTexts:
+			ok, needs = texts, "a list of texts"
+		case mayBeObject:
+			ok, needs = v.kind == jsonNone || v.kind == jsonObject, "an object, or left out"
+		case mayBeClass, needsClass:
+			ok, needs = v.kind == jsonNull || v.kind == jsonArray && len(v.items) >= 2 || n == mayBeClass && v.kind == jsonNone, "null or a list of a name and an id"
+		case mayBePositions:
+			ok, needs = v.kind == jsonNone || v.kind == jsonArray && len(v.items) >= 2, "a list of two positions, or left out"
+		}
+		if !ok {
+			return o.wrong(name, needs)
+		}
+	}
+	return nil
+}
+
+// inner returns an object that is a member.
+func (o object) inner(name string) object {
+	return object{called: name + " of the " + o.called, line: o.line, jsonValue: o.member(name)}
+}
+
+// requirement is what Baktfold needs of features of some types: those of the members' names that are there, or all.
+type requirement struct {
+	types string // with spaces between; empty for all
+	names string
+	need  need
+}
+
+// requirements are those of the commands that are used here (baktfold.run, and io/tsv.py, gff.py, insdc.py and fasta.py,
+// of Baktfold 0.3.0).
+var requirements = []requirement{
+	{"", "start stop", needsWhole},
+	{"", "strand", needsText},
+	{"", "gene product", mayBeText},
+	{"", "db_xrefs", mayBeTexts},
+	{"cds sorf", "locus aa", needsText},
+	{"cds sorf", "product", needsAny},
+	{"cds sorf", "ups ips psc pscc pseudogene exception signal-peptide", mayBeObject},
+	{"tRNA tmRNA rRNA ncRNA", "locus product", needsAny},
+	{"tRNA", "anti_codon_pos", mayBePositions},
+	{"tmRNA", "tag", mayBeObject},
+	{"rRNA ncRNA ncRNA-region", "db_xrefs", needsTexts},
+	{"ncRNA", "class", mayBeClass},
+	{"ncRNA-region", "class", needsClass},
+	{"ncRNA-region", "evalue", needsAny},
+	{"ncRNA-region crispr oriC oriV oriT", "id product", needsAny},
+	{"gap", "id", needsAny},
+	{"gap", "length", needsNumber},
+	{"tRNA tmRNA rRNA ncRNA ncRNA-region crispr cds sorf oriC oriV oriT", "nt", needsAny},
+}
+
+// innerRequirements are those of objects that are members.
+var innerRequirements = []requirement{
+	{"pseudogene", "paralog description", needsAny},
+	{"exception", "type aa start stop codon_position", needsAny},
+	{"signal-peptide", "score", needsNumber},
+	{"signal-peptide", "start stop", needsWhole},
+	{"tag", "aa start stop", needsAny},
+}
+
+// featureTypes are those that Baktfold can write, of those that Bakta knows.
+var featureTypes = strings.Fields("tRNA tmRNA rRNA ncRNA ncRNA-region crispr cds sorf gap oriC oriV oriT gene mRNA")
+
+// feature takes a feature.
+func (a *annotation) feature(number int, v jsonValue) error {
+	kind := v.member("type").text
+	o := object{called: fmt.Sprintf("feature %d", number), line: a.line, jsonValue: v}
+	if locus := v.member("locus"); locus.kind == jsonString {
+		o.called += " (" + shown(locus.text) + ")"
+	} else if start, ok := v.member("start").whole(); ok {
+		o.called += " (at " + strconv.FormatInt(start, 10) + ")"
+	}
+	if v.member("type").kind != jsonString || !slices.Contains(featureTypes, kind) {
+		return o.wrong("type", "one that Bakta writes")
+	}
+	if id := v.member("id"); id.kind != jsonNone && id.kind != jsonString {
+		return o.wrong("id", "text, or left out")
+	}
+	if v.member("discarded").kind != jsonNone && kind != "cds" {
+		return nil
+	}
+	place := "sequence"
+	if v.member(place).kind == jsonNone && v.member("contig").kind != jsonNone { // so Bakta called it up to 1.9
+		place = "contig"
+	}
+	if err := o.check(place, needsText); err != nil {
+		return err
+	}
+	for _, r := range requirements {
+		if r.types == "" || slices.Contains(strings.Fields(r.types), kind) {
+			if err := o.check(r.names, r.need); err != nil {
+				return err
+			}
+		}
+	}
+	for _, r := range innerRequirements {
+		if inner := o.inner(r.types); inner.kind == jsonObject {
+			if err := inner.check(r.names, r.need); err != nil {
+				return err
+			}
+		}
+	}
+	start, _ := v.member("start").whole()
+	stop, _ := v.member("stop").whole()
+	switch {
+	case start < 1:
+		return o.wrong("start", "1 or more")
+	case stop < 0 || stop < start-1 && v.member("edge").kind == jsonNone:
+		return o.wrong("stop", "behind its start")
+	}
+	if (kind == "rRNA" || kind == "ncRNA") && v.member("evalue").kind == jsonNone && a.noEvalue == "" {
+		a.noEvalue = o.called
+	}
+	for _, reference := range v.member("db_xrefs").items {
+		if reference.text == "RFAM" {
+			return o.wrong("db_xrefs", "of the form database:id each")
+		}
+	}
+	if id := v.member(place).text; a.places[id] == "" && len(a.places) < maxSequences {
+		a.places[id] = o.called
+	}
+	return nil
+}
+
+// sequence takes a sequence.
+func (a *annotation) sequence(number int, v jsonValue) error {
+	o := object{called: fmt.Sprintf("sequence %d", number), line: a.line, jsonValue: v}
+	id := v.member("id").text
+	if v.member("id").kind == jsonString {
+		o.called += " (" + shown(id) + ")"
+	}
+	nt := "nt"
+	if v.member(nt).kind == jsonNone && v.member("sequence").kind != jsonNone {
+		nt = "sequence"
+	}
+	for _, r := range []requirement{
+		{names: "id " + nt, need: needsText},
+		{names: "length", need: needsWhole},
+		{names: "topology type complete description", need: needsAny},
+		{names: "name", need: mayBeText},
+	} {
+		if err := o.check(r.names, r.need); err != nil {
+			return err
+		}
+	}
+	switch {
+	case id == "" || strings.ContainsAny(id, " \t;"):
+		return o.wrong("id", "a name without spaces and semicolons")
+	case a.ids[id]:
+		return o.wrong("id", "another than those of the sequences before it")
+	case len(a.ids) < maxSequences:
+		a.ids[id] = true
+	default:
+		a.many = true
+	}
+	return nil
+}

@@ -142,13 +142,13 @@ func (u *unpacked) partial() bool {
 	return u.ending == ".xz" && u.content.err == nil || errors.Is(u.content.err, errUnseen) || errors.Is(u.content.err, zstd.ErrWindowSizeExceeded)
 }
 
-// failure says why the content of a file that is called so can't be read further. It is nil if there may be more that
-// only can't be decompressed here.
+// failure says why the content of a file that is called so can't be read further. It is nil at the end of all, or of all
+// that can be decompressed here.
 func (u *unpacked) failure(called string) error {
 	switch {
 	case u.source.err != nil:
 		return readingError(u.source.err)
-	case u.partial():
+	case u.content.err == nil, u.partial():
 		return nil
 	case errors.Is(u.content.err, errTooLong):
 		return refuse("The %s is more than %d times as large when it is decompressed, or too large; check that it is the right file.", called, maxUnpacking)

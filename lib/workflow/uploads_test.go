@@ -66,7 +66,7 @@ func uploadTests(t testing.TB) []uploadTest {
 		}
 		return strings.Replace(text, old, new, 1)
 	}
-	annotation := `{"genome": {"genus": null, "translation_table": 11}, "stats": {"x": "}\"{,"}, "features": [{"id": "genome", "a": [1, {"sequences": 2}]}], "sequences": [], "version": {"bakta": "1"}}`
+	annotation := smallAnnotation
 	var tests []uploadTest
 	add := func(kind, file string, cases ...uploadTest) {
 		for _, c := range cases {
@@ -248,23 +248,92 @@ func uploadTests(t testing.TB) []uploadTest {
 		uploadTest{name: "damaged gzip", content: string(gzipped([]byte(">a\nMKLL\n"))[:20]), says: "damaged"},
 		uploadTest{name: "not UTF-8", content: ">a \xe4\nMKLL\n", says: "UTF-8"},
 	)
+	// The features that Bakta writes, as far as Baktfold reads them.
+	feature := func(kind, more string) string {
+		return `{"type":"` + kind + `","sequence":"c1","start":1,"stop":9,"strand":"+","gene":"x","product":"p","db_xrefs":["SO:1","RFAM:RF1"],"nt":"ACGT","id":"i_2","locus":"L_2"` + more + `},`
+	}
+	with := func(features ...string) string {
+		return change(annotation, `"features":[`, `"features":[`+strings.Join(features, ""))
+	}
+	all := []string{
+		feature("tRNA", `,"amino_acid":"Ala","anti_codon":"ggc","anti_codon_pos":[3,5]`), feature("tmRNA", `,"tag":{"start":1,"stop":3,"aa":"AN"}`),
+		feature("rRNA", `,"evalue":1e-5`), feature("ncRNA", `,"evalue":0.0,"class":["antisense_RNA","SO:1"]`), feature("ncRNA-region", `,"evalue":1E+2,"class":null`),
+		feature("crispr", `,"repeat_consensus":"ACG","spacers":[{"start":1,"stop":3,"strand":"?","sequence":"ACG"}],"repeats":[]`), feature("gap", `,"length":9`),
+		feature("oriC", ""), feature("oriV", ""), feature("oriT", ""), feature("sorf", `,"aa":"MA"`),
+		feature("cds", `,"aa":"MA","exception":{"type":"selenocysteine","aa":"Sec","start":4,"stop":6,"codon_position":2},"ups":{},"signal-peptide":{"start":1,"stop":3,"score":0.5}`),
+	}
 	add(BaktaJSON, "annotation.json",
 		uploadTest{name: "annotation", content: annotation},
-		uploadTest{name: "white space", content: "\n " + annotation + " \n"},
+		uploadTest{name: "white space", content: "\n " + annotation + " \r\n"},
 		uploadTest{name: "gzip", content: string(gzipped([]byte(annotation))), file: "annotation.json.gz"},
 		uploadTest{name: "xz", content: string(xzed([]byte(annotation))), file: "annotation.json.xz"},
-		uploadTest{name: "long", content: change(annotation, `"x": "`, `"x": "`+strings.Repeat(`A`, 1<<20))},
-		uploadTest{name: "proteins", content: `{"features": [], "version": {}}`, says: "one of proteins without a genome"},
-		uploadTest{name: "no translation table", content: change(annotation, "translation_table", "table"), says: "does not name the genome's translation table"},
-		uploadTest{name: "table null", content: change(annotation, "11", "null"), says: "translation table"},
-		uploadTest{name: "no sequences", content: change(annotation, `"sequences": []`, `"x": []`), says: "no genome, features or sequences"},
-		uploadTest{name: "no features", content: change(annotation, `"features"`, `"f"`), says: "no genome, features or sequences"},
+		uploadTest{name: "long", content: change(annotation, `"size":`, `"y":"`+strings.Repeat(`A`, 1<<20)+`","size":`)},
+		uploadTest{name: "all features", content: with(all...)},
+		uploadTest{name: "what Python takes", content: change(annotation, `"size":`, `"y":[NaN,-Infinity,Infinity,"\ud800\u00e4\"\/",-0.5e-7,[],{}],"x":0,"size":`)},
+		uploadTest{name: "escapes in names", content: change(annotation, `"features"`, `"\u0066eatures"`)},
+		uploadTest{name: "no features", content: annotation[:strings.Index(annotation, `"features":[`)] + `"features":[],` + annotation[strings.Index(annotation, `"sequences"`):]},
+		uploadTest{name: "as Bakta 1.9 wrote it", content: strings.ReplaceAll(change(annotation, `"sequence":"c1"`, `"contig":"c1"`), `"nt":"ATGGCCTAAACG"`, `"sequence":"ATGGCCTAAACG"`)},
+		uploadTest{name: "loci twice", content: with(feature("cds", `,"aa":"MA","hypothetical":true`), feature("cds", `,"aa":"MA","hypothetical":true`))},
+		uploadTest{name: "over the end", content: with(strings.Replace(feature("cds", `,"aa":"MA","edge":true`), `"start":1,`, `"start":11,`, 1))},
+
+		uploadTest{name: "comma behind the last", content: change(annotation, `"6.0","type":"full"}}}`, `"6.0","type":"full",}}}`), says: "no JSON in line 6 at byte 153: there is '}' where the name of a member has to be"},
+		uploadTest{name: "comma at the end of a list", content: change(annotation, `"genes":[]`, `"genes":["a",]`), says: "']' where a value has to be"},
+		uploadTest{name: "no colon", content: change(annotation, `"strand":"+"`, `"strand" "+"`), says: `where a colon has to be, behind the name "strand"`},
+		uploadTest{name: "no comma", content: change(annotation, `"start":1,`, `"start":1 `), says: `there is '"' where a comma or '}' has to be`},
+		uploadTest{name: "no quotes", content: change(annotation, `"size":`, `size:`), says: "there is 's' where the name"},
+		uploadTest{name: "single quotes", content: change(annotation, `"size":`, `'size':`), says: `there is '\'' where the name`},
+		uploadTest{name: "a word that is none", content: change(annotation, `null`, `None`), says: "where NaN has to be"},
+		uploadTest{name: "a number with a nought before", content: change(annotation, `"stop":9`, `"stop":09`), says: "is no number"},
+		uploadTest{name: "a number that breaks off", content: change(annotation, `"gc":0.5`, `"gc":0.`), says: "is no number"},
+		uploadTest{name: "a line break in a text", content: change(annotation, "hypothetical protein", "hypothetical\nprotein"), says: "control character '\\n' in a string"},
+		uploadTest{name: "an escape that is none", content: change(annotation, "hypothetical protein", `hypothetical\xprotein`), says: "is no escape"},
+		uploadTest{name: "Latin-1", content: change(annotation, "hypothetical protein", "prot\xe9ine"), says: "not UTF-8 text in line 3 at byte 112 (0xe9)"},
+		uploadTest{name: "a character cut in two", content: change(annotation, "hypothetical protein", "prot\xc3"), says: "not UTF-8"},
+		uploadTest{name: "an encoded surrogate", content: change(annotation, "hypothetical protein", "\xed\xa0\x80"), says: "not UTF-8"},
+		uploadTest{name: "deep", content: change(annotation, `"size":`, `"y":`+strings.Repeat("[", 5000)+strings.Repeat("]", 5000)+`,"size":`), says: "levels deep"},
 		uploadTest{name: "cut off", content: annotation[:100], says: "breaks off"},
+		uploadTest{name: "cut off in a number", content: annotation[:strings.Index(annotation, "0.5")+2], says: "breaks off"},
 		uploadTest{name: "damaged gzip", content: string(gzipped([]byte(annotation))[:60]), says: "damaged"},
+		uploadTest{name: "gzip of another file", content: string(gzipped([]byte("x"))), says: "begins with 'x'"},
 		uploadTest{name: "something behind", content: annotation + "{}", says: "behind the end"},
+		uploadTest{name: "twice", content: annotation + "\n" + annotation, says: "'{' behind the end"},
 		uploadTest{name: "byte order mark", content: utf8BOM + annotation, says: "byte order mark"},
 		uploadTest{name: "list", content: "[1]", says: "begins with '['"},
 		uploadTest{name: "FASTA", content: geneGenome, says: "a FASTA file"},
+		uploadTest{name: "GenBank", content: geneRecord, says: "a GenBank file"},
+
+		uploadTest{name: "proteins", content: `{"features": [{"id": "a", "type": "cds", "aa": "MK"}], "version": {}}`, says: "one of proteins without a genome"},
+		uploadTest{name: "no translation table", content: change(annotation, "translation_table", "table"), says: "does not name the genome's translation table"},
+		uploadTest{name: "table null", content: change(annotation, `"translation_table":11`, `"translation_table":null`), says: "translation table", kinder: true}, // Baktfold writes "None" for it
+		uploadTest{name: "no strain", content: change(annotation, `"strain":null,`, ""), says: "no strain"},
+		uploadTest{name: "genome null", content: `{"genome":null,` + annotation[strings.Index(annotation, `"features"`):], says: "no genome, features or sequences"},
+		uploadTest{name: "no member sequences", content: change(annotation, `"sequences"`, `"x"`), says: "no genome, features or sequences"},
+		uploadTest{name: "no member features", content: change(annotation, `"features"`, `"f"`), says: "no genome, features or sequences"},
+		uploadTest{name: "features are an object", content: change(annotation, `"features":[`, `"features":{},"f":[`), says: "features are no list", kinder: true}, // and it finds nothing in it
+		uploadTest{name: "a feature is a text", content: with(`"x",`), says: "something other than an object in line 3, in place 1"},
+		uploadTest{name: "version null", content: change(annotation, `"version":{`, `"version":null,"v":{`), says: "version is no JSON object"},
+		uploadTest{name: "no locus", content: change(annotation, `,"locus":"L_1"`, ""), says: "feature 1 (at 1), which ends in line 4, can't be read by Baktfold: its locus is missing, and has to be text"},
+		uploadTest{name: "locus null", content: change(annotation, `"locus":"L_1"`, `"locus":null`), says: "its locus is null"},
+		uploadTest{name: "no protein", content: change(annotation, `"aa":"MA",`, ""), says: `feature 1 ("L_1"), which ends in line 4, can't be read by Baktfold: its aa is missing`},
+		uploadTest{name: "protein null", content: change(annotation, `"aa":"MA"`, `"aa":null`), says: "its aa is null"},
+		uploadTest{name: "references null", content: change(annotation, `"db_xrefs":[]`, `"db_xrefs":null`), says: "its db_xrefs is null, and has to be a list of texts"},
+		uploadTest{name: "a reference null", content: change(annotation, `"db_xrefs":[]`, `"db_xrefs":["a",null]`), says: "its db_xrefs is a list"},
+		uploadTest{name: "no references of an RNA", content: with(strings.Replace(feature("rRNA", `,"evalue":0`), `"db_xrefs"`, `"refs"`, 1)), says: "its db_xrefs is missing"},
+		uploadTest{name: "no expectation value", content: with(feature("ncRNA", "")), says: `feature 1 ("L_2") has no evalue`},
+		uploadTest{name: "no nucleotides", content: with(strings.Replace(all[0], `"nt"`, `"n"`, 1)), says: "its nt is missing"},
+		uploadTest{name: "no start", content: change(annotation, `"start":1,`, ""), says: "its start is missing"},
+		uploadTest{name: "start is a text", content: change(annotation, `"start":1,`, `"start":"1",`), says: `its start is "1", and has to be a whole number`},
+		uploadTest{name: "stop before start", content: change(annotation, `"start":1,`, `"start":11,`), says: "its stop is 9, and has to be behind its start"},
+		uploadTest{name: "no type", content: change(annotation, `"type":"cds",`, ""), says: "its type is missing"},
+		uploadTest{name: "a type that is none", content: change(annotation, `"type":"cds"`, `"type":"exon"`), says: `its type is "exon"`},
+		uploadTest{name: "no strand", content: change(annotation, `"strand":"+",`, ""), says: "its strand is missing"},
+		uploadTest{name: "id null", content: with(strings.Replace(all[0], `"id":"i_2"`, `"id":null`, 1)), says: "its id is null"},
+		uploadTest{name: "exception without a position", content: with(feature("cds", `,"aa":"M","exception":{"type":"ribosomal_slippage","aa":"X","start":-1,"stop":-1}`)), says: `exception of the feature 1 ("L_2"), which ends in line 3, can't be read by Baktfold: its codon_position is missing`},
+		uploadTest{name: "on no sequence", content: with(strings.Replace(all[0], `"sequence"`, `"s"`, 1)), says: "its sequence is missing"},
+		uploadTest{name: "on an unknown sequence", content: with(strings.Replace(all[0], `"c1"`, `"c9"`, 1)), says: `feature 1 ("L_2") is on the sequence "c9", which the file does not have`, kinder: true}, // Baktfold leaves it out
+		uploadTest{name: "a sequence without a topology", content: change(annotation, `"topology":"circular",`, ""), says: `sequence 1 ("c1"), which ends in line 5, can't be read by Baktfold: its topology is missing`},
+		uploadTest{name: "a sequence without nucleotides", content: change(annotation, `"nt":"ATGGCCTAAACG",`, ""), says: "its nt is missing"},
+		uploadTest{name: "a sequence with spaces in its id", content: strings.ReplaceAll(annotation, `"c1"`, `"c 1"`), says: "a name without spaces"},
 	)
 	return tests
 }
@@ -308,8 +377,13 @@ func TestUploadsBlank(t *testing.T) {
 
 // BenchmarkInspect measures how fast uploads that are read to their end are.
 func BenchmarkInspect(b *testing.B) {
+	at := strings.Index(smallAnnotation, `"features":[`) + len(`"features":[`)
+	gene, _, _ := strings.Cut(smallAnnotation[at:], "],\n\"sequences\"")
+	gene = strings.Replace(gene, "ATGGCCTAA", strings.Repeat("ATGGCCTAA", 100), 1) + ",\n" // of a usual length, with its protein
+	gene = strings.Replace(gene, `"MA"`, `"`+strings.Repeat("MAK", 100)+`"`, 1)
 	for _, bb := range []struct{ kind, name, begin, middle, end string }{
 		{ProteinFASTA, "proteins", "", ">a protein\nMKLLVVAAPPMKLLVVAAPPMKLLVVAAPPMKLLVVAAPPMKLLVVAAPPMKLLVVAAPP\nMKLLVVAAPPMKLLVVAAPPMKLLVVAAPPMKLL\n", ""},
+		{BaktaJSON, "annotation", smallAnnotation[:at], gene, smallAnnotation[at:]},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
 			const size = 64 << 20

@@ -1,0 +1,382 @@
+package workflow
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// jsonScanner reads JSON piece by piece, to its end and without keeping it, by the grammar of Python's module json, with
+// which Baktfold reads it: text in UTF-8; NaN and Infinity are numbers; of members with the same name the last counts.
+type jsonScanner struct {
+	called string // what people call the file
+	in     *bufio.Reader
+	line   int   // from 1
+	at     int64 // bytes that were read
+	start  int64 // those before the line
+	depth  int
+	left   int // values that may be kept yet, of what is read at the moment
+}
+
+const (
+	maxJSONDepth  = 100  // Python's reader gives up at some thousand
+	maxJSONNumber = 1000 // bytes; Python refuses integers of more than 4300 digits
+	maxJSONString = 256  // bytes of a string that are kept
+)
+
+// jsonKind is the kind of a JSON value, the first byte of its text: true and false are 't', all numbers '0'.
+type jsonKind byte
+
+const (
+	jsonNone   jsonKind = 0 // there is no value
+	jsonNull   jsonKind = 'n'
+	jsonBool   jsonKind = 't'
+	jsonNumber jsonKind = '0'
+	jsonString jsonKind = '"'
+	jsonArray  jsonKind = '['
+	jsonObject jsonKind = '{'
+)
+
+// jsonValue is a JSON value as far as it is kept.
+type jsonValue struct {
+	kind    jsonKind
+	text    string // of a number; of a string its beginning
+	cut     bool   // the string has more
+	items   []jsonValue
+	members map[string]jsonValue
+}
+
+// member returns the member of that name, of kind jsonNone if there is none.
+func (v jsonValue) member(name string) jsonValue { return v.members[name] }
+
+// whole returns a number that is an integer.
+func (v jsonValue) whole() (int64, bool) {
+	n, err := strconv.ParseInt(v.text, 10, 64)
+	return n, err == nil && v.kind == jsonNumber
+}
+
+// errJSONEnd is why a file can't be read further: it ends, or can't be decompressed further.
+var errJSONEnd = errors.New("the JSON breaks off")
+
+func newJSONScanner(r io.Reader, called string) *jsonScanner {
+	return &jsonScanner{called: called, in: bufio.NewReaderSize(r, 64<<10), line: 1}
+}
+
+// wrong says that the file is no JSON, where, and why.
+func (s *jsonScanner) wrong(format string, args ...any) error {
+	return refuse("The %s is no JSON in line %d at byte %d: %s; upload the file as Bakta wrote it.", s.called, s.line, s.at-s.start, fmt.Sprintf(format, args...))
+}
+
+func (s *jsonScanner) byte() (byte, error) {
+	c, err := s.in.ReadByte()
+	if err != nil {
+		return 0, errJSONEnd
+	}
+	s.at++
+	return c, nil
+}
+
+func (s *jsonScanner) back() {
+	s.in.UnreadByte() // of a byte that was read just now
+	s.at--
+}
+
+// next returns the next byte that is no white space.
+func (s *jsonScanner) next() (byte, error) {
+	for {
+		switch c, err := s.byte(); {
+		case err != nil:
+			return 0, err
+		case c == '\n':
+			s.line++
+			s.start = s.at
+		case c != ' ' && c != '\t' && c != '\r':
+			return c, nil
+		}
+	}
+}
+
+// end reports what is wrong behind the outermost value.
+func (s *jsonScanner) end() error {
+	c, err := s.next()
+	if err != nil {
+		return nil
+	}
+	return s.wrong("there is %s behind the end of the JSON", shownByte(c))
+}
+
+func shownByte(c byte) string {
+	if c < utf8.RuneSelf {
+		return strconv.QuoteRune(rune(c))
+	}
+	return fmt.Sprintf("the byte 0x%02x", c)
+}
+
+// object reads an object behind its brace. Each reads the value of a member, which begins with the byte first.
+func (s *jsonScanner) object(each func(name string, first byte) error) error {
+	if s.depth++; s.depth > maxJSONDepth {
+		return s.wrong("it is more than %d levels deep", maxJSONDepth)
+	}
+	defer func() { s.depth-- }()
+	for any := false; ; any = true {
+		c, err := s.next()
+		switch {
+		case err != nil:
+			return err
+		case c == '}' && !any:
+			return nil
+		case c != '"':
+			return s.wrong("there is %s where the name of a member has to be, in quotes", shownByte(c))
+		}
+		name, _, err := s.str(true)
+		if err != nil {
+			return err
+		}
+		if c, err = s.next(); err != nil {
+			return err
+		} else if c != ':' {
+			return s.wrong("there is %s where a colon has to be, behind the name %s", shownByte(c), shown(name))
+		}
+		if c, err = s.next(); err != nil {
+			return err
+		}
+		if err := each(name, c); err != nil {
+			return err
+		}
+		if done, err := s.separator('}'); done || err != nil {
+			return err
+		}
+	}
+}
+
+// array reads an array behind its bracket. Each reads an element, which begins with the byte first.
+func (s *jsonScanner) array(each func(index int, first byte) error) error {
+	if s.depth++; s.depth > maxJSONDepth {
+		return s.wrong("it is more than %d levels deep", maxJSONDepth)
+	}
+	defer func() { s.depth-- }()
+	for i := 0; ; i++ {
+		c, err := s.next()
+		switch {
+		case err != nil:
+			return err
+		case c == ']' && i == 0:
+			return nil
+		}
+		if err := each(i, c); err != nil {
+			return err
+		}
+		if done, err := s.separator(']'); done || err != nil {
+			return err
+		}
+	}
+}
+
+// separator reads what is behind a value, and reports whether that is the end.
+func (s *jsonScanner) separator(closing byte) (done bool, err error) {
+	switch c, err := s.next(); {
+	case err != nil:
+		return false, err
+	case c == closing:
+		return true, nil
+	case c != ',':
+		return false, s.wrong("there is %s where a comma or %s has to be", shownByte(c), shownByte(closing))
+	}
+	return false, nil
+}
+
+// skip reads a value that begins with the byte first.
+func (s *jsonScanner) skip(first byte) error {
+	_, err := s.value(first, false)
+	return err
+}
+
+// keep reads a value that begins with the byte first, and keeps at most the number of values below it that is said.
+func (s *jsonScanner) keep(first byte, values int) (jsonValue, error) {
+	s.left = values
+	return s.value(first, true)
+}
+
+func (s *jsonScanner) value(first byte, keep bool) (v jsonValue, err error) {
+	if keep {
+		if s.left--; s.left < 0 {
+			return v, refuse("The %s has too many values in one place, in line %d; check that it is the right file.", s.called, s.line)
+		}
+	}
+	switch {
+	case first == '"':
+		v.kind = jsonString
+		v.text, v.cut, err = s.str(keep)
+	case first == '{':
+		v.kind = jsonObject
+		if keep {
+			v.members = make(map[string]jsonValue)
+		}
+		err = s.object(func(name string, first byte) error {
+			m, err := s.value(first, keep)
+			if keep {
+				v.members[name] = m
+			}
+			return err
+		})
+	case first == '[':
+		v.kind = jsonArray
+		err = s.array(func(_ int, first byte) error {
+			m, err := s.value(first, keep)
+			if keep {
+				v.items = append(v.items, m)
+			}
+			return err
+		})
+	case first == '-' || first >= '0' && first <= '9':
+		v.kind = jsonNumber
+		v.text, err = s.number(first)
+	case first == 't':
+		v.kind, err = jsonBool, s.word("true")
+	case first == 'f':
+		v.kind, err = jsonBool, s.word("false")
+	case first == 'n':
+		v.kind, err = jsonNull, s.word("null")
+	case first == 'N':
+		v.kind, v.text, err = jsonNumber, "NaN", s.word("NaN")
+	case first == 'I':
+		v.kind, v.text, err = jsonNumber, "Infinity", s.word("Infinity")
+	default:
+		err = s.wrong("there is %s where a value has to be", shownByte(first))
+	}
+	return v, err
+}
+
+// word reads the rest of a word whose first letter was read.
+func (s *jsonScanner) word(word string) error {
+	for i := 1; i < len(word); i++ {
+		c, err := s.byte()
+		if err != nil {
+			return err
+		}
+		if c != word[i] {
+			return s.wrong("there is %s where %s has to be", shownByte(c), word)
+		}
+	}
+	return nil
+}
+
+// number reads the rest of a number.
+func (s *jsonScanner) number(first byte) (string, error) {
+	text := []byte{first}
+	for {
+		c, err := s.byte()
+		if err != nil {
+			return "", err // a file does not end with a number
+		}
+		if !strings.ContainsRune("0123456789.eE+-", rune(c)) {
+			if c == 'I' && string(text) == "-" {
+				return "-Infinity", s.word("Infinity")
+			}
+			s.back()
+			break
+		}
+		if text = append(text, c); len(text) > maxJSONNumber {
+			return "", s.wrong("there is a number of more than %d digits", maxJSONNumber)
+		}
+	}
+	if !json.Valid(text) {
+		return "", s.wrong("%s is no number", shown(string(text)))
+	}
+	return string(text), nil
+}
+
+// plain says of each byte whether it stands for itself in a string, and is no part of a longer character.
+var plain = func() (plain [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		plain[c] = c != '"' && c != '\\'
+	}
+	return plain
+}()
+
+// str reads a string behind its first quote, and returns its beginning if it is to be kept.
+func (s *jsonScanner) str(keep bool) (text string, cut bool, err error) {
+	var kept []byte
+	escaped := false
+	add := func(b []byte) {
+		if room := maxJSONString - len(kept); keep && !cut {
+			kept = append(kept, b[:min(len(b), room)]...)
+			cut = len(b) > room
+		}
+	}
+	for {
+		if _, err := s.in.Peek(1); err != nil {
+			return "", false, errJSONEnd
+		}
+		b, _ := s.in.Peek(s.in.Buffered())
+		n := 0
+		for n < len(b) && plain[b[n]] {
+			n++
+		}
+		add(b[:n])
+		s.in.Discard(n)
+		s.at += int64(n)
+		if n == len(b) {
+			continue
+		}
+		switch c := b[n]; {
+		case c == '"':
+			s.byte()
+			if escaped && !cut {
+				var whole string
+				if json.Unmarshal([]byte(`"`+string(kept)+`"`), &whole) == nil {
+					return whole, false, nil
+				}
+			}
+			return string(kept), cut, nil
+		case c == '\\':
+			escaped = true
+			escape, err := s.escape()
+			if err != nil {
+				return "", false, err
+			}
+			if room := maxJSONString - len(kept); len(escape) > room {
+				cut = true
+			}
+			add(escape)
+		case c < ' ':
+			s.at++
+			return "", false, s.wrong("there is the control character %s in a string", shownByte(c))
+		default:
+			character, _ := s.in.Peek(utf8.UTFMax)
+			r, size := utf8.DecodeRune(character)
+			if r == utf8.RuneError && size <= 1 {
+				s.at++
+				return "", false, refuse("The %s is not UTF-8 text in line %d at byte %d (0x%02x), which Baktfold can't read; save it as UTF-8.", s.called, s.line, s.at-s.start, c)
+			}
+			add(character[:size])
+			s.in.Discard(size)
+			s.at += int64(size)
+		}
+	}
+}
+
+// escape reads an escape in a string, from its backslash on.
+func (s *jsonScanner) escape() ([]byte, error) {
+	text := make([]byte, 0, 6)
+	for length := 2; len(text) < length; {
+		c, err := s.byte()
+		if err != nil {
+			return nil, err
+		}
+		text = append(text, c)
+		switch i := len(text) - 1; {
+		case i == 1 && c == 'u':
+			length = 6
+		case i == 1 && strings.IndexByte(`"\/bfnrt`, c) < 0,
+			i > 1 && !(c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f'):
+			return nil, s.wrong("%s is no escape in a string", shown(string(text)))
+		}
+	}
+	return text, nil
+}
