@@ -1,25 +1,34 @@
 package workflow
 
 import (
+	"bufio"
 	"bytes"
+	"fmt"
+	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 )
 
 // genbankRecord is what a GenBank record says of itself.
 type genbankRecord struct {
 	name, accession, version string
+	length                   int64 // in base pairs; 0 if it is not said
+	circular                 bool
+	protein                  bool // it is one of a protein
 }
 
-// id returns the id that Bakta's reader gives the record.
+// id returns the id that Biopython gives the record (Bio/GenBank/__init__.py of Biopython 1.88), by which Bakta finds
+// the sequence.
 func (r genbankRecord) id() string {
-	id := r.accession
-	number := r.version[strings.LastIndexByte(r.version, '.')+1:]
-	if strings.Count(r.version, ".") == 1 && number != "" && only(number, "0123456789") {
+	id := firstAccession(r.accession)
+	prefix, number, ok := strings.Cut(r.version, ".")
+	if n, err := strconv.ParseInt(number, 10, 64); ok && err == nil && only(number, "0123456789") {
 		if id == "" {
-			id = strings.TrimSuffix(r.version, "."+number)
+			id = firstAccession(prefix)
 		}
-		if !strings.Contains(id, ".") {
-			id += "." + number
+		if id != "" && !strings.Contains(id, ".") {
+			id += "." + strconv.FormatInt(n, 10)
 		}
 	} else if r.version != "" {
 		id = r.version
@@ -30,6 +39,96 @@ func (r genbankRecord) id() string {
 	return id
 }
 
+// firstAccession returns the first of several accessions.
+func firstAccession(text string) string {
+	if words := strings.FieldsFunc(text, func(r rune) bool { return r == ';' || unicode.IsSpace(r) }); len(words) > 0 {
+		return words[0]
+	}
+	return ""
+}
+
+// parseLocus reads the LOCUS line of a record, whose parts stand in columns or have spaces between them. The error is
+// what is wrong with it, in words that go on after "a LOCUS line in line 1".
+func parseLocus(line string) (r genbankRecord, err error) {
+	fields := strings.Fields(strings.TrimPrefix(line, "LOCUS"))
+	unit := slices.IndexFunc(fields, func(f string) bool { return f == "bp" || f == "aa" || f == "rc" })
+	switch {
+	case len(fields) == 0:
+		return r, nil
+	case unit < 0 && len(fields) == 1:
+		return genbankRecord{name: fields[0]}, nil
+	case unit < 0:
+		return r, fmt.Errorf("without the sequence's length in bp (%s); write it as GenBank does, such as LOCUS name 1234 bp DNA linear", shown(line))
+	case unit == 0:
+		return r, fmt.Errorf("without a name and a length (%s); write it as GenBank does, such as LOCUS name 1234 bp DNA linear", shown(line))
+	case unit == 1:
+		return r, fmt.Errorf("in which the name and the length have grown together (%s), as Prokka writes it for long names; put a space between the two, or give the sequences shorter names and make the file anew",
+			shown(strings.Join(fields[:2], " ")))
+	}
+	length, err := strconv.ParseInt(fields[unit-1], 10, 64)
+	if err != nil || length < 0 || length > maxLocusLength {
+		return r, fmt.Errorf("with the length %s, which is no number; write it as GenBank does, such as LOCUS name 1234 bp DNA linear", shown(fields[unit-1]))
+	}
+	return genbankRecord{
+		name:     strings.Join(fields[:unit-1], " "),
+		length:   length,
+		circular: slices.Contains(fields[unit:], "circular"),
+		protein:  fields[unit] == "aa",
+	}, nil
+}
+
+// maxLocusLength is the longest length that has a place in a LOCUS line's columns.
+const maxLocusLength = 99_999_999_999
+
+// write begins a record as Biopython surely reads it. Of others it takes a dozen forms of their first line,
+// and stumbles over headers that say nothing of the features.
+func (r genbankRecord) write(out *bufio.Writer) {
+	switch {
+	case r.length == 0:
+		out.WriteString("LOCUS       record\n")
+	case r.circular:
+		fmt.Fprintf(out, "LOCUS       record           %11d bp    DNA     circular UNK 01-JAN-1980\n", r.length)
+	default:
+		fmt.Fprintf(out, "LOCUS       record           %11d bp    DNA     linear   UNK 01-JAN-1980\n", r.length)
+	}
+	if id := r.id(); id != "" {
+		out.WriteString("VERSION     " + id + "\n")
+	}
+	out.WriteString("FEATURES             Location/Qualifiers\n")
+}
+
+// genbankWriter writes coding sequences, those of a record below each other. A bufio.Writer keeps the first error.
+type genbankWriter struct {
+	out    *bufio.Writer
+	open   bool
+	record genbankRecord
+}
+
+// feature writes a coding sequence with those of its qualifiers that are named.
+func (w *genbankWriter) feature(record genbankRecord, location string, f genbankFeature, qualifiers ...string) {
+	if w.open && w.record != record {
+		w.end()
+	}
+	if !w.open {
+		record.write(w.out)
+		w.open, w.record = true, record
+	}
+	w.out.WriteString("     CDS             " + location + "\n")
+	for _, q := range qualifiers {
+		for _, value := range f.qualifiers[q] {
+			w.out.WriteString("                     /" + q + "=\"" + strings.ReplaceAll(value, `"`, `""`) + "\"\n")
+		}
+	}
+}
+
+// end ends the record.
+func (w *genbankWriter) end() {
+	if w.open {
+		w.out.WriteString("ORIGIN\n//\n")
+	}
+	w.open = false
+}
+
 // genbankFeature is a feature of a record.
 type genbankFeature struct {
 	line       int
@@ -37,6 +136,9 @@ type genbankFeature struct {
 	location   string
 	qualifiers map[string][]string // those that matter here
 }
+
+// has reports whether the feature has a qualifier, with a value or without.
+func (f genbankFeature) has(qualifier string) bool { return f.qualifiers[qualifier] != nil }
 
 // value returns the first value of a qualifier, without white space around it.
 func (f genbankFeature) value(qualifier string) string {
@@ -48,14 +150,17 @@ func (f genbankFeature) value(qualifier string) string {
 
 // pseudo reports whether it is marked as a gene that does not work any more.
 func (f genbankFeature) pseudo() bool {
-	return f.qualifiers["pseudo"] != nil || f.qualifiers["pseudogene"] != nil
+	return f.has("pseudo") || f.has("pseudogene")
 }
 
-// Where the parts of a feature stand in a line.
+// The columns of a line in which the name of a feature begins.
 const (
-	featureKey       = 5
+	featureKey       = 2
 	featureQualifier = 21
 )
+
+// sequenceParts are the words with which the part behind a record's features may begin.
+var sequenceParts = []string{"ORIGIN", "CONTIG", "BASE", "WGS", "TSA", "TLS"}
 
 // genbankReader reads GenBank records, line by line. What it does not know it passes over.
 type genbankReader struct {
@@ -73,25 +178,25 @@ type genbankReader struct {
 // take takes the next line.
 func (g *genbankReader) take(line []byte, number int) error {
 	word, rest, _ := bytes.Cut(bytes.TrimRight(line, " \t"), []byte(" "))
-	value := strings.Fields(string(rest))
-	first := ""
-	if len(value) > 0 {
-		first = value[0]
-	}
+	value := strings.Join(strings.Fields(string(rest)), " ")
 	switch string(word) {
 	case "LOCUS":
 		if g.open {
 			return refuse("The %s has a record in line %d before the one above it ended with \"//\"; upload the whole file.", g.called, number)
 		}
-		*g = genbankReader{each: g.each, called: g.called, open: true, any: true, record: genbankRecord{name: first}}
+		record, err := parseLocus(string(line))
+		if err != nil {
+			return refuse("The %s has a LOCUS line in line %d %v.", g.called, number, err)
+		}
+		*g = genbankReader{each: g.each, called: g.called, open: true, any: true, record: record}
 		return nil
 	case "ACCESSION":
 		if g.record.accession == "" {
-			g.record.accession = first
+			g.record.accession = value
 		}
 		return nil
 	case "VERSION":
-		g.record.version = first
+		g.record.version, _, _ = strings.Cut(value, " GI:")
 		return nil
 	case "FEATURES":
 		g.table = g.open
@@ -103,31 +208,38 @@ func (g *genbankReader) take(line []byte, number int) error {
 		g.open = false
 		return nil
 	}
-	if !g.table || len(line) == 0 {
+	if len(line) == 0 {
 		return nil
 	}
 	if line[0] != ' ' {
-		g.table, g.after = false, true
+		g.after = g.after || g.table || slices.Contains(sequenceParts, string(word))
+		g.table = false
 		return g.endFeature()
 	}
-	if len(line) > featureKey && len(bytes.TrimSpace(line[:featureKey])) == 0 && line[featureKey] != ' ' {
+	if !g.table {
+		return nil
+	}
+	if start := len(line) - len(bytes.TrimLeft(line, " \t")); start >= featureKey && start < featureQualifier && start < len(line) {
 		if err := g.endFeature(); err != nil {
 			return err
 		}
-		key, location, _ := strings.Cut(string(line[featureKey:]), " ")
+		key, location, _ := strings.Cut(strings.TrimSpace(string(line)), " ")
 		g.feature = genbankFeature{line: number, key: key}
 		g.raw.Reset()
 		g.raw.WriteString(strings.TrimSpace(location) + "\n")
 		return nil
 	}
-	if g.raw.Len() > maxTextLine {
-		return refuse("The %s has a feature of more than %d bytes in line %d; check that it is the right file.", g.called, maxTextLine, g.feature.line)
+	if g.raw.Len() > maxFeature {
+		return refuse("The %s has a feature of more than %d bytes in line %d; check that it is the right file.", g.called, maxFeature, g.feature.line)
 	}
 	if g.coding() {
 		g.raw.WriteString(strings.TrimSpace(string(line)) + "\n")
 	}
 	return nil
 }
+
+// maxFeature bounds a feature, in bytes. Its parts are written as lines.
+const maxFeature = maxTextLine / 4
 
 func (g *genbankReader) coding() bool { return strings.EqualFold(g.feature.key, "CDS") }
 
@@ -147,7 +259,7 @@ func (g *genbankReader) endFeature() error {
 		switch name {
 		case "translation":
 			value = strings.Join(strings.Fields(value), "")
-		case "pseudo", "pseudogene", "locus_tag", "gene", "product", "db_xref":
+		case "pseudo", "pseudogene", "locus_tag", "gene", "product", "db_xref", "EC_number", "ribosomal_slippage", "transl_except":
 		default:
 			continue // no others are remembered: there may be any number of them
 		}
@@ -166,7 +278,7 @@ func cutQualifier(text string) (name, value, rest string) {
 	name = text[:end]
 	if text[end] == '\n' || !strings.HasPrefix(text[end+1:], `"`) {
 		value, rest, _ = strings.Cut(text[end:], "\n/")
-		return name, strings.TrimSpace(strings.TrimPrefix(value, "=")), rest
+		return name, strings.TrimSpace(strings.ReplaceAll(strings.TrimPrefix(value, "="), "\n", " ")), rest
 	}
 	quoted := text[end+2:]
 	for from := 0; ; {

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -176,61 +175,72 @@ func gffRange(fields []string, number int) (start, stop int64, err error) {
 	return start, stop, nil
 }
 
-// genbank reads GenBank lines from the first on and writes them.
+// genbank reads GenBank lines from the first on and writes the coding sequences that Bakta reads, with what it reads of
+// them.
 func (r *regions) genbank(t *textFile, line []byte, out *bufio.Writer) error {
+	w := genbankWriter{out: out}
 	g := genbankReader{called: regionsFile, each: func(record genbankRecord, f genbankFeature) error {
-		// Bakta passes over these, too.
-		if f.pseudo() || strings.ContainsAny(f.location, "<>") {
+		if f.pseudo() { // Bakta passes over it, too
 			return nil
 		}
-		start, stop, err := genbankRange(f)
-		if err == nil && stop > 0 {
-			r.add(record.id(), f.line, start, stop)
+		if record.protein {
+			return refuse("The regions file has a record of a protein, with a coding sequence in line %d; upload the record of its nucleotide sequence.", f.line)
 		}
-		return err
+		l, err := parseLocation(f.location, record.length, record.circular)
+		if err != nil {
+			return refuse("The regions file has a coding sequence in line %d whose location %s %v.", f.line, shown(f.location), err)
+		}
+		if l.partial() { // Bakta passes over it, too
+			return nil
+		}
+		kept, err := exceptions(f)
+		if err != nil {
+			return err
+		}
+		start, stop := l.span()
+		r.add(record.id(), f.line, start, stop)
+		w.feature(record, l.String(), f, kept...)
+		return nil
 	}}
 	for more := true; more; line, more = t.next() {
 		if err := g.take(line, t.number); err != nil {
-			return err
-		}
-		out.Write(line)
-		if err := out.WriteByte('\n'); err != nil {
 			return err
 		}
 	}
 	if err := t.failure(); err != nil {
 		return err
 	}
+	w.end()
 	return g.end()
 }
 
-var (
-	genbankNumber = regexp.MustCompile(`[0-9]+`)
-	// A location as annotation programs write it. The format knows more, and leaves this reader with no numbers.
-	genbankLocation = regexp.MustCompile(`^[a-z(),.0-9\s]*$`)
-)
-
-// genbankRange returns the smallest and the largest base pair that a feature's location names; zeros if it is
-// on other sequences, too.
-func genbankRange(f genbankFeature) (start, stop int64, err error) {
-	numbers := genbankNumber.FindAllString(f.location, -1)
-	if len(numbers) == 0 {
-		return 0, 0, refuse("The regions file has a coding sequence in line %d without a location that can be read (%s).", f.line, shown(f.location))
+// exceptions refuses a coding sequence with an exception from the genetic code that Bakta can't import, and returns
+// the qualifiers that it needs for one that it can. Bakta (features/cds.py, 1.12.2) takes the protein from /translation
+// for /ribosomal_slippage and for a first /transl_except that says aa:Sec; for any other /transl_except it has none, and
+// takes the one of the coding sequence before, or ends if there is none before.
+func exceptions(f genbankFeature) (qualifiers []string, err error) {
+	why := ""
+	switch {
+	case f.has("ribosomal_slippage"):
+		why, qualifiers = "/ribosomal_slippage", []string{"ribosomal_slippage", "translation"}
+	case !f.has("transl_except"):
+		return nil, nil
+	case !strings.Contains(strings.ToLower(f.qualifiers["transl_except"][0]), "aa:sec"):
+		return nil, refuse("The regions file has a coding sequence in line %d with /transl_except=%s, and of such exceptions Bakta can import selenocysteine (aa:Sec) alone; remove that line if Bakta may translate it by the usual code, or remove the coding sequence.",
+			f.line, shown(f.value("transl_except")))
+	default:
+		why, qualifiers = "/transl_except for selenocysteine", []string{"transl_except", "translation"}
 	}
-	if !genbankLocation.MatchString(f.location) {
-		return 0, 0, nil
+	protein := f.value("translation")
+	switch {
+	case protein == "":
+		return nil, refuse("The regions file has a coding sequence in line %d with %s and without /translation, from which Bakta takes its protein; add that, or remove the coding sequence.", f.line, why)
+	case !only(strings.ToUpper(protein), aminoAcids):
+		return nil, refuse("The regions file has a coding sequence in line %d with %s, whose /translation has other characters than letters of amino acids; remove them.", f.line, why)
+	case qualifiers[0] == "transl_except" && !strings.ContainsAny(protein, "Uu"):
+		return nil, refuse("The regions file has a coding sequence in line %d with %s, whose /translation has no U; write U for the selenocysteine.", f.line, why)
 	}
-	for i, text := range numbers {
-		n, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || n < 1 {
-			return 0, 0, refuse("The regions file has a coding sequence at %s in line %d; the first base pair is 1.", shown(f.location), f.line)
-		}
-		if i == 0 || n < start {
-			start = n
-		}
-		stop = max(stop, n)
-	}
-	return start, stop, nil
+	return qualifiers, nil
 }
 
 // against refuses regions that do not lie on the sequences of a genome.
@@ -248,7 +258,11 @@ func (r regions) against(lengths map[string]int64, least int64) error {
 		length, ok := lengths[id]
 		switch {
 		case !ok:
-			return refuse("The regions file has regions on a sequence called %s (line %d), which the genome does not have%s; use the names of the genome's sequences, up to the first white space.", shown(id), s.line, having(lengths))
+			where := "in the first field"
+			if r.name == "regions.gbff" {
+				where = "as VERSION, or in the LOCUS line of a record without ACCESSION and VERSION"
+			}
+			return refuse("The regions file has regions on a sequence called %s (line %d), which the genome does not have%s; use the names of the genome's sequences, up to the first white space, %s.", shown(id), s.line, having(lengths), where)
 		case length < least:
 			return refuse("The regions file has regions on the sequence %s (line %d), which has %d base pairs and is left out, since at least %d are asked for; %s.", shown(id), s.line, length, least, "remove its regions, or lower the minimum length")
 		// A region of a GFF file that goes on over the end of a circular sequence stops behind it.

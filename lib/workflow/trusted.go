@@ -156,43 +156,57 @@ func (p *trusted) references(references []string, line int) bool {
 	return true
 }
 
-// genbank reads GenBank lines from the first on and writes them.
+// genbank reads GenBank lines from the first on and writes the coding sequences, with what Bakta reads of them: where
+// they lie is nothing to it.
 func (p *trusted) genbank(t *textFile, line []byte, out *bufio.Writer) error {
+	w := genbankWriter{out: out}
 	g := genbankReader{called: trustedProteins, each: func(_ genbankRecord, f genbankFeature) error {
-		if f.pseudo() {
+		if f.pseudo() { // Bakta passes over it, too
 			return nil
 		}
-		for _, q := range []string{"locus_tag", "product", "translation"} {
-			if f.value(q) == "" {
-				p.skip("the coding sequence in line " + strconv.Itoa(f.line) + " has no " + q)
-				return nil
-			}
-		}
-		if !p.references(f.qualifiers["db_xref"], f.line) {
-			return nil
-		}
-		if strings.Contains(f.value("gene")+f.value("product"), "~~~") {
-			return refuse("The trusted proteins file has a gene or product with ~~~ in it in line %d; remove that.", f.line)
-		}
-		if _, err := proteinLine([]byte(f.value("translation")), f.line, trustedProteins); err != nil {
+		usable, err := p.coding(f)
+		if err != nil {
 			return err
 		}
-		p.good++
+		if usable {
+			p.good++
+		}
+		w.feature(genbankRecord{}, "1", f, "locus_tag", "gene", "product", "db_xref", "EC_number", "translation")
 		return nil
 	}}
 	for more := true; more; line, more = t.next() {
 		if err := g.take(line, t.number); err != nil {
 			return err
 		}
-		out.Write(line)
-		if err := out.WriteByte('\n'); err != nil {
-			return err
-		}
 	}
 	if err := t.failure(); err != nil {
 		return err
 	}
+	w.end()
 	return g.end()
+}
+
+// coding looks at a coding sequence of a GenBank file and reports whether Bakta can use its protein.
+func (p *trusted) coding(f genbankFeature) (bool, error) {
+	for _, q := range []string{"locus_tag", "product", "translation"} {
+		if f.value(q) == "" {
+			p.skip("the coding sequence in line " + strconv.Itoa(f.line) + " has no " + q)
+			return false, nil
+		}
+	}
+	if !p.references(f.qualifiers["db_xref"], f.line) {
+		return false, nil
+	}
+	// Bakta writes these into one line, from which it reads them when the protein is found.
+	for _, q := range []string{"locus_tag", "gene", "product", "db_xref", "EC_number"} {
+		for _, value := range f.qualifiers[q] {
+			if strings.Contains(value, "~~~") || strings.ContainsFunc(value, control) {
+				return false, refuse("The trusted proteins file has a coding sequence in line %d with ~~~, a tab or another control character in its %s; remove that.", f.line, q)
+			}
+		}
+	}
+	_, err := proteinLine([]byte(f.value("translation")), f.line, trustedProteins)
+	return err == nil, err
 }
 
 // proteinLine returns how many letters a line of a protein has, or refuses it.

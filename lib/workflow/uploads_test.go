@@ -115,6 +115,10 @@ func uploadTests(t testing.TB) []uploadTest {
 		uploadTest{name: "BED", content: "c1\t0\t30\n", says: "neither GFF3 nor GenBank"},
 		uploadTest{name: "binary", content: "PK\x03\x04\xff\xfe", says: "a ZIP archive"},
 	)
+	// except returns a record whose coding sequence has an exception and a protein.
+	except := func(qualifier, protein string) string {
+		return change(change(geneRecord, "/locus_tag", qualifier+"\n                     /locus_tag"), "MKLLVV", protein)
+	}
 	add(RegionsFile, "regions.gbff",
 		uploadTest{name: "GenBank", content: geneRecord},
 		uploadTest{name: "GenBank, byte order mark", content: utf8BOM + geneRecord},
@@ -133,7 +137,54 @@ func uploadTests(t testing.TB) []uploadTest {
 		uploadTest{name: "GenBank, no sequence part", content: change(geneRecord, "ORIGIN\n        1 atgaaactgc\n", ""), says: "without a sequence part"},
 		uploadTest{name: "GenBank, cut off", content: geneRecord[:strings.Index(geneRecord, "ORIGIN")], says: "breaks off"},
 		uploadTest{name: "GenBank, cut off in the sequence", content: strings.TrimSuffix(geneRecord, "//\n"), says: "breaks off", kinder: true}, // Bakta misses the end, not the features
-		uploadTest{name: "GenBank, no location", content: change(geneRecord, "1..30", "here"), says: "without a location"},
+		uploadTest{name: "GenBank, name and length grown together", content: change(geneRecord, "LOCUS       c1                       120 bp    DNA     linear   BCT 01-JAN-2000", "LOCUS       NODE_1_length_120_cov_13.66120 bp   DNA linear"),
+			says: `LOCUS line in line 1 in which the name and the length have grown together ("NODE_1_length_120_cov_13.66120 bp")`},
+		uploadTest{name: "GenBank, grown together in the second record", content: geneRecord + change(geneRecord, "c1                       120 bp", "c2_30 bp"), says: "LOCUS line in line 16 in which"},
+		uploadTest{name: "GenBank, name with spaces and no other", content: change(change(change(geneRecord, "c1                       120", "c1 x 120"), "ACCESSION   c1\n", ""), "VERSION     c1\n", ""), says: `called "c1 x" (line 5)`},
+		uploadTest{name: "GenBank, no length", content: change(geneRecord, "                       120 bp    DNA     linear", " DNA linear"), says: "without the sequence's length in bp"},
+		uploadTest{name: "GenBank, no name", content: change(geneRecord, "c1                       120 bp", "bp"), says: "without a name and a length"},
+		uploadTest{name: "GenBank, length that is none", content: change(geneRecord, "120 bp", "1,20 bp"), says: `with the length "1,20"`},
+		uploadTest{name: "GenBank, a name alone", content: change(geneRecord, "                       120 bp    DNA     linear   BCT 01-JAN-2000", "")},
+		uploadTest{name: "GenBank, parts with one space", content: change(geneRecord, "c1                       120 bp    DNA     linear   BCT 01-JAN-2000", "c1 120 bp DNA circular")},
+		uploadTest{name: "GenBank, a topology that is none", content: change(geneRecord, "linear ", "square ")}, // of a file that is not written anew, Bakta ends
+		uploadTest{name: "GenBank, a header that Biopython stumbles over", content: change(geneRecord, "FEATURES", "REFERENCE   1  (bases x to y)\n  JOURNAL   x\nFEATURES")},
+		uploadTest{name: "GenBank, a feature that Biopython stumbles over", content: change(geneRecord, "     CDS ", "     gene            1..30\n                     /note=\"not closed\n     CDS ")},
+		uploadTest{name: "GenBank, of a protein", content: change(geneRecord, "120 bp    DNA    ", "120 aa           "), says: "record of a protein", kinder: true}, // Bakta takes the places for those of a nucleotide sequence
+		uploadTest{name: "GenBank, no features in another record", content: "LOCUS       c2\nORIGIN\n//\n" + geneRecord},
+		uploadTest{name: "GenBank, version with a number of its own", content: change(geneRecord, "VERSION     c1", "VERSION     c1  GI:123")},
+		uploadTest{name: "GenBank, join", content: change(geneRecord, "1..30", "join(1..12,\n                     13..30)")},
+		uploadTest{name: "GenBank, order", content: change(geneRecord, "1..30", "order(1..12,13..30)")},
+		uploadTest{name: "GenBank, on both strands", content: change(geneRecord, "1..30", "join(1..12,complement(13..30))")},
+		uploadTest{name: "GenBank, over the end as it isn't written", content: change(change(geneRecord, "linear  ", "circular"), "1..30", "100..10")},
+		uploadTest{name: "GenBank, over the end of a linear sequence", content: change(geneRecord, "1..30", "100..10"), says: "does not say that the sequence is circular"},
+		uploadTest{name: "GenBank, partial inside", content: change(geneRecord, "1..30", "join(1..12,<13..30)")},
+		uploadTest{name: "GenBank, partial at its end", content: change(geneRecord, "1..30", "complement(1..>30)"), says: "no coding sequence"},
+		uploadTest{name: "GenBank, from nought", content: change(geneRecord, "1..30", "0..30"), says: "begins before the first base pair"},
+		uploadTest{name: "GenBank, a bracket too few", content: change(geneRecord, "1..30", "join(1..12,13..30"), says: "can't be read"},
+		uploadTest{name: "GenBank, a complement of a complement", content: change(geneRecord, "1..30", "complement(join(1..12,complement(13..30)))"), says: "complement of a complement"},
+		uploadTest{name: "GenBank, on another sequence", content: change(geneRecord, "1..30", "X1.1:1..30"), says: "can't be read", kinder: true}, // Bakta passes over the name
+		uploadTest{name: "GenBank, selenocysteine", content: except("/transl_except=(pos:4..6,aa:Sec)", "MULLVV")},
+		uploadTest{name: "GenBank, selenocysteine on the other strand", content: change(except("/transl_except=(pos:complement(4..6),aa:sec)", "MULLVV"), "1..30", "complement(1..30)")},
+		uploadTest{name: "GenBank, selenocysteine over two lines", content: except("/transl_except=(pos:4..6,\n                     aa:Sec)", "MULLVV")},
+		uploadTest{name: "GenBank, selenocysteine without a protein", content: change(except("/transl_except=(pos:4..6,aa:Sec)", "MULLVV"), "/translation", "/note"), says: "coding sequence in line 7 with /transl_except for selenocysteine and without /translation"},
+		uploadTest{name: "GenBank, selenocysteine that the protein lacks", content: except("/transl_except=(pos:4..6,aa:Sec)", "MKLLVV"), says: "has no U", kinder: true},                         // Bakta takes it for the codon before the first
+		uploadTest{name: "GenBank, selenocysteine and letters that are none", content: except("/transl_except=(pos:4..6,aa:Sec)", "MU.LVV"), says: "other characters than letters", kinder: true}, // the crash comes later
+		uploadTest{name: "GenBank, pyrrolysine", content: except("/transl_except=(pos:4..6,aa:Pyl)", "MOLLVV"), says: `line 7 with /transl_except="(pos:4..6,aa:Pyl)"`},
+		uploadTest{name: "GenBank, another start", content: except("/transl_except=(pos:1..3,aa:Met)", "MKLLVV"), says: "selenocysteine (aa:Sec) alone"},
+		uploadTest{name: "GenBank, a stop that is not written", content: except("/transl_except=(pos:30,aa:TERM)", "MKLLVV"), says: "aa:TERM"},
+		uploadTest{name: "GenBank, another amino acid", content: except("/transl_except=(pos:4..6,aa:OTHER)", "MXLLVV"), says: "aa:OTHER"},
+		uploadTest{name: "GenBank, selenocysteine with a space", content: except("/transl_except=(pos:4..6,aa: Sec)", "MULLVV"), says: "aa: Sec"},
+		uploadTest{name: "GenBank, selenocysteine as the second exception", content: except("/transl_except=(pos:1..3,aa:Met)\n                     /transl_except=(pos:4..6,aa:Sec)", "MULLVV"), says: "aa:Met"},
+		uploadTest{name: "GenBank, an exception without a value", content: except("/transl_except", "MKLLVV"), says: `/transl_except=""`},
+		uploadTest{name: "GenBank, another's protein", content: change(geneRecord, "ORIGIN", "     CDS             31..60\n                     /transl_except=(pos:34..36,aa:Pyl)\n                     /translation=\"MOLLVV\"\nORIGIN"), says: "in line 13 with /transl_except", kinder: true}, // Bakta takes the protein of the first
+		uploadTest{name: "GenBank, an exception of a pseudogene", content: change(geneRecord, "ORIGIN", "     CDS             31..60\n                     /pseudo\n                     /transl_except=(pos:34..36,aa:Pyl)\nORIGIN")},
+		uploadTest{name: "GenBank, an exception of a partial sequence", content: change(geneRecord, "ORIGIN", "     CDS             <31..60\n                     /transl_except=(pos:34..36,aa:Pyl)\nORIGIN")},
+		uploadTest{name: "GenBank, slippage", content: change(except("/ribosomal_slippage", "MKLLVV"), "1..30", "join(1..12,12..30)")},
+		uploadTest{name: "GenBank, slippage and an exception", content: except("/ribosomal_slippage\n                     /transl_except=(pos:4..6,aa:Pyl)", "MOLLVV")},
+		uploadTest{name: "GenBank, slippage without a protein", content: change(except("/ribosomal_slippage", "MKLLVV"), "/translation", "/note"), says: "with /ribosomal_slippage and without /translation"},
+		uploadTest{name: "GenBank, slippage of old", content: except("/exception=\"ribosomal slippage\"", "MKLLVV")},
+		uploadTest{name: "GenBank, other qualifiers", content: except("/codon_start=2\n                     /transl_table=4\n                     /exception=\"RNA editing\"\n                     /note", "MKLLVV")},
+		uploadTest{name: "GenBank, no location", content: change(geneRecord, "1..30", "here"), says: `location "here" can't be read`},
 	)
 	add(TrustedProteinsFile, "proteins.faa",
 		uploadTest{name: "three fields", content: trustedOne},
@@ -163,6 +214,14 @@ func uploadTests(t testing.TB) []uploadTest {
 		uploadTest{name: "GenBank, no product", content: change(geneRecord, "/product", "/note"), says: "no product"},
 		uploadTest{name: "GenBank, no translation", content: change(geneRecord, "/translation", "/note"), says: "no translation"},
 		uploadTest{name: "GenBank, quotes", content: change(geneRecord, "a long", "a \"\"long\"\" /note=x")},
+		uploadTest{name: "GenBank, name and length grown together", content: change(geneRecord, "c1                       120 bp", "NODE_1_cov_13.66120 bp"), says: "LOCUS line in line 1 in which the name and the length have grown together"},
+		uploadTest{name: "GenBank, a location that can't be read", content: change(geneRecord, "1..30", "complement(here")},
+		uploadTest{name: "GenBank, an exception", content: except("/transl_except=(pos:4..6,aa:Pyl)", "MOLLVV")},
+		uploadTest{name: "GenBank, enzyme", content: change(geneRecord, "/locus_tag", "/EC_number=1.1.1.1\n                     /locus_tag")},
+		uploadTest{name: "GenBank, some bad", content: change(geneRecord, "ORIGIN", "     CDS             31..60\n                     /product=\"x\"\nORIGIN")},
+		uploadTest{name: "GenBank, fields in a reference", content: change(geneRecord, "/locus_tag", "/db_xref=\"A:b~~~c\"\n                     /locus_tag"), says: "in its db_xref"},
+		uploadTest{name: "GenBank, fields in an enzyme", content: change(geneRecord, "/locus_tag", "/EC_number=\"1~~~1\"\n                     /locus_tag"), says: "in its EC_number"},
+		uploadTest{name: "GenBank, tab in the product", content: change(geneRecord, "a long", "a\tlong"), says: "a tab"},
 		uploadTest{name: "GenBank, dot", content: change(geneRecord, "MKLLVV", "MK.LVV"), says: "'.'", kinder: true}, // Bakta waits for ever, as the case of FASTA shows
 		uploadTest{name: "GenBank, fields in the product", content: change(geneRecord, "a long", "a~~~long"), says: "~~~"},
 		uploadTest{name: "GenBank, none", content: change(geneRecord, "     CDS  ", "     gene "), says: "no coding sequence"},

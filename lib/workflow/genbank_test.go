@@ -1,0 +1,64 @@
+package workflow
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+)
+
+// What Bakta ends with at a regions or trusted proteins file says of what format that is, and so does the advice.
+func TestExplainFeatures(t *testing.T) {
+	for said, advice := range map[string]string{
+		"ERROR: User-provided regions/features file GFF3 format not valid!":    "nine fields",
+		"ERROR: User-provided regions/features file GenBank format not valid!": "LOCUS line",
+		"ERROR: User proteins file GenBank format not valid!":                  "locus_tag",
+		"ERROR: User proteins file Fasta format not valid!":                    "Headers of trusted proteins",
+	} {
+		f := Explain(Exit{Stage: "bakta", Title: "Bakta", Code: 1, Stderr: []byte(said + "\n")})
+		if f.Code != job.BadInput || !strings.Contains(f.Message, advice) {
+			t.Errorf("%s: %+v", said, f)
+		}
+	}
+}
+
+// What is written of regions and trusted proteins is what Bakta reads of them, and nothing else.
+func TestGenBankWritten(t *testing.T) {
+	record := strings.NewReplacer("linear  ", "circular", "1..30", "100..10", "ORIGIN", `     CDS             order(1..12,
+                     <13..30)
+                     /transl_except=(pos:4..6,
+                     aa:Sec)
+                     /translation="MU
+                     L"
+                     /note="x"
+     CDS             31..60
+                     /pseudo
+ORIGIN`).Replace(geneRecord)
+	for kind, want := range map[string]string{
+		RegionsFile: `LOCUS       record                   120 bp    DNA     circular UNK 01-JAN-1980
+VERSION     c1
+FEATURES             Location/Qualifiers
+     CDS             join(100..120,1..10)
+     CDS             join(1..12,<13..30)
+                     /transl_except="(pos:4..6, aa:Sec)"
+                     /translation="MUL"
+ORIGIN
+//
+`,
+		TrustedProteinsFile: `LOCUS       record
+FEATURES             Location/Qualifiers
+     CDS             1
+                     /locus_tag="A_1"
+                     /product="a long name"
+                     /translation="MKLLVVVAA"
+     CDS             1
+                     /translation="MUL"
+ORIGIN
+//
+`,
+	} {
+		if got := string(prepared(t, kind, record)); got != want {
+			t.Errorf("%s:\n%s", kind, got)
+		}
+	}
+}
