@@ -146,6 +146,7 @@ func (f *Function) inputs(ctx context.Context, id string, w workflow.Workflow, c
 	var inputs []job.Input
 	var refusal error
 	inspection := workflow.NewInspection(config)
+	inspection.Workflow = w.Kind
 	for _, u := range slices.Backward(w.Uploads) {
 		promised, said := config.Use[u.Kind]
 		if said && !promised && !u.Required {

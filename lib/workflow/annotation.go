@@ -72,13 +72,21 @@ func notAnnotation(head []byte) error {
 // each repeat of a CRISPR array.
 const maxFeatureValues = 20_000
 
+// place is a sequence that features are on.
+type place struct {
+	feature string // the first
+	edge    string // the one that goes on over the sequence's end and begins last
+	start   int64  // where that begins
+}
+
 // annotation is what has to be remembered of an annotation.
 type annotation struct {
 	*jsonScanner
 	found  map[string]jsonKind // the outermost members that matter
-	ids    map[string]bool     // of sequences
+	ids    map[string]int64    // of sequences, and their lengths
 	many   bool                // there are more than are remembered
-	places map[string]string   // sequences that features are on, and the first of these
+	places map[string]*place   // what is known of the sequences that features are on
+	named  string              // the member that says on which: "sequence", or "contig" up to Bakta 1.9
 
 	fault    error  // the first that a feature or a sequence has
 	table    bool   // the genome's translation table is named
@@ -88,7 +96,7 @@ type annotation struct {
 
 // readAnnotation reads an annotation.
 func readAnnotation(r io.Reader) error {
-	a := annotation{jsonScanner: newJSONScanner(r, annotationFile), found: make(map[string]jsonKind), ids: make(map[string]bool), places: make(map[string]string)}
+	a := annotation{jsonScanner: newJSONScanner(r, annotationFile), found: make(map[string]jsonKind), ids: make(map[string]int64), places: make(map[string]*place)}
 	if _, err := a.next(); err != nil { // the brace
 		return err
 	}
@@ -111,8 +119,10 @@ func (a *annotation) member(name string, first byte) error {
 		}
 		a.found[name] = v.kind
 		a.table = v.member("translation_table").kind != jsonNone && v.member("translation_table").kind != jsonNull
-		if v.kind == jsonObject && v.member("strain").kind == jsonNone && a.fault == nil {
-			a.fault = refuse("The annotation's genome has no strain, not even null, which Baktfold needs; %s.", annotationAdvice)
+		if o := (object{called: "genome", line: a.line, jsonValue: v}); v.kind == jsonObject && a.fault == nil {
+			if a.fault = o.check("strain", needsAny); a.fault == nil {
+				a.fault = o.check("taxon", mayBeText)
+			}
 		}
 	case "version":
 		v, err := a.keep(first, maxFeatureValues)
@@ -171,9 +181,12 @@ func (a *annotation) verdict() error {
 	case len(a.ids) == 0:
 		return refuse("The annotation has no sequences; %s.", annotationAdvice)
 	}
-	for id, feature := range a.places {
-		if !a.ids[id] && !a.many {
-			return refuse("The annotation's %s is on the sequence %s, which the file does not have; %s.", feature, shown(id), annotationAdvice)
+	for id, p := range a.places {
+		switch length, ok := a.ids[id]; {
+		case !ok && !a.many:
+			return refuse("The annotation's %s is on the sequence %s, which the file does not have; %s.", p.feature, shown(id), annotationAdvice)
+		case ok && p.start > length:
+			return refuse("The annotation's %s goes on over the end of the sequence %s, and begins behind it; %s.", p.edge, shown(id), annotationAdvice)
 		}
 	}
 	return nil
@@ -224,6 +237,8 @@ const (
 	mayBeTexts                 // a list of strings, or not there
 	needsTexts                 // a list of strings
 	mayBeObject                // an object, or not there
+	mayBeList                  // a list, or not there
+	mayBeHits                  // a list, an object, text, null, or not there
 	mayBeClass                 // null, a list of two, or not there
 	needsClass                 // null or a list of two
 	mayBePositions             // a list of two or more, or not there
@@ -253,6 +268,10 @@ func (o object) check(names string, n need) error {
 			ok, needs = texts, "a list of texts"
 		case mayBeObject:
 			ok, needs = v.kind == jsonNone || v.kind == jsonObject, "an object, or left out"
+		case mayBeList:
+			ok, needs = v.kind == jsonNone || v.kind == jsonArray, "a list, or left out"
+		case mayBeHits:
+			ok, needs = v.kind != jsonNumber && v.kind != jsonBool, "a list"
 		case mayBeClass, needsClass:
 			ok, needs = v.kind == jsonNull || v.kind == jsonArray && len(v.items) >= 2 || n == mayBeClass && v.kind == jsonNone, "null or a list of a name and an id"
 		case mayBePositions:
@@ -290,6 +309,8 @@ var requirements = []requirement{
 	{"tRNA tmRNA rRNA ncRNA", "locus product", needsAny},
 	{"tRNA", "anti_codon_pos", mayBePositions},
 	{"tmRNA", "tag", mayBeObject},
+	{"crispr", "spacers repeat", mayBeList},
+	{"cds", "pstc", mayBeHits},
 	{"rRNA ncRNA ncRNA-region", "db_xrefs", needsTexts},
 	{"ncRNA", "class", mayBeClass},
 	{"ncRNA-region", "class", needsClass},
@@ -330,12 +351,17 @@ func (a *annotation) feature(number int, v jsonValue) error {
 	if v.member("discarded").kind != jsonNone && kind != "cds" {
 		return nil
 	}
-	place := "sequence"
-	if v.member(place).kind == jsonNone && v.member("contig").kind != jsonNone { // so Bakta called it up to 1.9
-		place = "contig"
+	if a.named == "" {
+		a.named = "sequence"
+		if v.member("sequence").kind == jsonNone && v.member("contig").kind != jsonNone {
+			a.named = "contig"
+		}
 	}
-	if err := o.check(place, needsText); err != nil {
+	if err := o.check(a.named, needsText); err != nil {
 		return err
+	}
+	if a.named == "contig" && v.member("sequence").kind != jsonNone {
+		return o.wrong("sequence", "left out, as of the features before it")
 	}
 	for _, r := range requirements {
 		if r.types == "" || slices.Contains(strings.Fields(r.types), kind) {
@@ -351,12 +377,16 @@ func (a *annotation) feature(number int, v jsonValue) error {
 			}
 		}
 	}
+	if err := o.protein(kind); err != nil {
+		return err
+	}
 	start, _ := v.member("start").whole()
 	stop, _ := v.member("stop").whole()
+	edge := v.member("edge").kind != jsonNone
 	switch {
 	case start < 1:
 		return o.wrong("start", "1 or more")
-	case stop < 0 || stop < start-1 && v.member("edge").kind == jsonNone:
+	case stop < 0 || stop < start-1 && !edge:
 		return o.wrong("stop", "behind its start")
 	}
 	if (kind == "rRNA" || kind == "ncRNA") && v.member("evalue").kind == jsonNone && a.noEvalue == "" {
@@ -367,10 +397,40 @@ func (a *annotation) feature(number int, v jsonValue) error {
 			return o.wrong("db_xrefs", "of the form database:id each")
 		}
 	}
-	if id := v.member(place).text; a.places[id] == "" && len(a.places) < maxSequences {
-		a.places[id] = o.called
+	id := v.member(a.named).text
+	p := a.places[id]
+	if p == nil && len(a.places) < maxSequences {
+		p = &place{feature: o.called}
+		a.places[id] = p
+	}
+	if edge && p != nil && start > p.start {
+		p.edge, p.start = o.called, start
 	}
 	return nil
+}
+
+// protein refuses what Baktfold can't list as a protein without a function, or as one that it found a function for.
+func (o object) protein(kind string) error {
+	hypothetical, found := o.member("hypothetical").kind != jsonNone, o.member("baktfold").kind != jsonNone
+	if inner := o.inner("signal-peptide"); inner.kind == jsonObject {
+		start, _ := inner.member("start").whole()
+		if stop, _ := inner.member("stop").whole(); stop < start-1 {
+			return inner.wrong("stop", "behind its start")
+		}
+	}
+	if !hypothetical && !found {
+		return nil
+	}
+	names := "locus"
+	if kind == "cds" && hypothetical {
+		names += " id" // in place of loci that are there twice; and the product is written anew
+	} else {
+		names += " product"
+	}
+	if o.member("length").kind == jsonNone {
+		names += " nt"
+	}
+	return o.check(names, needsText)
 }
 
 // sequence takes a sequence.
@@ -387,20 +447,27 @@ func (a *annotation) sequence(number int, v jsonValue) error {
 	for _, r := range []requirement{
 		{names: "id " + nt, need: needsText},
 		{names: "length", need: needsWhole},
-		{names: "topology type complete description", need: needsAny},
+		{names: "topology", need: needsText},
+		{names: "type complete description", need: needsAny},
 		{names: "name", need: mayBeText},
 	} {
 		if err := o.check(r.names, r.need); err != nil {
 			return err
 		}
 	}
-	switch {
+	length, _ := v.member("length").whole()
+	_, known := a.ids[id]
+	switch topology := v.member("topology").text; {
+	case topology != "linear" && topology != "circular" && topology != "":
+		return o.wrong("topology", "linear or circular")
+	case length != int64(v.member(nt).size):
+		return o.wrong("length", strconv.Itoa(v.member(nt).size)+", as many letters as it has")
 	case id == "" || strings.ContainsAny(id, " \t;"):
 		return o.wrong("id", "a name without spaces and semicolons")
-	case a.ids[id]:
+	case known:
 		return o.wrong("id", "another than those of the sequences before it")
 	case len(a.ids) < maxSequences:
-		a.ids[id] = true
+		a.ids[id] = length
 	default:
 		a.many = true
 	}

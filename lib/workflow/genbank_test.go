@@ -62,3 +62,16 @@ ORIGIN
 		}
 	}
 }
+
+// Bakta's own annotation of ribosomal slippage is one that Baktfold can't read.
+func TestSlippageForBaktfold(t *testing.T) {
+	record := strings.Replace(geneRecord, "/locus_tag", "/ribosomal_slippage\n                     /locus_tag", 1)
+	for kind, says := range map[string]string{Bakta: "", BaktaBaktfold: "in line 7 with /ribosomal_slippage", "": ""} {
+		i := NewInspection(Config{})
+		i.Workflow = kind
+		_, err := i.Inspect(RegionsFile, strings.NewReader(record))
+		if (err != nil) != (says != "") || err != nil && !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+}

@@ -21,8 +21,8 @@ var ErrBlank = errors.New("the file is empty")
 // is a job.Invalid error that names the file and says what to do, or ErrBlank. An error of the reader is
 // returned as it is, wrapped.
 //
-// A genome and proteins are read only as far as their first headSize bytes, decompressed, take, and an annotation
-// as far as maxAnnotation; a fault behind those shows when the program runs. The other files are read to their end.
+// A genome is read only as far as its first headSize bytes, decompressed, take; a fault behind those shows when the
+// program runs. The other files are read to their end.
 func Inspect(kind string, content io.Reader, c Config) (name string, err error) {
 	return NewInspection(c).Inspect(kind, content)
 }
@@ -30,6 +30,10 @@ func Inspect(kind string, content io.Reader, c Config) (name string, err error) 
 // Inspection looks at the uploads of one job, and whether they go together. Regions are compared with the genome
 // that is looked at after them.
 type Inspection struct {
+	// Workflow is the kind of the job's workflow, which counts where a later stage can't read what an earlier one makes
+	// of an upload. It may be empty.
+	Workflow string
+
 	config  Config
 	regions *regions
 }
@@ -55,6 +59,10 @@ func (i *Inspection) Inspect(kind string, content io.Reader) (name string, err e
 		r, err := readRegions(content, io.Discard)
 		if err != nil {
 			return "", err
+		}
+		if r.slips > 0 && i.Workflow == BaktaBaktfold {
+			// baktfold/io/gff.py of 0.3.0 asks each exception of Bakta's for a codon, and slippage has none.
+			return "", refuse("The regions file has a coding sequence in line %d with /ribosomal_slippage, of which Baktfold can't read what Bakta writes; remove that line, or annotate the genome without Baktfold.", r.slips)
 		}
 		i.regions = &r
 		return r.name, nil

@@ -46,7 +46,7 @@ const (
 type jsonValue struct {
 	kind    jsonKind
 	text    string // of a number; of a string its beginning
-	cut     bool   // the string has more
+	size    int    // bytes that the string has in the file
 	items   []jsonValue
 	members map[string]jsonValue
 }
@@ -211,7 +211,7 @@ func (s *jsonScanner) value(first byte, keep bool) (v jsonValue, err error) {
 	switch {
 	case first == '"':
 		v.kind = jsonString
-		v.text, v.cut, err = s.str(keep)
+		v.text, v.size, err = s.str(keep)
 	case first == '{':
 		v.kind = jsonObject
 		if keep {
@@ -299,19 +299,19 @@ var plain = func() (plain [256]bool) {
 	return plain
 }()
 
-// str reads a string behind its first quote, and returns its beginning if it is to be kept.
-func (s *jsonScanner) str(keep bool) (text string, cut bool, err error) {
+// str reads a string behind its first quote, and returns its beginning if it is to be kept, and how many bytes it has.
+func (s *jsonScanner) str(keep bool) (text string, size int, err error) {
 	var kept []byte
 	escaped := false
 	add := func(b []byte) {
-		if room := maxJSONString - len(kept); keep && !cut {
+		if room := maxJSONString - len(kept); keep && len(kept) == size {
 			kept = append(kept, b[:min(len(b), room)]...)
-			cut = len(b) > room
 		}
+		size += len(b)
 	}
 	for {
 		if _, err := s.in.Peek(1); err != nil {
-			return "", false, errJSONEnd
+			return "", 0, errJSONEnd
 		}
 		b, _ := s.in.Peek(s.in.Buffered())
 		n := 0
@@ -327,32 +327,29 @@ func (s *jsonScanner) str(keep bool) (text string, cut bool, err error) {
 		switch c := b[n]; {
 		case c == '"':
 			s.byte()
-			if escaped && !cut {
+			if escaped && len(kept) == size {
 				var whole string
 				if json.Unmarshal([]byte(`"`+string(kept)+`"`), &whole) == nil {
-					return whole, false, nil
+					return whole, size, nil
 				}
 			}
-			return string(kept), cut, nil
+			return string(kept), size, nil
 		case c == '\\':
 			escaped = true
 			escape, err := s.escape()
 			if err != nil {
-				return "", false, err
-			}
-			if room := maxJSONString - len(kept); len(escape) > room {
-				cut = true
+				return "", 0, err
 			}
 			add(escape)
 		case c < ' ':
 			s.at++
-			return "", false, s.wrong("there is the control character %s in a string", shownByte(c))
+			return "", 0, s.wrong("there is the control character %s in a string", shownByte(c))
 		default:
 			character, _ := s.in.Peek(utf8.UTFMax)
 			r, size := utf8.DecodeRune(character)
 			if r == utf8.RuneError && size <= 1 {
 				s.at++
-				return "", false, refuse("The %s is not UTF-8 text in line %d at byte %d (0x%02x), which Baktfold can't read; save it as UTF-8.", s.called, s.line, s.at-s.start, c)
+				return "", 0, refuse("The %s is not UTF-8 text in line %d at byte %d (0x%02x), which Baktfold can't read; save it as UTF-8.", s.called, s.line, s.at-s.start, c)
 			}
 			add(character[:size])
 			s.in.Discard(size)

@@ -18,6 +18,7 @@ type regions struct {
 	spans map[string]*span
 	ids   int  // bytes that their keys have
 	over  bool // there are more sequences than are remembered
+	slips int  // line of the first coding sequence with ribosomal slippage, if there is one
 }
 
 // span is how far the regions on a sequence reach, in base pairs from 1.
@@ -186,6 +187,9 @@ func (r *regions) genbank(t *textFile, line []byte, out *bufio.Writer) error {
 		if record.protein {
 			return refuse("The regions file has a record of a protein, with a coding sequence in line %d; upload the record of its nucleotide sequence.", f.line)
 		}
+		if record.id() == "" {
+			return refuse("The regions file has a record without a name, with a coding sequence in line %d; write the name of its sequence as VERSION or in the LOCUS line.", f.line)
+		}
 		l, err := parseLocation(f.location, record.length, record.circular)
 		if err != nil {
 			return refuse("The regions file has a coding sequence in line %d whose location %s %v.", f.line, shown(f.location), err)
@@ -196,6 +200,9 @@ func (r *regions) genbank(t *textFile, line []byte, out *bufio.Writer) error {
 		kept, err := exceptions(f)
 		if err != nil {
 			return err
+		}
+		if f.has("ribosomal_slippage") && r.slips == 0 {
+			r.slips = f.line
 		}
 		start, stop := l.span()
 		r.add(record.id(), f.line, start, stop)

@@ -143,6 +143,7 @@ func uploadTests(t testing.TB) []uploadTest {
 		uploadTest{name: "GenBank, name with spaces and no other", content: change(change(change(geneRecord, "c1                       120", "c1 x 120"), "ACCESSION   c1\n", ""), "VERSION     c1\n", ""), says: `called "c1 x" (line 5)`},
 		uploadTest{name: "GenBank, no length", content: change(geneRecord, "                       120 bp    DNA     linear", " DNA linear"), says: "without the sequence's length in bp"},
 		uploadTest{name: "GenBank, no name", content: change(geneRecord, "c1                       120 bp", "bp"), says: "without a name and a length"},
+		uploadTest{name: "GenBank, no name at all", content: strings.NewReplacer("LOCUS       c1                       120 bp    DNA     linear   BCT 01-JAN-2000", "LOCUS       ", "ACCESSION   c1\n", "", "VERSION     c1\n", "").Replace(geneRecord), says: "a record without a name"},
 		uploadTest{name: "GenBank, length that is none", content: change(geneRecord, "120 bp", "1,20 bp"), says: `with the length "1,20"`},
 		uploadTest{name: "GenBank, a name alone", content: change(geneRecord, "                       120 bp    DNA     linear   BCT 01-JAN-2000", "")},
 		uploadTest{name: "GenBank, parts with one space", content: change(geneRecord, "c1                       120 bp    DNA     linear   BCT 01-JAN-2000", "c1 120 bp DNA circular")},
@@ -364,7 +365,7 @@ func uploadTests(t testing.TB) []uploadTest {
 		uploadTest{name: "proteins", content: `{"features": [{"id": "a", "type": "cds", "aa": "MK"}], "version": {}}`, says: "one of proteins without a genome"},
 		uploadTest{name: "no translation table", content: change(annotation, "translation_table", "table"), says: "does not name the genome's translation table"},
 		uploadTest{name: "table null", content: change(annotation, `"translation_table":11`, `"translation_table":null`), says: "translation table", kinder: true}, // Baktfold writes "None" for it
-		uploadTest{name: "no strain", content: change(annotation, `"strain":null,`, ""), says: "no strain"},
+		uploadTest{name: "no strain", content: change(annotation, `"strain":null,`, ""), says: "its strain is missing"},
 		uploadTest{name: "genome null", content: `{"genome":null,` + annotation[strings.Index(annotation, `"features"`):], says: "no genome, features or sequences"},
 		uploadTest{name: "no member sequences", content: change(annotation, `"sequences"`, `"x"`), says: "no genome, features or sequences"},
 		uploadTest{name: "no member features", content: change(annotation, `"features"`, `"f"`), says: "no genome, features or sequences"},
@@ -390,6 +391,15 @@ func uploadTests(t testing.TB) []uploadTest {
 		uploadTest{name: "exception without a position", content: with(feature("cds", `,"aa":"M","exception":{"type":"ribosomal_slippage","aa":"X","start":-1,"stop":-1}`)), says: `exception of the feature 1 ("L_2"), which ends in line 3, can't be read by Baktfold: its codon_position is missing`},
 		uploadTest{name: "on no sequence", content: with(strings.Replace(all[0], `"sequence"`, `"s"`, 1)), says: "its sequence is missing"},
 		uploadTest{name: "on an unknown sequence", content: with(strings.Replace(all[0], `"c1"`, `"c9"`, 1)), says: `feature 1 ("L_2") is on the sequence "c9", which the file does not have`, kinder: true}, // Baktfold leaves it out
+		uploadTest{name: "spacers null", content: with(feature("crispr", `,"spacers":null`)), says: "its spacers is null"},
+		uploadTest{name: "places named in two ways", content: with(strings.Replace(all[0], `"sequence"`, `"contig"`, 1)), says: "its contig is missing"},
+		uploadTest{name: "over the end, and behind it", content: with(strings.Replace(feature("cds", `,"aa":"MA","edge":true`), `"start":1,`, `"start":14,`, 1)), says: "and begins behind it"},
+		uploadTest{name: "what Baktfold wrote", content: with(feature("cds", `,"aa":"MA","baktfold":true,"pstc":[{"source":"afdb","id":"A","description":"a protein"}]`))},
+		uploadTest{name: "a protein without an id", content: change(annotation, `"id":"i_1",`, ""), says: "its id is missing", kinder: true}, // Baktfold needs it where a locus is there twice
+		uploadTest{name: "an RNA without a function", content: with(strings.Replace(feature("oriC", `,"hypothetical":true`), `"locus"`, `"l"`, 1)), says: "its locus is missing"},
+		uploadTest{name: "the taxon is a number", content: change(annotation, `"species":null`, `"taxon":7`), says: "its taxon is 7", kinder: true}, // which it can't write in a chromosome's description,
+		uploadTest{name: "a length that is another", content: change(annotation, `"length":12`, `"length":13`), says: "its length is 13, and has to be 12", kinder: true}, // Baktfold writes both
+		uploadTest{name: "another topology", content: change(annotation, `"topology":"circular"`, `"topology":"round"`), says: "linear or circular"},
 		uploadTest{name: "a sequence without a topology", content: change(annotation, `"topology":"circular",`, ""), says: `sequence 1 ("c1"), which ends in line 5, can't be read by Baktfold: its topology is missing`},
 		uploadTest{name: "a sequence without nucleotides", content: change(annotation, `"nt":"ATGGCCTAAACG",`, ""), says: "its nt is missing"},
 		uploadTest{name: "a sequence with spaces in its id", content: strings.ReplaceAll(annotation, `"c1"`, `"c 1"`), says: "a name without spaces"},
