@@ -108,8 +108,8 @@ type unpacked struct {
 	closer  func()
 }
 
-// openUnpacked returns a reader of an upload that has at most limit bytes as it came, and maxUnpacking times that
-// decompressed. Close it.
+// openUnpacked returns a reader of an upload that has at most limit bytes as it came. Of a compressed one it gives
+// maxUnpacking times that at most, so that a look takes seconds whatever was uploaded. Close it.
 func openUnpacked(r io.Reader, limit int64) *unpacked {
 	u := &unpacked{source: &source{r: r, left: math.MaxInt64}}
 	content, ending, closer, err := decompress(bufio.NewReaderSize(u.source, 64<<10))
@@ -123,9 +123,8 @@ func openUnpacked(r io.Reader, limit int64) *unpacked {
 	return u
 }
 
-// maxUnpacking is how many times its size a compressed upload may come to. FASTA and JSON come to five times it; a file
-// that comes to much more was made to.
-const maxUnpacking = 8
+// maxUnpacking is how much of a compressed upload is read, as a multiple of the largest upload of its kind.
+const maxUnpacking = 2
 
 // failed is a reader that has failed.
 type failed struct{ err error }
@@ -137,9 +136,10 @@ func (u *unpacked) Read(p []byte) (int, error) { return u.content.Read(p) }
 // broken reports whether the content can't be read further because of what it is.
 func (u *unpacked) broken() bool { return u.content.err != nil }
 
-// partial reports whether there may be more than can be decompressed here.
+// partial reports whether there may be more than is read here.
 func (u *unpacked) partial() bool {
-	return u.ending == ".xz" && u.content.err == nil || errors.Is(u.content.err, errUnseen) || errors.Is(u.content.err, zstd.ErrWindowSizeExceeded)
+	err := u.content.err
+	return u.ending == ".xz" && err == nil || err == errTooLong || errors.Is(err, errUnseen) || errors.Is(err, zstd.ErrWindowSizeExceeded)
 }
 
 // failure says why the content of a file that is called so can't be read further. It is nil at the end of all, or of all
@@ -150,8 +150,6 @@ func (u *unpacked) failure(called string) error {
 		return readingError(u.source.err)
 	case u.content.err == nil, u.partial():
 		return nil
-	case errors.Is(u.content.err, errTooLong):
-		return refuse("The %s is more than %d times as large when it is decompressed, or too large; check that it is the right file.", called, maxUnpacking)
 	}
 	return refuse("The %s is a compressed file (%s) that is damaged or incomplete; compress and upload it again.", called, u.ending)
 }
