@@ -85,7 +85,9 @@ type annotation struct {
 	found  map[string]jsonKind // the outermost members that matter
 	ids    map[string]int64    // of sequences, and their lengths
 	many   bool                // there are more than are remembered
+	bytes  int                 // that the remembered ids have
 	places map[string]*place   // what is known of the sequences that features are on
+	placed int                 // bytes that their ids have
 	named  string              // the member that says on which: "sequence", or "contig" up to Bakta 1.9
 
 	fault    error  // the first that a feature or a sequence has
@@ -399,7 +401,8 @@ func (a *annotation) feature(number int, v jsonValue) error {
 	}
 	id := v.member(a.named).text
 	p := a.places[id]
-	if p == nil && len(a.places) < maxSequences {
+	if p == nil && len(a.places) < maxSequences && a.placed+len(id) <= maxIDs {
+		a.placed += len(id)
 		p = &place{feature: o.called}
 		a.places[id] = p
 	}
@@ -466,7 +469,8 @@ func (a *annotation) sequence(number int, v jsonValue) error {
 		return o.wrong("id", "a name without spaces and semicolons")
 	case known:
 		return o.wrong("id", "another than those of the sequences before it")
-	case len(a.ids) < maxSequences:
+	case len(a.ids) < maxSequences && a.bytes+len(id) <= maxIDs:
+		a.bytes += len(id)
 		a.ids[id] = length
 	default:
 		a.many = true

@@ -67,6 +67,10 @@ func TestMemory(t *testing.T) {
 		{"qualifiers", RegionsFile, packed("LOCUS       s\nFEATURES\n     CDS             1..9\n" + rows("                     /q#\n", 120_000) + "ORIGIN\n//\n"), ""},
 		{"a long location", RegionsFile, packed("LOCUS       s\nFEATURES\n     CDS             " + strings.Repeat("1,", 500_000) + "\n                     " + strings.Repeat("1,", 500_000) + "\nORIGIN\n//\n"), ""},
 		{"references", TrustedProteinsFile, packed(strings.Repeat(">a g~~~p~~~"+strings.Repeat("a:,", 330_000)+"\nMK\n", 20)), ""},
+		{"a long header of a protein", ProteinFASTA, packed(">" + strings.Repeat("a", 60<<10) + "\nMK\n" + rows(">s# "+pad+"\nMKLLVV\n", 60_000)), ""},
+		{"sequences of an annotation", BaktaJSON, packed(`{"genome":{},"features":[` + rows(`{"type":"gap","sequence":"s#`+pad+`","start":1,"stop":2,"strand":"+","id":"","length":1},`, 150_000) + `{}],"sequences":[` +
+			rows(`{"id":"s#`+pad+`"},`, 150_000)), ""},
+		{"values of a feature", BaktaJSON, packed(`{"features":[{"x":[` + strings.Repeat(`"`+pad+`",`, 60_000)), ""},
 		{"keys", BaktaJSON, packed("{" + rows("\"#\":1,", 2_000_000)), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -397,7 +397,7 @@ func uploadTests(t testing.TB) []uploadTest {
 		uploadTest{name: "what Baktfold wrote", content: with(feature("cds", `,"aa":"MA","baktfold":true,"pstc":[{"source":"afdb","id":"A","description":"a protein"}]`))},
 		uploadTest{name: "a protein without an id", content: change(annotation, `"id":"i_1",`, ""), says: "its id is missing", kinder: true}, // Baktfold needs it where a locus is there twice
 		uploadTest{name: "an RNA without a function", content: with(strings.Replace(feature("oriC", `,"hypothetical":true`), `"locus"`, `"l"`, 1)), says: "its locus is missing"},
-		uploadTest{name: "the taxon is a number", content: change(annotation, `"species":null`, `"taxon":7`), says: "its taxon is 7", kinder: true}, // which it can't write in a chromosome's description,
+		uploadTest{name: "the taxon is a number", content: change(annotation, `"species":null`, `"taxon":7`), says: "its taxon is 7", kinder: true},                       // which it can't write in a chromosome's description,
 		uploadTest{name: "a length that is another", content: change(annotation, `"length":12`, `"length":13`), says: "its length is 13, and has to be 12", kinder: true}, // Baktfold writes both
 		uploadTest{name: "another topology", content: change(annotation, `"topology":"circular"`, `"topology":"round"`), says: "linear or circular"},
 		uploadTest{name: "a sequence without a topology", content: change(annotation, `"topology":"circular",`, ""), says: `sequence 1 ("c1"), which ends in line 5, can't be read by Baktfold: its topology is missing`},
