@@ -127,6 +127,10 @@ func (r *regions) gff(t *textFile, line []byte, out *bufio.Writer) error {
 		if !strings.EqualFold(fields[2], "CDS") {
 			continue
 		}
+		// Bakta passes over pseudogenes, which it knows by these words alone.
+		if attributes := strings.Split(strings.ToLower(fields[8]), ";"); slices.Contains(attributes, "pseudo=") || slices.Contains(attributes, "pseudogene") {
+			continue
+		}
 		start, stop, err := gffRange(fields, t.number)
 		if err != nil {
 			return err

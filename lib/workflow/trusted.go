@@ -116,6 +116,9 @@ func (p *trusted) header(text string, line int) (bool, error) {
 	if strings.ContainsFunc(text, control) {
 		return false, refuse("The trusted proteins file has a tab or another control character in its header in line %d; use spaces.", line)
 	}
+	if strings.Contains(text, " >") {
+		return false, refuse("The trusted proteins file has a space and > in its header in line %d, at which the search for proteins takes it for two; remove the >.", line)
+	}
 	id, description, ok := strings.Cut(text, " ")
 	if !ok || id == "" {
 		return false, refuse("The trusted proteins file has a header without a description in line %d, at which Bakta ends; write %s.", line, trustedHeader)
@@ -125,7 +128,7 @@ func (p *trusted) header(text string, line int) (bool, error) {
 	case 3:
 	case 6:
 		for _, f := range fields[:3] {
-			if _, err := strconv.ParseFloat(strings.TrimSpace(f), 64); err != nil {
+			if n, err := strconv.ParseFloat(strings.TrimSpace(f), 64); err != nil || !(n <= 100) { // more, and NaN, match nothing
 				p.skip("the header in line " + strconv.Itoa(line) + " has " + shown(f) + " where a percentage has to be")
 				return false, nil
 			}
@@ -200,8 +203,8 @@ func (p *trusted) coding(f genbankFeature) (bool, error) {
 	// Bakta writes these into one line, from which it reads them when the protein is found.
 	for _, q := range []string{"locus_tag", "gene", "product", "db_xref", "EC_number"} {
 		for _, value := range f.qualifiers[q] {
-			if strings.Contains(value, "~~~") || strings.ContainsFunc(value, control) {
-				return false, refuse("The trusted proteins file has a coding sequence in line %d with ~~~, a tab or another control character in its %s; remove that.", f.line, q)
+			if strings.Contains(value, "~~~") || strings.Contains(value, " >") || strings.ContainsFunc(value, control) {
+				return false, refuse("The trusted proteins file has a coding sequence in line %d with ~~~, a space and >, or a tab or another control character in its %s; remove that.", f.line, q)
 			}
 		}
 	}

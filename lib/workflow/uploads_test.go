@@ -95,6 +95,8 @@ func uploadTests(t testing.TB) []uploadTest {
 		uploadTest{name: "over the end of the sequence", content: "c1\tx\tCDS\t100\t130\t.\t+\t0\t.\n"},
 		uploadTest{name: "other features", content: "c9\tx\tgene\t1\t30\t.\t+\t0\t.\n" + geneLine},
 		uploadTest{name: "no coding sequence", content: "c1\tx\tgene\t1\t30\t.\t+\t0\t.\n", says: "no coding sequence"},
+		uploadTest{name: "pseudogenes alone", content: strings.Replace(geneLine, "ID=a", "ID=a;Pseudogene;x=1", 1) + strings.Replace(geneLine, "ID=a", "pseudo=", 1), says: "no coding sequence"},
+		uploadTest{name: "a pseudogene beside another", content: geneLine + strings.Replace(geneLine, "ID=a", "pseudo=", 1)},
 		uploadTest{name: "only a comment", content: "# x\n", says: "no coding sequence"},
 		uploadTest{name: "spaces for tabs", content: "##gff-version 3\nc1 x CDS 1 30 . + 0 ID=a\n", says: "spaces between the fields in line 2"},
 		uploadTest{name: "five fields", content: "##gff-version 3\nc1\tx\tCDS\t1\t30\n", says: "5 fields in line 2"},
@@ -201,6 +203,10 @@ func uploadTests(t testing.TB) []uploadTest {
 		uploadTest{name: "none valid", content: ">p1 just words\nMKLL\n", says: "no protein that Bakta can use: the header in line 1 has 1 fields"},
 		uploadTest{name: "no product", content: ">p1 gen~~~ ~~~\nMKLL\n", says: "names no product"},
 		uploadTest{name: "no number", content: ">p1 high~~~80~~~80~~~g~~~a~~~\nMKLL\n", says: `"high" where a percentage`},
+		uploadTest{name: "two titles in one", content: ">p1 g~~~what we know >x~~~\nMKLL\n", says: "a space and >", kinder: true}, // Bakta fails when it finds the protein
+		uploadTest{name: "a product with an arrow", content: ">p1 g~~~3'->5' exonuclease~~~\nMKLL\n"},
+		uploadTest{name: "a threshold that nothing reaches", content: ">p1 nan~~~80~~~80~~~g~~~a~~~\nMKLL\n", says: `"nan" where a percentage`, kinder: true}, // Bakta passes over what it finds
+		uploadTest{name: "a threshold above all", content: ">p1 101~~~80~~~80~~~g~~~a~~~\nMKLL\n", says: `"101" where a percentage`, kinder: true},
 		uploadTest{name: "reference without a database", content: ">p1 g~~~a~~~123\nMKLL\n", says: `"123"`},
 		uploadTest{name: "no sequence", content: ">p1 g~~~a~~~\n", says: "no proteins in it"},
 		uploadTest{name: "dot", content: ">p1 g~~~a~~~\nMK.LL\n", says: `'.' in a protein in line 2`},
@@ -219,6 +225,8 @@ func uploadTests(t testing.TB) []uploadTest {
 		uploadTest{name: "GenBank, a location that can't be read", content: change(geneRecord, "1..30", "complement(here")},
 		uploadTest{name: "GenBank, an exception", content: except("/transl_except=(pos:4..6,aa:Pyl)", "MOLLVV")},
 		uploadTest{name: "GenBank, enzyme", content: change(geneRecord, "/locus_tag", "/EC_number=1.1.1.1\n                     /locus_tag")},
+		uploadTest{name: "GenBank, two titles in one", content: change(geneRecord, "a long", "a >long"), says: "in its product", kinder: true}, // Bakta fails when it finds the protein
+		uploadTest{name: "GenBank, no location", content: change(geneRecord, "1..30", "")},
 		uploadTest{name: "GenBank, some bad", content: change(geneRecord, "ORIGIN", "     CDS             31..60\n                     /product=\"x\"\nORIGIN")},
 		uploadTest{name: "GenBank, fields in a reference", content: change(geneRecord, "/locus_tag", "/db_xref=\"A:b~~~c\"\n                     /locus_tag"), says: "in its db_xref"},
 		uploadTest{name: "GenBank, fields in an enzyme", content: change(geneRecord, "/locus_tag", "/EC_number=\"1~~~1\"\n                     /locus_tag"), says: "in its EC_number"},
