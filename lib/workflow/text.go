@@ -104,42 +104,46 @@ func (t *textFile) broken(err error) error {
 type unpacked struct {
 	ending  string // of the file's name, by what its compression is
 	source  *source
-	content *bounded
+	content io.Reader
+	left    int64 // bytes that may be read yet
 	closer  func()
+	err     error // other than io.EOF
 }
 
 // openUnpacked returns a reader of an upload that has at most limit bytes as it came. Of a compressed one it gives
 // maxUnpacking times that at most, so that a look takes seconds whatever was uploaded. Close it.
 func openUnpacked(r io.Reader, limit int64) *unpacked {
-	u := &unpacked{source: &source{r: r, left: math.MaxInt64}}
-	content, ending, closer, err := decompress(bufio.NewReaderSize(u.source, 64<<10))
-	u.ending, u.closer = ending, closer
-	if err != nil {
-		content = failed{err}
-	} else if ending == ".xz" {
-		content = io.LimitReader(content, xzWindow) // what refers farther back can't be decompressed here
+	u := &unpacked{source: &source{r: r, left: math.MaxInt64}, left: maxUnpacking * limit}
+	u.content, u.ending, u.closer, u.err = decompress(bufio.NewReaderSize(u.source, 64<<10))
+	if u.err == nil && u.ending == ".xz" {
+		u.content = io.LimitReader(u.content, xzWindow) // what refers farther back can't be decompressed here
 	}
-	u.content = &bounded{r: content, left: maxUnpacking * limit}
 	return u
 }
 
 // maxUnpacking is how much of a compressed upload is read, as a multiple of the largest upload of its kind.
 const maxUnpacking = 2
 
-// failed is a reader that has failed.
-type failed struct{ err error }
+func (u *unpacked) Read(p []byte) (int, error) {
+	if u.err != nil {
+		return 0, u.err
+	}
+	n, err := u.content.Read(p)
+	if u.left -= int64(n); u.left < 0 {
+		n, err = 0, errTooLong
+	}
+	if err != io.EOF {
+		u.err = err
+	}
+	return n, err
+}
 
-func (f failed) Read([]byte) (int, error) { return 0, f.err }
-
-func (u *unpacked) Read(p []byte) (int, error) { return u.content.Read(p) }
-
-// broken reports whether the content can't be read further because of what it is.
-func (u *unpacked) broken() bool { return u.content.err != nil }
+// broken reports whether the content could not be read to its end.
+func (u *unpacked) broken() bool { return u.err != nil }
 
 // partial reports whether there may be more than is read here.
 func (u *unpacked) partial() bool {
-	err := u.content.err
-	return u.ending == ".xz" && err == nil || err == errTooLong || errors.Is(err, errUnseen) || errors.Is(err, zstd.ErrWindowSizeExceeded)
+	return u.ending == ".xz" && u.err == nil || u.err == errTooLong || errors.Is(u.err, errUnseen) || errors.Is(u.err, zstd.ErrWindowSizeExceeded)
 }
 
 // failure says why the content of a file that is called so can't be read further. It is nil at the end of all, or of all
@@ -148,7 +152,7 @@ func (u *unpacked) failure(called string) error {
 	switch {
 	case u.source.err != nil:
 		return readingError(u.source.err)
-	case u.content.err == nil, u.partial():
+	case u.err == nil, u.partial():
 		return nil
 	}
 	return refuse("The %s is a compressed file (%s) that is damaged or incomplete; compress and upload it again.", called, u.ending)
