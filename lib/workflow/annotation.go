@@ -103,6 +103,9 @@ func readAnnotation(r io.Reader) error {
 		return err
 	}
 	if err := a.object(a.member); err != nil {
+		if errors.Is(err, errJSONEnd) && a.fault != nil && a.found["genome"] == jsonObject {
+			return a.fault // whatever comes behind
+		}
 		return err
 	}
 	if err := a.end(); err != nil {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"time"
 	"unicode/utf8"
 
 	"github.com/klauspost/compress/zstd"
@@ -105,21 +106,27 @@ type unpacked struct {
 	ending  string // of the file's name, by what its compression is
 	source  *source
 	content io.Reader
-	left    int64 // bytes that may be read yet
+	left    int64     // bytes that may be read yet
+	until   time.Time // when no more is read
 	closer  func()
 	err     error // other than io.EOF
 }
 
 // openUnpacked returns a reader of an upload that has at most limit bytes as it came. Of a compressed one it gives
-// maxUnpacking times that at most, so that a look takes seconds whatever was uploaded. Close it.
+// maxUnpacking times that at most, and of any what it comes to within maxLook. Close it.
 func openUnpacked(r io.Reader, limit int64) *unpacked {
-	u := &unpacked{source: &source{r: r, left: math.MaxInt64}, left: maxUnpacking * limit}
+	u := &unpacked{source: &source{r: r, left: math.MaxInt64}, left: maxUnpacking * limit, until: time.Now().Add(maxLook)}
 	u.content, u.ending, u.closer, u.err = decompress(bufio.NewReaderSize(u.source, 64<<10))
 	if u.err == nil && u.ending == ".xz" {
 		u.content = io.LimitReader(u.content, xzWindow) // what refers farther back can't be decompressed here
 	}
 	return u
 }
+
+// maxLook bounds how long a look at an upload takes that is not kept, whatever the storage and the machine are busy with:
+// a start has to be answered, and waits for nothing else as long. A fault behind what is read shows when the program
+// runs.
+const maxLook = 10 * time.Second
 
 // maxUnpacking is how much of a compressed upload is read, as a multiple of the largest upload of its kind.
 const maxUnpacking = 2
@@ -129,8 +136,11 @@ func (u *unpacked) Read(p []byte) (int, error) {
 		return 0, u.err
 	}
 	n, err := u.content.Read(p)
-	if u.left -= int64(n); u.left < 0 {
+	switch u.left -= int64(n); {
+	case u.left < 0:
 		n, err = 0, errTooLong
+	case err == nil && time.Now().After(u.until):
+		err = errUnseen
 	}
 	if err != io.EOF {
 		u.err = err

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
+	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
@@ -454,6 +456,10 @@ func TestUploadsBlank(t *testing.T) {
 
 // BenchmarkInspect measures how fast uploads that are read to their end are.
 func BenchmarkInspect(b *testing.B) {
+	profile, err := os.ReadFile(filepath.Join("testdata", "small.hmm"))
+	if err != nil {
+		b.Fatal(err)
+	}
 	at := strings.Index(smallAnnotation, `"features":[`) + len(`"features":[`)
 	gene, _, _ := strings.Cut(smallAnnotation[at:], "],\n\"sequences\"")
 	gene = strings.Replace(gene, "ATGGCCTAA", strings.Repeat("ATGGCCTAA", 100), 1) + ",\n" // of a usual length, with its protein
@@ -461,6 +467,7 @@ func BenchmarkInspect(b *testing.B) {
 	for _, bb := range []struct{ kind, name, begin, middle, end string }{
 		{ProteinFASTA, "proteins", "", ">a protein\nMKLLVVAAPPMKLLVVAAPPMKLLVVAAPPMKLLVVAAPPMKLLVVAAPPMKLLVVAAPP\nMKLLVVAAPPMKLLVVAAPPMKLLVVAAPPMKLL\n", ""},
 		{BaktaJSON, "annotation", smallAnnotation[:at], gene, smallAnnotation[at:]},
+		{HMMsFile, "profiles", "", string(profile), ""},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
 			const size = 64 << 20
@@ -510,6 +517,35 @@ func (f *failing) Read(p []byte) (int, error) {
 	}
 	return f.r.Read(p)
 }
+
+// A storage that is slow makes no start wait for longer than a start may take: what was not looked at by then is taken.
+func TestUploadsSlow(t *testing.T) {
+	gene := strings.Repeat("MKLLVVAAPP\n", 1000)
+	for kind, content := range map[string]string{
+		ProteinFASTA: ">a\n" + strings.Repeat(gene, 100) + "1",
+		BaktaJSON:    strings.Replace(smallAnnotation, `"size":`, `"x":"`+strings.Repeat("A", 1<<20)+`",,`, 1),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			slow := readerFunc(func(p []byte) (int, error) {
+				time.Sleep(time.Second)
+				n := copy(p[:min(len(p), 32<<10)], content)
+				content = content[n:]
+				return n, nil
+			})
+			began := time.Now()
+			if _, err := Inspect(kind, slow, Config{}); err != nil {
+				t.Errorf("%s: %v", kind, err)
+			}
+			if took := time.Since(began); took < maxLook || took > maxLook+10*time.Second {
+				t.Errorf("%s: the look took %v", kind, took)
+			}
+		})
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // What is read in pieces is read the same.
 func TestUploadsInPieces(t *testing.T) {
