@@ -1,11 +1,11 @@
 package workflow
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
@@ -27,26 +27,32 @@ type Exit struct {
 const maxReason = 1000
 
 const (
-	notYours  = "This is not a fault of your data; please tell the operators."
-	likelyOOM = "Most likely it needed more memory than it is allowed. " + notYours
+	notYours       = "This is not a fault of your data; please tell the operators."
+	brokenDatabase = "The database of this installation is not as it has to be. " + notYours
+	likelyOOM      = "Most likely it needed more memory than it is allowed. " + notYours
 )
 
 // Explain says why a program failed, in words that the job's owner understands.
+//
+// The owner's input is named as the reason only where the program itself refused it. A program that crashed, or said
+// nothing, may have met an input that it can't handle, but that is no fault that its owner could mend.
 func Explain(x Exit) job.Failure {
 	f := job.Failure{Stage: x.Stage, Code: job.Internal}
-	reason := Reason(x.Stderr)
-	if reason == "" {
-		reason = Reason(x.Stdout)
+	why := reason(x.Stderr)
+	if why.words == "" {
+		why = reason(x.Stdout)
 	}
+	why.words = forInstallers.ReplaceAllString(why.words, "")
 	signal := x.Signal
 	if signal == "" {
 		signal = signals[x.Code-128] // what a program in between, such as a shell, says of its child
 	}
-	if signal == "" && childKilled.MatchString(reason) {
-		signal = "SIGKILL"
+	tool := toolSignal(why)
+	if signal == "" && tool == "SIGKILL" {
+		signal = tool
 	}
 	switch {
-	case x.OutOfMemory || memoryError.MatchString(reason):
+	case x.OutOfMemory || memoryError.MatchString(why.own()):
 		f.Code = job.OutOfMemory
 		f.Message = fmt.Sprintf("%s ran out of memory. A genome of fewer or shorter sequences needs less; if this one has to be annotated as it is, please tell the operators.", x.Title)
 	case signal == "SIGKILL":
@@ -57,19 +63,19 @@ func Explain(x Exit) job.Failure {
 		f.Message = fmt.Sprintf("%s crashed (%s). Please tell the operators; if you gave a Prodigal training file, try without it.", x.Title, signal)
 	case x.Code == 126 || x.Code == 127:
 		f.Code = job.BadImage
-		f.Message = sentences(fmt.Sprintf("%s could not be started (exit code %d)", x.Title, x.Code), reason, notYours)
-	case reason == "":
-		f.Message = fmt.Sprintf("%s ended with exit code %d and did not say why. %s", x.Title, x.Code, notYours)
+		f.Message = sentences(fmt.Sprintf("%s could not be started (exit code %d)", x.Title, x.Code), cmp.Or(why.words, shellSays(x.Stderr)), notYours)
+	case why.words == "":
+		f.Message = fmt.Sprintf("%s ended with exit code %d and did not say why. Its log may show how far it came; please tell the operators.", x.Title, x.Code)
 	default:
 		var advice string
-		f.Code, advice = classify(x.Code, reason)
+		f.Code, advice = classify(x.Code, why, tool)
 		verb := "ended with an error"
-		if crash.MatchString(reason) {
+		if why.crash {
 			verb = "crashed"
 		}
-		f.Message = sentences(x.Title+" "+verb, reason, advice)
+		f.Message = sentences(x.Title+" "+verb, why.words, advice)
 	}
-	if f.Code == job.Internal && signal == "" && nothingToDo.Match(x.Stderr) && toolFailed.MatchString(reason) {
+	if f.Code == job.Internal && signal == "" && nothingToDo.Match(x.Stderr) && baktfoldTool.MatchString(why.words) {
 		// It predicts nothing, and then hands a tool nothing. That is the input's, and no fault of anybody.
 		f.Code = job.BadInput
 		f.Message = x.Title + " had nothing to do: no protein of the annotation is without a function. The annotation by Bakta is complete without it."
@@ -97,19 +103,51 @@ var signals = map[int]string{
 }
 
 var (
-	// A tool that Bakta or Baktfold started was killed by signal 9.
-	childKilled = regexp.MustCompile(`(error|return) code:? -9\b`)
-	memoryError = regexp.MustCompile(`^(numpy\S*)?MemoryError\b|Cannot allocate memory|std::bad_alloc|CUDA out of memory`)
+	// A tool that Bakta, Baktfold or Python's subprocess started ended with that code: below zero it is a signal.
+	toolCode = regexp.MustCompile(`\b(?:error|return|exit) (?:code|status):? (-?\d+)\b`)
+	// The same as Python's subprocess words it.
+	toolDied = regexp.MustCompile(`died with <Signals\.(SIG[A-Z]+): \d+>`)
+	// An error of a tool that Bakta started, with its name; of one that Baktfold did.
+	baktaTool    = regexp.MustCompile(`^Exception: ([\w-]+) error! error code: `)
+	baktfoldTool = regexp.MustCompile(`^ERROR: Error calling `)
+	// What Bakta advises to who installed it, also where its database is as it has to be. It names a path of this machine.
+	forInstallers = regexp.MustCompile(`\.? Please, try 'amrfinder_update\b.*? internal database\.?`)
+
+	memoryError = regexp.MustCompile(`(?:^|[ (.])(?:[\w.]*MemoryError|(?:[\w.]+\.)?AllocationError)(?:[:;) ]|$)|Cannot allocate memory|[Cc]an't allocate memory|std::bad_alloc|CUDA out of memory`)
 	usageError  = regexp.MustCompile(`^(bakta(_proteins)?: error|Error|Usage):`)
-	// A line of Baktfold's log, which may stand behind what is left of a progress bar.
-	logLine = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? \| ([A-Z]+) +\| \S+ - (.*)$`)
 	// The progress bar of predictions that are none, for there is no protein without a function.
 	nothingToDo = regexp.MustCompile(`Predicting 3Di: 0it`)
-	// A tool that Bakta or Baktfold started failed.
-	toolFailed = regexp.MustCompile(`^ERROR: Error calling `)
-	// The last line of a Python traceback.
-	crash = regexp.MustCompile(`^([A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt)|Exception)(:|$)`)
+	// What a shell, or what starts a container, says of a program that can't be started.
+	shellLine = regexp.MustCompile(`(?m)^.*(?:not found|No such file or directory|Permission denied|cannot execute|Exec format error|cannot open shared object file).*$`)
+	// What programs put between brackets and quotes is not their own words: names of files and of sequences.
+	others = regexp.MustCompile("\\([^)]*\\)|'[^']*'|\"[^\"]*\"|`[^`]*`|\\w+=\\S+")
 )
+
+// own returns the program's own words, without names of files and sequences.
+func (w said) own() string { return others.ReplaceAllString(w.all, "") }
+
+// toolSignal returns the signal that ended a tool below the program, empty if none did.
+func toolSignal(why said) string {
+	if m := toolDied.FindStringSubmatch(why.all); m != nil {
+		return m[1]
+	}
+	if m := toolCode.FindStringSubmatch(why.all); m != nil {
+		code, err := strconv.Atoi(m[1])
+		if err == nil && code < 0 {
+			return signals[-code]
+		}
+		return signals[code-128] // a shell in between
+	}
+	return ""
+}
+
+// shellSays returns the last line of a shell that could not start the program.
+func shellSays(stderr []byte) string {
+	if all := shellLine.FindAll(stderr, -1); len(all) > 0 {
+		return job.Words(string(all[len(all)-1]), maxReason)
+	}
+	return ""
+}
 
 // cause is a class of reasons, known by words in them.
 type cause struct {
@@ -118,27 +156,15 @@ type cause struct {
 	advice string
 }
 
-// causes are looked through in order. All but the advice to users is the operator's business.
-var causes = []cause{
-	{regexp.MustCompile(`No space left on device|Disk quota exceeded`), job.Internal, "The disk is full. " + notYours},
-	{regexp.MustCompile(`(?i)\bdatabase\b|\bdb version|SQL error|sqlite3\.`), job.Internal,
-		"The database of this installation is not as it has to be. " + notYours},
-	{regexp.MustCompile(`'threads' parameter`), job.Internal, notYours},
-	{regexp.MustCompile(`not found or not executable|Foldseek not found|could not be executed|Wrong \S+ version installed|Could not detect/read \S+ version|No module named|cannot open shared object`), job.Internal,
-		"A tool is missing in this installation. " + notYours},
-	{regexp.MustCompile(`Model loading failed|huggingface|We couldn't connect|LocalEntryNotFoundError`), job.Internal,
-		"The models of this installation are not as they have to be. " + notYours},
-	{toolFailed, job.Internal, "A tool that it started failed. " + notYours},
-	{regexp.MustCompile(`[Oo]utput (path|directory)|temporary directory`), job.Internal, notYours},
-	{regexp.MustCompile(`file \(.*\) not (valid|readable)!`), job.Internal, "The file could not be read where the program runs. " + notYours},
-
+// refusals are what the programs say of an input that they refuse. They are looked through in order.
+var refusals = []cause{
 	{regexp.MustCompile(`wrong genome file format!`), job.BadInput,
 		"Each sequence of the genome needs a header line that begins with \">\" and below it letters of nucleotides (A, C, G, T, N and the other IUPAC codes); compressed files must be complete."},
 	{regexp.MustCompile(`no valid sequences`), job.BadInput,
 		"All sequences are shorter than the minimum length, which is 200 with INSDC compliance, or there are none."},
 	{regexp.MustCompile(`wrong replicon table file format!`), job.BadInput,
 		"It needs five columns in every line, separated by tabs or commas."},
-	{regexp.MustCompile(`prodigal training file`), job.BadInput, "Leave the training file out, or upload the file that \"prodigal -t\" wrote."},
+	{regexp.MustCompile(`prodigal training file: file=`), job.BadInput, "Leave the training file out, or upload the file that \"prodigal -t\" wrote."},
 	{regexp.MustCompile(`unallowed characters in amino acid sequences`), job.BadInput,
 		"Each protein needs a header line that begins with \">\" and below it letters of amino acids, with at most one asterisk at the end; compressed files must be complete."},
 	{regexp.MustCompile(`regions/features file GFF3 format not valid!`), job.BadInput,
@@ -155,94 +181,68 @@ var causes = []cause{
 		"Shorten the sequence's name, or do without the original sequence headers or INSDC compliance."},
 }
 
+// faults are what is the operator's business, in the order in which they are looked through. The first group is told by
+// all of a program's words, the second by its own alone, without names of files and sequences: those may hold any word.
+var (
+	faults = []cause{
+		{regexp.MustCompile(`No space left on device|Disk quota exceeded`), job.Internal, "The disk is full. " + notYours},
+		{regexp.MustCompile(`'threads' parameter`), job.Internal, notYours},
+		{regexp.MustCompile(`not found or not executable|Foldseek not found|could not be executed|Wrong \S+ version installed|Could not detect/read \S+ version|No module named|cannot open shared object`), job.Internal,
+			"A tool is missing in this installation. " + notYours},
+		{regexp.MustCompile(`Model loading failed|huggingface|We couldn't connect|LocalEntryNotFoundError`), job.Internal,
+			"The models of this installation are not as they have to be. " + notYours},
+		{baktfoldTool, job.Internal, "A tool that it started failed. " + notYours},
+		{regexp.MustCompile(`SQL error!|\bsqlite3\.`), job.Internal, brokenDatabase},
+		{regexp.MustCompile(`BrokenProcessPool`), job.Internal, "A part of it was killed. " + likelyOOM},
+	}
+	installation = []cause{
+		{regexp.MustCompile(`(?i)\bdatabase\b|\bdb version`), job.Internal, brokenDatabase},
+		{regexp.MustCompile(`[Oo]utput (path|directory)|temporary directory`), job.Internal, notYours},
+		{regexp.MustCompile(`file +not (valid|readable)!`), job.Internal, "The file could not be read where the program runs. " + notYours},
+	}
+)
+
 // classify tells the user's faults from the operator's. What nobody knows is the user's if the program says it
-// by itself, for then it refused something, and the operator's if it is a crash.
-func classify(exit int, reason string) (job.FailureCode, string) {
+// by itself, for then it refused something, and the operator's if it is a crash. Tool is the signal that ended a tool
+// below the program, if one did.
+func classify(exit int, why said, tool string) (job.FailureCode, string) {
 	const usage = 2 // of Python's argument parsers; options were validated, so this is not the program that is expected
-	if exit == usage && usageError.MatchString(reason) {
+	const either = "It may be an input that %s can't handle, or a fault of the installation; please tell the operators."
+	if exit == usage && usageError.MatchString(why.words) {
 		return job.Internal, "The program does not take the options that it is started with. " + notYours
 	}
-	for _, c := range causes {
-		if c.words.MatchString(reason) {
+	if !why.crash {
+		if c, ok := find(refusals, why.words); ok {
 			return c.code, c.advice
 		}
 	}
-	if crash.MatchString(reason) {
-		return job.Internal, "It may be an input that the program can't handle, or a fault of the program; please tell the operators."
+	if m := baktaTool.FindStringSubmatch(why.words); m != nil {
+		// Bakta looked at its tools and at all parts of its database before it began, and the same tool may have done
+		// well with every other genome.
+		failed := fmt.Sprintf("A tool that it started, %s, failed. ", m[1])
+		if tool != "" {
+			failed = fmt.Sprintf("A tool that it started, %s, crashed (%s). ", m[1], tool)
+		}
+		return job.Internal, failed + fmt.Sprintf(either, "the tool")
+	}
+	if c, ok := find(faults, why.all); ok {
+		return c.code, c.advice
+	}
+	if c, ok := find(installation, why.own()); ok {
+		return c.code, c.advice
+	}
+	if why.crash || why.crashed || !errorLine.MatchString(why.words) {
+		return job.Internal, fmt.Sprintf(either, "the program")
 	}
 	return job.BadInput, ""
 }
 
-// Reason returns the program's own last words about why it failed, out of the end of what it printed: the last
-// line that says it is an error, with the lines after it; else the last line of a traceback; else the last
-// line. It is one line of at most maxReason bytes, empty if there are no words.
-func Reason(output []byte) string {
-	var lines []string
-	for line := range strings.Lines(strings.ToValidUTF8(string(output), "\uFFFD")) {
-		line = strings.TrimRightFunc(line, unicode.IsSpace)
-		if m := logLine.FindStringSubmatch(line); m != nil {
-			line = m[2]
-			if m[1] == "ERROR" || m[1] == "CRITICAL" {
-				line = "ERROR: " + strings.TrimPrefix(line, "ERROR: ")
-			}
-		}
-		lines = append(lines, line)
-	}
-	at := -1
-	for i, line := range lines {
-		if saysError(line) {
-			at = i
+// find returns the first of the causes whose words stand there.
+func find(causes []cause, words string) (cause, bool) {
+	for _, c := range causes {
+		if c.words.MatchString(words) {
+			return c, true
 		}
 	}
-	var said []string
-	if at >= 0 {
-		said = append(said, lines[at])
-		for _, line := range lines[at+1:] {
-			if strings.TrimSpace(line) == "" || strings.HasPrefix(line, "Traceback ") {
-				break
-			}
-			said = append(said, line)
-		}
-	} else {
-		for i := len(lines) - 1; i >= 0 && len(said) == 0; i-- {
-			if strings.TrimSpace(lines[i]) != "" {
-				said = append(said, lines[i])
-			}
-		}
-	}
-	return clean(strings.Join(said, " "))
-}
-
-// saysError reports whether a line begins an error message. Conda's own line about a program that it ran, which
-// comes after the program's, says nothing.
-func saysError(line string) bool {
-	for _, start := range []string{"ERROR", "Error", "bakta: error", "bakta_proteins: error"} {
-		if strings.HasPrefix(line, start) {
-			return !strings.HasPrefix(line, "ERROR conda.")
-		}
-	}
-	return false
-}
-
-// escapes are the codes by which programs colour a terminal.
-var escapes = regexp.MustCompile(`\x1b\[[0-9;?]*[A-Za-z]`)
-
-// clean makes a program's words fit for a message.
-func clean(s string) string {
-	s = escapes.ReplaceAllString(s, "")
-	s = strings.Map(func(r rune) rune {
-		if control(r) {
-			return ' '
-		}
-		return r
-	}, s)
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) <= maxReason {
-		return s
-	}
-	cut := maxReason - len("…")
-	for cut > 0 && !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut] + "…"
+	return cause{}, false
 }

@@ -108,7 +108,7 @@ func TestExplain(t *testing.T) {
 		{"not started", Exit{Code: 127, Stderr: []byte("sh: bakta: not found\n")}, job.BadImage, "T could not be started (exit code 127): sh: bakta: not found. This is not"},
 		{"no words", Exit{Code: 3, Stderr: []byte("\n \n")}, job.Internal, "T ended with exit code 3 and did not say why"},
 		{"words on stdout alone", Exit{Code: 1, Stdout: []byte("a\nERROR: x!\n")}, job.BadInput, "T ended with an error: ERROR: x!"},
-		{"plain last words", Exit{Code: 1, Stderr: []byte("WARNING: a\nthis won't do\n")}, job.BadInput, "T ended with an error: this won't do"},
+		{"last words that say nothing", Exit{Code: 1, Stderr: []byte("WARNING: a\nthis won't do\n")}, job.Internal, "T ended with exit code 1 and did not say why"},
 		{"a full disk", Exit{Code: 1, Stderr: []byte(traceback + "OSError: [Errno 28] No space left on device\n")}, job.Internal, "The disk is full."},
 		{"a broken database", Exit{Code: 1, Stderr: []byte(traceback + "sqlite3.DatabaseError: file is not a database\n")}, job.Internal, "The database of this installation"},
 		{"a tool failed", Exit{Code: 1, Stderr: []byte(traceback + "Exception: diamond error! error code: 1\n")}, job.Internal, "T crashed: Exception: diamond error! error code: 1."},
@@ -129,22 +129,22 @@ func TestReason(t *testing.T) {
 		{"blank", "\n \r\n", ""},
 		{"the last error", "ERROR: first\nwarning\nERROR: second\n", "ERROR: second"},
 		{"lines after it", "ERROR: x!\nmore of it\nand more\n\nnot this\n", "ERROR: x! more of it and more"},
-		{"a traceback after it", "Error: x\nTraceback (most recent call last):\nValueError: y\n", "Error: x"},
+		{"a traceback after it", "Error: x\nTraceback (most recent call last):\nValueError: y\n", "ValueError: y"},
 		{"a warning after a blank line", "ERROR: x\n\nUserWarning: y\n", "ERROR: x"},
 		{"a traceback", "Traceback (most recent call last):\n  File\nKeyError: 'a'\n", "KeyError: 'a'"},
 		{"an error of a parser", "usage: bakta\n  [--x]\nbakta: error: y\n", "bakta: error: y"},
-		{"an error inside a line", "no ERROR here\nlast\n", "last"},
+		{"an error inside a line", "no ERROR here\nlast\n", ""},
 		{"what conda adds", "ERROR: x!\n\nERROR conda.cli.main_run:execute(125): `conda run bakta` failed. (See above for error)\n", "ERROR: x!"},
 		{"line ends of Windows", "ERROR: x\r\nmore\r\n", "ERROR: x more"},
-		{"colours", "\x1b[31mred\x1b[0m \x07bell\n", "red bell"},
+		{"colours", "\x1b[31mERROR: red\x1b[0m \x07bell\n", "ERROR: red bell"},
 		{"no text", "ERROR: \xff\n", "ERROR: \uFFFD"},
 		{"a log", "2026-01-02 03:04:05.678 | INFO     | a.b:c:1 - ERROR no\n2026-01-02 03:04:05.678 | ERROR    | a.b:c:1 - gone | ERROR | x - y\n", "ERROR: gone | ERROR | x - y"},
 		{"a log behind a bar", "Predicting 3Di:  10%|x| 1/10\r2026-01-02 03:04:05.678 | CRITICAL | a.b:c:1 - gone\n", "ERROR: gone"},
 		{"long", "ERROR: " + strings.Repeat("ü", 600), "ERROR: " + strings.Repeat("ü", 495) + "…"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := Reason([]byte(tt.output)); got != tt.want {
-				t.Errorf("%q, want %q", got, tt.want)
+			if got := reason([]byte(tt.output)); got.words != tt.want {
+				t.Errorf("%q, want %q", got.words, tt.want)
 			}
 		})
 	}
