@@ -102,10 +102,13 @@ func (m jobsModel) Running(_ context.Context, _ string, run int, _ []job.Stage, 
 
 func (m jobsModel) Finish(_ context.Context, _ string, run int, end job.End) (bool, error) {
 	return m.change("record the end, "+string(end.State), end.State, activeRun(run), func(d *job.Job) {
-		if end.State == job.Failed && end.Failure.Code != job.BadInput {
+		if f := end.Failure; f != nil && (*f != f.Fit(d.Stages) || f.Message == foreign && f.Code != job.Internal) {
+			m.faultf("recorded as it came: %+v", f)
+		}
+		if end.State == job.Failed && end.Failure.Code != job.BadInput && end.Failure.Message != foreign {
 			// Not the failure that a manifest tells: then there must be none.
 			content := m.objects[job.ManifestKey(d.ID, run)]
-			if told, err := stage.ReadManifest(content); err == nil && m.objects[told.Files[0].Key] != nil {
+			if told, err := stage.ReadManifest(content); err == nil && m.objects[told.Files[0].Key] != nil && (told.Failure == nil || told.Failure.Code == job.BadInput) {
 				m.faultf("the run committed %s, and the job is recorded as failed with %q", told.Outcome, end.Failure.Message)
 			}
 		}

@@ -77,6 +77,7 @@ const (
 	imagePatience = 20 * time.Minute
 	deadline      = 90 * time.Second // of a call
 	secret        = "0123456789abcdefghijABCDEFGHIJ01"
+	foreign       = "not ours"
 	genome        = ">contig\nACGTACGTACGTACGT\n"
 )
 
@@ -582,6 +583,9 @@ func (l *life) commit(number int, outcome stage.Outcome) string {
 		Files:  []job.File{{Name: "json", Key: key, Size: 2, ETag: etag([]byte("{}"))}}}
 	if outcome == stage.Failed {
 		m.Failure = &job.Failure{Code: job.BadInput, Message: "wrong genome file format"}
+		if l.rand.IntN(4) == 0 { // written by somebody else
+			m.Failure = &job.Failure{Code: "bad\ninput", Message: foreign + "\x1b[31m", Stage: "../x"}
+		}
 		m.Stages[0].Status = job.StageFailed
 	}
 	content, err := json.Marshal(m)

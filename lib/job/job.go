@@ -75,6 +75,15 @@ const (
 	StageFailed    StageStatus = "failed"
 )
 
+// Known reports whether it is one of these states.
+func (s StageStatus) Known() bool {
+	switch s {
+	case StagePending, StageRunning, StageSucceeded, StageFailed:
+		return true
+	}
+	return false
+}
+
 // MaxNameBytes bounds the name of a job.
 const MaxNameBytes = 1024
 

@@ -146,7 +146,7 @@ func (l *Lifecycle) Settle(ctx context.Context, j job.Job) error {
 		}
 		return l.jobs.Postpone(ctx, j.ID, j.Due, now.Add(l.Look))
 	case job.Active:
-		_, err := l.jobs.Running(ctx, j.ID, j.Run, seen.Stages, now, now.Add(l.Look))
+		_, err := l.jobs.Running(ctx, j.ID, j.Run, job.FitStages(j.Stages, seen.Stages), now, now.Add(l.Look))
 		return err
 	}
 	// The run is over or gone. It may have committed its manifest, and gone, between the two looks.
@@ -213,7 +213,7 @@ func (l *Lifecycle) manifest(ctx context.Context, j job.Job) (stage.Manifest, er
 // refine replaces a failure that a run could not explain from within (it saw itself killed) by what the
 // runner knows of it, if it does.
 func (l *Lifecycle) refine(ctx context.Context, j job.Job, f *job.Failure) *job.Failure {
-	if f != nil && f.Code != job.Internal {
+	if f != nil && f.Fit(j.Stages).Code != job.Internal {
 		return f
 	}
 	if seen, err := l.runner.Observe(ctx, j); err == nil && seen.Failure != nil {
@@ -273,6 +273,12 @@ func (l *Lifecycle) storeLogs(ctx context.Context, j job.Job) ([]job.File, error
 // vanish with an outcome that nobody recorded. Killed in between, the job is still due soon, and the sweep
 // releases it.
 func (l *Lifecycle) finish(ctx context.Context, j job.Job, end job.End) error {
+	// What a run says of itself is written where the programs that read users' data ran.
+	end.Stages = job.FitStages(j.Stages, end.Stages)
+	if end.Failure != nil {
+		fit := end.Failure.Fit(j.Stages)
+		end.Failure = &fit
+	}
 	end.At = l.now()
 	end.Due = end.At.Add(l.Look)
 	end.Expires = end.At.Add(l.Keep)

@@ -100,8 +100,8 @@ func Check(m Manifest, id string, run int, stored []job.File) error {
 		for _, f := range list {
 			is, found := there[f.Key]
 			switch {
-			case f.Name == "" || names[f.Name]:
-				return fmt.Errorf("manifest: a file called %q stands there twice, or has no name", f.Name)
+			case !endingName.MatchString(f.Name) || names[f.Name]:
+				return fmt.Errorf("manifest: a file called %q stands there twice, or that is no name", f.Name)
 			case !strings.HasPrefix(f.Key, prefix) || f.Key == job.ManifestKey(id, run):
 				return fmt.Errorf("manifest: %q is no file of this run", f.Key)
 			case !found:
@@ -123,8 +123,8 @@ func (m Manifest) consistent() error {
 	stages := make(map[string]bool, len(m.Stages))
 	succeeded := 0
 	for _, s := range m.Stages {
-		if s.Name == "" || stages[s.Name] {
-			return fmt.Errorf("a stage %q stands there twice, or has no name", s.Name)
+		if !stageName.MatchString(s.Name) || stages[s.Name] {
+			return fmt.Errorf("a stage %q stands there twice, or that is no name", s.Name)
 		}
 		stages[s.Name] = true
 		switch s.Status {
