@@ -136,6 +136,8 @@ func checkAlways(cfg *Config, found *findings) {
 	checkMemory("Job.Memory.Request", cfg.Job.Memory.Request, found)
 	checkResource("Job.Disk", cfg.Job.Disk, found)
 	checkMemory("Job.Disk.Limit", cfg.Job.Disk.Limit, found)
+	checkMemory("Job.ResultsLimit", cfg.Job.ResultsLimit, found)
+	checkSize("Job.ResultsLimit", cfg.Job.ResultsLimit, found)
 	checkTime("Job.Deadline", cfg.Job.Deadline, found)
 	checkTime("Job.KeepFinished", cfg.Job.KeepFinished, found)
 	checkTime("Job.PendingTimeout", cfg.Job.PendingTimeout, found)

@@ -126,6 +126,7 @@ type Job struct {
 	CPU            Resource
 	Memory         Resource
 	Disk           Resource      // local disk: inputs, temporary files and results together
+	ResultsLimit   Quantity      // bytes of all results together
 	Deadline       time.Duration // a run that takes longer is ended
 	PendingTimeout time.Duration // a run that no machine could take for that long is ended
 	ImageTimeout   time.Duration // a run whose image could not be had, or whose container not be made, for that long is ended
@@ -180,6 +181,7 @@ func Default() Config {
 			CPU:            Resource{Limit: mustQuantity("4"), Request: mustQuantity("4")},
 			Memory:         Resource{Limit: mustQuantity("4000Mi"), Request: mustQuantity("4000Mi")},
 			Disk:           Resource{Limit: mustQuantity("20Gi"), Request: mustQuantity("1Gi")},
+			ResultsLimit:   mustQuantity("10Gi"),
 			Deadline:       24 * time.Hour,
 			PendingTimeout: 24 * time.Hour,
 			ImageTimeout:   30 * time.Minute,

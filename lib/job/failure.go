@@ -16,7 +16,7 @@ type FailureCode string
 const (
 	BadInput      FailureCode = "bad_input"     // the tool refused the input or the configuration
 	OutOfMemory   FailureCode = "out_of_memory" // killed at its memory limit
-	OutOfDisk     FailureCode = "out_of_disk"   // ended at the limit of its disk space
+	OutOfDisk     FailureCode = "out_of_disk"   // ended at the limit of its disk space, or left more than may be stored
 	OutOfTime     FailureCode = "out_of_time"   // ran into its deadline
 	Unschedulable FailureCode = "unschedulable" // no machine could take it, or begin it, for too long
 	BadImage      FailureCode = "bad_image"     // the stage's program or image could not be had

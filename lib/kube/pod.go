@@ -82,7 +82,7 @@ func (r *Runner) pod(s stage.Spec) (corev1.PodSpec, error) {
 		pod.ImagePullSecrets = append(pod.ImagePullSecrets, corev1.LocalObjectReference{Name: name})
 	}
 	in := r.stager(stageIn, spec, "in", "--install", binDir)
-	in.VolumeMounts = []corev1.VolumeMount{mount(RunDir), mount(binDir)}
+	in.VolumeMounts = []corev1.VolumeMount{mount(RunDir), mount(binDir), mountState()}
 	pod.InitContainers = append(pod.InitContainers, in)
 	taken := map[string]bool{stageIn: true, stageOut: true}
 	for _, c := range s.Stages {
@@ -105,7 +105,7 @@ func (r *Runner) pod(s stage.Spec) (corev1.PodSpec, error) {
 	}
 	// It reads what programs that read a user's data have left, with the storage's keys at hand: it sees what
 	// it needs of that, and can change nothing.
-	out.VolumeMounts = []corev1.VolumeMount{readOnly(mount(RunDir))}
+	out.VolumeMounts = []corev1.VolumeMount{readOnly(mount(RunDir)), readOnly(mountState())}
 	pod.Containers = []corev1.Container{out}
 	return pod, nil
 }
@@ -179,8 +179,12 @@ func (r *Runner) stage(c stage.Command) (corev1.Container, error) {
 			// Python keeps its output back when nobody sits before it. Then no progress shows.
 			{Name: "PYTHONUNBUFFERED", Value: "1"},
 		},
-		Resources:       r.resources[c.Stage],
-		VolumeMounts:    []corev1.VolumeMount{mount(RunDir), readOnly(mount(binDir)), mount(tempDir)},
+		Resources: r.resources[c.Stage],
+		// Of what stagers record it can write its own stage's alone. What its program leaves there is replaced by the stager,
+		// which as the container's first process can't be killed from within it, when nothing of the program runs any more.
+		VolumeMounts: []corev1.VolumeMount{
+			mount(RunDir), readOnly(mount(binDir)), mount(tempDir), readOnly(mountState()), mountState(c.Stage),
+		},
 		SecurityContext: restricted(!p.WritableRoot),
 	}, nil
 }
@@ -219,6 +223,19 @@ const volume = "run"
 func mount(dir string) corev1.VolumeMount {
 	return corev1.VolumeMount{Name: volume, SubPath: path.Base(dir), MountPath: dir}
 }
+
+// mountState makes the directory of what a run's stagers record appear at its path, or that of one stage in it. In the
+// volume it lies beside the run's directory, so that a container sees of it, and may change, what is mounted there.
+func mountState(stage ...string) corev1.VolumeMount {
+	below := path.Join(stage...)
+	return corev1.VolumeMount{Name: volume, SubPath: path.Join(stateDir, below), MountPath: path.Join(layout.State(), below)}
+}
+
+// layout is the run's directory.
+const layout = stage.Dir(RunDir)
+
+// stateDir is the directory of all records in the run's volume.
+const stateDir = "state"
 
 func readOnly(m corev1.VolumeMount) corev1.VolumeMount {
 	m.ReadOnly = true

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// mark is the variable of Mark.
-const mark = "BAKTA_WEB_RUN_DIR"
+// markName is the variable of Mark.
+const markName = "BAKTA_WEB_RUN_DIR"
 
 // Mark returns the NAME=value by which the processes of the run in that directory are known. Run adds it to the
 // environment of programs, which pass it on to all that they start; KillLeft goes by it.
-func Mark(dir string) string { return mark + "=" + filepath.Clean(dir) }
+func Mark(dir string) string { return markName + "=" + filepath.Clean(dir) }
 
 // carried are the variables that programs may need to be found, to find their own parts, and to speak the
 // right language. LC_… is carried, too.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -24,9 +23,14 @@ func In(ctx context.Context, files Files, s Spec) (*job.Failure, error) {
 		return nil, err
 	}
 	d := Dir(s.Dir)
-	if err := makeDirs(d); err != nil {
+	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("making the run's directory: %w", err)
 	}
+	state, err := makeDirs(d, s.Stages)
+	if err != nil {
+		return nil, fmt.Errorf("making the run's directories: %w", err)
+	}
+	defer state.Close()
 	var rec inputRecord
 	found, err := read(d, inputState, &rec)
 	if err != nil {
@@ -47,36 +51,43 @@ func In(ctx context.Context, files Files, s Spec) (*job.Failure, error) {
 			break
 		}
 	}
-	if err := os.WriteFile(d.state(reserve), make([]byte, maxRecord), 0o666); err != nil {
-		return nil, err
-	}
-	return rec.Failure, write(d, inputState, rec)
+	return rec.Failure, write(state, inputState, rec)
 }
 
-// makeDirs makes the run's directories, those that are missing.
-func makeDirs(d Dir) error {
-	for _, name := range []string{"", inputs, outputs, temps, logs, states} {
-		path := filepath.Join(string(d), name)
-		if err := os.MkdirAll(path, 0o755); err != nil {
-			return err
+// makeDirs makes the run's directories, those that are missing, and opens the one of states.
+func makeDirs(d Dir, stages []Command) (*os.Root, error) {
+	at, err := d.open()
+	if err != nil {
+		return nil, err
+	}
+	defer at.Close()
+	for _, name := range []string{inputs, outputs, temps} {
+		dir, err := made(at, name)
+		if err != nil {
+			return nil, err
 		}
-		if name == "" {
-			continue // it may be a volume that belongs to somebody else
+		dir.Close()
+	}
+	state, err := made(at, states)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range stages {
+		dir, err := made(state, c.Stage)
+		if err == nil {
+			err = errors.Join(writeFile(dir, reserve, make([]byte, maxRecord)), dir.Close())
 		}
-		// Each stage's container may run as another user. On a machine that is shared with others, the directory
-		// that holds this one keeps them out.
-		if err := os.Chmod(path, 0o777); err != nil {
-			return err
+		if err != nil {
+			return nil, errors.Join(err, state.Close())
 		}
 	}
-	return nil
+	return state, nil
 }
 
 // bring brings one input to its place.
 func bring(ctx context.Context, files Files, s Spec, in job.Input) (*job.Failure, error) {
-	path := Dir(s.Dir).Input(in.Name)
 	_, err := retry(ctx, patienceIn, in.Size, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, download(ctx, files, job.UploadKey(s.Job, in.Kind), in, path)
+		return struct{}{}, download(ctx, files, s, in)
 	})
 	switch {
 	case changed(err):
@@ -92,7 +103,8 @@ func bring(ctx context.Context, files Files, s Spec, in job.Input) (*job.Failure
 
 // download brings an object to a file, in the form in which programs read it. The file appears whole or not at
 // all.
-func download(ctx context.Context, files Files, key string, in job.Input, path string) error {
+func download(ctx context.Context, files Files, s Spec, in job.Input) error {
+	key := job.UploadKey(s.Job, in.Kind)
 	content, is, err := files.Open(ctx, key, in.ETag)
 	if err != nil {
 		return err
@@ -101,11 +113,16 @@ func download(ctx context.Context, files Files, key string, in job.Input, path s
 	if is.ETag != in.ETag || is.Size != in.Size {
 		return job.Errorf(job.NotReady, "%s has size %d and ETag %s in place of %d and %s", key, is.Size, is.ETag, in.Size, in.ETag)
 	}
-	part := path + ".part"
-	if err := os.RemoveAll(part); err != nil {
+	at, err := Dir(s.Dir).open(inputs)
+	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	defer at.Close()
+	part := in.Name + ".part"
+	if err := remove(at, part); err != nil {
+		return err
+	}
+	f, err := at.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
@@ -118,7 +135,7 @@ func download(ctx context.Context, files Files, key string, in job.Input, path s
 	if err != nil {
 		return err
 	}
-	return os.Rename(part, path)
+	return at.Rename(part, in.Name)
 }
 
 // counter counts what is read.

@@ -74,11 +74,22 @@ func stager(t *testing.T, c Command, dir string) *exec.Cmd {
 	return cmd
 }
 
+// record writes a stage's record.
+func record(t *testing.T, dir string, r Record) error {
+	t.Helper()
+	state, err := Dir(dir).open(states, r.Name)
+	if err != nil {
+		return err
+	}
+	defer state.Close()
+	return write(state, recordFile, r)
+}
+
 // directory returns the directory of a run that has all of its (no) inputs.
 func directory(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	if f, err := In(t.Context(), nil, spec(dir, shell("true"))); f != nil || err != nil {
+	if f, err := In(t.Context(), nil, spec(dir, shell("true"), second("true"))); f != nil || err != nil {
 		t.Fatal(f, err)
 	}
 	return dir

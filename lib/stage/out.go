@@ -2,6 +2,7 @@ package stage
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -9,10 +10,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/docker/go-units"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
@@ -21,6 +24,8 @@ import (
 const (
 	// maxFile bounds what is uploaded as one file, in bytes: the most that S3 copies or puts at once.
 	maxFile = 5 << 30
+	// maxStoredLog bounds what is stored of a log, in bytes. A stager cuts it far before, but its program may write there.
+	maxStoredLog = 2 * DefaultMaxLog
 	// parallel is how many files are uploaded at a time.
 	parallel = 4
 )
@@ -35,25 +40,35 @@ func Out(ctx context.Context, files Files, s Spec) (Manifest, error) {
 	if err := s.Validate(); err != nil {
 		return Manifest{}, err
 	}
-	m, err := verdict(s)
+	records, err := ReadRecords(s)
 	if err != nil {
 		return Manifest{}, err
 	}
+	return Store(ctx, files, s, records)
+}
+
+// Store is Out for a caller who knows how the stages went.
+func Store(ctx context.Context, files Files, s Spec, records Records) (Manifest, error) {
+	if err := s.Validate(); err != nil {
+		return Manifest{}, err
+	}
+	m := verdict(s, records)
 	found, err := m.collect(s)
 	if err != nil {
 		return Manifest{}, err
 	}
+	found = m.bounded(s, found)
 	prefix := job.RunPrefix(s.Job, s.Run) + strings.ToLower(rand.Text()) + "/"
 	m.Files, m.Logs = make([]job.File, len(found)), []job.File{}
 	uploads := make([]upload, 0, len(found)+len(s.Stages))
 	for i, r := range found {
-		uploads = append(uploads, upload{name: r.Ending, path: r.Path, key: prefix + "results/result." + r.Ending, to: &m.Files[i]})
+		uploads = append(uploads, upload{name: r.Ending, path: r.Path, limit: maxFile, key: prefix + "results/result." + r.Ending, to: &m.Files[i]})
 	}
 	stored := make([]job.File, len(s.Stages))
 	for i, c := range s.Stages {
-		path := filepath.Join(logs, c.Stage+".log")
-		if there(Dir(s.Dir), path) == nil {
-			uploads = append(uploads, upload{name: c.Stage, path: path, key: prefix + "logs/" + c.Stage + ".log", to: &stored[i]})
+		path := filepath.Join(states, c.Stage, logFile)
+		if _, err := sizeOf(Dir(s.Dir), path); err == nil {
+			uploads = append(uploads, upload{name: c.Stage, path: path, limit: maxStoredLog, key: prefix + "logs/" + c.Stage + ".log", to: &stored[i]})
 		}
 	}
 	group, each := errgroup.WithContext(ctx)
@@ -73,51 +88,86 @@ func Out(ctx context.Context, files Files, s Spec) (Manifest, error) {
 }
 
 // verdict returns the run's manifest as far as its records tell it.
-func verdict(s Spec) (Manifest, error) {
+func verdict(s Spec, records Records) Manifest {
 	m := Manifest{Version: ManifestVersion, Job: s.Job, Run: s.Run, Outcome: Succeeded}
-	var in inputRecord
-	begun, err := read(Dir(s.Dir), inputState, &in)
-	if err == nil && (!begun || in.Job != s.Job || in.Run != s.Run) {
-		err = errors.New("the inputs have not been brought")
+	names := make([]job.Stage, len(s.Stages))
+	for i, c := range s.Stages {
+		names[i].Name = c.Stage
 	}
-	if err != nil {
-		return m, fmt.Errorf("run %d of job %s: %w", s.Run, s.Job, err)
-	}
-	m.Failure = in.Failure
-	for _, c := range s.Stages {
-		rec, _, err := readStage(Dir(s.Dir), c.Stage)
-		if err != nil {
-			return m, err
+	failed := func(f *job.Failure) {
+		if m.Failure == nil && f != nil {
+			fit := f.Fit(names)
+			m.Outcome, m.Failure = Failed, &fit
 		}
-		if m.Failure != nil && !rec.over() {
-			rec.Result = Result{Name: c.Stage, Status: job.StagePending}
-		} else if !rec.over() || rec.Status == job.StageFailed && rec.Failure == nil {
+	}
+	failed(records.Inputs)
+	for _, c := range s.Stages {
+		rec := records.Stages[c.Stage]
+		switch {
+		case m.Failure != nil && !rec.over():
+			rec = Record{Result: Result{Status: job.StagePending}}
+		case !rec.over() || rec.Status == job.StageFailed && rec.Failure == nil:
 			rec.Status, rec.ExitCode = job.StageFailed, -1
 			rec.Failure = &job.Failure{Code: job.Internal, Stage: c.Stage,
 				Message: fmt.Sprintf("%s did not run to its end. This is not a fault of your data; please tell the operators.", c.Title)}
 		}
-		if m.Failure == nil && rec.Failure != nil {
-			m.Failure = rec.Failure
-		}
+		failed(rec.Failure)
+		rec.Name, rec.Signal = c.Stage, job.Words(rec.Signal, maxSignal)
 		m.Stages = append(m.Stages, rec.Result)
 	}
-	if m.Failure != nil {
-		m.Outcome = Failed
-	}
-	return m, nil
+	return m
 }
 
-// collect returns the results that are to be stored, with Path where each lies. It fails the run when one that
+// maxSignal bounds the name of a signal, in bytes.
+const maxSignal = 16
+
+// result is a result file that a stage left.
+type result struct {
+	Ending string
+	Path   string // below the run's directory
+	Size   int64  // bytes
+}
+
+// bounded returns the results that are stored: all, or none if they are too large. Then the run has failed.
+func (m *Manifest) bounded(s Spec, found []result) []result {
+	limit, sum := cmp.Or(s.MaxResults, DefaultMaxResults), int64(0)
+	single := false // one of them is larger than any store takes
+	for _, r := range found {
+		single = single || r.Size > maxFile
+		sum += min(r.Size, math.MaxInt64/maxFiles)
+	}
+	if sum <= limit && !single {
+		return found
+	}
+	slices.SortStableFunc(found, func(a, b result) int { return cmp.Compare(b.Size, a.Size) })
+	var largest []string
+	for _, r := range found[:min(3, len(found))] {
+		largest = append(largest, fmt.Sprintf("%s (%s)", filepath.Base(r.Path), units.BytesSize(float64(r.Size))))
+	}
+	bound := units.BytesSize(float64(limit)) + " may be stored"
+	if sum <= limit {
+		bound = units.BytesSize(maxFile) + " may be stored as one file"
+	}
+	if m.Failure == nil {
+		m.Outcome = Failed
+		m.Failure = &job.Failure{Code: job.OutOfDisk, Stage: s.Stages[len(s.Stages)-1].Stage,
+			Message: fmt.Sprintf("The results are too large: %s together, of which at most %s. The largest are %s. "+
+				"Annotate fewer sequences at a time, or ask the operators to allow more.", units.BytesSize(float64(sum)), bound, strings.Join(largest, ", "))}
+	}
+	return nil
+}
+
+// collect returns the results that there are. It fails the run when one that
 // must be there is not.
-func (m *Manifest) collect(s Spec) ([]Expected, error) {
+func (m *Manifest) collect(s Spec) ([]result, error) {
 	done := make(map[string]bool, len(m.Stages))
 	for _, r := range m.Stages {
 		done[r.Name] = r.Status == job.StageSucceeded
 	}
-	var found []Expected
+	var found []result
 	var missing []string
 	for _, r := range s.Results {
-		path, err := r.find(Dir(s.Dir), done)
+		path, size, err := r.find(Dir(s.Dir), done)
 		if err != nil {
 			return nil, fmt.Errorf("looking for the result %s: %w", r.Ending, err)
 		}
@@ -125,7 +175,7 @@ func (m *Manifest) collect(s Spec) ([]Expected, error) {
 			missing = append(missing, r.Path)
 		}
 		if path != "" {
-			found = append(found, Expected{Ending: r.Ending, Path: path})
+			found = append(found, result{Ending: r.Ending, Path: path, Size: size})
 		}
 	}
 	if len(missing) > 0 && m.Failure == nil {
@@ -143,28 +193,29 @@ func (m *Manifest) collect(s Spec) ([]Expected, error) {
 
 // find returns the first of the result's places where there is a file that a stage left that succeeded; none
 // if there is none.
-func (r Expected) find(d Dir, done map[string]bool) (string, error) {
+func (r Expected) find(d Dir, done map[string]bool) (string, int64, error) {
 	for _, path := range r.places() {
 		if !done[writer(path)] {
 			continue
 		}
-		err := there(d, path)
+		size, err := sizeOf(d, path)
 		if err == nil {
-			return path, nil
+			return path, size, nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, errIrregular) {
-			return "", err
+			return "", 0, err
 		}
 	}
-	return "", nil
+	return "", 0, nil
 }
 
 // upload is one file on its way.
 type upload struct {
-	name string    // the name of the job.File
-	path string    // below the run's directory
-	key  string    // where it goes
-	to   *job.File // what became of it
+	name  string    // the name of the job.File
+	path  string    // below the run's directory
+	limit int64     // how much of it is stored at most, in bytes
+	key   string    // where it goes
+	to    *job.File // what became of it
 }
 
 func (u upload) run(ctx context.Context, files Files, d Dir) error {
@@ -173,7 +224,7 @@ func (u upload) run(ctx context.Context, files Files, d Dir) error {
 		return fmt.Errorf("reading %s: %w", u.path, err)
 	}
 	defer f.Close()
-	size := info.Size()
+	size := min(info.Size(), u.limit)
 	*u.to, err = retry(ctx, patienceOut, size, func(ctx context.Context) (job.File, error) {
 		// Not the file itself but so much of it, however it may grow, and from its beginning each time.
 		stored, err := files.Put(ctx, u.key, io.NewSectionReader(f, 0, size), size)

@@ -117,14 +117,13 @@ func (t *tail) Write(b []byte) {
 	t.kept = append(t.kept, b...)
 }
 
-// createLog makes a stage's log anew.
-func createLog(dir Dir, stage string) (*os.File, error) {
+// createLog makes a stage's log anew, in the directory of its state.
+func createLog(state *os.Root) (*os.File, error) {
 	// Not opened but made: what lies there may be a link that the program of an execution before this one left.
-	path := dir.Log(stage)
-	if err := os.RemoveAll(path); err != nil {
+	if err := remove(state, logFile); err != nil {
 		return nil, err
 	}
-	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	return state.OpenFile(logFile, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 }
 
 // quote writes a command line so that a person reads it, and a shell would, as it is.

@@ -40,28 +40,28 @@ func awaitExit(pid int) error {
 	}
 }
 
-// identity is a process for good: ids are used again, the pair of an id and a start time is not.
-type identity struct {
+// Process is a process for good: ids are used again, the pair of an id and a start time is not.
+type Process struct {
 	PID   int    `json:"pid"`
 	Start uint64 `json:"start"` // clock ticks since the machine started
 	Boot  string `json:"boot"`  // which start of the machine that was
 }
 
 // identify returns the identity of a process that exists.
-func identify(pid int) (identity, error) {
+func identify(pid int) (Process, error) {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
-		return identity{}, err
+		return Process{}, err
 	}
 	s, err := stat(pid)
 	if err != nil {
-		return identity{}, err
+		return Process{}, err
 	}
-	return identity{PID: pid, Start: s.start, Boot: strings.TrimSpace(string(boot))}, nil
+	return Process{PID: pid, Start: s.start, Boot: strings.TrimSpace(string(boot))}, nil
 }
 
 // exists reports whether that process still exists, be it as a zombie.
-func (i identity) exists() bool {
+func (i Process) exists() bool {
 	now, err := identify(i.PID)
 	return err == nil && i.PID > 0 && now == i
 }
@@ -146,14 +146,14 @@ func killChildren(within time.Duration) error {
 }
 
 // KillLeft kills all that still runs of the run in that directory, and returns when it is gone. It is for a
-// run whose stager is dead: the program's process group, if its leader is still the process that was recorded,
+// run whose stager is dead: the process groups of its programs, as far as their leaders are still those processes,
 // and every process with the run's mark in its environment, which descendants inherit wherever they go.
 // Processes of other users are not seen, nor is one that has wiped its environment and left the group.
-func KillLeft(dir string, within time.Duration) error {
+func KillLeft(dir string, within time.Duration, programs ...Process) error {
 	d := Dir(dir)
 	clean := 0
 	for deadline := time.Now().Add(within); ; {
-		left := killGroups(d)
+		left := killGroups(programs)
 		n, err := killMarked(d)
 		if err != nil {
 			return fmt.Errorf("looking for processes of the run in %s: %w", dir, err)
@@ -174,21 +174,15 @@ func KillLeft(dir string, within time.Duration) error {
 	}
 }
 
-// killGroups kills the process groups of the run's stages and returns how many of their leaders live.
-func killGroups(d Dir) int {
+// killGroups kills the process groups of programs and returns how many of their leaders live.
+func killGroups(programs []Process) int {
 	left := 0
-	entries, _ := os.ReadDir(string(d) + "/" + states)
-	for _, e := range entries {
-		name, ok := strings.CutPrefix(strings.TrimSuffix(e.Name(), ".json"), stagePrefix)
-		if !ok {
-			continue
-		}
-		rec, found, err := readStage(d, name)
+	for _, p := range programs {
 		// A group whose leader is gone, even if it still has members, can't be told from another's with the
 		// same number; its members carry the mark.
-		if err == nil && found && !rec.over() && rec.Process.exists() && !zombie(rec.Process.PID) {
+		if p.exists() && !zombie(p.PID) {
 			left++
-			signalGroup(rec.Process.PID, unix.SIGKILL)
+			signalGroup(p.PID, unix.SIGKILL)
 		}
 	}
 	return left
@@ -231,11 +225,15 @@ func killMarked(d Dir) (int, error) {
 	return met, nil
 }
 
-// marked reports whether the mark stands in the environment with which the process began. Zombies have none.
+// marked reports whether the mark stands in the environment with which the process began, or whether it is the stager
+// of that run, whose environment others can't read (see closed). Zombies have neither.
 func marked(pid int, mark []byte) bool {
-	environ, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+	at := "/proc/" + strconv.Itoa(pid)
+	environ, err := os.ReadFile(at + "/environ")
 	if err != nil {
-		return false
+		line, err := os.ReadFile(at + "/cmdline")
+		dir := bytes.TrimPrefix(mark, []byte(markName+"="))
+		return err == nil && bytes.Contains(line, bytes.Join([][]byte{nil, []byte("--dir"), dir, nil}, []byte{0}))
 	}
 	for entry := range bytes.SplitSeq(environ, []byte{0}) {
 		if bytes.Equal(entry, mark) {
@@ -244,3 +242,7 @@ func marked(pid int, mark []byte) bool {
 	}
 	return false
 }
+
+// closed closes this process to others of its user: they can't trace it, read what it holds in memory, or use what it has
+// open. Its program is such a process.
+func closed() error { return unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) }

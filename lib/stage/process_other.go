@@ -20,16 +20,19 @@ func signalName(s syscall.Signal) string { return s.String() }
 
 func awaitExit(int) error { return errSystem }
 
-type identity struct{}
+// Process is a process for good.
+type Process struct{}
 
-func identify(int) (identity, error) { return identity{}, errSystem }
+func identify(int) (Process, error) { return Process{}, errSystem }
 
 func adopt() error { return errSystem }
+
+func closed() error { return errSystem }
 
 func killChildren(time.Duration) error { return errSystem }
 
 // KillLeft has nothing to do where nothing was run.
-func KillLeft(string, time.Duration) error { return nil }
+func KillLeft(string, time.Duration, ...Process) error { return nil }
 
 // runnable returns why this system runs no programs.
 func runnable() error { return errSystem }

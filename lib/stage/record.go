@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,96 +20,133 @@ type inputRecord struct {
 	Failure *job.Failure `json:"failure,omitempty"`
 }
 
-// stageRecord is how far a stage has come. One whose status is running, without a process that runs, was cut
-// off.
-type stageRecord struct {
+// Record is how far a stage has come. One whose status is running, without a process that runs, was cut off.
+type Record struct {
 	Result
 	Failure *job.Failure `json:"failure,omitempty"`
-	Process identity     `json:"process,omitzero"`
+	Process Process      `json:"process,omitzero"` // the program
 }
 
 // over reports whether the stage has run to its end.
-func (r stageRecord) over() bool {
+func (r Record) over() bool {
 	return r.Status == job.StageSucceeded || r.Status == job.StageFailed
 }
 
-// Names of records. Stages' records have a prefix, so that no stage's name can be that of another record.
+// Records is what is known of how a run went.
+type Records struct {
+	Inputs *job.Failure      // why its inputs can't be had; nil if they were brought
+	Stages map[string]Record // of the stages that began
+}
+
+// Names of files below the directory of states: of what became of the inputs, and of what each stage's directory holds.
 const (
-	inputState  = "inputs"
-	stagePrefix = "stage-"
-	reserve     = "reserve" // no record, but the room for one
+	inputState = "inputs.json"
+	recordFile = "record.json"
+	logFile    = "output.log"
+	reserve    = "reserve" // the room for a record
 )
 
-// maxRecord bounds a record. The programs of a run can write where the records lie, so their size is not
-// taken on trust.
+// maxRecord bounds a record. The programs of a run may have written there, so their size is not taken on trust.
 const maxRecord = 64 << 10
 
-// Status returns how far the stages of a run have come, in the spec's order. It may be called while the run
-// goes on.
-func Status(s Spec) ([]Result, error) {
-	results := make([]Result, 0, len(s.Stages))
-	for _, c := range s.Stages {
-		rec, _, err := readStage(Dir(s.Dir), c.Stage)
-		if err != nil {
-			return nil, err
-		}
-		results = append(results, rec.Result)
+// ReadRecords reads what the stagers of a run have recorded. It is an error if its inputs have not been brought.
+func ReadRecords(s Spec) (Records, error) {
+	var in inputRecord
+	begun, err := read(Dir(s.Dir), inputState, &in)
+	if err == nil && (!begun || in.Job != s.Job || in.Run != s.Run) {
+		err = errors.New("the inputs have not been brought")
 	}
-	return results, nil
+	if err != nil {
+		return Records{}, fmt.Errorf("run %d of job %s: %w", s.Run, s.Job, err)
+	}
+	r := Records{Inputs: in.Failure, Stages: make(map[string]Record)}
+	for _, c := range s.Stages {
+		rec, found, err := readStage(Dir(s.Dir), c.Stage)
+		if err != nil {
+			return Records{}, err
+		}
+		if found {
+			r.Stages[c.Stage] = rec
+		}
+	}
+	return r, nil
+}
+
+// ReadRecord reads a record as "stager run --report" prints it.
+func ReadRecord(b []byte) (Record, error) {
+	var r Record
+	if len(b) > maxRecord {
+		return r, fmt.Errorf("a record of %d bytes, at most %d are allowed", len(b), maxRecord)
+	}
+	if err := json.Unmarshal(b, &r); err != nil {
+		return r, fmt.Errorf("reading a stage's record: %w", err)
+	}
+	return r, nil
 }
 
 // readStage returns a stage's record. One that does not exist is of a pending stage.
-func readStage(dir Dir, stage string) (stageRecord, bool, error) {
-	var rec stageRecord
-	found, err := read(dir, stagePrefix+stage, &rec)
+func readStage(dir Dir, stage string) (Record, bool, error) {
+	var rec Record
+	found, err := read(dir, filepath.Join(stage, recordFile), &rec)
 	if err != nil {
-		return stageRecord{}, false, err
+		return Record{}, false, err
 	}
 	if !found || rec.Name != stage {
-		return stageRecord{Result: Result{Name: stage, Status: job.StagePending}}, false, nil
+		return Record{Result: Result{Name: stage, Status: job.StagePending}}, false, nil
 	}
 	return rec, true, nil
 }
 
-// read reads the record of that name into v and reports whether there is one.
+// read reads a file of the directory of states into v and reports whether there is one.
 func read(dir Dir, name string, v any) (bool, error) {
-	content, err := readRegular(dir, filepath.Join(states, name+".json"), maxRecord)
+	content, err := readRegular(dir, filepath.Join(states, name), maxRecord)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("reading the run's record of %s: %w", name, err)
+		return false, fmt.Errorf("reading the run's %s: %w", name, err)
 	}
 	if err := json.Unmarshal(content, v); err != nil {
-		return false, fmt.Errorf("reading the run's record of %s: %w", name, err)
+		return false, fmt.Errorf("reading the run's %s: %w", name, err)
 	}
 	return true, nil
 }
 
-// write writes the record of that name.
-func write(dir Dir, name string, v any) error {
+// write writes v to a file of a directory.
+func write(dir *os.Root, name string, v any) error {
 	content, err := json.Marshal(v)
 	if err == nil {
-		err = WriteFile(dir.state(name), content)
+		err = writeFile(dir, name, content)
 	}
 	if err != nil {
-		return fmt.Errorf("writing the run's record of %s: %w", name, err)
+		return fmt.Errorf("writing the run's %s: %w", name, err)
 	}
 	return nil
 }
 
 // WriteFile writes a small file so that every reader, also after a crash of the process or of the machine,
 // meets the old content or the new and nothing between. The file is readable by all that reach its directory.
-func WriteFile(path string, content []byte) (err error) {
-	dir, base := filepath.Split(path)
-	f, err := os.CreateTemp(dir, "."+base+".*")
+func WriteFile(path string, content []byte) error {
+	dir, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return writeFile(dir, filepath.Base(path), content)
+}
+
+// writeFile does it in a directory that is open already, wherever its name has gone in the meantime. Whatever else has
+// the file's name is replaced.
+func writeFile(dir *os.Root, name string, content []byte) (err error) {
+	part := "." + name + "." + rand.Text()
+	f, err := dir.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
 			f.Close()
-			os.Remove(f.Name())
+			dir.Remove(part)
 		}
 	}()
 	if _, err := f.Write(content); err != nil {
@@ -124,15 +162,21 @@ func WriteFile(path string, content []byte) (err error) {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
+	if err = dir.Rename(part, name); err != nil { // onto a directory
+		if err := remove(dir, name); err != nil {
+			return err
+		}
+		err = dir.Rename(part, name)
+	}
+	if err != nil {
 		return err
 	}
 	return syncDir(dir)
 }
 
 // syncDir makes the names in a directory durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
+func syncDir(dir *os.Root) error {
+	d, err := dir.Open(".")
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // errIrregular is the error for something in a file's place that is not to be read.
-var errIrregular = errors.New("not a regular file of a bearable size")
+var errIrregular = errors.New("not a regular file, or a directory on the way to it is none")
 
 // errReplaced is the error for a file that was replaced while it was opened. A record may be, by the next one.
 var errReplaced = fmt.Errorf("it was replaced while it was opened: %w", errIrregular)
@@ -30,32 +30,31 @@ func openRegular(dir Dir, path string) (f *os.File, info fs.FileInfo, err error)
 }
 
 // tryRegular is one try of openRegular.
-func tryRegular(dir Dir, path string) (*os.File, fs.FileInfo, error) {
-	root, err := os.OpenRoot(string(dir)) // nothing outside of it is reached, whatever happens between two steps
+func tryRegular(d Dir, path string) (*os.File, fs.FileInfo, error) {
+	path = filepath.Clean(path)
+	var below []string
+	if dir := filepath.Dir(path); dir != "." {
+		below = strings.Split(filepath.ToSlash(dir), "/")
+	}
+	at, err := d.open(below...)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer root.Close()
-	var last fs.FileInfo
-	parts := strings.Split(filepath.ToSlash(filepath.Clean(path)), "/")
-	for i := range parts {
-		at := filepath.Join(parts[:i+1]...)
-		if last, err = root.Lstat(at); err != nil {
-			return nil, nil, err
-		}
-		if i < len(parts)-1 && !last.IsDir() {
-			return nil, nil, fmt.Errorf("%s: %w", at, errIrregular)
-		}
+	defer at.Close()
+	name := filepath.Base(path)
+	was, err := at.Lstat(name)
+	if err != nil {
+		return nil, nil, err
 	}
-	if !last.Mode().IsRegular() || last.Size() > maxFile {
+	if !was.Mode().IsRegular() {
 		return nil, nil, fmt.Errorf("%s: %w", path, errIrregular)
 	}
-	f, err := root.OpenFile(filepath.Join(parts...), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := at.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, nil, err
 	}
 	info, err := f.Stat()
-	if err == nil && !os.SameFile(info, last) {
+	if err == nil && !os.SameFile(info, was) {
 		err = fmt.Errorf("%s: %w", path, errReplaced)
 	}
 	if err != nil {
@@ -78,17 +77,21 @@ func readRegular(dir Dir, path string, limit int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, limit))
 }
 
-// there returns nil if openRegular would open the file.
-func there(dir Dir, path string) error {
-	f, _, err := openRegular(dir, path)
+// sizeOf returns the size of a file that openRegular opens, in bytes.
+func sizeOf(dir Dir, path string) (int64, error) {
+	f, info, err := openRegular(dir, path)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return f.Close()
+	return info.Size(), f.Close()
 }
 
-// OpenLog opens what a stage has printed so far. The error is fs.ErrNotExist when it has not begun.
+// OpenLog opens what a stage has printed so far. The error is fs.ErrNotExist when it has not begun, or when something
+// that is no log lies in its place.
 func OpenLog(dir, stage string) (*os.File, error) {
-	f, _, err := openRegular(Dir(dir), filepath.Join(logs, stage+".log"))
+	f, _, err := openRegular(Dir(dir), filepath.Join(states, stage, logFile))
+	if errors.Is(err, errIrregular) {
+		return nil, fmt.Errorf("%w: %w", fs.ErrNotExist, err)
+	}
 	return f, err
 }

@@ -9,9 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -38,8 +36,15 @@ type Options struct {
 	OwnMemory bool
 
 	// Alone says that this process does nothing else. Then whatever the program leaves behind is killed, even
-	// if it left the program's process group: this process adopts it.
+	// if it left the program's process group: this process adopts it. And it closes itself to the program, which could
+	// else trace it and record what it likes.
 	Alone bool
+
+	// Anew says that the caller knows that the stage has not run and that its turn has come, and keeps its record. Then
+	// none is written, and nothing that lies in the run's directory is believed: the programs before had it to themselves.
+	Anew bool
+	// Note is called with the stage's record when its program has begun. Nil for nobody to tell.
+	Note func(Record)
 }
 
 const (
@@ -66,46 +71,50 @@ const (
 //
 // The program leads a process group of its own. When it has exited, or ctx has ended and the grace with it,
 // the whole group is killed: annotation tools start others that run on without them.
-func Run(ctx context.Context, c Command, dir string, o Options) (Result, error) {
+func Run(ctx context.Context, c Command, dir string, o Options) (Record, error) {
 	if err := c.Validate(); err != nil {
-		return Result{}, err
+		return Record{}, err
 	}
 	if err := runnable(); err != nil {
-		return Result{}, fmt.Errorf("stage %s: %w", c.Stage, err)
+		return Record{}, fmt.Errorf("stage %s: %w", c.Stage, err)
 	}
 	if ctx.Err() != nil {
-		return Result{}, fmt.Errorf("stage %s: %w", c.Stage, context.Cause(ctx))
+		return Record{}, fmt.Errorf("stage %s: %w", c.Stage, context.Cause(ctx))
 	}
 	d := Dir(dir)
-	rec, blocked, err := before(d, c.Stage)
+	if !o.Anew {
+		rec, blocked, err := before(d, c.Stage)
+		if err != nil || rec.over() || blocked {
+			return rec, err
+		}
+	}
+	state, err := prepare(d, c.Stage, o.Anew)
 	if err != nil {
-		return Result{}, err
+		return Record{}, fmt.Errorf("preparing stage %s: %w", c.Stage, err)
 	}
-	if rec.over() || blocked {
-		return rec.Result, nil
-	}
-	if err := prepare(d, c.Stage); err != nil {
-		return Result{}, fmt.Errorf("preparing stage %s: %w", c.Stage, err)
-	}
-	rec, err = execute(ctx, c, d, o)
+	defer state.Close()
+	rec, err := execute(ctx, c, d, state, o)
 	if err != nil {
-		return Result{}, fmt.Errorf("stage %s: %w", c.Stage, err)
+		return Record{}, fmt.Errorf("stage %s: %w", c.Stage, err)
 	}
-	err = write(d, stagePrefix+c.Stage, rec)
+	if o.Anew {
+		return rec, nil
+	}
+	err = write(state, recordFile, rec)
 	if err != nil {
 		// A program that has filled the disk must not take with it how it ended.
-		if freed := errors.Join(emptyTemp(d), os.Remove(d.state(reserve))); freed == nil {
-			err = write(d, stagePrefix+c.Stage, rec)
+		if freed := errors.Join(emptyTemp(d), remove(state, reserve)); freed == nil {
+			err = write(state, recordFile, rec)
 		}
 	}
 	if err != nil {
-		return Result{}, err
+		return Record{}, err
 	}
-	return rec.Result, nil
+	return rec, nil
 }
 
 // before returns the stage's record and whether what came before it keeps it from running.
-func before(d Dir, stage string) (stageRecord, bool, error) {
+func before(d Dir, stage string) (Record, bool, error) {
 	rec, _, err := readStage(d, stage)
 	if err != nil || rec.over() {
 		return rec, false, err
@@ -119,16 +128,20 @@ func before(d Dir, stage string) (stageRecord, bool, error) {
 		return rec, false, fmt.Errorf("stage %s: the inputs have not been brought", stage)
 	}
 	blocked := in.Failure != nil
-	entries, err := os.ReadDir(filepath.Join(string(d), states))
+	state, err := d.open(states)
+	if err != nil {
+		return rec, false, err
+	}
+	defer state.Close()
+	entries, err := fs.ReadDir(state.FS(), ".")
 	if err != nil {
 		return rec, false, err
 	}
 	for _, e := range entries {
-		name, ok := strings.CutPrefix(strings.TrimSuffix(e.Name(), ".json"), stagePrefix)
-		if !ok || name == stage {
+		if !e.IsDir() || e.Name() == stage {
 			continue
 		}
-		other, _, err := readStage(d, name)
+		other, _, err := readStage(d, e.Name())
 		if err != nil {
 			return rec, false, err
 		}
@@ -137,52 +150,66 @@ func before(d Dir, stage string) (stageRecord, bool, error) {
 	return rec, blocked, nil
 }
 
-// prepare gives the stage an empty output directory and an empty directory for temporary files.
-func prepare(d Dir, stage string) error {
-	if err := Remove(d.Output(stage)); err != nil {
-		return err
+// prepare gives the stage an empty output directory and an empty directory for temporary files, and opens the directory
+// of its state; that is empty, too, if nothing in it counts.
+func prepare(d Dir, stage string, fresh bool) (*os.Root, error) {
+	at, err := d.open()
+	if err != nil {
+		return nil, err
 	}
-	if err := os.Mkdir(d.Output(stage), 0o777); err != nil {
-		return err
+	defer at.Close()
+	out, err := made(at, outputs)
+	if errors.Is(err, errIrregular) { // a stage before has put something in its place
+		out, err = anew(at, outputs)
 	}
-	return emptyTemp(d)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	own, err := anew(out, stage)
+	if err != nil {
+		return nil, err
+	}
+	own.Close()
+	if err := emptyTemp(d); err != nil {
+		return nil, err
+	}
+	if !fresh {
+		return d.open(states, stage)
+	}
+	state, err := made(at, states)
+	if errors.Is(err, errIrregular) {
+		state, err = anew(at, states)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer state.Close()
+	return anew(state, stage)
 }
 
 // emptyTemp removes all temporary files.
 func emptyTemp(d Dir) error {
-	left, err := os.ReadDir(d.Temp())
+	at, err := d.open()
 	if err != nil {
 		return err
 	}
-	for _, e := range left {
-		if err := Remove(filepath.Join(d.Temp(), e.Name())); err != nil {
-			return err
-		}
+	defer at.Close()
+	temp, err := emptied(at, temps)
+	if err != nil {
+		temp, err = anew(at, temps)
 	}
-	return nil
-}
-
-// Remove removes a tree that programs have written to: they may have closed directories to themselves. It is no
-// error when there is none.
-func Remove(path string) error {
-	err := os.RemoveAll(path)
-	if !errors.Is(err, fs.ErrPermission) {
+	if err != nil {
 		return err
 	}
-	filepath.WalkDir(path, func(path string, e fs.DirEntry, err error) error {
-		if e != nil && e.IsDir() {
-			os.Chmod(path, 0o700)
-		}
-		return nil
-	})
-	return os.RemoveAll(path)
+	return temp.Close()
 }
 
 // execute runs the program and returns what is to be recorded of its end.
-func execute(ctx context.Context, c Command, d Dir, o Options) (stageRecord, error) {
-	log, err := createLog(d, c.Stage)
+func execute(ctx context.Context, c Command, d Dir, state *os.Root, o Options) (Record, error) {
+	log, err := createLog(state)
 	if err != nil {
-		return stageRecord{}, fmt.Errorf("making the log: %w", err)
+		return Record{}, fmt.Errorf("making the log: %w", err)
 	}
 	defer log.Close()
 	limit := cmp.Or(o.MaxLog, DefaultMaxLog)
@@ -199,16 +226,24 @@ func execute(ctx context.Context, c Command, d Dir, o Options) (stageRecord, err
 
 	if o.Alone {
 		if err := adopt(); err != nil {
-			return stageRecord{}, fmt.Errorf("becoming the parent of orphans: %w", err)
+			return Record{}, fmt.Errorf("becoming the parent of orphans: %w", err)
+		}
+		if err := closed(); err != nil {
+			return Record{}, fmt.Errorf("closing this process to others: %w", err)
 		}
 	}
-	rec := stageRecord{Result: Result{Name: c.Stage, Status: job.StageRunning, Started: now()}}
+	rec := Record{Result: Result{Name: c.Stage, Status: job.StageRunning, Started: now()}}
 	p.note = func(pid int) {
 		// If this can't be written, because the program has filled the disk already, the run is known by its mark
 		// alone, and its stage looks as if it had not begun. That is no reason to end it.
 		var err error
 		if rec.Process, err = identify(pid); err == nil {
-			_ = write(d, stagePrefix+c.Stage, rec)
+			if !o.Anew {
+				_ = write(state, recordFile, rec)
+			}
+		}
+		if o.Note != nil {
+			o.Note(rec)
 		}
 	}
 	killedBefore := oomKills()
@@ -221,7 +256,7 @@ func execute(ctx context.Context, c Command, d Dir, o Options) (stageRecord, err
 		return rec, nil
 	}
 	if err != nil {
-		return stageRecord{}, fmt.Errorf("starting %s: %w", c.Argv[0], err)
+		return Record{}, fmt.Errorf("starting %s: %w", c.Argv[0], err)
 	}
 	limited, cancel := ctx, context.CancelFunc(func() {})
 	if o.Limit > 0 {
@@ -230,14 +265,14 @@ func execute(ctx context.Context, c Command, d Dir, o Options) (stageRecord, err
 	defer cancel()
 	cut, err := p.wait(limited, o.Gone)
 	if o.OwnMemory && oomKills() > killedBefore {
-		return stageRecord{}, errors.Join(ErrOutOfMemory, err)
+		return Record{}, errors.Join(ErrOutOfMemory, err)
 	}
 	late := cut == errLate
 	if cut != nil && !late {
 		err = errors.Join(fmt.Errorf("cut off: %w", cut), err)
 	}
 	if err != nil {
-		return stageRecord{}, err
+		return Record{}, err
 	}
 	if out.err != nil && o.Stderr != nil {
 		fmt.Fprintf(o.Stderr, "the log of stage %s is not whole: %v\n", c.Stage, out.err)

@@ -67,7 +67,7 @@ func TestRun(t *testing.T) {
 				t.Errorf("started %v, ended %v", got.Started, got.Ended)
 			}
 			rec, found, err := readStage(Dir(dir), "bakta")
-			if err != nil || !found || rec.Result != got {
+			if err != nil || !found || rec.Result != got.Result {
 				t.Errorf("recorded %+v, %v, want %+v", rec.Result, err, got)
 			}
 			switch {
@@ -140,7 +140,7 @@ func TestRunGivesTheProgramItsOwnEnvironmentOnly(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			os.Remove(Dir(dir).state("stage-bakta"))
+			os.Remove(filepath.Join(Dir(dir).StageState("bakta"), recordFile))
 			if _, err := Run(t.Context(), c, dir, Options{Environ: tt.environ}); err != nil {
 				t.Fatal(err)
 			}
@@ -180,7 +180,12 @@ func TestRunAfterAFailureDoesNothing(t *testing.T) {
 			}
 		}, job.StagePending},
 		{"inputs that can't be had", func(t *testing.T, dir string) {
-			if err := write(Dir(dir), inputState, inputRecord{Job: testJob, Run: 1, Failure: &job.Failure{Code: job.BadInput, Message: "x"}}); err != nil {
+			state, err := Dir(dir).open(states)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer state.Close()
+			if err := write(state, inputState, inputRecord{Job: testJob, Run: 1, Failure: &job.Failure{Code: job.BadInput, Message: "x"}}); err != nil {
 				t.Fatal(err)
 			}
 		}, job.StagePending},
@@ -218,7 +223,7 @@ func TestRunIsNotRepeatedOnceItEnded(t *testing.T) {
 			t.Fatal(err)
 		}
 		second, err := Run(t.Context(), shell(script), dir, Options{})
-		if err != nil || second != first {
+		if err != nil || second.Result != first.Result {
 			t.Errorf("second: %+v, %v; first: %+v", second, err, first)
 		}
 		if got := text(t, filepath.Join(dir, "count")); got != "run\n" {
@@ -374,15 +379,12 @@ func TestKillLeftSparesOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range []identity{
+	for _, id := range []Process{
 		{PID: id.PID, Start: id.Start - 1, Boot: id.Boot},
 		{PID: id.PID, Start: id.Start, Boot: "another"},
 		{PID: 0}, {PID: -1}, {PID: 1},
 	} {
-		if err := write(Dir(dir), "stage-bakta", stageRecord{Result: Result{Name: "bakta", Status: job.StageRunning}, Process: id}); err != nil {
-			t.Fatal(err)
-		}
-		if err := KillLeft(dir, time.Second); err != nil {
+		if err := KillLeft(dir, time.Second, id); err != nil {
 			t.Errorf("%+v: %v", id, err)
 		}
 	}
@@ -498,19 +500,18 @@ func TestRunWithoutAVerdict(t *testing.T) {
 		setUp func(t *testing.T, dir string)
 		run   Command
 	}{
-		{"the record can't be written", func(*testing.T, string) {}, shell("mv ../state ../gone; true")},
 		{"the log can't be made", func(t *testing.T, dir string) {
-			if err := os.RemoveAll(filepath.Join(dir, logs)); err != nil {
+			if err := os.RemoveAll(Dir(dir).StageState("bakta")); err != nil {
 				t.Fatal(err)
 			}
 		}, shell("true")},
 		{"a record is no JSON", func(t *testing.T, dir string) {
-			if err := os.WriteFile(Dir(dir).state("stage-bakta"), []byte("{"), 0o644); err != nil {
+			if err := os.WriteFile(filepath.Join(Dir(dir).StageState("bakta"), recordFile), []byte("{"), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}, shell("true")},
 		{"a record is a FIFO", func(t *testing.T, dir string) {
-			if err := syscall.Mkfifo(Dir(dir).state("stage-other"), 0o644); err != nil {
+			if err := syscall.Mkfifo(filepath.Join(Dir(dir).StageState("second"), recordFile), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}, shell("true")},

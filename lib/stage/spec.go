@@ -19,7 +19,13 @@ type Spec struct {
 	Inputs  []job.Input `json:"inputs"` // brought to Dir/in/<Name>
 	Stages  []Command   `json:"stages"` // in order
 	Results []Expected  `json:"results"`
+
+	// MaxResults bounds the results together, in bytes; DefaultMaxResults if 0. A run whose results are larger has failed.
+	MaxResults int64 `json:"max_results,omitempty"`
 }
+
+// DefaultMaxResults is ten times what Bakta leaves of a metagenome of 80 million base pairs: about twelve bytes for each.
+const DefaultMaxResults = 10 << 30
 
 // Command is one stage's command line.
 type Command struct {
@@ -79,6 +85,9 @@ func (s Spec) Validate() error {
 	}
 	if len(s.Inputs) > maxInputs || len(s.Stages) > maxStages || len(s.Results) > maxFiles {
 		return fmt.Errorf("spec: too many inputs, stages or results (%d, %d, %d)", len(s.Inputs), len(s.Stages), len(s.Results))
+	}
+	if s.MaxResults < 0 {
+		return fmt.Errorf("spec: %d bytes for all results", s.MaxResults)
 	}
 	seen := make(map[string]bool)
 	once := func(what, name string) error {
@@ -170,7 +179,6 @@ const (
 	inputs  = "in"
 	outputs = "out"
 	temps   = "tmp"
-	logs    = "log"
 	states  = "state"
 )
 
@@ -184,8 +192,12 @@ func (d Dir) Output(stage string) string { return filepath.Join(string(d), outpu
 // before it starts a stage.
 func (d Dir) Temp() string { return filepath.Join(string(d), temps) }
 
-// Log is the file with what a stage printed.
-func (d Dir) Log(stage string) string { return filepath.Join(string(d), logs, stage+".log") }
+// State is the directory of all that stagers keep of a run: what became of its inputs and, in a directory for each
+// stage, the stage's record and log. In a cluster each stage's container can write into its own alone.
+func (d Dir) State() string { return filepath.Join(string(d), states) }
 
-// state is the file with the record of that name.
-func (d Dir) state(name string) string { return filepath.Join(string(d), states, name+".json") }
+// StageState is the directory of what a stage's stager keeps.
+func (d Dir) StageState(stage string) string { return filepath.Join(d.State(), stage) }
+
+// Log is the file with what a stage printed.
+func (d Dir) Log(stage string) string { return filepath.Join(d.StageState(stage), logFile) }

@@ -6,8 +6,8 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// TestStatusWhileItChanges reads records that are replaced all the time.
-func TestStatusWhileItChanges(t *testing.T) {
+// TestRecordsWhileTheyChange reads records that are replaced all the time.
+func TestRecordsWhileTheyChange(t *testing.T) {
 	t.Parallel()
 	dir := directory(t)
 	s := spec(dir, shell("true"), second("true"))
@@ -16,23 +16,23 @@ func TestStatusWhileItChanges(t *testing.T) {
 		var err error
 		for range 300 {
 			if err == nil {
-				err = write(Dir(dir), "stage-bakta", stageRecord{Result: Result{Name: "bakta", Status: job.StageRunning}})
+				err = record(t, dir, Record{Result: Result{Name: "bakta", Status: job.StageRunning}})
 			}
 		}
 		done <- err
 	}()
 	for {
-		got, err := Status(s)
-		if err != nil || len(got) != 2 || got[0].Name != "bakta" || got[1] != (Result{Name: "second", Status: job.StagePending}) {
-			t.Fatalf("Status: %+v, %v", got, err)
+		got, err := ReadRecords(s)
+		if _, second := got.Stages["second"]; err != nil || len(got.Stages) > 1 || second {
+			t.Fatalf("ReadRecords: %+v, %v", got, err)
 		}
 		select {
 		case err := <-done:
 			if err != nil {
 				t.Error(err)
 			}
-			if got, err := Status(s); err != nil || got[0].Status != job.StageRunning {
-				t.Errorf("Status at last: %+v, %v", got, err)
+			if got, err := ReadRecords(s); err != nil || got.Stages["bakta"].Status != job.StageRunning {
+				t.Errorf("ReadRecords at last: %+v, %v", got, err)
 			}
 			return
 		default:

@@ -148,7 +148,7 @@ func TestEndToEnd(t *testing.T) {
 			return ok && slices.Contains(kinds, "delete")
 		})
 		m, kinds, _ := w.outcome(j.ID)
-		if !slices.Equal(kinds, []string{"add", "update", "update", "delete"}) {
+		if !slices.Equal(kinds, []string{"add", "update", "update", "update", "update", "delete"}) {
 			t.Errorf("events: %q", kinds)
 		}
 		outcomes = append(outcomes, m)

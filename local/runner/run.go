@@ -20,14 +20,16 @@ import (
 
 // record is what is kept of a run.
 type record struct {
-	Job         string       `json:"job"`
-	Run         int          `json:"run"`
-	Phase       phase        `json:"phase"`
-	Since       time.Time    `json:"since"`
-	Order       int64        `json:"order"` // its place among those that wait: when it was launched
-	Spec        stage.Spec   `json:"spec"`
-	Failure     *job.Failure `json:"failure,omitempty"`     // of a run that ended without a manifest
-	Interrupted bool         `json:"interrupted,omitempty"` // it ended for no fault of its own
+	Job         string          `json:"job"`
+	Run         int             `json:"run"`
+	Phase       phase           `json:"phase"`
+	Since       time.Time       `json:"since"`
+	Order       int64           `json:"order"` // its place among those that wait: when it was launched
+	Spec        stage.Spec      `json:"spec"`
+	Failure     *job.Failure    `json:"failure,omitempty"`     // of a run that ended without a manifest
+	Stages      []job.Stage     `json:"stages,omitempty"`      // how far they have come
+	Programs    []stage.Process `json:"programs,omitempty"`    // those that were started: what is left of them when their stager is dead is killed
+	Interrupted bool            `json:"interrupted,omitempty"` // it ended for no fault of its own
 }
 
 // phase is where a run is. It only moves on, but for a run that is cut off by an orderly end: that waits again.
@@ -121,6 +123,10 @@ func (r *Runner) put(x *run) {
 // begin notes down that the run is active, before anything of it is, and makes place for it.
 func (r *Runner) begin(ctx context.Context, x *run) (*job.Failure, error) {
 	r.mu.Lock()
+	x.Programs, x.Stages = nil, nil
+	for _, c := range x.Spec.Stages {
+		x.Stages = append(x.Stages, job.Stage{Name: c.Stage, Status: job.StagePending})
+	}
 	err := r.save(x)
 	r.mu.Unlock()
 	if err == nil {
@@ -137,23 +143,57 @@ func (r *Runner) perform(ctx context.Context, x *run) (*job.Failure, error) {
 	if err != nil {
 		return r.full(ctx, x, err)
 	}
-	if refused == nil {
-		for _, c := range x.Spec.Stages {
-			if err := r.program(ctx, x, c); err != nil {
-				if ctx.Err() != nil {
-					return nil, err
-				}
-				// The stage has no verdict, which Out turns into one. The log is worth having.
-				r.o.Log.Error("a stage did not run to its end", "job", x.Job, "run", x.Run, "stage", c.Stage, "error", err)
-				break
+	// What is believed of the stages is what their stagers say to this process. What lies in the run's directory may be
+	// the work of a program: they all run as the same user.
+	known := stage.Records{Inputs: refused, Stages: make(map[string]stage.Record)}
+	for _, c := range x.Spec.Stages {
+		if refused != nil {
+			break
+		}
+		rec, err := r.program(ctx, x, c)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil, err
 			}
+			// The stage has no verdict, which Store turns into one. The log is worth having.
+			r.o.Log.Error("a stage did not run to its end", "job", x.Job, "run", x.Run, "stage", c.Stage, "error", err)
+			break
+		}
+		known.Stages[c.Stage] = rec
+		if rec.Status != job.StageSucceeded {
+			break
 		}
 	}
-	r.makeRoom(x)
-	if _, err := stage.Out(ctx, r.o.Files, x.Spec); err != nil {
+	if err := stage.MakeRoom(x.dir); err != nil {
+		r.o.Log.Warn("a run's files can't be removed", "dir", x.dir, "error", err)
+	}
+	if _, err := stage.Store(ctx, r.o.Files, x.Spec, known); err != nil {
 		return r.full(ctx, x, err)
 	}
 	return nil, nil
+}
+
+// tell takes note of how far a stage has come, and tells of it.
+func (r *Runner) tell(x *run, stage string, status job.StageStatus, programs ...stage.Process) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range x.Stages {
+		if x.Stages[i].Name == stage {
+			x.Stages[i].Status = status
+		}
+	}
+	if len(programs) > 0 {
+		x.Programs = append(x.Programs, programs...)
+		r.put(x) // the next process has to find them if this one is killed
+	}
+	r.events.send(updated, x.object())
+}
+
+// programs returns the processes of the run's programs that were started.
+func (r *Runner) programs(x *run) []stage.Process {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(x.Programs)
 }
 
 // full tells an error that comes from this machine's disk, and will come again, from others.
@@ -170,23 +210,12 @@ func (r *Runner) full(ctx context.Context, x *run, err error) (*job.Failure, err
 	return &job.Failure{Code: job.Internal, Message: message + " This is not a fault of your data; please tell the operators."}, nil
 }
 
-// makeRoom removes what the stages needed and nobody needs any more, before the results are stored, perhaps
-// on the same disk.
-func (r *Runner) makeRoom(x *run) {
-	d := stage.Dir(x.dir)
-	for _, dir := range []string{d.Temp(), filepath.Dir(d.Input("x"))} {
-		if err := stage.Remove(dir); err != nil {
-			r.o.Log.Warn("a run's files can't be removed", "dir", dir, "error", err)
-		}
-	}
-}
-
-// program runs a stage's program under a stager, and returns when nothing of it runs any more. A stager is a
-// process of its own so that it can adopt all that the program starts, and outlives this process for as long
-// as it takes to kill that: its stdin ends when this process does.
-func (r *Runner) program(ctx context.Context, x *run, c stage.Command) error {
+// program runs a stage's program under a stager, and returns what the stager says of it when nothing of it runs any
+// more. A stager is a process of its own so that it can adopt all that the program starts, and outlives this process for
+// as long as it takes to kill that: its stdin ends when this process does.
+func (r *Runner) program(ctx context.Context, x *run, c stage.Command) (stage.Record, error) {
 	args := slices.Concat(r.o.Stager[1:], []string{"run", "--dir", x.dir, "--stage", c.Stage, "--title", c.Title,
-		"--watch-stdin", "--quiet", "--grace", r.o.Grace.String(), "--limit", r.o.Limit.String()})
+		"--watch-stdin", "--quiet", "--anew", "--report", "--grace", r.o.Grace.String(), "--limit", r.o.Limit.String()})
 	for _, e := range c.Env {
 		args = append(args, "--env", e)
 	}
@@ -197,21 +226,67 @@ func (r *Runner) program(ctx context.Context, x *run, c stage.Command) error {
 	cmd.Env = append(stage.Environment(r.o.Environ), stage.Mark(x.dir))
 	said := &bounded{left: 16 << 10}
 	cmd.Stderr = said
+	told := &reports{took: func(rec stage.Record) {
+		if rec.Status == job.StageRunning {
+			r.tell(x, c.Stage, rec.Status, rec.Process)
+		} else {
+			r.tell(x, c.Stage, rec.Status)
+		}
+	}}
+	cmd.Stdout = told
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = r.o.Grace + 2*killing // then the stager itself is killed
 	death, err := cmd.StdinPipe()
 	if err != nil {
-		return err
+		return stage.Record{}, err
 	}
 	defer death.Close()
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("starting the stager: %w", err)
+		return stage.Record{}, fmt.Errorf("starting the stager: %w", err)
 	}
 	if err = cmd.Wait(); err != nil {
 		err = fmt.Errorf("the stager: %w: %s", err, strings.TrimSpace(said.String()))
 	}
 	// Nothing is left, unless somebody killed the stager.
-	return errors.Join(err, stage.KillLeft(x.dir, killing))
+	err = errors.Join(err, stage.KillLeft(x.dir, killing, r.programs(x)...))
+	if err == nil && told.last.Status != job.StageSucceeded && told.last.Status != job.StageFailed {
+		err = errors.New("the stager ended without a word of how its program did")
+	}
+	if err != nil {
+		r.tell(x, c.Stage, job.StageFailed)
+		return stage.Record{}, err
+	}
+	return told.last, nil
+}
+
+// reports reads the records that a stager writes, one on a line.
+type reports struct {
+	took func(stage.Record) // called with each
+	last stage.Record
+	line []byte
+}
+
+// maxReport bounds a line, in bytes: the stager itself writes far less.
+const maxReport = 64 << 10
+
+func (r *reports) Write(b []byte) (int, error) {
+	n := len(b)
+	for {
+		line, rest, ended := bytes.Cut(b, []byte("\n"))
+		if r.line = append(r.line, line...); len(r.line) > maxReport {
+			return 0, errors.New("the stager's record is too long")
+		}
+		if !ended {
+			return n, nil
+		}
+		rec, err := stage.ReadRecord(r.line)
+		if err != nil {
+			return 0, err
+		}
+		r.last, r.line = rec, r.line[:0]
+		r.took(rec)
+		b = rest
+	}
 }
 
 // bounded keeps the beginning of what is written to it.

@@ -209,26 +209,21 @@ func (r *Runner) Observe(_ context.Context, j job.Job) (job.Observation, error) 
 		seen.Waiting = fmt.Sprintf("number %d of %d that wait for their turn; %d at a time are run", slices.Index(r.queue, x)+1, len(r.queue), r.o.Jobs)
 	case active:
 		seen.Phase = job.Active
-		seen.Stages = r.stages(x)
+		seen.Stages = x.stages()
 	case ended:
 		seen.Phase = job.Ended
-		seen.Stages = r.stages(x)
+		seen.Stages = x.stages()
 	}
 	return seen, nil
 }
 
-// stages returns how far the stages of a run have come, as far as that can be known.
-func (r *Runner) stages(x *run) []job.Stage {
-	results, err := stage.Status(x.Spec)
-	if err != nil {
-		r.o.Log.Warn("the state of a job's stages can't be read", "job", x.Job, "error", err)
-	}
-	var stages []job.Stage
-	for _, s := range results {
-		if s.Status == job.StageRunning && x.Phase == ended {
-			s.Status = job.StageFailed // cut off
+// stages returns how far the stages of a run have come. The caller holds the lock.
+func (x *run) stages() []job.Stage {
+	stages := slices.Clone(x.Stages)
+	for i := range stages {
+		if stages[i].Status == job.StageRunning && x.Phase == ended {
+			stages[i].Status = job.StageFailed // cut off
 		}
-		stages = append(stages, job.Stage{Name: s.Name, Status: s.Status})
 	}
 	return stages
 }
@@ -376,7 +371,7 @@ func (r *Runner) stop(ctx context.Context, x *run) error {
 			return context.Cause(ctx)
 		}
 	}
-	if err := stage.KillLeft(x.dir, killing); err != nil {
+	if err := stage.KillLeft(x.dir, killing, r.programs(x)...); err != nil {
 		return err
 	}
 	left, err := r.remove(x)
@@ -476,7 +471,7 @@ func (r *Runner) recover() error {
 
 // interrupted ends a run that was active when the process before this one ended.
 func (r *Runner) interrupted(x *run) {
-	if err := stage.KillLeft(x.dir, killing); err != nil {
+	if err := stage.KillLeft(x.dir, killing, x.Programs...); err != nil {
 		// The processes hold their own directory alone, so nothing of the next run is in danger.
 		r.o.Log.Error("processes of an interrupted run go on", "job", x.Job, "error", err)
 	}

@@ -41,8 +41,8 @@ func TestOneRun(t *testing.T) {
 	if err := f.Release(t.Context(), j); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the last event", func() bool { return len(f.noted(j)) == 4 })
-	if got := f.noted(j); !slices.Equal(got, []string{"add", "update", "update", "delete"}) {
+	until(t, "the last event", func() bool { return len(f.noted(j)) == 6 })
+	if got := f.noted(j); !slices.Equal(got, []string{"add", "update", "update", "update", "update", "delete"}) {
 		t.Errorf("events: %q", got)
 	}
 	// Launched late, by somebody who read the job before it ended: it is not run again.
@@ -80,7 +80,6 @@ func TestOutcomes(t *testing.T) {
 		outcome  stage.Outcome   // of the manifest; empty for none
 		code     job.FailureCode // of the failure, there or in the observation
 		message  string
-		again    bool // interrupted
 		noOutput bool // no log is stored
 	}{
 		{name: "the program fails", job: script("echo ERROR: wrong genome file format >&2; exit 1"),
@@ -106,8 +105,10 @@ func TestOutcomes(t *testing.T) {
 			outcome: stage.Failed, code: job.Internal, message: "did not run to its end", noOutput: true},
 		{name: "the stager is killed", job: script("kill -9 $PPID; sleep 1000"),
 			outcome: stage.Failed, code: job.Internal, message: "did not run to its end"},
-		{name: "the program removes what it should not", job: script("while [ ! -e ../state/stage-bakta.json ]; do sleep 0.01; done; rm -rf ../state ../log ../out"),
-			code: job.Internal, message: "not a fault of your data", again: true},
+		{name: "the stager is killed and its record forged", job: script(`echo '{"name":"bakta","status":"succeeded"}' > ../state/bakta/record.json; echo 1 > ../out/bakta/result.gff3; kill -9 $PPID; sleep 1000`),
+			outcome: stage.Failed, code: job.Internal, message: "did not run to its end"},
+		{name: "the program removes what it should not", job: script("rm -rf ../state ../out"),
+			outcome: stage.Failed, code: job.Internal, message: "did not leave what it should have", noOutput: true},
 		{name: "no way to run it", job: script(fine), change: func(o *Options) {
 			o.Specs = func(job.Job, string) (stage.Spec, error) { return stage.Spec{}, errors.New("unknown workflow") }
 		}, code: job.Internal, message: "can't be run by this server"},
@@ -133,7 +134,7 @@ func TestOutcomes(t *testing.T) {
 			if failure == nil || failure.Code != tt.code || !strings.Contains(failure.Message, tt.message) {
 				t.Errorf("failure: %+v, want %s with %q", failure, tt.code, tt.message)
 			}
-			if seen.Interrupted != tt.again {
+			if seen.Interrupted {
 				t.Errorf("interrupted: %v", seen.Interrupted)
 			}
 			// The next one runs all the same.

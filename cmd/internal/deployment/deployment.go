@@ -201,7 +201,11 @@ func (d *Deployment) runs() (kube.Options, error) {
 	}
 	s := d.Objectstorage.S3
 	o := kube.Options{
-		Specs: func(j job.Job, dir string) (stage.Spec, error) { return lifecycle.Spec(j, dir, d.environment) },
+		Specs: func(j job.Job, dir string) (stage.Spec, error) {
+			spec, err := lifecycle.Spec(j, dir, d.environment)
+			spec.MaxResults = d.Job.ResultsLimit.Floor()
+			return spec, err
+		},
 
 		Namespace: d.K8sNamespace,
 		Stager:    d.StagerContainer,

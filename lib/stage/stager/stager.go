@@ -15,6 +15,7 @@ package stager
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -173,6 +174,8 @@ func (s Stager) run(ctx context.Context, args []string) (int, error) {
 		return nil
 	})
 	image := flags.Bool("image-env", false, "this process and its program have a container of their own: pass on this process's environment, as an image sets it, in place of the few variables that programs need")
+	anew := flags.Bool("anew", false, "believe nothing that lies in the run's directory: whoever starts this knows that the stage has not run, and that its turn has come")
+	report := flags.Bool("report", false, "write the stage's record to stdout, in place of the program's output: when the program has begun, and at its end; each is a line of JSON")
 	quiet := flags.Bool("quiet", false, "keep the program's output in the log alone")
 	watch := flags.Bool("watch-stdin", false, "kill the program and end when stdin does")
 	flags.DurationVar(&o.Grace, "grace", stage.DefaultGrace, "`TIME` from SIGTERM to SIGKILL")
@@ -194,6 +197,12 @@ func (s Stager) run(ctx context.Context, args []string) (int, error) {
 	if *quiet {
 		o.Stdout, o.Stderr = nil, nil
 	}
+	o.Anew = *anew
+	told := json.NewEncoder(s.Stdout)
+	if *report {
+		o.Stdout = nil
+		o.Note = func(r stage.Record) { told.Encode(r) } // the end is told, too
+	}
 	o.Environ = stage.Environment(s.Environ)
 	if *image {
 		o.Environ, o.OwnMemory = stage.ImageEnvironment(s.Environ), true
@@ -206,7 +215,10 @@ func (s Stager) run(ctx context.Context, args []string) (int, error) {
 			io.Copy(io.Discard, s.Stdin) // ends when the last holder of the other end has closed it, or died
 		}()
 	}
-	_, err := stage.Run(ctx, c, *dir, o)
+	rec, err := stage.Run(ctx, c, *dir, o)
+	if err == nil && *report {
+		err = told.Encode(rec)
+	}
 	return Done, err
 }
 

@@ -1,0 +1,149 @@
+package stage
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Everything below a run's directory may have been replaced by its programs: a directory by a link to one outside, a
+// file by a FIFO. So it is reached from the run's directory itself, one directory after the other, each of which has to
+// be one and no link, and what is opened so is held: then it doesn't matter what its name stands for afterwards.
+
+// open opens the run's directory, or one below it.
+func (d Dir) open(below ...string) (*os.Root, error) {
+	at, err := os.OpenRoot(filepath.Dir(string(d)))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range append([]string{filepath.Base(string(d))}, below...) {
+		next, err := enter(at, name)
+		at.Close()
+		if err != nil {
+			return nil, err
+		}
+		at = next
+	}
+	return at, nil
+}
+
+// enter opens a directory in another.
+func enter(at *os.Root, name string) (*os.Root, error) {
+	was, err := at.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !was.IsDir() {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: errIrregular}
+	}
+	next, err := at.OpenRoot(name)
+	if err != nil {
+		return nil, err
+	}
+	is, err := next.Stat(".")
+	if err == nil && !os.SameFile(was, is) {
+		err = fmt.Errorf("%s: %w", name, errReplaced)
+	}
+	if err != nil {
+		next.Close()
+		return nil, err
+	}
+	return next, nil
+}
+
+// anew makes a directory in another and opens it. What had its name is removed, with all that it held.
+func anew(at *os.Root, name string) (*os.Root, error) {
+	if err := remove(at, name); err != nil {
+		// A directory on which a volume is mounted stays.
+		if next, err := emptied(at, name); err == nil {
+			return next, nil
+		}
+		return nil, err
+	}
+	return made(at, name)
+}
+
+// made opens a directory in another, which is made if it is missing, for all users: each stage's container may run as
+// another. On a machine that is shared with others, the directory that holds the run's keeps them out.
+func made(at *os.Root, name string) (*os.Root, error) {
+	err := at.Mkdir(name, 0o777)
+	if err == nil {
+		err = at.Chmod(name, 0o777) // whatever the umask took
+	} else if errors.Is(err, fs.ErrExist) {
+		err = nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return enter(at, name)
+}
+
+// emptied opens a directory in another and removes all that is in it.
+func emptied(at *os.Root, name string) (*os.Root, error) {
+	dir, err := enter(at, name)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := fs.ReadDir(dir.FS(), ".")
+	for _, e := range entries {
+		err = errors.Join(err, remove(dir, e.Name()))
+	}
+	if err != nil {
+		dir.Close()
+		return nil, err
+	}
+	return dir, nil
+}
+
+// remove removes a tree that programs have written to: they may have closed directories to themselves. It is no
+// error when there is none.
+func remove(at *os.Root, name string) error {
+	err := at.RemoveAll(name)
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	open(at, name)
+	return at.RemoveAll(name)
+}
+
+// open opens the directories of a tree to this user, as far as can be.
+func open(at *os.Root, name string) {
+	if info, err := at.Lstat(name); err != nil || !info.IsDir() {
+		return
+	}
+	at.Chmod(name, 0o700)
+	dir, err := enter(at, name)
+	if err != nil {
+		return
+	}
+	defer dir.Close()
+	entries, _ := fs.ReadDir(dir.FS(), ".")
+	for _, e := range entries {
+		open(dir, e.Name())
+	}
+}
+
+// Remove removes a tree that programs have written to. It is no error when there is none.
+func Remove(path string) error {
+	at, err := os.OpenRoot(filepath.Dir(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer at.Close()
+	return remove(at, filepath.Base(path))
+}
+
+// MakeRoom removes what the stages of a run needed and nothing after them needs: inputs and temporary files.
+func MakeRoom(dir string) error {
+	at, err := Dir(dir).open()
+	if err != nil {
+		return err
+	}
+	defer at.Close()
+	return errors.Join(remove(at, temps), remove(at, inputs))
+}
