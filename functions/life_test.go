@@ -25,6 +25,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
 
 // The life of one job, played out under schedules that a random source makes: calls of the four functions run
@@ -459,13 +460,19 @@ func (l *life) sweep() {
 	})
 }
 
-// event delivers an event of one of the runs, or of one that is long gone.
+// event delivers an event of one of the runs, or of one that is long gone, or a run's own hint.
 func (l *life) event() {
-	number := 1 + l.rand.IntN(job.MaxRuns)
+	number, hinted := 1+l.rand.IntN(job.MaxRuns), l.rand.IntN(3) == 0
 	l.call("event", func(ctx context.Context) {
 		f, err := jobupdate.New(jobupdate.Deps{Jobs: jobsModel{l}, Lifecycle: l.lifecycle(), Runs: runnerModel{l}, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			panic(err)
+		}
+		if hinted {
+			if _, err := f.V1().UpdateStatus(ctx, &pb.UpdateStatusRequest{JobID: l.id}); err != nil {
+				l.faultf("hint answers %v", err)
+			}
+			return
 		}
 		e := cloudevents.NewEvent()
 		e.SetID("1")

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 
@@ -41,14 +42,16 @@ type Deps struct {
 	Log       *slog.Logger
 }
 
-// maxHints bounds the status updates that are followed at once: anybody inside may send them, and each may cost
-// a look at a job.
+// maxHints bounds the jobs that are looked at at once because of status updates: anybody inside may send them. Of one job
+// there is one look at a time, however many come.
 const maxHints = 16
 
 // Function is the jobupdate function.
 type Function struct {
 	Deps
-	hints chan struct{}
+
+	mu    sync.Mutex
+	hints map[string]bool // the jobs that are looked at because of a status update, and whether another came since
 }
 
 // New returns the function.
@@ -56,7 +59,7 @@ func New(d Deps) (*Function, error) {
 	if d.Jobs == nil || d.Lifecycle == nil || d.Log == nil {
 		return nil, errors.New("jobupdate needs jobs, a lifecycle and a log")
 	}
-	return &Function{Deps: d, hints: make(chan struct{}, maxHints)}, nil
+	return &Function{Deps: d, hints: make(map[string]bool)}, nil
 }
 
 // Look looks at a job and records what holds. A job that does not exist, or whose state has nothing to learn,
@@ -82,6 +85,46 @@ func (f *Function) look(ctx context.Context, id string) (known bool, err error) 
 	// An ended job is looked at, too: killed between recording the outcome and freeing the run's object, the
 	// object's next event repairs it.
 	return true, f.Lifecycle.Settle(ctx, j)
+}
+
+// Hint looks at a job that somebody says has news. While a look at it is under way it returns at once, and that look is
+// followed by another. The error is job.Exhausted when too many jobs are looked at.
+func (f *Function) Hint(ctx context.Context, id string) error {
+	f.mu.Lock()
+	if _, looks := f.hints[id]; looks {
+		f.hints[id] = true
+		f.mu.Unlock()
+		return nil
+	}
+	if len(f.hints) >= maxHints {
+		f.mu.Unlock()
+		return job.Errorf(job.Exhausted, "too many status updates at once")
+	}
+	f.hints[id] = false
+	f.mu.Unlock()
+	over := false
+	defer func() {
+		if !over { // a panic, which the host answers
+			f.mu.Lock()
+			delete(f.hints, id)
+			f.mu.Unlock()
+		}
+	}()
+	for {
+		err := f.Look(ctx, id)
+		f.mu.Lock()
+		again := f.hints[id] && err == nil && ctx.Err() == nil
+		if again {
+			f.hints[id] = false
+		} else {
+			delete(f.hints, id)
+			over = true
+		}
+		f.mu.Unlock()
+		if !again {
+			return err
+		}
+	}
 }
 
 // Event handles an event of Knative's ApiServerSource about a Job or a Pod of ours. An event that names none

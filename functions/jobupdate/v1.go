@@ -20,14 +20,12 @@ func (f *Function) V1() V1 { return V1{f: f} }
 // there is such a job or not and whatever was found; what goes wrong is logged, and the object's events and
 // the sweep look again.
 func (v V1) UpdateStatus(ctx context.Context, r *pb.UpdateStatusRequest) (*pb.Empty, error) {
-	select {
-	case v.f.hints <- struct{}{}:
-		defer func() { <-v.f.hints }()
-	default:
-		return nil, job.Errorf(job.Exhausted, "too many status updates at once")
-	}
 	if id, err := job.ParseID(r.GetJobID()); err == nil {
-		if err := v.f.Look(ctx, id); err != nil {
+		err := v.f.Hint(ctx, id)
+		if job.Is(err, job.Exhausted) {
+			return nil, err
+		}
+		if err != nil {
 			v.f.Log.WarnContext(ctx, "a hint could not be followed", "job", id, "error", err)
 		}
 	}

@@ -57,7 +57,31 @@ func (f *Function) StageLogs(ctx context.Context, r Ref) (job.Job, []StageLog, e
 		}
 		logs = append(logs, log)
 	}
+	agree(j, logs)
 	return j, logs, nil
+}
+
+// agree makes the states of stages agree with their logs, which are read later than the job and say more: a stage that has
+// written has begun, and the stages before it have done their part, since they run one after the other and none after one
+// that failed.
+func agree(j job.Job, logs []StageLog) {
+	last := -1
+	for i := range logs {
+		if logs[i].Text != "" {
+			last = i
+		}
+	}
+	for i := range logs[:last+1] {
+		began := logs[i].State == job.StagePending || logs[i].State == job.StageRunning
+		switch {
+		case began && (i < last || j.State == job.Succeeded):
+			logs[i].State = job.StageSucceeded
+		case began && j.State == job.Failed:
+			logs[i].State = job.StageFailed
+		case logs[i].State == job.StagePending:
+			logs[i].State = job.StageRunning
+		}
+	}
 }
 
 // text returns what a stage wrote so far: from the bucket once the run ended, from where it runs before.

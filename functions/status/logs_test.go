@@ -85,3 +85,38 @@ func TestLogReads(t *testing.T) {
 		t.Errorf("a large log after it: %d bytes, %v", size, err)
 	}
 }
+
+// A stage that has written something is not called pending, whatever was recorded before it did.
+func TestAgree(t *testing.T) {
+	t.Parallel()
+	const p, r, s, f = job.StagePending, job.StageRunning, job.StageSucceeded, job.StageFailed
+	for _, tt := range []struct {
+		name  string
+		state job.State
+		told  []job.StageStatus
+		texts []string
+		want  []job.StageStatus
+	}{
+		{"nothing written", job.Running, []job.StageStatus{p, p}, []string{"", ""}, []job.StageStatus{p, p}},
+		{"begun without a word", job.Running, []job.StageStatus{r, p}, []string{"", ""}, []job.StageStatus{r, p}},
+		{"the first has written", job.Submitted, []job.StageStatus{p, p}, []string{"a", ""}, []job.StageStatus{r, p}},
+		{"the second has written", job.Running, []job.StageStatus{r, p}, []string{"a", "b"}, []job.StageStatus{s, r}},
+		{"the second alone, the first's log is gone", job.Running, []job.StageStatus{p, p}, []string{"", "b"}, []job.StageStatus{s, r}},
+		{"as recorded", job.Running, []job.StageStatus{s, r}, []string{"a", "b"}, []job.StageStatus{s, r}},
+		{"ended well, the states are lost", job.Succeeded, []job.StageStatus{p, p}, []string{"a", "b"}, []job.StageStatus{s, s}},
+		{"ended badly, the states are lost", job.Failed, []job.StageStatus{p, p}, []string{"a", "b"}, []job.StageStatus{s, f}},
+		{"ended badly in the first", job.Failed, []job.StageStatus{f, p}, []string{"a", ""}, []job.StageStatus{f, p}},
+		{"ended before any began", job.Failed, []job.StageStatus{p, p}, []string{"", ""}, []job.StageStatus{p, p}},
+	} {
+		var logs []StageLog
+		for i := range tt.told {
+			logs = append(logs, StageLog{State: tt.told[i], Text: tt.texts[i]})
+		}
+		agree(job.Job{State: tt.state}, logs)
+		for i := range logs {
+			if logs[i].State != tt.want[i] {
+				t.Errorf("%s: stage %d is %s, want %s", tt.name, i, logs[i].State, tt.want[i])
+			}
+		}
+	}
+}

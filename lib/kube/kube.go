@@ -1,7 +1,7 @@
 // Package kube runs jobs as Kubernetes Jobs. One run of a job is one Job, under a name that only this run can
 // have; its pod brings the inputs, runs the workflow's stages one after the other and stores what they leave.
-// The pod's containers that handle what users upload have no credentials, no service account and no network
-// address of ours; the two that reach the storage run no program but our own.
+// The pod's containers that handle what users upload have no credentials, no service account and no address of ours but
+// the one that takes hints; the two that reach the storage run no program but our own.
 package kube
 
 import (
@@ -31,7 +31,7 @@ type Options struct {
 	Stager    string             // image whose entry point is the stager
 	Programs  map[string]Program // what the stages run in, by the stage's name
 	Storage   Storage            // where inputs come from and results go
-	Hint      string             // HOST:PORT that is told of a stored manifest; nobody if empty
+	Hint      string             // HOST:PORT that is told when a stage has begun and when the manifest is stored; nobody if empty
 
 	CPU    Amount // of a stage whose program has none of its own, in cores
 	Memory Amount // of such a stage, in bytes

@@ -86,7 +86,7 @@ func (r *Runner) pod(s stage.Spec) (corev1.PodSpec, error) {
 	pod.InitContainers = append(pod.InitContainers, in)
 	taken := map[string]bool{stageIn: true, stageOut: true}
 	for _, c := range s.Stages {
-		container, err := r.stage(c)
+		container, err := r.stage(s.Job, c)
 		if err != nil {
 			return corev1.PodSpec{}, err
 		}
@@ -155,12 +155,15 @@ func (r *Runner) stager(name, spec, command string, args ...string) corev1.Conta
 
 // stage returns the container of a stage: the program's image, unchanged, with the program started by the
 // stager that stage-in left in the volume.
-func (r *Runner) stage(c stage.Command) (corev1.Container, error) {
+func (r *Runner) stage(id string, c stage.Command) (corev1.Container, error) {
 	p, ok := r.Programs[c.Stage]
 	if !ok || p.Image == "" {
 		return corev1.Container{}, fmt.Errorf("no image is configured for the stage %s", c.Stage)
 	}
 	args := []string{"--dir", RunDir, "--stage", c.Stage, "--title", literal(c.Title), "--limit", r.Deadline.String(), "--image-env"}
+	if r.Hint != "" {
+		args = append(args, "--hint", literal(r.Hint), "--job", id)
+	}
 	for _, e := range c.Env {
 		args = append(args, "--env", literal(e))
 	}

@@ -24,6 +24,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -67,8 +68,12 @@ type Storage struct {
 	VirtualHosted bool // the bucket stands in the host's name, not in the path
 }
 
-// hintTime bounds the hint: it saves a user two seconds, and is never worth more.
+// hintTime bounds a hint: it saves a user some seconds, and is never worth more.
 const hintTime = 5 * time.Second
+
+// seenTime is how long the hint that a stage has begun is held back: so long it may take until others can see that. (A
+// kubelet looks at its containers once a second.) Told at once, the backend would find nothing new.
+const seenTime = time.Second
 
 // Main runs the stager with its arguments, without the program's name, and returns its exit code. Ctx ends when
 // the process is told to end.
@@ -177,6 +182,8 @@ func (s Stager) run(ctx context.Context, args []string) (int, error) {
 	anew := flags.Bool("anew", false, "believe nothing that lies in the run's directory: whoever starts this knows that the stage has not run, and that its turn has come")
 	report := flags.Bool("report", false, "write the stage's record to stdout, in place of the program's output: when the program has begun, and at its end; each is a line of JSON")
 	quiet := flags.Bool("quiet", false, "keep the program's output in the log alone")
+	hint := flags.String("hint", "", "tell the backend at `HOST:PORT` that the stage has begun")
+	id := flags.String("job", "", "`ID` of the job, for the hint")
 	watch := flags.Bool("watch-stdin", false, "kill the program and end when stdin does")
 	flags.DurationVar(&o.Grace, "grace", stage.DefaultGrace, "`TIME` from SIGTERM to SIGKILL")
 	flags.DurationVar(&o.Limit, "limit", 0, "end a program that takes longer than this `TIME`, and fail its stage; 0 for no limit")
@@ -215,11 +222,39 @@ func (s Stager) run(ctx context.Context, args []string) (int, error) {
 			io.Copy(io.Discard, s.Stdin) // ends when the last holder of the other end has closed it, or died
 		}()
 	}
+	hinting, cancel := context.WithCancel(ctx)
+	var hints sync.WaitGroup
+	if *hint != "" && s.Hint != nil {
+		next := o.Note
+		o.Note = func(r stage.Record) {
+			hints.Go(func() { s.begun(hinting, *hint, *id) })
+			if next != nil {
+				next(r)
+			}
+		}
+	}
 	rec, err := stage.Run(ctx, c, *dir, o)
+	cancel() // what comes next tells, too
+	hints.Wait()
 	if err == nil && *report {
 		err = told.Encode(rec)
 	}
 	return Done, err
+}
+
+// begun tells the backend that a stage has begun, unless it ends before others can see that. What comes of it is nothing
+// that the stage depends on.
+func (s Stager) begun(ctx context.Context, address, id string) {
+	select {
+	case <-time.After(seenTime):
+	case <-ctx.Done():
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, hintTime)
+	defer cancel()
+	if err := s.Hint(ctx, address, id); err != nil && ctx.Err() == nil {
+		fmt.Fprintf(s.Stderr, "the backend could not be told: %v\n", err)
+	}
 }
 
 func (s Stager) install(_ context.Context, args []string) (int, error) {
