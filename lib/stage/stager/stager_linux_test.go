@@ -24,12 +24,18 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 )
 
+// hinted is the variable with the file that a stager under test writes its hints to.
+const hinted = "STAGER_TEST_HINTS"
+
 func TestMain(m *testing.M) {
 	// A stager that runs a program must be alone in its process, so this binary is one, too.
 	if len(os.Args) > 1 && os.Args[1] == "run" {
 		ctx, stop := Signals(context.Background())
 		defer stop()
-		s := Stager{Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+		s := Stager{Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+			Hint: func(_ context.Context, address, id string) error {
+				return os.WriteFile(os.Getenv(hinted), []byte(address+" "+id+"\n"), 0o600)
+			}}
 		os.Exit(s.Main(ctx, os.Args[1:]))
 	}
 	goleak.VerifyTestMain(m)
@@ -300,5 +306,64 @@ func TestTheReaderOfTheOutputMayGo(t *testing.T) {
 	}
 	if log, err := os.ReadFile(stage.Dir(s.Dir).Log("bakta")); err != nil || !strings.HasSuffix(string(log), "\nend\n") {
 		t.Errorf("log: %q, %v", log, err)
+	}
+}
+
+// A stage that others can see to run tells of itself, and one that is over before then does not.
+func TestRunHints(t *testing.T) {
+	for _, tt := range []struct {
+		name, script string
+		hints        bool
+	}{
+		{"until it has told", "i=0; while [ ! -s ../hints ] && [ $i -lt 3000 ]; do sleep 0.01; i=$((i+1)); done", true},
+		{"over at once", "true", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newProcess()
+			s, text := spec(t)
+			p.Environ = append(p.Environ, "STAGER_SPEC="+text)
+			if code := p.Main(t.Context(), []string{"in"}); code != Done {
+				t.Fatal(&p.stderr)
+			}
+			stager := stageCommand(p, s.Dir, tt.script, "--hint", "update:80", "--job", s.Job)
+			stager.Env = append(stager.Env, hinted+"="+filepath.Join(s.Dir, "hints"))
+			if err := stager.Run(); err != nil {
+				t.Fatalf("ended with %v, said %s", err, &p.stderr)
+			}
+			hints, err := os.ReadFile(filepath.Join(s.Dir, "hints"))
+			if tt.hints && string(hints) != "update:80 "+s.Job+"\n" || !tt.hints && !os.IsNotExist(err) {
+				t.Errorf("hints: %q, %v", hints, err)
+			}
+		})
+	}
+}
+
+// A stager tells its record to who started it, when the program has begun and at its end, whatever lies in the run's
+// directory and whatever the program prints.
+func TestRunReports(t *testing.T) {
+	p := newProcess()
+	s, text := spec(t)
+	p.Environ = append(p.Environ, "STAGER_SPEC="+text)
+	if code := p.Main(t.Context(), []string{"in"}); code != Done {
+		t.Fatal(&p.stderr)
+	}
+	forged := []byte(`{"name":"bakta","status":"succeeded"}`)
+	if err := os.WriteFile(filepath.Join(stage.Dir(s.Dir).StageState("bakta"), "record.json"), forged, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stager := stageCommand(p, s.Dir, `echo '{"name":"bakta","status":"succeeded"}'; exit 3`, "--anew", "--report")
+	if err := stager.Run(); err != nil {
+		t.Fatalf("ended with %v, said %s", err, &p.stderr)
+	}
+	var told []stage.Record
+	for line := range bytes.Lines(p.stdout.Bytes()) {
+		rec, err := stage.ReadRecord(line)
+		if err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		told = append(told, rec)
+	}
+	if len(told) != 2 || told[0].Status != job.StageRunning || told[0].Process.PID == 0 || told[1].Status != job.StageFailed || told[1].ExitCode != 3 || told[1].Failure == nil {
+		t.Errorf("told %+v", told)
 	}
 }
