@@ -70,6 +70,20 @@ func activeRun(run int) func(d *job.Job) bool {
 
 func (m jobsModel) Insert(context.Context, job.Job) error { panic("not part of a life") }
 
+func (m jobsModel) Unstarted(context.Context, time.Time, int) (int, error) {
+	panic("not part of a life")
+}
+
+func (m jobsModel) ExpireUnstarted(_ context.Context, made, by time.Time) (int, error) {
+	changed, err := m.change("expire what was not started", "", func(d *job.Job) bool {
+		return d.State == job.Created && d.Due.After(by) && d.Created.Before(made)
+	}, func(d *job.Job) { d.Due, d.Expires = by, by })
+	if changed {
+		return 1, err
+	}
+	return 0, err
+}
+
 func (m jobsModel) Get(context.Context, string) (j job.Job, err error) {
 	away := m.act(func() {
 		if m.doc == nil {

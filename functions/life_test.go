@@ -174,7 +174,12 @@ func newLife(seed uint64) *life {
 		id:      fmt.Sprintf("00000000-0000-4000-8000-%012d", seed),
 	}
 	l.doc = &job.Job{ID: l.id, SecretHash: job.HashSecret(secret), Name: "life", Workflow: workflow.Bakta,
-		State: job.Created, Created: l.clock, Updated: l.clock, Expires: l.clock.Add(keep), Due: l.clock.Add(keep)}
+		State: job.Created, Created: l.clock, Updated: l.clock}
+	l.doc.Expires = l.clock.Add(linkTTL + job.UploadGrace)
+	if l.rand.IntN(4) == 0 { // an earlier version made it
+		l.doc.Expires = l.clock.Add(keep)
+	}
+	l.doc.Due = l.doc.Expires
 	l.unlucky = l.rand.IntN(3) == 0
 	l.objects[job.UploadKey(l.id, workflow.GenomeFASTA)] = []byte(genome)
 	return l
@@ -363,6 +368,9 @@ func (l *life) judge() {
 	if l.acknowledged && l.end == "expired" && !l.unwanted && !l.finished {
 		l.faultf("the start was acknowledged, and the job expired before it ended")
 	}
+	if l.doc != nil && l.doc.State == job.Created && l.clock.Sub(l.doc.Created) > linkTTL+job.UploadGrace+20*time.Minute {
+		l.faultf("the job was never started, and is there %s after it was made", l.clock.Sub(l.doc.Created))
+	}
 	if l.acknowledged && l.doc != nil && l.doc.State == job.Created {
 		l.faultf("the start was acknowledged and its effect is lost")
 	}
@@ -442,7 +450,7 @@ func (l *life) deleteCall() {
 }
 
 func (l *life) expire(holder string) *expire.Function {
-	f, err := expire.New(expire.Deps{Jobs: jobsModel{l}, Lifecycle: l.lifecycle(), Runs: runnerModel{l}, Now: l.now, Log: slog.New(slog.DiscardHandler),
+	f, err := expire.New(expire.Deps{Jobs: jobsModel{l}, Lifecycle: l.lifecycle(), Runs: runnerModel{l}, LinkTTL: linkTTL, Now: l.now, Log: slog.New(slog.DiscardHandler),
 		Holder: fmt.Sprint(holder, len(l.steps))})
 	if err != nil {
 		panic(err)

@@ -62,7 +62,9 @@ const (
 	uploads  = 10_000 * time.Second // life of an upload link: what clients rely on
 	download = 6 * 24 * time.Hour   // life of a download link: S3 allows at most 7 days
 	maxList  = 1000
-	lockTime = 3 * time.Second // a backend that was killed may hold its directory until its children are gone
+	// maxUnstarted is how many jobs may be created and not started: to count them, the embedded database looks at every job.
+	maxUnstarted = 1000
+	lockTime     = 3 * time.Second // a backend that was killed may hold its directory until its children are gone
 )
 
 // Run serves until ctx ends, then stops in order. It calls ready once with the API's URL when it serves.
@@ -210,7 +212,7 @@ func (o Options) hosts(jobs *mongo.Store, files *s3.Store, runs *runner.Runner, 
 		return nil, nil, err
 	}
 	submitter, err := submit.New(submit.Deps{Jobs: jobs, Files: files, Launcher: life, Offered: tools.offered(),
-		Keep: o.Keep, LinkTTL: uploads, Now: time.Now, Log: o.Log})
+		Keep: o.Keep, LinkTTL: uploads, Unstarted: maxUnstarted, Now: time.Now, Log: o.Log})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -219,7 +221,7 @@ func (o Options) hosts(jobs *mongo.Store, files *s3.Store, runs *runner.Runner, 
 	if err != nil {
 		return nil, nil, err
 	}
-	expirer, err := expire.New(expire.Deps{Jobs: jobs, Lifecycle: life, Now: time.Now, Log: o.Log,
+	expirer, err := expire.New(expire.Deps{Jobs: jobs, Lifecycle: life, LinkTTL: uploads, Now: time.Now, Log: o.Log,
 		// Nobody else sweeps for this directory, so the lease that a killed process left is this one's at once.
 		Holder: "local " + o.Data})
 	if err != nil {

@@ -20,7 +20,7 @@ func build(d *deployment.Deployment) (*function.Host, error) {
 	f, err := submit.New(submit.Deps{
 		Jobs: parts.Jobs, Files: parts.Files, Launcher: parts.Life, Offered: d.Offered(), MaxSizes: d.MaxSizes(),
 		Keep: d.ExpiryTime, LinkTTL: deployment.UploadTTL, Now: time.Now, Log: d.Log,
-		Witness: d.Witness(),
+		Unstarted: d.Limits.Unstarted, Witness: d.Witness(),
 	})
 	if err != nil {
 		return nil, err

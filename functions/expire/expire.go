@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
@@ -20,6 +21,9 @@ type Jobs interface {
 	// Expire moves a job that has expired by then, and of which no run is owed or under way, to deleting, as Delete
 	// does. It reports false, and changes nothing, for any other.
 	Expire(ctx context.Context, id string, now time.Time) (bool, error)
+	// ExpireUnstarted lets created jobs expire, and be due, by that time, which were made before the other one and
+	// would be kept for longer. It returns how many there were.
+	ExpireUnstarted(ctx context.Context, made, by time.Time) (int, error)
 	// Due returns jobs whose time of the next look has come, the oldest first, at most limit. They may lack results
 	// and logs.
 	Due(ctx context.Context, now time.Time, limit int) ([]job.Job, error)
@@ -51,7 +55,8 @@ type Runs interface {
 type Deps struct {
 	Jobs      Jobs
 	Lifecycle Lifecycle
-	Runs      Runs // nil where runs have no objects that anybody has to let go of
+	Runs      Runs          // nil where runs have no objects that anybody has to let go of
+	LinkTTL   time.Duration // how long an upload link lives
 	Now       func() time.Time
 	Log       *slog.Logger
 	Holder    string // a name for this process that no other has, for the sweep's lease
@@ -60,17 +65,23 @@ type Deps struct {
 }
 
 // Function is the expire function.
-type Function struct{ Deps }
+type Function struct {
+	Deps
+	shortened atomic.Int64 // when jobs that were not started were last looked for, in milliseconds of Unix time
+}
 
 // New returns the function.
 func New(d Deps) (*Function, error) {
 	if d.Jobs == nil || d.Lifecycle == nil || d.Now == nil || d.Log == nil || d.Holder == "" {
 		return nil, errors.New("expire needs jobs, a lifecycle, a clock, a log and a name for its leases")
 	}
+	if d.LinkTTL <= 0 {
+		return nil, errors.New("expire needs to know how long upload links live")
+	}
 	if d.Witness == nil {
 		d.Witness = nobody{}
 	}
-	return &Function{d}, nil
+	return &Function{Deps: d}, nil
 }
 
 // Delete removes a job for its owner. Once it answers success the job is gone for everybody, and its data are

@@ -48,6 +48,9 @@ func (f *Function) Sweep(ctx context.Context) (Swept, error) {
 	}()
 	started := f.now()
 	var failures []error
+	if err := f.shorten(ctx, started); err != nil {
+		failures = append(failures, err)
+	}
 	seen := make(map[string]bool)
 	for ctx.Err() == nil {
 		due, err := f.Jobs.Due(ctx, started, batch)
@@ -78,6 +81,26 @@ func (f *Function) Sweep(ctx context.Context) (Swept, error) {
 		failures = append(failures, err)
 	}
 	return swept, errors.Join(failures...)
+}
+
+// shortenEvery is how often a process looks for jobs to shorten.
+const shortenEvery = 10 * time.Minute
+
+// shorten lets those jobs expire that were never started and whose upload links have ended, but that are to be kept
+// for longer all the same: earlier versions made them so, and may do so until the last of them is replaced.
+func (f *Function) shorten(ctx context.Context, now time.Time) error {
+	last := f.shortened.Load()
+	if now.UnixMilli()-last < shortenEvery.Milliseconds() || !f.shortened.CompareAndSwap(last, now.UnixMilli()) {
+		return nil
+	}
+	n, err := f.Jobs.ExpireUnstarted(ctx, now.Add(-f.LinkTTL-job.UploadGrace), now)
+	if err != nil {
+		return fmt.Errorf("shortening jobs that were not started: %w", err)
+	}
+	if n > 0 {
+		f.Log.InfoContext(ctx, "jobs that were not started end with their upload links", "jobs", n)
+	}
+	return nil
 }
 
 const (

@@ -115,6 +115,7 @@ func (f *Function) submit(ctx context.Context, j job.Job, w workflow.Workflow, c
 		return job.Job{}, err
 	}
 	if won {
+		f.unstarted.made.Add(-1)
 		f.Log.InfoContext(ctx, "job started", "job", j.ID, "workflow", w.Kind)
 		f.Witness.Started(ctx, w.Kind)
 		// It is not read again: nothing else of a created job changes, so this is what the store has.
@@ -128,7 +129,7 @@ func (f *Function) submit(ctx context.Context, j job.Job, w workflow.Workflow, c
 	case err != nil:
 		return job.Job{}, err
 	case j.Start == nil:
-		return job.Job{}, job.Errorf(job.NotFound, "the job was deleted while it was started")
+		return job.Job{}, job.Errorf(job.NotFound, "the job was deleted, or expired, while it was started")
 	}
 	return j, nil
 }

@@ -25,6 +25,8 @@ type Jobs interface {
 	// Submit moves a created job to submitted with run 1 owed and due at the time named. It reports false, and
 	// changes nothing, if the job is not in that state (any more).
 	Submit(ctx context.Context, id string, start job.Start, stages []job.Stage, at, due, expires time.Time) (bool, error)
+	// Unstarted counts the created jobs that are looked at again by then, at most limit of them.
+	Unstarted(ctx context.Context, by time.Time, limit int) (int, error)
 }
 
 // Files is where users upload to. Errors are job.Unavailable when it cannot be asked.
@@ -47,11 +49,13 @@ type Deps struct {
 	Files    Files
 	Launcher Launcher
 	Offered  []workflow.Workflow // the workflows that this deployment can run
-	Keep     time.Duration       // how long a job is kept after its last change of state
+	Keep     time.Duration       // how long a job is kept after its start; one that is not started ends with its links
 	LinkTTL  time.Duration       // how long an upload link lives
 	MaxSizes map[string]int64    // bytes by upload kind, where the deployment allows less than the catalogue
 	Now      func() time.Time
 	Log      *slog.Logger
+
+	Unstarted int // how many jobs may be created and not started at once, in all, about; 0: 10,000
 
 	Looks   int     // how many starts look at uploads at once, the others wait; 0: 8
 	Witness Witness // nil: nobody is told
@@ -63,7 +67,8 @@ const defaultLooks = 8
 // Function is the submit function.
 type Function struct {
 	Deps
-	looks chan struct{} // has an entry for each start that looks at uploads
+	looks     chan struct{} // has an entry for each start that looks at uploads
+	unstarted *unstarted
 }
 
 // New returns the function.
@@ -83,7 +88,10 @@ func New(d Deps) (*Function, error) {
 	if d.Looks <= 0 {
 		d.Looks = defaultLooks
 	}
-	return &Function{Deps: d, looks: make(chan struct{}, d.Looks)}, nil
+	if d.Unstarted <= 0 {
+		d.Unstarted = defaultUnstarted
+	}
+	return &Function{Deps: d, looks: make(chan struct{}, d.Looks), unstarted: &unstarted{limit: d.Unstarted}}, nil
 }
 
 // Created is what the maker of a job is told. The secret is told here and never again.
@@ -102,7 +110,7 @@ type Upload struct {
 // owed is how soon the sweep looks at a submitted job whose launch nobody has recorded.
 const owed = 5 * time.Second
 
-// Init makes a job by a version of the API.
+// Init makes a job by a version of the API. It is job.Exhausted while too many jobs wait to be started.
 func (f *Function) Init(ctx context.Context, api int, name, kind string) (Created, error) {
 	w, err := f.offered(kind)
 	if err != nil {
@@ -113,6 +121,9 @@ func (f *Function) Init(ctx context.Context, api int, name, kind string) (Create
 	}
 	if !utf8.ValidString(name) {
 		return Created{}, job.Errorf(job.Invalid, "name: this is not UTF-8 text")
+	}
+	if err := f.room(ctx); err != nil {
+		return Created{}, err
 	}
 	id, err := uuid.NewRandom()
 	if err != nil {
@@ -128,7 +139,7 @@ func (f *Function) Init(ctx context.Context, api int, name, kind string) (Create
 		made.Uploads = append(made.Uploads, Upload{Upload: u, URL: url})
 	}
 	// Stored last: a caller that is told of a job can rely on it, and one that is told of none has no link.
-	expires := now.Add(f.Keep)
+	expires := now.Add(min(f.Keep, f.LinkTTL+job.UploadGrace))
 	err = f.Jobs.Insert(ctx, job.Job{
 		ID: made.ID, SecretHash: job.HashSecret(made.Secret), Name: name, Workflow: w.Kind, API: api,
 		State: job.Created, Created: now, Updated: now, Expires: expires, Due: expires,
@@ -136,6 +147,7 @@ func (f *Function) Init(ctx context.Context, api int, name, kind string) (Create
 	if err != nil {
 		return Created{}, err
 	}
+	f.unstarted.made.Add(1)
 	f.Log.InfoContext(ctx, "job created", "job", made.ID, "workflow", w.Kind)
 	f.Witness.Created(ctx, w.Kind)
 	return made, nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"os"
 	"strings"
@@ -177,7 +178,7 @@ func (s *site) register(h *function.Host) error {
 		return err
 	}
 	submitter, err := submit.New(submit.Deps{Jobs: s.store, Files: s.files, Launcher: life, Offered: workflow.Catalogue(),
-		Keep: keep, LinkTTL: linkTTL, Now: time.Now, Log: log})
+		Keep: keep, LinkTTL: linkTTL, Unstarted: math.MaxInt32, Now: time.Now, Log: log})
 	if err != nil {
 		return err
 	}
@@ -186,7 +187,7 @@ func (s *site) register(h *function.Host) error {
 	if err != nil {
 		return err
 	}
-	expirer, err := expire.New(expire.Deps{Jobs: s.store, Lifecycle: life, Now: time.Now, Log: log, Holder: "bench"})
+	expirer, err := expire.New(expire.Deps{Jobs: s.store, Lifecycle: life, LinkTTL: linkTTL, Now: time.Now, Log: log, Holder: "bench"})
 	if err != nil {
 		return err
 	}

@@ -153,6 +153,9 @@ func checkAlways(cfg *Config, found *findings) {
 	if cfg.Limits.ListSize < 1 {
 		found.bad("Limits.ListSize", "is %d; it must be at least 1", cfg.Limits.ListSize)
 	}
+	if cfg.Limits.Unstarted < 1 {
+		found.bad("Limits.Unstarted", "is %d; it must be at least 1", cfg.Limits.Unstarted)
+	}
 	if p := cfg.Database.MongoPort; p < 1 || p > 65535 {
 		found.bad("Database.MongoPort", "is %d; a port is 1 to 65535", p)
 	}

@@ -152,6 +152,7 @@ type Resource struct {
 type Limits struct {
 	GenomeSize Quantity // bytes of an uploaded genome, as it is uploaded
 	ListSize   int      // jobs in one list
+	Unstarted  int      // jobs that were created and not started, of all callers together, about
 	BodySize   Quantity // bytes of a request's body
 }
 
@@ -192,7 +193,7 @@ func Default() Config {
 			PullSecrets:    []string{},
 			User:           65532,
 		},
-		Limits: Limits{GenomeSize: mustQuantity("100Mi"), ListSize: 1000, BodySize: mustQuantity("1Mi")},
+		Limits: Limits{GenomeSize: mustQuantity("100Mi"), ListSize: 1000, Unstarted: 10_000, BodySize: mustQuantity("1Mi")},
 		Programs: Programs{
 			Bakta:         Program{Command: []string{}, Resources: []string{}, NodeSelector: []string{}, Tolerations: []string{}},
 			BaktaProteins: Program{Command: []string{}, Resources: []string{}, NodeSelector: []string{}, Tolerations: []string{}},

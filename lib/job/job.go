@@ -91,6 +91,10 @@ const MaxNameBytes = 1024
 // vanished without an outcome (its object was deleted by hand, its machine went away).
 const MaxRuns = 3
 
+// UploadGrace is how long after the end of its link an upload may still be on its way: a store looks at a link when
+// the upload begins. So long a job that was not started is kept, and may be started, when its links have ended.
+const UploadGrace = 15 * time.Minute
+
 const (
 	secretLength   = 32
 	secretAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"

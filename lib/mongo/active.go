@@ -6,6 +6,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	driver "go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
@@ -16,6 +17,23 @@ type Count struct {
 	State    job.State // Submitted or Running
 	Launched bool      // their run was launched
 	Jobs     int
+}
+
+// Unstarted counts the created jobs that are looked at again by then, at most limit of them: it costs what it counts,
+// by an index. A job that is not started is looked at when it expires.
+func (s *Store) Unstarted(ctx context.Context, by time.Time, limit int) (int, error) {
+	if limit <= 0 {
+		return 0, nil // to the server, 0 would mean all
+	}
+	var n int64
+	err := s.with(ctx, jobCollection, "counting jobs that were not started", func(ctx context.Context, c *driver.Collection) error {
+		var err error
+		n, err = c.CountDocuments(ctx,
+			bson.D{{Key: fieldState, Value: job.Created}, {Key: fieldDue, Value: bson.D{{Key: "$lte", Value: by}}}},
+			options.Count().SetLimit(int64(limit)))
+		return err
+	})
+	return int(n), err
 }
 
 // Active counts the jobs that wait or run and are looked at again before that time. All such jobs are looked at

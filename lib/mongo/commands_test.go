@@ -55,7 +55,7 @@ func TestStoreOnMongod(t *testing.T) {
 	for _, c := range r.commands {
 		kinds[c[0].Key]++
 	}
-	for kind, atLeast := range map[string]int{"find": 2, "update": 8, "delete": 2, "insert": 1, "createIndexes": 1} {
+	for kind, atLeast := range map[string]int{"find": 2, "update": 8, "delete": 2, "insert": 1, "createIndexes": 1, "aggregate": 1} {
 		if kinds[kind] < atLeast {
 			t.Errorf("the suite made %d kinds of %s, want at least %d: %v", kinds[kind], kind, atLeast, kinds)
 		}
@@ -92,7 +92,7 @@ func concernsAreMajority(t *testing.T, commands map[string]bson.D) {
 			if got := fmt.Sprint(c.WriteConcern); got != `{"w":"majority","j":true}` {
 				t.Errorf("%s is written with %s", shape, got)
 			}
-		case "find":
+		case "find", "aggregate":
 			if got := fmt.Sprint(c.ReadConcern); !strings.Contains(got, `"level":"majority"`) {
 				t.Errorf("%s is read with %s", shape, got)
 			}
@@ -110,7 +110,7 @@ func nothingScans(t *testing.T, commands map[string]bson.D) {
 	db := connect(t, uri).Database(database)
 	for shape, command := range commands {
 		switch command[0].Key {
-		case "find", "update", "delete":
+		case "find", "update", "delete", "aggregate":
 		default:
 			continue
 		}
@@ -132,12 +132,21 @@ func nothingScans(t *testing.T, commands map[string]bson.D) {
 			t.Errorf("explain %s: %v", shape, err)
 			continue
 		}
+		type planner struct {
+			WinningPlan bson.Raw `bson:"winningPlan"`
+		}
 		var plan struct {
-			QueryPlanner struct {
-				WinningPlan bson.Raw `bson:"winningPlan"`
-			} `bson:"queryPlanner"`
+			QueryPlanner planner `bson:"queryPlanner"`
+			Stages       []struct {
+				Cursor struct {
+					QueryPlanner planner `bson:"queryPlanner"`
+				} `bson:"$cursor"`
+			} `bson:"stages"` // of a pipeline, the first reads the documents
 		}
 		convert(t, answer, &plan)
+		if len(plan.Stages) > 0 {
+			plan.QueryPlanner = plan.Stages[0].Cursor.QueryPlanner
+		}
 		how := plan.QueryPlanner.WinningPlan.String()
 		byIndex := strings.Contains(how, `"IXSCAN"`) || strings.Contains(how, `"IDHACK"`) || strings.Contains(how, `"EXPRESS`)
 		if !byIndex || strings.Contains(how, `"COLLSCAN"`) || strings.Contains(how, `"SORT"`) {
@@ -193,6 +202,12 @@ func named(command bson.D) map[string]bool {
 		})
 	case "delete":
 		each(get(command, "deletes"), func(d bson.D) { query(get(d, "q")) })
+	case "aggregate":
+		each(get(command, "pipeline"), func(stage bson.D) {
+			if stage[0].Key == "$match" {
+				query(stage[0].Value)
+			}
+		})
 	case "createIndexes":
 		each(get(command, "indexes"), func(i bson.D) { query(get(i, "key")) })
 	}

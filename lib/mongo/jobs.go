@@ -244,6 +244,22 @@ func (s *Store) delete(ctx context.Context, doing, id string, filter bson.D, at 
 		})
 }
 
+// ExpireUnstarted lets created jobs expire, and be looked at, by that time, which were made before the other one and
+// would be kept for longer. It returns how many there were.
+func (s *Store) ExpireUnstarted(ctx context.Context, made, by time.Time) (int, error) {
+	n := 0
+	err := s.write(ctx, jobCollection, "shortening jobs that were not started", func(ctx context.Context, c *driver.Collection) error {
+		r, err := c.UpdateMany(ctx,
+			bson.D{inStates(job.Created), {Key: fieldDue, Value: bson.D{{Key: "$gt", Value: by}}}, {Key: fieldCreated, Value: bson.D{{Key: "$lt", Value: made}}}},
+			bson.D{{Key: "$set", Value: bson.D{{Key: fieldDue, Value: by}, {Key: fieldExpires, Value: by}}}})
+		if err == nil {
+			n = int(r.MatchedCount)
+		}
+		return err
+	})
+	return n, err
+}
+
 // Remove forgets a job that is deleting. It leaves a job in another state alone.
 func (s *Store) Remove(ctx context.Context, id string) error {
 	return s.write(ctx, jobCollection, "removing job "+id, func(ctx context.Context, c *driver.Collection) error {

@@ -314,7 +314,7 @@ func newWorld(t *testing.T) *world {
 	must(t, err)
 	teller, err := status.New(status.Deps{Jobs: jobs, Files: files, Logs: w.runs, Offered: d.Offered(), LinkTTL: DownloadTTL, MaxList: 10, Log: d.Log})
 	must(t, err)
-	expirer, err := expire.New(expire.Deps{Jobs: jobs, Lifecycle: moved, Now: now, Log: d.Log, Holder: d.Holder, Witness: d.Witness()})
+	expirer, err := expire.New(expire.Deps{Jobs: jobs, Lifecycle: moved, LinkTTL: UploadTTL, Now: now, Log: d.Log, Holder: d.Holder, Witness: d.Witness()})
 	must(t, err)
 	updater, err := jobupdate.New(jobupdate.Deps{Jobs: jobs, Lifecycle: moved, Log: d.Log})
 	must(t, err)

@@ -36,6 +36,8 @@ type Store interface {
 	Relaunch(ctx context.Context, id string, run int, due time.Time) (bool, error)
 	Delete(ctx context.Context, id string, at time.Time) (bool, error)
 	Expire(ctx context.Context, id string, now time.Time) (bool, error)
+	ExpireUnstarted(ctx context.Context, made, by time.Time) (int, error)
+	Unstarted(ctx context.Context, by time.Time, limit int) (int, error)
 	Remove(ctx context.Context, id string) error
 	Postpone(ctx context.Context, id string, was, due time.Time) error
 
@@ -54,6 +56,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"an id is taken once":               takenIDs,
 		"jobs are listed":                   list,
 		"due jobs come oldest first":        due,
+		"jobs that wait to be started":      unstarted,
 		"states are left as the table says": transitions,
 		"special cases of the table":        specialCases,
 		"of sixteen starts one wins":        concurrentSubmits,
@@ -312,6 +315,57 @@ func due(t *testing.T, s Store) {
 	check(inAYear, 10, want)
 	check(inAYear, 2, want[:2])
 	check(inAYear, 0, nil)
+}
+
+// unstarted counts jobs that were not started, and shortens those that an earlier version keeps for long.
+func unstarted(t *testing.T, s Store) {
+	const keep = 30 * 24 * time.Hour
+	for _, state := range job.States() {
+		j := sample(state)
+		j.Created, j.Due, j.Expires = noon, noon.Add(keep), noon.Add(keep)
+		insert(t, s, j)
+	}
+	old := sample(job.Created)
+	old.Created, old.Due, old.Expires = noon, noon.Add(keep), noon.Add(keep)
+	insert(t, s, old)
+	young := sample(job.Created)
+	young.Created, young.Due, young.Expires = muchAt, noon.Add(keep), noon.Add(keep)
+	insert(t, s, young)
+	short := sample(job.Created)
+	short.Created, short.Due, short.Expires = noon, later, later
+	insert(t, s, short)
+
+	count := func(by time.Time, limit, want int) {
+		t.Helper()
+		if got, err := s.Unstarted(t.Context(), by, limit); got != want || err != nil {
+			t.Errorf("not started and due by %s, at most %d: %d, %v, want %d", by, limit, got, err, want)
+		}
+	}
+	count(noon, 10, 0)
+	count(later, 10, 1)
+	count(inAYear, 10, 4)
+	count(inAYear, 3, 3)
+	count(inAYear, 0, 0)
+
+	for _, want := range []int{2, 0} { // the second time there is nothing left to do
+		if got, err := s.ExpireUnstarted(t.Context(), later, muchAt); got != want || err != nil {
+			t.Errorf("%d jobs were shortened, %v, want %d", got, err, want)
+		}
+	}
+	count(muchAt, 10, 3)
+	old.Due, old.Expires = muchAt, muchAt
+	for _, want := range []job.Job{old, young, short} {
+		same(t, get(t, s, want.ID), want)
+	}
+	jobs, err := s.Due(t.Context(), muchAt, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, j := range jobs {
+		if j.State != job.Created {
+			t.Errorf("a job that is %s is due at %s", j.State, j.Due)
+		}
+	}
 }
 
 // transitions calls each write on a job in each state, with the right run, with another one, and on no job at all.
