@@ -31,7 +31,12 @@ func (s *Store) PresignGet(ctx context.Context, key, fileName string, ttl time.D
 	if err != nil {
 		return "", err
 	}
-	as := url.Values{"response-content-disposition": {attachment(fileName)}}
+	as := url.Values{
+		"response-content-disposition": {attachment(fileName)},
+		// Earlier versions had stores keep "aws-chunked" as an object's encoding, which is none that a client could
+		// undo; libcurl refuses it. Stores take an empty value for none given, and every client knows this one.
+		"response-content-encoding": {"identity"},
+	}
 	u, err := s.outside.PresignedGetObject(ctx, s.options.Bucket, object, ttl, as)
 	if err != nil {
 		return "", fmt.Errorf("making a download link to %s for %s: %w", object, ttl, err)

@@ -2,8 +2,9 @@
 //
 // Keys that callers name and get are relative to the configured base key, which nobody else knows of. ETags come
 // and go without quotes. Errors are job.NotFound for an object that isn't there, job.NotReady for one that is not
-// the one that was asked for any more, and job.Unavailable for whatever keeps the store from answering, refused
-// credentials and a missing bucket among it: later, or once the operator has seen to it, it may work.
+// the one that was asked for any more, job.Exhausted for content for which the store has no room, and job.Unavailable
+// for whatever keeps the store from answering, refused credentials and a missing bucket among it: later, or once the
+// operator has seen to it, it may work.
 //
 // A store answers 403 in place of 404 to credentials that may not list the bucket; ours must be allowed to.
 package s3
@@ -17,7 +18,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -50,11 +50,6 @@ const (
 	// tries is how often a request is sent before the store is called unavailable. Those that know what they
 	// wait for, wait longer on their own.
 	tries = 3
-	// partSize is the size of the parts of large objects, in bytes. One part is held in memory.
-	partSize = 16 << 20
-	// unknownPartSize is that of content of unknown size, for which every call takes a part's memory at once: the
-	// smallest that stores take. Such content is logs, which are far from the 50 GB that it suffices for.
-	unknownPartSize = 5 << 20
 	// callTimeout bounds calls that carry no content.
 	callTimeout = 30 * time.Second
 )
@@ -151,9 +146,7 @@ func (s *Store) Stat(ctx context.Context, key string) (job.File, error) {
 	if err != nil {
 		return job.File{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	info, err := s.inside.StatObject(ctx, s.options.Bucket, object, minio.StatObjectOptions{})
+	info, err := s.stat(ctx, object)
 	if status(err) == http.StatusNotFound {
 		// An answer to HEAD has no body to tell a missing object from a missing bucket, and some stores answer
 		// so to keys that they don't know.
@@ -167,6 +160,12 @@ func (s *Store) Stat(ctx context.Context, key string) (job.File, error) {
 		return job.File{}, failed("looking at "+object, err)
 	}
 	return job.File{Key: key, Size: info.Size, ETag: etag(info.ETag)}, nil
+}
+
+func (s *Store) stat(ctx context.Context, object string) (minio.ObjectInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return s.inside.StatObject(ctx, s.options.Bucket, object, minio.StatObjectOptions{})
 }
 
 // Open reads an object, if it has the ETag named. If it was replaced since, the error is job.NotReady. An empty
@@ -213,54 +212,6 @@ func (s *Store) get(ctx context.Context, key string, o minio.GetObjectOptions) (
 	}
 	return &body{ReadCloser: content, object: object},
 		job.File{Key: key, Size: info.Size, ETag: etag(info.ETag)}, nil
-}
-
-// Put stores an object of that size in bytes, -1 if it is not known, and returns it as it is stored. Content that
-// turns out shorter or longer stores nothing. Errors of the content's reader are returned as they are, wrapped.
-func (s *Store) Put(ctx context.Context, key string, content io.Reader, size int64) (job.File, error) {
-	object, err := s.object(key)
-	if err != nil {
-		return job.File{}, err
-	}
-	if size < 0 {
-		if content, size, err = measure(content); err != nil {
-			return job.File{}, fmt.Errorf("reading what is to be stored as %s: %w", object, err)
-		}
-	}
-	from, reader, err := newSource(content, size)
-	if err != nil {
-		return job.File{}, fmt.Errorf("reading what is to be stored as %s: %w", object, err)
-	}
-	// The content is signed on its way where nothing else protects it. Of no content the client would make a
-	// chunked stream all the same, whose end a versitygw takes for the next request.
-	part := uint64(partSize)
-	if size < 0 {
-		part = unknownPartSize
-	}
-	info, err := s.inside.PutObject(ctx, s.options.Bucket, object, reader, size, minio.PutObjectOptions{
-		PartSize: part, DisableContentSha256: size == 0,
-	})
-	if from.err != nil {
-		return job.File{}, fmt.Errorf("reading what is to be stored as %s: %w", object, from.err)
-	}
-	if err != nil {
-		return job.File{}, failed("storing "+object, err)
-	}
-	return job.File{Key: key, Size: info.Size, ETag: etag(info.ETag)}, nil
-}
-
-// PutFile stores a file of this machine.
-func (s *Store) PutFile(ctx context.Context, key, path string) (job.File, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return job.File{}, err
-	}
-	defer f.Close()
-	stat, err := f.Stat()
-	if err != nil {
-		return job.File{}, err
-	}
-	return s.Put(ctx, key, f, stat.Size())
 }
 
 // List returns all objects under a prefix. The Name of each is its key without the prefix.
@@ -324,12 +275,21 @@ func failed(doing string, err error) error {
 	}
 	err = fmt.Errorf("%s: %w", doing, err)
 	switch {
+	case full(answer):
+		return job.Errorf(job.Exhausted, "the file storage has no room left").Because(err)
 	case answer.Code == minio.NoSuchKey:
 		return job.Errorf(job.NotFound, "there is no such file").Because(err)
 	case answer.StatusCode == http.StatusPreconditionFailed:
 		return job.Errorf(job.NotReady, "the file was replaced by another one").Because(err)
 	}
 	return job.Errorf(job.Unavailable, "the file storage does not answer; try again later").Because(err)
+}
+
+// full reports whether a store refuses content because it, or what it grants us, is full: versitygw and others answer
+// InsufficientStorage, MinIO XMinioStorageFull and XMinioAdminBucketQuotaExceeded, Ceph's RGW QuotaExceeded.
+func full(answer minio.ErrorResponse) bool {
+	return answer.StatusCode == http.StatusInsufficientStorage || answer.Code == "InsufficientStorage" ||
+		strings.HasSuffix(answer.Code, "StorageFull") || strings.HasSuffix(answer.Code, "QuotaExceeded")
 }
 
 // status returns the HTTP status of the store's answer in an error, 0 if there is none.

@@ -1,0 +1,263 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+)
+
+const (
+	// partSize is the size of the parts of large objects, in bytes. One part is held in memory.
+	partSize = 16 << 20
+	// unknownPartSize is that of content of unknown size, for which every call takes a part's memory at once: the
+	// smallest that stores take. Such content is logs, which are far from the 50 GB that it suffices for.
+	unknownPartSize = 5 << 20
+	// abortTime is how long the removal of an upload's parts may take, whoever waits for it.
+	abortTime = 10 * time.Second
+)
+
+// Put stores an object of that size in bytes, -1 if it is not known, and returns it as it is stored. Content that
+// turns out shorter or longer stores nothing. Errors of the content's reader are returned as they are, wrapped. The
+// error is job.Exhausted when the store has no room left.
+//
+// The content goes as it is. The client's own way over plain HTTP, a signature of each chunk, has stores keep the
+// name of that framing, "aws-chunked", as the object's encoding, and clients that heed it can't read the object then.
+// In its place the content's checksums are sent, and signed.
+func (s *Store) Put(ctx context.Context, key string, content io.Reader, size int64) (job.File, error) {
+	object, err := s.object(key)
+	if err != nil {
+		return job.File{}, err
+	}
+	unreadable := func(err error) (job.File, error) {
+		return job.File{}, fmt.Errorf("reading what is to be stored as %s: %w", object, err)
+	}
+	if size < 0 {
+		if content, size, err = measure(content); err != nil {
+			return unreadable(err)
+		}
+	}
+	from, reader, err := newSource(content, size)
+	if err != nil {
+		return unreadable(err)
+	}
+	var tag string
+	switch {
+	case size < 0:
+		size, tag, err = s.putParts(ctx, object, from, unknownPartSize)
+	case size > partSize:
+		size, tag, err = s.putParts(ctx, object, from, partSize)
+	default:
+		tag, err = s.putWhole(ctx, object, reader, size)
+	}
+	if from.err != nil {
+		return unreadable(from.err)
+	}
+	if err != nil {
+		return job.File{}, failed("storing "+object, err)
+	}
+	return job.File{Key: key, Size: size, ETag: tag}, nil
+}
+
+// PutFile stores a file of this machine.
+func (s *Store) PutFile(ctx context.Context, key, path string) (job.File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return job.File{}, err
+	}
+	defer f.Close()
+	stat, err := f.Stat()
+	if err != nil {
+		return job.File{}, err
+	}
+	return s.Put(ctx, key, f, stat.Size())
+}
+
+// putWhole stores an object by one request and returns its ETag.
+func (s *Store) putWhole(ctx context.Context, object string, content io.Reader, size int64) (string, error) {
+	core, o := minio.Core{Client: s.inside}, minio.PutObjectOptions{DisableContentSha256: true}
+	seeker, again := content.(io.Seeker)
+	if !again {
+		// Its checksums are known only when it has gone, so what arrived is compared with them.
+		sums := s.newChecksums()
+		info, err := core.PutObject(ctx, s.options.Bucket, object, io.TeeReader(content, sums), size, "", "", o)
+		want := contents{parts: []part{sums.part(size)}}
+		if tag := etag(info.ETag); err != nil || tag == want.etag() {
+			return tag, err
+		}
+		return s.confirm(ctx, object, want)
+	}
+	sums := s.newChecksums()
+	if _, err := io.Copy(sums, content); err != nil {
+		return "", err
+	}
+	if _, err := seeker.Seek(0, io.SeekStart); err != nil {
+		return "", err
+	}
+	info, err := core.PutObject(ctx, s.options.Bucket, object, content, size, sums.contentMD5(), sums.contentSHA256(), o)
+	if tag := etag(info.ETag); err != nil || tag != "" {
+		return tag, err
+	}
+	return s.confirm(ctx, object, contents{parts: []part{sums.part(size)}})
+}
+
+// putParts stores an object in parts of that size and returns its own size and its ETag. If it fails, it removes the
+// parts; those that it can't remove go with the job, see RemovePrefix, or by the bucket's rule, see Setup.
+func (s *Store) putParts(ctx context.Context, object string, from *source, size int) (_ int64, _ string, err error) {
+	core := minio.Core{Client: s.inside}
+	upload, err := core.NewMultipartUpload(ctx, s.options.Bucket, object, minio.PutObjectOptions{})
+	if err != nil {
+		return 0, "", err
+	}
+	defer func() {
+		if err != nil {
+			// Whoever waited for the upload may be gone.
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTime)
+			defer cancel()
+			_ = core.AbortMultipartUpload(ctx, s.options.Bucket, object, upload)
+		}
+	}()
+	want := contents{multipart: true}
+	var parts []minio.CompletePart
+	buffer := make([]byte, size)
+	for more := true; more; {
+		n, readErr := io.ReadFull(from, buffer)
+		if from.err != nil {
+			return 0, "", from.err
+		}
+		if n == 0 {
+			break // the part before was full, and the last
+		}
+		more = readErr == nil
+		sums := s.newChecksums()
+		_, _ = sums.Write(buffer[:n]) // has no error
+		stored, err := core.PutObjectPart(ctx, s.options.Bucket, object, upload, len(parts)+1, bytes.NewReader(buffer[:n]), int64(n),
+			minio.PutObjectPartOptions{Md5Base64: sums.contentMD5(), Sha256Hex: sums.contentSHA256(), DisableContentSha256: true})
+		if err != nil {
+			return 0, "", err
+		}
+		parts = append(parts, minio.CompletePart{PartNumber: len(parts) + 1, ETag: stored.ETag})
+		want.parts = append(want.parts, sums.part(int64(n)))
+	}
+	info, err := core.CompleteMultipartUpload(ctx, s.options.Bucket, object, upload, parts, minio.PutObjectOptions{})
+	if tag := etag(info.ETag); err == nil && tag != "" {
+		return want.size(), tag, nil
+	}
+	// Ceph's RGW answers without an ETag: 16.2 always, 18.2 when it is asked again, as the client does when an answer
+	// was lost. Other stores then answer that there is no such upload. The object may well be there.
+	tag, confirmErr := s.confirm(ctx, object, want)
+	if confirmErr != nil {
+		return 0, "", errors.Join(err, confirmErr)
+	}
+	return want.size(), tag, nil
+}
+
+// confirm returns the ETag of an object that was stored, as far as is known, if it holds what it should.
+func (s *Store) confirm(ctx context.Context, object string, want contents) (string, error) {
+	info, err := s.stat(ctx, object)
+	if err != nil {
+		// A missing object is no answer to whoever has just stored it, so the store's words are all that is kept.
+		return "", fmt.Errorf("the store did not say what it has stored, nor when it was asked: %v", err)
+	}
+	tag := etag(info.ETag)
+	switch {
+	case tag != "" && info.Size == want.size() && tag == want.etag():
+		return tag, nil
+	case tag == "" || info.Size != want.size():
+		return "", fmt.Errorf("the store has %d bytes with the ETag %q in place of the %d that it was given", info.Size, tag, want.size())
+	}
+	// An ETag need not be made of MD5s: that of an encrypted object is not. So the content itself is read.
+	content, info, _, err := minio.Core{Client: s.inside}.GetObject(ctx, s.options.Bucket, object, minio.GetObjectOptions{})
+	if err != nil {
+		return "", fmt.Errorf("the store did not say what it has stored, nor give it back: %v", err)
+	}
+	defer content.Close()
+	if tag = etag(info.ETag); tag == "" || info.Size != want.size() {
+		return "", errors.New("the store's content was replaced as soon as it was stored")
+	}
+	for _, p := range want.parts {
+		sum := md5.New()
+		if _, err := io.CopyN(sum, content, p.size); err != nil {
+			return "", fmt.Errorf("the store did not give back what it has stored: %v", err)
+		}
+		if [md5.Size]byte(sum.Sum(nil)) != p.sum {
+			return "", errors.New("the store has other content than it was given")
+		}
+	}
+	return tag, nil
+}
+
+// checksums are those of one request's content.
+type checksums struct {
+	io.Writer
+	md5, sha256 hash.Hash // sha256 is nil where TLS protects the content
+}
+
+func (s *Store) newChecksums() *checksums {
+	c := &checksums{md5: md5.New()}
+	c.Writer = c.md5
+	if s.inside.EndpointURL().Scheme != "https" {
+		c.sha256 = sha256.New()
+		c.Writer = io.MultiWriter(c.md5, c.sha256)
+	}
+	return c
+}
+
+// contentMD5 returns the checksum by which the store sees that the content came whole.
+func (c *checksums) contentMD5() string { return base64.StdEncoding.EncodeToString(c.md5.Sum(nil)) }
+
+// contentSHA256 returns the checksum by which the request's signature covers the content; empty if it need not.
+func (c *checksums) contentSHA256() string {
+	if c.sha256 == nil {
+		return ""
+	}
+	return hex.EncodeToString(c.sha256.Sum(nil))
+}
+
+func (c *checksums) part(size int64) part {
+	return part{size: size, sum: [md5.Size]byte(c.md5.Sum(nil))}
+}
+
+// contents is what an object should hold.
+type contents struct {
+	parts     []part
+	multipart bool
+}
+
+// part is what was sent by one request.
+type part struct {
+	size int64 // bytes
+	sum  [md5.Size]byte
+}
+
+func (c contents) size() int64 {
+	var n int64
+	for _, p := range c.parts {
+		n += p.size
+	}
+	return n
+}
+
+// etag returns the ETag that most stores give to an object: the MD5 of its content, or of its parts' MD5s.
+func (c contents) etag() string {
+	if !c.multipart {
+		return hex.EncodeToString(c.parts[0].sum[:])
+	}
+	sum := md5.New()
+	for _, p := range c.parts {
+		sum.Write(p.sum[:])
+	}
+	return fmt.Sprintf("%x-%d", sum.Sum(nil), len(c.parts))
+}
