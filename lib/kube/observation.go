@@ -272,6 +272,8 @@ func (v view) cause(p *corev1.Pod) (failure *job.Failure, interrupted bool) {
 			return internal("", "The job's files could not be brought."), false
 		case t.ExitCode == stager.RunFailed:
 			return nil, false // the manifest tells why
+		case t.ExitCode == stager.Full:
+			return internal("", "The results could not be stored, because the file storage is full."), false
 		default:
 			return internal("", "What the job left could not be stored."), false
 		}

@@ -18,7 +18,8 @@ type Files interface {
 	// Open reads an object. The error is job.NotFound if it is not there any more, and job.NotReady if it has
 	// another ETag.
 	Open(ctx context.Context, key, etag string) (io.ReadCloser, job.File, error)
-	// Put stores an object of that size in bytes and returns it as it is stored.
+	// Put stores an object of that size in bytes and returns it as it is stored. The error is job.Exhausted if the
+	// storage has no room left.
 	Put(ctx context.Context, key string, content io.Reader, size int64) (job.File, error)
 }
 
@@ -26,6 +27,9 @@ type Files interface {
 const (
 	patienceIn  = 2 * time.Minute
 	patienceOut = 10 * time.Minute
+	// patienceFull is how long storage that is full is waited for: the sweep, once a minute, may make room. If it
+	// does not, somebody has to, and is told only when the run has ended.
+	patienceFull = 2 * time.Minute
 )
 
 // slowest is the transfer rate, in bytes a second, below which a transfer is taken for one that hangs.
@@ -36,12 +40,21 @@ func retry[T any](ctx context.Context, patience time.Duration, size int64, try f
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval = 100 * time.Millisecond
 	pause.MaxInterval = 15 * time.Second
+	var full time.Time // since when the storage is full
 	return backoff.Retry(ctx, func() (T, error) {
 		ctx, cancel := context.WithTimeout(ctx, time.Minute+time.Duration(size/slowest)*time.Second)
 		defer cancel()
 		got, err := try(ctx)
 		var local *fs.PathError // this machine's disk, not the storage
 		if err != nil && (changed(err) || job.Is(err, job.Invalid) || errors.As(err, &local)) {
+			err = backoff.Permanent(err)
+		}
+		switch {
+		case !job.Is(err, job.Exhausted):
+			full = time.Time{}
+		case full.IsZero():
+			full = time.Now()
+		case time.Since(full) >= patienceFull:
 			err = backoff.Permanent(err)
 		}
 		return got, err

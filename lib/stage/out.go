@@ -30,12 +30,16 @@ const (
 	parallel = 4
 )
 
+// StorageFull is what the owner of a run is told whose results found no room.
+const StorageFull = "The results could not be stored, because the file storage is full. This is not a fault of your data; please tell the operators."
+
 // Out stores what the run leaves behind: the result files, each stage's log, and last of all the manifest,
 // which it returns. A run that failed has a manifest, too. An error means that none was written: something
 // could not be uploaded, or the run has not begun. Out can be called again; every call uploads to a place of
 // its own, so what an earlier manifest names stays as it was, and the last manifest counts.
 //
-// Of a run that failed, the results of the stages that succeeded are kept.
+// Of a run that failed, the results of the stages that succeeded are kept. A run whose results find no room fails,
+// with what could be stored; the error is job.Exhausted if there is no room for the manifest either.
 func Out(ctx context.Context, files Files, s Spec) (Manifest, error) {
 	if err := s.Validate(); err != nil {
 		return Manifest{}, err
@@ -77,7 +81,14 @@ func Store(ctx context.Context, files Files, s Spec, records Records) (Manifest,
 		group.Go(func() error { return u.run(each, files, Dir(s.Dir)) })
 	}
 	if err := group.Wait(); err != nil {
-		return Manifest{}, err
+		if !job.Is(err, job.Exhausted) {
+			return Manifest{}, err
+		}
+		m.Outcome = Failed
+		if m.Failure == nil {
+			m.Failure = &job.Failure{Code: job.Internal, Message: StorageFull}
+		}
+		m.Files = slices.DeleteFunc(m.Files, func(f job.File) bool { return f.Key == "" })
 	}
 	for _, f := range stored {
 		if f.Key != "" {

@@ -198,6 +198,10 @@ func (r *Runner) programs(x *run) []stage.Process {
 
 // full tells an error that comes from this machine's disk, and will come again, from others.
 func (r *Runner) full(ctx context.Context, x *run, err error) (*job.Failure, error) {
+	if job.Is(err, job.Exhausted) {
+		r.o.Log.Error("a run's results find no room in the file storage", "job", x.Job, "run", x.Run, "error", err)
+		return &job.Failure{Code: job.Internal, Message: stage.StorageFull}, nil
+	}
 	var local *fs.PathError
 	if err == nil || ctx.Err() != nil || !errors.As(err, &local) {
 		return nil, err

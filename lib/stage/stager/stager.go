@@ -10,7 +10,8 @@
 //
 // Exit codes: 0, done; also when a stage's program failed or inputs can't be had, because then stage-out tells
 // so and must get its turn. 1, there is no verdict, running the same again may help. 2, wrong usage. 3, only
-// from out, the run failed and its manifest says so. 4, only from run, the limit of memory was hit.
+// from out, the run failed and its manifest says so. 4, only from run, the limit of memory was hit. 5, only from out,
+// there is no verdict, because the storage has no room for it.
 package stager
 
 import (
@@ -28,6 +29,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 )
 
@@ -38,6 +40,7 @@ const (
 	Usage     = 2
 	RunFailed = 3
 	Memory    = 4
+	Full      = 5
 )
 
 // specVariable is the environment variable that holds the spec.
@@ -100,6 +103,9 @@ func (s Stager) Main(ctx context.Context, args []string) int {
 	case errors.Is(err, stage.ErrOutOfMemory):
 		fmt.Fprintf(s.Stderr, "stager %s: %v\n", args[0], err)
 		return Memory
+	case job.Is(err, job.Exhausted):
+		fmt.Fprintf(s.Stderr, "stager %s: %v\n", args[0], err)
+		return Full
 	case err != nil:
 		fmt.Fprintf(s.Stderr, "stager %s: %v\n", args[0], err)
 		return NoVerdict
