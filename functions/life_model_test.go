@@ -359,7 +359,20 @@ func (m runnerModel) Discard(_ context.Context, j job.Job) error {
 }
 
 func (m runnerModel) Stop(context.Context, string) error {
-	return m.act(func() { clear(m.runs) }, "stop all runs")
+	ending := false
+	err := m.act(func() {
+		for name, r := range m.runs {
+			if r.ending = r.ending || r.phase == job.Active && len(name)%2 == len(m.steps)%2; r.ending {
+				ending, r.finalize = true, false
+				continue
+			}
+			delete(m.runs, name)
+		}
+	}, "stop all runs")
+	if err == nil && ending {
+		err = job.Errorf(job.NotReady, "something still ends")
+	}
+	return err
 }
 
 // stillModel reads without taking turns.

@@ -131,6 +131,7 @@ type run struct {
 	begun     bool      // and yet something of it ran before
 	again     bool      // ended, and yet the runner will try it again
 	gone      bool      // deleted by hand: it is there as long as it is held
+	ending    bool      // stopped, and takes its time
 	overSince time.Time
 }
 
@@ -451,7 +452,8 @@ func (l *life) deleteCall() {
 
 func (l *life) expire(holder string) *expire.Function {
 	f, err := expire.New(expire.Deps{Jobs: jobsModel{l}, Lifecycle: l.lifecycle(), Runs: runnerModel{l}, LinkTTL: linkTTL, Now: l.now, Log: slog.New(slog.DiscardHandler),
-		Holder: fmt.Sprint(holder, len(l.steps))})
+		Parallel: 1, // the schedule decides what happens side by side
+		Holder:   fmt.Sprint(holder, len(l.steps))})
 	if err != nil {
 		panic(err)
 	}
@@ -529,6 +531,12 @@ func (l *life) advanceRun() {
 		luck /= 2
 	}
 	switch {
+	case r.ending && luck < 30 && !l.calm:
+		l.logf("run %d, which ends, stores a result", r.number)
+		l.objects[job.RunPrefix(l.id, r.number)+"late/result.json"] = []byte("{")
+	case r.ending:
+		l.logf("run %d has ended", r.number)
+		delete(l.runs, name)
 	case r.phase == job.Waiting && r.stuck != "" && luck < 97:
 		// Nothing comes of it.
 	case r.phase == job.Waiting && luck >= 10:

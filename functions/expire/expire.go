@@ -61,7 +61,8 @@ type Deps struct {
 	Log       *slog.Logger
 	Holder    string // a name for this process that no other has, for the sweep's lease
 
-	Witness Witness // nil: nobody is told
+	Parallel int     // how many jobs a sweep looks at at once; 0: 8
+	Witness  Witness // nil: nobody is told
 }
 
 // Function is the expire function.
@@ -77,6 +78,9 @@ func New(d Deps) (*Function, error) {
 	}
 	if d.LinkTTL <= 0 {
 		return nil, errors.New("expire needs to know how long upload links live")
+	}
+	if d.Parallel <= 0 {
+		d.Parallel = defaultParallel
 	}
 	if d.Witness == nil {
 		d.Witness = nobody{}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
@@ -15,6 +18,8 @@ const (
 	batch     = 100             // jobs that are read at once
 	retry     = time.Minute     // when a job that could not be handled is looked at again
 	jobBudget = 20 * time.Second
+
+	defaultParallel = 8
 )
 
 // Swept is what a sweep did.
@@ -26,10 +31,10 @@ type Swept struct {
 	Busy    bool // another sweep was under way, so this one did nothing
 }
 
-// Sweep looks at every job that is due: it launches what is owed, settles what ended unseen, removes what
-// expired and goes on with removals that were cut off. A job that fails is postponed, so that it keeps nobody
-// else waiting, and named in the error. When the store itself fails, the sweep stops: it acts on nothing that
-// it could not read.
+// Sweep looks at every job that is due, several at once: it launches what is owed, settles what ended unseen, removes
+// what expired and goes on with removals that were cut off. A job that fails, or takes too long, is postponed, so that
+// it keeps nobody else waiting, and named in the error. When the store itself fails, the sweep stops: it acts on
+// nothing that it could not read. What the sweep has no time for is due the longest at the next one, and comes first.
 func (f *Function) Sweep(ctx context.Context) (Swept, error) {
 	var swept Swept
 	got, err := f.Jobs.Acquire(ctx, lease, f.Holder, leaseTTL)
@@ -47,40 +52,103 @@ func (f *Function) Sweep(ctx context.Context) (Swept, error) {
 		}
 	}()
 	started := f.now()
-	var failures []error
-	if err := f.shorten(ctx, started); err != nil {
-		failures = append(failures, err)
+	w := newWork(f.Parallel)
+	w.check(f.shorten(ctx, started))
+	if w.room(ctx) {
+		w.begin(func() error {
+			forgot, err := f.forget(ctx)
+			w.count(func() { swept.Forgot = forgot })
+			return err
+		})
 	}
 	seen := make(map[string]bool)
-	for ctx.Err() == nil {
-		due, err := f.Jobs.Due(ctx, started, batch)
-		if err != nil {
-			return swept, errors.Join(append(failures, fmt.Errorf("reading which jobs are due: %w", err))...)
-		}
-		progress := false
-		for _, j := range due {
-			if seen[j.ID] || ctx.Err() != nil {
-				continue
+	var due []job.Job
+	for w.room(ctx) {
+		if len(due) == 0 {
+			if due, err = f.Jobs.Due(ctx, started, batch); err != nil {
+				w.check(fmt.Errorf("reading which jobs are due: %w", err))
+				break
 			}
-			seen[j.ID], progress = true, true
-			swept.Looked++
+			due = slices.DeleteFunc(due, func(j job.Job) bool { return seen[j.ID] })
+			if len(due) == 0 {
+				break // nothing is due but what this sweep has begun
+			}
+		}
+		j := due[0]
+		due, seen[j.ID] = due[1:], true
+		w.begin(func() error {
 			expired, err := f.one(ctx, j)
-			if expired {
-				swept.Expired++
-			}
-			if err != nil {
-				swept.Failed++
-				failures = append(failures, err)
-			}
-		}
-		if !progress {
-			break // nothing is due, or only jobs that this sweep has handled
-		}
+			w.count(func() {
+				swept.Looked++
+				if expired {
+					swept.Expired++
+				}
+				if err != nil {
+					swept.Failed++
+				}
+			})
+			return err
+		})
 	}
-	if swept.Forgot, err = f.forget(ctx); err != nil {
-		failures = append(failures, err)
+	return swept, w.wait()
+}
+
+// work is what a sweep does at once: so much of it that a job that hangs keeps few others waiting, and so little that
+// the stores and this process bear it.
+type work struct {
+	places chan struct{} // has an entry for each task under way, and one for the next
+	tasks  sync.WaitGroup
+
+	mu       sync.Mutex
+	failures []error
+}
+
+func newWork(parallel int) *work { return &work{places: make(chan struct{}, parallel)} }
+
+// room waits for a place for another task, which begin then takes. It reports false when the sweep's time would be
+// over before the task's may be: then nothing more is begun.
+func (w *work) room(ctx context.Context) bool {
+	select {
+	case w.places <- struct{}{}:
+		end, ok := ctx.Deadline()
+		return !ok || time.Until(end) >= jobBudget
+	case <-ctx.Done():
+		return false
 	}
-	return swept, errors.Join(failures...)
+}
+
+// begin begins a task, in the place that room has found.
+func (w *work) begin(task func() error) {
+	w.tasks.Go(func() {
+		defer func() { <-w.places }()
+		defer func() {
+			// The host recovers from what its own goroutine does alone.
+			if p := recover(); p != nil {
+				w.check(fmt.Errorf("a task of the sweep panicked: %v\n%s", p, debug.Stack()))
+			}
+		}()
+		w.check(task())
+	})
+}
+
+// count changes what several tasks count.
+func (w *work) count(change func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	change()
+}
+
+// check keeps an error.
+func (w *work) check(err error) {
+	if err != nil {
+		w.count(func() { w.failures = append(w.failures, err) })
+	}
+}
+
+// wait waits for all tasks and returns their errors.
+func (w *work) wait() error {
+	w.tasks.Wait()
+	return errors.Join(w.failures...)
 }
 
 // shortenEvery is how often a process looks for jobs to shorten.

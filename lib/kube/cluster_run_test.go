@@ -119,13 +119,7 @@ func TestClusterKilledAnywhere(t *testing.T) {
 		{
 			name: "stop", before: launched,
 			call: func(r *Runner, ctx context.Context, j job.Job) error {
-				for {
-					err := r.Stop(ctx, j.ID)
-					if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-						continue // its pods still end
-					}
-					return err
-				}
+				return stop(ctx, r, j.ID)
 			},
 			after: func(j job.Job, s capture) error {
 				for _, p := range s.Pods {
@@ -226,7 +220,7 @@ func TestClusterLaunchMeetsOthers(t *testing.T) {
 		if seen, err := r.Observe(t.Context(), j); err != nil || seen.Phase != job.Absent {
 			t.Errorf("%+v, %v", seen, err)
 		}
-		if err := errors.Join(r.Release(t.Context(), j), r.Discard(t.Context(), j), r.Stop(t.Context(), j.ID)); err != nil {
+		if err := errors.Join(r.Release(t.Context(), j), r.Discard(t.Context(), j), stop(t.Context(), r, j.ID)); err != nil {
 			t.Error(err)
 		}
 		there, err := r.jobs.Get(t.Context(), object.Name, metav1.GetOptions{})
@@ -381,7 +375,7 @@ func TestClusterLog(t *testing.T) {
 	if text := read("no_such_stage"); text != "" {
 		t.Errorf("a stage that is none: %q", text)
 	}
-	if err := r.Stop(t.Context(), j.ID); err != nil {
+	if err := stop(t.Context(), r, j.ID); err != nil {
 		t.Fatal(err)
 	}
 	wait("the end of the log", func() bool { return read("first_stage") == "" })
@@ -416,6 +410,21 @@ func TestClusterKeepsTheEnd(t *testing.T) {
 	}
 }
 
+// stop stops a job and waits for the end of its pods.
+func stop(ctx context.Context, r *Runner, id string) error {
+	for {
+		err := r.Stop(ctx, id)
+		if !job.Is(err, job.NotReady) {
+			return err
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 func TestClusterStop(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
@@ -433,14 +442,8 @@ func TestClusterStop(t *testing.T) {
 	c.awaitPhase(r, j, job.Active)
 	c.awaitPhase(r, second, job.Active)
 	c.awaitPhase(r, other, job.Active)
-	for {
-		err := r.Stop(t.Context(), j.ID)
-		if err == nil {
-			break
-		}
-		if !job.Is(err, job.Unavailable) || !errors.Is(err, context.DeadlineExceeded) {
-			t.Fatal(err)
-		}
+	if err := stop(t.Context(), r, j.ID); err != nil {
+		t.Fatal(err)
 	}
 	pods, err := r.list(t.Context(), labels.Set{jobLabel: j.ID})
 	if err != nil {

@@ -16,11 +16,8 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-const (
-	callTime = 15 * time.Second // a call that the API server has not answered by then is given up
-	stopTime = 8 * time.Second  // how long Stop waits for pods to end before it says "not yet"
-	stopPoll = 200 * time.Millisecond
-)
+// callTime is how long the API server has to answer a call.
+const callTime = 15 * time.Second
 
 // Launch makes the Job of the run. A Job that stands there already is this run's, made by a call before this
 // one that was killed before it could say so: its name can only be this run's, and its labels are looked at
@@ -182,36 +179,27 @@ func (r *Runner) discard(ctx context.Context, object *batchv1.Job) error {
 	return r.release(ctx, object)
 }
 
-// Stop deletes all Jobs of a job and waits for the end of their pods. Pods get half a minute to end, and most
-// take a second or two; when some still run after a few seconds, the error is job.Unavailable and the next call
-// waits on. Nil means that no container of the job runs any more, with one exception: a machine that has not
-// answered for ten minutes may still run one, and nobody could tell.
+// Stop deletes all Jobs of a job, and does not wait for the end of their pods, which get half a minute to end: while
+// one of them still runs, the error is job.NotReady. Nil means that no container of the job runs any more, with one
+// exception: a machine that has not answered for ten minutes may still run one, and nobody could tell.
 func (r *Runner) Stop(ctx context.Context, id string) error {
 	if err := r.discardAll(ctx, id); err != nil {
 		return err
 	}
-	wait, cancel := context.WithTimeout(ctx, stopTime)
-	defer cancel()
-	for {
-		pods, err := r.list(wait, labels.Set{jobLabel: id})
-		if err != nil {
-			return err
-		}
-		running := 0
-		for i := range pods {
-			if !over(&pods[i]) && !lost(&pods[i], r.Now()) {
-				running++
-			}
-		}
-		if running == 0 {
-			return nil
-		}
-		select {
-		case <-time.After(stopPoll):
-		case <-wait.Done():
-			return unavailable(wait.Err(), "waiting for the end of %d pods of job %s", running, id)
+	pods, err := r.list(ctx, labels.Set{jobLabel: id})
+	if err != nil {
+		return err
+	}
+	running := 0
+	for i := range pods {
+		if !over(&pods[i]) && !lost(&pods[i], r.Now()) {
+			running++
 		}
 	}
+	if running > 0 {
+		return job.Errorf(job.NotReady, "%d pods of job %s still end", running, id)
+	}
+	return nil
 }
 
 // discardAll deletes all Jobs of a job.

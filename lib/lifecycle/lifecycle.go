@@ -62,6 +62,6 @@ type Runner interface {
 	// Discard ends the job's run and removes its object, outcome or not. It is no error when there is none.
 	Discard(ctx context.Context, j job.Job) error
 	// Stop ends all runs of the job and removes their objects. When it returns nil, nothing of the job goes
-	// on writing. It is no error when there are none.
+	// on writing; while something still ends, the error may be job.NotReady. It is no error when there are none.
 	Stop(ctx context.Context, id string) error
 }

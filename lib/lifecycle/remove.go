@@ -3,9 +3,13 @@ package lifecycle
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
+
+// endTime is when a job is looked at again of which something still ends: no pod is given longer to end.
+const endTime = 30 * time.Second
 
 // Remove removes a job: what runs of it, its files, and its document. The first thing written is that the job
 // is to go; from there on every step can be repeated, and the sweep repeats those that were not reached.
@@ -21,7 +25,11 @@ func (l *Lifecycle) Remove(ctx context.Context, j job.Job) error {
 		}
 		j.State, j.Updated, j.Due = job.Deleting, now, now
 	}
-	if err := l.runner.Stop(ctx, j.ID); err != nil {
+	// Pods may take half a minute to end. Nobody waits for them here: what the job has is removed at once, and what it
+	// may still leave by the last pass, which comes again if it has to.
+	err := l.runner.Stop(ctx, j.ID)
+	ending := job.Is(err, job.NotReady)
+	if err != nil && !ending {
 		return fmt.Errorf("stopping job %s: %w", j.ID, err)
 	}
 	if err := l.files.RemovePrefix(ctx, job.Prefix(j.ID)); err != nil {
@@ -30,6 +38,9 @@ func (l *Lifecycle) Remove(ctx context.Context, j job.Job) error {
 	last := j.Updated.Add(l.InFlight) // Updated is when the deletion was asked for
 	if links := j.Created.Add(l.LinkTTL); links.After(last) {
 		last = links
+	}
+	if ending && !now.Before(last) {
+		last = now.Add(endTime)
 	}
 	if now.Before(last) {
 		return l.jobs.Postpone(ctx, j.ID, j.Due, last)

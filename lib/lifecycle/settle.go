@@ -89,7 +89,10 @@ func (l *Lifecycle) Launch(ctx context.Context, j job.Job) error {
 	now, err := l.jobs.Get(ctx, j.ID)
 	switch {
 	case job.Is(err, job.NotFound) || err == nil && now.State == job.Deleting:
-		return l.runner.Stop(ctx, j.ID)
+		if err := l.runner.Stop(ctx, j.ID); !job.Is(err, job.NotReady) {
+			return err
+		}
+		return nil // it ends
 	case err != nil:
 		return err
 	case now.Run != j.Run || now.State.Ended():
