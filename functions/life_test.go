@@ -531,9 +531,11 @@ func (l *life) advanceRun() {
 		luck /= 2
 	}
 	switch {
-	case r.ending && luck < 30 && !l.calm:
+	case r.ending && luck < 17:
 		l.logf("run %d, which ends, stores a result", r.number)
 		l.objects[job.RunPrefix(l.id, r.number)+"late/result.json"] = []byte("{")
+	case r.ending && luck < 35:
+		// It takes its time.
 	case r.ending:
 		l.logf("run %d has ended", r.number)
 		delete(l.runs, name)
