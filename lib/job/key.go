@@ -6,8 +6,11 @@ import "strconv"
 // removing the prefix removes the job's data, and everything of a run lies under the run's, so that what
 // another run left behind is never taken for this one's.
 
+// AllPrefix holds everything of all jobs.
+const AllPrefix = "jobs/"
+
 // Prefix holds everything of a job.
-func Prefix(id string) string { return "jobs/" + id + "/" }
+func Prefix(id string) string { return AllPrefix + id + "/" }
 
 // UploadKey is where the upload of that kind goes.
 func UploadKey(id, kind string) string { return Prefix(id) + "uploads/" + kind }

@@ -369,6 +369,10 @@ func TestRemovePrefix(t *testing.T) {
 	}
 }
 
+// ours is the rule by which a store removes parts that were abandoned.
+const ours = "<LifecycleConfiguration><Rule><AbortIncompleteMultipartUpload><DaysAfterInitiation>2</DaysAfterInitiation></AbortIncompleteMultipartUpload>" +
+	"<ID>bakta-web</ID><Filter><Prefix>bakta/test/jobs/</Prefix></Filter><Status>Enabled</Status></Rule></LifecycleConfiguration>"
+
 func TestSetup(t *testing.T) {
 	s, b, c := open(t)
 	ctx := t.Context()
@@ -409,6 +413,48 @@ func TestSetup(t *testing.T) {
 		t.Error(err)
 	}
 
+	t.Run("a store with rules for abandoned uploads", func(t *testing.T) {
+		const none = "<Error><Code>NoSuchLifecycleConfiguration</Code><Message>none</Message></Error>"
+		for name, tt := range map[string]struct {
+			status int
+			rules  string // what the bucket has
+			made   bool
+		}{
+			"none yet":         {http.StatusNotFound, none, true},
+			"ours":             {http.StatusOK, "", false},
+			"the operator's":   {http.StatusOK, "<LifecycleConfiguration><Rule><ID>old</ID><Status>Enabled</Status></Rule></LifecycleConfiguration>", false},
+			"of another place": {http.StatusOK, "<LifecycleConfiguration><Rule><ID>bakta-web</ID><Status>Enabled</Status></Rule></LifecycleConfiguration>", true},
+			"not for us":       {http.StatusForbidden, "<Error><Code>AccessDenied</Code></Error>", false},
+			"not known":        {http.StatusNotImplemented, "", false},
+		} {
+			b := teststores.Bucket(t)
+			made := ""
+			o := optionsOf(b)
+			o.Endpoint = proxy(t, b.Endpoint, func(w http.ResponseWriter, r *http.Request) bool {
+				if !r.URL.Query().Has("lifecycle") {
+					return false
+				}
+				if r.Method == http.MethodPut {
+					body, _ := io.ReadAll(r.Body)
+					made = string(body)
+					return true
+				}
+				rules := tt.rules
+				if name == "ours" {
+					rules = ours
+				}
+				w.WriteHeader(tt.status)
+				_, _ = io.WriteString(w, rules)
+				return true
+			})
+			if err := newStore(t, o).Setup(ctx); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if want := map[bool]string{true: ours}[tt.made]; made != want {
+				t.Errorf("%s: made %q, want %q", name, made, want)
+			}
+		}
+	})
 	t.Run("by several at once", func(t *testing.T) {
 		b := teststores.Bucket(t)
 		var all sync.WaitGroup
