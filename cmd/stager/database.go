@@ -9,19 +9,21 @@ import (
 	"os"
 	"strings"
 
+	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/database"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/function"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/s3"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage/stager"
 )
 
-const databaseUsage = `usage: stager db --dir VOLUME --version VERSION [--prefix PREFIX --s3-…] [--name LINK]
+const databaseUsage = `usage: stager db --dir VOLUME --version VERSION [--prefix PREFIX --configfile FILE --s3-…] [--name LINK]
        stager db --dir VOLUME --remove VERSION
        stager db --dir VOLUME
 
 Brings the version of a database that lies under a prefix of a bucket into a volume, and has the link lead to it
 once it is whole and verified. It goes on where it was cut off before. Without --prefix the link is made to lead
-to a version that is there. --remove removes a version that no link leads to. With --dir alone it lists what is
+to a version that is there. The bucket is Objectstorage.S3.DBBucket of the configuration file, if one is named, and
+is reached as that says, as far as no flag says otherwise. --remove removes a version that no link leads to. With --dir alone it lists what is
 there. It does nothing while another process changes the volume.
 `
 
@@ -55,6 +57,9 @@ func runDatabase(ctx context.Context, args []string, log *slog.Logger) (err erro
 	prefix := flags.String("prefix", "", "`PREFIX` of its files in the bucket")
 	name := flags.String("name", "db", "`NAME` of the link by which jobs find the current version")
 	remove := flags.String("remove", "", "`VERSION` to remove")
+	var file string
+	flags.StringVar(&file, "configfile", "", "configuration `FILE` of the functions")
+	flags.StringVar(&file, "c", "", "short for --configfile")
 	o := s3.Options{AccessKey: os.Getenv("AWS_ACCESS_KEY_ID"), SecretKey: os.Getenv("AWS_SECRET_ACCESS_KEY")}
 	flags.StringVar(&o.Endpoint, "s3-endpoint", "", "`URL` of the object storage")
 	flags.StringVar(&o.Region, "s3-region", "", "`REGION` of the bucket")
@@ -68,6 +73,11 @@ func runDatabase(ctx context.Context, args []string, log *slog.Logger) (err erro
 	}
 	if *dir == "" || flags.NArg() > 0 || *prefix != "" && *version == "" || *remove != "" && *version != "" {
 		return errUsage
+	}
+	if file != "" && *prefix != "" {
+		if err := configured(flags, file, &o, log); err != nil {
+			return err
+		}
 	}
 	volume, err := database.Open(*dir)
 	if err != nil {
@@ -104,5 +114,37 @@ func runDatabase(ctx context.Context, args []string, log *slog.Logger) (err erro
 		return err
 	}
 	log.Info("the volume", "versions", strings.Join(all, ", "), "link", *name, "current", current)
+	return nil
+}
+
+// configured takes from a configuration file what the flags leave out.
+func configured(flags *flag.FlagSet, file string, o *s3.Options, log *slog.Logger) error {
+	cfg, warnings, err := config.Load(file, os.Getenv)
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		log.Warn("configuration", "file", file, "warning", w.String())
+	}
+	given := make(map[string]bool)
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	c := cfg.Objectstorage.S3
+	if !given["s3-bucket"] && c.DBBucket == "" {
+		return fmt.Errorf("%s names no bucket of databases: write Objectstorage.S3.DBBucket, or give --s3-bucket", file)
+	}
+	for _, missing := range []struct {
+		flag string
+		take func()
+	}{
+		{"s3-endpoint", func() { o.Endpoint = c.Endpoint }},
+		{"s3-region", func() { o.Region = c.Region }},
+		{"s3-bucket", func() { o.Bucket = c.DBBucket }},
+		{"s3-virtual-hosted", func() { o.VirtualHosted = !c.PathStyle }},
+	} {
+		if !given[missing.flag] {
+			missing.take()
+		}
+	}
+	o.AccessKey, o.SecretKey = c.AccessKey.Reveal(), c.SecretKey.Reveal()
 	return nil
 }

@@ -47,7 +47,7 @@ type Objectstorage struct {
 // S3 says how the object storage is reached, and where things lie in it.
 type S3 struct {
 	UserBucket     string // bucket of input and output data
-	DBBucket       string // bucket that holds Bakta's database
+	DBBucket       string // bucket that holds Bakta's database: stager db reads it
 	BaseKey        string // key prefix of input and output data
 	Endpoint       string // URL by which functions and jobs reach it
 	PublicEndpoint string // URL by which browsers and scripts reach it; Endpoint when empty
