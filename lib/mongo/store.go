@@ -231,15 +231,24 @@ func (s *Store) Setup(ctx context.Context) error {
 	if err != nil {
 		return unavailable("setting up MongoDB", err)
 	}
-	_, err = db.Collection(jobCollection).Indexes().CreateMany(ctx, []driver.IndexModel{
+	for _, index := range []bson.D{
 		// The sweep asks for the jobs that are due, oldest first.
-		{Keys: bson.D{{Key: fieldDue, Value: 1}}, Options: options.Index().SetName(fieldDue)},
+		{{Key: fieldDue, Value: 1}},
 		// Jobs that were not started are counted, and those that would be kept for too long looked for. Without it
 		// the other index serves, at a higher cost. All other queries name an _id.
-		{Keys: bson.D{{Key: fieldState, Value: 1}, {Key: fieldDue, Value: 1}}, Options: options.Index().SetName(fieldState + "-" + fieldDue)},
-	})
-	if err != nil {
-		return unavailable("creating the indexes of jobs", err)
+		{{Key: fieldState, Value: 1}, {Key: fieldDue, Value: 1}},
+	} {
+		var fields []string
+		for _, f := range index {
+			fields = append(fields, f.Key)
+		}
+		// One by one: FerretDB 1.24.2 crashes when it is asked for two that it has (validateIndexesForCreation).
+		_, err = db.Collection(jobCollection).Indexes().CreateOne(ctx, driver.IndexModel{
+			Keys: index, Options: options.Index().SetName(strings.Join(fields, "-")),
+		})
+		if err != nil {
+			return unavailable("creating the indexes of jobs", err)
+		}
 	}
 	return nil
 }
