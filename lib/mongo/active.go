@@ -37,7 +37,7 @@ func (s *Store) Unstarted(ctx context.Context, by time.Time, limit int) (int, er
 }
 
 // Active counts the jobs that wait or run and are looked at again before that time. All such jobs are looked at
-// again within minutes, and all others, but for a few, within days: so the index of the times of looks leads to those
+// again within minutes, and all others, but for a few, within hours or days: so the index of the times of looks leads to those
 // that count, and the call costs what there is of them, not what there is in all.
 func (s *Store) Active(ctx context.Context, before time.Time) ([]Count, error) {
 	field := func(name string) string { return "$" + name }
