@@ -12,7 +12,8 @@ import (
 type Witness interface {
 	// Removed is told of a job that was marked for removal, once: because it expired, or because its owner asked for it.
 	Removed(ctx context.Context, expired bool)
-	// Looked is told of each job that a sweep looked at: what for, see task, and why it was postponed, if it was.
+	// Looked is told of each job that a sweep looked at: what for, see task, and why it was postponed, if it was. Several
+	// goroutines tell it at once.
 	Looked(ctx context.Context, task string, err error)
 	// Swept is told of each sweep: how long it took, whether it did nothing because there was another, and its error.
 	Swept(ctx context.Context, took time.Duration, busy bool, err error)
