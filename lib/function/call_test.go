@@ -132,6 +132,33 @@ func TestCallerGoesAway(t *testing.T) {
 	}
 }
 
+// A caller that waits for a shorter time than we would is told so, and nothing is wrong with us.
+func TestCallersDeadline(t *testing.T) {
+	t.Parallel()
+	f := &jobs{version: func(ctx context.Context) (*protov1.VersionResponse, error) {
+		<-ctx.Done()
+		return nil, job.Errorf(job.Unavailable, "the store is away").Because(ctx.Err())
+	}}
+	s := serveJobs(t, f)
+	for _, timeout := range []string{"1n", "20m"} {
+		got := send(t, client(t), "GET", s.url+"/api/v1/version", "", "Grpc-Timeout", timeout)
+		if f := got.failure(t); got.status != 504 || codes.Code(*f.Code) != codes.DeadlineExceeded || !strings.Contains(f.Message, "longer than the caller would wait") {
+			t.Errorf("Grpc-Timeout %s is told %d %s", timeout, got.status, got.body)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := protov1.NewBaktaJobsClient(s.grpc).Version(ctx, &protov1.Empty{}); status.Code(err) != codes.DeadlineExceeded {
+		t.Error("a caller by gRPC is told", err)
+	}
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if said := s.log.String(); strings.Contains(said, "WARN") || strings.Contains(said, "ERROR") || strings.Count(said, `"code":"DeadlineExceeded"`) < 2 {
+		t.Error("the log says", said)
+	}
+}
+
 // A method that another function serves says so. It is never 404: clients take a 404 of a delete for done.
 func TestUnserved(t *testing.T) {
 	t.Parallel()

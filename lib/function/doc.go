@@ -6,8 +6,10 @@
 //
 //	host, err := function.New(function.Options{Log: log})
 //	err = host.Serve(function.V1(), f, "InitJob", "StartJob")
-//	err = host.Events("/events/sweep", f.Sweep)
+//	err = host.Events("/events", f.Event)
 //	err = host.Run(ctx, listener)
+//
+// The package's example is a whole program.
 //
 // # One port
 //
@@ -38,7 +40,12 @@
 //	any other       Internal             500    503
 //
 // In the REST form of the second version, a body that is JSON and lacks something, or has something of the wrong type,
-// is 422 and no 400.
+// is 422 and no 400. A call that outlasts the deadline of its caller is DeadlineExceeded, 504, and no fault of ours: it is
+// logged as news.
+//
+// Pages of all origins that may call REST may read its errors, too, also where there is no such path or method. What is left
+// of a request's body is read before an error is answered, up to a bound, since most clients read no answer before they have
+// sent everything.
 //
 // # Log
 //

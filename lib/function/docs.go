@@ -92,7 +92,7 @@ func (h *Host) Docs(title string, documents ...Document) error {
 	return h.Handle("/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/" {
 			callOf(r.Context()).at("")
-			notFound(w, r)
+			h.nothing.ServeHTTP(w, r)
 			return
 		}
 		root.ServeHTTP(w, r)

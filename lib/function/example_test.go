@@ -7,6 +7,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
+
+	"github.com/cloudevents/sdk-go/v2/event"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/function"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
@@ -26,6 +29,11 @@ func (versions) JobResult(context.Context, *protov1.JobAuth) (*protov1.JobResult
 	return nil, job.Errorf(job.NotFound, "there is no such job")
 }
 
+func (versions) Event(_ context.Context, e event.Event) error {
+	fmt.Println("event of type", e.Type())
+	return nil
+}
+
 func Example() {
 	host, err := function.New(function.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -33,6 +41,10 @@ func Example() {
 		return
 	}
 	if err := host.Serve(function.V1(), versions{}, "Version", "JobResult"); err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := host.Events("/events", versions{}.Event); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -49,6 +61,8 @@ func Example() {
 	show(http.Get(api + "/version"))
 	show(http.Post(api+"/job/result", "application/json", nil))
 	show(http.Post(api+"/job/init", "application/json", nil))
+	show(http.Post("http://"+listener.Addr().String()+"/events", "application/cloudevents+json",
+		strings.NewReader(`{"specversion":"1.0","id":"1","source":"/example","type":"example.happened"}`)))
 
 	stop()
 	fmt.Println("ended:", <-ended)
@@ -56,6 +70,8 @@ func Example() {
 	// 200 {"toolVersion":"1.12.2","dbVersion":"","backendVersion":""}
 	// 404 {"code":5,"message":"there is no such job","details":[]}
 	// 501 {"code":12,"message":"InitJob is not served here; the request was sent to the wrong function","details":[]}
+	// event of type example.happened
+	// 204
 	// ended: <nil>
 }
 
@@ -66,5 +82,5 @@ func show(response *http.Response, err error) {
 	}
 	defer response.Body.Close()
 	body, _ := io.ReadAll(response.Body)
-	fmt.Println(response.StatusCode, string(body))
+	fmt.Println(strings.TrimSpace(fmt.Sprint(response.StatusCode, " ", string(body))))
 }

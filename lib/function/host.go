@@ -74,6 +74,7 @@ type Host struct {
 	paths     map[string]http.Handler       // by path; a path with a slash at its end stands for all below it
 	closers   []func(context.Context) error // of what must go when no request is in flight
 	cors      *cors.Cors
+	nothing   http.Handler // answers what is at no path
 	intercept grpc.UnaryServerInterceptor
 	grpc      *grpc.Server
 	health    *health.Server
@@ -103,10 +104,14 @@ func New(o Options) (*Host, error) {
 	h.draining, h.refuse = context.WithCancel(context.Background())
 	h.cors = cors.New(cors.Options{
 		AllowedOrigins: o.Origins, // none is any
-		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete},
-		AllowedHeaders: []string{"Content-Type", "Accept", "Authorization"},
+		// Any common method and any header pass, so that a page that uses a wrong one is told so by the answer. A
+		// refused preflight would tell it nothing.
+		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions},
+		AllowedHeaders: []string{"*"},
+		ExposedHeaders: []string{"Allow", "Retry-After", "X-Request-Id"},
 		MaxAge:         int((2 * time.Hour).Seconds()), // more than any browser keeps
 	})
+	h.nothing = h.cors.Handler(http.HandlerFunc(notFound))
 	// Panics are recovered on both sides of what others put in between: so it sees a status for a handler's
 	// panic, and may itself panic.
 	interceptors := append([]grpc.UnaryServerInterceptor{recovering, h.counting}, o.Interceptors...)
@@ -164,5 +169,5 @@ func (h *Host) route(w http.ResponseWriter, r *http.Request) {
 		}
 		path = path[:strings.LastIndexByte(strings.TrimSuffix(path, "/"), '/')+1]
 	}
-	notFound(w, r)
+	h.nothing.ServeHTTP(w, r)
 }

@@ -99,9 +99,13 @@ func (h *Host) translating(ctx context.Context, request any, info *grpc.UnarySer
 		return answer, nil
 	}
 	s := h.told(info.FullMethod, err)
-	if errors.Is(ctx.Err(), context.Canceled) {
-		// Whatever the handler made of it: the caller went away, and nothing is wrong with what we need.
+	switch {
+	// Whatever the handler made of it: the caller gave up, and nothing is wrong with what we need.
+	case errors.Is(ctx.Err(), context.Canceled):
 		s = statusOf(ctx.Err())
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		s = status.New(codes.DeadlineExceeded, "this took longer than the caller would wait")
+		c.givenUp()
 	}
 	c.end(s.Code(), err)
 	return nil, s.Err()

@@ -27,7 +27,7 @@ import (
 //
 // It refuses, with an error that names the field: an object or a list where there belongs none (so nothing of
 // a query language passes), a number that is too large or not whole, an unknown enum value; and any body that
-// is not exactly one JSON object in UTF-8, that names a field twice or is nested too deep.
+// is not exactly one JSON object in UTF-8 (a byte order mark may stand before it), that names a field twice or is nested too deep.
 //
 // Fields that google.api.field_behavior says are REQUIRED must be given.
 //
@@ -125,13 +125,17 @@ func (j JSON) NewDecoder(r io.Reader) runtime.Decoder {
 	})
 }
 
-// Unmarshal reads a message. An empty text is an empty message, and null is, too.
+// byteOrderMark is what some editors and shells put before a text in UTF-8.
+const byteOrderMark = "\ufeff"
+
+// Unmarshal reads a message. An empty text is an empty message, and null is, too. A byte order mark before it is ignored.
 func (j JSON) Unmarshal(data []byte, v any) error {
 	m, ok := v.(proto.Message)
 	if !ok {
 		return fmt.Errorf("a %T can't be read from JSON", v)
 	}
 	root := &node{kind: object}
+	data = bytes.TrimPrefix(data, []byte(byteOrderMark))
 	if len(bytes.TrimSpace(data)) > 0 {
 		read, err := parse(data)
 		if err != nil {

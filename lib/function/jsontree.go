@@ -49,7 +49,10 @@ func (n *node) blank() bool { return n.kind == text && strings.TrimSpace(n.text)
 // parse reads a JSON text. Its errors are for the caller: they say where the text is wrong, and quote none of
 // its values.
 func parse(data []byte) (*node, error) {
-	if !utf8.Valid(data) {
+	switch encoding := otherEncoding(data); {
+	case encoding != "":
+		return nil, fmt.Errorf("the body is not JSON: it is encoded as %s; send it as UTF-8", encoding)
+	case !utf8.Valid(data):
 		return nil, errors.New("the body is not JSON: it is not encoded as UTF-8")
 	}
 	p := parser{data: data, dec: json.NewDecoder(bytes.NewReader(data))}
@@ -62,6 +65,20 @@ func parse(data []byte) (*node, error) {
 		return nil, p.wrong("something follows after its end")
 	}
 	return root, nil
+}
+
+// otherEncoding returns in which other form of Unicode than UTF-8 a text is; "" if it seems to be in none. JSON begins with
+// two characters of ASCII, or with one that stands alone, so the places of zeros tell (RFC 4627, section 3).
+func otherEncoding(data []byte) string {
+	begin := func(bytes ...byte) bool { return len(data) >= len(bytes) && string(data[:len(bytes)]) == string(bytes) }
+	zero := func(i int) bool { return i < len(data) && data[i] == 0 }
+	switch {
+	case begin(0xff, 0xfe, 0, 0) || begin(0, 0, 0xfe, 0xff) || zero(0) && zero(1) && zero(2) || zero(1) && zero(2) && zero(3):
+		return "UTF-32"
+	case begin(0xff, 0xfe) || begin(0xfe, 0xff) || len(data) > 1 && zero(0) != zero(1):
+		return "UTF-16"
+	}
+	return ""
 }
 
 type parser struct {

@@ -92,6 +92,7 @@ type call struct {
 	notes  []slog.Attr
 
 	ignored bool // of an event: there was nothing to do about it
+	hasty   bool // the caller's own deadline ended it
 }
 
 type callKey struct{}
@@ -153,6 +154,13 @@ func (c *call) end(code codes.Code, cause error) {
 	if !c.known {
 		c.known, c.code, c.cause = true, code, cause
 	}
+}
+
+// givenUp records that the call ended because its caller would wait no longer.
+func (c *call) givenUp() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hasty = true
 }
 
 // idOf takes a request's id from its W3C trace context, so that it can be found in what others log of it, too;

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"google.golang.org/grpc/codes"
 )
 
 // observe is around everything: it counts requests in flight, recovers panics, tells the observer, and logs each request
@@ -68,6 +70,9 @@ func (h *Host) end(ctx context.Context, c *call) {
 
 // level says how loud the line about a request is. The caller holds the call's lock.
 func (c *call) level() slog.Level {
+	if c.known && c.hasty && c.code == codes.DeadlineExceeded {
+		return slog.LevelInfo // what took long is not known to be slow
+	}
 	if c.known {
 		return levelOf(c.code)
 	}

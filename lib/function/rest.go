@@ -129,6 +129,12 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.answer(w, r, http.StatusBadRequest, status.New(codes.InvalidArgument, err.Error()))
 		return
 	}
+	if encoding := r.Header.Get("Content-Encoding"); r.ContentLength != 0 && encoding != "" && !strings.EqualFold(encoding, "identity") {
+		w.Header().Set("Accept-Encoding", "identity")
+		g.answer(w, r, http.StatusUnsupportedMediaType, status.New(codes.InvalidArgument,
+			"the body has a Content-Encoding, which is not read here: send the JSON as it is"))
+		return
+	}
 	if code, s := buffer(r, g.host.MaxBody); s != nil {
 		g.answer(w, r, code, s)
 		return
@@ -234,8 +240,23 @@ func answer(w http.ResponseWriter, r *http.Request, code int, s *status.Status) 
 	respond(w, r, code, s, body)
 }
 
+// leftover bounds how much is read of a body that is not wanted, in bytes: more than the genomes that are sent here by
+// mistake.
+const leftover = 64 << 20
+
+// readOut reads what is left of a request's body. Most clients send all of it before they read the answer. One that is
+// still sending when its connection is closed reports a broken connection and never sees the answer.
+func readOut(r *http.Request) {
+	// A client that expects 100-continue has sent nothing yet, and waits for the answer. To read would invite its body.
+	if r.Body == nil || r.ContentLength > leftover || r.ProtoMajor == 1 && r.Header.Get("Expect") != "" {
+		return
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, leftover)) // a client that went away, or took longer than readTime
+}
+
 // respond writes an error.
 func respond(w http.ResponseWriter, r *http.Request, code int, s *status.Status, body []byte) {
+	readOut(r)
 	callOf(r.Context()).end(s.Code(), s.Err())
 	h := w.Header()
 	h.Set("Content-Type", "application/json")

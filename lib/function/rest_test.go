@@ -3,16 +3,19 @@ package function_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/genproto/googleapis/api/httpbody"
 	"google.golang.org/protobuf/testing/protocmp"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/function"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
 
@@ -169,6 +172,83 @@ func TestHeaders(t *testing.T) {
 		if id := send(t, c, "GET", s.url+"/api/v1/version", "", "Traceparent", garbage).header.Get("X-Request-Id"); len(id) != 32 || strings.Trim(id, "0123456789abcdef") != "" {
 			t.Errorf("the request of trace %q has the id %q", garbage, id)
 		}
+	}
+}
+
+// Whatever an error is, a page of any origin may read it, and what it says of when to come again.
+func TestPagesReadErrors(t *testing.T) {
+	t.Parallel()
+	f := echoing()
+	f.remove = func(_ context.Context, a *protov1.JobAuth) (*protov1.Empty, error) {
+		if a.GetJobID() == "panic" {
+			panic("told to")
+		}
+		return nil, job.Errorf(job.Code(a.GetJobID()), "told")
+	}
+	s := serve(t, function.Options{Timeout: 50 * time.Millisecond}, func(h *function.Host) error {
+		f.version = func(ctx context.Context) (*protov1.VersionResponse, error) { <-ctx.Done(); return nil, ctx.Err() }
+		return errors.Join(h.Serve(function.V1(), f, "Delete", "InitJob", "Version"), h.Docs("API", documents()...))
+	})
+	c := client(t)
+	for _, row := range []struct {
+		name, method, path, body string
+		status                   int
+		headers                  []string
+	}{
+		{"malformed", "POST", "/api/v1/job/init", "{", 400, nil},
+		{"a bad query", "DELETE", "/api/v1/delete?jobID=%zz", "", 400, nil},
+		{"wrong secret", "DELETE", "/api/v1/delete?jobID=" + string(job.WrongSecret), "", 401, nil},
+		{"no such job", "DELETE", "/api/v1/delete?jobID=" + string(job.NotFound), "", 404, nil},
+		{"no such path", "GET", "/api/v1/nothing", "", 404, nil},
+		{"no such path of a version", "POST", "/api/v9/job/init", "{}", 404, nil},
+		{"no such path at all", "GET", "/nothing", "", 404, nil},
+		{"a prefix", "GET", "/api/v1", "", 404, nil},
+		{"a wrong method", "GET", "/api/v1/job/init", "", 405, nil},
+		{"a method of no path", "PUT", "/api/v1/job/init", "{}", 405, nil},
+		{"another one", "PATCH", "/api/v1/version", "{}", 405, nil},
+		{"a started job", "DELETE", "/api/v1/delete?jobID=" + string(job.AlreadyExists), "", 409, nil},
+		{"too large", "POST", "/api/v1/job/init", strings.Repeat(" ", 2<<20), 413, nil},
+		{"compressed", "POST", "/api/v1/job/init", "\x1f\x8b", 415, []string{"Content-Encoding", "gzip"}},
+		{"too much", "DELETE", "/api/v1/delete?jobID=" + string(job.Exhausted), "", 429, nil},
+		{"internal", "DELETE", "/api/v1/delete?jobID=odd", "", 500, nil},
+		{"a panic", "DELETE", "/api/v1/delete?jobID=panic", "", 500, nil},
+		{"served elsewhere", "POST", "/api/v1/job/list", "{}", 501, nil},
+		{"away", "DELETE", "/api/v1/delete?jobID=" + string(job.Unavailable), "", 503, nil},
+		{"slow", "GET", "/api/v1/version", "", 504, nil},
+	} {
+		got := send(t, c, row.method, s.url+row.path, row.body, append(row.headers, "Origin", "https://ui.example.org")...)
+		if got.status != row.status || got.header.Get("Access-Control-Allow-Origin") != "*" || *got.failure(t).Code == 0 {
+			t.Errorf("%s: status %d, %v: %s", row.name, got.status, got.header, got.body)
+		}
+		if exposed := got.header.Get("Access-Control-Expose-Headers"); !strings.Contains(exposed, "Retry-After") {
+			t.Errorf("%s: a page may read %q", row.name, exposed)
+		}
+		// A browser asks first, with whatever headers the page sends.
+		got = send(t, c, "OPTIONS", s.url+row.path, "", "Origin", "https://ui.example.org",
+			"Access-Control-Request-Method", row.method, "Access-Control-Request-Headers", "content-encoding,x-requested-with")
+		if h := got.header; got.status != 204 || h.Get("Access-Control-Allow-Origin") != "*" || h.Get("Access-Control-Allow-Methods") != row.method ||
+			h.Get("Access-Control-Allow-Headers") != "content-encoding,x-requested-with" {
+			t.Errorf("%s: preflight: status %d, %v", row.name, got.status, got.header)
+		}
+	}
+}
+
+// A body that is compressed is refused in words, and not taken for one that is no JSON.
+func TestContentEncoding(t *testing.T) {
+	t.Parallel()
+	s := serveJobs(t, echoing())
+	c := client(t)
+	for encoding, want := range map[string]int{"": 200, "identity": 200, "Identity": 200, "gzip": 415, "br": 415, "aws-chunked": 415, "gzip, identity": 415} {
+		got := send(t, c, "POST", s.url+"/api/v1/job/start", `{"job":{"jobID":"i"}}`, "Content-Encoding", encoding)
+		if got.status != want {
+			t.Errorf("%q: status %d, %s", encoding, got.status, got.body)
+		}
+		if want == 415 && (!strings.Contains(got.failure(t).Message, "send the JSON as it is") || got.header.Get("Accept-Encoding") != "identity") {
+			t.Errorf("%q: %v %s", encoding, got.header, got.body)
+		}
+	}
+	if got := send(t, c, "GET", s.url+"/api/v1/version", "", "Content-Encoding", "gzip"); got.status != 200 {
+		t.Error("a call without a body:", got.status)
 	}
 }
 

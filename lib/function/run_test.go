@@ -284,6 +284,63 @@ func TestBrokenBody(t *testing.T) {
 	}
 }
 
+// A client that sends all of a body that is not wanted, and only then reads, reads the answer, and may go on.
+func TestUnwantedBody(t *testing.T) {
+	t.Parallel()
+	s := serveJobs(t, echoing())
+	const size = 24 << 20 // more than the kernel would keep for a server that does not read
+	for request, want := range map[string]int{"POST /api/v1/job/init": 413, "PUT /api/v1/job/init": 405, "PUT /nothing": 404, "POST /api/v1/job/list?x=%zz": 400} {
+		for _, length := range []string{fmt.Sprintf("Content-Length: %d", size), "Transfer-Encoding: chunked"} {
+			t.Run(request+" "+length, func(t *testing.T) {
+				t.Parallel()
+				c, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				begin, end := "", ""
+				if strings.HasSuffix(length, "chunked") {
+					begin, end = fmt.Sprintf("%x\r\n", size), "\r\n0\r\n\r\n"
+				}
+				if _, err := fmt.Fprintf(c, "%s HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n%s%s%s", request, length, begin, strings.Repeat("A", size), end); err != nil {
+					t.Fatal("sending:", err)
+				}
+				read := bufio.NewReader(c)
+				response, err := http.ReadResponse(read, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := io.Copy(io.Discard, response.Body); err != nil || response.StatusCode != want {
+					t.Fatalf("status %d, %v", response.StatusCode, err)
+				}
+				fmt.Fprintf(c, "GET /api/v1/version HTTP/1.1\r\nHost: x\r\n\r\n")
+				if response, err = http.ReadResponse(read, nil); err != nil || response.StatusCode != http.StatusOK {
+					t.Errorf("afterwards: %v", err)
+				}
+			})
+		}
+	}
+}
+
+// A client that asks before it sends a body is told at once that the body is not wanted.
+func TestUnwantedBodyIsNotAskedFor(t *testing.T) {
+	t.Parallel()
+	s := serveJobs(t, echoing())
+	c, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprintf(c, "POST /api/v1/job/init HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", 24<<20)
+	response, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if response.StatusCode != http.StatusRequestEntityTooLarge || !response.Close {
+		t.Errorf("status %d, close %v", response.StatusCode, response.Close)
+	}
+}
+
 // Nothing of a request but its path is logged.
 func TestNoSecretIsLogged(t *testing.T) {
 	t.Parallel()
