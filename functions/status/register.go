@@ -14,7 +14,7 @@ func (f *Function) Register(h *function.Host) error {
 		h.Serve(function.V1(), f.V1(), "JobsStatus", "JobResult", "Logs", "Version"),
 		h.Serve(function.V2(), f.V2(), "Workflows", "JobsStatus", "JobResult", "Logs", "Version"),
 		h.Docs("Bakta Web API",
-			function.Document{Version: "v2", OpenAPI: protov2.OpenAPI()},
-			function.Document{Version: "v1", OpenAPI: protov1.OpenAPI()}),
+			function.Document{Version: "v2", Swagger2: protov2.Swagger2(), OpenAPI31: protov2.OpenAPI31()},
+			function.Document{Version: "v1", Swagger2: protov1.Swagger2(), OpenAPI31: protov1.OpenAPI31()}),
 	)
 }

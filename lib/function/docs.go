@@ -1,9 +1,11 @@
 package function
 
 import (
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html/template"
 	"net/http"
 	"strings"
 
@@ -20,19 +22,25 @@ const (
 
 // Document describes a version of an API.
 type Document struct {
-	Version string // as paths name it: "v1"
-	OpenAPI string // in JSON
+	Version   string // as paths name it: "v1"
+	Swagger2  string // in JSON
+	OpenAPI31 string // in JSON
 }
+
+// docsHead is for the head of the documentation's page.
+//
+//go:embed docs_head.html
+var docsHead string
 
 // docsPolicy keeps the documentation's page from loading anything that this host does not serve, whatever the
 // viewer would like. Its page starts the viewer by an inline script.
 const docsPolicy = "default-src 'none'; connect-src 'self'; img-src 'self' data:; font-src 'self' data:; " +
 	"style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// Docs serves OpenAPI documents and one page that shows them, the first at first. All that the page needs is part of
-// the program.
+// Docs serves documents and one page that shows them, the first at first. All that the page needs is part of the program.
 //
-// A document is at /api-docs/openapi-<version>.json, and the last one, which clients of old know, also at
+// A version's OpenAPI 3.1 document is at /api-docs/openapi-3.1-<version>.json, and its Swagger 2 document, which the page
+// shows, at /api-docs/openapi-<version>.json; that of the last one, which clients of old know, also at
 // /api-docs/openapi.json. The page is at /api-docs/, and at / if nothing else is there; /swagger-ui, where people may
 // have a bookmark, leads to it.
 func (h *Host) Docs(title string, documents ...Document) error {
@@ -44,14 +52,18 @@ func (h *Host) Docs(title string, documents ...Document) error {
 		Name string `json:"name"`
 	}
 	var sources []source
+	links := `<div class="documents">`
 	for _, d := range documents {
-		path := fmt.Sprintf("%sopenapi-%s.json", docsPath, d.Version)
-		if err := h.Handle(path, h.document(d)); err != nil {
+		path, path31 := fmt.Sprintf("%sopenapi-%s.json", docsPath, d.Version), fmt.Sprintf("%sopenapi-3.1-%s.json", docsPath, d.Version)
+		if err := errors.Join(h.Handle(path, h.document(d.Swagger2)), h.Handle(path31, h.document(d.OpenAPI31))); err != nil {
 			return err
 		}
 		sources = append(sources, source{path, title + " " + d.Version})
+		version := template.HTMLEscapeString(d.Version)
+		links += fmt.Sprintf(`%[1]s: <a href="%[2]sopenapi-3.1-%[1]s.json">OpenAPI 3.1</a><a href="%[2]sopenapi-%[1]s.json">Swagger 2</a> `, version, docsPath)
 	}
-	if err := h.Handle(docPath, h.document(documents[len(documents)-1])); err != nil {
+	links += "</div>"
+	if err := h.Handle(docPath, h.document(documents[len(documents)-1].Swagger2)); err != nil {
 		return err
 	}
 	urls, err := json.Marshal(sources)
@@ -63,6 +75,8 @@ func (h *Host) Docs(title string, documents ...Document) error {
 		SwaggerJSON: docPath,
 		BasePath:    docsPath,
 		ShowTopBar:  len(documents) > 1, // where a reader chooses between them
+		AppendHead:  template.HTML(docsHead),
+		PrependHTML: template.HTML(links),
 		SettingsUI: map[string]string{
 			"urls":                     string(urls),
 			"validatorUrl":             "null", // else the viewer shows the document to a server on the internet
@@ -100,10 +114,10 @@ func (h *Host) Docs(title string, documents ...Document) error {
 }
 
 // document serves one document.
-func (h *Host) document(d Document) http.Handler {
+func (h *Host) document(content string) http.Handler {
 	return h.cors.Handler(get(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		http.ServeContent(w, r, "", h.began, strings.NewReader(d.OpenAPI))
+		http.ServeContent(w, r, "", h.began, strings.NewReader(content))
 	}))
 }
 

@@ -14,7 +14,7 @@ import (
 
 // documents are two, the newer one first.
 func documents() []function.Document {
-	return []function.Document{{Version: "v2", OpenAPI: protov2.OpenAPI()}, {Version: "v1", OpenAPI: protov1.OpenAPI()}}
+	return []function.Document{{Version: "v2", Swagger2: protov2.Swagger2(), OpenAPI31: protov2.OpenAPI31()}, {Version: "v1", Swagger2: protov1.Swagger2(), OpenAPI31: protov1.OpenAPI31()}}
 }
 
 func TestDocs(t *testing.T) {
@@ -23,10 +23,13 @@ func TestDocs(t *testing.T) {
 	c := client(t)
 
 	got := send(t, c, "GET", s.url+"/api-docs/openapi.json", "", "Origin", "https://other.example.org")
-	if got.status != 200 || got.body != protov1.OpenAPI() || got.header.Get("Content-Type") != "application/json" || got.header.Get("Access-Control-Allow-Origin") != "*" {
+	if got.status != 200 || got.body != protov1.Swagger2() || got.header.Get("Content-Type") != "application/json" || got.header.Get("Access-Control-Allow-Origin") != "*" {
 		t.Errorf("the document is %d, %v", got.status, got.header)
 	}
-	for path, want := range map[string]string{"openapi-v1.json": protov1.OpenAPI(), "openapi-v2.json": protov2.OpenAPI()} {
+	for path, want := range map[string]string{
+		"openapi-v1.json": protov1.Swagger2(), "openapi-v2.json": protov2.Swagger2(),
+		"openapi-3.1-v1.json": protov1.OpenAPI31(), "openapi-3.1-v2.json": protov2.OpenAPI31(),
+	} {
 		if got := send(t, c, "GET", s.url+"/api-docs/"+path, ""); got.status != 200 || got.body != want {
 			t.Errorf("%s is %d, %d bytes", path, got.status, len(got.body))
 		}
@@ -42,7 +45,12 @@ func TestDocs(t *testing.T) {
 	if other := send(t, c, "GET", s.url+"/api-docs/", ""); other.body != page.body {
 		t.Error("/api-docs/ is another page")
 	}
-	for _, path := range []string{"/", "/api-docs/", "/api-docs/openapi.json"} {
+	for _, path := range []string{"/api-docs/openapi-3.1-v1.json", "/api-docs/openapi-v2.json"} {
+		if !strings.Contains(page.body, `<a href="`+path+`">`) {
+			t.Error("the page does not lead to", path)
+		}
+	}
+	for _, path := range []string{"/", "/api-docs/", "/api-docs/openapi.json", "/api-docs/openapi-3.1-v2.json"} {
 		if got := send(t, c, "HEAD", s.url+path, ""); got.status != 200 || got.body != "" {
 			t.Errorf("HEAD %s is %d", path, got.status)
 		}
@@ -86,6 +94,11 @@ func TestDocsAreSelfContained(t *testing.T) {
 		// As a browser asks, and as one that can't unpack.
 		if got := send(t, c, "GET", s.url+l[1], "", "Accept-Encoding", "identity"); got.status != 200 || got.body == "" {
 			t.Error(l[1], "is", got.status)
+		}
+	}
+	for _, part := range []string{`<meta name="viewport" content="width=device-width, initial-scale=1">`, "prefers-color-scheme: dark", "max-width: 640px"} {
+		if !strings.Contains(page.body, part) {
+			t.Errorf("the page lacks %s", part)
 		}
 	}
 	if !strings.Contains(page.body, "validatorUrl: null") {

@@ -193,7 +193,7 @@ func TestOpenAPI(t *testing.T) {
 			Produces []string
 		}
 	}
-	if err := json.Unmarshal([]byte(OpenAPI()), &doc); err != nil {
+	if err := json.Unmarshal([]byte(Swagger2()), &doc); err != nil {
 		t.Fatal(err)
 	}
 	if doc.Swagger != "2.0" || doc.Host != "" || doc.Info.Title == "" || doc.Info.Version != "v1" || doc.Info.Description == "" {

@@ -1150,10 +1150,11 @@ const file_proto_v1_jobs_proto_rawDesc = "" +
 	"\x0fuploadLinkFasta\x18\x01 \x01(\tR\x0fuploadLinkFasta\x12.\n" +
 	"\x12uploadLinkProdigal\x18\x02 \x01(\tR\x12uploadLinkProdigal\x120\n" +
 	"\x13uploadLinkReplicons\x18\x03 \x01(\tR\x13uploadLinkReplicons\x121\n" +
-	"\x03job\x18\x04 \x01(\v2\x1f.bakta.web.api.proto.v1.JobAuthR\x03job\"\xdc\x02\n" +
+	"\x03job\x18\x04 \x01(\v2\x1f.bakta.web.api.proto.v1.JobAuthR\x03job\"\xe4\x02\n" +
 	"\x0fStartJobRequest\x121\n" +
 	"\x03job\x18\x01 \x01(\v2\x1f.bakta.web.api.proto.v1.JobAuthR\x03job\x129\n" +
-	"\x06config\x18\x02 \x01(\v2!.bakta.web.api.proto.v1.JobConfigR\x06config:\xda\x01\x92A\xd6\x012\xd3\x01{\"job\":{\"jobID\":\"0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d\",\"secret\":\"FmZUzJ6Y0example0example0KZw2Qr8\"},\"config\":{\"completeGenome\":true,\"genus\":\"Escherichia\",\"species\":\"coli\",\"strain\":\"Sakai\",\"translationTable\":11}}\"\xa4\x04\n" +
+	"\x06config\x18\x02 \x01(\v2!.bakta.web.api.proto.v1.JobConfigR\x06config:\xe2\x01\x92A\xde\x01\n" +
+	"\x06\xd2\x01\x03job2\xd3\x01{\"job\":{\"jobID\":\"0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d\",\"secret\":\"FmZUzJ6Y0example0example0KZw2Qr8\"},\"config\":{\"completeGenome\":true,\"genus\":\"Escherichia\",\"species\":\"coli\",\"strain\":\"Sakai\",\"translationTable\":11}}\"\xa4\x04\n" +
 	"\tJobConfig\x12%\n" +
 	"\vhasProdigal\x18\x01 \x01(\bH\x00R\vhasProdigal\x88\x01\x01\x12'\n" +
 	"\fhasReplicons\x18\x02 \x01(\bH\x01R\fhasReplicons\x88\x01\x01\x12,\n" +

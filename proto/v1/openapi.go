@@ -1,12 +1,19 @@
 // Package protov1 is the first version of the API: its messages, its gRPC services, their REST form and the
-// document that describes it. All but this file is generated from the proto files beside it.
+// documents that describe it. All but this file is generated from the proto files beside it.
 package protov1
 
 import _ "embed"
 
 //go:embed openapi.swagger.json
-var openAPI string
+var swagger2 string
 
-// OpenAPI returns the API's description as an OpenAPI 2.0 document in JSON. It names no host, so a viewer takes
-// the one that it got the document from.
-func OpenAPI() string { return openAPI }
+//go:embed openapi-3.1.json
+var openAPI31 string
+
+// Swagger2 returns the API's description as a Swagger 2.0 document in JSON. It names no host, so a viewer takes the one
+// that it got the document from.
+func Swagger2() string { return swagger2 }
+
+// OpenAPI31 returns the API's description as an OpenAPI 3.1 document in JSON. It says more than Swagger 2 can: what a
+// request may look like all the same, and how each error is answered. Its paths are relative to where it came from.
+func OpenAPI31() string { return openAPI31 }

@@ -245,7 +245,7 @@ func TestOpenAPI(t *testing.T) {
 			Required   []string
 		}
 	}
-	if err := json.Unmarshal([]byte(OpenAPI()), &doc); err != nil {
+	if err := json.Unmarshal([]byte(Swagger2()), &doc); err != nil {
 		t.Fatal(err)
 	}
 	if doc.Swagger != "2.0" || doc.Host != "" || doc.Info.Title == "" || doc.Info.Version != "v2" || doc.Info.Description == "" {
@@ -267,7 +267,7 @@ func TestOpenAPI(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error("operations differ (-want +got):\n", diff)
 	}
-	if odd := regexp.MustCompile(`[A-Z]+_[A-Z_]{3,}`).FindAllString(OpenAPI(), -1); odd != nil {
+	if odd := regexp.MustCompile(`[A-Z]+_[A-Z_]{3,}`).FindAllString(Swagger2(), -1); odd != nil {
 		t.Error("the document speaks of", odd)
 	}
 	for i := range File_proto_v2_jobs_proto.Enums().Len() {

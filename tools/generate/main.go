@@ -1,5 +1,5 @@
-// Command generate makes everything that is generated from proto/: the Go types, the gRPC and REST stubs and
-// the OpenAPI documents. With -check it changes nothing and fails when it would have.
+// Command generate makes everything that is generated from proto/: the Go types, the gRPC and REST stubs, the
+// Swagger 2 documents, and the OpenAPI 3.1 documents, which it writes itself. With -check it changes nothing and fails when it would have.
 //
 // It compiles the proto files itself and hands them to the plugins that this module pins as its tools, so it
 // needs nothing but Go. The proto files of others (google/api, grpc-gateway's options) are taken from the
@@ -74,9 +74,9 @@ func spelling(dir string) string {
 }
 
 // endings of the files that the generators write; a file with one of them that none of them wrote is stale.
-func endings() []string { return []string{".pb.go", ".pb.gw.go", document} }
+func endings() []string { return []string{".pb.go", ".pb.gw.go", document, openAPI31} }
 
-// document ends the name of an OpenAPI document.
+// document ends the name of a Swagger 2 document.
 const document = ".swagger.json"
 
 func run(ctx context.Context, root string, check bool) error {
@@ -159,7 +159,8 @@ func generate(ctx context.Context, root string, dir directory, made map[string][
 			made[f.GetName()] = []byte(content)
 		}
 	}
-	return nil
+	made[dir.path+"/"+openAPI31], err = openAPI(dir.path, compiled)
+	return err
 }
 
 // words has a document write the values of enums as JSON does, which the generator doesn't know of: without the

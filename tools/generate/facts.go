@@ -1,0 +1,129 @@
+package main
+
+import (
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// facts are what the server does and the proto files can't say. Clients that are made from the documents, and a fuzzer
+// that reads them, are tested against a server (`make clients`), so a wrong one shows.
+type facts struct {
+	// words says that JSON has names as they are in the proto files, enum values as lower-case words, errors that are
+	// texts, and 422 for a body that is JSON and does not fit.
+	words bool
+	// failure describes the body of an error.
+	failure object
+	// bodies holds the type of the answers that are no objects; "" for an empty body.
+	bodies map[string]string
+	// fields holds what is known of fields beyond their types, by message and name, or by name alone for all that are
+	// called so.
+	fields map[string]object
+	// numbers holds the values that a number may have.
+	numbers map[string][]int
+}
+
+func factsOf(dir string) (facts, bool) {
+	id := object{{"format", "uuid"}}
+	secret := object{{"pattern", "^[A-Za-z0-9]{32}$"}}
+	name := object{{"maxLength", 1024}} // bytes, in truth, which JSON Schema has no word for
+	link := object{{"format", "uri"}}
+	plasmid := object{{"pattern", `^(|p[A-Za-z0-9._]{1,19}|unnamed[0-9]{0,3})$`}}
+	locus := object{{"pattern", `^[A-Za-z0-9_.:*#-]{0,20}$`}}
+	tag := object{{"pattern", `^[A-Za-z0-9_.-]{0,24}$`}}
+	natural := object{{"minimum", 0}}
+	switch dir {
+	case "proto/v1":
+		var files object
+		for _, kind := range []string{"EMBL", "FAA", "FAAHypothetical", "FFN", "FNA", "GBFF", "GFF3", "JSON", "TSV", "TSVHypothetical", "TSVInference",
+			"TXTLogs", "PNGCircularPlot", "SVGCircularPlot"} {
+			files = files.with(kind, object{{"type", "string"}, {"format", "uri"}})
+		}
+		return facts{
+			failure: object{
+				{"type", "object"}, {"description", "What is wrong."},
+				{"properties", object{
+					{"code", object{{"type", "integer"}, {"format", "int32"}, {"minimum", 1}, {"maximum", 16}, {"description", "The gRPC status code."}}},
+					{"message", object{{"type", "string"}, {"description", "What is wrong, in words, and what to do about it."}}},
+					{"details", object{{"type", "array"}, {"items", object{}}, {"maxItems", 0}, {"description", "Always empty."}}},
+				}},
+				{"required", []string{"code", "message", "details"}},
+				{"examples", []object{{{"code", 5}, {"message", "there is no such job"}, {"details", []any{}}}}},
+			},
+			fields: map[string]object{
+				"jobID": id, "FailedJob.jobID": nil, "secret": secret, "InitJobRequest.name": name,
+				"uploadLinkFasta": link, "uploadLinkProdigal": link, "uploadLinkReplicons": link,
+				"ResultFiles": {{"type", "object"}, {"properties", files}, {"additionalProperties", false}},
+				"plasmid":     plasmid, "locus": locus, "locus_tag": tag, "minContigLength": natural, "offset": natural,
+			},
+			numbers: map[string][]int{"JobConfig.translationalTable": {0, 4, 11, 25}},
+		}, true
+	case "proto/v2":
+		fields := map[string]object{
+			"job_id": id, "FailedJob.job_id": nil, "secret": secret, "InitJobRequest.name": name, "url": link,
+			"plasmid": plasmid, "locus": locus, "locus_tag": tag, "min_contig_length": natural,
+		}
+		for _, file := range []string{"json", "tsv", "faa", "hypotheticals_tsv", "embl", "ffn", "fna", "gbff", "gff3", "hypotheticals_faa", "inference_tsv",
+			"logs_txt", "circular_plot_png", "circular_plot_svg"} {
+			fields["ResultFiles."+file] = link
+		}
+		return facts{
+			words: true,
+			failure: object{
+				{"type", "string"}, {"description", "What is wrong, in words, and what to do about it."}, {"examples", []string{"Job not found"}},
+			},
+			bodies:  map[string]string{"StartJobResponse": "null", "DeleteResponse": ""},
+			fields:  fields,
+			numbers: map[string][]int{"JobConfig.translation_table": {0, 4, 11, 25}, "JobConfig.locus_tag_increment": {0, 1, 5, 10}},
+		}, true
+	}
+	return facts{}, false
+}
+
+// failure is an error that calls answer.
+type failure struct {
+	status      int
+	name        string
+	description string
+	header      string // one that comes with it, and what it means
+	means       string
+	of          func(f facts, method protoreflect.MethodDescriptor, body bool) bool
+}
+
+func failures() []failure {
+	all := func(facts, protoreflect.MethodDescriptor, bool) bool { return true }
+	body := func(_ facts, _ protoreflect.MethodDescriptor, body bool) bool { return body }
+	const later = "Seconds to wait before the next attempt."
+	return []failure{
+		{400, "Refused", "The request, an option or an upload is wrong; or the job's state does not allow the call.", "", "", all},
+		{401, "WrongSecret", "The secret is not this job's.", "WWW-Authenticate", "A challenge that no browser asks its user about.",
+			func(_ facts, m protoreflect.MethodDescriptor, _ bool) bool { return ofOneJob(m) }},
+		{404, "NoSuchJob", "There is no such job, or no more.", "", "",
+			// Clients of the second version take a job that is not there for one that could not be removed.
+			func(f facts, m protoreflect.MethodDescriptor, _ bool) bool {
+				return ofOneJob(m) && (m.Name() != "Delete" || !f.words)
+			}},
+		{405, "WrongMethod", "The path has no such method.", "Allow", "The methods that it has.", all},
+		{408, "TooSlow", "The body came too slowly.", "", "", body},
+		{409, "StartedBefore", "The job was started before, with another configuration.", "", "",
+			func(_ facts, m protoreflect.MethodDescriptor, _ bool) bool {
+				return m.Input().Fields().ByName("config") != nil
+			}},
+		{413, "TooLarge", "The body is too large. 1 MiB is taken, unless the deployment has another limit.", "", "", body},
+		{415, "Compressed", "The body has a Content-Encoding.", "Accept-Encoding", "What is taken: identity.", body},
+		{422, "Misfit", "The body is JSON, but lacks something, or has something of the wrong type.", "", "",
+			func(f facts, _ protoreflect.MethodDescriptor, body bool) bool { return body && f.words }},
+		{429, "TooMuch", "Too much at once. Later it may work.", "Retry-After", later, all},
+		{500, "Fault", "A fault of the server.", "", "", all},
+		{501, "ServedElsewhere", "The request was sent to a part of the server that does not answer it.", "", "", all},
+		{503, "Away", "Something that the server needs is away. Later it may work.", "Retry-After", later, all},
+		{504, "TookTooLong", "The call took too long. Later it may work.", "", "", all},
+	}
+}
+
+// ofOneJob reports whether a call is about one job, which its caller has to know the secret of.
+func ofOneJob(method protoreflect.MethodDescriptor) bool {
+	fields := method.Input().Fields()
+	job := fields.ByName("job")
+	return fields.ByName("secret") != nil || job != nil && !strings.HasPrefix(string(method.Name()), "Init")
+}
