@@ -108,6 +108,10 @@ test-modules:
 	  (cd $$module && GONOSUMDB=github.com/ag-computational-bio/bakta-web-api-go go test -race -shuffle=on -timeout 30m ./...) || status=1; \
 	done; exit $$status
 
+.PHONY: clients
+clients: bin/bakta-web ## make Python and TypeScript clients of the OpenAPI documents, have them make every call, and fuzz the API by its documents
+	local/clients/run.sh
+
 .PHONY: check
 check: ## check format, vet, and that generated code is what proto/ says
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }

@@ -70,10 +70,12 @@ func (h *Host) end(ctx context.Context, c *call) {
 
 // level says how loud the line about a request is. The caller holds the call's lock.
 func (c *call) level() slog.Level {
-	if c.known && c.hasty && c.code == codes.DeadlineExceeded {
+	switch {
+	case c.known && c.hasty && c.code == codes.DeadlineExceeded:
 		return slog.LevelInfo // what took long is not known to be slow
-	}
-	if c.known {
+	case c.status >= http.StatusBadRequest && c.status < http.StatusInternalServerError && c.status != http.StatusTooManyRequests:
+		return slog.LevelInfo // a body that is too large or too slow has the code of what is ours at other times
+	case c.known:
 		return levelOf(c.code)
 	}
 	return levelOfStatus(c.status)

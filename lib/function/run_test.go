@@ -339,6 +339,12 @@ func TestUnwantedBodyIsNotAskedFor(t *testing.T) {
 	if response.StatusCode != http.StatusRequestEntityTooLarge || !response.Close {
 		t.Errorf("status %d, close %v", response.StatusCode, response.Close)
 	}
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if said := s.log.String(); strings.Contains(said, "WARN") || !strings.Contains(said, `"status":413`) {
+		t.Error("the log warns of what a client sent:", said)
+	}
 }
 
 // Nothing of a request but its path is logged.

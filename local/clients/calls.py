@@ -1,7 +1,9 @@
 """Makes every call of both versions of the API through the generated clients. Usage: calls.py URL"""
 
+import http.client
 import sys
 import time
+import urllib.parse
 import urllib.request
 
 import v1.models as m1
@@ -107,6 +109,16 @@ def second_version(url: str) -> None:
     assert gone.status_code == 200 and gone.content == b""
 
 
+def too_large(url: str) -> None:
+    """http.client sends all of a body before it reads the answer."""
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc)
+    for path, status in {"/api/v1/job/init": 413, "/api/v2/job/init": 413, "/api/v1/version": 405, "/nothing": 404}.items():
+        connection.request("POST", path, body=GENOME * 20_000)
+        answer = connection.getresponse()
+        assert (answer.status, bool(answer.read())) == (status, True), (path, answer.status)
+
+
 first_version(sys.argv[1])
 second_version(sys.argv[1])
+too_large(sys.argv[1])
 print("the Python clients made every call")

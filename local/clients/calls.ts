@@ -77,6 +77,15 @@ async function secondVersion(baseUrl: string) {
   assert.equal((await api.DELETE("/api/v2/job/delete", { params: { query: job } })).response.status, 200);
 }
 
+async function tooLarge(baseUrl: string) {
+  for (const [path, status] of [["/api/v1/job/init", 413], ["/api/v2/job/init", 413], ["/api/v1/version", 405], ["/nothing", 404]] as const) {
+    const answer = await fetch(baseUrl + path, { method: "POST", body: genome.repeat(20_000) });
+    assert.equal(answer.status, status, path);
+    assert.ok(await answer.text());
+  }
+}
+
 await firstVersion(process.argv[2]);
 await secondVersion(process.argv[2]);
+await tooLarge(process.argv[2]);
 console.log("the TypeScript clients made every call");

@@ -1239,8 +1239,8 @@ const file_proto_v1_jobs_proto_rawDesc = "" +
 	"text/plainJ`\n" +
 	"\x03200\x12Y\n" +
 	"OThe log, from the offset on. An offset at or after its end gives an empty text.\x12\x06\n" +
-	"\x04\x9a\x02\x01\a\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/job/logsB\xb3\x18\x92A\xeb\x17\x12\xac\x15\n" +
-	"\rBakta Web API\x12\xce\x14Annotates bacterial genomes, metagenome-assembled genomes and plasmids with [Bakta](https://github.com/oschwengers/bakta).\n" +
+	"\x04\x9a\x02\x01\a\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/job/logsB\xa4\x19\x92A\xdc\x18\x12\x9d\x16\n" +
+	"\rBakta Web API\x12\xbf\x15Annotates bacterial genomes, metagenome-assembled genomes and plasmids with [Bakta](https://github.com/oschwengers/bakta).\n" +
 	"\n" +
 	"## The way of a job\n" +
 	"\n" +
@@ -1272,8 +1272,10 @@ const file_proto_v1_jobs_proto_rawDesc = "" +
 	"| 401 | 16 | the secret is not this job's |\n" +
 	"| 404 | 5 | there is no such job (any more), or no such path |\n" +
 	"| 405 | 12 | the path is there, the method is not |\n" +
+	"| 408 | 4 | the body came too slowly |\n" +
 	"| 409 | 6 | the job was started before, with another configuration |\n" +
 	"| 413 | 8 | the body is too large |\n" +
+	"| 415 | 3 | the body has a Content-Encoding; it is taken as it is alone |\n" +
 	"| 429 | 8 | too much at once; later it may work |\n" +
 	"| 500 | 13 | a fault of the server |\n" +
 	"| 501 | 12 | the request was sent to a part of the server that does not answer it |\n" +

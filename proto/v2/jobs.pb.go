@@ -2623,8 +2623,8 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x06Delete\x12%.bakta.web.api.proto.v2.DeleteRequest\x1a&.bakta.web.api.proto.v2.DeleteResponse\"K\x92A.J,\n" +
 	"\x03200\x12%\n" +
 	"#The job is gone. The body is empty.\x82\xd3\xe4\x93\x02\x14*\x12/api/v2/job/delete\x12s\n" +
-	"\aVersion\x12&.bakta.web.api.proto.v2.VersionRequest\x1a'.bakta.web.api.proto.v2.VersionResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v2/versionB\x88\x1e\x92A\xc0\x1d\x12\xbb\x1b\n" +
-	"\rBakta Web API\x12\xdd\x1aAnnotates bacterial genomes, metagenome-assembled genomes and plasmids with [Bakta](https://github.com/oschwengers/bakta), proteins with it, too, and what it leaves without a function with [Baktfold](https://github.com/gbouras13/baktfold).\n" +
+	"\aVersion\x12&.bakta.web.api.proto.v2.VersionRequest\x1a'.bakta.web.api.proto.v2.VersionResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v2/versionB\xf9\x1e\x92A\xb1\x1e\x12\xac\x1c\n" +
+	"\rBakta Web API\x12\xce\x1bAnnotates bacterial genomes, metagenome-assembled genomes and plasmids with [Bakta](https://github.com/oschwengers/bakta), proteins with it, too, and what it leaves without a function with [Baktfold](https://github.com/gbouras13/baktfold).\n" +
 	"\n" +
 	"## The way of a job\n" +
 	"\n" +
@@ -2661,8 +2661,10 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"| 401 | 16 | the secret is not this job's |\n" +
 	"| 404 | 5 | there is no such job (any more), or no such path |\n" +
 	"| 405 | 12 | the path is there, the method is not |\n" +
+	"| 408 | 4 | the body came too slowly |\n" +
 	"| 409 | 6 | the job was started before, with another configuration |\n" +
 	"| 413 | 8 | the body is too large |\n" +
+	"| 415 | 3 | the body has a Content-Encoding; it is taken as it is alone |\n" +
 	"| 422 | 3 | the body is JSON, but something that has to be there is missing, or is of the wrong type |\n" +
 	"| 429 | 8 | too much at once; later it may work |\n" +
 	"| 500 | 13 | a fault of the server |\n" +
