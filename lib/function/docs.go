@@ -60,7 +60,8 @@ func (h *Host) Docs(title string, documents ...Document) error {
 		}
 		sources = append(sources, source{path, title + " " + d.Version})
 		version := template.HTMLEscapeString(d.Version)
-		links += fmt.Sprintf(`<span>%[1]s: <a href="%[2]sopenapi-3.1-%[1]s.json">OpenAPI 3.1</a>, <a href="%[2]sopenapi-%[1]s.json">Swagger 2</a></span> `, version, docsPath)
+		links += fmt.Sprintf(`<span>%s: <a href="%s">OpenAPI 3.1</a>, <a href="%s">Swagger 2</a></span> `,
+			version, template.HTMLEscapeString(path31), template.HTMLEscapeString(path))
 	}
 	links += "</div>"
 	if err := h.Handle(docPath, h.document(documents[len(documents)-1].Swagger2)); err != nil {

@@ -60,8 +60,9 @@ func factsOf(dir string) (facts, bool) {
 		}, true
 	case "proto/v2":
 		fields := map[string]object{
-			"job_id": id, "FailedJob.job_id": nil, "secret": secret, "DeleteRequest.secret": {{"minLength", 1}}, // nothing tells of a job that is not there "InitJobRequest.name": name, "url": link,
-			"plasmid": plasmid, "locus": locus, "locus_tag": tag, "min_contig_length": natural,
+			"job_id": id, "FailedJob.job_id": nil, "secret": secret, "InitJobRequest.name": name, "url": link,
+			"DeleteRequest.secret": {{"minLength", 1}}, // of a job that is not there any text is taken for the secret
+			"plasmid":              plasmid, "locus": locus, "locus_tag": tag, "min_contig_length": natural,
 		}
 		for _, file := range []string{"json", "tsv", "faa", "hypotheticals_tsv", "embl", "ffn", "fna", "gbff", "gff3", "hypotheticals_faa", "inference_tsv",
 			"logs_txt", "circular_plot_png", "circular_plot_svg"} {

@@ -166,8 +166,7 @@ func route(rule *annotations.HttpRule) (verb, path string) {
 
 // operation describes a method under one of its paths, the n-th.
 func (w *writer) operation(method protoreflect.MethodDescriptor, rule *annotations.HttpRule, n int) object {
-	name := string(method.Name())
-	id := strings.ToLower(name[:1]) + name[1:]
+	id := operationID(method)
 	if n > 0 {
 		id += strconv.Itoa(n + 1)
 	}
@@ -240,7 +239,36 @@ func (w *writer) success(method protoreflect.MethodDescriptor, rule *annotations
 		return answer("application/json", w.field(output.Fields().ByName(protoreflect.Name(part)), false))
 	}
 	w.message(output, false)
-	return answer("application/json", ref(output))
+	response := answer("application/json", ref(output))
+	if made := output.Fields().ByName("job"); made != nil {
+		response = response.with("links", w.links(method.Parent().(protoreflect.ServiceDescriptor), made))
+	}
+	return response
+}
+
+// links says which calls an answer with a new job leads to, and how they are told of it: those without a body, which a job
+// answers from its beginning to its end.
+func (w *writer) links(service protoreflect.ServiceDescriptor, made protoreflect.FieldDescriptor) object {
+	var links object
+	for i := range service.Methods().Len() {
+		method := service.Methods().Get(i)
+		rule := option[*annotations.HttpRule](method.Options(), annotations.E_Http)
+		if !ofOneJob(method) || rule.GetBody() != "" {
+			continue
+		}
+		var parameters object
+		for k := range made.Message().Fields().Len() {
+			name := w.name(made.Message().Fields().Get(k))
+			parameters = parameters.with(name, "$response.body#/"+w.name(made)+"/"+name)
+		}
+		links = links.with(operationID(method), object{{"operationId", operationID(method)}, {"parameters", parameters}})
+	}
+	return links
+}
+
+func operationID(method protoreflect.MethodDescriptor) string {
+	name := string(method.Name())
+	return strings.ToLower(name[:1]) + name[1:]
 }
 
 // errors describes the answers of errors.
