@@ -16,7 +16,10 @@ func testDocumentationV2(t *testing.T, s *siteV2) {
 		Info  struct{ Version string }
 		Paths map[string]map[string]json.RawMessage
 	}
-	for path, want := range map[string]string{"/api-docs/openapi.json": "v1", "/api-docs/openapi-v1.json": "v1", "/api-docs/openapi-v2.json": "v2"} {
+	for path, want := range map[string]string{
+		"/api-docs/openapi.json": "v1", "/api-docs/openapi-v1.json": "v1", "/api-docs/openapi-v2.json": "v2",
+		"/api-docs/openapi-3.1-v1.json": "v1", "/api-docs/openapi-3.1-v2.json": "v2",
+	} {
 		a := s.get(t, path)
 		if a.status != http.StatusOK || a.header.Get("Content-Type") != "application/json" {
 			t.Fatalf("%s: status %d, %s", path, a.status, a.header.Get("Content-Type"))
@@ -44,7 +47,7 @@ func testDocumentationV2(t *testing.T, s *siteV2) {
 	if page.status != http.StatusOK || !strings.HasPrefix(page.header.Get("Content-Type"), "text/html") {
 		t.Fatalf("the page: status %d, %s", page.status, page.header.Get("Content-Type"))
 	}
-	for _, version := range []string{"v1", "v2"} {
+	for _, version := range []string{"v1", "v2", "3.1-v1", "3.1-v2"} {
 		if !strings.Contains(page.body, `"/api-docs/openapi-`+version+`.json"`) {
 			t.Errorf("the page does not show %s", version)
 		}

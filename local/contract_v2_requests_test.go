@@ -301,6 +301,7 @@ func deletesV2() []exchange {
 	return []exchange{
 		remove("deleted", "?@deleted?", 200, ""),
 		remove("deleted, with any secret", "?job_id=@deleted.id&secret=x", 200, ""),
+		remove("deleted, without a secret", "?job_id=@deleted.id", 401, `"Unauthorized"`),
 		remove("unknown", "?job_id="+unknownID+"&secret=x", 200, ""),
 		remove("a wrong secret", "?secret="+wrongSecret+"&job_id=@ended.id", 401, `"Unauthorized"`),
 		remove("no secret", "?job_id=@ended.id", 401, `"Unauthorized"`),

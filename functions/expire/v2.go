@@ -19,10 +19,12 @@ func (f *Function) V2() V2 { return V2{f: f} }
 // Delete removes a job with all of its data. A job that is not there is what the caller wants: unlike clients of the
 // first version, this one's keep a job in their list when they are told that it is not found.
 func (v V2) Delete(ctx context.Context, r *pb.DeleteRequest) (*pb.DeleteResponse, error) {
-	if r.GetSecret() == "" {
-		return nil, job.Errorf(job.Invalid, "secret is missing") // else a success would say that the job is gone
-	}
-	if err := v.f.Delete(ctx, r.GetJobId(), r.GetSecret()); err != nil && !job.Is(err, job.NotFound) {
+	err := v.f.Delete(ctx, r.GetJobId(), r.GetSecret())
+	switch {
+	case job.Is(err, job.NotFound) && r.GetSecret() == "":
+		// As for a job that is there: a call that lost its secret on the way must not pass for done.
+		return nil, job.Errorf(job.WrongSecret, "the secret is missing")
+	case err != nil && !job.Is(err, job.NotFound):
 		return nil, err
 	}
 	return &pb.DeleteResponse{}, nil
