@@ -33,6 +33,9 @@ func inspectAnnotation(r io.Reader) (string, error) {
 		if err = notAnnotation(head); err == nil {
 			err = readAnnotation(in)
 		}
+		if err == nil {
+			err = u.failure(annotationFile) // behind the end of the JSON
+		}
 	}
 	if errors.Is(err, errJSONEnd) {
 		if err = u.failure(annotationFile); err == nil && !u.partial() {
