@@ -119,10 +119,11 @@ func (m jobsModel) Finish(_ context.Context, _ string, run int, end job.End) (bo
 		if f := end.Failure; f != nil && (*f != f.Fit(d.Stages) || f.Message == foreign && f.Code != job.Internal) {
 			m.faultf("recorded as it came: %+v", f)
 		}
-		if end.State == job.Failed && end.Failure.Code != job.BadInput && end.Failure.Message != foreign {
-			// Not the failure that a manifest tells: then there must be none.
+		if end.State == job.Failed && end.Failure.Code != job.BadInput && !m.strange[run] {
+			// Not the failure that a manifest tells: then there must be none. (One with a code that is none of ours is as
+			// internal, and what the runner knows counts for more.)
 			content := m.objects[job.ManifestKey(d.ID, run)]
-			if told, err := stage.ReadManifest(content); err == nil && m.objects[told.Files[0].Key] != nil && (told.Failure == nil || told.Failure.Code == job.BadInput) {
+			if told, err := stage.ReadManifest(content); err == nil && m.objects[told.Files[0].Key] != nil {
 				m.faultf("the run committed %s, and the job is recorded as failed with %q", told.Outcome, end.Failure.Message)
 			}
 		}

@@ -94,6 +94,7 @@ type life struct {
 	leases  map[string]lease
 	objects map[string][]byte // the bucket
 	runs    map[string]*run   // the runner, by object name
+	strange map[int]bool      // runs that told a failure with a code that is none of ours
 
 	id      string
 	actors  []*actor
@@ -172,6 +173,7 @@ func newLife(seed uint64) *life {
 		leases:  make(map[string]lease),
 		objects: make(map[string][]byte),
 		runs:    make(map[string]*run),
+		strange: make(map[int]bool),
 		id:      fmt.Sprintf("00000000-0000-4000-8000-%012d", seed),
 	}
 	l.doc = &job.Job{ID: l.id, SecretHash: job.HashSecret(secret), Name: "life", Workflow: workflow.Bakta,
@@ -382,7 +384,8 @@ func (l *life) judge() {
 		if r.finalize && r.over() && (l.doc == nil || l.doc.State.Ended()) {
 			l.faultf("run %s of the job that is over or lost was never released", name)
 		}
-		if r.stuck != "" && r.phase == job.Waiting && l.doc != nil && l.doc.State.Ended() {
+		// One that is launched late, by a call that is killed before it could take it back, is ended by its own deadline.
+		if r.stuck != "" && r.phase == job.Waiting && l.doc != nil && l.doc.State == job.Failed && givenUp(l.doc.Failure) {
 			l.faultf("run %s was given up, and still waits to begin", name)
 		}
 		if r.again && l.doc != nil && l.doc.State.Ended() {
@@ -397,6 +400,11 @@ func (l *life) judge() {
 			l.faultf("the user was shown %s after %s", b, a)
 		}
 	}
+}
+
+// givenUp reports whether a job failed because its run waited in vain.
+func givenUp(f *job.Failure) bool {
+	return f != nil && (f.Code == job.Unschedulable || f.Code == job.BadImage)
 }
 
 func (l *life) lifecycle() *lifecycle.Lifecycle {
@@ -609,6 +617,7 @@ func (l *life) commit(number int, outcome stage.Outcome) string {
 	if outcome == stage.Failed {
 		m.Failure = &job.Failure{Code: job.BadInput, Message: "wrong genome file format"}
 		if l.rand.IntN(4) == 0 { // written by somebody else
+			l.strange[number] = true
 			m.Failure = &job.Failure{Code: "bad\ninput", Message: foreign + "\x1b[31m", Stage: "../x"}
 		}
 		m.Stages[0].Status = job.StageFailed
