@@ -39,6 +39,15 @@ type Start struct {
 	Config []byte  // the workflow's configuration as canonical JSON: two starts are the same if these bytes are
 	Inputs []Input // the uploads that the job uses, pinned
 	Trace  string  // W3C trace context (traceparent) of the call that started it; empty if it was not traced
+
+	Warnings []Warning // what was seen of the uploads that the workflow can work with, but probably not as it is meant
+}
+
+// Warning is something about an upload that a user should know before the job has run.
+type Warning struct {
+	Code    string // a word for programs, which says of what kind it is
+	Upload  string // upload kind of the catalogue
+	Message string // what it is and what to do about it, in words
 }
 
 // Input is an upload as it was when the job was started. The upload link outlives the start, so the ETag is

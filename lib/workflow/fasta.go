@@ -1,12 +1,16 @@
 package workflow
 
 import (
+	"bufio"
 	"bytes"
+	"errors"
 	"io"
 	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // nucleotides are the letters that Bakta takes in a sequence, in either case. Spaces, tabs and dashes it
@@ -19,114 +23,251 @@ const compliantLength = 200
 // insdcID is the form of a sequence's id in an INSDC-compliant annotation.
 var insdcID = regexp.MustCompile(`^[A-Za-z0-9_.:*#-]{1,25}$`)
 
-// inspectGenome looks at the beginning of a genome and returns the name of its file.
-func inspectGenome(content io.Reader, c Config) (string, error) {
-	h, err := readHead(content)
-	if err != nil {
-		return "", err
+// genome looks at a genome and returns the name of its file. It is read to its end, or as far as maxScanned reaches:
+// what follows the compressed data of a file, the names of all sequences and every letter decide whether Bakta takes it.
+func (i *Inspection) genome(content io.Reader) (string, error) {
+	src := &source{r: content, left: maxScanned}
+	unpacked, ending, closer, err := decompress(bufio.NewReaderSize(src, 64<<10))
+	defer closer()
+	s := fastaScan{config: i.config, replicons: i.replicons}
+	limited := &io.LimitedReader{R: unpacked, N: maxScanned}
+	nothing := false // there is nothing but white space
+	other := ""      // what is wrong with the beginning
+	if err == nil {
+		in := bufio.NewReaderSize(limited, headSize)
+		var begun []byte
+		if begun, err = in.Peek(headSize); err == nil || err == io.EOF {
+			switch {
+			case err == io.EOF && limited.N > 0 && blank(begun):
+				nothing, err = true, nil
+			case begun[0] != '>':
+				other, err = otherThanFASTA(begun), nil
+			default:
+				_, err = io.Copy(&s, in)
+			}
+		}
 	}
 	switch {
-	case h.ending == "" && h.whole && blank(h.text):
+	case src.err != nil:
+		return "", readingError(src.err)
+	case s.err != nil:
+		return "", s.err
+	case err == nil:
+		s.whole = limited.N > 0
+	case limited.N == 0, src.left == 0, errors.Is(err, errUnseen), errors.Is(err, zstd.ErrWindowSizeExceeded):
+	case errors.Is(err, errFollowed):
+		return "", refuse("The genome file is a compressed file (%s) with something else behind its compressed data, so that Bakta can't read it; compress the whole genome at once and upload it again.", ending)
+	default:
+		return "", refuse("The genome file is a compressed file (%s) that is damaged or incomplete; compress and upload it again.", ending)
+	}
+	switch {
+	case nothing && ending == "":
 		return "", ErrBlank
-	case h.damaged:
-		return "", refuse("The genome file is a compressed file (%s) that is damaged or incomplete; compress and upload it again.", h.ending)
-	case h.whole && blank(h.text):
-		return "", refuse("The genome file is a compressed file (%s) with nothing in it; upload the genome's FASTA file.", h.ending)
+	case nothing:
+		return "", refuse("The genome file is a compressed file (%s) with nothing in it; upload the genome's FASTA file.", ending)
+	case other != "":
+		return "", refuse("The genome file %s", other)
 	}
-	return "genome.fna" + h.ending, checkFASTA(h, c)
+	if err := s.finish(); err != nil {
+		return "", err
+	}
+	if err := s.genome().check(i.config, i.replicons); err != nil {
+		return "", err
+	}
+	if i.regions != nil && s.whole {
+		if lengths, ok := s.genome().lengths(); ok {
+			if err := i.regions.against(lengths, leastLength(i.config)); err != nil {
+				return "", err
+			}
+		}
+	}
+	if f, ok := unpacked.(followed); ok && s.whole && f.followed() {
+		i.warn(warnPassed, GenomeFASTA, "The genome file is a compressed file (%s) with something else behind its compressed data, which Bakta passes over; if it belongs to the genome, compress the whole genome at once.", ending)
+	}
+	i.warnOfGenome(s.genome())
+	return "genome.fna" + ending, nil
 }
 
-// record is a sequence of a FASTA file, as far as it was read.
-type record struct {
-	id      string
-	line    int   // of its header
-	letters int64 // nucleotides
-	known   bool  // one of them is not N
+// maxScanned is how much of a genome is read, in bytes, decompressed and as uploaded. The largest bacterial genome known
+// has a quarter of that. Of a metagenome that has more, what comes behind it shows when Bakta runs.
+const maxScanned = 64 << 20
+
+// fastaScan reads a FASTA file that is written to it as Bakta does, and fails with a job.Invalid error where Bakta would
+// refuse it. It takes the same memory however long the lines are.
+type fastaScan struct {
+	config    Config
+	replicons map[string]replicon
+	sequences []sequence // those that are remembered
+	ids       int        // bytes of their ids
+	count     int        // of all sequences
+	long      bool       // one is as long as is asked for
+	known     bool       // and has a letter other than N
+	whole     bool       // the file was written to its end
+	err       error      // why it is refused
+
+	now    sequence // the one that is read
+	other  bool     // it has a letter other than N
+	round  bool     // it is circular
+	ends   ends     // of one that is circular
+	header []byte   // the beginning of a header, while in one
+	in     bool     // in a header
+	middle bool     // not at the beginning of a line
+	cr     bool     // the last byte was a carriage return
+	number int      // of the line
 }
 
-// checkFASTA reports why Bakta would refuse a FASTA file, as far as its beginning shows it.
-func checkFASTA(h head, c Config) error {
-	if len(h.text) == 0 {
-		return nil
-	}
-	if h.text[0] != '>' {
-		return refuse("The genome file %s", otherThanFASTA(h.text))
-	}
-	var records []record
-	number, rest := 0, h.text
-	for len(rest) > 0 {
-		var line []byte
-		var ended bool
-		line, rest, ended = cutLine(rest)
-		number++
-		open := !ended && !h.whole // the line may go on behind the head
-		if len(line) > 0 && line[0] == '>' {
-			if err := endRecord(records); err != nil {
-				return err
-			}
-			if err := checkHeader(line, number, open); err != nil {
-				return err
-			}
-			if open && len(records) == 0 {
-				return refuse("The genome file's first header line is longer than %d bytes; shorten it.", headSize)
-			}
-			if open {
-				break // its id may go on, too
-			}
-			r := record{line: number}
-			if words := strings.Fields(string(line[1:])); len(words) > 0 {
-				r.id = words[0]
-			}
-			records = append(records, r)
+// maxHeader bounds what is looked at of a header, in bytes.
+const maxHeader = 64 << 10
+
+func (s *fastaScan) Write(b []byte) (int, error) {
+	n := len(b)
+	for len(b) > 0 && s.err == nil {
+		if s.cr && b[0] == '\n' { // the other half of a line end
+			s.cr, b = false, b[1:]
 			continue
 		}
-		r := &records[len(records)-1]
-		for _, b := range line {
-			switch {
-			case b == ' ' || b == '\t' || b == '-':
-			case strings.IndexByte(nucleotides, b&^0x20) >= 0 && b >= 'A':
-				r.letters++
-				r.known = r.known || b&^0x20 != 'N'
-			default:
-				return badLetter(*r, line, number)
+		s.cr = false
+		if !s.middle {
+			s.middle = true
+			s.number++
+			if b[0] == '>' {
+				s.endSequence()
+				s.in, s.header, b = true, s.header[:0], b[1:]
+				continue
+			}
+		}
+		end := bytes.IndexAny(b, "\r\n")
+		piece := b
+		if end >= 0 {
+			piece = b[:end]
+		}
+		if s.in {
+			s.header = append(s.header, piece[:min(len(piece), maxHeader-len(s.header))]...)
+		} else {
+			s.letters(piece)
+		}
+		if end < 0 {
+			break
+		}
+		if s.in {
+			s.endHeader()
+		}
+		s.middle, s.cr, b = false, b[end] == '\r', b[end+1:]
+	}
+	return n, s.err
+}
+
+// Classes of bytes in a sequence. All others are refused.
+const (
+	gapByte = iota + 1
+	letterByte
+	letterN
+)
+
+var sequenceBytes = func() (class [256]byte) {
+	for _, c := range []byte(" \t-") {
+		class[c] = gapByte
+	}
+	for _, c := range []byte(nucleotides) {
+		class[c], class[c|0x20] = letterByte, letterByte
+	}
+	class['N'], class['n'] = letterN, letterN
+	return class
+}()
+
+// letters takes a piece of a line of a sequence.
+func (s *fastaScan) letters(piece []byte) {
+	if s.round {
+		s.ends.take(piece)
+	}
+	for _, b := range piece {
+		switch sequenceBytes[b] {
+		case letterByte:
+			s.other = true
+			s.now.letters++
+		case letterN:
+			s.now.letters++
+		case gapByte:
+		default:
+			s.err = badLetter(s.now, piece, s.number)
+			return
+		}
+	}
+}
+
+// endHeader takes a header that is whole.
+func (s *fastaScan) endHeader() {
+	title := s.header
+	if len(title) == maxHeader { // which may be inside a character
+		for i := 1; i < utf8.UTFMax; i++ {
+			if utf8.RuneStart(title[len(title)-i]) {
+				title = title[:len(title)-i]
+				break
 			}
 		}
 	}
-	if h.whole {
-		if err := endRecord(records); err != nil {
-			return err
-		}
-	} else if len(records) == 1 && records[0].letters == 0 && len(h.text) == headSize {
-		return refuse("The genome file has no sequence in its first %d bytes; upload a FASTA file with a sequence below each header line.", headSize)
+	if !utf8.Valid(title) {
+		s.err = refuse("The genome file's header in line %d is not UTF-8 text; save the file as UTF-8 or ASCII text, or remove letters with accents.", s.number)
+		return
 	}
-	return checkRecords(records, h.whole, c)
+	s.in, s.other, s.now = false, false, newSequence(string(title), s.number)
+	s.count++
+	s.round = s.now.complete || s.config.CompleteGenome || s.count == 1 && s.config.Plasmid != ""
+	if row, ok := s.replicons[s.now.id]; ok && !s.config.CompleteGenome {
+		s.round = row.circular()
+	}
+	s.ends.first, s.ends.last = s.ends.first[:0], s.ends.last[:0]
 }
 
-// endRecord refuses a last sequence that has no letters.
-func endRecord(records []record) error {
-	if len(records) == 0 || records[len(records)-1].letters > 0 {
+// endSequence takes a sequence that is whole.
+func (s *fastaScan) endSequence() {
+	if s.count == 0 || s.err != nil {
+		return
+	}
+	if s.now.letters == 0 {
+		s.err = refuse("The genome file has no sequence below the header %s in line %d; remove the header, or add the sequence.", shown(">"+s.now.id), s.now.line)
+		return
+	}
+	if s.now.letters >= leastLength(s.config) {
+		s.long = true
+		s.known = s.known || s.other
+	}
+	if s.round {
+		s.now.cut = s.ends.cutGene(s.now.letters, s.config.TranslationTable)
+	}
+	if s.ids += len(s.now.id); len(s.sequences) < maxSequences && s.ids <= maxIDs {
+		s.sequences = append(s.sequences, s.now)
+	}
+}
+
+// finish takes the end of what is read, and refuses a genome of which nothing would be left.
+func (s *fastaScan) finish() error {
+	if !s.whole {
 		return nil
 	}
-	r := records[len(records)-1]
-	return refuse("The genome file has no sequence below the header %s in line %d; remove the header, or add the sequence.", shown(">"+r.id), r.line)
+	if s.in {
+		s.endHeader()
+	}
+	s.endSequence()
+	least := leastLength(s.config)
+	switch {
+	case s.err != nil:
+	case s.count == 0:
+	case !s.long:
+		s.err = refuse("The genome file has no sequence of at least %d base pairs, and shorter ones are left out; %s.", least, shorterBy(s.config))
+	case !s.known:
+		s.err = refuse("The genome file has nothing but the letter N in its sequences; upload the genome's sequences.")
+	}
+	return s.err
 }
 
-// checkHeader refuses a header line that is no text.
-func checkHeader(line []byte, number int, open bool) error {
-	for i := 1; open && i < utf8.UTFMax && i < len(line); i++ { // the head may end inside a character
-		if utf8.RuneStart(line[len(line)-i]) {
-			line = line[:len(line)-i]
-			break
-		}
-	}
-	if !utf8.Valid(line) {
-		return refuse("The genome file's header in line %d is not UTF-8 text; save the file as UTF-8 or ASCII text, or remove letters with accents.", number)
-	}
-	return nil
+// genome returns what is remembered of the sequences that were read.
+func (s *fastaScan) genome() genome {
+	return genome{sequences: s.sequences, count: s.count, all: s.whole && len(s.sequences) == s.count}
 }
 
 // badLetter says what is wrong with a line of a sequence.
-func badLetter(r record, line []byte, number int) error {
+func badLetter(r sequence, line []byte, number int) error {
 	letters := strings.Map(func(c rune) rune {
 		if c == ' ' || c == '\t' || c == '-' {
 			return -1
@@ -145,38 +286,6 @@ func badLetter(r record, line []byte, number int) error {
 
 // only reports whether all characters of s are among those of set.
 func only(s, set string) bool { return strings.Trim(s, set) == "" }
-
-// checkRecords refuses sequences that Bakta can read but not take as it is told to.
-func checkRecords(records []record, whole bool, c Config) error {
-	least := leastLength(c)
-	lines := make(map[string]int)
-	long, known := false, false
-	for _, r := range records {
-		if r.letters < least { // as far as is known: the last may be longer than the head shows
-			continue
-		}
-		long, known = true, known || r.known
-		if !c.KeepContigHeaders {
-			continue
-		}
-		if first, ok := lines[r.id]; ok {
-			return refuse("The genome file has two sequences called %s, in lines %d and %d; give each a name of its own, or do without the original sequence headers.", shown(r.id), first, r.line)
-		}
-		lines[r.id] = r.line
-		if c.Compliant && !insdcID.MatchString(r.id) {
-			return refuse("The genome file has a sequence called %s in line %d, which can't be kept in an INSDC-compliant annotation; use at most 25 letters, digits or characters of _.:*#- as names, or do without the original sequence headers.", shown(r.id), r.line)
-		}
-	}
-	switch {
-	case !whole || len(records) == 0:
-		return nil
-	case !long:
-		return refuse("The genome file has no sequence of at least %d base pairs, and shorter ones are left out; %s.", least, shorterBy(c))
-	case !known:
-		return refuse("The genome file has nothing but the letter N in its sequences; upload the genome's sequences.")
-	}
-	return nil
-}
 
 // leastLength is the length that Bakta asks of a sequence, in base pairs.
 func leastLength(c Config) int64 {

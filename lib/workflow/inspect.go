@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strings"
 
@@ -21,29 +20,29 @@ var ErrBlank = errors.New("the file is empty")
 // is a job.Invalid error that names the file and says what to do, or ErrBlank. An error of the reader is
 // returned as it is, wrapped.
 //
-// A genome is read only as far as its first headSize bytes, decompressed, take; a fault behind those shows when the
-// program runs. The other files are read to their end.
+// A genome is read only as far as maxScanned, decompressed; a fault behind that shows when the program runs. The other
+// files are read to their end.
 func Inspect(kind string, content io.Reader, c Config) (name string, err error) {
 	return NewInspection(c).Inspect(kind, content)
 }
 
-// Inspection looks at the uploads of one job, and whether they go together. Regions are compared with the genome
-// that is looked at after them.
+// Inspection looks at the uploads of one job, and whether they go together. Regions and the replicon table are compared
+// with the genome that is looked at after them.
 type Inspection struct {
 	// Workflow is the kind of the job's workflow, which counts where a later stage can't read what an earlier one makes
 	// of an upload. It may be empty.
 	Workflow string
 
-	config  Config
-	regions *regions
+	config    Config
+	regions   *regions
+	replicons map[string]replicon // by the ids of their sequences
+	warnings  []job.Warning
 }
 
 // NewInspection returns an inspection of the uploads of a job with that normalised configuration.
 func NewInspection(c Config) *Inspection { return &Inspection{config: c} }
 
 // Inspect does what the function of that name does, and remembers what matters for the uploads that come after.
-// Of a genome that regions are to be compared with, up to maxScanned bytes are read; a genome that has more is not
-// compared, and Bakta ends if they don't fit.
 func (i *Inspection) Inspect(kind string, content io.Reader) (name string, err error) {
 	if err := i.useless(kind); err != nil {
 		return "", err
@@ -54,7 +53,9 @@ func (i *Inspection) Inspect(kind string, content io.Reader) (name string, err e
 	case ProdigalTrainingFile:
 		return "training.trn", inspectTraining(content)
 	case RepliconsTable:
-		return "replicons.tsv", inspectReplicons(content, i.config)
+		table, err := inspectReplicons(content)
+		i.replicons = table
+		return "replicons.tsv", err
 	case RegionsFile:
 		r, err := readRegions(content, io.Discard)
 		if err != nil {
@@ -88,27 +89,6 @@ func (i *Inspection) useless(kind string) error {
 		}
 	}
 	return nil
-}
-
-// genome looks at a genome.
-func (i *Inspection) genome(content io.Reader) (string, error) {
-	if i.regions == nil {
-		return inspectGenome(content, i.config)
-	}
-	var begun bytes.Buffer // what the look at its beginning took
-	name, err := inspectGenome(io.TeeReader(content, &begun), i.config)
-	if err != nil {
-		return "", err
-	}
-	whole := &source{r: io.MultiReader(&begun, content), left: math.MaxInt64}
-	lengths, known := sequenceLengths(whole)
-	if whole.err != nil {
-		return "", readingError(whole.err)
-	}
-	if !known {
-		return name, nil
-	}
-	return name, i.regions.against(lengths, leastLength(i.config))
 }
 
 // Prepare copies an upload to where a program reads it, in the form that the program surely takes: tables, regions,

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/ag-computational-bio/bakta-web-backend/internal/realbakta"
@@ -28,24 +29,39 @@ type verdict struct {
 // judge asks the real Bakta's own code for its verdict on each command line.
 func judge(t testing.TB, prefix string, commands [][]string) []verdict {
 	t.Helper()
-	in, err := json.Marshal(commands)
-	if err != nil {
-		t.Fatal(err)
+	var verdicts []verdict
+	askPython(t, prefix, "judge.py", commands, &verdicts)
+	if len(verdicts) != len(commands) {
+		t.Fatalf("the judge: %d verdicts for %d command lines", len(verdicts), len(commands))
 	}
-	c := exec.CommandContext(t.Context(), filepath.Join(prefix, "venv", "bin", "python"), filepath.Join("testdata", "judge.py"))
-	c.Stdin = bytes.NewReader(in)
-	c.Env = append(os.Environ(), "TMPDIR="+t.TempDir(), "PYTHONDONTWRITEBYTECODE=1", "PYTHONWARNINGS=ignore")
+	return verdicts
+}
+
+// askPython runs a script of testdata in the real Bakta's Python with a question on its standard input, as JSON or as it
+// is if it is a text, and reads its answer.
+func askPython(t testing.TB, prefix, script string, question, answer any) {
+	t.Helper()
+	in, isText := question.(string)
+	if !isText {
+		b, err := json.Marshal(question)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in = string(b)
+	}
+	c := exec.CommandContext(t.Context(), filepath.Join(prefix, "venv", "bin", "python"), filepath.Join("testdata", script))
+	c.Stdin = strings.NewReader(in)
+	temp := t.TempDir()
+	c.Env = append(os.Environ(), "TMPDIR="+temp, "MPLCONFIGDIR="+temp, "PYTHONDONTWRITEBYTECODE=1", "PYTHONWARNINGS=ignore", "PYTHONUTF8=1")
 	var stderr bytes.Buffer
 	c.Stderr = &stderr
 	out, err := c.Output()
 	if err != nil {
-		t.Fatalf("the judge: %v\n%s", err, stderr.Bytes())
+		t.Fatalf("%s: %v\n%s", script, err, stderr.Bytes())
 	}
-	var verdicts []verdict
-	if err := json.Unmarshal(out, &verdicts); err != nil || len(verdicts) != len(commands) {
-		t.Fatalf("the judge: %d verdicts for %d command lines, %v", len(verdicts), len(commands), err)
+	if err := json.Unmarshal(out, answer); err != nil {
+		t.Fatalf("%s: %v", script, err)
 	}
-	return verdicts
 }
 
 // testLayout is a layout below a directory of a test.

@@ -2,7 +2,6 @@ package workflow
 
 import (
 	"bytes"
-	"encoding/csv"
 	"io"
 	"strings"
 	"unicode/utf8"
@@ -29,35 +28,37 @@ const (
 
 const columns = "original id, new id, type, topology and name"
 
-// inspectReplicons reports why Bakta would refuse a replicon table, even after it was written anew.
-func inspectReplicons(content io.Reader, c Config) error {
+// newID is the id that the row gives to its sequence, or nothing.
+func (r replicon) newID() string {
+	if id := r.fields[newID]; id != "-" {
+		return id
+	}
+	return ""
+}
+
+// circular reports whether Bakta takes the sequence for circular.
+func (r replicon) circular() bool {
+	shape := strings.ToLower(r.fields[topology])
+	return shape == "c" || strings.Contains(shape, "circ")
+}
+
+// inspectReplicons returns the rows of a replicon table by the ids of their sequences, or reports why Bakta would refuse
+// it, even after it was written anew. Rows of sequences that the genome lacks count for nothing, so what the ids are is
+// looked at with the genome. Of several rows of a sequence Bakta goes by the last.
+func inspectReplicons(content io.Reader) (map[string]replicon, error) {
 	b, err := readAll(content, maxReplicon, repliconTable)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	rows, err := parseReplicons(b)
-	if err != nil || c.KeepContigHeaders { // with those, the new ids are not used
-		return err
+	if err != nil {
+		return nil, err
 	}
-	last := make(map[string]int) // of rows with the same original id, Bakta goes by the last
-	for i, r := range rows {
-		last[r.fields[originalID]] = i
+	table := make(map[string]replicon, len(rows))
+	for _, r := range rows {
+		table[r.fields[originalID]] = r
 	}
-	lines := make(map[string]int)
-	for i, r := range rows {
-		id := r.fields[newID]
-		if id == "" || id == "-" || last[r.fields[originalID]] != i {
-			continue
-		}
-		if first, ok := lines[id]; ok {
-			return refuse("The replicon table gives the new id %s twice, in lines %d and %d; give each sequence an id of its own.", shown(id), first, r.line)
-		}
-		lines[id] = r.line
-		if c.Compliant && !insdcID.MatchString(id) {
-			return refuse("The replicon table has the new id %s in line %d, which can't stand in an INSDC-compliant annotation; use at most 25 letters, digits or characters of _.:*#-.", shown(id), r.line)
-		}
-	}
-	return nil
+	return table, nil
 }
 
 // parseReplicons reads a replicon table. Tabs, commas or semicolons may separate its fields. Blank lines, blank
@@ -90,9 +91,15 @@ func readReplicons(content []byte) ([]replicon, error) {
 			return nil, refuse("The replicon table has a line of more than %d bytes in line %d; check that it is the right file.", maxRepliconLine, number)
 		}
 	}
-	best := surveyTable(content, '\t')
-	for _, separator := range ",;" {
-		if t := surveyTable(content, separator); t.better(best) {
+	var best table
+	for i, separator := range "\t,;" {
+		if t := surveyTable(content, dialect{separator: byte(separator), quote: '"', doubled: true, skipSpace: separator != '\t'}); i == 0 || t.better(best) {
+			best = t
+		}
+	}
+	// Quotes are what Bakta takes for them, if it makes five columns so, and of the same separator if another makes five.
+	if d := sniff(content); d.separator == best.separator || best.good < best.rows {
+		if t := surveyTable(content, d); t.rows > 0 && t.good == t.rows {
 			best = t
 		}
 	}
@@ -102,13 +109,13 @@ func readReplicons(content []byte) ([]replicon, error) {
 // maxRepliconLine bounds a line of a replicon table, in bytes: one of separators alone costs a multiple of them.
 const maxRepliconLine = 64 << 10
 
-// table is what a replicon table is like as it is read with one separator. The rows are not kept: there are three of
-// these of each upload.
+// table is what a replicon table is like as it is read with one dialect. The rows are not kept: there are four of these
+// of each upload.
 type table struct {
-	separator rune
-	rows      int
-	good      int // rows with as many fields as there are columns
-	first     int // fields of the first row
+	dialect
+	rows  int
+	good  int // rows with as many fields as there are columns
+	first int // fields of the first row
 }
 
 type row struct {
@@ -117,38 +124,25 @@ type row struct {
 }
 
 // readTable splits a text into rows of fields, and hands each on until an error. Blank rows are left out.
-func readTable(content []byte, separator rune, each func(row) error) error {
-	r := csv.NewReader(bytes.NewReader(content))
-	r.Comma = separator
-	r.LazyQuotes = true
-	r.FieldsPerRecord = -1
-	r.ReuseRecord = true
-	r.TrimLeadingSpace = separator != '\t' // or it would take an empty field for space
-	for {
-		fields, err := r.Read()
-		if err != nil {
-			return nil // the end: with lazy quotes the reader takes everything
+func readTable(content []byte, d dialect, each func(row) error) error {
+	return d.read(content, func(r row) error {
+		for i := range r.fields {
+			r.fields[i] = strings.TrimSpace(r.fields[i])
 		}
-		line, _ := r.FieldPos(0)
-		for i := range fields {
-			fields[i] = strings.TrimSpace(fields[i])
+		for len(r.fields) > repliconFields && r.fields[len(r.fields)-1] == "" {
+			r.fields = r.fields[:len(r.fields)-1]
 		}
-		for len(fields) > repliconFields && fields[len(fields)-1] == "" {
-			fields = fields[:len(fields)-1]
+		if strings.Join(r.fields, "") == "" {
+			return nil
 		}
-		if strings.Join(fields, "") == "" {
-			continue
-		}
-		if err := each(row{line, fields}); err != nil {
-			return err
-		}
-	}
+		return each(r)
+	})
 }
 
-// surveyTable looks at a table as it is read with a separator.
-func surveyTable(content []byte, separator rune) table {
-	t := table{separator: separator}
-	_ = readTable(content, separator, func(r row) error { // there is none
+// surveyTable looks at a table as it is read with a dialect.
+func surveyTable(content []byte, d dialect) table {
+	t := table{dialect: d}
+	_ = readTable(content, d, func(r row) error { // there is none
 		if t.rows++; t.rows == 1 {
 			t.first = len(r.fields)
 		}
@@ -160,7 +154,7 @@ func surveyTable(content []byte, separator rune) table {
 	return t
 }
 
-// better reports whether a table was read with a better separator than the other.
+// better reports whether a table was read with a better dialect than the other.
 func (t table) better(other table) bool {
 	if whole := t.good == t.rows; whole != (other.good == other.rows) {
 		return whole
@@ -180,7 +174,7 @@ func (t table) replicons(content []byte) ([]replicon, error) {
 	}
 	replicons := make([]replicon, 0, t.rows)
 	first := true
-	err := readTable(content, t.separator, func(r row) error {
+	err := readTable(content, t.dialect, func(r row) error {
 		if n := len(r.fields); n != repliconFields {
 			return t.miscounted(r, n)
 		}
@@ -218,7 +212,7 @@ func (t table) miscounted(r row, n int) error {
 	if n == 1 {
 		return refuse("The replicon table has no separators in line %d; it needs five columns (%s) with tabs or commas between them.", r.line, columns)
 	}
-	name := map[rune]string{'\t': "tabs", ',': "commas", ';': "semicolons"}[t.separator]
+	name := map[byte]string{'\t': "tabs", ',': "commas", ';': "semicolons"}[t.separator]
 	advice := "leave a field empty if there is nothing to say"
 	if n > repliconFields && t.separator != '\t' {
 		advice = "put a name that holds a separator between double quotes"
@@ -232,30 +226,31 @@ func isHeader(fields []string) bool {
 		strings.Contains(strings.ToLower(fields[topology]), "topology")
 }
 
-// writable refuses a field that formatReplicons can't write so that Bakta's reader, which guesses what quotes
-// and separates fields, reads the same.
+// writable refuses a field that would break the lines of result files.
 func writable(field string, line int) error {
-	switch {
-	case strings.ContainsFunc(field, control):
-		return refuse("The replicon table has a line break, a tab or another control character inside a field in line %d; remove it.", line)
-	case strings.ContainsAny(field, `"'`):
-		return refuse("The replicon table has a quotation mark inside the field %s in line %d; remove it.", shown(field), line)
-	case strings.HasPrefix(field, ","):
-		return refuse("The replicon table has the field %s in line %d, which begins with a comma; remove the comma.", shown(field), line)
-	case utf8.RuneCountInString(field) > maxText:
-		return refuse("The replicon table has a field of %d characters in line %d; use at most %d.", utf8.RuneCountInString(field), line, maxText)
+	if strings.ContainsFunc(field, control) {
+		return refuse("The replicon table has a line break, a tab or another control character inside a field in line %d; remove it. A quotation mark that is not closed in its line is a reason, too.", line)
 	}
 	return nil
 }
 
-// formatReplicons writes a table that Bakta reads as it is meant. Bakta guesses the separator from the first
-// 1024 characters: by a quoted field between two equal characters if there is one, else by how evenly
-// characters are spread over the lines, which a comma in a name upsets, and a line that is cut off there. So
-// all fields are quoted, and none holds what could be taken for the end of one.
+// repliconsBegin is the first row of a table as it is written for Bakta. Bakta guesses from the first 1024 characters
+// what separates and quotes fields (csv.Sniffer), so all of these are in this row: the guess is the same whatever the
+// rows below hold. No sequence has its id, since a name of a sequence ends before white space.
+var repliconsBegin = "\"no\vsequence\"\t\"\"\"\"\t\"-\"\t\"-\"\t\"" + strings.Repeat("-", sniffed) + "\"\n"
+
+// formatReplicons writes a table that Bakta reads as it is meant.
 func formatReplicons(rows []replicon) []byte {
 	var b bytes.Buffer
+	b.WriteString(repliconsBegin)
 	for _, r := range rows {
-		b.WriteString(`"` + strings.Join(r.fields[:], "\"\t\"") + "\"\n")
+		for i, f := range r.fields {
+			if i > 0 {
+				b.WriteByte('\t')
+			}
+			b.WriteString(`"` + strings.ReplaceAll(f, `"`, `""`) + `"`)
+		}
+		b.WriteByte('\n')
 	}
 	return b.Bytes()
 }

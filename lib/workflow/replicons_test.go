@@ -74,22 +74,21 @@ func tableTests() []tableTest {
 		{name: "a comment", upload: "a,x,c,c,n\n# end\n", says: "no separators in line 2"},
 		{name: "a bar between", upload: "a|x|c|c|n\n", says: "no separators"},
 		{name: "an open quote", upload: "a,x,c,c,n\nb,y,c,c,\"n\nc,z,c,c,n\n", says: "line 2"},
-		{name: "a quote inside", upload: "a\tx\tc\tc\t5' end\n", says: "quotation mark inside the field \"5' end\" in line 1"},
-		{name: "a double quote inside", upload: "a,x,c,c,\"n \"\"m\"\"\"\n", says: "quotation mark inside"},
-		{name: "a field begins with a comma", upload: "a\tx\tc\tc\t,n\n", says: "begins with a comma"},
+		{name: "a quote inside", upload: "a\tx\tc\tc\t5' end\n", rows: [][5]string{{"a", "x", "c", "c", "5' end"}}},
+		{name: "a double quote inside", upload: "a,x,c,c,\"n \"\"m\"\"\"\n", rows: [][5]string{{"a", "x", "c", "c", `n "m"`}}},
+		{name: "a field begins with a comma", upload: "a\tx\tc\tc\t,n\n", rows: [][5]string{{"a", "x", "c", "c", ",n"}}},
+		{name: "single quotes around everything", upload: "'a'\t'x'\t'c'\t'c'\t'n'\n", rows: one},
+		{name: "single quotes around names, commas inside", upload: "a,x,c,c,'n, m'\nb,y,p,c,'o, p'\n", rows: [][5]string{{"a", "x", "c", "c", "n, m"}, {"b", "y", "p", "c", "o, p"}}},
+		{name: "a long name", upload: "a\tx\tc\tc\t" + strings.Repeat(long, 50) + "\n", rows: [][5]string{{"a", "x", "c", "c", strings.Repeat(long, 50)}}},
 		{name: "a tab in a field", upload: "a,x,c,c,\"n\tm\"\n", says: "control character inside a field in line 1"},
 		{name: "a line break in a field", upload: "z,x,c,c,n\na,x,c,c,\"n\nm\"\n", says: "line break, a tab or another control character inside a field in line 2"},
 		{name: "NUL in a field", upload: "a\tx\tc\tc\tn\x00m\n", says: "seems to be a binary file"},
 		{name: "bell in a field", upload: "a\tx\tc\tc\tn\x07m\n", says: "control character"},
-		{name: "too long a field", upload: "a\tx\tc\tc\t" + long + "x\n", says: "201 characters in line 1"},
 		{name: "no text", upload: "a\tx\tc\tc\tn\nb\ty\tc\tc\tp\xfc\n", says: "not UTF-8 text in line 2"},
 		{name: "UTF-16", upload: "\xff\xfea\x00\t\x00", says: "UTF-16"},
 		{name: "workbook", upload: "PK\x03\x04\x14\x00\x00\xff", says: "an Office document"},
 		{name: "gzip", upload: string(gzipped([]byte("a\tx\tc\tc\tn\n"))), says: "a gzip file"},
 		{name: "web page", upload: "<html>\n<body>\n", says: "a web page"},
-		{name: "the same new id for two", upload: "a\tx\tc\tc\tn\n\nb\tx y\tp\tl\tm\n", says: `new id "x" twice, in lines 1 and 3`},
-		{name: "not compliant", upload: "a\tx|y\tc\tc\tn\n", c: Config{Compliant: true}, says: `new id "x|y" in line 1`},
-		{name: "too long to be compliant", upload: "a\t" + strings.Repeat("x", 26) + "\tc\tc\tn\n", c: Config{Compliant: true}, says: "at most 25"},
 	}
 }
 
@@ -113,8 +112,12 @@ func TestReplicons(t *testing.T) {
 				if err := Prepare(RepliconsTable, &prepared, strings.NewReader(tt.upload)); err != nil {
 					t.Fatal(err)
 				}
-				var want strings.Builder
+				want := strings.Builder{}
+				want.WriteString(repliconsBegin)
 				for _, r := range tt.rows {
+					for i := range r {
+						r[i] = strings.ReplaceAll(r[i], `"`, `""`)
+					}
 					fmt.Fprintf(&want, "\"%s\"\t\"%s\"\t\"%s\"\t\"%s\"\t\"%s\"\n", r[0], r[1], r[2], r[3], r[4])
 				}
 				if diff := cmp.Diff(want.String(), prepared.String()); diff != "" {
@@ -151,7 +154,7 @@ func TestRepliconsAgree(t *testing.T) {
 	w, _ := Lookup(Bakta)
 	tests := tableTests()
 	random := rand.New(rand.NewPCG(1, 2))
-	pieces := []string{"a", "b1", ",", ",,", ";", " ", ", ", " ,", "|", "(", ")", "x", "é", "-", ".", ":", "[y]", "=", "#", "c", "p", "chromosome", strings.Repeat("z", 90)}
+	pieces := []string{"a", "b1", ",", ",,", ";", " ", ", ", " ,", "|", "(", ")", "x", "é", "-", ".", ":", "[y]", "=", "#", "c", "p", "chromosome", "'", "\"", strings.Repeat("z", 90)}
 	for i := range 400 {
 		var rows strings.Builder
 		for n := range 1 + random.IntN(30) {
@@ -164,7 +167,7 @@ func TestRepliconsAgree(t *testing.T) {
 				for range random.IntN(4) {
 					field.WriteString(pieces[random.IntN(len(pieces))])
 				}
-				rows.WriteString("\t" + strings.TrimLeft(field.String(), " ,")) // a comma in front is refused
+				rows.WriteString("\t" + strings.TrimSpace(field.String()))
 			}
 			rows.WriteByte('\n')
 		}
@@ -178,7 +181,7 @@ func TestRepliconsAgree(t *testing.T) {
 	var want []expected
 	for i, tt := range tests {
 		rows, err := parseReplicons([]byte(tt.upload))
-		if err != nil || inspectReplicons(strings.NewReader(tt.upload), tt.c) != nil {
+		if err != nil {
 			continue
 		}
 		e := expected{name: tt.name}
@@ -257,14 +260,17 @@ func FuzzReplicons(f *testing.F) {
 			return
 		}
 		// What is written is read again as it was, but for where it stands.
-		written := formatReplicons(rows)
-		again, err := parseReplicons(written)
-		if err != nil || len(again) > len(rows) {
-			t.Fatalf("%q: %d rows, then %d, %v", written, len(rows), len(again), err)
+		var again [][repliconFields]string
+		_ = dialect{separator: '\t', quote: '"', doubled: true}.read(formatReplicons(rows), func(r row) error {
+			again = append(again, [repliconFields]string(r.fields))
+			return nil
+		})
+		if len(again) != len(rows)+1 {
+			t.Fatalf("%d rows, then %d", len(rows), len(again))
 		}
-		for i := range again {
-			if before := rows[len(rows)-len(again)+i]; again[i].fields != before.fields {
-				t.Errorf("%q became %q", before.fields, again[i].fields)
+		for i := range rows {
+			if again[i+1] != rows[i].fields {
+				t.Errorf("%q became %q", rows[i].fields, again[i+1])
 			}
 		}
 	})

@@ -3,7 +3,6 @@ package workflow
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"io"
 	"math"
@@ -201,7 +200,7 @@ func (b *bounded) Read(p []byte) (int, error) {
 		n, err = 0, errTooLong
 	}
 	b.any = b.any || n > 0
-	if err == gzip.ErrHeader && b.any {
+	if err == errFollowed && b.any {
 		err = io.EOF
 	}
 	if err != io.EOF {

@@ -102,6 +102,15 @@ func (w Workflow) Validate(c Config) error {
 			v = append(v, Violation{rule.field, rule.problem})
 		}
 	}
+	// Genus and species stand in one line.
+	for _, line := range []struct{ field, text string }{{"genus", c.Genus}, {"species", c.Species}, {"species", c.Genus + c.Species}, {"strain", c.Strain}} {
+		named := slices.ContainsFunc(v, func(other Violation) bool {
+			return other.Field == line.field || other.Field == "genus" && line.field == "species"
+		})
+		if !named && formula(line.text, c) {
+			v = append(v, Violation{line.field, "the character $ stands there more than once, and Bakta's plot takes what is between for a formula; use another character, or skip the plot"})
+		}
+	}
 	return v.err()
 }
 
@@ -142,6 +151,12 @@ func freeText(s string) string {
 		return fmt.Sprintf("the text has %d characters; use at most %d", utf8.RuneCountInString(s), maxText)
 	}
 	return ""
+}
+
+// formula reports whether the plot would take a part of a text for a formula (matplotlib's mathtext), and most likely fail
+// to read it at the end of the run.
+func formula(text string, c Config) bool {
+	return strings.Count(text, "$") > 1 && !slices.Contains(c.Skip, "plot")
 }
 
 func plasmid(name string) string {
