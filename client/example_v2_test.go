@@ -30,7 +30,7 @@ func ExampleV2() {
 			log.Fatal(err)
 		}
 	}
-	if err := v2.Start(ctx, made.Job, made.Workflow, client.Config{}); err != nil {
+	if _, err := v2.Start(ctx, made.Job, made.Workflow, client.Config{}); err != nil {
 		log.Fatal(err)
 	}
 	if _, err := v2.Wait(ctx, made.Job, 2*time.Second, nil); err != nil {

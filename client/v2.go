@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -200,19 +201,38 @@ func (v *V2) Download(ctx context.Context, link, path string, progress func(done
 	return v.c.Download(ctx, link, path, progress)
 }
 
-// Start starts a job of that workflow whose files are uploaded. The same start may be made again; one with another
-// configuration is an *Error with codes.AlreadyExists.
-func (v *V2) Start(ctx context.Context, job Ref, workflow string, config Config) error {
+// Warning is something about an upload that the workflow can work with, but probably not as it is meant.
+type Warning struct {
+	Code    string `json:"code"`        // a word that says of what kind it is
+	Kind    string `json:"upload_kind"` // of the upload
+	Message string `json:"message"`     // for people
+}
+
+// Start starts a job of that workflow whose files are uploaded, and returns what to know before it has run. The same
+// start may be made again; one with another configuration is an *Error with codes.AlreadyExists. A server that gives no
+// warnings, which is an older one, is asked in the older way.
+func (v *V2) Start(ctx context.Context, job Ref, workflow string, config Config) ([]Warning, error) {
 	request := struct {
 		Job      wireRef `json:"job"`
 		Workflow string  `json:"workflow_kind"`
 		Config   Config  `json:"config"`
 	}{wireRef(job), workflow, config}
-	if err := v.call(ctx, http.MethodPost, "/job/start", nil, request, nil); err != nil {
-		return fmt.Errorf("starting the job: %w", err)
+	var answer struct {
+		Warnings []Warning `json:"warnings"`
 	}
-	return nil
+	err := v.call(ctx, http.MethodPost, "/job/submit", nil, request, &answer)
+	var refusal *Error
+	if errors.As(err, &refusal) && (refusal.Code == codes.Unimplemented || slices.Contains(noSuchCall, refusal.Status)) {
+		err = v.call(ctx, http.MethodPost, "/job/start", nil, request, nil)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("starting the job: %w", err)
+	}
+	return answer.Warnings, nil
 }
+
+// noSuchCall are the statuses with which a server answers a call that it does not have. It may lack the job, too.
+var noSuchCall = []int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented}
 
 // Status tells how jobs do, in the order in which they are named, with their workflows.
 func (v *V2) Status(ctx context.Context, jobs ...Ref) ([]Status, error) {

@@ -3,7 +3,9 @@ package client
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,17 +47,19 @@ func TestCallsV2(t *testing.T) {
 		{
 			name: "start",
 			call: func(ctx context.Context, v *V2) (any, error) {
-				return nil, v.Start(ctx, ref, "bakta", Config{UseRegions: true, TranslationTable: 4, LocusTagIncrement: 5, SkipNCRNARegion: true})
+				return v.Start(ctx, ref, "bakta", Config{UseRegions: true, TranslationTable: 4, LocusTagIncrement: 5, SkipNCRNARegion: true})
 			},
-			answer: `null`,
-			sent: request{"POST", "/api/v2/job/start",
+			answer: `{"warnings":[{"code":"small_genome","upload_kind":"genome_fasta","message":"It is small."}]}`,
+			want:   []Warning{{Code: "small_genome", Kind: "genome_fasta", Message: "It is small."}},
+			sent: request{"POST", "/api/v2/job/submit",
 				`{"config":{"locus_tag_increment":5,"skip_ncrna_region":true,"translation_table":4,"use_regions":true},"job":` + auth + `,"workflow_kind":"bakta"}`},
 		},
 		{
 			name:   "start without options",
-			call:   func(ctx context.Context, v *V2) (any, error) { return nil, v.Start(ctx, ref, "baktfold", Config{}) },
-			answer: `null`,
-			sent:   request{"POST", "/api/v2/job/start", `{"config":{},"job":` + auth + `,"workflow_kind":"baktfold"}`},
+			call:   func(ctx context.Context, v *V2) (any, error) { return v.Start(ctx, ref, "baktfold", Config{}) },
+			answer: `{"warnings":[]}`,
+			want:   []Warning{},
+			sent:   request{"POST", "/api/v2/job/submit", `{"config":{},"job":` + auth + `,"workflow_kind":"baktfold"}`},
 		},
 		{
 			name: "status",
@@ -158,7 +162,31 @@ func TestRefusalsV2(t *testing.T) {
 	}
 }
 
-func startV2(ctx context.Context, v *V2) error { return v.Start(ctx, ref, "bakta", Config{}) }
+// An older server has no call that answers warnings, and is asked in the older way.
+func TestStartOlderServer(t *testing.T) {
+	for _, status := range []int{404, 405, 501} {
+		var called []string
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			called = append(called, r.URL.Path)
+			w.Header().Set("Content-Type", "application/json")
+			if r.URL.Path != "/api/v2/job/start" {
+				w.WriteHeader(status)
+				io.WriteString(w, `"there is nothing at this path"`)
+				return
+			}
+			io.WriteString(w, "null")
+		})
+		warnings, err := s.client(t, Options{Patience: -1}).V2().Start(t.Context(), ref, "bakta", Config{})
+		if err != nil || warnings != nil || !slices.Equal(called, []string{"/api/v2/job/submit", "/api/v2/job/start"}) {
+			t.Errorf("%d: %v, %v, %v", status, warnings, err, called)
+		}
+	}
+}
+
+func startV2(ctx context.Context, v *V2) error {
+	_, err := v.Start(ctx, ref, "bakta", Config{})
+	return err
+}
 
 func resultV2(ctx context.Context, v *V2) error {
 	_, err := v.Result(ctx, ref, false)

@@ -426,7 +426,7 @@ func (l *life) start() {
 		if err != nil {
 			panic(err)
 		}
-		err = f.Start(ctx, submit.Start{API: 1, ID: l.id, Secret: secret, Workflow: workflow.Bakta, Config: config})
+		_, err = f.Start(ctx, submit.Start{API: 1, ID: l.id, Secret: secret, Workflow: workflow.Bakta, Config: config})
 		l.logf("start of %s answers %v", config.Genus, err)
 		encoded, _ := workflow.EncodeConfig(config.Normalise())
 		switch {

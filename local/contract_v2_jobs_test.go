@@ -228,7 +228,7 @@ func testWebUIV2(t *testing.T, s *siteV2) {
 		}
 	}
 	for _, ask := range []struct{ method, path string }{
-		{http.MethodPost, "/api/v2/job/init"}, {http.MethodPost, "/api/v2/job/start"}, {http.MethodPost, "/api/v2/job/list"}, {http.MethodPost, "/api/v2/job/result"},
+		{http.MethodPost, "/api/v2/job/init"}, {http.MethodPost, "/api/v2/job/start"}, {http.MethodPost, "/api/v2/job/submit"}, {http.MethodPost, "/api/v2/job/list"}, {http.MethodPost, "/api/v2/job/result"},
 		{http.MethodGet, "/api/v2/job/logs"}, {http.MethodGet, "/api/v2/workflows"}, {http.MethodDelete, "/api/v2/job/delete?job_id=x&secret=y"},
 	} {
 		a := send(t, s.http1, http.MethodOptions, s.url+ask.path, "", "Origin", origin, "Access-Control-Request-Method", ask.method, "Access-Control-Request-Headers", "accept,content-type")

@@ -1,12 +1,15 @@
 package local_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	protov2 "github.com/ag-computational-bio/bakta-web-backend/proto/v2"
 )
 
 // testSameStartV2 holds what a start's JSON means, by starting jobs again: with the same configuration in other
@@ -173,5 +176,48 @@ func testUploadsV2(t *testing.T, s *siteV2) {
 			t.Errorf("%s: %s", tt.name, diff)
 		}
 		s.removeV2(t, m)
+	}
+}
+
+// testSubmitV2: a start that can be made, but probably is not meant so, is answered with warnings by the call that has a place for
+// them, also when it is repeated, and they begin the job's log. The older call answers as ever.
+func testSubmitV2(t *testing.T, s *siteV2) {
+	submit := func(m madeV2, config string) answer {
+		return s.post(t, "/api/v2/job/submit", `{"job":`+m.ref()+`,"workflow_kind":"bakta","config":`+config+`}`)
+	}
+	fine := s.readyV2(t, "fine")
+	submit(fine, `{}`).must(t, `{"warnings":[]}`)
+	small := s.initV2(t, "small", "bakta")
+	s.put(t, small.link(t, "genome_fasta"), ">a incomplete genome\nACGT\n")
+	a := submit(small, `{}`)
+	var told struct {
+		Warnings []struct {
+			Code    string
+			Kind    string `json:"upload_kind"`
+			Message string
+		}
+	}
+	if err := json.Unmarshal([]byte(a.body), &told); err != nil || a.status != 200 || len(told.Warnings) != 2 || told.Warnings[0].Code != "small_genome" ||
+		told.Warnings[1].Code != "taken_for_complete" || told.Warnings[0].Kind != "genome_fasta" || told.Warnings[0].Message == "" {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	submit(small, `{}`).must(t, a.body)
+	s.startV2(t, small, `{}`).must(t, `null`)
+	if b := submit(small, `{"genus":"X"}`); b.status != 409 {
+		t.Errorf("another configuration: %d %s", b.status, b.body)
+	}
+	job := &protov2.JobRef{JobId: small.Job.ID, Secret: small.Job.Secret}
+	request := &protov2.StartJobRequest{Job: job, WorkflowKind: protov2.WorkflowKind_WORKFLOW_KIND_BAKTA, Config: &protov2.JobConfig{}}
+	started, err := s.v2.StartJob(t.Context(), request)
+	if err != nil || len(started.GetWarnings()) != 2 {
+		t.Errorf("by gRPC: %v, %v", started, err)
+	}
+	if submitted, err := s.v2.SubmitJob(t.Context(), request); err != nil || len(submitted.GetWarnings()) != 2 {
+		t.Errorf("by gRPC: %v, %v", submitted, err)
+	}
+	s.awaitV2(t, small, "successful")
+	lines := strings.Split(s.logsV2(t, small)[0].Content, "\n")
+	if len(lines) < 3 || !strings.HasPrefix(lines[0], "Bakta Command: ") || lines[1] != "Warning: "+told.Warnings[0].Message || lines[2] != "Warning: "+told.Warnings[1].Message {
+		t.Errorf("the log begins %.400q", lines)
 	}
 }

@@ -32,6 +32,7 @@ func TestContractV2(t *testing.T) {
 			}{
 				{"requests", testRequestsV2, true},
 				{"the same start", testSameStartV2, true},
+				{"warnings", testSubmitV2, true},
 				{"both versions", testBothVersions, true},
 				{"workflows", testWorkflowsV2, true},
 				{"the web UI", testWebUIV2, true},

@@ -28,49 +28,49 @@ type Start struct {
 
 // Start promises to run a job. The same start again is a success that changes nothing; a start with another
 // configuration is job.AlreadyExists. Once it answers success the job will run, whatever happens to this process: the
-// run is owed in the store, and launching it here only makes it sooner.
-func (f *Function) Start(ctx context.Context, s Start) error {
+// run is owed in the store, and launching it here only makes it sooner. It returns the warnings that the first start gave.
+func (f *Function) Start(ctx context.Context, s Start) ([]job.Warning, error) {
 	id, err := job.ParseID(s.ID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	j, err := f.Jobs.Get(ctx, id)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := j.Authorise(s.Secret); err != nil {
-		return err
+		return nil, err
 	}
 	if err := s.fits(j); err != nil {
-		return err
+		return nil, err
 	}
 	w, err := f.offered(j.Workflow)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	config := w.Normalise(s.Config)
 	encoded, err := workflow.EncodeConfig(config)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	// What was acknowledged once stays so, though the rules may be stricter by now.
 	if j.Start == nil || !bytes.Equal(j.Start.Config, encoded) {
 		if err := w.Validate(config); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if j.State == job.Created {
 		if j, err = f.submit(ctx, j, w, s.without(config), encoded); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if !bytes.Equal(j.Start.Config, encoded) {
-		return job.Errorf(job.AlreadyExists, "the job was started before, with another configuration; create a new job for this one")
+		return nil, job.Errorf(job.AlreadyExists, "the job was started before, with another configuration; create a new job for this one")
 	}
 	if err := f.Launcher.Launch(ctx, j); err != nil {
 		f.Log.WarnContext(ctx, "a started job is not launched yet, the sweep will do it", "job", id, "error", err)
 	}
-	return nil
+	return j.Start.Warnings, nil
 }
 
 // without returns the configuration with the kinds declined that the caller has no words for.
@@ -99,7 +99,7 @@ func (s Start) fits(j job.Job) error {
 // submit pins the inputs and moves the job to submitted. Of several starts at once one wins; each returns the
 // job as the winner left it.
 func (f *Function) submit(ctx context.Context, j job.Job, w workflow.Workflow, config workflow.Config, encoded []byte) (job.Job, error) {
-	inputs, err := f.inputs(ctx, j.ID, w, config)
+	inputs, warnings, err := f.inputs(ctx, j.ID, w, config)
 	if err != nil {
 		return job.Job{}, err
 	}
@@ -108,7 +108,7 @@ func (f *Function) submit(ctx context.Context, j job.Job, w workflow.Workflow, c
 		stages = append(stages, job.Stage{Name: s.Name, Status: job.StagePending})
 	}
 	now := f.now()
-	start := job.Start{Config: encoded, Inputs: inputs, Trace: f.Witness.Traceparent(ctx)}
+	start := job.Start{Config: encoded, Inputs: inputs, Trace: f.Witness.Traceparent(ctx), Warnings: warnings}
 	due, expires := now.Add(owed), now.Add(f.Keep)
 	won, err := f.Jobs.Submit(ctx, j.ID, start, stages, now, due, expires)
 	if err != nil {
@@ -134,15 +134,15 @@ func (f *Function) submit(ctx context.Context, j job.Job, w workflow.Workflow, c
 	return j, nil
 }
 
-// inputs looks at every upload of the workflow and returns those that the job will read. The required ones come
+// inputs looks at every upload of the workflow and returns those that the job will read, and what to warn of. The required ones come
 // first in the catalogue and are looked at last, when it is known what has to go with them. Of several refusals the
 // caller is told the one about the first in the catalogue.
-func (f *Function) inputs(ctx context.Context, id string, w workflow.Workflow, config workflow.Config) ([]job.Input, error) {
+func (f *Function) inputs(ctx context.Context, id string, w workflow.Workflow, config workflow.Config) ([]job.Input, []job.Warning, error) {
 	select {
 	case f.looks <- struct{}{}:
 		defer func() { <-f.looks }()
 	case <-ctx.Done():
-		return nil, job.Errorf(job.Exhausted, "too many jobs are started at the moment; please try again later").Because(ctx.Err())
+		return nil, nil, job.Errorf(job.Exhausted, "too many jobs are started at the moment; please try again later").Because(ctx.Err())
 	}
 	var inputs []job.Input
 	var refusal error
@@ -170,11 +170,11 @@ func (f *Function) inputs(ctx context.Context, id string, w workflow.Workflow, c
 		case job.Is(err, job.Invalid):
 			refusal = err
 		default:
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	slices.Reverse(inputs)
-	return inputs, refusal
+	return inputs, inspection.Warnings(), refusal
 }
 
 // input looks at one upload, as far as is needed to know that the workflow can read it, and pins it.

@@ -74,7 +74,7 @@ func TestUploadsTooLarge(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = f.Start(t.Context(), submit.Start{API: 1, ID: id, Secret: secret, Workflow: workflow.Bakta})
+		_, err = f.Start(t.Context(), submit.Start{API: 1, ID: id, Secret: secret, Workflow: workflow.Bakta})
 		if len(tt.refused) == 0 {
 			if !jobs.submitted {
 				t.Errorf("%s: %v", tt.name, err)
@@ -119,7 +119,8 @@ func TestLooks(t *testing.T) {
 		t.Fatal(err)
 	}
 	start := func(ctx context.Context) error {
-		return f.Start(ctx, submit.Start{ID: "123e4567-e89b-42d3-a456-426614174000", Secret: secret, Workflow: workflow.Bakta})
+		_, err := f.Start(ctx, submit.Start{ID: "123e4567-e89b-42d3-a456-426614174000", Secret: secret, Workflow: workflow.Bakta})
+		return err
 	}
 	first := make(chan error, 1)
 	go func() { first <- start(t.Context()) }()

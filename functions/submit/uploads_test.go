@@ -92,7 +92,7 @@ func TestOptionalUploads(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = f.Start(t.Context(), submit.Start{API: 2, ID: "123e4567-e89b-42d3-a456-426614174000", Secret: secret, Workflow: tt.kind, Config: tt.config})
+		_, err = f.Start(t.Context(), submit.Start{API: 2, ID: "123e4567-e89b-42d3-a456-426614174000", Secret: secret, Workflow: tt.kind, Config: tt.config})
 		if tt.refused != "" {
 			if jobs.submitted || !job.Is(err, job.Invalid) || !strings.Contains(err.Error(), tt.refused) {
 				t.Errorf("%s: submitted %t, %v", tt.name, jobs.submitted, err)

@@ -37,7 +37,7 @@ func (v V1) InitJob(ctx context.Context, r *pb.InitJobRequest) (*pb.InitJobRespo
 
 // StartJob starts a job of the workflow "bakta", whichever version made it. Without a configuration, Bakta's defaults hold.
 func (v V1) StartJob(ctx context.Context, r *pb.StartJobRequest) (*pb.Empty, error) {
-	err := v.f.Start(ctx, Start{
+	_, err := v.f.Start(ctx, Start{
 		API: 1, ID: r.GetJob().GetJobID(), Secret: r.GetJob().GetSecret(), Workflow: workflow.Bakta, Config: configV1(r.GetConfig()),
 		// This version has no words for these, and no links to upload them to.
 		Declined: []string{workflow.RegionsFile, workflow.TrustedProteinsFile, workflow.HMMsFile},

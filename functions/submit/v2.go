@@ -16,7 +16,7 @@ type V2 struct {
 	f *Function
 }
 
-// V2 returns the methods InitJob and StartJob.
+// V2 returns the methods InitJob, StartJob and SubmitJob.
 func (f *Function) V2() V2 { return V2{f: f} }
 
 // InitJob makes a job of any workflow that is offered.
@@ -38,6 +38,24 @@ func (v V2) InitJob(ctx context.Context, r *pb.InitJobRequest) (*pb.InitJobRespo
 
 // StartJob starts a job that this version made.
 func (v V2) StartJob(ctx context.Context, r *pb.StartJobRequest) (*pb.StartJobResponse, error) {
+	warnings, err := v.start(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.StartJobResponse{Warnings: warnings}, nil
+}
+
+// SubmitJob is StartJob with an answer by REST, too.
+func (v V2) SubmitJob(ctx context.Context, r *pb.StartJobRequest) (*pb.SubmitJobResponse, error) {
+	warnings, err := v.start(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.SubmitJobResponse{Warnings: warnings}, nil
+}
+
+// start starts a job and returns what is to be known before it has run.
+func (v V2) start(ctx context.Context, r *pb.StartJobRequest) ([]*pb.Warning, error) {
 	kind, err := kindV2(r.GetWorkflowKind())
 	if err != nil {
 		return nil, err
@@ -45,11 +63,15 @@ func (v V2) StartJob(ctx context.Context, r *pb.StartJobRequest) (*pb.StartJobRe
 	if r.GetConfig() == nil {
 		return nil, job.Errorf(job.Invalid, "config is missing")
 	}
-	err = v.f.Start(ctx, Start{API: 2, ID: r.GetJob().GetJobId(), Secret: r.GetJob().GetSecret(), Workflow: kind, Config: configV2(r.GetConfig())})
+	found, err := v.f.Start(ctx, Start{API: 2, ID: r.GetJob().GetJobId(), Secret: r.GetJob().GetSecret(), Workflow: kind, Config: configV2(r.GetConfig())})
 	if err != nil {
 		return nil, refusalV2(err)
 	}
-	return &pb.StartJobResponse{}, nil
+	warnings := make([]*pb.Warning, 0, len(found))
+	for _, w := range found {
+		warnings = append(warnings, &pb.Warning{Code: w.Code, UploadKind: pb.Value[pb.UploadKind](w.Upload), Message: w.Message})
+	}
+	return warnings, nil
 }
 
 // kindV2 reads which workflow a caller means.

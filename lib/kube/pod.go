@@ -167,6 +167,9 @@ func (r *Runner) stage(id string, c stage.Command) (corev1.Container, error) {
 	for _, e := range c.Env {
 		args = append(args, "--env", literal(e))
 	}
+	for _, w := range c.Warnings {
+		args = append(args, "--warning", literal(w))
+	}
 	args = append(args, "--")
 	for _, a := range c.Argv {
 		args = append(args, literal(a))

@@ -37,6 +37,9 @@ func Spec(j job.Job, dir string, environment func(program string) (workflow.Envi
 		}
 		spec.Stages = append(spec.Stages, stage.Command{Stage: s.Name, Title: s.Title, Argv: command.Argv, Env: command.Env})
 	}
+	for _, w := range j.Start.Warnings {
+		spec.Stages[0].Warnings = append(spec.Stages[0].Warnings, w.Message)
+	}
 	for _, r := range w.Results {
 		expected := stage.Expected{Ending: r.Ending, Required: r.Required}
 		for _, name := range slices.Backward(r.Stages) {

@@ -62,6 +62,14 @@ type start struct {
 	Config string  `bson:"config"` // JSON is text: an operator can read it
 	Inputs []input `bson:"inputs,omitempty"`
 	Trace  string  `bson:"trace,omitempty"`
+
+	Warnings []warning `bson:"warnings,omitempty"`
+}
+
+type warning struct {
+	Code    string `bson:"code"`
+	Upload  string `bson:"upload"`
+	Message string `bson:"message"`
 }
 
 type input struct {
@@ -109,6 +117,9 @@ func newStart(s job.Start) start {
 	for _, in := range s.Inputs {
 		d.Inputs = append(d.Inputs, input(in))
 	}
+	for _, w := range s.Warnings {
+		d.Warnings = append(d.Warnings, warning(w))
+	}
 	return d
 }
 
@@ -146,6 +157,9 @@ func (d document) job() job.Job {
 		j.Start = &job.Start{Config: []byte(d.Start.Config), Trace: d.Start.Trace}
 		for _, in := range d.Start.Inputs {
 			j.Start.Inputs = append(j.Start.Inputs, job.Input(in))
+		}
+		for _, w := range d.Start.Warnings {
+			j.Start.Warnings = append(j.Start.Warnings, job.Warning(w))
 		}
 	}
 	for _, s := range d.Stages {

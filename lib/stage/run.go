@@ -217,6 +217,9 @@ func execute(ctx context.Context, c Command, d Dir, state *os.Root, o Options) (
 	stdout := &stream{to: out, copy: o.Stdout, tail: &tail{}}
 	errout := &stream{to: out, copy: o.Stderr, tail: &tail{}}
 	stdout.emit(fmt.Appendf(nil, "%s Command: %s\n", c.Title, quote(c.Argv)))
+	for _, w := range c.Warnings {
+		stdout.emit(fmt.Appendf(nil, "Warning: %s\n", w))
+	}
 
 	p := &program{grace: cmp.Or(o.Grace, DefaultGrace), alone: o.Alone}
 	p.cmd = exec.Command(c.Argv[0], c.Argv[1:]...)

@@ -33,6 +33,8 @@ type Command struct {
 	Title string   `json:"title"` // its log begins with "<Title> Command: …"
 	Argv  []string `json:"argv"`  // program first, a path or a name on PATH; no shell reads it
 	Env   []string `json:"env"`   // NAME=value, on top of what the process has
+	// Warnings are what was seen of the uploads when the job was started. They stand in the log behind its first line.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // Expected is a file that the stages may leave behind.
@@ -140,7 +142,7 @@ func (c Command) Validate() error {
 	if len(c.Argv) == 0 || c.Argv[0] == "" {
 		return fmt.Errorf("stage %s: no program", c.Stage)
 	}
-	for _, list := range [][]string{c.Argv, c.Env} {
+	for _, list := range [][]string{c.Argv, c.Env, c.Warnings} {
 		for _, s := range list {
 			if strings.ContainsRune(s, 0) {
 				return fmt.Errorf("stage %s: %q holds a NUL", c.Stage, s)

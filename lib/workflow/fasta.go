@@ -7,6 +7,7 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -23,13 +24,13 @@ const compliantLength = 200
 // insdcID is the form of a sequence's id in an INSDC-compliant annotation.
 var insdcID = regexp.MustCompile(`^[A-Za-z0-9_.:*#-]{1,25}$`)
 
-// genome looks at a genome and returns the name of its file. It is read to its end, or as far as maxScanned reaches:
+// genome looks at a genome and returns the name of its file. It is read to its end, or as far as maxScanned and maxLook reach:
 // what follows the compressed data of a file, the names of all sequences and every letter decide whether Bakta takes it.
 func (i *Inspection) genome(content io.Reader) (string, error) {
 	src := &source{r: content, left: maxScanned}
 	unpacked, ending, closer, err := decompress(bufio.NewReaderSize(src, 64<<10))
 	defer closer()
-	s := fastaScan{config: i.config, replicons: i.replicons}
+	s := fastaScan{config: i.config, replicons: i.replicons, until: time.Now().Add(maxLook)}
 	limited := &io.LimitedReader{R: unpacked, N: maxScanned}
 	nothing := false // there is nothing but white space
 	other := ""      // what is wrong with the beginning
@@ -97,6 +98,7 @@ const maxScanned = 64 << 20
 type fastaScan struct {
 	config    Config
 	replicons map[string]replicon
+	until     time.Time  // when no more is read
 	sequences []sequence // those that are remembered
 	ids       int        // bytes of their ids
 	count     int        // of all sequences
@@ -116,11 +118,14 @@ type fastaScan struct {
 	number int      // of the line
 }
 
-// maxHeader bounds what is looked at of a header, in bytes.
-const maxHeader = 64 << 10
+// maxGenomeHeader bounds what is looked at of a header, in bytes.
+const maxGenomeHeader = 64 << 10
 
 func (s *fastaScan) Write(b []byte) (int, error) {
 	n := len(b)
+	if time.Now().After(s.until) {
+		return 0, errUnseen
+	}
 	for len(b) > 0 && s.err == nil {
 		if s.cr && b[0] == '\n' { // the other half of a line end
 			s.cr, b = false, b[1:]
@@ -142,7 +147,7 @@ func (s *fastaScan) Write(b []byte) (int, error) {
 			piece = b[:end]
 		}
 		if s.in {
-			s.header = append(s.header, piece[:min(len(piece), maxHeader-len(s.header))]...)
+			s.header = append(s.header, piece[:min(len(piece), maxGenomeHeader-len(s.header))]...)
 		} else {
 			s.letters(piece)
 		}
@@ -198,7 +203,7 @@ func (s *fastaScan) letters(piece []byte) {
 // endHeader takes a header that is whole.
 func (s *fastaScan) endHeader() {
 	title := s.header
-	if len(title) == maxHeader { // which may be inside a character
+	if len(title) == maxGenomeHeader { // which may be inside a character
 		for i := 1; i < utf8.UTFMax; i++ {
 			if utf8.RuneStart(title[len(title)-i]) {
 				title = title[:len(title)-i]

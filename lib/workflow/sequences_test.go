@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
@@ -16,7 +17,7 @@ import (
 // scanned reads a FASTA file.
 func scanned(t *testing.T, r io.Reader) genome {
 	t.Helper()
-	s := fastaScan{whole: true}
+	s := fastaScan{whole: true, until: time.Now().Add(time.Hour)}
 	if _, err := io.Copy(&s, r); err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +46,7 @@ func TestSequenceLengths(t *testing.T) {
 		{"no name", ">\nAC\n", map[string]int64{"": 2}},
 		{"a name behind a separator that Python knows", ">a\x1cb c\nAC\n", map[string]int64{"a": 2}},
 		{"twice the same name", ">a\nA\n>a\nA\n", nil},
-		{"a long header", ">a " + strings.Repeat("x", 2*maxHeader) + "\nA\n", map[string]int64{"a": 1}},
+		{"a long header", ">a " + strings.Repeat("x", 2*maxGenomeHeader) + "\nA\n", map[string]int64{"a": 1}},
 		{"many", many.String(), nil},
 	} {
 		for name, r := range map[string]io.Reader{"at once": strings.NewReader(tt.content), "in pieces": iotest.HalfReader(strings.NewReader(tt.content)), "in bytes": iotest.OneByteReader(strings.NewReader(tt.content))} {

@@ -116,9 +116,6 @@ type unpacked struct {
 func openUnpacked(r io.Reader, limit int64) *unpacked {
 	u := &unpacked{source: &source{r: r, left: math.MaxInt64}, left: maxUnpacking * limit, until: time.Now().Add(maxLook)}
 	u.content, u.ending, u.closer, u.err = decompress(bufio.NewReaderSize(u.source, 64<<10))
-	if u.err == nil && u.ending == ".xz" {
-		u.content = io.LimitReader(u.content, xzWindow) // what refers farther back can't be decompressed here
-	}
 	return u
 }
 
@@ -152,7 +149,7 @@ func (u *unpacked) broken() bool { return u.err != nil }
 
 // partial reports whether there may be more than is read here.
 func (u *unpacked) partial() bool {
-	return u.ending == ".xz" && u.err == nil || u.err == errTooLong || errors.Is(u.err, errUnseen) || errors.Is(u.err, zstd.ErrWindowSizeExceeded)
+	return u.err == errTooLong || errors.Is(u.err, errUnseen) || errors.Is(u.err, zstd.ErrWindowSizeExceeded)
 }
 
 // failure says why the content of a file that is called so can't be read further. It is nil at the end of all, or of all
@@ -163,6 +160,9 @@ func (u *unpacked) failure(called string) error {
 		return readingError(u.source.err)
 	case u.err == nil, u.partial():
 		return nil
+	}
+	if u.err == errFollowed {
+		return refuse("The %s is a compressed file (%s) with something else behind its compressed data, so that it can't be read; compress all of it at once and upload it again.", called, u.ending)
 	}
 	return refuse("The %s is a compressed file (%s) that is damaged or incomplete; compress and upload it again.", called, u.ending)
 }

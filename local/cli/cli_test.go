@@ -14,6 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/mattn/go-runewidth"
+
+	"github.com/ag-computational-bio/bakta-web-backend/client"
 )
 
 // lines compares texts line by line; an empty want means nothing at all.
@@ -101,7 +103,7 @@ func TestSubmitAlone(t *testing.T) {
 	if !strings.Contains(got.Err, "\n  bakta-web results --wait "+firstID+"\n") {
 		t.Errorf("it isn't said how to come back:\n%s", got.Err)
 	}
-	if diff := cmp.Diff([]string{"job/init", "put genome_fasta", "job/start"}, f.seen()); diff != "" {
+	if diff := cmp.Diff([]string{"job/init", "put genome_fasta", "job/submit"}, f.seen()); diff != "" {
 		t.Errorf("calls (-want +got)\n%s", diff)
 	}
 	if name := f.job(t).name; name != "näme \"x\"\n" {
@@ -114,6 +116,16 @@ func TestSubmitAlone(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"näme__x.gff3", "näme__x.json", "näme__x.txt"}, u.files("näme__x-00000001")); diff != "" {
 		t.Errorf("files (-want +got)\n%s", diff)
+	}
+}
+
+func TestSubmitWarns(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.warnings = []client.Warning{{Code: "small_genome", Kind: "genome_fasta", Message: "It is small.\x1b[2J"}, {Code: "x", Message: "Another."}}
+	got := newUser(t, f.URL).must("submit", "genome.fna")
+	if !strings.Contains(got.Err, "warning: It is small.·[2J\nwarning: Another.\n") || got.Out != firstID+"\n" {
+		t.Errorf("%+v", got)
 	}
 }
 
@@ -282,7 +294,7 @@ func TestStoppedWhileUploading(t *testing.T) {
 func TestStartRefused(t *testing.T) {
 	refuse := func(status int, body string) func(string, http.ResponseWriter, *http.Request) bool {
 		return func(call string, w http.ResponseWriter, _ *http.Request) bool {
-			if call != "job/start" {
+			if call != "job/submit" {
 				return false
 			}
 			if status == 0 {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/ag-computational-bio/bakta-web-backend/client"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
@@ -34,6 +35,8 @@ type fake struct {
 	old    bool              // it knows no details of a list
 	files  map[string]string // by the API's name
 	left   map[string]string // partial results of a job that failed
+
+	warnings []client.Warning // what a start answers
 }
 
 type fakeJob struct {
@@ -108,7 +111,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			uploads = append(uploads, map[string]any{"upload_kind": u.Kind, "required": u.Required, "url": fmt.Sprintf("%s/%s/%s?signature=x", f.URL, j.id, u.Kind)})
 		}
 		json.NewEncoder(w).Encode(map[string]any{"job": map[string]string{"job_id": j.id, "secret": j.secret}, "workflow_kind": j.workflow, "uploads": uploads})
-	case "job/start":
+	case "job/start", "job/submit":
 		var request struct {
 			Job struct {
 				ID string `json:"job_id"`
@@ -118,7 +121,11 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		json.Unmarshal(body, &request)
 		j := f.jobs[request.Job.ID]
 		j.started, j.config = true, string(request.Config)
-		fmt.Fprint(w, "null")
+		if call == "job/start" {
+			fmt.Fprint(w, "null")
+		} else {
+			json.NewEncoder(w).Encode(map[string]any{"warnings": f.warnings})
+		}
 	case "job/list":
 		var request struct {
 			Jobs []struct {

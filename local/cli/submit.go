@@ -164,10 +164,13 @@ func (a *app) begin(ctx context.Context, c *client.V2, s submission, w workflow.
 		}
 		return book.Entry{}, err
 	}
-	err = c.Start(ctx, made.Job, w.Kind, config)
+	warnings, err := c.Start(ctx, made.Job, w.Kind, config)
 	switch {
 	case err == nil:
 		a.display.line("started job %s on %s", entry.ID, c.Server())
+		for _, w := range warnings {
+			a.display.line("warning: %s", shown(w.Message))
+		}
 		return entry, nil
 	case ctx.Err() != nil:
 		a.display.line("The job may have started or not. To see:\n  bakta-web status %s", entry.ID)

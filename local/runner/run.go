@@ -223,6 +223,9 @@ func (r *Runner) program(ctx context.Context, x *run, c stage.Command) (stage.Re
 	for _, e := range c.Env {
 		args = append(args, "--env", e)
 	}
+	for _, w := range c.Warnings {
+		args = append(args, "--warning", w)
+	}
 	args = append(append(args, "--"), c.Argv...)
 	cmd := exec.CommandContext(ctx, r.o.Stager[0], args...)
 	// A group of its own, so that Ctrl-C in a terminal reaches the backend and not its jobs.

@@ -76,7 +76,9 @@ func TestMessages(t *testing.T) {
 			"skip_filter 31 bool",
 			"skip_plot 32 bool",
 		},
-		"StartJobResponse":   nil,
+		"StartJobResponse":   {"warnings 1 repeated Warning"},
+		"SubmitJobResponse":  {"warnings 1 repeated Warning"},
+		"Warning":            {"code 1 string", "upload_kind 2 UploadKind", "message 3 string"},
 		"JobsStatusRequest":  {"jobs 1 repeated JobRef required", "details 2 bool"},
 		"JobsStatusResponse": {"jobs 1 repeated Job", "failed_jobs 2 repeated FailedJob"},
 		"Job": {
@@ -206,6 +208,7 @@ func TestMethods(t *testing.T) {
 		"bakta.web.api.proto.v2.BaktaJobs.Workflows":  {"WorkflowsRequest WorkflowsResponse", "GET /api/v2/workflows  workflows"},
 		"bakta.web.api.proto.v2.BaktaJobs.InitJob":    {"InitJobRequest InitJobResponse", "POST /api/v2/job/init * "},
 		"bakta.web.api.proto.v2.BaktaJobs.StartJob":   {"StartJobRequest StartJobResponse", "POST /api/v2/job/start * "},
+		"bakta.web.api.proto.v2.BaktaJobs.SubmitJob":  {"StartJobRequest SubmitJobResponse", "POST /api/v2/job/submit * "},
 		"bakta.web.api.proto.v2.BaktaJobs.JobsStatus": {"JobsStatusRequest JobsStatusResponse", "POST /api/v2/job/list * "},
 		"bakta.web.api.proto.v2.BaktaJobs.JobResult":  {"JobResultRequest JobResultResponse", "POST /api/v2/job/result * "},
 		"bakta.web.api.proto.v2.BaktaJobs.Logs":       {"LogsRequest LogsResponse", "GET /api/v2/job/logs  "},
@@ -261,7 +264,7 @@ func TestOpenAPI(t *testing.T) {
 		}
 	}
 	want := map[string]bool{
-		"get /api/v2/workflows": true, "post /api/v2/job/init": true, "post /api/v2/job/start": true, "post /api/v2/job/list": true,
+		"get /api/v2/workflows": true, "post /api/v2/job/init": true, "post /api/v2/job/start": true, "post /api/v2/job/submit": true, "post /api/v2/job/list": true,
 		"post /api/v2/job/result": true, "get /api/v2/job/logs": true, "delete /api/v2/job/delete": true, "get /api/v2/version": true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -1308,7 +1308,9 @@ func (x *JobConfig) GetSkipPlot() bool {
 
 // Says that the job is started. In JSON it is null.
 type StartJobResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What SubmitJob answers.
+	Warnings      []*Warning `protobuf:"bytes,1,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1343,6 +1345,123 @@ func (*StartJobResponse) Descriptor() ([]byte, []int) {
 	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{10}
 }
 
+func (x *StartJobResponse) GetWarnings() []*Warning {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
+// Says that the job is started.
+type SubmitJobResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What to know before the job has run. The list is empty if there is nothing.
+	Warnings      []*Warning `protobuf:"bytes,1,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubmitJobResponse) Reset() {
+	*x = SubmitJobResponse{}
+	mi := &file_proto_v2_jobs_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubmitJobResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubmitJobResponse) ProtoMessage() {}
+
+func (x *SubmitJobResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_v2_jobs_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubmitJobResponse.ProtoReflect.Descriptor instead.
+func (*SubmitJobResponse) Descriptor() ([]byte, []int) {
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *SubmitJobResponse) GetWarnings() []*Warning {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
+// Something about an upload that the workflow can work with, but probably not as it is meant.
+type Warning struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A word for programs, which says of what kind it is. There will be more of them.
+	Code string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	// The upload that it is about.
+	UploadKind UploadKind `protobuf:"varint,2,opt,name=upload_kind,json=uploadKind,proto3,enum=bakta.web.api.proto.v2.UploadKind" json:"upload_kind,omitempty"`
+	// What it is and what to do about it, in words.
+	Message       string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Warning) Reset() {
+	*x = Warning{}
+	mi := &file_proto_v2_jobs_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Warning) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Warning) ProtoMessage() {}
+
+func (x *Warning) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_v2_jobs_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Warning.ProtoReflect.Descriptor instead.
+func (*Warning) Descriptor() ([]byte, []int) {
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Warning) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *Warning) GetUploadKind() UploadKind {
+	if x != nil {
+		return x.UploadKind
+	}
+	return UploadKind_UPLOAD_KIND_UNSPECIFIED
+}
+
+func (x *Warning) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
 // Which jobs to tell about.
 type JobsStatusRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1357,7 +1476,7 @@ type JobsStatusRequest struct {
 
 func (x *JobsStatusRequest) Reset() {
 	*x = JobsStatusRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[11]
+	mi := &file_proto_v2_jobs_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1369,7 +1488,7 @@ func (x *JobsStatusRequest) String() string {
 func (*JobsStatusRequest) ProtoMessage() {}
 
 func (x *JobsStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[11]
+	mi := &file_proto_v2_jobs_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1382,7 +1501,7 @@ func (x *JobsStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobsStatusRequest.ProtoReflect.Descriptor instead.
 func (*JobsStatusRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{11}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *JobsStatusRequest) GetJobs() []*JobRef {
@@ -1412,7 +1531,7 @@ type JobsStatusResponse struct {
 
 func (x *JobsStatusResponse) Reset() {
 	*x = JobsStatusResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[12]
+	mi := &file_proto_v2_jobs_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1424,7 +1543,7 @@ func (x *JobsStatusResponse) String() string {
 func (*JobsStatusResponse) ProtoMessage() {}
 
 func (x *JobsStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[12]
+	mi := &file_proto_v2_jobs_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1437,7 +1556,7 @@ func (x *JobsStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobsStatusResponse.ProtoReflect.Descriptor instead.
 func (*JobsStatusResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{12}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *JobsStatusResponse) GetJobs() []*Job {
@@ -1480,7 +1599,7 @@ type Job struct {
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[13]
+	mi := &file_proto_v2_jobs_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1492,7 +1611,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[13]
+	mi := &file_proto_v2_jobs_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1505,7 +1624,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{13}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Job) GetJobId() string {
@@ -1577,7 +1696,7 @@ type FailedJob struct {
 
 func (x *FailedJob) Reset() {
 	*x = FailedJob{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[14]
+	mi := &file_proto_v2_jobs_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1589,7 +1708,7 @@ func (x *FailedJob) String() string {
 func (*FailedJob) ProtoMessage() {}
 
 func (x *FailedJob) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[14]
+	mi := &file_proto_v2_jobs_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1602,7 +1721,7 @@ func (x *FailedJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailedJob.ProtoReflect.Descriptor instead.
 func (*FailedJob) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{14}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *FailedJob) GetJobId() string {
@@ -1635,7 +1754,7 @@ type JobResultRequest struct {
 
 func (x *JobResultRequest) Reset() {
 	*x = JobResultRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[15]
+	mi := &file_proto_v2_jobs_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1647,7 +1766,7 @@ func (x *JobResultRequest) String() string {
 func (*JobResultRequest) ProtoMessage() {}
 
 func (x *JobResultRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[15]
+	mi := &file_proto_v2_jobs_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1660,7 +1779,7 @@ func (x *JobResultRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobResultRequest.ProtoReflect.Descriptor instead.
 func (*JobResultRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{15}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *JobResultRequest) GetJobId() string {
@@ -1707,7 +1826,7 @@ type JobResultResponse struct {
 
 func (x *JobResultResponse) Reset() {
 	*x = JobResultResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[16]
+	mi := &file_proto_v2_jobs_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1719,7 +1838,7 @@ func (x *JobResultResponse) String() string {
 func (*JobResultResponse) ProtoMessage() {}
 
 func (x *JobResultResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[16]
+	mi := &file_proto_v2_jobs_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1732,7 +1851,7 @@ func (x *JobResultResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobResultResponse.ProtoReflect.Descriptor instead.
 func (*JobResultResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{16}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *JobResultResponse) GetJobId() string {
@@ -1797,7 +1916,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[17]
+	mi := &file_proto_v2_jobs_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1809,7 +1928,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[17]
+	mi := &file_proto_v2_jobs_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1822,7 +1941,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{17}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Result) GetResultKind() ResultKind {
@@ -1877,7 +1996,7 @@ type ResultFiles struct {
 
 func (x *ResultFiles) Reset() {
 	*x = ResultFiles{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[18]
+	mi := &file_proto_v2_jobs_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1889,7 +2008,7 @@ func (x *ResultFiles) String() string {
 func (*ResultFiles) ProtoMessage() {}
 
 func (x *ResultFiles) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[18]
+	mi := &file_proto_v2_jobs_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1902,7 +2021,7 @@ func (x *ResultFiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResultFiles.ProtoReflect.Descriptor instead.
 func (*ResultFiles) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{18}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ResultFiles) GetJson() string {
@@ -2016,7 +2135,7 @@ type LogsRequest struct {
 
 func (x *LogsRequest) Reset() {
 	*x = LogsRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[19]
+	mi := &file_proto_v2_jobs_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2028,7 +2147,7 @@ func (x *LogsRequest) String() string {
 func (*LogsRequest) ProtoMessage() {}
 
 func (x *LogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[19]
+	mi := &file_proto_v2_jobs_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2041,7 +2160,7 @@ func (x *LogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsRequest.ProtoReflect.Descriptor instead.
 func (*LogsRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{19}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *LogsRequest) GetJobId() string {
@@ -2071,7 +2190,7 @@ type LogsResponse struct {
 
 func (x *LogsResponse) Reset() {
 	*x = LogsResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[20]
+	mi := &file_proto_v2_jobs_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2083,7 +2202,7 @@ func (x *LogsResponse) String() string {
 func (*LogsResponse) ProtoMessage() {}
 
 func (x *LogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[20]
+	mi := &file_proto_v2_jobs_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2096,7 +2215,7 @@ func (x *LogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsResponse.ProtoReflect.Descriptor instead.
 func (*LogsResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{20}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *LogsResponse) GetWorkflowKind() WorkflowKind {
@@ -2128,7 +2247,7 @@ type StageLog struct {
 
 func (x *StageLog) Reset() {
 	*x = StageLog{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[21]
+	mi := &file_proto_v2_jobs_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2140,7 +2259,7 @@ func (x *StageLog) String() string {
 func (*StageLog) ProtoMessage() {}
 
 func (x *StageLog) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[21]
+	mi := &file_proto_v2_jobs_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2153,7 +2272,7 @@ func (x *StageLog) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageLog.ProtoReflect.Descriptor instead.
 func (*StageLog) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{21}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *StageLog) GetStage() string {
@@ -2190,7 +2309,7 @@ type DeleteRequest struct {
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[22]
+	mi := &file_proto_v2_jobs_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2202,7 +2321,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[22]
+	mi := &file_proto_v2_jobs_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2215,7 +2334,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{22}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *DeleteRequest) GetJobId() string {
@@ -2241,7 +2360,7 @@ type DeleteResponse struct {
 
 func (x *DeleteResponse) Reset() {
 	*x = DeleteResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[23]
+	mi := &file_proto_v2_jobs_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2253,7 +2372,7 @@ func (x *DeleteResponse) String() string {
 func (*DeleteResponse) ProtoMessage() {}
 
 func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[23]
+	mi := &file_proto_v2_jobs_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2266,7 +2385,7 @@ func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResponse.ProtoReflect.Descriptor instead.
 func (*DeleteResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{23}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{25}
 }
 
 // Asks for the versions.
@@ -2278,7 +2397,7 @@ type VersionRequest struct {
 
 func (x *VersionRequest) Reset() {
 	*x = VersionRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[24]
+	mi := &file_proto_v2_jobs_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2290,7 +2409,7 @@ func (x *VersionRequest) String() string {
 func (*VersionRequest) ProtoMessage() {}
 
 func (x *VersionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[24]
+	mi := &file_proto_v2_jobs_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2303,7 +2422,7 @@ func (x *VersionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VersionRequest.ProtoReflect.Descriptor instead.
 func (*VersionRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{24}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{26}
 }
 
 // What is installed. What is not, or whose version is not known, is empty.
@@ -2325,7 +2444,7 @@ type VersionResponse struct {
 
 func (x *VersionResponse) Reset() {
 	*x = VersionResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[25]
+	mi := &file_proto_v2_jobs_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2337,7 +2456,7 @@ func (x *VersionResponse) String() string {
 func (*VersionResponse) ProtoMessage() {}
 
 func (x *VersionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[25]
+	mi := &file_proto_v2_jobs_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2350,7 +2469,7 @@ func (x *VersionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VersionResponse.ProtoReflect.Descriptor instead.
 func (*VersionResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{25}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *VersionResponse) GetBackendVersion() string {
@@ -2466,8 +2585,16 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\bskip_ori\x18\x1e \x01(\bR\askipOri\x12\x1f\n" +
 	"\vskip_filter\x18\x1f \x01(\bR\n" +
 	"skipFilter\x12\x1b\n" +
-	"\tskip_plot\x18  \x01(\bR\bskipPlot\"\x12\n" +
-	"\x10StartJobResponse\"g\n" +
+	"\tskip_plot\x18  \x01(\bR\bskipPlot\"O\n" +
+	"\x10StartJobResponse\x12;\n" +
+	"\bwarnings\x18\x01 \x03(\v2\x1f.bakta.web.api.proto.v2.WarningR\bwarnings\"\x89\x02\n" +
+	"\x11SubmitJobResponse\x12;\n" +
+	"\bwarnings\x18\x01 \x03(\v2\x1f.bakta.web.api.proto.v2.WarningR\bwarnings:\xb6\x01\x92A\xb2\x012\xaf\x01{\"warnings\":[{\"code\":\"small_genome\",\"upload_kind\":\"genome_fasta\",\"message\":\"The genome has no more than 10 base pairs, which is too short for a gene; is it the whole file?\"}]}\"|\n" +
+	"\aWarning\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\tR\x04code\x12C\n" +
+	"\vupload_kind\x18\x02 \x01(\x0e2\".bakta.web.api.proto.v2.UploadKindR\n" +
+	"uploadKind\x12\x18\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"g\n" +
 	"\x11JobsStatusRequest\x128\n" +
 	"\x04jobs\x18\x01 \x03(\v2\x1e.bakta.web.api.proto.v2.JobRefB\x04\xe2A\x01\x02R\x04jobs\x12\x18\n" +
 	"\adetails\x18\x02 \x01(\bR\adetails\"\x89\x01\n" +
@@ -2608,14 +2735,15 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x16STAGE_STATUS_SUCCEEDED\x10\x03\x12\x17\n" +
 	"\x13STAGE_STATUS_FAILED\x10\x04\x12\x16\n" +
 	"\x12STAGE_STATUS_ERROR\x10\x05\x12\x18\n" +
-	"\x14STAGE_STATUS_UNKNOWN\x10\x062\xe7\b\n" +
+	"\x14STAGE_STATUS_UNKNOWN\x10\x062\xe7\t\n" +
 	"\tBaktaJobs\x12\x86\x01\n" +
 	"\tWorkflows\x12(.bakta.web.api.proto.v2.WorkflowsRequest\x1a).bakta.web.api.proto.v2.WorkflowsResponse\"$\x82\xd3\xe4\x93\x02\x1eb\tworkflows\x12\x11/api/v2/workflows\x12w\n" +
 	"\aInitJob\x12&.bakta.web.api.proto.v2.InitJobRequest\x1a'.bakta.web.api.proto.v2.InitJobResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/api/v2/job/init\x12\xca\x01\n" +
 	"\bStartJob\x12'.bakta.web.api.proto.v2.StartJobRequest\x1a(.bakta.web.api.proto.v2.StartJobResponse\"k\x92ALJJ\n" +
 	"\x03200\x12C\n" +
 	"'The job is started. The body is `null`.\"\x18\n" +
-	"\x10application/json\x12\x04null\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/api/v2/job/start\x12\x80\x01\n" +
+	"\x10application/json\x12\x04null\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/api/v2/job/start\x12~\n" +
+	"\tSubmitJob\x12'.bakta.web.api.proto.v2.StartJobRequest\x1a).bakta.web.api.proto.v2.SubmitJobResponse\"\x1d\x82\xd3\xe4\x93\x02\x17:\x01*\"\x12/api/v2/job/submit\x12\x80\x01\n" +
 	"\n" +
 	"JobsStatus\x12).bakta.web.api.proto.v2.JobsStatusRequest\x1a*.bakta.web.api.proto.v2.JobsStatusResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/api/v2/job/list\x12\x7f\n" +
 	"\tJobResult\x12(.bakta.web.api.proto.v2.JobResultRequest\x1a).bakta.web.api.proto.v2.JobResultResponse\"\x1d\x82\xd3\xe4\x93\x02\x17:\x01*\"\x12/api/v2/job/result\x12k\n" +
@@ -2623,15 +2751,15 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x06Delete\x12%.bakta.web.api.proto.v2.DeleteRequest\x1a&.bakta.web.api.proto.v2.DeleteResponse\"K\x92A.J,\n" +
 	"\x03200\x12%\n" +
 	"#The job is gone. The body is empty.\x82\xd3\xe4\x93\x02\x14*\x12/api/v2/job/delete\x12s\n" +
-	"\aVersion\x12&.bakta.web.api.proto.v2.VersionRequest\x1a'.bakta.web.api.proto.v2.VersionResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v2/versionB\xf9\x1e\x92A\xb1\x1e\x12\xac\x1c\n" +
-	"\rBakta Web API\x12\xce\x1bAnnotates bacterial genomes, metagenome-assembled genomes and plasmids with [Bakta](https://github.com/oschwengers/bakta), proteins with it, too, and what it leaves without a function with [Baktfold](https://github.com/gbouras13/baktfold).\n" +
+	"\aVersion\x12&.bakta.web.api.proto.v2.VersionRequest\x1a'.bakta.web.api.proto.v2.VersionResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v2/versionB\xcc\x1f\x92A\x84\x1f\x12\xff\x1c\n" +
+	"\rBakta Web API\x12\xa1\x1cAnnotates bacterial genomes, metagenome-assembled genomes and plasmids with [Bakta](https://github.com/oschwengers/bakta), proteins with it, too, and what it leaves without a function with [Baktfold](https://github.com/gbouras13/baktfold).\n" +
 	"\n" +
 	"## The way of a job\n" +
 	"\n" +
 	"1. `GET /api/v2/workflows` lists what can be done here: the workflows, what each takes, and the stages that it runs one after the other.\n" +
 	"2. `POST /api/v2/job/init` makes a job of one workflow and answers its id, its secret and an upload link for each file that the workflow takes.\n" +
 	"3. `PUT` each file to its link, straight to the object storage. Only those that are `required` have to come. FASTA files and Bakta's JSON may be compressed.\n" +
-	"4. `POST /api/v2/job/start` checks the uploads and the configuration, and starts the job.\n" +
+	"4. `POST /api/v2/job/start` checks the uploads and the configuration, and starts the job. A client that wants to show warnings calls `POST /api/v2/job/submit` in its place.\n" +
 	"5. `POST /api/v2/job/list` tells the state of any number of jobs; `GET /api/v2/job/logs` shows how each stage does and what it writes while it runs.\n" +
 	"6. `POST /api/v2/job/result` answers download links of the result files.\n" +
 	"7. `DELETE /api/v2/job/delete` removes the job and all of its data. Otherwise that happens when the job expires.\n" +
@@ -2692,7 +2820,7 @@ func file_proto_v2_jobs_proto_rawDescGZIP() []byte {
 }
 
 var file_proto_v2_jobs_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_proto_v2_jobs_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_proto_v2_jobs_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_proto_v2_jobs_proto_goTypes = []any{
 	(WorkflowKind)(0),             // 0: bakta.web.api.proto.v2.WorkflowKind
 	(ResultKind)(0),               // 1: bakta.web.api.proto.v2.ResultKind
@@ -2712,22 +2840,24 @@ var file_proto_v2_jobs_proto_goTypes = []any{
 	(*StartJobRequest)(nil),       // 15: bakta.web.api.proto.v2.StartJobRequest
 	(*JobConfig)(nil),             // 16: bakta.web.api.proto.v2.JobConfig
 	(*StartJobResponse)(nil),      // 17: bakta.web.api.proto.v2.StartJobResponse
-	(*JobsStatusRequest)(nil),     // 18: bakta.web.api.proto.v2.JobsStatusRequest
-	(*JobsStatusResponse)(nil),    // 19: bakta.web.api.proto.v2.JobsStatusResponse
-	(*Job)(nil),                   // 20: bakta.web.api.proto.v2.Job
-	(*FailedJob)(nil),             // 21: bakta.web.api.proto.v2.FailedJob
-	(*JobResultRequest)(nil),      // 22: bakta.web.api.proto.v2.JobResultRequest
-	(*JobResultResponse)(nil),     // 23: bakta.web.api.proto.v2.JobResultResponse
-	(*Result)(nil),                // 24: bakta.web.api.proto.v2.Result
-	(*ResultFiles)(nil),           // 25: bakta.web.api.proto.v2.ResultFiles
-	(*LogsRequest)(nil),           // 26: bakta.web.api.proto.v2.LogsRequest
-	(*LogsResponse)(nil),          // 27: bakta.web.api.proto.v2.LogsResponse
-	(*StageLog)(nil),              // 28: bakta.web.api.proto.v2.StageLog
-	(*DeleteRequest)(nil),         // 29: bakta.web.api.proto.v2.DeleteRequest
-	(*DeleteResponse)(nil),        // 30: bakta.web.api.proto.v2.DeleteResponse
-	(*VersionRequest)(nil),        // 31: bakta.web.api.proto.v2.VersionRequest
-	(*VersionResponse)(nil),       // 32: bakta.web.api.proto.v2.VersionResponse
-	(*timestamppb.Timestamp)(nil), // 33: google.protobuf.Timestamp
+	(*SubmitJobResponse)(nil),     // 18: bakta.web.api.proto.v2.SubmitJobResponse
+	(*Warning)(nil),               // 19: bakta.web.api.proto.v2.Warning
+	(*JobsStatusRequest)(nil),     // 20: bakta.web.api.proto.v2.JobsStatusRequest
+	(*JobsStatusResponse)(nil),    // 21: bakta.web.api.proto.v2.JobsStatusResponse
+	(*Job)(nil),                   // 22: bakta.web.api.proto.v2.Job
+	(*FailedJob)(nil),             // 23: bakta.web.api.proto.v2.FailedJob
+	(*JobResultRequest)(nil),      // 24: bakta.web.api.proto.v2.JobResultRequest
+	(*JobResultResponse)(nil),     // 25: bakta.web.api.proto.v2.JobResultResponse
+	(*Result)(nil),                // 26: bakta.web.api.proto.v2.Result
+	(*ResultFiles)(nil),           // 27: bakta.web.api.proto.v2.ResultFiles
+	(*LogsRequest)(nil),           // 28: bakta.web.api.proto.v2.LogsRequest
+	(*LogsResponse)(nil),          // 29: bakta.web.api.proto.v2.LogsResponse
+	(*StageLog)(nil),              // 30: bakta.web.api.proto.v2.StageLog
+	(*DeleteRequest)(nil),         // 31: bakta.web.api.proto.v2.DeleteRequest
+	(*DeleteResponse)(nil),        // 32: bakta.web.api.proto.v2.DeleteResponse
+	(*VersionRequest)(nil),        // 33: bakta.web.api.proto.v2.VersionRequest
+	(*VersionResponse)(nil),       // 34: bakta.web.api.proto.v2.VersionResponse
+	(*timestamppb.Timestamp)(nil), // 35: google.protobuf.Timestamp
 }
 var file_proto_v2_jobs_proto_depIdxs = []int32{
 	10, // 0: bakta.web.api.proto.v2.WorkflowsResponse.workflows:type_name -> bakta.web.api.proto.v2.Workflow
@@ -2744,45 +2874,50 @@ var file_proto_v2_jobs_proto_depIdxs = []int32{
 	0,  // 11: bakta.web.api.proto.v2.StartJobRequest.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
 	16, // 12: bakta.web.api.proto.v2.StartJobRequest.config:type_name -> bakta.web.api.proto.v2.JobConfig
 	3,  // 13: bakta.web.api.proto.v2.JobConfig.derm_type:type_name -> bakta.web.api.proto.v2.DermType
-	7,  // 14: bakta.web.api.proto.v2.JobsStatusRequest.jobs:type_name -> bakta.web.api.proto.v2.JobRef
-	20, // 15: bakta.web.api.proto.v2.JobsStatusResponse.jobs:type_name -> bakta.web.api.proto.v2.Job
-	21, // 16: bakta.web.api.proto.v2.JobsStatusResponse.failed_jobs:type_name -> bakta.web.api.proto.v2.FailedJob
-	4,  // 17: bakta.web.api.proto.v2.Job.status:type_name -> bakta.web.api.proto.v2.JobStatus
-	0,  // 18: bakta.web.api.proto.v2.Job.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	1,  // 19: bakta.web.api.proto.v2.Job.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
-	33, // 20: bakta.web.api.proto.v2.Job.started:type_name -> google.protobuf.Timestamp
-	33, // 21: bakta.web.api.proto.v2.Job.updated:type_name -> google.protobuf.Timestamp
-	5,  // 22: bakta.web.api.proto.v2.FailedJob.status:type_name -> bakta.web.api.proto.v2.FailedStatus
-	0,  // 23: bakta.web.api.proto.v2.JobResultResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	33, // 24: bakta.web.api.proto.v2.JobResultResponse.started:type_name -> google.protobuf.Timestamp
-	33, // 25: bakta.web.api.proto.v2.JobResultResponse.updated:type_name -> google.protobuf.Timestamp
-	24, // 26: bakta.web.api.proto.v2.JobResultResponse.result:type_name -> bakta.web.api.proto.v2.Result
-	1,  // 27: bakta.web.api.proto.v2.Result.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
-	25, // 28: bakta.web.api.proto.v2.Result.files:type_name -> bakta.web.api.proto.v2.ResultFiles
-	0,  // 29: bakta.web.api.proto.v2.LogsResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	28, // 30: bakta.web.api.proto.v2.LogsResponse.stages:type_name -> bakta.web.api.proto.v2.StageLog
-	6,  // 31: bakta.web.api.proto.v2.StageLog.status:type_name -> bakta.web.api.proto.v2.StageStatus
-	8,  // 32: bakta.web.api.proto.v2.BaktaJobs.Workflows:input_type -> bakta.web.api.proto.v2.WorkflowsRequest
-	12, // 33: bakta.web.api.proto.v2.BaktaJobs.InitJob:input_type -> bakta.web.api.proto.v2.InitJobRequest
-	15, // 34: bakta.web.api.proto.v2.BaktaJobs.StartJob:input_type -> bakta.web.api.proto.v2.StartJobRequest
-	18, // 35: bakta.web.api.proto.v2.BaktaJobs.JobsStatus:input_type -> bakta.web.api.proto.v2.JobsStatusRequest
-	22, // 36: bakta.web.api.proto.v2.BaktaJobs.JobResult:input_type -> bakta.web.api.proto.v2.JobResultRequest
-	26, // 37: bakta.web.api.proto.v2.BaktaJobs.Logs:input_type -> bakta.web.api.proto.v2.LogsRequest
-	29, // 38: bakta.web.api.proto.v2.BaktaJobs.Delete:input_type -> bakta.web.api.proto.v2.DeleteRequest
-	31, // 39: bakta.web.api.proto.v2.BaktaJobs.Version:input_type -> bakta.web.api.proto.v2.VersionRequest
-	9,  // 40: bakta.web.api.proto.v2.BaktaJobs.Workflows:output_type -> bakta.web.api.proto.v2.WorkflowsResponse
-	13, // 41: bakta.web.api.proto.v2.BaktaJobs.InitJob:output_type -> bakta.web.api.proto.v2.InitJobResponse
-	17, // 42: bakta.web.api.proto.v2.BaktaJobs.StartJob:output_type -> bakta.web.api.proto.v2.StartJobResponse
-	19, // 43: bakta.web.api.proto.v2.BaktaJobs.JobsStatus:output_type -> bakta.web.api.proto.v2.JobsStatusResponse
-	23, // 44: bakta.web.api.proto.v2.BaktaJobs.JobResult:output_type -> bakta.web.api.proto.v2.JobResultResponse
-	27, // 45: bakta.web.api.proto.v2.BaktaJobs.Logs:output_type -> bakta.web.api.proto.v2.LogsResponse
-	30, // 46: bakta.web.api.proto.v2.BaktaJobs.Delete:output_type -> bakta.web.api.proto.v2.DeleteResponse
-	32, // 47: bakta.web.api.proto.v2.BaktaJobs.Version:output_type -> bakta.web.api.proto.v2.VersionResponse
-	40, // [40:48] is the sub-list for method output_type
-	32, // [32:40] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	19, // 14: bakta.web.api.proto.v2.StartJobResponse.warnings:type_name -> bakta.web.api.proto.v2.Warning
+	19, // 15: bakta.web.api.proto.v2.SubmitJobResponse.warnings:type_name -> bakta.web.api.proto.v2.Warning
+	2,  // 16: bakta.web.api.proto.v2.Warning.upload_kind:type_name -> bakta.web.api.proto.v2.UploadKind
+	7,  // 17: bakta.web.api.proto.v2.JobsStatusRequest.jobs:type_name -> bakta.web.api.proto.v2.JobRef
+	22, // 18: bakta.web.api.proto.v2.JobsStatusResponse.jobs:type_name -> bakta.web.api.proto.v2.Job
+	23, // 19: bakta.web.api.proto.v2.JobsStatusResponse.failed_jobs:type_name -> bakta.web.api.proto.v2.FailedJob
+	4,  // 20: bakta.web.api.proto.v2.Job.status:type_name -> bakta.web.api.proto.v2.JobStatus
+	0,  // 21: bakta.web.api.proto.v2.Job.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	1,  // 22: bakta.web.api.proto.v2.Job.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
+	35, // 23: bakta.web.api.proto.v2.Job.started:type_name -> google.protobuf.Timestamp
+	35, // 24: bakta.web.api.proto.v2.Job.updated:type_name -> google.protobuf.Timestamp
+	5,  // 25: bakta.web.api.proto.v2.FailedJob.status:type_name -> bakta.web.api.proto.v2.FailedStatus
+	0,  // 26: bakta.web.api.proto.v2.JobResultResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	35, // 27: bakta.web.api.proto.v2.JobResultResponse.started:type_name -> google.protobuf.Timestamp
+	35, // 28: bakta.web.api.proto.v2.JobResultResponse.updated:type_name -> google.protobuf.Timestamp
+	26, // 29: bakta.web.api.proto.v2.JobResultResponse.result:type_name -> bakta.web.api.proto.v2.Result
+	1,  // 30: bakta.web.api.proto.v2.Result.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
+	27, // 31: bakta.web.api.proto.v2.Result.files:type_name -> bakta.web.api.proto.v2.ResultFiles
+	0,  // 32: bakta.web.api.proto.v2.LogsResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	30, // 33: bakta.web.api.proto.v2.LogsResponse.stages:type_name -> bakta.web.api.proto.v2.StageLog
+	6,  // 34: bakta.web.api.proto.v2.StageLog.status:type_name -> bakta.web.api.proto.v2.StageStatus
+	8,  // 35: bakta.web.api.proto.v2.BaktaJobs.Workflows:input_type -> bakta.web.api.proto.v2.WorkflowsRequest
+	12, // 36: bakta.web.api.proto.v2.BaktaJobs.InitJob:input_type -> bakta.web.api.proto.v2.InitJobRequest
+	15, // 37: bakta.web.api.proto.v2.BaktaJobs.StartJob:input_type -> bakta.web.api.proto.v2.StartJobRequest
+	15, // 38: bakta.web.api.proto.v2.BaktaJobs.SubmitJob:input_type -> bakta.web.api.proto.v2.StartJobRequest
+	20, // 39: bakta.web.api.proto.v2.BaktaJobs.JobsStatus:input_type -> bakta.web.api.proto.v2.JobsStatusRequest
+	24, // 40: bakta.web.api.proto.v2.BaktaJobs.JobResult:input_type -> bakta.web.api.proto.v2.JobResultRequest
+	28, // 41: bakta.web.api.proto.v2.BaktaJobs.Logs:input_type -> bakta.web.api.proto.v2.LogsRequest
+	31, // 42: bakta.web.api.proto.v2.BaktaJobs.Delete:input_type -> bakta.web.api.proto.v2.DeleteRequest
+	33, // 43: bakta.web.api.proto.v2.BaktaJobs.Version:input_type -> bakta.web.api.proto.v2.VersionRequest
+	9,  // 44: bakta.web.api.proto.v2.BaktaJobs.Workflows:output_type -> bakta.web.api.proto.v2.WorkflowsResponse
+	13, // 45: bakta.web.api.proto.v2.BaktaJobs.InitJob:output_type -> bakta.web.api.proto.v2.InitJobResponse
+	17, // 46: bakta.web.api.proto.v2.BaktaJobs.StartJob:output_type -> bakta.web.api.proto.v2.StartJobResponse
+	18, // 47: bakta.web.api.proto.v2.BaktaJobs.SubmitJob:output_type -> bakta.web.api.proto.v2.SubmitJobResponse
+	21, // 48: bakta.web.api.proto.v2.BaktaJobs.JobsStatus:output_type -> bakta.web.api.proto.v2.JobsStatusResponse
+	25, // 49: bakta.web.api.proto.v2.BaktaJobs.JobResult:output_type -> bakta.web.api.proto.v2.JobResultResponse
+	29, // 50: bakta.web.api.proto.v2.BaktaJobs.Logs:output_type -> bakta.web.api.proto.v2.LogsResponse
+	32, // 51: bakta.web.api.proto.v2.BaktaJobs.Delete:output_type -> bakta.web.api.proto.v2.DeleteResponse
+	34, // 52: bakta.web.api.proto.v2.BaktaJobs.Version:output_type -> bakta.web.api.proto.v2.VersionResponse
+	44, // [44:53] is the sub-list for method output_type
+	35, // [35:44] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_proto_v2_jobs_proto_init() }
@@ -2790,16 +2925,16 @@ func file_proto_v2_jobs_proto_init() {
 	if File_proto_v2_jobs_proto != nil {
 		return
 	}
-	file_proto_v2_jobs_proto_msgTypes[13].OneofWrappers = []any{}
-	file_proto_v2_jobs_proto_msgTypes[16].OneofWrappers = []any{}
+	file_proto_v2_jobs_proto_msgTypes[15].OneofWrappers = []any{}
 	file_proto_v2_jobs_proto_msgTypes[18].OneofWrappers = []any{}
+	file_proto_v2_jobs_proto_msgTypes[20].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_proto_v2_jobs_proto_rawDesc), len(file_proto_v2_jobs_proto_rawDesc)),
 			NumEnums:      7,
-			NumMessages:   26,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -25,6 +25,7 @@ const (
 	BaktaJobs_Workflows_FullMethodName  = "/bakta.web.api.proto.v2.BaktaJobs/Workflows"
 	BaktaJobs_InitJob_FullMethodName    = "/bakta.web.api.proto.v2.BaktaJobs/InitJob"
 	BaktaJobs_StartJob_FullMethodName   = "/bakta.web.api.proto.v2.BaktaJobs/StartJob"
+	BaktaJobs_SubmitJob_FullMethodName  = "/bakta.web.api.proto.v2.BaktaJobs/SubmitJob"
 	BaktaJobs_JobsStatus_FullMethodName = "/bakta.web.api.proto.v2.BaktaJobs/JobsStatus"
 	BaktaJobs_JobResult_FullMethodName  = "/bakta.web.api.proto.v2.BaktaJobs/JobResult"
 	BaktaJobs_Logs_FullMethodName       = "/bakta.web.api.proto.v2.BaktaJobs/Logs"
@@ -57,6 +58,12 @@ type BaktaJobsClient interface {
 	// The call can be repeated: the same start again succeeds and changes nothing. A start with another
 	// configuration is refused with 409, since the first one counts.
 	StartJob(ctx context.Context, in *StartJobRequest, opts ...grpc.CallOption) (*StartJobResponse, error)
+	// Start a job, and answer what to know before it has run.
+	//
+	// It is the same start as that of `/api/v2/job/start`, and refuses the same; either call repeats the other. It answers
+	// warnings besides: what the workflow can work with, but probably not as it is meant. They are there again when the
+	// call is repeated, and at the beginning of the job's logs.
+	SubmitJob(ctx context.Context, in *StartJobRequest, opts ...grpc.CallOption) (*SubmitJobResponse, error)
 	// Tell the state of jobs.
 	//
 	// Every job that was asked for stands in exactly one of the two lists, in the order of the request. An
@@ -116,6 +123,16 @@ func (c *baktaJobsClient) StartJob(ctx context.Context, in *StartJobRequest, opt
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(StartJobResponse)
 	err := c.cc.Invoke(ctx, BaktaJobs_StartJob_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *baktaJobsClient) SubmitJob(ctx context.Context, in *StartJobRequest, opts ...grpc.CallOption) (*SubmitJobResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SubmitJobResponse)
+	err := c.cc.Invoke(ctx, BaktaJobs_SubmitJob_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -197,6 +214,12 @@ type BaktaJobsServer interface {
 	// The call can be repeated: the same start again succeeds and changes nothing. A start with another
 	// configuration is refused with 409, since the first one counts.
 	StartJob(context.Context, *StartJobRequest) (*StartJobResponse, error)
+	// Start a job, and answer what to know before it has run.
+	//
+	// It is the same start as that of `/api/v2/job/start`, and refuses the same; either call repeats the other. It answers
+	// warnings besides: what the workflow can work with, but probably not as it is meant. They are there again when the
+	// call is repeated, and at the beginning of the job's logs.
+	SubmitJob(context.Context, *StartJobRequest) (*SubmitJobResponse, error)
 	// Tell the state of jobs.
 	//
 	// Every job that was asked for stands in exactly one of the two lists, in the order of the request. An
@@ -240,6 +263,9 @@ func (UnimplementedBaktaJobsServer) InitJob(context.Context, *InitJobRequest) (*
 }
 func (UnimplementedBaktaJobsServer) StartJob(context.Context, *StartJobRequest) (*StartJobResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method StartJob not implemented")
+}
+func (UnimplementedBaktaJobsServer) SubmitJob(context.Context, *StartJobRequest) (*SubmitJobResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SubmitJob not implemented")
 }
 func (UnimplementedBaktaJobsServer) JobsStatus(context.Context, *JobsStatusRequest) (*JobsStatusResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method JobsStatus not implemented")
@@ -327,6 +353,24 @@ func _BaktaJobs_StartJob_Handler(srv interface{}, ctx context.Context, dec func(
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(BaktaJobsServer).StartJob(ctx, req.(*StartJobRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _BaktaJobs_SubmitJob_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StartJobRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BaktaJobsServer).SubmitJob(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: BaktaJobs_SubmitJob_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BaktaJobsServer).SubmitJob(ctx, req.(*StartJobRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -439,6 +483,10 @@ var BaktaJobs_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "StartJob",
 			Handler:    _BaktaJobs_StartJob_Handler,
+		},
+		{
+			MethodName: "SubmitJob",
+			Handler:    _BaktaJobs_SubmitJob_Handler,
 		},
 		{
 			MethodName: "JobsStatus",

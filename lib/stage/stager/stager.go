@@ -184,6 +184,10 @@ func (s Stager) run(ctx context.Context, args []string) (int, error) {
 		c.Env = append(c.Env, e)
 		return nil
 	})
+	flags.Func("warning", "a `TEXT` for the beginning of the log; may be given several times", func(w string) error {
+		c.Warnings = append(c.Warnings, w)
+		return nil
+	})
 	image := flags.Bool("image-env", false, "this process and its program have a container of their own: pass on this process's environment, as an image sets it, in place of the few variables that programs need")
 	anew := flags.Bool("anew", false, "believe nothing that lies in the run's directory: whoever starts this knows that the stage has not run, and that its turn has come")
 	report := flags.Bool("report", false, "write the stage's record to stdout, in place of the program's output: when the program has begun, and at its end; each is a line of JSON")

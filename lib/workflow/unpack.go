@@ -14,51 +14,13 @@ import (
 const (
 	// headSize is how much of a genome is looked at, in bytes, decompressed.
 	headSize = 64 << 10
-	// maxCompressed is how much of a compressed upload may be read for that, in bytes. bzip2 has to read a
-	// block of nearly a megabyte before it gives anything; a file that takes more than this was made to.
-	maxCompressed = 2 << 20
 	// maxWindow is the largest window of a zstd file that is decompressed here, in bytes. Levels up to 19 use
 	// 8 MiB; the memory is taken at once, whatever the content.
 	maxWindow = 8 << 20
 )
 
-// head is the beginning of an upload.
-type head struct {
-	ending  string // of the file's name, by what its compression is: "", ".gz", ".bz2", ".xz" or ".zst"
-	text    []byte // at most headSize bytes, decompressed
-	whole   bool   // the text is all there is; if not, there may be more or not
-	damaged bool   // after the text the compressed data breaks off, or is none
-}
-
 // errUnseen is why the decompression stopped without a verdict.
 var errUnseen = errors.New("not decompressed here")
-
-// readHead reads the beginning of an upload. Its compression is told by its first bytes. An error is the
-// reader's.
-func readHead(r io.Reader) (head, error) {
-	src := &source{r: r, left: maxCompressed}
-	in := bufio.NewReaderSize(src, 16<<10)
-	h := head{text: make([]byte, 0, headSize)}
-	content, ending, closer, err := decompress(in)
-	defer closer()
-	h.ending = ending
-	for err == nil && len(h.text) < headSize {
-		var n int
-		n, err = content.Read(h.text[len(h.text):headSize])
-		h.text = h.text[:len(h.text)+n]
-	}
-	switch {
-	case src.err != nil:
-		return head{}, readingError(src.err)
-	case err == nil:
-	case err == io.EOF:
-		h.whole = true
-	case src.left == 0, errors.Is(err, errUnseen), errors.Is(err, zstd.ErrWindowSizeExceeded):
-	default:
-		h.damaged = true
-	}
-	return h, nil
-}
 
 // decompress returns what a reader holds if it is compressed, told by its first bytes, and what the name of such a
 // file ends in. Its verdict on what follows the compressed data is that of the readers that Bakta uses (xopen 2.1, in
