@@ -89,8 +89,16 @@ type ends struct {
 	last  []byte // at least the last letters
 }
 
-// take takes the next letters.
+// take takes the next letters, with gaps or without.
 func (e *ends) take(letters []byte) {
+	if bytes.ContainsAny(letters, " \t-") {
+		letters = bytes.Map(func(c rune) rune {
+			if c == ' ' || c == '\t' || c == '-' {
+				return -1
+			}
+			return c
+		}, letters)
+	}
 	if n := endsSize - len(e.first); n > 0 {
 		e.first = append(e.first, letters[:min(n, len(letters))]...)
 	}
