@@ -33,8 +33,8 @@ func testRequests(t *testing.T, s *site) {
 		"deleted": s.create(t, "deleted"),
 		"failed":  s.create(t, "failed"),
 	}
-	// Bakta does not take the genome for a reason that its beginning does not show.
-	s.put(t, jobs["failed"].UploadLinkFasta, ">a\n"+strings.Repeat("ACGT", 20_000)+"\n>b\nACGT!\n")
+	// Bakta does not take the genome for a reason that the start does not see.
+	s.put(t, jobs["failed"].UploadLinkFasta, unseen(">a\nACGT\n>b\nACGT!\n"))
 	s.start(t, jobs["failed"], `{}`).must(t, `{}`)
 	send(t, s.http1, http.MethodDelete, s.url+"/api/v1/job/delete?"+jobs["deleted"].query(), "").must(t, `{}`)
 	s.await(t, jobs["ended"], "SUCCESSFUL")

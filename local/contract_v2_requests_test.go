@@ -20,8 +20,8 @@ func testRequestsV2(t *testing.T, s *siteV2) {
 		"failed":  s.initV2(t, "failed", "bakta"),
 		"old":     s.create(t, "old").young(), // made by the first version
 	}
-	// Bakta does not take the genome for a reason that its beginning does not show.
-	s.put(t, jobs["failed"].link(t, "genome_fasta"), ">a\n"+strings.Repeat("ACGT", 20_000)+"\n>b\nACGT!\n")
+	// Bakta does not take the genome for a reason that the start does not see.
+	s.put(t, jobs["failed"].link(t, "genome_fasta"), unseen(">a\nACGT\n>b\nACGT!\n"))
 	s.startV2(t, jobs["failed"], `{}`).must(t, `null`)
 	s.removeV2(t, jobs["deleted"])
 	s.awaitV2(t, jobs["ended"], "successful")

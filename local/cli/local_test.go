@@ -120,8 +120,8 @@ func TestLocal(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 
-	// A genome whose fault lies far behind its beginning: Bakta finds it, and its own words reach the user.
-	u.write("broken.fna", genome(2, 300_000)+">b\nACGT!ACGT\n")
+	// A genome whose fault a start does not see: Bakta finds it, and its own words reach the user.
+	u.write("broken.fna", unseen(genome(2, 300_000)+">b\nACGT!ACGT\n"))
 	got = u.run("submit", "broken.fna", "--wait")
 	if got.Code != exitJobFailed || !strings.Contains(got.Err, "the job failed: ") || !strings.Contains(got.Err, "wrong genome file format") {
 		t.Errorf("%+v", got)
@@ -164,4 +164,22 @@ func leftFiles(t *testing.T, dir string) (n int) {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// unseen is a text as a zstd file, uncompressed, that asks for a window of 16 MiB: programs read it, and a start accepts it
+// unread, since it takes no more than 8.
+func unseen(text string) string {
+	const block = 64 << 10
+	file := "\x28\xb5\x2f\xfd\x00\x70"
+	for more := true; more; {
+		part := text[:min(block, len(text))]
+		text = text[len(part):]
+		more = text != ""
+		header := len(part) << 3
+		if !more {
+			header |= 1 // the last one
+		}
+		file += string([]byte{byte(header), byte(header >> 8), byte(header >> 16)}) + part
+	}
+	return file
 }
