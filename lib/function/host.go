@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -31,6 +32,11 @@ type Options struct {
 	MaxBody int64         // bytes of a request's body, or of a gRPC message; default 1 MiB
 	Drain   time.Duration // how long Run waits at its end for requests in flight; default Timeout and 5 s
 	Origins []string      // from which browsers may call REST; default any
+
+	// AllowOrigin, if not nil, says in place of Origins whether browsers may call REST from an origin.
+	AllowOrigin func(origin string) bool
+	// Connections, if not nil, bounds what clients hold open.
+	Connections Connections
 
 	// Admit says whose events are taken. Nil: anybody's who reaches the host.
 	Admit Admission
@@ -61,6 +67,14 @@ func (o *Options) fill() error {
 		o.Drain = o.Timeout + 5*time.Second
 	}
 	return nil
+}
+
+// Connections bounds how many connections a host has open.
+type Connections interface {
+	// Listener returns a listener that keeps the bounds, of whose connections State is told.
+	Listener(net.Listener) net.Listener
+	// State is told of a connection's changes of state, as http.Server.ConnState is.
+	State(net.Conn, http.ConnState)
 }
 
 // Host serves functions on one port. Functions register with it (Serve, Events, Docs, Handle), then it is Run.
@@ -103,7 +117,8 @@ func New(o Options) (*Host, error) {
 	}
 	h.draining, h.refuse = context.WithCancel(context.Background())
 	h.cors = cors.New(cors.Options{
-		AllowedOrigins: o.Origins, // none is any
+		AllowedOrigins:  o.Origins, // none is any
+		AllowOriginFunc: o.AllowOrigin,
 		// Any common method and any header pass, so that a page that uses a wrong one is told so by the answer. A
 		// refused preflight would tell it nothing.
 		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions},

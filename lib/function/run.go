@@ -36,6 +36,10 @@ func (h *Host) Run(ctx context.Context, listener net.Listener) error {
 	h.health.SetServingStatus("", grpc_health_v1.HealthCheckResponse_SERVING)
 	h.Log.InfoContext(ctx, "serving", "address", listener.Addr().String(), "after", time.Since(h.began).String())
 
+	if h.Connections != nil {
+		server.ConnState = h.Connections.State
+		listener = h.Connections.Listener(listener)
+	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	select {
@@ -61,7 +65,7 @@ func (h *Host) Handler() (http.Handler, error) {
 	for _, wrap := range slices.Backward(h.Middleware) {
 		handler = wrap(handler)
 	}
-	return h.observe(handler), nil
+	return h.observe(h.hurrying(handler)), nil
 }
 
 // server returns the HTTP server. It speaks HTTP/1.1, which probes and browsers do, and HTTP/2 in clear text by
@@ -82,38 +86,6 @@ func (h *Host) server(requests context.Context, handler http.Handler) *http.Serv
 		BaseContext:       func(net.Listener) context.Context { return requests },
 		ErrorLog:          slog.NewLogLogger(h.Log.Handler(), slog.LevelWarn),
 	}
-}
-
-// drain ends serving. (gRPC's own GracefulStop panics on connections that net/http serves.)
-func (h *Host) drain(server *http.Server) error {
-	h.refuse()
-	h.health.Shutdown()
-	h.Log.Info("draining", "requests", h.inFlight.Load())
-	wait, cancel := context.WithTimeout(context.Background(), h.Drain)
-	defer cancel()
-	err := errors.Join(server.Shutdown(wait), h.idle(wait))
-	if err == nil {
-		return nil
-	}
-	left := h.inFlight.Load()
-	// Closing the connections ends the contexts of their requests.
-	err = errors.Join(fmt.Errorf("waiting for requests in flight: %w", err), server.Close())
-	h.Log.Warn("requests were cut off", "requests", left)
-	return err
-}
-
-// idle waits until nothing is in flight any more. Shutdown does not wait for a handler whose client has gone.
-func (h *Host) idle(ctx context.Context) error {
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for h.inFlight.Load() > 0 {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-	}
-	return nil
 }
 
 // close closes what functions hold.

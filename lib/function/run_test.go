@@ -96,6 +96,56 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+// Requests whose header or body never comes hold up the end for a moment only.
+func TestDrainDoesNotWaitForWhatNeverComes(t *testing.T) {
+	t.Parallel()
+	entered := make(chan struct{}, 3)
+	f := &jobs{version: func(context.Context) (*protov1.VersionResponse, error) { return &protov1.VersionResponse{}, nil }}
+	s := serve(t, function.Options{
+		Middleware: []func(http.Handler) http.Handler{func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				entered <- struct{}{}
+				next.ServeHTTP(w, r)
+			})
+		}},
+	}, func(h *function.Host) error { return h.Serve(function.V1(), f, "Version", "InitJob") })
+	for _, begin := range []string{"", "GET / HTTP/1.1\r\nX-Slow: ", "POST /api/v1/job/init HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n{"} {
+		c, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := io.WriteString(c, begin); err != nil {
+			t.Fatal(err)
+		}
+	}
+	never, writer := io.Pipe()
+	defer writer.Close()
+	for _, contentType := range []string{"application/json", "application/grpc"} {
+		path := map[string]string{"application/json": "/api/v1/job/init", "application/grpc": "/" + protov1.BaktaJobs_ServiceDesc.ServiceName + "/Version"}[contentType]
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+path, never)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", contentType)
+		go func() {
+			if response, err := client(t, h2c).Do(r); err == nil {
+				response.Body.Close()
+			}
+		}()
+	}
+	for range 3 {
+		<-entered
+	}
+	began := time.Now()
+	if err := s.stop(); err != nil {
+		t.Error("it ended with", err)
+	}
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("it ended after %s", took)
+	}
+}
+
 // A request that does not end is cut off, and its context tells it.
 func TestDrainIsBounded(t *testing.T) {
 	t.Parallel()

@@ -41,6 +41,8 @@ type Options struct {
 	VirtualHosted  bool     // the bucket is named in front of the host, in place of in the path
 	Origins        []string // sites whose scripts may use links, for Setup; empty is any
 
+	// Dial, if not nil, makes the connections of calls, in place of a dialer for the endpoint's address.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Around, if not nil, returns what goes around the transport of calls.
 	Around func(http.RoundTripper) http.RoundTripper
 }
@@ -89,7 +91,10 @@ func New(o Options) (*Store, error) {
 	if s.transport, err = minio.DefaultTransport(strings.HasPrefix(o.Endpoint, "https:")); err != nil {
 		return nil, fmt.Errorf("s3: %w", err)
 	}
-	s.transport.DialContext = (&net.Dialer{Timeout: 5 * time.Second}).DialContext
+	s.transport.DialContext = o.Dial
+	if o.Dial == nil {
+		s.transport.DialContext = (&net.Dialer{Timeout: 5 * time.Second}).DialContext
+	}
 	if s.inside, err = s.client(o.Endpoint); err != nil {
 		return nil, err
 	}
