@@ -179,6 +179,63 @@ func TestBackendKilled(t *testing.T) {
 	}
 }
 
+// TestInterruptedRunsGoFirst: what ran when a process was killed is run again before what waited then.
+func TestInterruptedRunsGoFirst(t *testing.T) {
+	t.Parallel()
+	f := set(t, nil)
+	f.Close()
+	dir, began := t.TempDir(), time.Now()
+	var jobs []job.Job
+	for i, text := range []string{stubborn("program", filepath.Join(dir, "a")), stubborn("program", filepath.Join(dir, "b")), fine} {
+		j := script(text)
+		j.Started = began.Add(time.Duration(i) * time.Second)
+		jobs = append(jobs, j)
+	}
+	first, second, waits := jobs[0], jobs[1], jobs[2]
+	b := start(t, f.options.Dir, f.files) // it runs two at a time
+	for _, j := range jobs {
+		if !b.launch(j) {
+			t.Fatal("not launched")
+		}
+	}
+	pid(t, filepath.Join(dir, "a"))
+	pid(t, filepath.Join(dir, "b"))
+	b.kill()
+	f.open() // it runs one at a time
+	newer := script(fine)
+	newer.Started = began.Add(time.Minute)
+	f.launch(newer)
+	again := func(j job.Job) job.Job {
+		t.Helper()
+		if err := f.Discard(t.Context(), j); err != nil {
+			t.Fatal(err)
+		}
+		for _, other := range []job.Job{waits, newer} {
+			if seen := f.observe(other); seen.Phase != job.Waiting {
+				t.Errorf("a run goes before one that was interrupted: %+v", seen)
+			}
+		}
+		j.Run++
+		f.launch(j)
+		return j
+	}
+	second = again(second)
+	f.await(second, job.Active)
+	first = again(first)
+	if seen := f.observe(first); !strings.HasPrefix(seen.Waiting, "number 1 of 3 ") {
+		t.Errorf("the one that was first waits: %+v", seen)
+	}
+	if err := f.Stop(t.Context(), second.ID); err != nil {
+		t.Fatal(err)
+	}
+	f.await(first, job.Active)
+	if err := f.Stop(t.Context(), first.ID); err != nil {
+		t.Fatal(err)
+	}
+	f.await(waits, job.Ended)
+	f.await(newer, job.Ended)
+}
+
 // parents returns the parents of processes, and theirs.
 func parents(t *testing.T, pids []int) []int {
 	var all []int

@@ -15,6 +15,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,6 +23,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -67,11 +69,17 @@ type Runner struct {
 	runs      map[string]*run // by object name
 	queue     []*run          // those that wait, in order
 	executing int
+	// Jobs whose run was interrupted by the end of the process before, and whose next run is not launched yet. Each
+	// has a place kept: it was before all that wait.
+	owed map[string]bool
 }
 
 const (
 	// killing is how long it may take until killed processes are gone.
 	killing = 10 * time.Second
+	// owing is how long places are kept for runs that are to be launched again: the outcome of an interrupted run is
+	// looked at as soon as events are taken.
+	owing = 30 * time.Second
 	// lockPatience is how long the directory of another process is waited for.
 	lockPatience = 3 * time.Second
 )
@@ -89,7 +97,7 @@ func New(o Options) (*Runner, error) {
 	if o.Grace <= 0 {
 		o.Grace = stage.DefaultGrace
 	}
-	r := &Runner{o: o, runs: make(map[string]*run)}
+	r := &Runner{o: o, runs: make(map[string]*run), owed: make(map[string]bool)}
 	for _, dir := range []string{r.records(), r.work(), r.trash()} {
 		// Nobody else's business: inside, directories are open to all, see stage.In.
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -114,7 +122,20 @@ func New(o Options) (*Runner, error) {
 		}
 	}
 	r.dispatch()
+	if owed := slices.Collect(maps.Keys(r.owed)); len(owed) > 0 {
+		time.AfterFunc(owing, func() { r.settle(owed...) })
+	}
 	return r, nil
+}
+
+// settle gives up the places that are kept for jobs.
+func (r *Runner) settle(jobs ...string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, id := range jobs {
+		delete(r.owed, id)
+	}
+	r.dispatch()
 }
 
 // acquire takes the directory for this process alone. A process that was killed may leave the lock, for a
@@ -151,6 +172,9 @@ func (r *Runner) Launch(ctx context.Context, j job.Job) (string, error) {
 	}
 	now := time.Now().UTC()
 	x := &run{record: record{Job: j.ID, Run: j.Run, Phase: waiting, Since: now, Order: now.UnixNano()}, dir: filepath.Join(r.work(), object)}
+	if !j.Started.IsZero() {
+		x.Order = j.Started.UnixNano() // one that is run again was before those that were started since
+	}
 	var err error
 	if x.Spec, err = r.o.Specs(j, x.dir); err == nil {
 		err = x.Spec.Validate()
@@ -168,18 +192,28 @@ func (r *Runner) Launch(ctx context.Context, j job.Job) (string, error) {
 		return "", job.Errorf(job.Unavailable, "the job can't be queued at the moment").Because(err)
 	}
 	r.runs[object] = x
+	delete(r.owed, j.ID)
 	if x.Phase == waiting {
-		r.queue = append(r.queue, x)
+		at, _ := slices.BinarySearchFunc(r.queue, x, inOrder)
+		r.queue = slices.Insert(r.queue, at, x)
 	}
 	r.events.send(added, object)
 	r.dispatch()
 	return object, nil
 }
 
+// inOrder compares two runs by their places among those that wait.
+func inOrder(a, b *run) int {
+	return cmp.Or(cmp.Compare(a.Order, b.Order), strings.Compare(a.object(), b.object()))
+}
+
 // dispatch begins runs as long as there are some that wait and there is room. The caller holds the lock.
 func (r *Runner) dispatch() {
 	for !r.closed && r.executing < r.o.Jobs && len(r.queue) > 0 {
 		x := r.queue[0]
+		if x.Run == 1 && r.executing+len(r.owed) >= r.o.Jobs {
+			return // a place is kept for one that was before it
+		}
 		r.queue = r.queue[1:]
 		r.executing++
 		x.Phase, x.Since = active, time.Now().UTC()
@@ -254,6 +288,7 @@ func (r *Runner) Release(_ context.Context, j job.Job) error {
 	if err != nil {
 		return job.Errorf(job.Unavailable, "the run can't be released at the moment").Because(err)
 	}
+	r.settle(j.ID)
 	r.burn(left)
 	return nil
 }
@@ -329,6 +364,7 @@ func (r *Runner) Stop(ctx context.Context, id string) error {
 	if err := r.end(ctx, func(x *run) bool { return x.Job == id }); err != nil {
 		return err
 	}
+	r.settle(id)
 	return r.forgetReleased(id)
 }
 
@@ -460,12 +496,7 @@ func (r *Runner) recover() error {
 			r.queue = append(r.queue, x)
 		}
 	}
-	slices.SortFunc(r.queue, func(a, b *run) int {
-		if a.Order != b.Order {
-			return int(max(-1, min(1, a.Order-b.Order)))
-		}
-		return strings.Compare(a.object(), b.object())
-	})
+	slices.SortFunc(r.queue, inOrder)
 	return r.tidy()
 }
 
@@ -475,6 +506,7 @@ func (r *Runner) interrupted(x *run) {
 		// The processes hold their own directory alone, so nothing of the next run is in danger.
 		r.o.Log.Error("processes of an interrupted run go on", "job", x.Job, "error", err)
 	}
+	r.owed[x.Job] = true
 	x.Phase, x.Since, x.Interrupted = ended, time.Now().UTC(), true
 	x.Failure = &job.Failure{Code: job.Internal, Message: "The job was interrupted because the server was stopped. This is not a fault of your data."}
 	r.put(x)
