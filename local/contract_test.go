@@ -29,7 +29,7 @@ func TestContract(t *testing.T) {
 	for _, database := range []string{"embedded", "mongod"} {
 		t.Run(database, func(t *testing.T) {
 			t.Parallel()
-			args := []string{"--bakta", "stand-in", "--jobs", "2"}
+			args := []string{"--bakta", "stand-in", "--jobs", "2", "--allow-origin", "https://bakta.computational.bio", "--allow-origin", "https://bakta.example.org"}
 			if database == "mongod" {
 				args = append(args, "--mongodb", mongoDB(t))
 			}

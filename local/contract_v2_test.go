@@ -20,7 +20,7 @@ func TestContractV2(t *testing.T) {
 	for _, database := range []string{"embedded", "mongod"} {
 		t.Run(database, func(t *testing.T) {
 			t.Parallel()
-			args := []string{"--bakta", "stand-in", "--jobs", "2"}
+			args := []string{"--bakta", "stand-in", "--jobs", "2", "--allow-origin", "https://bakta.computational.bio"}
 			if database == "mongod" {
 				args = append(args, "--mongodb", mongoDB(t))
 			}

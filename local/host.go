@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"regexp"
+
+	"github.com/ag-computational-bio/bakta-web-backend/local/access"
 )
 
 // supported returns why a local backend can't be had on a system.
@@ -52,15 +54,19 @@ func (o Options) named(address string) string {
 	return address
 }
 
-// near returns an address that is listened on as this machine itself reaches it.
-func near(address string) string {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil || !unspecified(host) {
-		return address
+// access returns who may use what this backend serves.
+func (o Options) access() (*access.Policy, error) {
+	host, _, err := net.SplitHostPort(o.Listen)
+	if err != nil {
+		return nil, err
 	}
-	if ip, err := netip.ParseAddr(host); err == nil && ip.Is4() {
-		return net.JoinHostPort("127.0.0.1", port)
+	hosts := []string{o.Public}
+	if !unspecified(host) {
+		hosts = append(hosts, host)
 	}
-	// A machine without IPv6 listens on what IPv4 has instead, and "localhost" is both.
-	return net.JoinHostPort("localhost", port)
+	policy, err := access.New(hosts, o.Origins, o.Log)
+	if err != nil {
+		return nil, fmt.Errorf("--allow-origin: %w", err)
+	}
+	return policy, nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/gofrs/flock"
 	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
 
 	"github.com/ag-computational-bio/bakta-web-backend/functions/expire"
 	"github.com/ag-computational-bio/bakta-web-backend/functions/jobupdate"
@@ -25,18 +26,22 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/mongo"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/s3"
+	"github.com/ag-computational-bio/bakta-web-backend/local/access"
 	"github.com/ag-computational-bio/bakta-web-backend/local/runner"
+	"github.com/ag-computational-bio/bakta-web-backend/local/space"
 )
 
 // Options is what the local backend is started with.
 type Options struct {
 	Listen  string        // address of the API, for example 127.0.0.1:8080; port 0 takes a free one
 	Public  string        // host name or address in links and in the URL; empty: the host of Listen
+	Origins []string      // of web pages that may use this backend beside those of this machine and Public; "*" for any
 	Data    string        // directory of all data; made if missing
 	UI      string        // directory of a built web UI to serve at /; empty: the API's documentation
 	MongoDB string        // URI of a MongoDB to use in place of the embedded one; it names a database
 	Jobs    int           // how many jobs run at a time; at least 1
 	Threads int           // how many threads a job uses; 0 shares the machine's evenly among the jobs
+	Limit   time.Duration // how long a program of a job may run; 0 for a day
 	Keep    time.Duration // how long a job is kept after its last change of state; 0 for 30 days
 	Sweep   time.Duration // time between two sweeps; 0 for 5 seconds
 	Stager  []string      // command line that starts this program's stager, in front of its arguments
@@ -64,7 +69,12 @@ const (
 	maxList  = 1000
 	// maxUnstarted is how many jobs may be created and not started: to count them, the embedded database looks at every job.
 	maxUnstarted = 1000
-	lockTime     = 3 * time.Second // a backend that was killed may hold its directory until its children are gone
+	// reserveTime is how long a sweep that fails on a full disk leaves the reserve alone: what filled the disk may still
+	// be at it, and takes what it gets hold of.
+	reserveTime = 15 * time.Second
+
+	drain    = 10 * time.Second // for requests in flight at the end
+	lockTime = 3 * time.Second  // a backend that was killed may hold its directory until its children are gone
 )
 
 // Run serves until ctx ends, then stops in order. It calls ready once with the API's URL when it serves.
@@ -73,18 +83,31 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 	if err != nil {
 		return err
 	}
-	tools, err := findTools(ctx, o)
+	who, err := o.access()
+	if err != nil {
+		return err
+	}
+	tools, err := findTools(o)
 	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(o.Data, 0o700); err != nil {
 		return err
 	}
-	lock, err := own(ctx, o.Data)
+	disown, err := own(ctx, o.Data)
 	if err != nil {
 		return err
 	}
-	defer lock.Unlock()
+	defer disown()
+
+	disk, err := space.Open(o.Data)
+	if err != nil {
+		return err
+	}
+	opened := disk.Refill
+	if disk.Full() {
+		opened = disk.Release() // the database needs room even to be opened
+	}
 
 	// Everything that is opened is closed in the opposite order, however this ends.
 	var closers []func() error
@@ -109,7 +132,7 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 		return err
 	}
 	closers = append(closers, closeJobs)
-	files, closeFiles, err := openFiles(ctx, o)
+	files, closeFiles, err := openFiles(ctx, o, who, disk)
 	if err != nil {
 		return err
 	}
@@ -120,7 +143,7 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 		return err
 	}
 	runs, err := runner.New(runner.Options{
-		Dir: filepath.Join(o.Data, "runs"), Jobs: o.Jobs, Stager: o.Stager, Environ: os.Environ(),
+		Dir: filepath.Join(o.Data, "runs"), Jobs: o.Jobs, Stager: o.Stager, Environ: os.Environ(), Limit: o.Limit,
 		Files: files, Specs: tools.spec, Notify: notify, Log: o.Log,
 	})
 	if err != nil {
@@ -128,30 +151,40 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 	}
 	closers = append(closers, runs.Close)
 
-	api, events, err := o.hosts(jobs, files, runs, tools)
+	api, events, err := o.hosts(who, disk, jobs, files, runs, tools)
 	if err != nil {
 		return err
 	}
+	opened()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return api.Run(ctx, public) })
 	group.Go(func() error { return events.Run(ctx, internal) })
+	group.Go(func() error { return tools.ask(ctx, o.Log) })
 	group.Go(func() error {
-		tick(ctx, o, "http://"+internal.Addr().String()+expire.SweepPath)
+		tick(ctx, o, disk, "http://"+internal.Addr().String()+expire.SweepPath)
 		return nil
 	})
 	ready("http://" + o.named(public.Addr().String()))
 	return group.Wait()
 }
 
-// own locks a directory of data, so that no other backend works in it.
-func own(ctx context.Context, data string) (*flock.Flock, error) {
-	lock := flock.New(filepath.Join(data, "lock"))
+// own locks a directory of data, so that no other backend works in it, until what it returns is called. The lock is on
+// the directory itself, which outlasts a file that somebody removes; and on a file in it, by which backends of older
+// versions go, and all where the file system can't lock directories (NFS).
+func own(ctx context.Context, data string) (func() error, error) {
 	patience, cancel := context.WithTimeout(ctx, lockTime)
 	defer cancel()
-	locked, err := lock.TryLockContext(patience, 50*time.Millisecond)
+	directory := flock.New(data, flock.SetFlag(os.O_RDONLY))
+	file := flock.New(filepath.Join(data, "lock"))
+	locked, err := directory.TryLockContext(patience, 50*time.Millisecond)
+	if locked || err != nil && patience.Err() == nil { // it can't be locked: the file alone has to do
+		locked, err = file.TryLockContext(patience, 50*time.Millisecond)
+	}
+	if locked {
+		return func() error { return errors.Join(file.Close(), directory.Close()) }, nil
+	}
+	directory.Close() // as good as can be: the process is about to end
 	switch {
-	case locked:
-		return lock, nil
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case patience.Err() != nil:
@@ -174,6 +207,9 @@ func (o Options) complete() (Options, error) {
 	o.Threads = min(o.Threads, runtime.NumCPU()) // Bakta refuses more than there are
 	if o.Keep <= 0 {
 		o.Keep = 30 * 24 * time.Hour
+	}
+	if o.Limit <= 0 {
+		o.Limit = 24 * time.Hour
 	}
 	if o.Sweep <= 0 {
 		o.Sweep = 5 * time.Second
@@ -200,7 +236,7 @@ func (o Options) complete() (Options, error) {
 }
 
 // hosts makes the functions and the two hosts that serve them: one for users, one for events.
-func (o Options) hosts(jobs *mongo.Store, files *s3.Store, runs *runner.Runner, tools tools) (api, events *function.Host, err error) {
+func (o Options) hosts(who *access.Policy, disk *space.Disk, jobs *mongo.Store, files *s3.Store, runs *runner.Runner, tools tools) (api, events *function.Host, err error) {
 	life, err := lifecycle.New(jobs, files, runs, lifecycle.Options{
 		Keep: o.Keep, LinkTTL: uploads,
 		Look:     15 * time.Second,
@@ -231,10 +267,15 @@ func (o Options) hosts(jobs *mongo.Store, files *s3.Store, runs *runner.Runner, 
 	if err != nil {
 		return nil, nil, err
 	}
-	if api, err = function.New(function.Options{Log: o.Log}); err != nil {
+	guard := []func(http.Handler) http.Handler{who.Guard}
+	if api, err = function.New(function.Options{
+		Log: o.Log, AllowOrigin: who.Allowed, Middleware: guard, Connections: access.NewConnections(), Drain: drain,
+		Interceptors: []grpc.UnaryServerInterceptor{onFullDisk(disk)},
+	}); err != nil {
 		return nil, nil, err
 	}
-	if events, err = function.New(function.Options{Log: o.Log}); err != nil {
+	// Pages of browsers reach this one, too.
+	if events, err = function.New(function.Options{Log: o.Log, AllowOrigin: who.Allowed, Middleware: guard, Drain: drain}); err != nil {
 		return nil, nil, err
 	}
 	if o.UI != "" { // before the functions: the API's documentation takes / if nobody else does
@@ -251,13 +292,22 @@ func (o Options) hosts(jobs *mongo.Store, files *s3.Store, runs *runner.Runner, 
 }
 
 // tick has a sweep done now and again, until ctx ends.
-func tick(ctx context.Context, o Options, url string) {
+func tick(ctx context.Context, o Options, disk *space.Disk, url string) {
 	ticker := time.NewTicker(o.Sweep)
 	defer ticker.Stop()
+	var released time.Time
 	for {
-		if err := ping(ctx, url); err != nil && ctx.Err() == nil {
+		err := ping(ctx, url)
+		if err != nil && ctx.Err() == nil && disk.Full() && time.Since(released) > reserveTime {
+			released = time.Now()
+			back := disk.Release()
+			err = ping(ctx, url)
+			back()
+		}
+		if err != nil && ctx.Err() == nil {
 			o.Log.Warn("a sweep could not be done", "error", err)
 		}
+		disk.Refill()
 		select {
 		case <-ctx.Done():
 			return

@@ -15,6 +15,8 @@ import (
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/mongo"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/s3"
+	"github.com/ag-computational-bio/bakta-web-backend/local/access"
+	"github.com/ag-computational-bio/bakta-web-backend/local/space"
 	"github.com/ag-computational-bio/bakta-web-backend/local/stores"
 )
 
@@ -79,36 +81,39 @@ func reason(err error) string {
 //
 // The port is part of what a link's signature covers, and links live for days, so the port that it had the last
 // time is taken again if it is free.
-func openFiles(ctx context.Context, o Options) (*s3.Store, func() error, error) {
+func openFiles(ctx context.Context, o Options, who *access.Policy, disk *space.Disk) (*s3.Store, func() error, error) {
 	host, _, err := net.SplitHostPort(o.Listen)
 	if err != nil {
 		return nil, nil, err
 	}
 	remembered := filepath.Join(o.Data, "objects.port")
 	port, err := os.ReadFile(remembered)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(strings.TrimSpace(string(port))) == 0 {
 		port, err = []byte("0"), nil
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	dir := filepath.Join(o.Data, "objects")
-	objects, err := stores.OpenObjects(dir, net.JoinHostPort(host, strings.TrimSpace(string(port))))
+	options := stores.ObjectsOptions{
+		Dir: filepath.Join(o.Data, "objects"), Listen: net.JoinHostPort(host, strings.TrimSpace(string(port))), Guard: who.Guard, Room: disk.Take, Log: o.Log,
+	}
+	objects, err := stores.OpenObjects(options)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		o.Log.Warn("the object storage's port is taken; links from before this start no longer work", "port", string(port))
-		objects, err = stores.OpenObjects(dir, net.JoinHostPort(host, "0"))
+		options.Listen = net.JoinHostPort(host, "0")
+		objects, err = stores.OpenObjects(options)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	if _, port, err := net.SplitHostPort(objects.Address); err == nil {
-		if err := os.WriteFile(remembered, []byte(port+"\n"), 0o600); err != nil {
+	if _, now, err := net.SplitHostPort(objects.Address); err == nil && now != strings.TrimSpace(string(port)) {
+		if err := os.WriteFile(remembered, []byte(now+"\n"), 0o600); err != nil {
 			return nil, nil, errors.Join(err, objects.Close())
 		}
 	}
 	files, err := s3.New(s3.Options{
-		Endpoint: "http://" + near(objects.Address), PublicEndpoint: "http://" + o.named(objects.Address), Region: stores.Region, Bucket: bucket,
-		AccessKey: objects.AccessKey, SecretKey: objects.SecretKey,
+		Endpoint: "http://localhost", Dial: objects.Dial, PublicEndpoint: "http://" + o.named(objects.Address),
+		Region: stores.Region, Bucket: bucket, AccessKey: objects.AccessKey, SecretKey: objects.SecretKey,
 	})
 	if err != nil {
 		return nil, nil, errors.Join(err, objects.Close())

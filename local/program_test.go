@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -71,12 +72,18 @@ func startBackend(t testing.TB, data string, args ...string) *backend {
 }
 
 func tryBackend(t testing.TB, data string, env []string, args ...string) (*backend, error) {
+	return tryBackendBy(t, nil, data, env, args...)
+}
+
+// tryBackendBy is tryBackend by means of a program, named with its first arguments.
+func tryBackendBy(t testing.TB, by []string, data string, env []string, args ...string) (*backend, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	b := &backend{t: t, data: data, ended: make(chan struct{})}
-	b.command = exec.Command(self, append([]string{"local", "--listen", "127.0.0.1:0", "--data", data}, args...)...)
+	line := slices.Concat(by, []string{self, "local", "--listen", "127.0.0.1:0", "--data", data}, args)
+	b.command = exec.Command(line[0], line[1:]...)
 	b.command.Env = append(os.Environ(), env...)
 	b.command.Stderr = &b.errors
 	out, err := b.command.StdoutPipe()

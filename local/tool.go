@@ -8,11 +8,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/functions/status"
@@ -29,24 +32,42 @@ type tools map[string]tool
 type tool struct {
 	environment workflow.Environment
 	variables   []string // NAME=value, of this process' environment, which programs get little of
-	version     string
+	version     *version
 	database    string // version of its database
 }
 
-// findTools finds the programs that the options name and asks them who they are. Bakta is a must; what is
+// version is what a program says of itself. The real programs take their time, most of all in the first call after a
+// start of the machine; so they are asked while the backend serves already, and what it tells meanwhile is empty.
+type version struct {
+	named  string // the option that names the program
+	known  atomic.Pointer[string]
+	within time.Duration // how long the program has to answer
+}
+
+func (v *version) String() string {
+	if text := v.known.Load(); text != nil {
+		return *text
+	}
+	return ""
+}
+
+// patience is how long a program may take to tell its version.
+const patience = 2 * time.Minute
+
+// findTools finds the programs that the options name; it does not ask them who they are. Bakta is a must; what is
 // missing is told with what to do about it, before anything is started. The others may be missing unless the
 // options name them; the workflows that need them are not offered then.
-func findTools(ctx context.Context, o Options) (tools, error) {
+func findTools(o Options) (tools, error) {
 	found := tools{}
-	bakta, err := findBakta(ctx, o)
+	bakta, err := findBakta(o)
 	if err != nil {
 		return nil, err
 	}
 	found[workflow.ProgramBakta] = bakta
-	for program, find := range map[string]func(context.Context, Options, tool) (tool, error){
+	for program, find := range map[string]func(Options, tool) (tool, error){
 		workflow.ProgramBaktaProteins: findProteins, workflow.ProgramBaktfold: findBaktfold,
 	} {
-		t, err := find(ctx, o, bakta)
+		t, err := find(o, bakta)
 		if err != nil {
 			return nil, err
 		}
@@ -57,7 +78,7 @@ func findTools(ctx context.Context, o Options) (tools, error) {
 	return found, nil
 }
 
-func findBakta(ctx context.Context, o Options) (tool, error) {
+func findBakta(o Options) (tool, error) {
 	if o.Bakta == StandIn {
 		return o.standIn(workflow.ProgramBakta)
 	}
@@ -78,15 +99,13 @@ func findBakta(ctx context.Context, o Options) (tool, error) {
 	if t.database, err = databaseVersion(t.environment.Database); err != nil {
 		return tool{}, err
 	}
-	if t.version, err = version(ctx, path); err != nil {
-		return tool{}, fmt.Errorf("--bakta: %w", err)
-	}
+	t.version = &version{named: "--bakta", within: patience}
 	return t, nil
 }
 
 // findProteins finds bakta_proteins, which comes with Bakta: where the options name it, else beside Bakta, else on
 // PATH.
-func findProteins(ctx context.Context, o Options, bakta tool) (tool, error) {
+func findProteins(o Options, bakta tool) (tool, error) {
 	name := o.Proteins
 	if name == StandIn || name == "" && o.Bakta == StandIn {
 		return o.standIn(workflow.ProgramBaktaProteins)
@@ -111,14 +130,12 @@ func findProteins(ctx context.Context, o Options, bakta tool) (tool, error) {
 	}
 	t := bakta
 	t.environment.Command = []string{path}
-	if t.version, err = version(ctx, path); err != nil {
-		return tool{}, fmt.Errorf("--bakta-proteins: %w", err)
-	}
+	t.version = &version{named: "--bakta-proteins", within: patience}
 	return t, nil
 }
 
 // findBaktfold finds Baktfold and its database.
-func findBaktfold(ctx context.Context, o Options, _ tool) (tool, error) {
+func findBaktfold(o Options, _ tool) (tool, error) {
 	name := o.Baktfold
 	if name == StandIn || name == "" && o.Bakta == StandIn {
 		return o.standIn(workflow.ProgramBaktfold)
@@ -142,9 +159,7 @@ func findBaktfold(ctx context.Context, o Options, _ tool) (tool, error) {
 	if _, err := os.Stat(filepath.Join(t.environment.Database, "baktfold.db")); err != nil {
 		return tool{}, fmt.Errorf("--baktfold-db: %s holds no Baktfold database: %w", db, err)
 	}
-	if t.version, err = version(ctx, path); err != nil {
-		return tool{}, fmt.Errorf("--baktfold: %w", err)
-	}
+	t.version = &version{named: "--baktfold", within: patience}
 	return t, nil
 }
 
@@ -153,7 +168,9 @@ func (o Options) standIn(program string) (tool, error) {
 	if len(o.StandIn) == 0 {
 		return tool{}, errors.New("this program has no stand-in")
 	}
-	t := tool{version: StandIn, database: "none"}
+	t := tool{version: new(version), database: "none"}
+	played := StandIn
+	t.version.known.Store(&played)
 	t.environment = workflow.Environment{Command: slices.Concat(o.StandIn, []string{program}), Threads: o.Threads}
 	for _, variable := range os.Environ() {
 		if strings.HasPrefix(variable, "BAKTA_STAND_IN_") { // how fast it is, and whether it fails
@@ -172,11 +189,37 @@ func lookPath(name string) (string, error) {
 	return filepath.Abs(path)
 }
 
-// version asks a program for its version.
-func version(ctx context.Context, path string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, path, "--version").CombinedOutput()
+// ask asks the programs for their versions, one after the other. It returns an error for one that does not work: no
+// job that needs it would. One that does not answer in time may do so another day, and is only warned of.
+func (t tools) ask(ctx context.Context, log *slog.Logger) error {
+	for _, program := range slices.Sorted(maps.Keys(t)) {
+		v := t[program].version
+		if v.known.Load() != nil {
+			continue
+		}
+		short, cancel := context.WithTimeout(ctx, v.within)
+		text, err := askVersion(short, t[program].environment.Command[0])
+		late := short.Err() != nil
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case late:
+			log.Warn("a program does not tell its version", "program", t[program].environment.Command[0], "waited", v.within)
+		case err != nil:
+			return fmt.Errorf("%s: %w", v.named, err)
+		default:
+			v.known.Store(&text)
+		}
+	}
+	return nil
+}
+
+// askVersion asks a program for its version.
+func askVersion(ctx context.Context, path string) (string, error) {
+	command := exec.CommandContext(ctx, path, "--version")
+	command.WaitDelay = time.Second // for what it may have started
+	out, err := command.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("`%s --version` does not work: %w\n%s", path, err, bytes.TrimSpace(out))
 	}
@@ -214,11 +257,16 @@ func (t tools) offered() []workflow.Workflow {
 	return workflow.Offered(func(program string) bool { _, ok := t[program]; return ok })
 }
 
-// versions are those that the API tells.
-func (t tools) versions(backend string) status.Versions {
-	bakta, baktfold := t[workflow.ProgramBakta], t[workflow.ProgramBaktfold]
-	return status.Versions{Backend: backend, Tool: bakta.version, Database: bakta.database,
-		Baktfold: baktfold.version, BaktfoldDatabase: baktfold.database}
+// versions returns those that the API tells, as far as they are known by then.
+func (t tools) versions(backend string) func() status.Versions {
+	return func() status.Versions {
+		bakta, baktfold := t[workflow.ProgramBakta], t[workflow.ProgramBaktfold]
+		v := status.Versions{Backend: backend, Tool: bakta.version.String(), Database: bakta.database, BaktfoldDatabase: baktfold.database}
+		if baktfold.version != nil { // it is offered
+			v.Baktfold = baktfold.version.String()
+		}
+		return v
+	}
 }
 
 // spec says what a run of the job does in that directory.

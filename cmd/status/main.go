@@ -26,11 +26,12 @@ func build(d *deployment.Deployment) (*function.Host, error) {
 	if err != nil {
 		return nil, err
 	}
+	versions := status.Versions{
+		Tool: d.Version.Tool, Database: d.Version.DB, Baktfold: d.Version.Baktfold, BaktfoldDatabase: d.Version.BaktfoldDB, Backend: version,
+	}
 	f, err := status.New(status.Deps{
 		Jobs: jobs, Files: files, Logs: logs, Offered: d.Offered(), LinkTTL: deployment.DownloadTTL, MaxList: d.Limits.ListSize, Log: d.Log,
-		Versions: status.Versions{
-			Tool: d.Version.Tool, Database: d.Version.DB, Baktfold: d.Version.Baktfold, BaktfoldDatabase: d.Version.BaktfoldDB, Backend: version,
-		},
+		Versions: func() status.Versions { return versions },
 	})
 	if err != nil {
 		return nil, err

@@ -47,7 +47,7 @@ type Deps struct {
 	Jobs     Jobs
 	Files    Files
 	Logs     Logs
-	Versions Versions
+	Versions func() Versions     // asked for each answer: some become known later; nil: nothing is known
 	Offered  []workflow.Workflow // the workflows that this deployment can run
 	LinkTTL  time.Duration       // how long a download link lives
 	MaxList  int                 // how many jobs one list may ask for
@@ -75,6 +75,9 @@ func New(d Deps) (*Function, error) {
 	}
 	if d.LinkTTL <= 0 || d.MaxList <= 0 {
 		return nil, errors.New("status needs to know how long links live and how many jobs a list may have")
+	}
+	if d.Versions == nil {
+		d.Versions = func() Versions { return Versions{} }
 	}
 	if d.LogReads <= 0 {
 		d.LogReads = defaultLogReads

@@ -78,7 +78,8 @@ func (v V1) Logs(ctx context.Context, r *pb.LogsRequest) (*httpbody.HttpBody, er
 
 // Version tells the versions of the deployment.
 func (v V1) Version(context.Context, *pb.Empty) (*pb.VersionResponse, error) {
-	return &pb.VersionResponse{ToolVersion: v.f.Versions.Tool, DbVersion: v.f.Versions.Database, BackendVersion: v.f.Versions.Backend}, nil
+	versions := v.f.Versions()
+	return &pb.VersionResponse{ToolVersion: versions.Tool, DbVersion: versions.Database, BackendVersion: versions.Backend}, nil
 }
 
 // statusV1 is a state in the words of the first version: what waits for a machine is INIT.

@@ -168,7 +168,7 @@ func failedStage(j job.Job, logs []StageLog) int {
 
 // Version tells the versions of the deployment.
 func (v V2) Version(context.Context, *pb.VersionRequest) (*pb.VersionResponse, error) {
-	versions := v.f.Versions
+	versions := v.f.Versions()
 	return &pb.VersionResponse{
 		BackendVersion: versions.Backend, BaktaVersion: versions.Tool, BaktaDbVersion: versions.Database,
 		BaktfoldVersion: versions.Baktfold, BaktfoldDbVersion: versions.BaktfoldDatabase,

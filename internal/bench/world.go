@@ -183,7 +183,7 @@ func (s *site) register(h *function.Host) error {
 		return err
 	}
 	teller, err := status.New(status.Deps{Jobs: s.store, Files: s.files, Logs: idle{}, Offered: workflow.Catalogue(), LinkTTL: linkTTL, MaxList: 1000, Log: log,
-		Versions: status.Versions{Tool: "1.12.2", Database: "6.0", Backend: "bench"}})
+		Versions: func() status.Versions { return status.Versions{Tool: "1.12.2", Database: "6.0", Backend: "bench"} }})
 	if err != nil {
 		return err
 	}

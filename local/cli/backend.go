@@ -12,7 +12,7 @@ import (
 
 func (a *app) localCommand() *cobra.Command {
 	var o local.Options
-	keep := ""
+	keep, limit := "", ""
 	cmd := &cobra.Command{
 		Use:   "local",
 		Short: "Be a Bakta-Web server on this machine",
@@ -25,14 +25,17 @@ Bakta has to be there. Proteins are annotated if its program bakta_proteins is
 there, and Baktfold's workflows are offered if Baktfold and its database are.
 
 Whoever reaches the address may use it. It listens on this machine alone unless
-told otherwise. The object storage listens on the same host, on a port of its
-own; uploads and downloads go there.`,
+told otherwise, and answers only to the names of this machine: localhost, the
+host of --listen, and --public. Web pages from elsewhere are refused unless
+--allow-origin names them. The object storage listens on the same host, on a
+port of its own, with the same rules; uploads and downloads go there.`,
 		Example: `  bakta-web local
   bakta-web local --data ~/bakta-web --bakta-db ~/bakta-db/db-light --jobs 2
   bakta-web local --data /tmp/try --bakta stand-in      # without Bakta
   bakta-web local --baktfold-db ~/baktfold-db           # with Baktfold, too
   bakta-web local --ui ~/bakta-web-ui/dist
-  bakta-web local --listen :8080 --public lab.example.org    # for others, too`,
+  bakta-web local --listen :8080 --public lab.example.org    # for others, too
+  bakta-web local --allow-origin https://bakta.example.org   # for a web UI elsewhere`,
 		Args: takes(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.Jobs < 1 {
@@ -41,6 +44,9 @@ own; uploads and downloads go there.`,
 			var err error
 			if o.Keep, err = config.ParseDuration(keep); err != nil || o.Keep <= 0 {
 				return usagef("--keep is %q; write a time such as 30d or 12h", keep)
+			}
+			if o.Limit, err = config.ParseDuration(limit); err != nil || o.Limit <= 0 {
+				return usagef("--max-run-time is %q; write a time such as 24h or 2d", limit)
 			}
 			if o.Data == "" {
 				if o.Data, err = a.dataDir(); err != nil {
@@ -67,6 +73,7 @@ own; uploads and downloads go there.`,
 	f.SortFlags = false
 	f.StringVar(&o.Listen, "listen", "127.0.0.1:8080", "`address` of the API; port 0 takes a free one")
 	f.StringVar(&o.Public, "public", "", "`host` name or address under which others reach this machine,\nfor links (default the host of --listen)")
+	f.StringArrayVar(&o.Origins, "allow-origin", nil, "let web pages of this `origin` use the server, for example\nhttps://bakta.example.org; can be repeated, * allows any (default those of\nthis machine and of --public)")
 	f.StringVar(&o.Data, "data", "", "`directory` of all data, made if it isn't there (default bakta-web\nbelow $XDG_DATA_HOME or ~/.local/share)")
 	f.StringVar(&o.UI, "ui", "", "`directory` of a built web UI to serve at /")
 	f.StringVar(&o.Bakta, "bakta", "bakta", "the `program` that annotates; "+local.StandIn+" plays it where there is none,\nand the two below with it")
@@ -78,6 +85,7 @@ own; uploads and downloads go there.`,
 	f.StringVar(&o.MongoDB, "mongodb", "", "`URI` of a MongoDB that names a database, in place of the embedded\none (default $BAKTA_WEB_MONGODB, where other users can't see a password)")
 	f.IntVar(&o.Jobs, "jobs", 1, "let at most `N` jobs run at a time")
 	f.IntVar(&o.Threads, "threads", 0, "let a job use `N` threads; by default the jobs share the machine's evenly")
+	f.StringVar(&limit, "max-run-time", "24h", "end a program of a job that runs longer than this `time`; the job fails")
 	f.StringVar(&keep, "keep", "30d", "keep jobs and their files for this `time` after their end, for example 30d or 12h")
 	for _, flag := range []string{"data", "ui", "bakta-db", "baktfold-db"} {
 		cmd.MarkFlagDirname(flag)

@@ -73,9 +73,8 @@ func newApp(version string, stdout, stderr io.Writer, env func(string) string) *
 }
 
 func (a *app) run(ctx context.Context, args []string) int {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := a.interruptible(ctx)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	root := a.root()
 	root.SetArgs(args)
 	root.SetOut(a.out)
@@ -102,6 +101,34 @@ func (a *app) run(ctx context.Context, args []string) int {
 	default:
 		a.display.line("bakta-web: %s", told(err))
 		return exitFailed
+	}
+}
+
+// interruptible returns a context that ends with the first interrupt or SIGTERM. The second one ends the program at
+// once. (To give the signal back to the system would not do: a shell starts what it runs in the background with
+// interrupts ignored.)
+func (a *app) interruptible(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-signals:
+			cancel()
+		case <-done:
+			return
+		}
+		select {
+		case <-signals:
+			os.Exit(exitInterrupted)
+		case <-done:
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(done)
+		cancel()
 	}
 }
 

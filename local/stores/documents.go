@@ -27,9 +27,6 @@ type Documents struct {
 // socketName is the file of the socket. The driver takes an address for a path by its ending.
 const socketName = "mongodb.sock"
 
-// maxSocketPath is how long a socket's path may be, in bytes, on the systems that we know.
-const maxSocketPath = 100
-
 // OpenDocuments starts a server on the data in a directory, which is made if it is missing. Nobody else may have
 // the directory open. Of the server's messages the errors are logged; its
 // warnings tell of every command that a client tried and it doesn't know.
@@ -46,18 +43,11 @@ func OpenDocuments(dir string, logger *slog.Logger) (*Documents, error) {
 		return nil, err
 	}
 	d := &Documents{done: make(chan struct{})}
-	socket := filepath.Join(dir, socketName)
-	if len(socket) > maxSocketPath {
-		if d.tmp, err = os.MkdirTemp("", "bakta-web-*"); err != nil {
-			return nil, err
-		}
-		socket = filepath.Join(d.tmp, socketName)
-	}
-	// One that was killed left its socket behind.
-	if err := os.Remove(socket); err != nil && !os.IsNotExist(err) {
+	path, tmp, err := socket(dir, socketName)
+	if err != nil {
 		return nil, err
 	}
-	d.URI = "mongodb://" + url.PathEscape(socket) + "/"
+	d.tmp, d.URI = tmp, "mongodb://"+url.PathEscape(path)+"/"
 
 	data := url.URL{
 		Scheme: "file", Path: dir + "/", OmitHost: true,
@@ -65,7 +55,7 @@ func OpenDocuments(dir string, logger *slog.Logger) (*Documents, error) {
 		RawQuery: url.Values{"_pragma": {"synchronous(full)"}}.Encode(),
 	}
 	server, err := ferretdb.New(&ferretdb.Config{
-		Listener:  ferretdb.ListenerConfig{Unix: socket},
+		Listener:  ferretdb.ListenerConfig{Unix: path},
 		Handler:   "sqlite",
 		SQLiteURL: data.String(),
 		Logger:    slog.New(errorsOnly{logger.Handler()}),

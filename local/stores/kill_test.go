@@ -42,7 +42,7 @@ func write(dir string) error {
 	if err != nil {
 		return err
 	}
-	o, err := OpenObjects(filepath.Join(dir, "objects"), "127.0.0.1:0")
+	o, err := OpenObjects(ObjectsOptions{Dir: filepath.Join(dir, "objects"), Listen: "127.0.0.1:0", Log: slog.Default()})
 	if err != nil {
 		return err
 	}

@@ -7,11 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/versity/versitygw/auth"
 	"github.com/versity/versitygw/backend/meta"
@@ -23,65 +24,80 @@ import (
 // Region is the region that the embedded object store is in.
 const Region = "us-east-1"
 
-// maxRequests is how many requests at a time the object store takes. A browser alone makes six.
-const maxRequests = 1024
+// maxRequests is how many requests at a time the object store takes: more than its front lets through, so that there
+// is always room for the backend.
+const maxRequests = 4096
 
-// Objects is an embedded S3 store, a versitygw on a directory. It answers scripts of any origin.
+// ObjectsOptions says where the object store keeps its data and who reaches it.
+type ObjectsOptions struct {
+	Dir    string // of the data; made if missing. Nobody else may have it open
+	Listen string // address host:port for users; port 0 stands for one that is free
+	Log    *slog.Logger
+
+	// Room, if not nil, returns an error if there is no room for so many bytes that a user is about to upload.
+	Room func(size int64) error
+	// Guard, if not nil, refuses requests of users. Scripts of any origin may read the answers to those that it
+	// hands on.
+	Guard func(http.Handler) http.Handler
+}
+
+// Objects is an embedded S3 store, a versitygw on a directory. Users reach it at an address, within limits; the backend by
+// Dial, where there is room whatever users do.
 //
 // A process can have one at a time. The store works in its directory, so the process does, too, while it is open:
 // every relative path of the process means something else then.
 type Objects struct {
-	Address   string // host:port on which it listens
+	Address   string // host:port at which users reach it
 	AccessKey string
 	SecretKey string
 
+	socket string // path of the socket on which the store itself listens
+	tmp    string // directory of the socket, if it is a temporary one
+	front  *front
 	came   string // the working directory before
 	cancel context.CancelFunc
-	done   chan error // gets what the server returned, once
+	done   chan error // gets what the store returned, once
 }
 
-// OpenObjects starts a store on the data below a directory, which is made if it is missing. Nobody else may have
-// the directory open. It listens on an address host:port; port 0 stands for one that is free. Its credentials are
-// made by the first call and kept in a file that is this user's alone.
-func OpenObjects(dir, listen string) (*Objects, error) {
-	dir, err := filepath.Abs(dir)
+// OpenObjects starts a store. Its credentials are made by the first call and kept in a file that is this user's alone.
+func OpenObjects(options ObjectsOptions) (o *Objects, err error) {
+	dir, err := filepath.Abs(options.Dir)
 	if err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Join(dir, "buckets"), 0o700); err != nil {
 		return nil, err
 	}
-	o := &Objects{}
+	o = &Objects{}
 	if o.AccessKey, o.SecretKey, err = credentials(filepath.Join(dir, "credentials.json")); err != nil {
 		return nil, err
 	}
+	if o.socket, o.tmp, err = socket(dir, "objects.sock"); err != nil {
+		return nil, err
+	}
 	if o.came, err = os.Getwd(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, o.removeSocket())
 	}
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return nil, err
-	}
-	// The server does not tell which port it got, so it is told one. Another process may take it in between.
-	for range 10 {
-		o.Address = listen
-		if port == "0" {
-			if o.Address, err = freeAddress(host); err != nil {
-				return nil, err
-			}
-		}
-		err = o.serve(dir)
-		if err == nil || port != "0" || !errors.Is(err, syscall.EADDRINUSE) {
-			break
+	listener, err := net.Listen("tcp", options.Listen)
+	if err == nil {
+		o.Address = listener.Addr().String()
+		if err = o.serve(dir); err != nil {
+			listener.Close()
 		}
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("opening the object store in %s: %w", dir, err), os.Chdir(o.came))
+		return nil, errors.Join(fmt.Errorf("opening the object store in %s: %w", dir, err), os.Chdir(o.came), o.removeSocket())
 	}
+	o.front = newFront(listener, o.Dial, options)
 	return o, nil
 }
 
-// serve starts the server and waits until it listens.
+// Dial connects to the store itself, whatever network and address are named.
+func (o *Objects) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	return new(net.Dialer).DialContext(ctx, "unix", o.socket)
+}
+
+// serve starts the store and waits until it listens.
 func (o *Objects) serve(dir string) error {
 	buckets := filepath.Join(dir, "buckets")
 	attributes, sidecar, err := attributeStore(dir, buckets)
@@ -101,7 +117,8 @@ func (o *Objects) serve(dir string) error {
 			IAMService: auth.NewIAMServiceSingle(auth.Account{
 				Access: o.AccessKey, Secret: o.SecretKey, Role: auth.RoleAdmin,
 			}),
-			Ports:           []string{o.Address},
+			Ports:           []string{o.socket},
+			SocketPerm:      "0600",
 			MaxConnections:  maxRequests,
 			MaxRequests:     maxRequests,
 			KeepAlive:       true,
@@ -121,10 +138,18 @@ func (o *Objects) serve(dir string) error {
 	}
 }
 
-// Close stops the server and returns to the working directory from before.
+// Close stops the store and returns to the working directory from before.
 func (o *Objects) Close() error {
+	err := o.front.close()
 	o.cancel()
-	return errors.Join(<-o.done, os.Chdir(o.came))
+	return errors.Join(err, <-o.done, os.Chdir(o.came), o.removeSocket())
+}
+
+func (o *Objects) removeSocket() error {
+	if o.tmp == "" {
+		return nil
+	}
+	return os.RemoveAll(o.tmp)
 }
 
 // attributeStore returns where objects' ETags and the like are kept: with the files where the file system can do
@@ -176,13 +201,4 @@ func credentials(path string) (access, secret string, err error) {
 		return "", "", err
 	}
 	return stored.AccessKey, stored.SecretKey, os.Rename(path+".new", path)
-}
-
-func freeAddress(host string) (string, error) {
-	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }

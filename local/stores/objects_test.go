@@ -3,6 +3,7 @@ package stores
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -20,7 +21,7 @@ import (
 
 func openObjects(t *testing.T, dir, listen string) *Objects {
 	t.Helper()
-	o, err := OpenObjects(dir, listen)
+	o, err := OpenObjects(ObjectsOptions{Dir: dir, Listen: listen, Log: slog.Default()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +138,7 @@ func TestObjectsAddressIsTaken(t *testing.T) {
 	}
 	defer l.Close()
 	came := workingDirectory(t)
-	if _, err := OpenObjects(t.TempDir(), l.Addr().String()); !errors.Is(err, syscall.EADDRINUSE) {
+	if _, err := OpenObjects(ObjectsOptions{Dir: t.TempDir(), Listen: l.Addr().String(), Log: slog.Default()}); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("open: %v, want that the address is in use", err)
 	}
 	if now := workingDirectory(t); now != came {
@@ -152,7 +153,7 @@ func TestObjectsWithSpoiledCredentials(t *testing.T) {
 	if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenObjects(dir, "127.0.0.1:0"); err == nil || !strings.Contains(err.Error(), file) {
+	if _, err := OpenObjects(ObjectsOptions{Dir: dir, Listen: "127.0.0.1:0", Log: slog.Default()}); err == nil || !strings.Contains(err.Error(), file) {
 		t.Errorf("open: %v, want an error that names %s", err, file)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -36,7 +37,7 @@ func realMain() (err error) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	o, err := stores.OpenObjects(*dir, "127.0.0.1:0")
+	o, err := stores.OpenObjects(stores.ObjectsOptions{Dir: *dir, Listen: "127.0.0.1:0", Log: slog.Default()})
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,36 @@
+package space
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// room returns how many bytes of a directory's disk are free, for this user, and how many there are.
+func room(dir string) (free, total int64, err error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return 0, 0, fmt.Errorf("asking how much room there is in %s: %w", dir, err)
+	}
+	return int64(s.Bavail) * int64(s.Bsize), int64(s.Blocks) * int64(s.Bsize), nil
+}
+
+// fill has the reserve's file grow to a size, with blocks of its own. The caller holds the lock.
+func (d *Disk) fill(size int64) error {
+	f, err := os.OpenFile(d.path(), os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	err = unix.Fallocate(int(f.Fd()), 0, 0, size)
+	if errors.Is(err, unix.EOPNOTSUPP) { // a file system that allocates by writing only
+		var at int64
+		at, err = f.Seek(0, io.SeekEnd)
+		for zeros := make([]byte, 1<<20); at < size && err == nil; at += int64(len(zeros)) {
+			_, err = f.Write(zeros[:min(size-at, int64(len(zeros)))])
+		}
+	}
+	return errors.Join(err, f.Close())
+}

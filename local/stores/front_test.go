@@ -1,0 +1,99 @@
+package stores
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+)
+
+// TestGettingOn: content that gets on takes as long as it takes, in both directions; content that does not is given up.
+func TestGettingOn(t *testing.T) {
+	t.Parallel()
+	const within, size = 400 * time.Millisecond, 16 * step
+	ends := make(chan error, 1)
+	server := httptest.NewServer(gettingOn(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var err error
+		if r.Method == http.MethodPut {
+			_, err = io.Copy(io.Discard, r.Body)
+			if err == nil {
+				// What follows may take its time: the client has done its part.
+				select {
+				case <-time.After(2 * within):
+				case <-r.Context().Done():
+					err = r.Context().Err()
+				}
+			}
+		} else {
+			for err == nil {
+				_, err = w.Write(make([]byte, step))
+			}
+		}
+		ends <- err
+	}), within))
+	defer server.Close()
+	dial := func(begin string) net.Conn {
+		t.Helper()
+		c, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		if _, err := io.WriteString(c, begin); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	put := fmt.Sprintf("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", size)
+
+	// The pauses are the slowness itself.
+	c := dial(put)
+	for range size / step {
+		time.Sleep(within / 4)
+		if _, err := c.Write(bytes.Repeat([]byte("x"), step)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := <-ends; err != nil {
+		t.Errorf("a slow upload, of four times that time in all: %v", err)
+	}
+
+	began := time.Now()
+	c = dial(put + "some")
+	if err := <-ends; err == nil {
+		t.Error("an upload that stops: no error")
+	}
+	t.Logf("an upload that stops ended after %s", time.Since(began))
+
+	c = dial(put)
+	go func() { // byte by byte, which is not getting on
+		for {
+			if _, err := c.Write([]byte("x")); err != nil {
+				return
+			}
+			time.Sleep(within / 20)
+		}
+	}()
+	if err := <-ends; err == nil {
+		t.Error("an upload of single bytes: no error")
+	}
+
+	c = dial("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	taken, buffer := 0, make([]byte, 1<<20)
+	for began = time.Now(); time.Since(began) < 4*within; time.Sleep(within / 8) {
+		n, err := c.Read(buffer)
+		if err != nil {
+			t.Fatalf("a slow download, after %d bytes and %s: %v", taken, time.Since(began), err)
+		}
+		taken += n
+	}
+	// Now it stops taking.
+	if err := <-ends; err == nil || errors.Is(err, io.EOF) {
+		t.Errorf("a download that is not taken: %v", err)
+	}
+}
