@@ -32,6 +32,12 @@ demo: bin/bakta-web ## annotate a genome on this machine (GENOME=file for your o
 bakta: ## set up the real Bakta with a tiny database below .cache/bakta (Debian 12, amd64)
 	bakta/setup.sh .cache/bakta
 
+JUDGE ?=
+
+.PHONY: judge
+judge: ## compare what a start says of some two thousand inputs with what the real programs make of them, after make bakta (JUDGE="-run PATTERN")
+	go run ./internal/judge $(JUDGE)
+
 bin/cluster: FORCE
 	@mkdir -p bin
 	@cd e2e && CGO_ENABLED=0 go build -trimpath -o ../bin/ ./cmd/cluster

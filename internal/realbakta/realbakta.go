@@ -1,4 +1,4 @@
-// Package realbakta finds the real programs that `make bakta` sets up, for the tests that ask them.
+// Package realbakta finds the real programs that `make bakta` sets up, for those who ask them.
 package realbakta
 
 import (
@@ -24,11 +24,29 @@ func Find(t testing.TB) (Set, bool) {
 	if !ok {
 		return Set{}, false
 	}
+	return at(prefix), true
+}
+
+// Locate returns what Find does, for who can't do without: it is an error if there is none, or if Baktfold is not ready.
+func Locate() (Set, error) {
+	prefix, err := prefix()
+	if err != nil {
+		return Set{}, err
+	}
+	for _, step := range []string{"smoke", "smoke-baktfold"} {
+		if _, err := os.Stat(filepath.Join(prefix, "stamps", step)); err != nil {
+			return Set{}, fmt.Errorf("the real programs are not set up at %s, see make bakta: %w", prefix, err)
+		}
+	}
+	return at(prefix), nil
+}
+
+func at(prefix string) Set {
 	return Set{
 		Prefix: prefix,
 		Bakta:  filepath.Join(prefix, "bin", "bakta"), Proteins: filepath.Join(prefix, "bin", "bakta_proteins"),
 		Database: filepath.Join(prefix, "db"), Python: filepath.Join(prefix, "venv", "bin", "python"),
-	}, true
+	}
 }
 
 // Baktfold returns the program baktfold and the directory of its database. Its two searches are stubs that find

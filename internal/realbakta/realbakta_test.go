@@ -19,12 +19,22 @@ func TestFind(t *testing.T) {
 	if program, _, ok := Baktfold(t); ok {
 		t.Errorf("half a set-up is found: %s", program)
 	}
+	if set, err := Locate(); err == nil {
+		t.Errorf("half a set-up is located: %+v", set)
+	}
 	write(t, filepath.Join(prefix, "stamps", "smoke"))
 	if set, ok := Find(t); !ok || set.Bakta != filepath.Join(prefix, "bin", "bakta") {
 		t.Errorf("%+v, %t", set, ok)
 	}
 	if _, _, ok := Baktfold(t); ok {
 		t.Error("Baktfold is found where Bakta alone is ready")
+	}
+	if set, err := Locate(); err == nil {
+		t.Errorf("a set-up without Baktfold is located: %+v", set)
+	}
+	write(t, filepath.Join(prefix, "stamps", "smoke-baktfold"))
+	if set, err := Locate(); err != nil || set.Prefix != prefix {
+		t.Errorf("%+v, %v", set, err)
 	}
 }
 

@@ -1,0 +1,261 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ag-computational-bio/bakta-web-backend/internal/realbakta"
+)
+
+// What our start says.
+const (
+	accepts = "accepts"
+	refuses = "refuses"
+)
+
+// finding is what both say of a variant.
+type finding struct {
+	name      string
+	ours      string
+	ourWords  string
+	real      verdict
+	realWords string
+}
+
+//go:embed explained.md
+var explainedText string
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := judge(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "judge:", err)
+		os.Exit(1)
+	}
+}
+
+// judge judges the variants that the arguments choose.
+func judge(ctx context.Context, args []string, to io.Writer) error {
+	flags := flag.NewFlagSet("judge", flag.ExitOnError)
+	chosen := flags.String("run", "", "regular expression of the names of variants to judge; empty: all")
+	kind := flags.String("kind", "", "workflow of the variants to judge; empty: all")
+	parallel := flags.Int("parallel", 2, "how many programs run at once")
+	list := flags.Bool("list", false, "list the variants, and judge none")
+	oursAlone := flags.Bool("ours", false, "ask our start alone")
+	keep := flags.String("keep", "", "directory to write the uploads of the variants to")
+	_ = flags.Parse(args)
+	pattern, err := regexp.Compile(*chosen)
+	if err != nil {
+		return err
+	}
+	rows, err := parseExplained(explainedText)
+	if err != nil {
+		return fmt.Errorf("explained.md: %w", err)
+	}
+	set, err := realbakta.Locate()
+	if err != nil {
+		return err
+	}
+	sample := newSample()
+	made, err := pack(ctx, set, recipes(sample))
+	if err != nil {
+		return err
+	}
+	all, err := catalogue(sample, made)
+	if err != nil {
+		return err
+	}
+	var variants []variant
+	for _, v := range all {
+		if pattern.MatchString(v.name) && (*kind == "" || *kind == v.kind) {
+			variants = append(variants, v)
+		}
+	}
+	if *keep != "" {
+		return write(*keep, variants)
+	}
+	if *list || *oursAlone {
+		for _, v := range variants {
+			words := ""
+			if *oursAlone {
+				_, refusal, err := start(ctx, v)
+				if err != nil {
+					return fmt.Errorf("%s: %w", v.name, err)
+				}
+				if words = accepts; refusal != nil {
+					words = refuses + ": " + refusal.Message
+				}
+			}
+			fmt.Fprintln(to, strings.TrimSpace(v.name+"  "+words))
+		}
+		return nil
+	}
+	findings, err := findings(ctx, set, filepath.Join(filepath.Dir(set.Prefix), "judge"), variants, *parallel)
+	if err != nil {
+		return err
+	}
+	return report(to, rows, findings, len(variants) == len(all))
+}
+
+// write writes the variants' uploads to files.
+func write(dir string, variants []variant) error {
+	for _, v := range variants {
+		for _, u := range v.uploads {
+			path := filepath.Join(dir, v.name, u.name)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o777), os.WriteFile(path, u.content, 0o666)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// findings asks both about each variant. What the programs say is kept in the directory cache.
+func findings(ctx context.Context, set realbakta.Set, cache string, variants []variant, parallel int) ([]finding, error) {
+	name, err := identity(set)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(cache, 0o777); err != nil {
+		return nil, err
+	}
+	found := make([]finding, len(variants))
+	queue := make(chan int, len(variants))
+	for i := range variants {
+		queue <- i
+	}
+	close(queue)
+	var done sync.Mutex
+	count := 0
+	group, ctx := errgroup.WithContext(ctx)
+	for range parallel {
+		group.Go(func() (err error) {
+			server, err := newServer(ctx, set)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, server.close()) }()
+			r := &real{set: set, identity: name, cache: cache, server: server,
+				baktfold: filepath.Join(set.Prefix, "bin", "baktfold"), baktfoldDB: filepath.Join(set.Prefix, "baktfold-db")}
+			for i := range queue {
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				if found[i], err = both(ctx, r, variants[i]); err != nil {
+					return fmt.Errorf("%s: %w", variants[i].name, err)
+				}
+				done.Lock()
+				if count++; count%25 == 0 {
+					fmt.Fprintf(os.Stderr, "judge: %d of %d\n", count, len(variants))
+				}
+				done.Unlock()
+			}
+			return nil
+		})
+	}
+	return found, group.Wait()
+}
+
+// both asks both about a variant.
+func both(ctx context.Context, r *real, v variant) (finding, error) {
+	f := finding{name: v.name, ours: accepts}
+	d, refusal, err := start(ctx, v)
+	if err != nil {
+		return f, err
+	}
+	if refusal != nil {
+		f.ours, f.ourWords = refuses, refusal.Message
+		if err := d.asGiven(v); err != nil {
+			return f, err
+		}
+	}
+	o, err := r.run(ctx, d, v, refusal != nil)
+	if err != nil {
+		return f, err
+	}
+	f.real, f.realWords = o.judge(v)
+	return f, nil
+}
+
+// says reports whether a text of the outcome matches a pattern.
+func (o outcome) says(pattern string) bool {
+	p := regexp.MustCompile(pattern)
+	if p.MatchString(o.Output) {
+		return true
+	}
+	for _, text := range o.Results {
+		if p.MatchString(text) {
+			return true
+		}
+	}
+	return false
+}
+
+// report prints what was found. It is an error if there are disagreements that are not explained, or explained ones
+// that are none any more.
+func report(to io.Writer, rows []*explained, findings []finding, all bool) error {
+	var agreed, known int
+	var open []finding
+	for _, f := range findings {
+		_, isKnown := explain(rows, f)
+		mark := "ok"
+		switch {
+		case agree(f.ours, f.real):
+			agreed++
+		case isKnown:
+			known++
+			mark = "explained"
+		default:
+			open = append(open, f)
+			mark = "DIFFERS"
+		}
+		fmt.Fprintf(to, "%-9s  %-44s  %s  %-8s  %s\n", mark, f.name, f.ours, f.real, shortened(words(f)))
+	}
+	var gone []*explained
+	for _, e := range rows {
+		if all && !e.used {
+			gone = append(gone, e)
+		}
+	}
+	fmt.Fprintf(to, "\n%d variants: %d agree, %d differ as explained.md says, %d differ otherwise\n", len(findings), agreed, known, len(open))
+	for _, f := range open {
+		fmt.Fprintf(to, "\n%s: our start %s, the program %s\n", f.name, f.ours, f.real)
+		for _, line := range []string{f.ourWords, f.realWords} {
+			if line != "" {
+				fmt.Fprintln(to, "   ", line)
+			}
+		}
+	}
+	for _, e := range gone {
+		fmt.Fprintf(to, "\n%s: explained.md explains that our start %s where the program %s, and that is not so; remove or mend the row\n", e.pattern, e.ours, e.real)
+	}
+	if len(open)+len(gone) > 0 {
+		return fmt.Errorf("%d disagreements are not explained, %d explanations explain nothing", len(open), len(gone))
+	}
+	return nil
+}
+
+func words(f finding) string {
+	return strings.Join(strings.Fields(strings.TrimSpace(f.ourWords+" / "+f.realWords)), " ")
+}
+
+func shortened(s string) string {
+	const most = 200
+	if r := []rune(strings.Trim(s, " /")); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return strings.Trim(s, " /")
+}

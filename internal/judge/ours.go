@@ -1,0 +1,104 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/ag-computational-bio/bakta-web-backend/functions/submit"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+)
+
+// desk is a store of one job, and of its uploads: the surroundings of a start, in memory. The start itself is the
+// function that is deployed.
+type desk struct {
+	job     job.Job
+	uploads map[string][]byte // by object key
+}
+
+const secret = "0123456789abcdefghijABCDEFGHIJ01"
+
+// start asks our start about a variant. It returns the job as it was started, or the refusal. Another error is none of
+// the variant's.
+func start(ctx context.Context, v variant) (d *desk, refusal *job.Error, err error) {
+	const id = "123e4567-e89b-42d3-a456-426614174000"
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	d = &desk{
+		job:     job.Job{ID: id, SecretHash: job.HashSecret(secret), Workflow: v.kind, API: 2, State: job.Created, Created: now, Updated: now},
+		uploads: make(map[string][]byte),
+	}
+	for _, u := range v.uploads {
+		d.uploads[job.UploadKey(id, u.kind)] = u.content
+	}
+	f, err := submit.New(submit.Deps{
+		Jobs: d, Files: d, Launcher: d, Offered: workflow.Catalogue(), Keep: time.Hour, LinkTTL: time.Hour,
+		Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	err = f.Start(ctx, submit.Start{API: 2, ID: id, Secret: secret, Workflow: v.kind, Config: v.config})
+	var said *job.Error
+	if errors.As(err, &said) && said.Code == job.Invalid {
+		return d, said, nil
+	}
+	return d, nil, err
+}
+
+func (d *desk) Insert(context.Context, job.Job) error { return errors.ErrUnsupported }
+
+func (d *desk) Get(context.Context, string) (job.Job, error) { return d.job, nil }
+
+func (d *desk) Submit(_ context.Context, _ string, start job.Start, stages []job.Stage, at, due, expires time.Time) (bool, error) {
+	d.job.State, d.job.Start, d.job.Run, d.job.Stages = job.Submitted, &start, 1, stages
+	d.job.Started, d.job.Due, d.job.Expires = at, due, expires
+	return true, nil
+}
+
+func (d *desk) Launch(context.Context, job.Job) error { return nil }
+
+func (d *desk) PresignPut(context.Context, string, time.Duration) (string, error) {
+	return "", errors.ErrUnsupported
+}
+
+func (d *desk) Put(context.Context, string, io.Reader, int64) (job.File, error) {
+	return job.File{}, errors.ErrUnsupported
+}
+
+func (d *desk) Open(_ context.Context, key, etag string) (io.ReadCloser, job.File, error) {
+	content, ok := d.uploads[key]
+	if !ok {
+		return nil, job.File{}, job.Errorf(job.NotFound, "there is no %s", key)
+	}
+	sum := sha256.Sum256(content)
+	file := job.File{Key: key, Size: int64(len(content)), ETag: hex.EncodeToString(sum[:])}
+	if etag != "" && etag != file.ETag {
+		return nil, job.File{}, job.Errorf(job.NotReady, "%s has the ETag %s", key, file.ETag)
+	}
+	return io.NopCloser(bytes.NewReader(content)), file, nil
+}
+
+// asGiven makes of a refused variant the job that would have been started had nothing been looked at: the program gets
+// the uploads as they are, under the names that the user gave them.
+func (d *desk) asGiven(v variant) error {
+	w, ok := workflow.Lookup(v.kind)
+	if !ok {
+		return fmt.Errorf("there is no workflow %s", v.kind)
+	}
+	encoded, err := workflow.EncodeConfig(w.Normalise(v.config))
+	if err != nil {
+		return err
+	}
+	d.job.State, d.job.Run, d.job.Start = job.Submitted, 1, &job.Start{Config: encoded}
+	for _, u := range v.uploads {
+		d.job.Start.Inputs = append(d.job.Start.Inputs, job.Input{Kind: u.kind, Name: u.name, Size: int64(len(u.content)), ETag: "as given"})
+	}
+	return nil
+}
