@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 
@@ -138,7 +139,8 @@ func TestJudge(t *testing.T) {
 			some = append(some, v)
 		}
 	}
-	found, err := findings(t.Context(), set, t.TempDir(), some, 1)
+	cache := t.TempDir()
+	found, err := findings(t.Context(), set, cache, some, 1, false)
 	if err != nil || len(found) != len(want) {
 		t.Fatalf("%d findings, %v", len(found), err)
 	}
@@ -146,5 +148,13 @@ func TestJudge(t *testing.T) {
 		if w := want[f.name]; f.ours != w.ours || f.real != w.real {
 			t.Errorf("%s: %+v", f.name, f)
 		}
+	}
+	again, err := findings(t.Context(), set, cache, some, 2, true)
+	if err != nil || !slices.Equal(again, found) {
+		t.Errorf("what is kept says %+v, %v", again, err)
+	}
+	none, err := findings(t.Context(), set, t.TempDir(), some, 1, true)
+	if err != nil || len(none) > 0 {
+		t.Errorf("where nothing is kept there are %+v, %v", none, err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -54,6 +55,7 @@ func judge(ctx context.Context, args []string, to io.Writer) error {
 	kind := flags.String("kind", "", "workflow of the variants to judge; empty: all")
 	parallel := flags.Int("parallel", 2, "how many programs run at once")
 	list := flags.Bool("list", false, "list the variants, and judge none")
+	kept := flags.Bool("kept", false, "run no program: judge the variants whose outcome is kept from earlier runs, as far as our start asks the same of the program")
 	oursAlone := flags.Bool("ours", false, "ask our start alone")
 	keep := flags.String("keep", "", "directory to write the uploads of the variants to")
 	_ = flags.Parse(args)
@@ -103,11 +105,11 @@ func judge(ctx context.Context, args []string, to io.Writer) error {
 		}
 		return nil
 	}
-	findings, err := findings(ctx, set, filepath.Join(filepath.Dir(set.Prefix), "judge"), variants, *parallel)
+	findings, err := findings(ctx, set, filepath.Join(filepath.Dir(set.Prefix), "judge"), variants, *parallel, *kept)
 	if err != nil {
 		return err
 	}
-	return report(to, rows, findings, len(variants) == len(all))
+	return report(to, rows, findings, len(findings) == len(all))
 }
 
 // write writes the variants' uploads to files.
@@ -123,8 +125,9 @@ func write(dir string, variants []variant) error {
 	return nil
 }
 
-// findings asks both about each variant. What the programs say is kept in the directory cache.
-func findings(ctx context.Context, set realbakta.Set, cache string, variants []variant, parallel int) ([]finding, error) {
+// findings asks both about each variant. What the programs say is kept in the directory cache; keptAlone leaves out the
+// variants of which nothing is kept there.
+func findings(ctx context.Context, set realbakta.Set, cache string, variants []variant, parallel int, keptAlone bool) ([]finding, error) {
 	name, err := identity(set)
 	if err != nil {
 		return nil, err
@@ -143,22 +146,27 @@ func findings(ctx context.Context, set realbakta.Set, cache string, variants []v
 	group, ctx := errgroup.WithContext(ctx)
 	for range parallel {
 		group.Go(func() (err error) {
-			server, err := newServer(ctx, set)
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, server.close()) }()
-			r := &real{set: set, identity: name, cache: cache, server: server,
+			r := &real{set: set, identity: name, cache: cache,
 				baktfold: filepath.Join(set.Prefix, "bin", "baktfold"), baktfoldDB: filepath.Join(set.Prefix, "baktfold-db")}
+			if !keptAlone {
+				if r.server, err = newServer(ctx, set); err != nil {
+					return err
+				}
+				defer func() { err = errors.Join(err, r.server.close()) }()
+			}
 			for i := range queue {
 				if ctx.Err() != nil {
 					return ctx.Err()
 				}
-				if found[i], err = both(ctx, r, variants[i]); err != nil {
+				f, err := both(ctx, r, variants[i])
+				if errors.Is(err, errNotKept) {
+					continue
+				} else if err != nil {
 					return fmt.Errorf("%s: %w", variants[i].name, err)
 				}
+				found[i] = f
 				done.Lock()
-				if count++; count%25 == 0 {
+				if count++; count%100 == 0 {
 					fmt.Fprintf(os.Stderr, "judge: %d of %d\n", count, len(variants))
 				}
 				done.Unlock()
@@ -166,7 +174,8 @@ func findings(ctx context.Context, set realbakta.Set, cache string, variants []v
 			return nil
 		})
 	}
-	return found, group.Wait()
+	err = group.Wait()
+	return slices.DeleteFunc(found, func(f finding) bool { return f.name == "" }), err
 }
 
 // both asks both about a variant.

@@ -35,10 +35,13 @@ type real struct {
 	set        realbakta.Set
 	baktfold   string // the program, and its database
 	baktfoldDB string
-	identity   string // of the programs and their databases
-	cache      string // directory of what they said before
-	server     *server
+	identity   string  // of the programs and their databases
+	cache      string  // directory of what they said before
+	server     *server // nil: no program is run
 }
+
+// errNotKept is what run returns where no program may be run and its outcome is not kept.
+var errNotKept = errors.New("the outcome is not kept")
 
 // outcome is what a run of the programs left.
 type outcome struct {
@@ -88,6 +91,9 @@ func (r *real) run(ctx context.Context, d *desk, v variant, asGiven bool) (outco
 	if b, err := os.ReadFile(kept); err == nil {
 		var o outcome
 		return o, json.Unmarshal(b, &o)
+	}
+	if r.server == nil {
+		return outcome{}, errNotKept
 	}
 	o, err := r.stages(ctx, spec)
 	if err != nil {

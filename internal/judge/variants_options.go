@@ -19,11 +19,11 @@ func optionVariants(s sample) []variant {
 	for _, n := range []int{-1, 1, 2, 4, 11, 12, 25, 26, 111} {
 		add(fmt.Sprintf("translation-table-%d", n), config{TranslationTable: n}, genes, fasta)
 	}
-	for _, n := range []int64{-1, 1, 2, int64(len(s.dna)) - 1, int64(len(s.dna)), int64(len(s.dna)) + 1, 1 << 31, 1 << 40, 1<<63 - 1} {
+	for _, n := range []int64{1, 2, int64(len(s.dna)) - 1, int64(len(s.dna)), int64(len(s.dna)) + 1, 1 << 31, 1 << 40, 1<<63 - 1} {
 		add(fmt.Sprintf("min-contig-length-%d", n), config{MinContigLength: n}, quick, fasta)
 	}
-	for _, derm := range []string{"unknown", "monoderm", "diderm", "gram", "+"} {
-		add("derm-type-"+strings.ReplaceAll(derm, "+", "plus"), config{DermType: derm}, quick, fasta)
+	for _, derm := range []string{"unknown", "monoderm", "diderm"} {
+		add("derm-type-"+derm, config{DermType: derm}, quick, fasta)
 	}
 	for _, n := range []int{-1, 1, 2, 5, 10, 11} {
 		add(fmt.Sprintf("locus-tag-increment-%d", n), config{LocusTagIncrement: n}, genes, fasta)

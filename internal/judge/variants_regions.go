@@ -67,6 +67,9 @@ func gffVariants(s sample) []variant {
 	}
 	for _, row := range list {
 		add(row.name, workflow.Config{}, fasta, "regions.gff3", []byte(row.content))
+		if strings.TrimSpace(row.content) == "" {
+			variants[len(variants)-1].shows = "" // such an upload stands for none
+		}
 	}
 	plain := head + f + r
 	add("gzip", workflow.Config{}, fasta, "regions.gff3.gz", gz(plain))
