@@ -152,7 +152,7 @@ func (r *real) key(spec stage.Spec) (string, error) {
 	fmt.Fprintln(h, r.identity)
 	for _, s := range spec.Stages {
 		for _, a := range s.Argv {
-			fmt.Fprintf(h, "%q ", strings.ReplaceAll(a, spec.Dir, "DIR"))
+			fmt.Fprintf(h, "%q ", strings.NewReplacer(spec.Dir, "DIR", r.set.Prefix, "PREFIX").Replace(a))
 		}
 	}
 	for _, in := range spec.Inputs {
