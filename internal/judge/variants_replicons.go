@@ -154,7 +154,6 @@ func trainingVariants(s sample, packed packed) []variant {
 	add("text", workflow.Config{}, []byte("a training file\n"))
 	add("gzip", workflow.Config{}, gz(string(trained)))
 	add("zeros", workflow.Config{}, make([]byte, len(trained)))
-	add("text-of-that-size", workflow.Config{}, []byte(strings.Repeat("training", len(trained)/8)))
 	add("gc-of-2", workflow.Config{}, change(0, double(2)...))
 	add("gc-not-a-number", workflow.Config{}, change(0, double(math.NaN())...))
 	add("table-1", workflow.Config{}, change(8, 1, 0, 0, 0))
