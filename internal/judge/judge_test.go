@@ -3,9 +3,10 @@ package main
 import (
 	"bytes"
 	"path"
-	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/ag-computational-bio/bakta-web-backend/internal/realbakta"
 )
@@ -150,7 +151,7 @@ func TestJudge(t *testing.T) {
 		}
 	}
 	again, err := findings(t.Context(), set, cache, some, 2, true)
-	if err != nil || !slices.Equal(again, found) {
+	if err != nil || !cmp.Equal(again, found, cmp.AllowUnexported(finding{})) {
 		t.Errorf("what is kept says %+v, %v", again, err)
 	}
 	none, err := findings(t.Context(), set, t.TempDir(), some, 1, true)

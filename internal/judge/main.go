@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -33,6 +34,7 @@ type finding struct {
 	ourWords  string
 	real      verdict
 	realWords string
+	outcome   outcome
 }
 
 //go:embed explained.md
@@ -55,11 +57,16 @@ func judge(ctx context.Context, args []string, to io.Writer) error {
 	kind := flags.String("kind", "", "workflow of the variants to judge; empty: all")
 	parallel := flags.Int("parallel", 2, "how many programs run at once")
 	list := flags.Bool("list", false, "list the variants, and judge none")
+	lines := flags.String("lines", "", "regular expression of lines of the programs' output and results to show with each variant")
 	kept := flags.Bool("kept", false, "run no program: judge the variants whose outcome is kept from earlier runs, as far as our start asks the same of the program")
 	oursAlone := flags.Bool("ours", false, "ask our start alone")
 	keep := flags.String("keep", "", "directory to write the uploads of the variants to")
 	_ = flags.Parse(args)
 	pattern, err := regexp.Compile(*chosen)
+	if err != nil {
+		return err
+	}
+	shown, err := regexp.Compile(*lines)
 	if err != nil {
 		return err
 	}
@@ -108,6 +115,12 @@ func judge(ctx context.Context, args []string, to io.Writer) error {
 	findings, err := findings(ctx, set, filepath.Join(filepath.Dir(set.Prefix), "judge"), variants, *parallel, *kept)
 	if err != nil {
 		return err
+	}
+	if *lines != "" {
+		for _, f := range findings {
+			fmt.Fprintf(to, "%s\n%s", f.name, f.outcome.lines(shown))
+		}
+		return nil
 	}
 	return report(to, rows, findings, len(findings) == len(all))
 }
@@ -196,7 +209,25 @@ func both(ctx context.Context, r *real, v variant) (finding, error) {
 		return f, err
 	}
 	f.real, f.realWords = o.judge(v)
+	f.outcome = o
 	return f, nil
+}
+
+// lines returns the lines of the outcome's texts that match a pattern.
+func (o outcome) lines(pattern *regexp.Regexp) string {
+	var b strings.Builder
+	texts := []string{o.Output, o.Errors}
+	for _, ending := range slices.Sorted(maps.Keys(o.Results)) {
+		texts = append(texts, o.Results[ending])
+	}
+	for _, text := range texts {
+		for line := range strings.Lines(text) {
+			if pattern.MatchString(line) {
+				b.WriteString("    " + strings.TrimSpace(line) + "\n")
+			}
+		}
+	}
+	return b.String()
 }
 
 // says reports whether a text of the outcome matches a pattern.
