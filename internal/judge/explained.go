@@ -3,13 +3,14 @@ package main
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 )
 
 // explained is a disagreement that a person looked at and found right.
 type explained struct {
 	pattern string // of variants' names, as path.Match reads it
-	ours    string // accepts or refuses
+	ours    string // accepts, warns or refuses
 	real    verdict
 	why     string
 	used    bool
@@ -33,7 +34,7 @@ func parseExplained(text string) ([]*explained, error) {
 		if _, err := path.Match(e.pattern, ""); err != nil {
 			return nil, fmt.Errorf("line %d: %w", i+1, err)
 		}
-		if e.ours != accepts && e.ours != refuses || e.real != succeeds && e.real != fails && e.real != ignores || e.why == "" {
+		if !slices.Contains([]string{accepts, warns, refuses}, e.ours) || e.real != succeeds && e.real != fails && e.real != ignores || e.why == "" {
 			return nil, fmt.Errorf("line %d: ours is %q, the program's %q, and why is %q", i+1, e.ours, e.real, e.why)
 		}
 		if agree(e.ours, e.real) {
@@ -44,9 +45,15 @@ func parseExplained(text string) ([]*explained, error) {
 	return rows, nil
 }
 
-// agree reports whether both verdicts are the same.
+// agree reports whether both verdicts come to the same. Who is warned may get less than is meant, but a result.
 func agree(ours string, real verdict) bool {
-	return (ours == accepts) == (real == succeeds) && real != ignores
+	switch ours {
+	case accepts:
+		return real == succeeds
+	case warns:
+		return real == succeeds || real == ignores
+	}
+	return real == fails
 }
 
 // explain looks a disagreement up.

@@ -29,6 +29,8 @@ func TestReport(t *testing.T) {
 		{"the other way round", []finding{{name: "ids/ab", ours: accepts, real: fails}, first, second}, true, "1 disagreements are not explained"},
 		{"an explanation without its disagreement", []finding{agreed, first, {name: "gff/x", ours: accepts, real: succeeds}}, true, "1 explanations explain nothing"},
 		{"the same of some variants alone", []finding{agreed, first}, false, ""},
+		{"a warning of a file without effect", []finding{first, second, {name: "gff/z", ours: warns, real: ignores}}, true, ""},
+		{"a warning, and a run that fails", []finding{first, second, {name: "gff/z", ours: warns, real: fails}}, true, "1 disagreements are not explained"},
 		{"a file without effect that is refused", []finding{first, second, {name: "gff/z", ours: refuses, real: ignores}}, true, "1 disagreements are not explained"},
 	} {
 		rows, err := parseExplained(table)

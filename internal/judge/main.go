@@ -19,11 +19,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ag-computational-bio/bakta-web-backend/internal/realbakta"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
 // What our start says.
 const (
 	accepts = "accepts"
+	warns   = "warns" // it accepts, and warns that the outcome may not be what is meant
 	refuses = "refuses"
 )
 
@@ -100,12 +102,15 @@ func judge(ctx context.Context, args []string, to io.Writer) error {
 		for _, v := range variants {
 			words := ""
 			if *oursAlone {
-				_, refusal, err := start(ctx, v)
+				_, warnings, refusal, err := start(ctx, v)
 				if err != nil {
 					return fmt.Errorf("%s: %w", v.name, err)
 				}
-				if words = accepts; refusal != nil {
+				switch words = accepts; {
+				case refusal != nil:
 					words = refuses + ": " + refusal.Message
+				case len(warnings) > 0:
+					words = warns + ": " + texts(warnings)
 				}
 			}
 			fmt.Fprintln(to, strings.TrimSpace(v.name+"  "+words))
@@ -194,9 +199,12 @@ func findings(ctx context.Context, set realbakta.Set, cache string, variants []v
 // both asks both about a variant.
 func both(ctx context.Context, r *real, v variant) (finding, error) {
 	f := finding{name: v.name, ours: accepts}
-	d, refusal, err := start(ctx, v)
+	d, warnings, refusal, err := start(ctx, v)
 	if err != nil {
 		return f, err
+	}
+	if len(warnings) > 0 {
+		f.ours, f.ourWords = warns, texts(warnings)
 	}
 	if refusal != nil {
 		f.ours, f.ourWords = refuses, refusal.Message
@@ -211,6 +219,14 @@ func both(ctx context.Context, r *real, v variant) (finding, error) {
 	f.real, f.realWords = o.judge(v)
 	f.outcome = o
 	return f, nil
+}
+
+func texts(warnings []job.Warning) string {
+	var all []string
+	for _, w := range warnings {
+		all = append(all, w.Message)
+	}
+	return strings.Join(all, " ")
 }
 
 // lines returns the lines of the outcome's texts that match a pattern.
@@ -262,7 +278,7 @@ func report(to io.Writer, rows []*explained, findings []finding, all bool) error
 			open = append(open, f)
 			mark = "DIFFERS"
 		}
-		fmt.Fprintf(to, "%-9s  %-44s  %s  %-8s  %s\n", mark, f.name, f.ours, f.real, shortened(words(f)))
+		fmt.Fprintf(to, "%-9s  %-44s  %-7s  %-8s  %s\n", mark, f.name, f.ours, f.real, shortened(words(f)))
 	}
 	var gone []*explained
 	for _, e := range rows {

@@ -19,15 +19,16 @@ import (
 // desk is a store of one job, and of its uploads: the surroundings of a start, in memory. The start itself is the
 // function that is deployed.
 type desk struct {
-	job     job.Job
-	uploads map[string][]byte // by object key
+	submit.Jobs // what is not asked of it here
+	job         job.Job
+	uploads     map[string][]byte // by object key
 }
 
 const secret = "0123456789abcdefghijABCDEFGHIJ01"
 
-// start asks our start about a variant. It returns the job as it was started, or the refusal. Another error is none of
-// the variant's.
-func start(ctx context.Context, v variant) (d *desk, refusal *job.Error, err error) {
+// start asks our start about a variant. It returns the job as it was started and the warnings that the user got, or the
+// refusal. Another error is none of the variant's.
+func start(ctx context.Context, v variant) (d *desk, warnings []job.Warning, refusal *job.Error, err error) {
 	const id = "123e4567-e89b-42d3-a456-426614174000"
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	d = &desk{
@@ -42,17 +43,15 @@ func start(ctx context.Context, v variant) (d *desk, refusal *job.Error, err err
 		Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	err = f.Start(ctx, submit.Start{API: 2, ID: id, Secret: secret, Workflow: v.kind, Config: v.config})
+	warnings, err = f.Start(ctx, submit.Start{API: 2, ID: id, Secret: secret, Workflow: v.kind, Config: v.config})
 	var said *job.Error
 	if errors.As(err, &said) && said.Code == job.Invalid {
-		return d, said, nil
+		return d, nil, said, nil
 	}
-	return d, nil, err
+	return d, warnings, nil, err
 }
-
-func (d *desk) Insert(context.Context, job.Job) error { return errors.ErrUnsupported }
 
 func (d *desk) Get(context.Context, string) (job.Job, error) { return d.job, nil }
 

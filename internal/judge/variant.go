@@ -33,7 +33,8 @@ type effort int
 
 const (
 	genes effort = iota // coding sequences, gaps and all exports but the plot
-	quick               // the import of the genome and the exports
+	quick               // the import of the genome, gaps and the exports
+	tools               // these and what other programs find in the sequences, which read their names
 	whole               // everything
 )
 
@@ -42,6 +43,8 @@ func (e effort) skipped() []string {
 	switch e {
 	case genes:
 		return []string{"trna", "tmrna", "rrna", "ncrna", "ncrna_region", "crispr", "sorf", "ori", "plot"}
+	case tools:
+		return []string{"cds", "sorf", "plot"}
 	case quick:
 		return slices.DeleteFunc(workflow.Steps(), func(step string) bool { return step == "gap" })
 	}
