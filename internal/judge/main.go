@@ -19,7 +19,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ag-computational-bio/bakta-web-backend/internal/realbakta"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
 // What our start says.
@@ -221,7 +220,7 @@ func both(ctx context.Context, r *real, v variant) (finding, error) {
 	return f, nil
 }
 
-func texts(warnings []job.Warning) string {
+func texts(warnings []warning) string {
 	var all []string
 	for _, w := range warnings {
 		all = append(all, w.Message)
