@@ -5,12 +5,15 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -23,6 +26,13 @@ type set struct {
 	module   string // folder of the module that builds them
 	folder   string // below bin, where they land: some have the same name
 	packages []string
+	trims    []trim
+}
+
+// trim says what of a module is not built in, where that takes far longer to build than all that is used.
+type trim struct {
+	module string
+	files  map[string]string // files of the module; each becomes one of the folder _trim beside the programs, or none ("")
 }
 
 // built returns the programs' names below bin.
@@ -34,8 +44,14 @@ func (s set) built() []string {
 	return names
 }
 
-// build builds programs, once for one state of their source.
+// build builds programs, once for one state of their source. Whoever needs the same programs waits until they are built;
+// others of the cluster may be built meanwhile.
 func (c *Cluster) build(ctx context.Context, programs set) error {
+	unlock, err := c.lock("bin/" + path.Base(programs.packages[0]) + ".lock")
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	state, err := c.sourceState(ctx, programs)
 	if err != nil {
 		return err
@@ -52,11 +68,68 @@ func (c *Cluster) build(ctx context.Context, programs set) error {
 	major, minor, _ := strings.Cut(strings.TrimPrefix(kubernetesVersion, "v"), ".")
 	minor, _, _ = strings.Cut(minor, ".")
 	link := fmt.Sprintf("-s -w -X %s.gitVersion=%s -X %[1]s.gitMajor=%s -X %[1]s.gitMinor=%s", version, kubernetesVersion, major, minor)
-	args := append([]string{"build", "-trimpath", "-buildvcs=false", "-ldflags", link, "-o", folder + "/"}, programs.packages...)
-	if _, err := c.goTool(ctx, programs.module, args...); err != nil {
+	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", link, "-o", folder + "/"}
+	if len(programs.trims) > 0 {
+		source := c.file("source")
+		defer os.RemoveAll(source)
+		modfile, err := c.trimmed(ctx, programs, source)
+		if err != nil {
+			return err
+		}
+		args = append(args, "-modfile="+modfile)
+	}
+	if _, err := c.goTool(ctx, programs.module, append(args, programs.packages...)...); err != nil {
 		return err
 	}
 	return os.WriteFile(stamp, []byte(state), 0o644)
+}
+
+// trimmed copies the modules that are trimmed to below a folder and returns a go.mod there that has them built.
+func (c *Cluster) trimmed(ctx context.Context, programs set, folder string) (modfile string, err error) {
+	if err := os.RemoveAll(folder); err != nil { // of a build that was killed
+		return "", err
+	}
+	module := filepath.Join(c.source, programs.module)
+	text, err := os.ReadFile(filepath.Join(module, "go.mod"))
+	if err != nil {
+		return "", err
+	}
+	for i, t := range programs.trims {
+		out, err := c.goTool(ctx, programs.module, "mod", "download", "-json", t.module)
+		if err != nil {
+			return "", err
+		}
+		var from struct{ Dir string }
+		if err := json.Unmarshal([]byte(out), &from); err != nil {
+			return "", err
+		}
+		to := filepath.Join(folder, strconv.Itoa(i))
+		if err := os.CopyFS(to, os.DirFS(from.Dir)); err != nil {
+			return "", err
+		}
+		for name, instead := range t.files {
+			if err := os.Remove(filepath.Join(to, name)); err != nil {
+				return "", err
+			}
+			if instead == "" {
+				continue
+			}
+			content, err := os.ReadFile(filepath.Join(module, "_trim", instead))
+			if err != nil {
+				return "", err
+			}
+			if err := os.WriteFile(filepath.Join(to, name), content, 0o644); err != nil {
+				return "", err
+			}
+		}
+		text = fmt.Appendf(text, "\nreplace %s => %s\n", t.module, to)
+	}
+	sums, err := os.ReadFile(filepath.Join(module, "go.sum"))
+	if err != nil {
+		return "", err
+	}
+	modfile = filepath.Join(folder, "go.mod")
+	return modfile, errors.Join(os.WriteFile(modfile, text, 0o644), os.WriteFile(filepath.Join(folder, "go.sum"), sums, 0o644))
 }
 
 // goTool runs the go command in a module of programs and returns what it printed.
@@ -79,7 +152,7 @@ func (c *Cluster) sourceState(ctx context.Context, programs set) (string, error)
 		return "", err
 	}
 	sum := sha256.New()
-	fmt.Fprintln(sum, tool, kubernetesVersion, programs.packages)
+	fmt.Fprintln(sum, tool, kubernetesVersion, programs.packages, programs.trims)
 	for _, pattern := range []string{"go.mod", "go.sum", "*/*.go"} {
 		names, err := filepath.Glob(filepath.Join(c.source, programs.module, pattern))
 		if err != nil {

@@ -89,9 +89,10 @@ func (c *Cluster) step(what string, do func() error) error {
 	return nil
 }
 
-// lock keeps others from bringing this cluster up or down until the returned function is called.
-func (c *Cluster) lock() (unlock func(), err error) {
-	f, err := os.OpenFile(c.file("lock"), os.O_CREATE|os.O_RDWR, 0o644)
+// lock keeps others from what a file of the state stands for until the returned function is called. The file "lock" stands
+// for the cluster as a whole: who brings it up or down has it.
+func (c *Cluster) lock(name string) (unlock func(), err error) {
+	f, err := os.OpenFile(c.file(name), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, err
 	}

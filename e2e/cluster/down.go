@@ -15,7 +15,7 @@ var transient = []string{"run", "kubeconfig", "var/lib/etcd", "var/lib/kubelet",
 
 // Down takes the cluster down. What remains is on disk below the state's directory.
 func (c *Cluster) Down(ctx context.Context) error {
-	unlock, err := c.lock()
+	unlock, err := c.lock("lock")
 	if err != nil {
 		return err
 	}

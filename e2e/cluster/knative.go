@@ -6,27 +6,35 @@ import (
 )
 
 var (
-	servingPrograms = set{"Knative Serving", parts, "serving", []string{
+	servingPrograms = set{name: "Knative Serving", module: parts, folder: "serving", packages: []string{
 		"knative.dev/serving/cmd/activator",
 		"knative.dev/serving/cmd/autoscaler",
 		"knative.dev/serving/cmd/controller",
 		"knative.dev/serving/cmd/queue",
 		"knative.dev/serving/cmd/webhook",
 	}}
-	eventingPrograms = set{"Knative Eventing", parts, "eventing", []string{
+	eventingPrograms = set{name: "Knative Eventing", module: parts, folder: "eventing", packages: []string{
 		"knative.dev/eventing/cmd/apiserver_receive_adapter",
 		"knative.dev/eventing/cmd/controller",
 		"knative.dev/eventing/cmd/mtping",
 		"knative.dev/eventing/cmd/webhook",
 	}}
-	brokerPrograms = set{"Knative's broker", parts, "eventing", []string{
+	brokerPrograms = set{name: "Knative's broker", module: parts, folder: "eventing", packages: []string{
 		"knative.dev/eventing/cmd/broker/filter",
 		"knative.dev/eventing/cmd/broker/ingress",
 		"knative.dev/eventing/cmd/in_memory/channel_controller",
 		"knative.dev/eventing/cmd/in_memory/channel_dispatcher",
 		"knative.dev/eventing/cmd/mtchannel_broker",
 	}}
-	ingressPrograms = set{"Traefik", parts, "", []string{"github.com/traefik/traefik/v3/cmd/traefik", "./hello"}}
+	ingressPrograms = set{
+		name: "Traefik", module: parts, packages: []string{"github.com/traefik/traefik/v3/cmd/traefik", "./hello"},
+		trims: []trim{ // three quarters of what there would be to build
+			{"github.com/go-acme/lego/v4", map[string]string{"providers/dns/zz_gen_dns_providers.go": "dns.go"}},
+			{"github.com/traefik/traefik/v3", map[string]string{
+				"pkg/provider/ecs/ecs.go": "ecs.go", "pkg/provider/ecs/config.go": "", "pkg/provider/ecs/label.go": "",
+			}},
+		},
+	}
 )
 
 // How what runs on Knative is reached from the cluster's network.

@@ -21,17 +21,12 @@ const (
 
 // Build builds the programs of a cluster, as far as they aren't built.
 func (c *Cluster) Build(ctx context.Context, extent Extent) error {
-	unlock, err := c.lock()
-	if err != nil {
-		return err
-	}
-	defer unlock()
 	return c.buildAll(ctx, extent)
 }
 
 // Up brings the cluster up, as far as it isn't. What it has beyond the extent stays.
 func (c *Cluster) Up(ctx context.Context, extent Extent) error {
-	unlock, err := c.lock()
+	unlock, err := c.lock("lock")
 	if err != nil {
 		return err
 	}

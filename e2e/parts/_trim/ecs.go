@@ -1,0 +1,21 @@
+// Package ecs stands in for the provider of routes to containers on Amazon ECS, and spares Amazon's clients.
+package ecs
+
+import (
+	"errors"
+
+	"github.com/traefik/traefik/v3/pkg/config/dynamic"
+	"github.com/traefik/traefik/v3/pkg/safe"
+)
+
+// Provider can't be used.
+type Provider struct{}
+
+// SetDefaults sets nothing.
+func (*Provider) SetDefaults() {}
+
+// Init refuses.
+func (*Provider) Init() error { return errors.New("the provider for ECS is not built in") }
+
+// Provide provides nothing.
+func (*Provider) Provide(chan<- dynamic.Message, *safe.Pool) error { return nil }
