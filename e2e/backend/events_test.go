@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -245,12 +247,37 @@ func TestEndsThatNobodyTells(t *testing.T) {
 					return nil
 				})
 			}
+			if !full {
+				s.dueNow(all)
+			}
 			for _, r := range all {
 				s.becomes(r, "SUCCESSFUL")
 			}
 			back()
 			s.released(all)
 		})
+	}
+}
+
+// dueNow has the next sweep look at jobs that it would look at soon, and holds that it would.
+func (s suite) dueNow(all []ref) {
+	s.Helper()
+	const look = 2 * time.Minute // after the last news
+	now := time.Now()
+	for _, r := range all {
+		var before struct {
+			State string    `bson:"state"`
+			Due   time.Time `bson:"due"`
+		}
+		open := bson.M{"_id": r.ID, "state": bson.M{"$ne": "succeeded"}}
+		err := s.database.Collection("annotationJobs").FindOneAndUpdate(s.Context(), open, bson.M{"$min": bson.M{"due": now}}).Decode(&before)
+		if errors.Is(err, mongo.ErrNoDocuments) { // a sweep was first
+			continue
+		}
+		s.must(err)
+		if before.Due.After(now.Add(look + slack)) {
+			s.Errorf("job %s is %s, and the sweep looks at it only %s from now", r.ID, before.State, before.Due.Sub(now))
+		}
 	}
 }
 
