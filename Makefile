@@ -2,7 +2,9 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-export GOFLAGS ?= -buildvcs=false
+export GOFLAGS ?= -buildvcs=false -trimpath
+# Everything is built in one of two ways, and each package once for each: as it is deployed, and for the race detector.
+GO := CGO_ENABLED=0 go
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
@@ -17,12 +19,12 @@ help: ## list what can be done
 .PHONY: build
 build: ## build the command bin/bakta-web and the functions
 	@mkdir -p bin
-	CGO_ENABLED=0 go build -tags grpcnotrace -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
-	cd local && CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o ../bin/ ./cmd/...
+	$(GO) build -tags grpcnotrace -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+	cd local && $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o ../bin/ ./cmd/...
 
 bin/bakta-web: FORCE
 	@mkdir -p bin
-	@cd local && CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o ../bin/ ./cmd/bakta-web
+	@cd local && $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o ../bin/ ./cmd/bakta-web
 
 .PHONY: demo
 demo: bin/bakta-web ## annotate a genome on this machine (GENOME=file for your own, OUT=directory for the results, WORKFLOW=bakta+baktfold)
@@ -40,7 +42,7 @@ judge: ## compare what a start says of some two thousand inputs with what the re
 
 bin/cluster: FORCE
 	@mkdir -p bin
-	@cd e2e && CGO_ENABLED=0 go build -trimpath -o ../bin/ ./cmd/cluster
+	@cd e2e && $(GO) build -trimpath -o ../bin/ ./cmd/cluster
 
 .PHONY: cluster
 cluster: bin/cluster ## bring up a real Kubernetes with Knative on this Debian 12 machine, in namespaces of its own (as root)
@@ -51,12 +53,16 @@ cluster-down: bin/cluster ## take that cluster down again
 	@bin/cluster down
 
 .PHONY: cluster-test
-cluster-test: ## test on that cluster what runs jobs on Kubernetes
+cluster-test: bin/cluster ## test what runs jobs on Kubernetes, on that cluster or else on one of its own
 	e2e/kube.sh
 
 .PHONY: e2e
 e2e: bin/cluster ## test the whole backend on a real cluster of its own, and tell how fast it is (as root on Debian 12)
 	e2e/knative.sh
+
+.PHONY: e2e-full
+e2e-full: bin/cluster ## the same at full size: more jobs at once, more rounds of what is measured, and sweeps in their own time
+	E2E_FULL=yes E2E_TIMEOUT=$${E2E_TIMEOUT:-90m} e2e/knative.sh
 
 # The programs that are deployed, each an image: static, on a base without a shell, as a user who may do nothing.
 PROGRAMS := submit status expire jobupdate setup stager
@@ -68,7 +74,7 @@ KOFLAGS ?= --sbom=none
 
 bin/ko: e2e/ko/go.mod
 	@mkdir -p bin
-	cd e2e/ko && CGO_ENABLED=0 go build -trimpath -o ../../bin/ github.com/google/ko
+	cd e2e/ko && $(GO) build -trimpath -o ../../bin/ github.com/google/ko
 
 .PHONY: images
 images: $(KO) ## build and push the images (REGISTRY=host/path TAG=version)
@@ -95,23 +101,27 @@ deploy: ## deploy what kservices/overlays/OVERLAY says on the cluster that kubec
 	$(KUBECTL) --namespace bakta logs --selector=batch.kubernetes.io/job-name=setup --prefix --tail=20; exit 1
 
 .PHONY: cluster-bench
-cluster-bench: ## measure on that cluster what starting and ending jobs costs, as ratios to Kubernetes' own part
+cluster-bench: bin/cluster ## measure on that cluster what starting and ending jobs costs, as ratios to Kubernetes' own part
 	e2e/kube.sh -test.run '^$$' -test.bench Cluster -test.timeout 1h
 
 .PHONY: test
 test: check ## run all tests, with a real MongoDB and a real S3 that this fetches and starts
-	go run ./internal/teststores/cmd/with-stores $(MAKE) --no-print-directory test-modules
+	$(GO) run ./internal/teststores/cmd/with-stores $(MAKE) --no-print-directory test-modules
 
-# The published client's module is in no checksum database; its go.sum is what holds it.
+# The published client's module is in no checksum database; its go.sum is what holds it. The race detector watches what is
+# shipped, and its tests; not the tools around it.
 .PHONY: test-modules
 test-modules:
 	@[ -e .cache/bakta/stamps/smoke ] && echo "The real Bakta is set up: the tests run it." || \
 	  echo "ATTENTION: the real Bakta is not set up (make bakta), so the tests go on with the stand-in alone."
 	@[ -e .cache/bakta/stamps/smoke-baktfold ] || \
 	  echo "ATTENTION: the real Baktfold is not set up (make bakta), so the tests go on with the stand-in alone."
-	@status=0; for module in . local local/published tools e2e kservices/observability; do \
-	  echo "== module $$module"; \
-	  (cd $$module && GONOSUMDB=github.com/ag-computational-bio/bakta-web-api-go go test -race -shuffle=on -timeout 30m ./...) || status=1; \
+	@export GONOSUMDB=github.com/ag-computational-bio/bakta-web-api-go; status=0; \
+	for module in . local local/published; do \
+	  echo "== module $$module"; (cd $$module && go test -race -shuffle=on -timeout 30m ./...) || status=1; \
+	done; \
+	for module in tools e2e kservices/observability; do \
+	  echo "== module $$module"; (cd $$module && $(GO) test -shuffle=on -timeout 30m ./...) || status=1; \
 	done; exit $$status
 
 .PHONY: clients
@@ -121,22 +131,22 @@ clients: bin/bakta-web ## make Python and TypeScript clients of the OpenAPI docu
 .PHONY: check
 check: ## check format, vet, and that generated code is what proto/ says
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
-	go vet -tags e2e ./...
-	cd local && go vet ./... && cd published && go vet ./...
-	cd tools && go vet ./...
-	cd e2e && go vet -tags e2e ./...
-	cd kservices/observability && go vet ./...
+	go vet -race -tags e2e ./...
+	cd local && go vet -race ./... && cd published && go vet -race ./...
+	cd tools && $(GO) vet ./...
+	cd e2e && $(GO) vet -tags e2e ./...
+	cd kservices/observability && $(GO) vet ./...
 	@$(MAKE) --no-print-directory generate-check
 
 .PHONY: generate
 generate: ## make the generated code and routes anew from proto/
-	cd tools && go run ./generate
-	go run ./internal/routes
+	cd tools && $(GO) run ./generate
+	$(GO) run ./internal/routes
 
 .PHONY: generate-check
 generate-check:
-	cd tools && go run ./generate -check
-	go run ./internal/routes -check
+	cd tools && $(GO) run ./generate -check
+	$(GO) run ./internal/routes -check
 
 .PHONY: bench
 bench: ## measure the backend against its floor, as ratios (BENCH=-quick for a short run)

@@ -7,7 +7,8 @@
 # Ends with 3 if this machine can't carry a cluster, with another status if anything is wrong.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-export CLUSTER_DIR=${CLUSTER_DIR:-$PWD/.cache/cluster} GOFLAGS=${GOFLAGS:--buildvcs=false}
+export CLUSTER_DIR=${CLUSTER_DIR:-$PWD/.cache/cluster}
+export GOFLAGS=${GOFLAGS:--buildvcs=false -trimpath} CGO_ENABLED=0 # as the Makefile builds
 [ -n "${CLUSTER:-}" ] || make --no-print-directory bin/cluster
 cluster=$(realpath "${CLUSTER:-bin/cluster}")
 limit=${E2E_TIMEOUT:-45m}
@@ -35,7 +36,7 @@ chmod 777 "$CLUSTER_DIR/run/bakta-database"
 # What needs the network beyond the cluster's is done before.
 go build -o "$work/" ./internal/teststores/cmd/with-stores
 "$work/with-stores" true
-CGO_ENABLED=0 go build -C local -trimpath -ldflags "-s -w" -o "$work/bakta-stand-in" ./cmd/bakta-stand-in
+go build -C local -ldflags "-s -w" -o "$work/bakta-stand-in" ./cmd/bakta-stand-in
 (cd e2e && go test -c -tags e2e -o "$work/backend.test" ./backend)
 go mod download
 

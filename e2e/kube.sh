@@ -1,15 +1,31 @@
 #!/bin/bash
-# Tests what runs jobs on the cluster that is up: lib/kube by itself, and the functions' programs on this machine
-# with their jobs on the cluster. Makes the images that both need, loads them, and runs the tests in the cluster's
-# network. Arguments go to the tests, as in: e2e/kube.sh -test.run 'ClusterStop$' -test.v
+# Tests what runs jobs on Kubernetes: lib/kube by itself, and the functions' programs on this machine with their jobs on
+# the cluster. Makes the images that both need, loads them, and runs the tests in the cluster's network. A cluster that
+# isn't up is brought up, and taken down again whatever happened.
+#
+# Arguments go to the tests, as in: e2e/kube.sh -test.run 'ClusterStop$' -test.v
 set -euo pipefail
 cd "$(dirname "$0")/.."
+export GOFLAGS=${GOFLAGS:--buildvcs=false -trimpath} CGO_ENABLED=0 # as the Makefile builds
+[ -n "${CLUSTER:-}" ] || make --no-print-directory bin/cluster
 cluster=$(realpath "${CLUSTER:-bin/cluster}")
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
-CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$work/" ./cmd/...
-(cd local && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$work/" ./cmd/bakta-stand-in)
+up=no
+"$cluster" status >/dev/null 2>&1 && up=yes
+finish() {
+	status=$?
+	trap - EXIT
+	if [ "$up" = no ]; then "$cluster" down || status=1; fi
+	rm -rf "$work"
+	exit "$status"
+}
+trap finish EXIT
+tests=
+trap '[ -z "$tests" ] || { kill "$tests"; wait "$tests" || true; }; exit 130' INT TERM
+[ "$up" = yes ] || "$cluster" up --only kubernetes
+go build -ldflags '-s -w' -o "$work/" ./cmd/...
+go build -C local -ldflags '-s -w' -o "$work/" ./cmd/bakta-stand-in
 shell=()
 for applet in sh sleep dd tail; do shell+=("/bin/busybox:/bin/$applet"); done
 "$cluster" load dev.local/stager:e2e "$work/stager"
@@ -23,5 +39,10 @@ fi
 # Most of a test is waiting: more of them run at once than there are cores.
 for package in lib/kube cmd/stager cmd/internal/deployment; do
 	go test -c -tags e2e -o "$work/test" "./$package"
-	(cd "$package" && E2E_BIN=$work E2E_VOLUMES=$work "$cluster" exec -- "$work/test" -test.run Cluster -test.timeout 30m -test.parallel 6 "$@")
+	cd "$package"
+	E2E_BIN=$work E2E_VOLUMES=$work "$cluster" exec -- "$work/test" -test.run Cluster -test.timeout 30m -test.parallel 6 "$@" &
+	tests=$! # a signal waits for no command but this one
+	wait "$tests"
+	tests=
+	cd "$OLDPWD"
 done
