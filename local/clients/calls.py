@@ -24,6 +24,7 @@ from v2.api.bakta_jobs import job_result as result2
 from v2.api.bakta_jobs import jobs_status as list2
 from v2.api.bakta_jobs import logs as logs2
 from v2.api.bakta_jobs import start_job as start2
+from v2.api.bakta_jobs import submit_job as submit2
 from v2.api.bakta_jobs import version as version2
 from v2.api.bakta_jobs import workflows as workflows2
 
@@ -91,6 +92,8 @@ def second_version(url: str) -> None:
     request = m2.StartJobRequest(job=made.job, workflow_kind=m2.WorkflowKind.BAKTA, config=config)
     started = start2.sync_detailed(client=client, body=request)
     assert started.status_code == 200 and started.parsed is None and started.content == b"null"
+    again = submit2.sync(client=client, body=request)
+    assert isinstance(again, m2.SubmitJobResponse) and isinstance(again.warnings, list), again
 
     end = time.monotonic() + WAIT
     status = None

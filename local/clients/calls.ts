@@ -62,6 +62,8 @@ async function secondVersion(baseUrl: string) {
   const started = await api.POST("/api/v2/job/start", { body: { job, workflow_kind: "bakta", config } });
   assert.equal(started.response.status, 200);
   assert.equal(started.data, null);
+  const again = await api.POST("/api/v2/job/submit", { body: { job, workflow_kind: "bakta", config } });
+  assert.ok(Array.isArray(again.data?.warnings));
 
   for (const end = Date.now() + wait; ; await sleep(200)) {
     const told = (await api.POST("/api/v2/job/list", { body: { jobs: [job, {}, null] } })).data;
