@@ -165,8 +165,9 @@ func (b *incoming) Read(p []byte) (int, error) {
 	if b.came += n; b.came >= step {
 		b.extend()
 	}
-	if err != nil {
-		// The server goes on reading, to see whether the client leaves, and takes a deadline for that.
+	if err == io.EOF {
+		// The server goes on reading, to see whether the client leaves, and takes a deadline for that. After any other
+		// error the deadline stays: what the server still reads of the body is not to take longer.
 		_ = b.control.SetReadDeadline(time.Time{})
 	}
 	return n, err
