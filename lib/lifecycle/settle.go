@@ -342,6 +342,10 @@ func (l *Lifecycle) abandon(ctx context.Context, j job.Job, seen job.Observation
 	if err != nil {
 		return err
 	}
+	// What it waited for may have come since the look, and the run have ended with an outcome.
+	if done, err := l.finishByManifest(ctx, j); done || err != nil {
+		return err
+	}
 	return l.finish(ctx, j, job.End{State: job.Failed, Failure: failure, Stages: seen.Stages, Logs: logs})
 }
 
