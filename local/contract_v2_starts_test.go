@@ -185,7 +185,8 @@ func testSubmitV2(t *testing.T, s *siteV2) {
 	submit := func(m madeV2, config string) answer {
 		return s.post(t, "/api/v2/job/submit", `{"job":`+m.ref()+`,"workflow_kind":"bakta","config":`+config+`}`)
 	}
-	fine := s.readyV2(t, "fine")
+	fine := s.initV2(t, "fine", "bakta")
+	s.put(t, fine.link(t, "genome_fasta"), ">a\n"+strings.Repeat("ACGTTGCA", 100)+"\n")
 	submit(fine, `{}`).must(t, `{"warnings":[]}`)
 	small := s.initV2(t, "small", "bakta")
 	s.put(t, small.link(t, "genome_fasta"), ">a incomplete genome\nACGT\n")
