@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ag-computational-bio/bakta-web-backend/internal/realbakta"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
 // What our start says.
@@ -220,7 +221,7 @@ func both(ctx context.Context, r *real, v variant) (finding, error) {
 	return f, nil
 }
 
-func texts(warnings []warning) string {
+func texts(warnings []job.Warning) string {
 	var all []string
 	for _, w := range warnings {
 		all = append(all, w.Message)

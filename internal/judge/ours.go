@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -29,7 +28,7 @@ const secret = "0123456789abcdefghijABCDEFGHIJ01"
 
 // start asks our start about a variant. It returns the job as it was started and the warnings that the user got, or the
 // refusal. Another error is none of the variant's.
-func start(ctx context.Context, v variant) (d *desk, warnings []warning, refusal *job.Error, err error) {
+func start(ctx context.Context, v variant) (d *desk, warnings []job.Warning, refusal *job.Error, err error) {
 	const id = "123e4567-e89b-42d3-a456-426614174000"
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	d = &desk{
@@ -46,7 +45,7 @@ func start(ctx context.Context, v variant) (d *desk, warnings []warning, refusal
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	warnings, err = outcomeOf(f.Start(ctx, submit.Start{API: 2, ID: id, Secret: secret, Workflow: v.kind, Config: v.config}))
+	warnings, err = f.Start(ctx, submit.Start{API: 2, ID: id, Secret: secret, Workflow: v.kind, Config: v.config})
 	var said *job.Error
 	if errors.As(err, &said) && said.Code == job.Invalid {
 		return d, nil, said, nil
@@ -101,22 +100,4 @@ func (d *desk) asGiven(v variant) error {
 		d.job.Start.Inputs = append(d.job.Start.Inputs, job.Input{Kind: u.kind, Name: u.name, Size: int64(len(u.content)), ETag: "as given"})
 	}
 	return nil
-}
-
-// warning is what a start warns of.
-type warning struct{ Message string }
-
-// outcomeOf returns what a start returns: its warnings, if it gives any, and its error.
-func outcomeOf(results ...any) ([]warning, error) {
-	err, _ := results[len(results)-1].(error)
-	if len(results) == 1 {
-		return nil, err
-	}
-	b, encoding := json.Marshal(results[0])
-	var warnings []warning
-	decoding := json.Unmarshal(b, &warnings)
-	if err == nil {
-		err = errors.Join(encoding, decoding)
-	}
-	return warnings, err
 }
