@@ -11,7 +11,8 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/internal/realbakta"
 )
 
-const table = "| variant | our start | the program | why |\n|---|---|---|---|\n| `ids/a*` | refuses | succeeds | rubbish |\n| `gff/x` | accepts | ignores | harmless |\n"
+const table = "| variant | our start | the program | why |\n|---|---|---|---|\n" +
+	"| `ids/a*` | refuses | succeeds | rubbish |\n| `gff/x` | accepts | ignores | harmless |\n"
 
 func TestReport(t *testing.T) {
 	agreed := finding{name: "genome/plain", ours: accepts, real: succeeds}
@@ -27,11 +28,13 @@ func TestReport(t *testing.T) {
 		{"all is well", []finding{agreed, refused, first, second}, true, ""},
 		{"another disagreement", []finding{agreed, first, second, {name: "gff/y", ours: accepts, real: ignores}}, true, "1 disagreements are not explained"},
 		{"the other way round", []finding{{name: "ids/ab", ours: accepts, real: fails}, first, second}, true, "1 disagreements are not explained"},
-		{"an explanation without its disagreement", []finding{agreed, first, {name: "gff/x", ours: accepts, real: succeeds}}, true, "1 explanations explain nothing"},
+		{"an explanation without its disagreement", []finding{agreed, first, {name: "gff/x", ours: accepts, real: succeeds}}, true,
+			"1 explanations explain nothing"},
 		{"the same of some variants alone", []finding{agreed, first}, false, ""},
 		{"a warning of a file without effect", []finding{first, second, {name: "gff/z", ours: warns, real: ignores}}, true, ""},
 		{"a warning, and a run that fails", []finding{first, second, {name: "gff/z", ours: warns, real: fails}}, true, "1 disagreements are not explained"},
-		{"a file without effect that is refused", []finding{first, second, {name: "gff/z", ours: refuses, real: ignores}}, true, "1 disagreements are not explained"},
+		{"a file without effect that is refused", []finding{first, second, {name: "gff/z", ours: refuses, real: ignores}}, true,
+			"1 disagreements are not explained"},
 	} {
 		rows, err := parseExplained(table)
 		if err != nil {
@@ -52,7 +55,8 @@ func TestReport(t *testing.T) {
 
 func TestParseExplained(t *testing.T) {
 	for _, row := range []string{
-		"| `a` | refuses | succeeds |", "| `a` | refuses | succeeds | |", "| `a` | refuses | fails | agreed |", "| `a` | declines | fails | why |", "| `[` | refuses | succeeds | why |",
+		"| `a` | refuses | succeeds |", "| `a` | refuses | succeeds | |", "| `a` | refuses | fails | agreed |",
+		"| `a` | declines | fails | why |", "| `[` | refuses | succeeds | why |",
 	} {
 		if _, err := parseExplained(row); err == nil {
 			t.Errorf("%s is taken", row)

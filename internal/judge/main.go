@@ -60,7 +60,8 @@ func judge(ctx context.Context, args []string, to io.Writer) error {
 	parallel := flags.Int("parallel", 2, "how many programs run at once")
 	list := flags.Bool("list", false, "list the variants, and judge none")
 	lines := flags.String("lines", "", "regular expression of lines of the programs' output and results to show with each variant")
-	kept := flags.Bool("kept", false, "run no program: judge the variants whose outcome is kept from earlier runs, as far as our start asks the same of the program")
+	kept := flags.Bool("kept", false,
+		"run no program: judge the variants whose outcome is kept from earlier runs, as far as our start asks the same of the program")
 	oursAlone := flags.Bool("ours", false, "ask our start alone")
 	keep := flags.String("keep", "", "directory to write the uploads of the variants to")
 	_ = flags.Parse(args)
@@ -296,7 +297,8 @@ func report(to io.Writer, rows []*explained, findings []finding, all bool) error
 		}
 	}
 	for _, e := range gone {
-		fmt.Fprintf(to, "\n%s: explained.md explains that our start %s where the program %s, and that is not so; remove or mend the row\n", e.pattern, e.ours, e.real)
+		fmt.Fprintf(to, "\n%s: explained.md explains that our start %s where the program %s, and that is not so; remove or mend the row\n",
+			e.pattern, e.ours, e.real)
 	}
 	if len(open)+len(gone) > 0 {
 		return fmt.Errorf("%d disagreements are not explained, %d explanations explain nothing", len(open), len(gone))

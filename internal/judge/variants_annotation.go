@@ -14,16 +14,19 @@ type object = map[string]any
 func annotationOf(s sample) object {
 	cds := func(g gene, strand, locus string) object {
 		return object{
-			"type": "cds", "sequence": "contig_1", "start": g.start, "stop": g.stop, "strand": strand, "frame": 1, "gene": nil, "product": "hypothetical protein",
-			"start_type": "ATG", "rbs_motif": nil, "db_xrefs": []string{}, "nt": s.dna[g.start-1 : g.stop], "aa": g.protein, "aa_hexdigest": locus, "hypothetical": true,
-			"genes": []string{}, "seq_stats": object{"molecular_weight": 15000.0, "isoelectric_point": 5.2}, "id": "ID_" + locus, "locus": locus,
+			"type": "cds", "sequence": "contig_1", "start": g.start, "stop": g.stop, "strand": strand, "frame": 1, "gene": nil,
+			"product":    "hypothetical protein",
+			"start_type": "ATG", "rbs_motif": nil, "db_xrefs": []string{}, "nt": s.dna[g.start-1 : g.stop], "aa": g.protein, "aa_hexdigest": locus,
+			"hypothetical": true,
+			"genes":        []string{}, "seq_stats": object{"molecular_weight": 15000.0, "isoelectric_point": 5.2}, "id": "ID_" + locus, "locus": locus,
 		}
 	}
 	return object{
 		"genome":   object{"genus": "Exemplum", "species": nil, "strain": nil, "taxon": nil, "complete": true, "gram": "?", "translation_table": 11},
 		"stats":    object{"size": len(s.dna), "gc": 0.5, "n_ratio": 0.0, "n50": len(s.dna), "n90": len(s.dna), "coding_ratio": 0.6},
 		"features": []any{cds(s.forward, "+", "L_1"), cds(s.reverse, "-", "L_2")},
-		"sequences": []any{object{"id": "contig_1", "description": "d", "nt": s.dna, "length": len(s.dna), "complete": true, "type": "plasmid", "topology": "circular",
+		"sequences": []any{object{"id": "contig_1", "description": "d", "nt": s.dna, "length": len(s.dna), "complete": true,
+			"type": "plasmid", "topology": "circular",
 			"name": "p1", "simple_id": "contig_1", "orig_id": "a", "orig_description": ""}},
 		"run":     object{"start": "2026-01-31 12:00:00", "end": "2026-01-31 12:00:01", "duration": "0.02 min"},
 		"version": object{"bakta": "1.12.2", "db": object{"version": "6.0", "type": "full"}},
@@ -58,16 +61,34 @@ func annotationVariants(s sample, packed packed) []variant {
 	add("gzip-of-nothing", "annotation.json.gz", gz(""))
 	add("plain-called-gz", "annotation.json.gz", []byte(plain))
 	for name, content := range map[string]string{
-		"bom": "\xef\xbb\xbf" + plain, "utf16": utf16(plain), "latin1": strings.Replace(plain, "Exemplum", "Ex\xe4mplum", 1), "utf8": strings.Replace(plain, "Exemplum", "Exämplum", 1),
-		"cut": plain[:len(plain)/2], "last-brace-missing": plain[:len(plain)-1], "brace-more": plain + "}", "text-behind": plain + " x", "twice": plain + "\n" + plain, "newline-behind": plain + "\n\n", "nul-behind": plain + "\x00",
-		"trailing-comma": plain[:len(plain)-1] + ",}", "comma-missing": strings.Replace(plain, `,"sequences"`, `"sequences"`, 1), "colon-missing": strings.Replace(plain, `"genome":`, `"genome"`, 1), "colon-missing-deep": strings.Replace(plain, `"start_type":`, `"start_type"`, 1),
-		"single-quotes": strings.ReplaceAll(plain, `"`, "'"), "comment": strings.Replace(plain, "{", "{/* x */", 1), "number-nan": strings.Replace(plain, `"gc":0.5`, `"gc":NaN`, 1), "number-infinite": strings.Replace(plain, `"gc":0.5`, `"gc":Infinity`, 1),
-		"number-leading-zero": strings.Replace(plain, `"gc":0.5`, `"gc":00.5`, 1), "number-plus": strings.Replace(plain, `"gc":0.5`, `"gc":+0.5`, 1), "number-dot": strings.Replace(plain, `"gc":0.5`, `"gc":.5`, 1), "word-wrong": strings.Replace(plain, `"complete":true`, `"complete":True`, 1),
-		"control-in-string": strings.Replace(plain, "Exemplum", "Exem\nplum", 1), "tab-in-string": strings.Replace(plain, "Exemplum", "Exem\tplum", 1), "escape-wrong": strings.Replace(plain, "Exemplum", `Exem\xplum`, 1), "escape-unicode": strings.Replace(plain, "Exemplum", `Ex\u00e4mplum`, 1),
-		"escape-lone-surrogate": strings.Replace(plain, "Exemplum", `Ex\ud800mplum`, 1), "escaped-key": strings.Replace(plain, `"genome"`, `"\u0067enome"`, 1), "key-twice": strings.Replace(plain, `{"features"`, `{"features":[],"features"`, 1), "key-twice-last-null": plain[:len(plain)-1] + `,"features":null}`,
-		"nothing": "", "blank": "\n", "null": "null", "list": "[" + plain + "]", "list-empty": "[]", "object-empty": "{}", "string": `"x"`, "number": "1", "fasta": s.fasta("a"), "html": "<!DOCTYPE html>", "genbank": s.record("a", ""), "bracket-wrong": strings.Replace(plain, "]", "}", 1),
-		"nul-in-string": strings.Replace(plain, "Exemplum", "Exem\x00plum", 1), "line-separator-in-string": strings.Replace(plain, "Exemplum", "Exem\u2028plum", 1), "proteins-fasta": proteins(s),
-		"lower-case-null": strings.Replace(plain, "null", "None", 1), "form-feed-between": strings.Replace(plain, ",", ",\f", 1), "no-break-space-first": "\u00a0" + plain, "value-missing": strings.Replace(plain, `"gc":0.5`, `"gc":`, 1),
+		"bom": "\xef\xbb\xbf" + plain, "utf16": utf16(plain), "latin1": strings.Replace(plain, "Exemplum", "Ex\xe4mplum", 1),
+		"utf8": strings.Replace(plain, "Exemplum", "Exämplum", 1),
+		"cut":  plain[:len(plain)/2], "last-brace-missing": plain[:len(plain)-1], "brace-more": plain + "}", "text-behind": plain + " x",
+		"twice": plain + "\n" + plain, "newline-behind": plain + "\n\n", "nul-behind": plain + "\x00",
+		"trailing-comma": plain[:len(plain)-1] + ",}", "comma-missing": strings.Replace(plain, `,"sequences"`, `"sequences"`, 1),
+		"colon-missing":      strings.Replace(plain, `"genome":`, `"genome"`, 1),
+		"colon-missing-deep": strings.Replace(plain, `"start_type":`, `"start_type"`, 1),
+		"single-quotes":      strings.ReplaceAll(plain, `"`, "'"), "comment": strings.Replace(plain, "{", "{/* x */", 1),
+		"number-nan":          strings.Replace(plain, `"gc":0.5`, `"gc":NaN`, 1),
+		"number-infinite":     strings.Replace(plain, `"gc":0.5`, `"gc":Infinity`, 1),
+		"number-leading-zero": strings.Replace(plain, `"gc":0.5`, `"gc":00.5`, 1),
+		"number-plus":         strings.Replace(plain, `"gc":0.5`, `"gc":+0.5`, 1), "number-dot": strings.Replace(plain, `"gc":0.5`, `"gc":.5`, 1),
+		"word-wrong":            strings.Replace(plain, `"complete":true`, `"complete":True`, 1),
+		"control-in-string":     strings.Replace(plain, "Exemplum", "Exem\nplum", 1),
+		"tab-in-string":         strings.Replace(plain, "Exemplum", "Exem\tplum", 1),
+		"escape-wrong":          strings.Replace(plain, "Exemplum", `Exem\xplum`, 1),
+		"escape-unicode":        strings.Replace(plain, "Exemplum", `Ex\u00e4mplum`, 1),
+		"escape-lone-surrogate": strings.Replace(plain, "Exemplum", `Ex\ud800mplum`, 1),
+		"escaped-key":           strings.Replace(plain, `"genome"`, `"\u0067enome"`, 1),
+		"key-twice":             strings.Replace(plain, `{"features"`, `{"features":[],"features"`, 1),
+		"key-twice-last-null":   plain[:len(plain)-1] + `,"features":null}`,
+		"nothing":               "", "blank": "\n", "null": "null", "list": "[" + plain + "]", "list-empty": "[]", "object-empty": "{}", "string": `"x"`,
+		"number": "1", "fasta": s.fasta("a"), "html": "<!DOCTYPE html>", "genbank": s.record("a", ""),
+		"bracket-wrong":            strings.Replace(plain, "]", "}", 1),
+		"nul-in-string":            strings.Replace(plain, "Exemplum", "Exem\x00plum", 1),
+		"line-separator-in-string": strings.Replace(plain, "Exemplum", "Exem\u2028plum", 1), "proteins-fasta": proteins(s),
+		"lower-case-null": strings.Replace(plain, "null", "None", 1), "form-feed-between": strings.Replace(plain, ",", ",\f", 1),
+		"no-break-space-first": "\u00a0" + plain, "value-missing": strings.Replace(plain, `"gc":0.5`, `"gc":`, 1),
 	} {
 		text(name, content)
 	}
@@ -83,7 +104,8 @@ func annotationVariants(s sample, packed packed) []variant {
 	for name, value := range map[string]any{"string": "11", "4": 4, "25": 25, "1": 1, "0": 0, "99": 99, "list": []int{11}, "float": 11.5} {
 		with("translation-table-"+name, func(_, genome, _, _ object) { genome["translation_table"] = value })
 	}
-	for _, key := range []string{"type", "sequence", "start", "stop", "strand", "frame", "gene", "product", "start_type", "rbs_motif", "db_xrefs", "nt", "aa", "aa_hexdigest", "genes", "seq_stats", "id", "locus"} {
+	for _, key := range []string{"type", "sequence", "start", "stop", "strand", "frame", "gene", "product", "start_type", "rbs_motif",
+		"db_xrefs", "nt", "aa", "aa_hexdigest", "genes", "seq_stats", "id", "locus"} {
 		with("feature-no-"+key, func(_, _, feature, _ object) { delete(feature, key) })
 		with("feature-"+key+"-null", func(_, _, feature, _ object) { feature[key] = nil })
 		with("feature-known-no-"+key, func(_, _, feature, _ object) { delete(feature, key); delete(feature, "hypothetical") })

@@ -46,9 +46,11 @@ func optionVariants(s sample) []variant {
 	}
 	add("organism", config{Genus: "exemplum", Species: "Magnum", Strain: "1"}, whole, fasta)
 	for _, p := range []struct{ name, text string }{
-		{"p", "p"}, {"p1", "p1"}, {"px", "pX"}, {"capital", "P1"}, {"p-19-more", "p" + strings.Repeat("x", 19)}, {"p-20-more", "p" + strings.Repeat("x", 20)},
+		{"p", "p"}, {"p1", "p1"}, {"px", "pX"}, {"capital", "P1"}, {"p-19-more", "p" + strings.Repeat("x", 19)},
+		{"p-20-more", "p" + strings.Repeat("x", 20)},
 		{"dot", "p1.2"}, {"underscore", "p1_2"}, {"dash", "p1-2"}, {"space", "p1 2"}, {"slash", "p1/2"}, {"umlaut", "pä"}, {"arabic-digit", "p٣"},
-		{"unnamed", "unnamed"}, {"unnamed1", "unnamed1"}, {"unnamed123", "unnamed123"}, {"unnamed1234", "unnamed1234"}, {"unnamed-arabic-digit", "unnamed٣"},
+		{"unnamed", "unnamed"}, {"unnamed1", "unnamed1"}, {"unnamed123", "unnamed123"}, {"unnamed1234", "unnamed1234"},
+		{"unnamed-arabic-digit", "unnamed٣"},
 		{"unnamed-letter", "unnameda"}, {"word", "plasmid"}, {"word-1", "plasmid1"}, {"word-within", "pMyPlasmid"}, {"other", "X1"}, {"dash-first", "-p1"},
 	} {
 		add("plasmid-"+p.name, config{Plasmid: p.text}, quick, fasta)
@@ -74,7 +76,8 @@ func optionVariants(s sample) []variant {
 	}
 	add("locus-compliant-long-number", config{Locus: strings.Repeat("A", 20), Compliant: true}, quick, manyLong(s, 12))
 	for _, t := range []struct{ name, text string }{
-		{"lower", "abc"}, {"mixed", "AbC"}, {"digit-first", "1ABC"}, {"digits", "A12"}, {"underscore", "AB_C"}, {"dash", "AB-C"}, {"dot", "AB.C"}, {"umlaut", "ÄBC"},
+		{"lower", "abc"}, {"mixed", "AbC"}, {"digit-first", "1ABC"}, {"digits", "A12"}, {"underscore", "AB_C"}, {"dash", "AB-C"},
+		{"dot", "AB.C"}, {"umlaut", "ÄBC"},
 	} {
 		add("locus-tag-compliant-"+t.name, config{LocusTag: t.text, Compliant: true}, genes, fasta)
 		add("locus-tag-"+t.name, config{LocusTag: t.text}, genes, fasta)
