@@ -147,7 +147,8 @@ func trustedVariants(s sample) []variant {
 			"", "", g.cds(g.span())),
 		"locus-alone": s.recordWith("LOCUS", "a", "a", g.cds(g.span())),
 		"genpept": "LOCUS       P1                        10 aa            linear   BCT 01-JAN-2026\n" +
-			"DEFINITION  x.\nACCESSION   P1\nVERSION     P1\nFEATURES             Location/Qualifiers\n" + feature("Protein", "1..10", `/product="x"`) + "ORIGIN\n        1 mkllvvvaaa\n//\n",
+			"DEFINITION  x.\nACCESSION   P1\nVERSION     P1\nFEATURES             Location/Qualifiers\n" +
+			feature("Protein", "1..10", `/product="x"`) + "ORIGIN\n        1 mkllvvvaaa\n//\n",
 		"embl": "ID   a; SV 1; linear; genomic DNA; STD; PRO; 10 BP.\nSQ   Sequence 10 BP;\n     acgtacgtac        10\n//\n",
 		"cut":  record[:len(record)/3],
 	} {
