@@ -21,6 +21,8 @@ func TestContractWithBakta(t *testing.T) {
 		return
 	}
 	s := open(t, "--bakta", real.Bakta, "--bakta-db", real.Database, "--jobs", "2")
+	// The backend asks the programs for their versions while it serves.
+	s.until(t, "the version of Bakta is known", func() bool { return strings.Contains(s.get(t, "/api/v1/version").body, "1.12.2") })
 	s.get(t, "/api/v1/version").must(t, `{"toolVersion":"1.12.2","dbVersion":"<~^6\\.0>","backendVersion":"<text>"}`)
 	t.Run("success", func(t *testing.T) {
 		t.Parallel()
