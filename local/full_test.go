@@ -124,6 +124,15 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	v2 := b.client().V2()
+	ready2, err := v2.Init(ctx, "bakta", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v2.Upload(ctx, ready2.Uploads[0], client.BytesContent([]byte(genome)), nil); err != nil {
+		t.Fatal(err)
+	}
+
 	// What is large is refused before it makes the disk full.
 	r, err := http.NewRequestWithContext(ctx, http.MethodPut, made.Genome, bytes.NewReader(make([]byte, 63<<20)))
 	if err != nil {
@@ -141,6 +150,9 @@ func TestFullDisk(t *testing.T) {
 	}
 	if err := b.client().Start(ctx, ready.Job, nil); err == nil || !strings.Contains(err.Error(), "disk is full") {
 		t.Errorf("starting a job: %v", err)
+	}
+	if _, err := v2.Start(ctx, ready2.Job, "bakta", client.Config{}); err == nil || !strings.Contains(err.Error(), "disk is full") {
+		t.Errorf("starting a job by the second version: %v", err)
 	}
 	if s, err := b.client().Status(ctx, first); err != nil || len(s) != 1 || s[0].State != client.Successful {
 		t.Errorf("the state of a job: %v, %v", s, err)

@@ -93,6 +93,7 @@ func TestStrangePages(t *testing.T) {
 		}{
 			"API":         {http.MethodGet, api, host, "", false},
 			"API, HTTP/2": {http.MethodGet, api, host, "", true},
+			"API v2":      {http.MethodGet, "http://" + at + "/api/v2/version", host, "", false},
 			// A page needs no leave to send this, since it looks like a form.
 			"making":    {http.MethodPost, "http://" + at + "/api/v1/job/init", host, "{}", false},
 			"preflight": {http.MethodOptions, "http://" + at + "/api/v1/job/init", host, "", false},
@@ -128,6 +129,9 @@ func TestStrangePages(t *testing.T) {
 			}
 			text, _ := io.ReadAll(io.LimitReader(answer.Body, 300))
 			answer.Body.Close()
+			if name == "API v2" && row.want != ok && !strings.HasPrefix(string(text), `"`) {
+				t.Errorf("%s of %q for %q: not in the form of its errors: %s", name, call.host, origin, text)
+			}
 			may := answer.Header.Get("Access-Control-Allow-Origin")
 			switch {
 			case row.want == ok && answer.StatusCode/100 != 2 || row.want != ok && answer.StatusCode != row.want:

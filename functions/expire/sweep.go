@@ -90,7 +90,8 @@ func (f *Function) Sweep(ctx context.Context) (Swept, error) {
 			return err
 		})
 	}
-	return swept, w.wait()
+	err = w.wait() // tasks count until then
+	return swept, err
 }
 
 // work is what a sweep does at once: so much of it that a job that hangs keeps few others waiting, and so little that

@@ -109,7 +109,7 @@ func (p *Policy) allowed(text string, local net.Addr) bool {
 func (p *Policy) Allowed(origin string) bool { return p.allowed(origin, nil) }
 
 // Guard refuses what the policy does not allow, and hands the rest on. It answers in the form that the caller
-// understands: a gRPC client gets a status, a REST client of the API an object, and others get text.
+// understands: a gRPC client gets a status, a REST client what its version of the API has for errors, and others get text.
 func (p *Policy) Guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
@@ -149,6 +149,10 @@ func (p *Policy) refuse(w http.ResponseWriter, r *http.Request, code int, whom, 
 		h.Set("Grpc-Status", fmt.Sprint(permissionDenied))
 		h.Set("Grpc-Message", url.PathEscape(why)) // gRPC wants it percent-encoded
 		w.WriteHeader(http.StatusOK)
+	case strings.HasPrefix(r.URL.Path, "/api/v2/"): // its errors are JSON strings
+		h.Set("Content-Type", "application/json")
+		w.WriteHeader(code)
+		json.NewEncoder(w).Encode(why) // fails only when the client is gone
 	case strings.HasPrefix(r.URL.Path, "/api/"):
 		h.Set("Content-Type", "application/json")
 		w.WriteHeader(code)

@@ -69,7 +69,7 @@ func newFront(listener net.Listener, store func(context.Context, string, string)
 		},
 		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelInfo),
 	}
-	var handler http.Handler = f.proxy
+	handler := ofKnownLength(f.proxy)
 	if o.Room != nil {
 		handler = whereThereIsRoom(handler, o)
 	}
@@ -90,26 +90,43 @@ func newFront(listener net.Listener, store func(context.Context, string, string)
 	return f
 }
 
-// whereThereIsRoom refuses uploads for which there is no room. It answers as the store does.
+// ofKnownLength refuses content whose length is not told before it. The store refuses it, too, but leaves it unread (as of
+// versitygw 1.8.0) and takes it for the next request on the connection, which may be another user's.
+func ofKnownLength(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength < 0 {
+			refuse(w, r, http.StatusLengthRequired, "MissingContentLength", "Send the file with a Content-Length, and not in chunks.")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// refuse answers an error as the store does.
+func refuse(w http.ResponseWriter, r *http.Request, status int, code, message string) {
+	h := w.Header()
+	h.Set("Content-Type", "application/xml")
+	if origin := r.Header.Get("Origin"); origin != "" {
+		h.Set("Access-Control-Allow-Origin", origin)
+	}
+	h.Add("Vary", "Origin")
+	w.WriteHeader(status)
+	io.WriteString(w, xml.Header+"<Error><Code>"+code+"</Code><Message>") // these fail only when the client is gone
+	xml.EscapeText(w, []byte(message))
+	io.WriteString(w, "</Message></Error>\n")
+}
+
+// whereThereIsRoom refuses uploads for which there is no room.
 func whereThereIsRoom(next http.Handler, o ObjectsOptions) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPut || r.Method == http.MethodPost {
 			if err := o.Room(max(0, r.ContentLength)); err != nil {
 				o.Log.Warn("an upload was refused", "bytes", r.ContentLength, "error", err)
-				h := w.Header()
-				h.Set("Content-Type", "application/xml")
-				if origin := r.Header.Get("Origin"); origin != "" {
-					h.Set("Access-Control-Allow-Origin", origin)
-				}
-				h.Add("Vary", "Origin")
-				w.WriteHeader(http.StatusInsufficientStorage)
 				message := "There is no room for the file."
 				if e := (*job.Error)(nil); errors.As(err, &e) {
 					message = e.Message
 				}
-				io.WriteString(w, xml.Header+"<Error><Code>InsufficientStorage</Code><Message>") // these fail only when the client is gone
-				xml.EscapeText(w, []byte(message))
-				io.WriteString(w, "</Message></Error>\n")
+				refuse(w, r, http.StatusInsufficientStorage, "InsufficientStorage", message)
 				return
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 )
@@ -95,5 +96,41 @@ func TestGettingOn(t *testing.T) {
 	// Now it stops taking.
 	if err := <-ends; err == nil || errors.Is(err, io.EOF) {
 		t.Errorf("a download that is not taken: %v", err)
+	}
+}
+
+// TestUnknownLength: content in chunks is refused, and none of it reaches the store, where it would spoil other requests.
+func TestUnknownLength(t *testing.T) {
+	o := openObjects(t, t.TempDir(), "127.0.0.1:0")
+	defer closeObjects(t, o)
+	openFiles(t, o) // makes the bucket
+	for n := range 20 {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://"+o.Address+"/bakta/a", struct{ io.Reader }{strings.NewReader("GET / HTTP/1.1\r\n\r\n")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Origin", "http://localhost")
+		for range 2 {
+			answer, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := io.ReadAll(answer.Body)
+			answer.Body.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := http.StatusLengthRequired
+			if r.Method == http.MethodGet {
+				want = http.StatusForbidden
+			}
+			if answer.StatusCode != want || answer.Header.Get("Access-Control-Allow-Origin") == "" {
+				t.Fatalf("request %d, %s: %s, want %d: %s", n, r.Method, answer.Status, want, text)
+			}
+			if r, err = http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+o.Address+"/bakta/a", nil); err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Origin", "http://localhost")
+		}
 	}
 }
