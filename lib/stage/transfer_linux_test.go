@@ -280,7 +280,8 @@ func TestInNormalisesTheRepliconTable(t *testing.T) {
 				}
 				return
 			}
-			if got := text(t, Dir(s.Dir).Input("replicons.tsv")); failure != nil || got != tt.want {
+			// Above the table's rows stands one of no sequence, by which Bakta finds out how fields are separated.
+			if got := text(t, Dir(s.Dir).Input("replicons.tsv")); failure != nil || !strings.HasSuffix(got, "\n"+tt.want) || strings.Count(got, "\n") != 2 {
 				t.Errorf("table: %q, %+v", got, failure)
 			}
 		})

@@ -53,7 +53,10 @@ func newFront(listener net.Listener, store func(context.Context, string, string)
 			r.Out.Host = r.In.Host
 		},
 		ModifyResponse: func(r *http.Response) error {
-			// The store lets scripts of any origin read; those that may not come never get here.
+			if o.Guard == nil {
+				return nil // the bucket's own rules say whose scripts may read
+			}
+			// What may not come never gets here.
 			r.Header.Del("Access-Control-Allow-Origin")
 			if origin := r.Request.Header.Get("Origin"); origin != "" {
 				r.Header.Set("Access-Control-Allow-Origin", origin)

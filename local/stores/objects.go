@@ -36,8 +36,8 @@ type ObjectsOptions struct {
 
 	// Room, if not nil, returns an error if there is no room for so many bytes that a user is about to upload.
 	Room func(size int64) error
-	// Guard, if not nil, refuses requests of users. Scripts of any origin may read the answers to those that it
-	// hands on.
+	// Guard, if not nil, refuses requests of users, and is what says whose scripts may come: those of any origin may read
+	// the answers to the requests that it hands on, whatever the bucket's own rules are.
 	Guard func(http.Handler) http.Handler
 }
 
