@@ -30,7 +30,10 @@ func (i *Inspection) genome(content io.Reader) (string, error) {
 	src := &source{r: content, left: maxScanned}
 	unpacked, ending, closer, err := decompress(bufio.NewReaderSize(src, 64<<10))
 	defer closer()
-	s := fastaScan{config: i.config, replicons: i.replicons, until: time.Now().Add(maxLook)}
+	s := fastaScan{config: i.config, replicons: i.replicons, regions: i.regions, until: time.Now().Add(maxLook)}
+	if s.regions != nil {
+		s.codons = regionScan{table: newCodonTable(i.config.TranslationTable), wraps: s.regions.name == gffName}
+	}
 	limited := &io.LimitedReader{R: unpacked, N: maxScanned}
 	nothing := false // there is nothing but white space
 	other := ""      // what is wrong with the beginning
@@ -81,6 +84,7 @@ func (i *Inspection) genome(content io.Reader) (string, error) {
 				return "", err
 			}
 		}
+		i.warnOfRegions(i.regions)
 	}
 	if f, ok := unpacked.(followed); ok && s.whole && f.followed() {
 		i.warn(warnPassed, GenomeFASTA, "The genome file is a compressed file (%s) with something else behind its compressed data, which Bakta passes over; if it belongs to the genome, compress the whole genome at once.", ending)
@@ -98,6 +102,7 @@ const maxScanned = 64 << 20
 type fastaScan struct {
 	config    Config
 	replicons map[string]replicon
+	regions   *regions   // whose codons are looked for; nil if there are none
 	until     time.Time  // when no more is read
 	sequences []sequence // those that are remembered
 	ids       int        // bytes of their ids
@@ -111,11 +116,13 @@ type fastaScan struct {
 	other  bool     // it has a letter other than N
 	round  bool     // it is circular
 	ends   ends     // of one that is circular
-	header []byte   // the beginning of a header, while in one
-	in     bool     // in a header
-	middle bool     // not at the beginning of a line
-	cr     bool     // the last byte was a carriage return
-	number int      // of the line
+	on     *span    // the regions that lie on it; nil if none do
+	codons regionScan
+	header []byte // the beginning of a header, while in one
+	in     bool   // in a header
+	middle bool   // not at the beginning of a line
+	cr     bool   // the last byte was a carriage return
+	number int    // of the line
 }
 
 // maxGenomeHeader bounds what is looked at of a header, in bytes.
@@ -185,6 +192,9 @@ func (s *fastaScan) letters(piece []byte) {
 	if s.round {
 		s.ends.take(piece)
 	}
+	if s.on != nil {
+		s.codons.take(piece)
+	}
 	for _, b := range piece {
 		switch sequenceBytes[b] {
 		case letterByte:
@@ -222,6 +232,16 @@ func (s *fastaScan) endHeader() {
 		s.round = row.circular()
 	}
 	s.ends.first, s.ends.last = s.ends.first[:0], s.ends.last[:0]
+	s.on = nil
+	if s.regions == nil || !s.regions.known() {
+		return
+	}
+	if on := s.regions.spans[s.now.id]; on != nil && on.seen {
+		on.twice = true
+	} else if on != nil {
+		on.seen, s.on = true, on
+		s.codons.begin(on.regions)
+	}
 }
 
 // endSequence takes a sequence that is whole.
@@ -236,6 +256,9 @@ func (s *fastaScan) endSequence() {
 	if s.now.letters >= leastLength(s.config) {
 		s.long = true
 		s.known = s.known || s.other
+	}
+	if s.on != nil {
+		s.codons.end()
 	}
 	if s.round {
 		s.now.cut = s.ends.cutGene(s.now.letters, s.config.TranslationTable)

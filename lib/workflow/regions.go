@@ -12,6 +12,12 @@ import (
 
 const regionsFile = "regions file"
 
+// Names by whose endings Bakta knows the formats of regions.
+const (
+	gffName     = "regions.gff3"
+	genbankName = "regions.gbff"
+)
+
 // regions are what a file with regions says of the sequences that they lie on.
 type regions struct {
 	name  string // of the file, with the ending by which Bakta knows its format: it passes over any other
@@ -19,6 +25,10 @@ type regions struct {
 	ids   int  // bytes that their keys have
 	over  bool // there are more sequences than are remembered
 	slips int  // line of the first coding sequence with ribosomal slippage, if there is one
+
+	count  int      // of the regions that Bakta tries to import; no more than maxRegionsKept are remembered
+	asides int      // of the others: pseudogenes and partial ones
+	aside  []region // the first of those
 }
 
 // span is how far the regions on a sequence reach, in base pairs from 1.
@@ -26,6 +36,10 @@ type span struct {
 	line  int   // of the region that reaches farthest
 	start int64 // the largest
 	stop  int64 // the largest
+
+	regions []region
+	seen    bool // the genome has the sequence
+	twice   bool // it has several of that name
 }
 
 // What is remembered of the sequences of a regions file, and of a genome, is bounded.
@@ -34,8 +48,9 @@ const (
 	maxIDs       = 8 << 20 // bytes of all their ids
 )
 
-// add remembers a region.
-func (r *regions) add(id string, line int, start, stop int64) {
+// add remembers a region, which reaches from one place to another.
+func (r *regions) add(id string, start, stop int64, one region) {
+	r.count++
 	s, ok := r.spans[id]
 	if !ok {
 		if len(r.spans) >= maxSequences || r.ids+len(id) > maxIDs {
@@ -47,9 +62,19 @@ func (r *regions) add(id string, line int, start, stop int64) {
 		r.ids += len(id)
 	}
 	if stop > s.stop {
-		s.line, s.stop = line, stop
+		s.line, s.stop = one.line, stop
 	}
 	s.start = max(s.start, start)
+	if r.count <= maxRegionsKept {
+		s.regions = append(s.regions, one)
+	}
+}
+
+// pass counts a coding sequence that Bakta passes over, whatever the genome is.
+func (r *regions) pass(line int, why skip) {
+	if r.asides++; len(r.aside) < maxWarnings {
+		r.aside = append(r.aside, region{line: line, why: why})
+	}
 }
 
 // readRegions reads a regions file and writes it as Bakta surely reads it. Bakta reads where coding sequences lie
@@ -72,10 +97,10 @@ func readRegions(r io.Reader, to io.Writer) (regions, error) {
 			err = ErrBlank
 		}
 	case isGenBank(line):
-		found.name = "regions.gbff"
+		found.name = genbankName
 		err = found.genbank(t, line, out)
 	default:
-		found.name = "regions.gff3"
+		found.name = gffName
 		err = found.gff(t, line, out)
 	}
 	if err != nil {
@@ -129,6 +154,7 @@ func (r *regions) gff(t *textFile, line []byte, out *bufio.Writer) error {
 		}
 		// Bakta passes over pseudogenes, which it knows by these words alone.
 		if attributes := strings.Split(strings.ToLower(fields[8]), ";"); slices.Contains(attributes, "pseudo=") || slices.Contains(attributes, "pseudogene") {
+			r.pass(t.number, skipPseudo)
 			continue
 		}
 		start, stop, err := gffRange(fields, t.number)
@@ -138,7 +164,7 @@ func (r *regions) gff(t *textFile, line []byte, out *bufio.Writer) error {
 		if fields[8] == "" {
 			fields[8] = "."
 		}
-		r.add(fields[0], t.number, start, stop)
+		r.add(fields[0], start, stop, region{line: t.number, start: position(start), stop: position(stop), reverse: fields[6] == "-"})
 		if _, err := out.WriteString(strings.Join(fields, "\t") + "\n"); err != nil {
 			return err
 		}
@@ -186,6 +212,7 @@ func (r *regions) genbank(t *textFile, line []byte, out *bufio.Writer) error {
 	w := genbankWriter{out: out}
 	g := genbankReader{called: regionsFile, each: func(record genbankRecord, f genbankFeature) error {
 		if f.pseudo() { // Bakta passes over it, too
+			r.pass(f.line, skipPseudo)
 			return nil
 		}
 		if record.protein {
@@ -199,6 +226,7 @@ func (r *regions) genbank(t *textFile, line []byte, out *bufio.Writer) error {
 			return refuse("The regions file has a coding sequence in line %d whose location %s %v.", f.line, shown(f.location), err)
 		}
 		if l.partial() { // Bakta passes over it, too
+			r.pass(f.line, skipPartial)
 			return nil
 		}
 		kept, err := exceptions(f)
@@ -209,7 +237,9 @@ func (r *regions) genbank(t *textFile, line []byte, out *bufio.Writer) error {
 			r.slips = f.line
 		}
 		start, stop := l.span()
-		r.add(record.id(), f.line, start, stop)
+		one := l.imported()
+		one.line, one.given = f.line, len(kept) > 0
+		r.add(record.id(), start, stop, one)
 		w.feature(record, l.String(), f, kept...)
 		return nil
 	}}
@@ -270,14 +300,14 @@ func (r regions) against(lengths map[string]int64, least int64) error {
 		switch {
 		case !ok:
 			where := "in the first field"
-			if r.name == "regions.gbff" {
+			if r.name == genbankName {
 				where = "as VERSION, or in the LOCUS line of a record without ACCESSION and VERSION"
 			}
 			return refuse("The regions file has regions on a sequence called %s (line %d), which the genome does not have%s; use the names of the genome's sequences, up to the first white space, %s.", shown(id), s.line, having(lengths), where)
 		case length < least:
 			return refuse("The regions file has regions on the sequence %s (line %d), which has %d base pairs and is left out, since at least %d are asked for; %s.", shown(id), s.line, length, least, "remove its regions, or lower the minimum length")
 		// A region of a GFF file that goes on over the end of a circular sequence stops behind it.
-		case s.start > length, s.stop > length && (r.name != "regions.gff3" || s.stop >= 2*length):
+		case s.start > length, s.stop > length && (r.name != gffName || s.stop >= 2*length):
 			return refuse("The regions file has a region on the sequence %s that reaches to %d (line %d), and the sequence has %d base pairs; is it of another genome?", shown(id), s.stop, s.line, length)
 		}
 	}

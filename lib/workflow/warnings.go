@@ -16,6 +16,8 @@ const (
 	warnCutGene     = "cut_gene"           // a circular sequence begins inside a gene
 	warnPassed      = "passed_over"        // what follows the compressed data
 	warnUnusedTable = "unused_table"       // no row of the replicon table counts
+	warnSkipped     = "skipped_regions"    // Bakta imports none of the regions, or not all
+	warnAmbiguous   = "ambiguous_regions"  // regions lie on a sequence whose name another one has, too
 )
 
 const (
