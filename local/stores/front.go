@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"sync"
+	"syscall"
 	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
@@ -25,6 +27,11 @@ const (
 	step       = 16 << 10         // bytes; with stallTime the slowest line that will do, about 270 bytes/s
 	headerSize = 16 << 10         // bytes; the store itself takes 8 KiB
 	closeTime  = 2 * time.Second  // for requests that are under way at the end
+
+	// How much is still read of content that is refused, in bytes, and for how long: most clients read the answer when
+	// they have sent all, and never see it if the connection is closed before.
+	leftover     = 64 << 20
+	leftoverTime = time.Minute
 )
 
 // front is what users reach of the store. The store itself listens on a socket that is this process' alone, where it
@@ -38,7 +45,13 @@ type front struct {
 // newFront serves on a listener, which it closes, what the store behind the dialer answers.
 func newFront(listener net.Listener, store func(context.Context, string, string) (net.Conn, error), o ObjectsOptions) *front {
 	transport := &http.Transport{
-		DialContext: store,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := store(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return answered{conn}, nil
+		},
 		// Content passes as it is: a client's signature may cover what it accepts.
 		DisableCompression:  true,
 		MaxIdleConnsPerHost: 16,
@@ -51,6 +64,9 @@ func newFront(listener net.Listener, store func(context.Context, string, string)
 			// The host stays as the client wrote it: the signature of a link covers it.
 			r.SetURL(&url.URL{Scheme: "http", Host: "store"})
 			r.Out.Host = r.In.Host
+			if r.Out.Body != nil && r.Out.Body != http.NoBody {
+				r.Out.Body = &outbound{ReadCloser: r.Out.Body, over: make(chan struct{})}
+			}
 		},
 		ModifyResponse: func(r *http.Response) error {
 			if o.Guard == nil {
@@ -62,6 +78,9 @@ func newFront(listener net.Listener, store func(context.Context, string, string)
 				r.Header.Set("Access-Control-Allow-Origin", origin)
 			}
 			r.Header.Add("Vary", "Origin")
+			if body, ok := r.Request.Body.(*outbound); ok {
+				body.await(r.Request.Context())
+			}
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
@@ -105,8 +124,56 @@ func ofKnownLength(next http.Handler) http.Handler {
 	})
 }
 
+// answered is a connection to the store, which answers some requests before it has read their content, and closes: it
+// takes what it is sent all the same, so that the answer is read and not lost to an error of sending.
+type answered struct{ net.Conn }
+
+func (c answered) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+		return len(p), nil
+	}
+	return n, err
+}
+
+// outbound is the content of a request on its way to the store.
+type outbound struct {
+	io.ReadCloser
+	once sync.Once
+	over chan struct{} // closed when no more is read
+	read int64         // bytes
+}
+
+func (b *outbound) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if b.read += int64(n); err != nil || b.read > leftover {
+		b.end()
+	}
+	return n, err
+}
+
+func (b *outbound) Close() error {
+	b.end()
+	return b.ReadCloser.Close()
+}
+
+func (b *outbound) end() { b.once.Do(func() { close(b.over) }) }
+
+// await waits until the content is read as far as is waited for.
+func (b *outbound) await(ctx context.Context) {
+	select {
+	case <-b.over:
+	case <-ctx.Done():
+	case <-time.After(leftoverTime):
+	}
+}
+
 // refuse answers an error as the store does.
 func refuse(w http.ResponseWriter, r *http.Request, status int, code, message string) {
+	if r.Header.Get("Expect") == "" && r.ContentLength <= leftover { // one that expects a leave to send has sent nothing yet
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(leftoverTime))
+		_, _ = io.CopyN(io.Discard, r.Body, leftover) // a client that went away, or is too slow
+	}
 	h := w.Header()
 	h.Set("Content-Type", "application/xml")
 	if origin := r.Header.Get("Origin"); origin != "" {

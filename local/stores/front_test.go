@@ -1,10 +1,12 @@
 package stores
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -131,6 +133,52 @@ func TestUnknownLength(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.Header.Set("Origin", "http://localhost")
+		}
+	}
+}
+
+// TestRefusedContent: who sends all of a large file before reading the answer reads why it is refused, by the store, which
+// reads little of it, and by what stands before the store.
+func TestRefusedContent(t *testing.T) {
+	full := false
+	o, err := OpenObjects(ObjectsOptions{Dir: t.TempDir(), Listen: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler), Room: func(int64) error {
+		if full {
+			return errors.New("full")
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeObjects(t, o)
+	openFiles(t, o) // makes the bucket
+	content := make([]byte, 32<<20)
+	for _, row := range []struct {
+		full bool
+		want int
+		says string
+	}{{false, http.StatusForbidden, "<Code>AccessDenied</Code>"}, {true, http.StatusInsufficientStorage, "<Code>InsufficientStorage</Code>"}} {
+		full = row.full
+		for range 5 {
+			c, err := net.Dial("tcp", o.Address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if _, err := fmt.Fprintf(c, "PUT /bakta/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n", len(content)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.Write(content); err != nil {
+				t.Fatalf("sending what is refused with %d: %v", row.want, err)
+			}
+			answer, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := io.ReadAll(answer.Body)
+			if answer.StatusCode != row.want || err != nil || !strings.Contains(string(text), row.says) {
+				t.Fatalf("%s, %v, want %d: %s", answer.Status, err, row.want, text)
+			}
 		}
 	}
 }
