@@ -494,7 +494,8 @@ func TestClusterJobs(t *testing.T) {
 		log    string   // what its log has to hold
 	}{
 		"succeeds":                {strain: "fine", status: "SUCCESSFUL", log: "Annotation successfully finished"},
-		"a value like a variable": {strain: "$(AWS_SECRET_ACCESS_KEY) $HOME `id`", status: "SUCCESSFUL", log: "$(AWS_SECRET_ACCESS_KEY)"},
+		"a value like a variable": {strain: "$(AWS_SECRET_ACCESS_KEY)", status: "SUCCESSFUL", log: "$(AWS_SECRET_ACCESS_KEY)"},
+		"a value like a shell's":  {strain: "$HOME `id`", status: "SUCCESSFUL", log: "$HOME `id`"},
 		"refused by Bakta":        {strain: "fail-error", status: "ERROR", reason: []string{"played failure!"}, log: "ERROR: played failure!"},
 		"out of memory":           {strain: "fail-oom", status: "ERROR", reason: []string{"memory", "128Mi"}, log: "Bakta Command: "},
 		"killed":                  {strain: "fail-kill", status: "ERROR", reason: []string{"SIGKILL"}, log: "Bakta Command: "},
