@@ -491,7 +491,9 @@ func TestListIsWhole(t *testing.T) {
 			t.Errorf("%d columns: %s", w, row)
 		}
 	}
+	f.mu.Lock()
 	f.old = true
+	f.mu.Unlock()
 	if got := u.must("list").Out; !strings.Contains(got, "INIT") || strings.Contains(got, "STARTED") {
 		t.Errorf("of a server that doesn't say which jobs wait:\n%s", got)
 	}

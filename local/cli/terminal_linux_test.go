@@ -137,6 +137,7 @@ func TestTerminalTakesNoticesBack(t *testing.T) {
 	f := newFake(t)
 	u := newUser(t, f.URL)
 	away := map[string]int{"job/init": 2, "job/list": 2, "put genome_fasta": 1}
+	f.mu.Lock()
 	f.before = func(call string, w http.ResponseWriter, _ *http.Request) bool {
 		f.mu.Lock()
 		defer f.mu.Unlock()
@@ -147,6 +148,7 @@ func TestTerminalTakesNoticesBack(t *testing.T) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return true
 	}
+	f.mu.Unlock()
 	tty, _, shows := terminal(t)
 	cmd := u.command("submit", "genome.fna", "--wait")
 	cmd.Stderr = tty

@@ -74,14 +74,14 @@ func TestGettingOn(t *testing.T) {
 	t.Logf("an upload that stops ended after %s", time.Since(began))
 
 	c = dial(put)
-	go func() { // byte by byte, which is not getting on
+	go func(c net.Conn) { // byte by byte, which is not getting on
 		for {
 			if _, err := c.Write([]byte("x")); err != nil {
 				return
 			}
 			time.Sleep(within / 20)
 		}
-	}()
+	}(c)
 	if err := <-ends; err == nil {
 		t.Error("an upload of single bytes: no error")
 	}
