@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -118,6 +119,9 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 	}()
 	public, err := net.Listen("tcp", o.Listen)
 	if err != nil {
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return fmt.Errorf("--listen: %s is in use by another program, maybe by another bakta-web; name another port, or port 0 for one that is free", o.Listen)
+		}
 		return fmt.Errorf("listening for the API: %w", err)
 	}
 	defer public.Close() // the host closes it, too, once it runs

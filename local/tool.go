@@ -197,6 +197,8 @@ func (t tools) ask(ctx context.Context, log *slog.Logger) error {
 		if v.known.Load() != nil {
 			continue
 		}
+		log.Info("asking a program for its version, which takes up to a minute the first time; jobs are taken meanwhile",
+			"program", t[program].environment.Command[0])
 		short, cancel := context.WithTimeout(ctx, v.within)
 		text, err := askVersion(short, t[program].environment.Command[0])
 		late := short.Err() != nil

@@ -23,11 +23,40 @@ func (s *slow) Get(_ context.Context, id string) (job.Job, error) {
 	return job.Job{ID: id, State: job.Running}, nil
 }
 
-func (s *slow) Settle(_ context.Context, j job.Job) error {
+func (s *slow) Settle(ctx context.Context, j job.Job) error {
 	s.looks.Add(1)
 	s.begun <- j.ID
 	<-s.end
-	return nil
+	return ctx.Err()
+}
+
+// A hint that came while another caller's is looked at is followed by a look, even if that caller has gone or the look failed.
+func TestHintOutlivesItsCaller(t *testing.T) {
+	t.Parallel()
+	s := &slow{begun: make(chan string), end: make(chan struct{})}
+	f, err := New(Deps{Jobs: s, Lifecycle: s, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const id = "00000000-0000-4000-8000-000000000000"
+	first, leave := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- f.Hint(first, id) }()
+	<-s.begun
+	if err := f.Hint(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	leave()
+	s.end <- struct{}{}
+	select {
+	case <-s.begun:
+		s.end <- struct{}{}
+	case err := <-done:
+		t.Fatalf("there is no look for the second hint; the first returned %v", err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
 }
 
 // Of one job there is one look at a time, however many hints come, and one more after it; of all jobs there are so many

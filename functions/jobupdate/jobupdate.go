@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 
@@ -45,6 +46,9 @@ type Deps struct {
 // maxHints bounds the jobs that are looked at at once because of status updates: anybody inside may send them. Of one job
 // there is one look at a time, however many come.
 const maxHints = 16
+
+// lookTime is how long one look because of a status update may take.
+const lookTime = 20 * time.Second
 
 // Function is the jobupdate function.
 type Function struct {
@@ -110,10 +114,14 @@ func (f *Function) Hint(ctx context.Context, id string) error {
 			f.mu.Unlock()
 		}
 	}()
+	// Others were told that their hint is looked at, so that does not end with the caller who happened to be the first.
+	ctx = context.WithoutCancel(ctx)
 	for {
-		err := f.Look(ctx, id)
+		look, cancel := context.WithTimeout(ctx, lookTime)
+		err := f.Look(look, id)
+		cancel()
 		f.mu.Lock()
-		again := f.hints[id] && err == nil && ctx.Err() == nil
+		again := f.hints[id]
 		if again {
 			f.hints[id] = false
 		} else {

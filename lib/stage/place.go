@@ -104,12 +104,12 @@ func remove(at *os.Root, name string) error {
 	if !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
-	open(at, name)
+	unlock(at, name)
 	return at.RemoveAll(name)
 }
 
-// open opens the directories of a tree to this user, as far as can be.
-func open(at *os.Root, name string) {
+// unlock opens the directories of a tree to this user, as far as can be.
+func unlock(at *os.Root, name string) {
 	if info, err := at.Lstat(name); err != nil || !info.IsDir() {
 		return
 	}
@@ -121,7 +121,7 @@ func open(at *os.Root, name string) {
 	defer dir.Close()
 	entries, _ := fs.ReadDir(dir.FS(), ".")
 	for _, e := range entries {
-		open(dir, e.Name())
+		unlock(dir, e.Name())
 	}
 }
 

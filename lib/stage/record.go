@@ -162,13 +162,14 @@ func writeFile(dir *os.Root, name string, content []byte) (err error) {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	if err = dir.Rename(part, name); err != nil { // onto a directory
+	// A program may have put a directory there, onto which no file can be renamed. What else has the name stays until the
+	// new content takes its place, whatever goes wrong.
+	if info, err := dir.Lstat(name); err == nil && info.IsDir() {
 		if err := remove(dir, name); err != nil {
 			return err
 		}
-		err = dir.Rename(part, name)
 	}
-	if err != nil {
+	if err = dir.Rename(part, name); err != nil {
 		return err
 	}
 	return syncDir(dir)

@@ -64,11 +64,15 @@ func newFront(listener net.Listener, store func(context.Context, string, string)
 			// The host stays as the client wrote it: the signature of a link covers it.
 			r.SetURL(&url.URL{Scheme: "http", Host: "store"})
 			r.Out.Host = r.In.Host
+			r.Out.Header.Del("Expect") // this server has answered it, or will, when the content is read
 			if r.Out.Body != nil && r.Out.Body != http.NoBody {
 				r.Out.Body = &outbound{ReadCloser: r.Out.Body, over: make(chan struct{})}
 			}
 		},
 		ModifyResponse: func(r *http.Response) error {
+			if body, ok := r.Request.Body.(*outbound); ok {
+				body.await(r.Request.Context())
+			}
 			if o.Guard == nil {
 				return nil // the bucket's own rules say whose scripts may read
 			}
@@ -78,9 +82,6 @@ func newFront(listener net.Listener, store func(context.Context, string, string)
 				r.Header.Set("Access-Control-Allow-Origin", origin)
 			}
 			r.Header.Add("Vary", "Origin")
-			if body, ok := r.Request.Body.(*outbound); ok {
-				body.await(r.Request.Context())
-			}
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {

@@ -1309,7 +1309,7 @@ func (x *JobConfig) GetSkipPlot() bool {
 // Says that the job is started. In JSON it is null.
 type StartJobResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What SubmitJob answers.
+	// What is probably not meant so, as SubmitJob answers it. Only gRPC has it here: in JSON the answer is null.
 	Warnings      []*Warning `protobuf:"bytes,1,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
