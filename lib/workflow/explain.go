@@ -56,7 +56,11 @@ func Explain(x Exit) job.Failure {
 		f.Code = job.OutOfMemory
 		f.Message = fmt.Sprintf("%s ran out of memory. A genome of fewer or shorter sequences needs less; if this one has to be annotated as it is, please tell the operators.", x.Title)
 	case signal == "SIGKILL":
-		f.Message = fmt.Sprintf("%s was killed (SIGKILL). %s", x.Title, likelyOOM)
+		killed := x.Title
+		if m := baktaTool.FindStringSubmatch(why.words); m != nil && x.Signal == "" {
+			killed = "A tool that " + x.Title + " started, " + m[1] + ","
+		}
+		f.Message = fmt.Sprintf("%s was killed (SIGKILL). %s", killed, likelyOOM)
 	case signal == "SIGTERM" || signal == "SIGINT" || signal == "SIGHUP":
 		f.Message = fmt.Sprintf("%s was told to end before it was done (%s). %s", x.Title, signal, notYours)
 	case signal != "":

@@ -34,7 +34,7 @@ func TestExplainBakta(t *testing.T) {
 		{"no-tmp", 1, job.Internal, []string{"ERROR: dedicated temporary directory (nowhere) does not exist!", notYours}},
 		{"unreadable-genome", 1, job.Internal, []string{"ERROR: genome file (nowhere.fna) not valid!", notYours}},
 		{"no-tool", 1, job.Internal, []string{"ERROR: Aragorn not found or not executable!", "A tool is missing", notYours}},
-		{"tool-killed", 1, job.Internal, []string{"Bakta was killed (SIGKILL)", "more memory"}},
+		{"tool-killed", 1, job.Internal, []string{"A tool that Bakta started, ", " was killed (SIGKILL)", "more memory"}},
 	} {
 		t.Run(tt.file, func(t *testing.T) {
 			f := Explain(Exit{Stage: "bakta", Title: "Bakta", Code: tt.exit, Stderr: []byte(read(t, "stderr", tt.file+".txt"))})

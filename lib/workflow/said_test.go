@@ -113,7 +113,7 @@ func TestExplainTools(t *testing.T) {
 		{"aborted", traceback + "Exception: cmscan error! error code: -6\n", []string{"A tool that it started, cmscan, crashed (SIGABRT)"}, []string{notYours, "memory"}},
 		{"a bad access", traceback + "Exception: diamond error! error code: -11\n", []string{"diamond, crashed (SIGSEGV)"}, []string{"memory"}},
 		{"a machine too old", traceback + "Exception: diamond error! error code: -4\n", []string{"diamond, crashed (SIGILL)"}, nil},
-		{"below a shell", "Killed\n" + traceback + "Exception: cmscan error! error code: 137\n", []string{"T was killed (SIGKILL). Most likely it needed more memory"}, nil},
+		{"below a shell", "Killed\n" + traceback + "Exception: cmscan error! error code: 137\n", []string{"A tool that T started, cmscan, was killed (SIGKILL). Most likely it needed more memory"}, nil},
 		{"its words", traceback + "Exception: diamond error! error code: 1\nThe log:\nError: No such file or directory\n",
 			[]string{"T crashed: Exception: diamond error! error code: 1 The log: Error: No such file or directory. A tool that it started, diamond, failed."}, nil},
 		{"a warning behind it", traceback + "Exception: tRNAscan-SE error! error code: 2\n/usr/lib/python3.11/multiprocessing/resource_tracker.py:254: UserWarning: resource_tracker: leaked\n  warnings.warn('x')\n",
