@@ -57,6 +57,8 @@ func openPlaying(t *testing.T) *site {
 func TestContractOfRuns(t *testing.T) {
 	t.Parallel()
 	s := openPlaying(t)
+	// The backend asks the program for its version while it serves.
+	s.until(t, "the version is known", func() bool { return strings.Contains(s.get(t, "/api/v1/version").body, "1.12.2") })
 	s.get(t, "/api/v1/version").must(t, `{"toolVersion":"1.12.2","dbVersion":"6.0, light","backendVersion":"<text>"}`)
 	// One after the other: only one job runs at a time, and the first parts keep it running.
 	t.Run("states", func(t *testing.T) { testStates(t, s) })

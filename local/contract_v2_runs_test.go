@@ -24,6 +24,8 @@ func TestContractOfRunsV2(t *testing.T) {
 	t.Run("two stages", func(t *testing.T) {
 		t.Parallel()
 		s := openBoth(t)
+		// The backend asks the programs for their versions while it serves, in the order of their names.
+		s.until(t, "the versions are known", func() bool { return strings.Contains(s.get(t, "/api/v2/version").body, `"baktfold_version":"0.3.0"`) })
 		s.get(t, "/api/v2/version").must(t, `{"backend_version":"<text>","bakta_version":"1.12.2","bakta_db_version":"6.0, light","baktfold_version":"0.3.0","baktfold_db_version":"<~>"}`)
 		for name, test := range map[string]func(*testing.T, *siteV2){"the second runs on": testSecondStageRuns, "the second fails": testSecondStageFails, "the first fails": testFirstStageFails} {
 			t.Run(name, func(t *testing.T) {
