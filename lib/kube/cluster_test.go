@@ -383,7 +383,8 @@ func TestClusterObserve(t *testing.T) {
 			return r, j
 		},
 		"deadline while a stage ran": func(c *cluster, o Options) (*Runner, job.Job) {
-			return c.launchChanged(o, func(object *batchv1.Job) { object.Spec.ActiveDeadlineSeconds = ptr[int64](5) }, hang, result)
+			// Long enough for a busy node to begin the stage.
+			return c.launchChanged(o, func(object *batchv1.Job) { object.Spec.ActiveDeadlineSeconds = ptr[int64](20) }, hang, result)
 		},
 		"evicted, runs again": func(c *cluster, o Options) (*Runner, job.Job) {
 			r, j := c.launch(o, hang, result)

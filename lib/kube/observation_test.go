@@ -74,7 +74,7 @@ var observations = map[string]job.Observation{
 	"out of memory":              {Phase: job.Ended, Stages: stages(job.StageFailed, job.StagePending), Failure: outOfMemory64},
 	"killed with its stager":     {Phase: job.Ended, Interrupted: true, Stages: stages(job.StageFailed, job.StagePending)},
 	"deadline while a stage ran": {Phase: job.Ended, Stages: stages(job.StageRunning, job.StagePending),
-		Failure: &job.Failure{Code: job.OutOfTime, Message: "The job waited and ran longer than it may (5s), and was ended. Large genomes, and assemblies of very many contigs, take longer; please tell the operators."}},
+		Failure: &job.Failure{Code: job.OutOfTime, Message: "The job waited and ran longer than it may (20s), and was ended. Large genomes, and assemblies of very many contigs, take longer; please tell the operators."}},
 	"evicted, runs again": {Phase: job.Active, Stages: stages(job.StageRunning, job.StagePending)},
 	"disk full": {Phase: job.Ended, Stages: stages(job.StageFailed, job.StagePending),
 		Failure: outOfDisk5},
