@@ -19,7 +19,7 @@ help: ## list what can be done
 .PHONY: build
 build: ## build the command bin/bakta-web and the functions
 	@mkdir -p bin
-	$(GO) build -tags grpcnotrace -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+	$(GO) build -tags grpcnotrace -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(addprefix ./cmd/,$(PROGRAMS))
 	cd local && $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o ../bin/ ./cmd/...
 
 bin/bakta-web: FORCE

@@ -22,7 +22,7 @@ type content struct {
 	left  int64     // bytes of the part under way that are still to come
 }
 
-// partSizes are the sizes in which this backend stores what has parts, in bytes; see lib/s3. A test holds that they are.
+// partSizes are the sizes in which this backend stores what has parts, in bytes; see lib/store/s3. A test holds that they are.
 var partSizes = []int64{16 << 20, 5 << 20}
 
 // contentOf reads the headers of an answer that begins an object of that size, -1 if it isn't known.

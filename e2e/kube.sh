@@ -1,5 +1,5 @@
 #!/bin/bash
-# Tests what runs jobs on Kubernetes: lib/kube by itself, and the functions' programs on this machine with their jobs on
+# Tests what runs jobs on Kubernetes: lib/runner/kube by itself, and the functions' programs on this machine with their jobs on
 # the cluster. Makes the images that both need, loads them, and runs the tests in the cluster's network. A cluster that
 # isn't up is brought up, and taken down again whatever happened.
 #
@@ -37,7 +37,7 @@ if [ -x "$bakta/bin/bakta" ]; then
 	export E2E_BAKTA_IMAGE=dev.local/bakta:e2e E2E_BAKTA_DATABASE=$bakta/db E2E_BAKTA_GENOME=$bakta/demo.fna
 fi
 # Most of a test is waiting: more of them run at once than there are cores.
-for package in lib/kube cmd/stager cmd/internal/deployment; do
+for package in lib/runner/kube cmd/stager cmd/internal/deployment; do
 	go test -c -tags e2e -o "$work/test" "./$package"
 	cd "$package"
 	E2E_BIN=$work E2E_VOLUMES=$work "$cluster" exec -- "$work/test" -test.run Cluster -test.timeout 30m -test.parallel 6 "$@" &

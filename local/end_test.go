@@ -52,11 +52,11 @@ func TestInterrupted(t *testing.T) {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		b.command.Process.Signal(syscall.SIGINT)
+		b.process.Process.Signal(syscall.SIGINT)
 		<-b.ended
 		took := time.Since(began)
 		t.Logf("it took %s", took)
-		if code := b.command.ProcessState.ExitCode(); took > 20*time.Second || code != 0 {
+		if code := b.process.ProcessState.ExitCode(); took > 20*time.Second || code != 0 {
 			t.Errorf("it took %s, exit code %d: %s", took, code, b.errors.String())
 		}
 	})
@@ -73,7 +73,7 @@ func TestInterrupted(t *testing.T) {
 			t.Fatal(err)
 		}
 		wait(t, "the program has begun", func() bool { _, err := os.Stat(filepath.Join(dir, "begun")); return err == nil })
-		b.command.Process.Signal(syscall.SIGINT)
+		b.process.Process.Signal(syscall.SIGINT)
 		wait(t, "the backend refuses connections", func() bool {
 			conn, err := net.Dial("tcp", strings.TrimPrefix(b.url, "http://"))
 			if err == nil {
@@ -82,9 +82,9 @@ func TestInterrupted(t *testing.T) {
 			return err != nil
 		})
 		began := time.Now()
-		b.command.Process.Signal(syscall.SIGINT)
+		b.process.Process.Signal(syscall.SIGINT)
 		<-b.ended
-		if took, code := time.Since(began), b.command.ProcessState.ExitCode(); took > 3*time.Second || code != 130 {
+		if took, code := time.Since(began), b.process.ProcessState.ExitCode(); took > 3*time.Second || code != 130 {
 			t.Errorf("it took %s, exit code %d: %s", took, code, b.errors.String())
 		}
 		if left := processesIn(t, b.data); len(left) > 0 {

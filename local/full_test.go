@@ -84,20 +84,20 @@ func TestFullDisk(t *testing.T) {
 	fillUp := func(b *backend) {
 		t.Helper()
 		wait(t, "the reserve is held", func() bool {
-			b.command.Process.Signal(syscall.SIGSTOP)
+			b.process.Process.Signal(syscall.SIGSTOP)
 			wait(t, "the backend stands still", func() bool {
-				stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", b.command.Process.Pid))
+				stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", b.process.Process.Pid))
 				return err == nil && bytes.Contains(stat, []byte(") T "))
 			})
 			info, err := os.Stat(filepath.Join(data, "reserve"))
 			if err == nil && info.Size() >= 1<<20 {
 				return true
 			}
-			b.command.Process.Signal(syscall.SIGCONT)
+			b.process.Process.Signal(syscall.SIGCONT)
 			return false
 		})
 		fill(t, disk)
-		b.command.Process.Signal(syscall.SIGCONT)
+		b.process.Process.Signal(syscall.SIGCONT)
 	}
 	remove := func(b *backend, ref client.Ref) {
 		t.Helper()

@@ -23,12 +23,12 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/functions/jobupdate"
 	"github.com/ag-computational-bio/bakta-web-backend/functions/status"
 	"github.com/ag-computational-bio/bakta-web-backend/functions/submit"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/function"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/mongo"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/s3"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/process"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store/mongo"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 	"github.com/ag-computational-bio/bakta-web-backend/local/access"
-	"github.com/ag-computational-bio/bakta-web-backend/local/runner"
 	"github.com/ag-computational-bio/bakta-web-backend/local/space"
 )
 
@@ -142,11 +142,11 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 	}
 	closers = append(closers, closeFiles)
 
-	notify, err := runner.Post("http://" + internal.Addr().String() + jobupdate.EventsPath)
+	notify, err := process.Post("http://" + internal.Addr().String() + jobupdate.EventsPath)
 	if err != nil {
 		return err
 	}
-	runs, err := runner.New(runner.Options{
+	runs, err := process.New(process.Options{
 		Dir: filepath.Join(o.Data, "runs"), Jobs: o.Jobs, Stager: o.Stager, Environ: os.Environ(), Limit: o.Limit,
 		Files: files, Specs: tools.spec, Notify: notify, Log: o.Log,
 	})
@@ -240,7 +240,7 @@ func (o Options) complete() (Options, error) {
 }
 
 // hosts makes the functions and the two hosts that serve them: one for users, one for events.
-func (o Options) hosts(who *access.Policy, disk *space.Disk, jobs *mongo.Store, files *s3.Store, runs *runner.Runner, tools tools) (api, events *function.Host, err error) {
+func (o Options) hosts(who *access.Policy, disk *space.Disk, jobs *mongo.Store, files *s3.Store, runs *process.Runner, tools tools) (api, events *server.Host, err error) {
 	life, err := lifecycle.New(jobs, files, runs, lifecycle.Options{
 		Keep: o.Keep, LinkTTL: uploads,
 		Look:     15 * time.Second,
@@ -272,14 +272,14 @@ func (o Options) hosts(who *access.Policy, disk *space.Disk, jobs *mongo.Store, 
 		return nil, nil, err
 	}
 	guard := []func(http.Handler) http.Handler{who.Guard}
-	if api, err = function.New(function.Options{
+	if api, err = server.New(server.Options{
 		Log: o.Log, AllowOrigin: who.Allowed, Middleware: guard, Connections: access.NewConnections(), Drain: drain,
 		Interceptors: []grpc.UnaryServerInterceptor{onFullDisk(disk)},
 	}); err != nil {
 		return nil, nil, err
 	}
 	// Pages of browsers reach this one, too.
-	if events, err = function.New(function.Options{Log: o.Log, AllowOrigin: who.Allowed, Middleware: guard, Drain: drain}); err != nil {
+	if events, err = server.New(server.Options{Log: o.Log, AllowOrigin: who.Allowed, Middleware: guard, Drain: drain}); err != nil {
 		return nil, nil, err
 	}
 	if o.UI != "" { // before the functions: the API's documentation takes / if nobody else does
@@ -287,7 +287,7 @@ func (o Options) hosts(who *access.Policy, disk *space.Disk, jobs *mongo.Store, 
 			return nil, nil, err
 		}
 	}
-	for _, register := range []func(*function.Host) error{submitter.Register, teller.Register, expirer.Register, updater.Register} {
+	for _, register := range []func(*server.Host) error{submitter.Register, teller.Register, expirer.Register, updater.Register} {
 		if err := register(api); err != nil {
 			return nil, nil, err
 		}

@@ -13,8 +13,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/ag-computational-bio/bakta-web-backend/lib/mongo"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/s3"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store/mongo"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 	"github.com/ag-computational-bio/bakta-web-backend/local/access"
 	"github.com/ag-computational-bio/bakta-web-backend/local/space"
 	"github.com/ag-computational-bio/bakta-web-backend/local/stores"

@@ -14,8 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ag-computational-bio/bakta-web-backend/cli"
 	"github.com/ag-computational-bio/bakta-web-backend/client"
-	"github.com/ag-computational-bio/bakta-web-backend/local/cli"
+	"github.com/ag-computational-bio/bakta-web-backend/local/command"
 	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
 
@@ -23,7 +24,8 @@ import (
 // their own, so that they can be killed, and start their stager and stand-in by the program's own name.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-test.") {
-		os.Exit(cli.Main(context.Background(), "test", os.Args[1:], os.Stdout, os.Stderr, os.Getenv))
+		program := cli.Program{Version: "test", Local: command.Local, Parts: command.Parts()}
+		os.Exit(cli.Main(context.Background(), program, os.Args[1:], os.Stdout, os.Stderr, os.Getenv))
 	}
 	os.Exit(m.Run())
 }
@@ -38,7 +40,7 @@ type backend struct {
 	t       testing.TB
 	url     string
 	data    string
-	command *exec.Cmd
+	process *exec.Cmd
 	ended   chan struct{} // closed when the process is gone
 	errors  lockedText
 }
@@ -83,14 +85,14 @@ func tryBackendBy(t testing.TB, by []string, data string, env []string, args ...
 	}
 	b := &backend{t: t, data: data, ended: make(chan struct{})}
 	line := slices.Concat(by, []string{self, "local", "--listen", "127.0.0.1:0", "--data", data}, args)
-	b.command = exec.Command(line[0], line[1:]...)
-	b.command.Env = append(os.Environ(), env...)
-	b.command.Stderr = &b.errors
-	out, err := b.command.StdoutPipe()
+	b.process = exec.Command(line[0], line[1:]...)
+	b.process.Env = append(os.Environ(), env...)
+	b.process.Stderr = &b.errors
+	out, err := b.process.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
-	if err := b.command.Start(); err != nil {
+	if err := b.process.Start(); err != nil {
 		return nil, err
 	}
 	url := make(chan string, 1)
@@ -101,7 +103,7 @@ func tryBackendBy(t testing.TB, by []string, data string, env []string, args ...
 			url <- strings.TrimSpace(line)
 		}
 		io.Copy(io.Discard, lines) // until the process is gone
-		b.command.Wait()           // how it ended is the test's business
+		b.process.Wait()           // how it ended is the test's business
 	}()
 	t.Cleanup(b.stop)
 	select {
@@ -116,13 +118,13 @@ func tryBackendBy(t testing.TB, by []string, data string, env []string, args ...
 
 // kill ends the backend at once.
 func (b *backend) kill() {
-	b.command.Process.Kill() // fails only if it is gone
+	b.process.Process.Kill() // fails only if it is gone
 	<-b.ended
 }
 
 // stop ends the backend in order.
 func (b *backend) stop() {
-	b.command.Process.Signal(syscall.SIGTERM) // fails only if it is gone
+	b.process.Process.Signal(syscall.SIGTERM) // fails only if it is gone
 	select {
 	case <-b.ended:
 	case <-time.After(time.Minute):

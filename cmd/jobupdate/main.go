@@ -5,12 +5,12 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/cmd/internal/deployment"
 	"github.com/ag-computational-bio/bakta-web-backend/functions/jobupdate"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/function"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 )
 
 func main() { deployment.Main("jobupdate", build, config.Mongo, config.S3Store, config.Kube) }
 
-func build(d *deployment.Deployment) (*function.Host, error) {
+func build(d *deployment.Deployment) (*server.Host, error) {
 	parts, err := d.Parts()
 	if err != nil {
 		return nil, err

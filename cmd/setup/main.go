@@ -20,8 +20,8 @@ import (
 
 	"github.com/ag-computational-bio/bakta-web-backend/cmd/internal/deployment"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/function"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/s3"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 )
 
 // patience is how long stores that do not answer are waited for: a new deployment starts them at the same time.
@@ -30,7 +30,7 @@ const patience = 5 * time.Minute
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	log := function.NewLogger(os.Stderr, slog.LevelInfo)
+	log := server.NewLogger(os.Stderr, slog.LevelInfo)
 	if err := realMain(ctx, log, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
 		log.Error("the deployment is not set up", "error", err)
 		os.Exit(1)

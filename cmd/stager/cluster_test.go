@@ -24,8 +24,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/kube"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/s3"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 )
 
 func fromEnv(name, value string) string {

@@ -11,9 +11,9 @@ import (
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/database"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/function"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/s3"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage/stager"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 )
 
 const databaseUsage = `usage: stager db --dir VOLUME --version VERSION [--prefix PREFIX --configfile FILE --s3-…] [--name LINK]
@@ -29,7 +29,7 @@ there. It does nothing while another process changes the volume.
 
 // changeDatabase is the command "stager db". It returns the exit code.
 func changeDatabase(ctx context.Context, args []string) int {
-	log := function.NewLogger(os.Stderr, slog.LevelInfo)
+	log := server.NewLogger(os.Stderr, slog.LevelInfo)
 	err := runDatabase(ctx, args, log)
 	switch {
 	case errors.Is(err, flag.ErrHelp):

@@ -10,7 +10,7 @@ import (
 
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/s3"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 )
 
 // TestDatabaseOfTheConfiguration brings a database from the bucket that a configuration file names, and from another

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"github.com/ag-computational-bio/bakta-web-backend/lib/s3"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage/stager"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 )
 
 // storage reaches the object storage. It makes no network call.

@@ -5,7 +5,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/cmd/internal/deployment"
 	"github.com/ag-computational-bio/bakta-web-backend/functions/status"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/function"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 )
 
 // version is set by the build, with -ldflags "-X main.version=…".
@@ -13,7 +13,7 @@ var version string
 
 func main() { deployment.Main("status", build, config.Mongo, config.S3Store, config.KubeLogs) }
 
-func build(d *deployment.Deployment) (*function.Host, error) {
+func build(d *deployment.Deployment) (*server.Host, error) {
 	jobs, err := d.Jobs()
 	if err != nil {
 		return nil, err

@@ -183,7 +183,7 @@ func reach(t *testing.T, objects []*unstructured.Unstructured, may, mayNot []end
 			all = append(all, p)
 		}
 	}
-	pod := labels.Set{"app.kubernetes.io/part-of": "bakta-web", "app.kubernetes.io/component": "job"} // as lib/kube has them
+	pod := labels.Set{"app.kubernetes.io/part-of": "bakta-web", "app.kubernetes.io/component": "job"} // as lib/runner/kube has them
 	for want, ends := range map[bool][]end{true: may, false: mayNot} {
 		for _, e := range ends {
 			if got, err := reaches(all, pod, e); err != nil || got != want {

@@ -6,23 +6,23 @@ import (
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 
-	"github.com/ag-computational-bio/bakta-web-backend/lib/function"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 )
 
 // SweepPath is where a timer posts an event to have a sweep done.
 const SweepPath = "/sweep"
 
 // Register has a host serve what users call.
-func (f *Function) Register(h *function.Host) error {
+func (f *Function) Register(h *server.Host) error {
 	return errors.Join(
-		h.Serve(function.V1(), f.V1(), "Delete"),
-		h.Serve(function.V2(), f.V2(), "Delete"),
+		h.Serve(server.V1(), f.V1(), "Delete"),
+		h.Serve(server.V2(), f.V2(), "Delete"),
 	)
 }
 
 // RegisterSweep has a host sweep at every event that is posted to SweepPath, whatever it says. Only the timer
 // has to reach that path.
-func (f *Function) RegisterSweep(h *function.Host) error {
+func (f *Function) RegisterSweep(h *server.Host) error {
 	return h.Events(SweepPath, func(ctx context.Context, _ cloudevents.Event) error {
 		began := f.Now()
 		swept, err := f.Sweep(ctx)

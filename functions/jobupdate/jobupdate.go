@@ -12,8 +12,8 @@ import (
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 
-	"github.com/ag-computational-bio/bakta-web-backend/lib/function"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 )
 
 // Jobs remembers jobs. Errors are job.Unavailable when the store cannot be asked.
@@ -83,7 +83,7 @@ func (f *Function) look(ctx context.Context, id string) (known bool, err error) 
 		return true, err
 	}
 	if !j.State.Active() && !j.State.Ended() {
-		function.Ignore(ctx, "nothing to learn")
+		server.Ignore(ctx, "nothing to learn")
 		return true, nil
 	}
 	// An ended job is looked at, too: killed between recording the outcome and freeing the run's object, the
@@ -141,7 +141,7 @@ func (f *Function) Event(ctx context.Context, e cloudevents.Event) error {
 	// What is between depends on the source's mode: resource, or ref.
 	if !strings.HasPrefix(e.Type(), "dev.knative.apiserver.") {
 		f.Log.InfoContext(ctx, "event of a foreign type", "type", e.Type())
-		function.Ignore(ctx, "a foreign type")
+		server.Ignore(ctx, "a foreign type")
 		return nil
 	}
 	name := e.Subject()
@@ -151,10 +151,10 @@ func (f *Function) Event(ctx context.Context, e cloudevents.Event) error {
 	id, ok := job.ParseObjectName(name)
 	if !ok {
 		f.Log.InfoContext(ctx, "event of a foreign object", "subject", e.Subject())
-		function.Ignore(ctx, "a foreign object")
+		server.Ignore(ctx, "a foreign object")
 		return nil
 	}
-	function.Note(ctx, "job", id)
+	server.Note(ctx, "job", id)
 	known, err := f.look(ctx, id)
 	if known || f.Runs == nil {
 		return err

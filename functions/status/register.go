@@ -3,18 +3,18 @@ package status
 import (
 	"errors"
 
-	"github.com/ag-computational-bio/bakta-web-backend/lib/function"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 	protov2 "github.com/ag-computational-bio/bakta-web-backend/proto/v2"
 )
 
 // Register has a host serve the function, and the API's documentation.
-func (f *Function) Register(h *function.Host) error {
+func (f *Function) Register(h *server.Host) error {
 	return errors.Join(
-		h.Serve(function.V1(), f.V1(), "JobsStatus", "JobResult", "Logs", "Version"),
-		h.Serve(function.V2(), f.V2(), "Workflows", "JobsStatus", "JobResult", "Logs", "Version"),
+		h.Serve(server.V1(), f.V1(), "JobsStatus", "JobResult", "Logs", "Version"),
+		h.Serve(server.V2(), f.V2(), "Workflows", "JobsStatus", "JobResult", "Logs", "Version"),
 		h.Docs("Bakta Web API",
-			function.Document{Version: "v2", Swagger2: protov2.Swagger2(), OpenAPI31: protov2.OpenAPI31()},
-			function.Document{Version: "v1", Swagger2: protov1.Swagger2(), OpenAPI31: protov1.OpenAPI31()}),
+			server.Document{Version: "v2", Swagger2: protov2.Swagger2(), OpenAPI31: protov2.OpenAPI31()},
+			server.Document{Version: "v1", Swagger2: protov1.Swagger2(), OpenAPI31: protov1.OpenAPI31()}),
 	)
 }

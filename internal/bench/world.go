@@ -27,11 +27,11 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/functions/status"
 	"github.com/ag-computational-bio/bakta-web-backend/functions/submit"
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/function"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/mongo"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/s3"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store/mongo"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
@@ -102,7 +102,7 @@ func newWorld(ctx context.Context, e endpoints) (_ *world, err error) {
 		}
 	}()
 	journaled := true
-	// As lib/mongo has it.
+	// As lib/store/mongo has it.
 	w.client, err = driver.Connect(options.Client().ApplyURI(e.mongo).SetMaxPoolSize(16).
 		SetWriteConcern(&writeconcern.WriteConcern{W: writeconcern.WCMajority, Journal: &journaled}).
 		SetReadConcern(readconcern.Majority()))
@@ -128,7 +128,7 @@ func newWorld(ctx context.Context, e endpoints) (_ *world, err error) {
 		w.files.Close()
 		return errors.Join(err, raw.RemoveBucket(ctx, b.Bucket))
 	})
-	connection, err := w.serve(func(h *function.Host) error { return h.Serve(function.V1(), nothing{}, "Version") })
+	connection, err := w.serve(func(h *server.Host) error { return h.Serve(server.V1(), nothing{}, "Version") })
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +170,7 @@ func (w *world) newSite(ctx context.Context, database, label string, count int) 
 }
 
 // register has a host serve the four functions.
-func (s *site) register(h *function.Host) error {
+func (s *site) register(h *server.Host) error {
 	log := discard()
 	life, err := lifecycle.New(s.store, s.files, idle{}, lifecycle.Options{
 		Keep: keep, LinkTTL: linkTTL, Look: look, Patience: time.Hour, InFlight: look, Now: time.Now, Log: log})
@@ -215,11 +215,11 @@ func (idle) Discard(context.Context, job.Job) error { return nil }
 func (idle) Stop(context.Context, string) error     { return nil }
 
 // discard is a log as in a deployment, but for where it goes.
-func discard() *slog.Logger { return function.NewLogger(io.Discard, slog.LevelInfo) }
+func discard() *slog.Logger { return server.NewLogger(io.Discard, slog.LevelInfo) }
 
 // serve runs a host on a port of its own and returns a connection to it.
-func (w *world) serve(register func(*function.Host) error) (*grpc.ClientConn, error) {
-	host, err := function.New(function.Options{Log: discard()})
+func (w *world) serve(register func(*server.Host) error) (*grpc.ClientConn, error) {
+	host, err := server.New(server.Options{Log: discard()})
 	if err != nil {
 		return nil, err
 	}

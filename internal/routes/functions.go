@@ -15,15 +15,15 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/functions/jobupdate"
 	"github.com/ag-computational-bio/bakta-web-backend/functions/status"
 	"github.com/ag-computational-bio/bakta-web-backend/functions/submit"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/function"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 )
 
 // deployed is a function as it is deployed.
 type deployed struct {
 	name     string
-	register func(*function.Host) error // what callers reach
-	inside   bool                       // only from inside the cluster
-	any      bool                       // what every function can answer is asked of this one
+	register func(*server.Host) error // what callers reach
+	inside   bool                     // only from inside the cluster
+	any      bool                     // what every function can answer is asked of this one
 }
 
 // all are the functions. What sources of events call (RegisterEvents, RegisterSweep) is nobody else's business, so it is
@@ -43,7 +43,7 @@ func everywhere() []string {
 }
 
 func (d deployed) served() ([]string, error) {
-	host, err := function.New(function.Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	host, err := server.New(server.Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	if err != nil {
 		return nil, err
 	}

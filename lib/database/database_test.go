@@ -19,7 +19,7 @@ import (
 
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/s3"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 )
 
 // holdEnv makes the test binary a process that takes the volume in that directory and keeps it until its stdin

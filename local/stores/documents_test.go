@@ -10,12 +10,12 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/mongo"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/mongo/mongotest"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store/mongo"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store/storetest"
 )
 
 func TestDocumentsAreAJobStore(t *testing.T) {
-	mongotest.Run(t, func(t *testing.T) mongotest.Store { return openJobs(t, t.TempDir()) })
+	storetest.Run(t, func(t *testing.T) storetest.Store { return openJobs(t, t.TempDir()) })
 }
 
 // TestDirectoriesOfAnyName opens stores in directories that users may have.

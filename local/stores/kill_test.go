@@ -18,8 +18,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/mongo"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/s3"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store/mongo"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 )
 
 // writerDir names the directory on which a process of this test is to write until it is killed.

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/s3"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 )
 
 // The tests of the object store run one after the other: a process can have one store at a time.

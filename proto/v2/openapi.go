@@ -1,7 +1,7 @@
 // Package protov2 is the second version of the API: its messages, its gRPC service, its REST form and the documents
 // that describe it. All but this file is generated from the proto file beside it.
 //
-// Enums are enums to gRPC, with values as protobuf's style wants them, and lower-case words in JSON. lib/function
+// Enums are enums to gRPC, with values as protobuf's style wants them, and lower-case words in JSON. lib/server
 // translates between the two, and the document speaks of the words.
 package protov2
 

@@ -5,8 +5,8 @@ import (
 	"os"
 	"strings"
 
-	"github.com/ag-computational-bio/bakta-web-backend/lib/function"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/kube"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 )
 
 // accountNamespace is where a pod reads which namespace it is in, beside its service account's token.
@@ -22,7 +22,7 @@ func ownNamespace(file string) (string, error) {
 }
 
 // admission says whose events are taken: nil, if anybody's are.
-func (d *Deployment) admission() (function.Admission, error) {
+func (d *Deployment) admission() (server.Admission, error) {
 	if d.Events.Audience == "" {
 		return nil, nil
 	}

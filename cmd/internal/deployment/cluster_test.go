@@ -36,11 +36,11 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/internal/testcluster"
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/kube"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube"
 )
 
 // These tests run the functions' programs on this machine, each under its own service account, and their jobs on a
-// real cluster; see lib/kube's
+// real cluster; see lib/runner/kube's
 // tests for what they need of it. Bakta is played by an image of the stand-in with testdata/tool.sh
 // around it, which goes by the strain that a job names.
 var (

@@ -17,13 +17,13 @@ import (
 	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/function"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/kube"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/mongo"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/s3"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store/mongo"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/telemetry"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
@@ -57,7 +57,7 @@ type Deployment struct {
 }
 
 // Main is the main function of the program of that name. Build makes its host; needs are what it reaches.
-func Main(name string, build func(*Deployment) (*function.Host, error), needs ...config.Need) {
+func Main(name string, build func(*Deployment) (*server.Host, error), needs ...config.Need) {
 	path, err := config.PathFrom(name, os.Args[1:], os.Stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -66,7 +66,7 @@ func Main(name string, build func(*Deployment) (*function.Host, error), needs ..
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 		os.Exit(2)
 	}
-	function.Main(func(ctx context.Context, log *slog.Logger) (*function.Host, error) {
+	server.Main(func(ctx context.Context, log *slog.Logger) (*server.Host, error) {
 		d, err := Open(path, os.Getenv, log, needs...)
 		if err != nil {
 			return nil, err
@@ -299,21 +299,21 @@ func (d *Deployment) MaxSizes() map[string]int64 {
 }
 
 // Host returns a host on which everything is registered.
-func (d *Deployment) Host(register ...func(*function.Host) error) (*function.Host, error) {
+func (d *Deployment) Host(register ...func(*server.Host) error) (*server.Host, error) {
 	return d.host(callTime, register)
 }
 
 // SweepingHost returns a host of which a call may take as long as a sweep does.
-func (d *Deployment) SweepingHost(register ...func(*function.Host) error) (*function.Host, error) {
+func (d *Deployment) SweepingHost(register ...func(*server.Host) error) (*server.Host, error) {
 	return d.host(sweepTime, register)
 }
 
-func (d *Deployment) host(timeout time.Duration, register []func(*function.Host) error) (*function.Host, error) {
+func (d *Deployment) host(timeout time.Duration, register []func(*server.Host) error) (*server.Host, error) {
 	admit, err := d.admission()
 	if err != nil {
 		return nil, err
 	}
-	host, err := function.New(function.Options{
+	host, err := server.New(server.Options{
 		Log: d.Log, Address: d.Listen, Timeout: timeout, MaxBody: d.Limits.BodySize.Floor(), Origins: d.CORS.Origins,
 		Admit: admit, Observer: d.observer(),
 	})

@@ -10,8 +10,8 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/functions/expire"
 	"github.com/ag-computational-bio/bakta-web-backend/functions/submit"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/function"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/telemetry"
 )
 
@@ -95,7 +95,7 @@ func (d *Deployment) Witness() Witness {
 }
 
 // observer returns who is told of requests; nil for nobody.
-func (d *Deployment) observer() function.Observer {
+func (d *Deployment) observer() server.Observer {
 	if d.telemetry == nil {
 		return nil
 	}
@@ -105,10 +105,10 @@ func (d *Deployment) observer() function.Observer {
 // observer is a telemetry as a host knows it.
 type observer struct{ *telemetry.Telemetry }
 
-func (o observer) End(ctx context.Context, r function.Request) {
+func (o observer) End(ctx context.Context, r server.Request) {
 	o.Telemetry.End(ctx, telemetry.Request(r))
 }
 
-func (o observer) Event(ctx context.Context, kind string, outcome function.Outcome) {
+func (o observer) Event(ctx context.Context, kind string, outcome server.Outcome) {
 	o.Telemetry.Event(ctx, kind, string(outcome))
 }

@@ -32,12 +32,12 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/internal/testcollector"
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/function"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/mongo"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/s3"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store/mongo"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
@@ -293,7 +293,7 @@ func newWorld(t *testing.T) *world {
 	cfg.JobContainer, cfg.JobCommand = "bakta", []string{"bakta"}
 	cfg.Telemetry.Metrics = config.Metrics{Protocol: config.ProtocolPrometheus, Endpoint: w.scrape}
 	cfg.Telemetry.Tracing = config.Tracing{Protocol: config.ProtocolGRPC, Endpoint: w.collector.URL, SamplingRate: 1}
-	d := &Deployment{Config: cfg, Log: function.NewLogger(w.log, slog.LevelDebug), Holder: "test"}
+	d := &Deployment{Config: cfg, Log: server.NewLogger(w.log, slog.LevelDebug), Holder: "test"}
 	must(t, d.Measure(t.Context(), "all"))
 
 	jobs, err := d.Jobs()

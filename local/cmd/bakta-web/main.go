@@ -6,12 +6,13 @@ import (
 	"context"
 	"os"
 
-	"github.com/ag-computational-bio/bakta-web-backend/local/cli"
+	"github.com/ag-computational-bio/bakta-web-backend/cli"
+	"github.com/ag-computational-bio/bakta-web-backend/local/command"
 )
 
 // version is set by the build, with -ldflags "-X main.version=…".
 var version string
 
 func main() {
-	os.Exit(cli.Main(context.Background(), version, os.Args[1:], os.Stdout, os.Stderr, os.Getenv))
+	os.Exit(cli.Main(context.Background(), cli.Program{Version: version, Local: command.Local, Parts: command.Parts()}, os.Args[1:], os.Stdout, os.Stderr, os.Getenv))
 }

@@ -1,0 +1,20 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/ag-computational-bio/bakta-web-backend/cli/clitest"
+)
+
+// TestMain lets the tests start this program as a user does: the test's own binary is `bakta-web` when asked to.
+func TestMain(m *testing.M) {
+	if os.Getenv(clitest.Variable) == "command" {
+		a := newApp(Program{Version: "v1.2.3"}, os.Stdout, os.Stderr, os.Getenv)
+		a.patience, a.transferPatience = 500*time.Millisecond, 2*time.Second
+		os.Exit(a.run(context.Background(), os.Args[1:]))
+	}
+	os.Exit(m.Run())
+}

@@ -1,0 +1,304 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
+
+	"github.com/ag-computational-bio/bakta-web-backend/cli/book"
+	"github.com/ag-computational-bio/bakta-web-backend/client"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+)
+
+// submission is one file to annotate.
+type submission struct {
+	input    string // its path
+	workflow string // as it was typed; empty: by the file
+	name     string
+	options  options
+	wait     bool
+	fetch    fetch
+}
+
+func (a *app) submitCommand() *cobra.Command {
+	var s submission
+	cmd := &cobra.Command{
+		Use:   "submit FILE",
+		Short: "Send a genome, proteins or an annotation to be annotated",
+		Long: `Send a file to be annotated, plain or compressed (gzip, bzip2, xz, zstd):
+
+  --workflow bakta            a genome (FASTA), by Bakta
+  --workflow bakta+baktfold   a genome, and what Bakta leaves without a function
+                              by Baktfold
+  --workflow proteins         proteins (FASTA), by Bakta
+  --workflow baktfold         an annotation (the JSON file that Bakta wrote), by
+                              Baktfold
+
+Without --workflow it is bakta, unless the file can be no genome. What a server
+offers is listed by ` + "`bakta-web workflows`" + `. The options for genomes have the
+names that Bakta gives them.
+
+Without --wait the command ends when the job is started and prints its ID. With
+--wait it shows progress until the job has ended, and its exit code is 0 only if
+the job has succeeded. --out downloads the results then, and waits by itself.
+Ctrl-C stops the waiting and not the job.`,
+		Example: `  bakta-web submit genome.fna
+  bakta-web submit genome.fna.gz --wait --out annotation
+  bakta-web submit genome.fna --genus Escherichia --species coli --gram - --complete
+  bakta-web submit genome.fna --replicons replicons.tsv --regions known.gff3
+  bakta-web submit genome.fna --workflow bakta+baktfold --skip-plot --out annotation
+  bakta-web submit --workflow proteins proteins.faa --server https://bakta.example.org
+  id=$(bakta-web submit genome.fna)`,
+		Args: Takes(1, 1, "the file to annotate"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s.input = args[0]
+			s.wait = s.wait || s.fetch.out != ""
+			return a.submit(cmd.Context(), s, cmd.Flags().Changed)
+		},
+	}
+	cmd.Flags().SortFlags = false
+	cmd.Flags().StringVarP(&s.workflow, "workflow", "w", "", "what to do, by `name`: bakta, bakta+baktfold, proteins or baktfold")
+	s.options.flags(cmd) // before the rest: they are what the command is about
+	cmd.Flags().StringVar(&s.name, "name", "", "`name` of the job and of its files (default: the name of the file)")
+	cmd.Flags().BoolVar(&s.wait, "wait", false, "wait for the job to end, with progress")
+	cmd.Flags().StringVarP(&s.fetch.out, "out", "o", "", "wait, and download the results into this `directory`")
+	s.fetch.flags(cmd)
+	a.jsonFlag(cmd)
+	_ = cmd.RegisterFlagCompletionFunc("workflow", cobra.FixedCompletions(slices.Sorted(maps.Values(workflowNames)), cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+// upload is a file of a submission, checked and ready to send.
+type upload struct {
+	kind, path string
+	content    client.Content
+}
+
+func (a *app) submit(ctx context.Context, s submission, changed func(flag string) bool) error {
+	w, err := a.workflowOf(s)
+	if err != nil {
+		return err
+	}
+	config, uploads, err := s.check(w, changed)
+	if err != nil {
+		return err
+	}
+	if s.name == "" {
+		s.name = jobName(s.input)
+	}
+	if s.fetch.out != "" {
+		if err := s.fetch.prepare(s.name, w, uploads); err != nil {
+			return err
+		}
+	}
+	c, err := a.client(a.newServer())
+	if err != nil {
+		return err
+	}
+	entry, err := a.begin(ctx, c, s, w, uploads, request(config))
+	if err != nil {
+		return err
+	}
+	switch {
+	case s.fetch.out != "":
+		if err := a.wait(ctx, c, entry, s.fetch.out); err != nil {
+			return err
+		}
+		return a.results(ctx, c, entry, s.fetch)
+	case s.wait:
+		if err := a.wait(ctx, c, entry, ""); err != nil {
+			return err
+		}
+		a.display.line("To download the results:\n  bakta-web results %s", entry.ID)
+	default:
+		a.display.line("To watch it and download the results:\n  %s", comeBack(entry, c, ""))
+	}
+	if a.json {
+		state := client.Init
+		if s.wait {
+			state = client.Successful
+		}
+		return a.printJSON(describe(entry, client.Status{State: state}))
+	}
+	_, err = fmt.Fprintln(a.out, entry.ID)
+	return err
+}
+
+// begin makes the job, uploads its files and starts it. A job that could not be started is removed again.
+func (a *app) begin(ctx context.Context, c *client.V2, s submission, w workflow.Workflow, uploads []upload, config client.Config) (book.Entry, error) {
+	b, err := a.book()
+	if err != nil {
+		return book.Entry{}, err
+	}
+	if _, err := b.Jobs(); err != nil {
+		return book.Entry{}, err // before there is a job whose secret could not be kept
+	}
+	made, err := c.Init(ctx, w.Kind, s.name)
+	if client.CodeOf(err) == codes.InvalidArgument {
+		return book.Entry{}, &exitError{exitUsage, fmt.Errorf("%w\n`bakta-web workflows` shows what the server offers.", err)}
+	}
+	if err != nil {
+		return book.Entry{}, err
+	}
+	entry := book.Entry{ID: made.Job.ID, Secret: made.Job.Secret, Server: c.Server(), Name: s.name, Workflow: w.Kind,
+		File: absolute(s.input), Created: time.Now().UTC().Truncate(time.Second)}
+	// Remembered before anything is sent: a job that this program is killed in the middle of can be deleted.
+	if err := b.Add(context.WithoutCancel(ctx), entry); err != nil {
+		a.discard(ctx, c, b, entry)
+		return book.Entry{}, err
+	}
+	c = c.WithPatience(a.transferPatience)
+	if err := a.upload(ctx, c, made, uploads); err != nil {
+		a.discard(ctx, c, b, entry)
+		if ctx.Err() != nil {
+			a.display.line("Nothing was started.")
+			return book.Entry{}, &exitError{code: exitInterrupted}
+		}
+		return book.Entry{}, err
+	}
+	warnings, err := c.Start(ctx, made.Job, w.Kind, config)
+	switch {
+	case err == nil:
+		a.display.line("started job %s on %s", entry.ID, c.Server())
+		for _, w := range warnings {
+			a.display.line("warning: %s", shown(w.Message))
+		}
+		return entry, nil
+	case ctx.Err() != nil:
+		a.display.line("The job may have started or not. To see:\n  bakta-web status %s", entry.ID)
+		return book.Entry{}, &exitError{code: exitInterrupted}
+	case client.Transient(err), client.CodeOf(err) == codes.OK:
+		// The answer is unknown, so the job is left alone.
+		a.display.line("The job may have started or not. To see:\n  bakta-web status %s", entry.ID)
+		return book.Entry{}, err
+	}
+	a.discard(ctx, c, b, entry)
+	if client.CodeOf(err) == codes.InvalidArgument {
+		return book.Entry{}, &exitError{exitUsage, err}
+	}
+	return book.Entry{}, err
+}
+
+// discardTime is how long the removal of a job that was not started may take: somebody waits for the prompt.
+const discardTime = 5 * time.Second
+
+// discard removes a job that was not started. The server does so by itself in time, so it is no error when it
+// can't be reached; the job stays known then.
+func (a *app) discard(ctx context.Context, c *client.V2, b *book.Book, entry book.Entry) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTime)
+	defer cancel()
+	if err := c.Delete(ctx, ref(entry)); err == nil {
+		// That it stays listed would be all.
+		_ = b.Remove(ctx, entry.ID)
+	}
+}
+
+// upload sends the files.
+func (a *app) upload(ctx context.Context, c *client.V2, made client.Made, uploads []upload) error {
+	for _, u := range uploads {
+		name := shown(filepath.Base(u.path))
+		i := slices.IndexFunc(made.Uploads, func(link client.UploadLink) bool { return link.Kind == u.kind })
+		if i < 0 {
+			return fmt.Errorf("%s: the server takes no such file for this workflow; it is an older one", name)
+		}
+		b := a.display.start("uploading "+name, inBytes)
+		err := c.Upload(ctx, made.Uploads[i], u.content, func(sent int64) { b.set(sent, u.content.Size) })
+		if err != nil {
+			b.end("")
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		b.end("uploaded %s (%s)", name, bytesText(u.content.Size))
+	}
+	return nil
+}
+
+// workflowOf returns the workflow that was asked for, or that the file is for.
+func (a *app) workflowOf(s submission) (workflow.Workflow, error) {
+	if s.workflow != "" {
+		return namedWorkflow(s.workflow)
+	}
+	kind := workflowFor(s.input)
+	if kind != workflow.Bakta {
+		a.display.line("%s is no genome, so the workflow is %s", shown(filepath.Base(s.input)), workflowName(kind))
+	}
+	w, _ := workflow.Lookup(kind)
+	return w, nil
+}
+
+// check looks at the options and the files before anything is sent: most mistakes show here already, and cost no
+// upload. The server has the last word.
+func (s *submission) check(w workflow.Workflow, changed func(flag string) bool) (workflow.Config, []upload, error) {
+	config, err := s.options.read(w, changed)
+	if err != nil {
+		return config, nil, err
+	}
+	var uploads []upload
+	inspection := workflow.NewInspection(config)
+	look := func(kind, path string) error {
+		content, err := inspect(inspection, kind, path)
+		if err != nil {
+			return &exitError{exitUsage, err}
+		}
+		uploads = append(uploads, upload{kind, path, content})
+		return nil
+	}
+	for _, file := range files { // before the genome, with which they are compared
+		if path := *s.options.files[file.kind]; path != "" {
+			if err := look(file.kind, path); err != nil {
+				return config, nil, err
+			}
+		}
+	}
+	if err := look(w.Uploads[0].Kind, s.input); err != nil { // the required one comes first
+		return config, nil, err
+	}
+	return config, uploads, nil
+}
+
+// inspect looks into a file of that kind.
+func inspect(inspection *workflow.Inspection, kind, path string) (client.Content, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return client.Content{}, fmt.Errorf("there is no file %s", shown(path))
+	case err != nil:
+		return client.Content{}, err
+	case info.IsDir():
+		return client.Content{}, fmt.Errorf("%s is a directory; name a file in it", shown(path))
+	case !info.Mode().IsRegular():
+		// An upload may have to be made twice, and its size is told first.
+		return client.Content{}, fmt.Errorf("%s is no regular file; write what comes from it into one, and name that", shown(path))
+	}
+	content, err := client.FileContent(path)
+	if err != nil {
+		return content, err
+	}
+	if content.Size == 0 {
+		return content, fmt.Errorf("%s is empty", path)
+	}
+	file, err := content.Open()
+	if err != nil {
+		return content, err
+	}
+	defer file.Close()
+	if _, err := inspection.Inspect(kind, file); err != nil {
+		return content, fmt.Errorf("%s: %w", path, err)
+	}
+	return content, nil
+}
+
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}

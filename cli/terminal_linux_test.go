@@ -1,0 +1,199 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ag-computational-bio/bakta-web-backend/cli/clitest"
+)
+
+const columns = 90
+
+// terminal opens a terminal. What is typed goes to the keyboard, and what is written to it shows on the screen.
+func terminal(t *testing.T) (tty, keyboard *os.File, shows *clitest.Screen) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	number, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.IoctlSetWinsize(int(tty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 30, Col: columns}); err != nil {
+		t.Fatal(err)
+	}
+	shows = &clitest.Screen{}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		io.Copy(shows, master) // ends with an error when the last one that has the terminal closes it
+	}()
+	t.Cleanup(func() {
+		tty.Close()
+		master.Close()
+		<-done
+	})
+	return tty, master, shows
+}
+
+var control = regexp.MustCompile(`^\x1b\[([0-9]*)([AJ])`)
+
+// remains plays what a terminal was sent, and returns the lines that stand on it in the end.
+func remains(t *testing.T, sent string) []string {
+	t.Helper()
+	page := [][]rune{nil}
+	row, column := 0, 0
+	for sent != "" {
+		if code := control.FindStringSubmatch(sent); code != nil {
+			sent = sent[len(code[0]):]
+			switch code[2] {
+			case "A":
+				n, _ := strconv.Atoi(code[1])
+				row = max(0, row-max(n, 1))
+			case "J":
+				page = page[:row+1]
+				page[row] = page[row][:min(column, len(page[row]))]
+			}
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(sent)
+		sent = sent[size:]
+		switch {
+		case r == '\r':
+			column = 0
+		case r == '\n':
+			row++
+			for row >= len(page) {
+				page = append(page, nil)
+			}
+		case r < ' ':
+			t.Fatalf("the terminal is sent %q", r)
+		default:
+			if column == columns { // a full line wraps when more comes
+				row, column = row+1, 0
+				for row >= len(page) {
+					page = append(page, nil)
+				}
+			}
+			for column >= len(page[row]) {
+				page[row] = append(page[row], ' ')
+			}
+			page[row][column] = r
+			column++
+		}
+	}
+	var lines []string
+	for _, line := range page {
+		lines = append(lines, strings.TrimRight(string(line), " "))
+	}
+	return strings.Split(strings.TrimRight(strings.Join(lines, "\n"), "\n"), "\n")
+}
+
+// TestTerminal: bars move while something goes on, named after Bakta's step, and leave the same lines as there
+// are without a terminal.
+func TestTerminal(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	u := clitest.NewUser(t, f.URL)
+	tty, _, shows := terminal(t)
+	cmd := u.Command("submit", "genome.fna", "--wait")
+	cmd.Stderr = tty
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err, shows)
+	}
+	shows.Await(t, "results "+firstID)
+	sent := shows.String()
+	for _, want := range []string{"waiting for the job to begin", "Parse genome sequences", "step 1 of 20", "predict tRNAs", "step 3 of 20", "[=", "]"} {
+		if !strings.Contains(sent, want) {
+			t.Errorf("%q didn't show in\n%q", want, sent)
+		}
+	}
+	want := []string{"uploaded genome.fna (25 bytes)", "started job " + firstID + " on " + f.URL, "finished after a while",
+		"To download the results:", "  bakta-web results " + firstID}
+	if got := remains(t, took.ReplaceAllString(sent, "after a while")); strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("what stays is\n%s\nof\n%q", strings.Join(got, "\n"), sent)
+	}
+}
+
+// A server that is away for a moment leaves nothing on the terminal, neither while something is asked nor while a bar moves.
+func TestTerminalTakesNoticesBack(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	u := clitest.NewUser(t, f.URL)
+	away := map[string]int{"job/init": 2, "job/list": 2, "put genome_fasta": 1}
+	f.mu.Lock()
+	f.before = func(call string, w http.ResponseWriter, _ *http.Request) bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if away[call] == 0 {
+			return false
+		}
+		away[call]--
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return true
+	}
+	f.mu.Unlock()
+	tty, _, shows := terminal(t)
+	cmd := u.Command("submit", "genome.fna", "--wait")
+	cmd.Stderr = tty
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err, shows)
+	}
+	shows.Await(t, "results "+firstID)
+	sent := shows.String()
+	if !strings.Contains(sent, "trying again") {
+		t.Errorf("nothing says that the server is away:\n%q", sent)
+	}
+	want := []string{"uploaded genome.fna (25 bytes)", "started job " + firstID + " on " + f.URL, "finished after a while",
+		"To download the results:", "  bakta-web results " + firstID}
+	if got := remains(t, took.ReplaceAllString(sent, "after a while")); strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("what stays is\n%s\nof\n%q", strings.Join(got, "\n"), sent)
+	}
+}
+
+// TestTerminalInterrupt: Ctrl-C, typed.
+func TestTerminalInterrupt(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.states = []string{"RUNNING"}
+	u := clitest.NewUser(t, f.URL)
+	tty, keyboard, shows := terminal(t)
+	cmd := u.Command("submit", "genome.fna", "--wait")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	shows.Await(t, "predict tRNAs")
+	if _, err := keyboard.WriteString("\x03"); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted {
+		t.Errorf("exit code %d", code)
+	}
+	shows.Await(t, "bakta-web results --wait "+firstID)
+	want := []string{"uploaded genome.fna (25 bytes)", "started job " + firstID + " on " + f.URL,
+		"The job goes on without you. To come back:", "  bakta-web results --wait " + firstID}
+	if got := remains(t, shows.String()); strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("what stays is\n%s\nof\n%q", strings.Join(got, "\n"), shows)
+	}
+}

@@ -1,0 +1,60 @@
+package kube_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube"
+)
+
+// A token counts if the cluster knows it, for our audience, as one of an account of the namespace.
+func TestTokens(t *testing.T) {
+	t.Parallel()
+	us, others := []string{"bakta-web"}, []string{"https://kubernetes.default.svc"}
+	account := func(name string) authenticationv1.UserInfo { return authenticationv1.UserInfo{Username: name} }
+	for what, row := range map[string]struct {
+		code   int
+		status authenticationv1.TokenReviewStatus
+		want   job.Code
+	}{
+		"good":                {201, authenticationv1.TokenReviewStatus{Authenticated: true, Audiences: us, User: account("system:serviceaccount:bakta:oidc")}, ""},
+		"unknown":             {201, authenticationv1.TokenReviewStatus{Error: "it has expired"}, job.WrongSecret},
+		"another audience":    {201, authenticationv1.TokenReviewStatus{Authenticated: true, Audiences: others, User: account("system:serviceaccount:bakta:oidc")}, job.WrongSecret},
+		"no audience":         {201, authenticationv1.TokenReviewStatus{Authenticated: true, User: account("system:serviceaccount:bakta:oidc")}, job.WrongSecret},
+		"another namespace":   {201, authenticationv1.TokenReviewStatus{Authenticated: true, Audiences: us, User: account("system:serviceaccount:bakta-2:oidc")}, job.WrongSecret},
+		"a person":            {201, authenticationv1.TokenReviewStatus{Authenticated: true, Audiences: us, User: account("admin")}, job.WrongSecret},
+		"the cluster is away": {503, authenticationv1.TokenReviewStatus{}, job.Unavailable},
+		"we may not ask":      {403, authenticationv1.TokenReviewStatus{}, job.Unavailable},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != "/apis/authentication.k8s.io/v1/tokenreviews" {
+					t.Errorf("%s is asked", r.URL.Path)
+				}
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(row.code)
+				if row.code/100 == 2 {
+					_ = json.NewEncoder(w).Encode(authenticationv1.TokenReview{
+						TypeMeta: metav1.TypeMeta{Kind: "TokenReview", APIVersion: "authentication.k8s.io/v1"}, Status: row.status,
+					})
+				}
+			}))
+			t.Cleanup(server.Close)
+			tokens, err := kube.NewTokens(&rest.Config{Host: server.URL}, "bakta-web", "bakta")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := tokens.Check(t.Context(), "x"); job.CodeOf(err) != row.want || (err == nil) != (row.want == "") {
+				t.Errorf("it is judged %v", err)
+			}
+		})
+	}
+}

@@ -1,0 +1,55 @@
+package server
+
+import (
+	"context"
+	"fmt"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// conn is a client connection to the host's own methods that needs no socket: the REST gateway calls through
+// it, and so goes through the same interceptors as a gRPC client.
+type conn struct{ host *Host }
+
+var _ grpc.ClientConnInterface = conn{}
+
+// Invoke calls a method. Messages are handed over without a copy of what they hold: the caller must not use
+// args again.
+func (c conn) Invoke(ctx context.Context, method string, args, reply any, _ ...grpc.CallOption) error {
+	handler, ok := c.host.methods[method]
+	if !ok {
+		return status.Errorf(codes.Unimplemented, "there is no method %s", method)
+	}
+	sent, _ := metadata.FromOutgoingContext(ctx)
+	ctx = metadata.NewIncomingContext(metadata.NewOutgoingContext(ctx, nil), sent)
+	answer, err := handler(nil, ctx, func(request any) error { return hand(request, args) }, c.host.intercept)
+	if err != nil {
+		return err
+	}
+	return hand(reply, answer)
+}
+
+// NewStream fails: no method of ours streams.
+func (c conn) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc.CallOption) (grpc.ClientStream, error) {
+	return nil, status.Error(codes.Unimplemented, "streams are served over gRPC only")
+}
+
+// hand makes to what from is. They share what they hold.
+func hand(to, from any) error {
+	dst, isMessage := to.(proto.Message)
+	src, ok := from.(proto.Message)
+	if !isMessage || !ok || dst.ProtoReflect().Descriptor() != src.ProtoReflect().Descriptor() {
+		return fmt.Errorf("a %T can't be handed over as a %T", from, to)
+	}
+	proto.Reset(dst)
+	src.ProtoReflect().Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
+		dst.ProtoReflect().Set(field, value)
+		return true
+	})
+	return nil
+}

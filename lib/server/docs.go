@@ -1,0 +1,134 @@
+package server
+
+import (
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+	"strings"
+
+	"github.com/swaggest/swgui"
+	"github.com/swaggest/swgui/v5emb"
+)
+
+// where the documentation is served.
+const (
+	docsPath = "/api-docs/"
+	docPath  = docsPath + "openapi.json"
+	oldPath  = "/swagger-ui" // where it once was
+)
+
+// Document describes a version of an API.
+type Document struct {
+	Version   string // as paths name it: "v1"
+	Swagger2  string // in JSON
+	OpenAPI31 string // in JSON
+}
+
+// docsHead is for the head of the documentation's page.
+//
+//go:embed docs_head.html
+var docsHead string
+
+// docsPolicy keeps the documentation's page from loading anything that this host does not serve, whatever the
+// viewer would like. Its page starts the viewer by an inline script.
+const docsPolicy = "default-src 'none'; connect-src 'self'; img-src 'self' data:; font-src 'self' data:; " +
+	"style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// Docs serves documents and one page that shows them, the first at first. All that the page needs is part of the program.
+//
+// A version's OpenAPI 3.1 document is at /api-docs/openapi-3.1-<version>.json, and its Swagger 2 document, which the page
+// shows, at /api-docs/openapi-<version>.json; that of the last one, which clients of old know, also at
+// /api-docs/openapi.json. The page is at /api-docs/, and at / if nothing else is there; /swagger-ui, where people may
+// have a bookmark, leads to it.
+func (h *Host) Docs(title string, documents ...Document) error {
+	if len(documents) == 0 {
+		return errors.New("there is nothing to document")
+	}
+	type source struct {
+		URL  string `json:"url"`
+		Name string `json:"name"`
+	}
+	var sources []source
+	links := `<div class="documents">`
+	for _, d := range documents {
+		path, path31 := fmt.Sprintf("%sopenapi-%s.json", docsPath, d.Version), fmt.Sprintf("%sopenapi-3.1-%s.json", docsPath, d.Version)
+		if err := errors.Join(h.Handle(path, h.document(d.Swagger2)), h.Handle(path31, h.document(d.OpenAPI31))); err != nil {
+			return err
+		}
+		sources = append(sources, source{path, title + " " + d.Version})
+		version := template.HTMLEscapeString(d.Version)
+		links += fmt.Sprintf(`<span>%s: <a href="%s">OpenAPI 3.1</a>, <a href="%s">Swagger 2</a></span> `,
+			version, template.HTMLEscapeString(path31), template.HTMLEscapeString(path))
+	}
+	links += "</div>"
+	if err := h.Handle(docPath, h.document(documents[len(documents)-1].Swagger2)); err != nil {
+		return err
+	}
+	urls, err := json.Marshal(sources)
+	if err != nil {
+		return err
+	}
+	viewer := v5emb.NewHandlerWithConfig(swgui.Config{
+		Title:       title,
+		SwaggerJSON: docPath,
+		BasePath:    docsPath,
+		ShowTopBar:  len(documents) > 1, // where a reader chooses between them
+		AppendHead:  template.HTML(docsHead),
+		PrependHTML: template.HTML(links),
+		SettingsUI: map[string]string{
+			"urls":                     string(urls),
+			"validatorUrl":             "null", // else the viewer shows the document to a server on the internet
+			"defaultModelsExpandDepth": "0",
+			"displayRequestDuration":   "true",
+			"tryItOutEnabled":          "true",
+		},
+	})
+	page := get(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", docsPolicy)
+		viewer.ServeHTTP(w, r)
+	})
+	old := get(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, docsPath, http.StatusPermanentRedirect)
+	})
+	if err := errors.Join(h.Handle(docsPath, page), h.Handle(oldPath, old), h.Handle(oldPath+"/", old)); err != nil {
+		return err
+	}
+	if h.paths["/"] != nil {
+		return nil
+	}
+	root := get(func(w http.ResponseWriter, r *http.Request) {
+		r = r.Clone(r.Context())
+		r.URL.Path = docsPath
+		page.ServeHTTP(w, r)
+	})
+	return h.Handle("/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/" {
+			callOf(r.Context()).at("")
+			h.nothing.ServeHTTP(w, r)
+			return
+		}
+		root.ServeHTTP(w, r)
+	}))
+}
+
+// document serves one document.
+func (h *Host) document(content string) http.Handler {
+	return h.cors.Handler(get(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		http.ServeContent(w, r, "", h.began, strings.NewReader(content))
+	}))
+}
+
+// get lets GET and HEAD pass.
+func get(serve http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			notAllowed(w, r, map[string]bool{http.MethodGet: true}, answer)
+			return
+		}
+		serve(w, r)
+	})
+}

@@ -1,0 +1,108 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	// lastBody is how long the rest of a request's body is waited for when the host drains: it may never come.
+	lastBody = 2 * time.Second
+	// lastConnection is how long connections are waited for on which no request is in flight any more: answers are on
+	// their way there, or a header that may never end.
+	lastConnection = time.Second
+)
+
+// drain ends serving. (gRPC's own GracefulStop panics on connections that net/http serves.)
+func (h *Host) drain(server *http.Server) error {
+	h.refuse()
+	h.health.Shutdown()
+	h.Log.Info("draining", "requests", h.inFlight.Load())
+	wait, cancel := context.WithTimeout(context.Background(), h.Drain)
+	defer cancel()
+	stopped := make(chan error, 1)
+	go func() { stopped <- server.Shutdown(wait) }()
+	err := h.idle(wait) // Shutdown does not wait for a handler whose client has gone
+	if err == nil {
+		select {
+		case err = <-stopped:
+		case <-time.After(lastConnection):
+			defer server.Close()
+		}
+		err = errors.Join(err, h.idle(wait)) // a request may have come on one of the last connections
+	}
+	if err == nil {
+		return nil
+	}
+	left := h.inFlight.Load()
+	// Closing the connections ends the contexts of their requests.
+	err = errors.Join(fmt.Errorf("waiting for requests in flight: %w", err), server.Close())
+	h.Log.Warn("requests were cut off", "requests", left)
+	return err
+}
+
+// idle waits until nothing is in flight any more.
+func (h *Host) idle(ctx context.Context) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for h.inFlight.Load() > 0 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// hurrying ends requests whose body does not come while the host drains.
+func (h *Host) hurrying(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Body == nil || r.Body == http.NoBody {
+			next.ServeHTTP(w, r)
+			return
+		}
+		b := &hurried{ReadCloser: r.Body, control: http.NewResponseController(w)}
+		defer context.AfterFunc(h.draining, b.hurry)()
+		r.Body = b
+		next.ServeHTTP(w, r)
+	})
+}
+
+// hurried is a body that has little time left when the host drains.
+type hurried struct {
+	io.ReadCloser
+	control *http.ResponseController
+
+	mu      sync.Mutex
+	over    bool // all of it was read
+	limited bool // it has a deadline of ours
+}
+
+// hurry gives what is left of the body its last time.
+func (b *hurried) hurry() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.over {
+		b.limited = b.control.SetReadDeadline(time.Now().Add(lastBody)) == nil
+	}
+}
+
+func (b *hurried) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.over = true
+		if b.limited && err == io.EOF {
+			// The server reads on, to see whether the client leaves, and would take the deadline for that.
+			_ = b.control.SetReadDeadline(time.Time{})
+		}
+	}
+	return n, err
+}

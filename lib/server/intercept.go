@@ -1,0 +1,146 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+)
+
+// chain makes one interceptor of several, the first outermost.
+func chain(interceptors ...grpc.UnaryServerInterceptor) grpc.UnaryServerInterceptor {
+	return func(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+		for i := len(interceptors) - 1; i >= 0; i-- {
+			intercept, next := interceptors[i], handler
+			handler = func(ctx context.Context, request any) (any, error) { return intercept(ctx, request, info, next) }
+		}
+		return handler(ctx, request)
+	}
+}
+
+// recovering turns a panic into an internal error. gRPC runs handlers in goroutines of their own, where a
+// panic that nobody recovers ends the process.
+func recovering(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (answer any, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			answer, err = nil, recovered(ctx, v).Err()
+		}
+	}()
+	return handler(ctx, request)
+}
+
+// streaming is recovering for the streams of health and reflection. It ends those of health when the host
+// drains: their clients watch for as long as they live, and would hold up the end.
+func (h *Host) streaming(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
+	callOf(stream.Context()).called(info.FullMethod)
+	ctx, cancel := context.WithCancel(stream.Context())
+	defer cancel()
+	defer context.AfterFunc(h.draining, cancel)()
+	defer func() {
+		if v := recover(); v != nil {
+			err = recovered(ctx, v).Err()
+		}
+	}()
+	return handler(server, until{stream, ctx})
+}
+
+// until is a stream with a context of its own.
+type until struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+func (u until) Context() context.Context { return u.ctx }
+
+// recovered records a panic for the log and returns what the caller is told.
+func recovered(ctx context.Context, v any) *status.Status {
+	cause := fmt.Errorf("panic: %v", v)
+	c := callOf(ctx)
+	c.end(codes.Internal, cause)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stack = debug.Stack()
+	return statusOf(cause)
+}
+
+// counting says that a call is under way. A gRPC handler may be after its client has gone and its HTTP request
+// has ended, so that one's end is not enough to go by.
+func (h *Host) counting(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	h.inFlight.Add(1)
+	defer h.inFlight.Add(-1)
+	c := callOf(ctx)
+	c.begin()
+	c.called(info.FullMethod)
+	defer h.end(ctx, c)
+	return handler(ctx, request)
+}
+
+// translating gives a call its deadline, and its error the form that the caller sees. It notes for the log
+// which method and job the call is about and how it ended.
+func (h *Host) translating(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	c := callOf(ctx)
+	c.mu.Lock()
+	c.rpc = info.FullMethod
+	c.mu.Unlock()
+	if id := h.jobOf(info.FullMethod, request); id != "" {
+		Note(ctx, "job", id)
+	}
+	limited, cancel := context.WithTimeout(ctx, h.Timeout)
+	defer cancel()
+	answer, err := handler(limited, request)
+	if err == nil {
+		c.end(codes.OK, nil)
+		return answer, nil
+	}
+	s := h.told(info.FullMethod, err)
+	switch {
+	// Whatever the handler made of it: the caller gave up, and nothing is wrong with what we need.
+	case errors.Is(ctx.Err(), context.Canceled):
+		s = statusOf(ctx.Err())
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		s = status.New(codes.DeadlineExceeded, "this took longer than the caller would wait")
+		c.givenUp()
+	}
+	c.end(s.Code(), err)
+	return nil, s.Err()
+}
+
+// told is statusOf in the words of the method's API.
+func (h *Host) told(method string, err error) *status.Status {
+	s := statusOf(err)
+	if api := h.apis[serviceOf(method)]; api != nil {
+		if text, ok := api.Texts[job.CodeOf(err)]; ok {
+			return status.New(s.Code(), text)
+		}
+	}
+	return s
+}
+
+// jobOf returns the id of the job that a request is about. What is no id is not returned: it could be anything.
+func (h *Host) jobOf(method string, request any) string {
+	api := h.apis[serviceOf(method)]
+	if api == nil || api.Job == nil || request == nil {
+		return ""
+	}
+	id, err := job.ParseID(api.Job(request))
+	if err != nil {
+		return ""
+	}
+	return id
+}
+
+// serviceOf returns the service of a full method name, "/service/method".
+func serviceOf(method string) string {
+	for i := len(method) - 1; i > 0; i-- {
+		if method[i] == '/' {
+			return method[1:i]
+		}
+	}
+	return ""
+}

@@ -1,0 +1,302 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+)
+
+// gateway is the REST form of an API. It brings a request into the shape that the generated gateway expects,
+// and answers itself what that would answer in another form than ours.
+type gateway struct {
+	host   *Host
+	json   JSON
+	text   bool // errors are JSON strings
+	routes routes
+	mux    *runtime.ServeMux
+}
+
+// body is that of a request. What reads it notes when it is JSON and does not fit all the same; the generated gateway
+// takes that for the same error as one of syntax.
+type body struct {
+	io.ReadCloser
+	misfit bool
+}
+
+// routes holds the message that a request is read into, by path and method.
+type routes map[string]map[string]protoreflect.MessageDescriptor
+
+func newGateway(h *Host, api API) (*gateway, error) {
+	g := &gateway{host: h, json: api.JSON, text: api.TextErrors, routes: make(routes)}
+	if err := g.routes.add(api.Desc.ServiceName); err != nil {
+		return nil, err
+	}
+	g.mux = runtime.NewServeMux(
+		runtime.WithMarshalerOption(runtime.MIMEWildcard, &runtime.HTTPBodyMarshaler{Marshaler: api.JSON}),
+		runtime.WithErrorHandler(g.fail),
+		// No header of a request means anything to a method.
+		runtime.WithIncomingHeaderMatcher(func(string) (string, bool) { return "", false }),
+		runtime.WithDisablePathLengthFallback(),
+		runtime.WithDisableHTTPMethodOverride(),
+		runtime.WithWriteContentLength(),
+	)
+	return g, api.Register(context.Background(), g.mux, conn{h})
+}
+
+// add reads the routes of a service from its annotations. Paths may not hold variables: ours have none.
+func (r routes) add(service string) error {
+	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service))
+	if err != nil {
+		return err
+	}
+	desc, ok := found.(protoreflect.ServiceDescriptor)
+	if !ok {
+		return fmt.Errorf("%s is not a service", service)
+	}
+	for i := range desc.Methods().Len() {
+		m := desc.Methods().Get(i)
+		rule, _ := proto.GetExtension(m.Options(), annotations.E_Http).(*annotations.HttpRule)
+		if rule == nil {
+			continue
+		}
+		for _, binding := range append([]*annotations.HttpRule{rule}, rule.GetAdditionalBindings()...) {
+			method, path := route(binding)
+			if method == "" || strings.Contains(path, "{") {
+				return fmt.Errorf("%s has an HTTP mapping of an unknown kind", m.FullName())
+			}
+			if r[path] == nil {
+				r[path] = make(map[string]protoreflect.MessageDescriptor)
+			}
+			r[path][method] = m.Input()
+		}
+	}
+	return nil
+}
+
+func route(rule *annotations.HttpRule) (method, path string) {
+	switch p := rule.GetPattern().(type) {
+	case *annotations.HttpRule_Get:
+		return http.MethodGet, p.Get
+	case *annotations.HttpRule_Post:
+		return http.MethodPost, p.Post
+	case *annotations.HttpRule_Put:
+		return http.MethodPut, p.Put
+	case *annotations.HttpRule_Patch:
+		return http.MethodPatch, p.Patch
+	case *annotations.HttpRule_Delete:
+		return http.MethodDelete, p.Delete
+	}
+	return "", ""
+}
+
+// ServeHTTP answers a request of the REST form.
+func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	methods := g.routes[r.URL.Path]
+	if methods == nil {
+		callOf(r.Context()).at("") // what is above it serves other paths
+		g.answer(w, r, http.StatusNotFound, nothing())
+		return
+	}
+	callOf(r.Context()).at(r.URL.Path)
+	w.Header().Set("Cache-Control", "no-store") // answers hold secrets and links
+	r = r.Clone(r.Context())
+	r.Header.Del("Content-Type") // a body is JSON, whatever it says; the generated gateway would complain of odd ones
+	if r.Method == http.MethodHead {
+		r.Method = http.MethodGet // the server leaves the body out
+	}
+	input := methods[r.Method]
+	if input == nil {
+		notAllowed(w, r, methods, g.answer)
+		return
+	}
+	if err := g.readQuery(r, input); err != nil {
+		g.answer(w, r, http.StatusBadRequest, status.New(codes.InvalidArgument, err.Error()))
+		return
+	}
+	if encoding := r.Header.Get("Content-Encoding"); r.ContentLength != 0 && encoding != "" && !strings.EqualFold(encoding, "identity") {
+		w.Header().Set("Accept-Encoding", "identity")
+		g.answer(w, r, http.StatusUnsupportedMediaType, status.New(codes.InvalidArgument,
+			"the body has a Content-Encoding, which is not read here: send the JSON as it is"))
+		return
+	}
+	if code, s := buffer(r, g.host.MaxBody); s != nil {
+		g.answer(w, r, code, s)
+		return
+	}
+	r.Body = &body{ReadCloser: r.Body}
+	g.mux.ServeHTTP(w, r)
+}
+
+// readQuery rewrites the query so that the generated gateway finds in it what it knows, spelled as it knows
+// it. That one's own errors quote values, and a value may be a secret.
+func (g *gateway) readQuery(r *http.Request, input protoreflect.MessageDescriptor) error {
+	if r.URL.RawQuery == "" {
+		return nil
+	}
+	given, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return errors.New("the query can't be read: its values have to be URL-encoded")
+	}
+	n := &node{kind: object, fields: make(map[string]*node, len(given))}
+	for name, values := range given {
+		n.fields[name] = &node{kind: text, text: values[0]}
+		if len(slices.Compact(values)) > 1 {
+			n.fields[name] = &node{kind: array}
+		}
+	}
+	known := make(url.Values, len(given))
+	for i := range input.Fields().Len() {
+		field := input.Fields().Get(i)
+		name, v := g.json.find(n, field)
+		if v == nil || field.IsList() || field.IsMap() || field.Message() != nil {
+			continue
+		}
+		switch {
+		case v.kind == array:
+			return fmt.Errorf("the query gives %s more than once", name)
+		case !utf8.ValidString(v.text):
+			return fmt.Errorf("%s has to be encoded as UTF-8", name)
+		}
+		value, ok, err := g.json.scalar(field, v, name)
+		if err != nil {
+			return err
+		}
+		if ok {
+			known.Set(string(field.Name()), fmt.Sprint(value.Interface()))
+		}
+	}
+	r.URL.RawQuery = known.Encode()
+	return nil
+}
+
+// buffer reads the body into memory, at most most bytes of it. If it can't, it returns what to answer.
+func buffer(r *http.Request, most int64) (int, *status.Status) {
+	tooLarge := status.Newf(codes.ResourceExhausted, "the body is too large: at most %d bytes are taken", most)
+	if r.ContentLength > most {
+		return http.StatusRequestEntityTooLarge, tooLarge
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, most+1))
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return http.StatusRequestTimeout, status.New(codes.DeadlineExceeded, "the body came too slowly")
+	case err != nil:
+		return http.StatusBadRequest, status.New(codes.InvalidArgument, "the body ended before it was complete")
+	case int64(len(body)) > most:
+		return http.StatusRequestEntityTooLarge, tooLarge
+	}
+	r.Body = io.NopCloser(strings.NewReader(string(body)))
+	return http.StatusOK, nil
+}
+
+// fail is the error handler of the generated gateway.
+func (g *gateway) fail(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
+	s := status.Convert(err)
+	code := runtime.HTTPStatusFromCode(s.Code())
+	if b, ok := r.Body.(*body); ok && b.misfit && g.text {
+		code = http.StatusUnprocessableEntity
+	}
+	g.answer(w, r, code, s)
+}
+
+// answer writes an error in the form that the API's errors have.
+func (g *gateway) answer(w http.ResponseWriter, r *http.Request, code int, s *status.Status) {
+	if !g.text {
+		answer(w, r, code, s)
+		return
+	}
+	body, err := appendText(nil, s.Message())
+	if err != nil {
+		body = []byte(`"internal error"`)
+	}
+	respond(w, r, code, s, body)
+}
+
+// answer writes an error as an object, which is the form of all errors but those of an API that has another.
+func answer(w http.ResponseWriter, r *http.Request, code int, s *status.Status) {
+	body, err := json.Marshal(struct {
+		Code    codes.Code `json:"code"`
+		Message string     `json:"message"`
+		Details []any      `json:"details"`
+	}{s.Code(), s.Message(), []any{}})
+	if err != nil {
+		body = []byte(`{"code":13,"message":"internal error","details":[]}`)
+	}
+	respond(w, r, code, s, body)
+}
+
+// leftover bounds how much is read of a body that is not wanted, in bytes: more than the genomes that are sent here by
+// mistake.
+const leftover = 64 << 20
+
+// readOut reads what is left of a request's body. Most clients send all of it before they read the answer. One that is
+// still sending when its connection is closed reports a broken connection and never sees the answer.
+func readOut(r *http.Request) {
+	// A client that expects 100-continue has sent nothing yet, and waits for the answer. To read would invite its body.
+	if r.Body == nil || r.ContentLength > leftover || r.ProtoMajor == 1 && r.Header.Get("Expect") != "" {
+		return
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, leftover)) // a client that went away, or took longer than readTime
+}
+
+// respond writes an error.
+func respond(w http.ResponseWriter, r *http.Request, code int, s *status.Status, body []byte) {
+	readOut(r)
+	callOf(r.Context()).end(s.Code(), s.Err())
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Del("Content-Length")
+	switch code {
+	case http.StatusUnauthorized:
+		// HTTP wants a challenge. No browser knows this one, so none asks its user for a password.
+		h.Set("WWW-Authenticate", `Secret realm="job"`)
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		h.Set("Retry-After", "5")
+	}
+	w.WriteHeader(code)
+	_, _ = w.Write(body) // a client that went away
+}
+
+func notFound(w http.ResponseWriter, r *http.Request) {
+	answer(w, r, http.StatusNotFound, nothing())
+}
+
+func nothing() *status.Status { return status.New(codes.NotFound, "there is nothing at this path") }
+
+// answerer writes an error.
+type answerer func(w http.ResponseWriter, r *http.Request, code int, s *status.Status)
+
+// notAllowed answers a method that a path does not have.
+func notAllowed[T any](w http.ResponseWriter, r *http.Request, methods map[string]T, answer answerer) {
+	allowed := make([]string, 0, len(methods)+2)
+	for m := range methods {
+		allowed = append(allowed, m)
+		if m == http.MethodGet {
+			allowed = append(allowed, http.MethodHead)
+		}
+	}
+	allowed = append(allowed, http.MethodOptions)
+	slices.Sort(allowed)
+	list := strings.Join(allowed, ", ")
+	w.Header().Set("Allow", list)
+	if r.Method == http.MethodOptions {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	answer(w, r, http.StatusMethodNotAllowed, status.Newf(codes.Unimplemented, "this path answers %s", list))
+}

@@ -1,0 +1,100 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"google.golang.org/grpc/health/grpc_health_v1"
+)
+
+// Limits that keep a slow or greedy client from holding on to what others need.
+const (
+	headerTime = 10 * time.Second // to send a request's header
+	readTime   = time.Minute      // to send all of a request
+	writeTime  = 5 * time.Minute  // to take the answer: a log may be long; Knative allows no more
+	idleTime   = 3 * time.Minute  // longer than clients keep a connection, so that they close it and not we
+	pingTime   = 30 * time.Second // of silence after which a HTTP/2 client is asked whether it is there
+	headerSize = 64 << 10         // bytes
+	streams    = 1000             // requests at once on a connection; Knative sends all of ours over a few
+)
+
+// Run serves on a listener, which it closes, until ctx ends or serving fails. Then it refuses new requests,
+// waits for those in flight as long as Options.Drain says, and closes what AfterDrain named. It returns nil if
+// everything ended in order. A host runs once.
+func (h *Host) Run(ctx context.Context, listener net.Listener) error {
+	handler, err := h.Handler()
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	server := h.server(context.WithoutCancel(ctx), handler) // requests outlive ctx: they are waited for
+	h.health.SetServingStatus("", grpc_health_v1.HealthCheckResponse_SERVING)
+	h.Log.InfoContext(ctx, "serving", "address", listener.Addr().String(), "after", time.Since(h.began).String())
+
+	if h.Connections != nil {
+		server.ConnState = h.Connections.State
+		listener = h.Connections.Listener(listener)
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case <-ctx.Done():
+		err = h.drain(server)
+		<-failed // http.ErrServerClosed
+	case err = <-failed:
+		err = fmt.Errorf("serving %s: %w", listener.Addr(), err)
+	}
+	return errors.Join(err, h.close(ctx))
+}
+
+// Handler returns all that the host serves, without a port: for tests, and for a program with a server of its
+// own, which must speak HTTP/2 for gRPC. Nothing can be registered after it.
+func (h *Host) Handler() (http.Handler, error) {
+	if !h.registered {
+		h.registered = true
+		if err := h.register(); err != nil {
+			return nil, err
+		}
+	}
+	var handler http.Handler = http.HandlerFunc(h.route)
+	for _, wrap := range slices.Backward(h.Middleware) {
+		handler = wrap(handler)
+	}
+	return h.observe(h.hurrying(handler)), nil
+}
+
+// server returns the HTTP server. It speaks HTTP/1.1, which probes and browsers do, and HTTP/2 in clear text by
+// prior knowledge, as gRPC and Knative do, on the same port.
+func (h *Host) server(requests context.Context, handler http.Handler) *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Server{
+		Handler:           handler,
+		Protocols:         protocols,
+		ReadHeaderTimeout: headerTime,
+		ReadTimeout:       readTime,
+		WriteTimeout:      writeTime,
+		IdleTimeout:       idleTime,
+		MaxHeaderBytes:    headerSize,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: streams, SendPingTimeout: pingTime},
+		BaseContext:       func(net.Listener) context.Context { return requests },
+		ErrorLog:          slog.NewLogLogger(h.Log.Handler(), slog.LevelWarn),
+	}
+}
+
+// close closes what functions hold.
+func (h *Host) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.Timeout)
+	defer cancel()
+	var errs []error
+	for _, closer := range slices.Backward(h.closers) {
+		errs = append(errs, closer(ctx))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,259 @@
+package server_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
+	protov2 "github.com/ag-computational-bio/bakta-web-backend/proto/v2"
+)
+
+// jobsV2 is a function of the second version. It answers with what it was asked, or with an error.
+type jobsV2 struct {
+	protov2.UnimplementedBaktaJobsServer
+	err     error
+	started chan *protov2.StartJobRequest
+}
+
+func (j *jobsV2) Workflows(context.Context, *protov2.WorkflowsRequest) (*protov2.WorkflowsResponse, error) {
+	return &protov2.WorkflowsResponse{Workflows: []*protov2.Workflow{
+		{WorkflowKind: protov2.WorkflowKind_WORKFLOW_KIND_BAKTA_PROTEINS, Stages: []string{"a", "b"}}, {},
+	}}, j.err
+}
+
+func (j *jobsV2) InitJob(_ context.Context, r *protov2.InitJobRequest) (*protov2.InitJobResponse, error) {
+	return &protov2.InitJobResponse{Job: &protov2.JobRef{JobId: "i", Secret: r.GetName()}, WorkflowKind: r.GetWorkflowKind()}, j.err
+}
+
+func (j *jobsV2) StartJob(_ context.Context, r *protov2.StartJobRequest) (*protov2.StartJobResponse, error) {
+	if j.started != nil {
+		j.started <- r
+	}
+	return &protov2.StartJobResponse{}, j.err
+}
+
+func (j *jobsV2) JobsStatus(_ context.Context, r *protov2.JobsStatusRequest) (*protov2.JobsStatusResponse, error) {
+	l := new(protov2.JobsStatusResponse)
+	for _, ref := range r.GetJobs() {
+		l.FailedJobs = append(l.FailedJobs, &protov2.FailedJob{JobId: ref.GetJobId(), Status: protov2.FailedStatus_FAILED_STATUS_NOT_FOUND})
+	}
+	return l, j.err
+}
+
+func (j *jobsV2) Delete(context.Context, *protov2.DeleteRequest) (*protov2.DeleteResponse, error) {
+	return &protov2.DeleteResponse{}, j.err
+}
+
+func (j *jobsV2) Logs(_ context.Context, r *protov2.LogsRequest) (*protov2.LogsResponse, error) {
+	return &protov2.LogsResponse{Stages: []*protov2.StageLog{{Stage: r.GetJobId() + " " + r.GetSecret(), Status: protov2.StageStatus_STAGE_STATUS_PENDING}}}, j.err
+}
+
+func serveV2(t *testing.T, f *jobsV2) *running {
+	t.Helper()
+	return serve(t, server.Options{}, func(h *server.Host) error {
+		return h.Serve(server.V2(), f, "Workflows", "InitJob", "StartJob", "JobsStatus", "Delete", "Logs")
+	})
+}
+
+func TestV2(t *testing.T) {
+	t.Parallel()
+	s := serveV2(t, &jobsV2{})
+	const job = `"job":{"job_id":"i","secret":"s"}`
+	for _, row := range []struct {
+		name, method, path, body string
+		status                   int
+		want                     string // the whole body of a success; part of the text of an error
+	}{
+		{"a bare list", "GET", "/api/v2/workflows", ``, 200, `[{"workflow_kind":"bakta_proteins","result_kind":"","uploads":[],"stages":["a","b"]},{"workflow_kind":"","result_kind":"","uploads":[],"stages":[]}]`},
+		{"words", "POST", "/api/v2/job/init", `{"name":"x","workflow_kind":"bakta_baktfold"}`, 200, `{"job":{"job_id":"i","secret":"x"},"workflow_kind":"bakta_baktfold","uploads":[]}`},
+		{"words in any case", "POST", "/api/v2/job/init", `{"name":"x","workflowKind":" Bakta"}`, 200, `{"job":{"job_id":"i","secret":"x"},"workflow_kind":"bakta","uploads":[]}`},
+		{"a byte order mark", "POST", "/api/v2/job/init", "\ufeff" + `{"name":"x","workflow_kind":"bakta"}`, 200,
+			`{"job":{"job_id":"i","secret":"x"},"workflow_kind":"bakta","uploads":[]}`},
+		{"UTF-16", "POST", "/api/v2/job/init", "\xff\xfe{\x00}\x00", 400, "UTF-16; send it as UTF-8"},
+		{"no names of protobuf's", "POST", "/api/v2/job/init", `{"workflow_kind":"WORKFLOW_KIND_BAKTA"}`, 422, "workflow_kind must be one of bakta, bakta_proteins, bakta_baktfold, baktfold"},
+		{"no numbers", "POST", "/api/v2/job/init", `{"workflow_kind":1}`, 422, "workflow_kind must be one of"},
+		{"not the one that is not specified", "POST", "/api/v2/job/init", `{"workflow_kind":"unspecified"}`, 422, "workflow_kind must be one of"},
+		{"a text as it is", "POST", "/api/v2/job/init", `{"name":"<é> & \"q\"\n","workflow_kind":"bakta"}`, 200, `{"job":{"job_id":"i","secret":"<é> & \"q\"\n"},"workflow_kind":"bakta","uploads":[]}`},
+		{"null", "POST", "/api/v2/job/start", `{` + job + `,"workflow_kind":"bakta","config":{}}`, 200, `null`},
+		{"a number in a text", "POST", "/api/v2/job/start", `{` + job + `,"workflow_kind":"bakta","config":{"translation_table":"11","min_contig_length":2e2}}`, 200, `null`},
+		{"no config", "POST", "/api/v2/job/start", `{` + job + `,"workflow_kind":"bakta"}`, 422, "config is missing"},
+		{"config is null", "POST", "/api/v2/job/start", `{` + job + `,"workflow_kind":"bakta","config":null}`, 422, "config is missing"},
+		{"no workflow", "POST", "/api/v2/job/start", `{` + job + `,"config":{}}`, 422, "workflow_kind is missing"},
+		{"no job", "POST", "/api/v2/job/start", `{"workflow_kind":"bakta","config":{}}`, 422, "job is missing"},
+		{"nothing", "POST", "/api/v2/job/start", ``, 422, "job is missing"},
+		{"null alone", "POST", "/api/v2/job/init", `null`, 422, "workflow_kind is missing"},
+		{"a wrong type", "POST", "/api/v2/job/start", `{` + job + `,"workflow_kind":"bakta","config":{"genus":5}}`, 422, "config.genus must be a text in quotes, not a number"},
+		{"a wrong number", "POST", "/api/v2/job/start", `{` + job + `,"workflow_kind":"bakta","config":{"translation_table":"x"}}`, 422, "config.translation_table must be a number"},
+		{"a list", "POST", "/api/v2/job/list", `[]`, 422, "the body must be an object, not a list"},
+		{"not JSON", "POST", "/api/v2/job/list", `jobs=x`, 400, "not JSON"},
+		{"cut off", "POST", "/api/v2/job/list", `{"jobs":[`, 400, "not JSON"},
+		{"a list of none", "POST", "/api/v2/job/list", `{"jobs":[]}`, 200, `{"jobs":[],"failed_jobs":[]}`},
+		{"a list of nobody", "POST", "/api/v2/job/list", `{}`, 422, "jobs is missing"},
+		{"a bad entry fails nothing", "POST", "/api/v2/job/list", `{"jobs":[null,{},{"jobId":"x"}]}`, 200,
+			`{"jobs":[],"failed_jobs":[{"job_id":"","status":"not_found"},{"job_id":"","status":"not_found"},{"job_id":"x","status":"not_found"}]}`},
+		{"a query", "GET", "/api/v2/job/logs?job_id=i&secret=s", ``, 200, `{"workflow_kind":"","stages":[{"stage":"i s","status":"pending","content":""}]}`},
+		{"a query in lowerCamelCase", "GET", "/api/v2/job/logs?jobId=i&secret=s", ``, 200, `{"workflow_kind":"","stages":[{"stage":"i s","status":"pending","content":""}]}`},
+		{"nothing", "DELETE", "/api/v2/job/delete?job_id=i&secret=s", ``, 200, ``},
+		{"a bad query", "DELETE", "/api/v2/job/delete?job_id=i&secret=%zz", ``, 400, "URL-encoded"},
+		{"a body too large", "POST", "/api/v2/job/init", `{"name":"` + strings.Repeat("x", 1<<20) + `"}`, 413, "at most 1048576 bytes"},
+		{"no such path", "GET", "/api/v2/jobs", ``, 404, "there is nothing at this path"},
+		{"a wrong method", "GET", "/api/v2/job/init", ``, 405, "answers OPTIONS, POST"},
+		{"another function's", "GET", "/api/v2/version", ``, 501, "Version is not served here"},
+	} {
+		for name, protocol := range map[string]func(*http.Protocols){"HTTP/1.1": http1, "HTTP/2": h2c} {
+			t.Run(row.name+" over "+name, func(t *testing.T) {
+				t.Parallel()
+				got := send(t, client(t, protocol), row.method, s.url+row.path, row.body, "Content-Type", "text/plain", "Origin", "https://ui.example.org")
+				if got.status != row.status {
+					t.Errorf("status %d, not %d: %s", got.status, row.status, got.body)
+				}
+				if origin := got.header.Get("Access-Control-Allow-Origin"); origin != "*" {
+					t.Errorf("a page of another origin may not read it: %q", origin)
+				}
+				want := "application/json"
+				if row.status == 200 && row.want == "" {
+					want = "text/plain; charset=utf-8"
+				}
+				if contentType := got.header.Get("Content-Type"); contentType != want {
+					t.Errorf("Content-Type %q, not %q", contentType, want)
+				}
+				if row.status == http.StatusOK {
+					if got.body != row.want {
+						t.Errorf("answers %s, not %s", got.body, row.want)
+					}
+					return
+				}
+				if text := got.text(t); !strings.Contains(text, row.want) {
+					t.Errorf("says %q, not %q", text, row.want)
+				}
+			})
+		}
+	}
+}
+
+// text reads the body as an error of the second version.
+func (a answer) text(t *testing.T) (text string) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(a.body), &text); err != nil || text == "" {
+		t.Fatalf("status %d with a body that is no JSON string: %q (%v)", a.status, a.body, err)
+	}
+	return text
+}
+
+// Callers are told the texts that they know, by both ways.
+func TestErrorsV2(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		err    error
+		code   codes.Code
+		status int
+		text   string
+	}{
+		{job.Errorf(job.NotFound, "there is no such job; it may have been deleted"), codes.NotFound, 404, "Job not found"},
+		{job.Errorf(job.WrongSecret, "the secret is not the one of this job"), codes.Unauthenticated, 401, "Unauthorized"},
+		{job.Errorf(job.Invalid, `say "hi" & <b>`), codes.InvalidArgument, 400, `say "hi" & <b>`},
+		{job.Errorf(job.AlreadyExists, "told"), codes.AlreadyExists, 409, "told"},
+		{job.Errorf(job.NotReady, "told"), codes.FailedPrecondition, 400, "told"},
+		{job.Errorf(job.Exhausted, "told"), codes.ResourceExhausted, 429, "told"},
+		{job.Errorf(job.Unavailable, "told"), codes.Unavailable, 503, "told"},
+		{context.DeadlineExceeded, codes.DeadlineExceeded, 504, "this took too long; please try again later"},
+	} {
+		s := serveV2(t, &jobsV2{err: row.err})
+		got := send(t, client(t), "DELETE", s.url+"/api/v2/job/delete", "")
+		if text := got.text(t); got.status != row.status || text != row.text {
+			t.Errorf("%v: REST says %d %q", row.err, got.status, text)
+		}
+		if retry := got.header.Get("Retry-After"); (retry != "") != (row.status == 429 || row.status == 503) {
+			t.Errorf("%v: Retry-After %q", row.err, retry)
+		}
+		_, err := protov2.NewBaktaJobsClient(s.grpc).Delete(t.Context(), &protov2.DeleteRequest{})
+		if got := status.Convert(err); got.Code() != row.code || got.Message() != row.text {
+			t.Errorf("%v: gRPC says %v", row.err, err)
+		}
+	}
+}
+
+// What is asked by REST is what is asked by gRPC.
+func TestRESTIsGRPCV2(t *testing.T) {
+	t.Parallel()
+	f := &jobsV2{started: make(chan *protov2.StartJobRequest, 2)}
+	s := serveV2(t, f)
+	want := &protov2.StartJobRequest{
+		Job: &protov2.JobRef{JobId: "i", Secret: "s"}, WorkflowKind: protov2.WorkflowKind_WORKFLOW_KIND_BAKTA,
+		Config: &protov2.JobConfig{UseReplicons: true, TranslationTable: 4, MinContigLength: 1 << 40, DermType: protov2.DermType_DERM_TYPE_DIDERM, LocusTag: "ABC", SkipNcrnaRegion: true},
+	}
+	if _, err := protov2.NewBaktaJobsClient(s.grpc).StartJob(t.Context(), want); err != nil {
+		t.Fatal(err)
+	}
+	send(t, client(t), "POST", s.url+"/api/v2/job/start", `{"job":{"job_id":"i","secret":"s"},"workflow_kind":"bakta","config":{"use_replicons":true,"use_hmms":null,`+
+		`"translation_table":4,"min_contig_length":"1099511627776","derm_type":"diderm","locus_tag":"ABC","genus":"","species":null,"skip_ncrna_region":true,"threads":8}}`)
+	for _, way := range []string{"gRPC", "REST"} {
+		if diff := cmp.Diff(want, <-f.started, protocmp.Transform()); diff != "" {
+			t.Errorf("by %s (-want +got):\n%s", way, diff)
+		}
+	}
+}
+
+// What is not there has no key; what is empty has one.
+func TestWriteV2(t *testing.T) {
+	t.Parallel()
+	at := timestamppb.New(time.Date(2026, 1, 31, 12, 0, 0, 250e6, time.UTC))
+	for _, row := range []struct {
+		message proto.Message
+		want    string
+	}{
+		{&protov2.JobResultResponse{}, `{"job_id":"","workflow_kind":"","name":""}`},
+		{
+			&protov2.JobResultResponse{Started: at, Updated: timestamppb.New(time.Unix(0, 0)), Result: &protov2.Result{
+				ResultKind: protov2.ResultKind_RESULT_KIND_BAKTFOLD, Files: &protov2.ResultFiles{Tsv: proto.String("https://x/?a=1&b=2"), Faa: proto.String("")},
+			}, Failure: proto.String("")},
+			`{"job_id":"","workflow_kind":"","started":"2026-01-31T12:00:00.250Z","updated":"1970-01-01T00:00:00Z","name":"",` +
+				`"result":{"result_kind":"baktfold","files":{"tsv":"https://x/?a=1&b=2","faa":""}},"failure":""}`,
+		},
+		{&protov2.UploadLink{Required: true, UploadKind: protov2.UploadKind_UPLOAD_KIND_HMMS_FILE}, `{"upload_kind":"hmms_file","required":true,"url":""}`},
+		{&protov2.StartJobResponse{}, `null`},
+		{&protov2.DeleteResponse{}, ``},
+	} {
+		got, err := server.V2().JSON.Marshal(row.message)
+		if err != nil {
+			t.Error(err)
+		} else if string(got) != row.want {
+			t.Errorf("%T is written as %s, not %s", row.message, got, row.want)
+		}
+	}
+	// What no answer may hold is an error, and no wrong answer.
+	if got, err := server.V2().JSON.Marshal(&protov2.StageLog{Status: 77}); err == nil {
+		t.Errorf("an unknown value is written as %s", got)
+	}
+	if got, err := server.V2().JSON.Marshal(&protov2.StageLog{Content: "\xff"}); err != nil || !json.Valid(got) {
+		t.Errorf("odd bytes are written as %s, %v", got, err)
+	}
+}
+
+// FuzzReadJSONV2 reads anything, and takes nothing that lacks what is required.
+func FuzzReadJSONV2(f *testing.F) {
+	f.Add([]byte(`{"job":{"job_id":"i","secret":"s"},"workflow_kind":"bakta","config":{"translation_table":"11","derm_type":"monoderm","skip_cds":true}}`))
+	f.Add([]byte(`null`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		j := server.V2().JSON
+		var m protov2.StartJobRequest
+		if j.Unmarshal(data, &m) != nil {
+			return
+		}
+		if m.GetJob() == nil || m.GetConfig() == nil || m.GetWorkflowKind() == 0 {
+			t.Fatalf("%q is read without what is required: %v", data, &m)
+		}
+	})
+}

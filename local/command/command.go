@@ -1,0 +1,128 @@
+// Package command is the command `bakta-web local`: the whole backend in one process.
+package command
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ag-computational-bio/bakta-web-backend/cli"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/stage/stager"
+	"github.com/ag-computational-bio/bakta-web-backend/local"
+	"github.com/ag-computational-bio/bakta-web-backend/local/standin"
+)
+
+// Local returns the command.
+func Local(c cli.Context) *cobra.Command {
+	var o local.Options
+	keep, limit := "", ""
+	cmd := &cobra.Command{
+		Use:   "local",
+		Short: "Be a Bakta-Web server on this machine",
+		Long: `Run the whole backend in this process: the API, a database, an object storage,
+and Bakta as local processes. All of its data lies in the directory --data.
+The URL is printed once it serves. Ctrl-C ends it; jobs that wait go on at the
+next start, and jobs that run are run again.
+
+Bakta has to be there. Proteins are annotated if its program bakta_proteins is
+there, and Baktfold's workflows are offered if Baktfold and its database are.
+
+Whoever reaches the address may use it. It listens on this machine alone unless
+told otherwise, and answers only to the names of this machine: localhost, the
+host of --listen, and --public. Web pages from elsewhere are refused unless
+--allow-origin names them. The object storage listens on the same host, on a
+port of its own, with the same rules; uploads and downloads go there.`,
+		Example: `  bakta-web local
+  bakta-web local --data ~/bakta-web --bakta-db ~/bakta-db/db-light --jobs 2
+  bakta-web local --data /tmp/try --bakta stand-in      # without Bakta
+  bakta-web local --baktfold-db ~/baktfold-db           # with Baktfold, too
+  bakta-web local --ui ~/bakta-web-ui/dist
+  bakta-web local --listen :8080 --public lab.example.org    # for others, too
+  bakta-web local --allow-origin https://bakta.example.org   # for a web UI elsewhere`,
+		Args: cli.Takes(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.Jobs < 1 {
+				return cli.Usagef("--jobs must be at least 1")
+			}
+			var err error
+			if o.Keep, err = config.ParseDuration(keep); err != nil || o.Keep <= 0 {
+				return cli.Usagef("--keep is %q; write a time such as 30d or 12h", keep)
+			}
+			if o.Limit, err = config.ParseDuration(limit); err != nil || o.Limit <= 0 {
+				return cli.Usagef("--max-run-time is %q; write a time such as 24h or 2d", limit)
+			}
+			if o.Data == "" {
+				if o.Data, err = dataDir(c.Env); err != nil {
+					return err
+				}
+			}
+			self, err := os.Executable()
+			if err != nil {
+				return fmt.Errorf("finding this program: %w", err)
+			}
+			o.Stager, o.StandIn, o.Version = []string{self, "stager"}, []string{self, "stand-in"}, c.Version
+			if o.DB == "" {
+				o.DB = c.Env("BAKTA_DB")
+			}
+			if !cmd.Flags().Changed("mongodb") {
+				o.MongoDB = c.Env("BAKTA_WEB_MONGODB")
+			}
+			return local.Run(cmd.Context(), o, func(url string) {
+				fmt.Fprintln(c.Out, url)
+			})
+		},
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&o.Listen, "listen", "127.0.0.1:8080", "`address` of the API; port 0 takes a free one")
+	f.StringVar(&o.Public, "public", "", "`host` name or address under which others reach this machine,\nfor links (default the host of --listen)")
+	f.StringArrayVar(&o.Origins, "allow-origin", nil, "let web pages of this `origin` use the server, for example\nhttps://bakta.example.org; can be repeated, * allows any (default those of\nthis machine and of --public)")
+	f.StringVar(&o.Data, "data", "", "`directory` of all data, made if it isn't there (default bakta-web\nbelow $XDG_DATA_HOME or ~/.local/share)")
+	f.StringVar(&o.UI, "ui", "", "`directory` of a built web UI to serve at /")
+	f.StringVar(&o.Bakta, "bakta", "bakta", "the `program` that annotates; "+local.StandIn+" plays it where there is none,\nand the two below with it")
+	f.StringVar(&o.DB, "bakta-db", "", "`directory` of Bakta's database (default $BAKTA_DB)")
+	f.StringVar(&o.Proteins, "bakta-proteins", "", "the `program` that annotates proteins (default bakta_proteins beside\n--bakta, else on PATH)")
+	f.StringVar(&o.Baktfold, "baktfold", "", "the `program` Baktfold (default baktfold on PATH)")
+	f.StringVar(&o.BaktfoldDB, "baktfold-db", "", "`directory` of Baktfold's database (default $PHOLD_DBDIR)")
+	f.BoolVar(&o.BaktfoldGPU, "baktfold-gpu", false, "let Baktfold compute on a graphics processor")
+	f.StringVar(&o.MongoDB, "mongodb", "", "`URI` of a MongoDB that names a database, in place of the embedded\none (default $BAKTA_WEB_MONGODB, where other users can't see a password)")
+	f.IntVar(&o.Jobs, "jobs", 1, "let at most `N` jobs run at a time")
+	f.IntVar(&o.Threads, "threads", 0, "let a job use `N` threads; by default the jobs share the machine's evenly")
+	f.StringVar(&limit, "max-run-time", "24h", "end a program of a job that runs longer than this `time`; the job fails")
+	f.StringVar(&keep, "keep", "30d", "keep jobs and their files for this `time` after their end, for example 30d or 12h")
+	for _, flag := range []string{"data", "ui", "bakta-db", "baktfold-db"} {
+		cmd.MarkFlagDirname(flag)
+	}
+	return cmd
+}
+
+// dataDir returns the directory for data that the XDG rules name.
+func dataDir(env func(string) string) (string, error) {
+	data := env("XDG_DATA_HOME")
+	if !filepath.IsAbs(data) {
+		home := env("HOME")
+		if home == "" {
+			return "", cli.Usagef("there is no home directory for the data; name a directory by --data")
+		}
+		data = filepath.Join(home, ".local", "share")
+	}
+	return filepath.Join(data, "bakta-web"), nil
+}
+
+// Parts are the programs that the backend starts from its own executable.
+func Parts() map[string]cli.Part {
+	return map[string]cli.Part{"stand-in": standin.Main, "stager": runStager}
+}
+
+// runStager runs what goes with a job's run, see lib/stage/stager.
+func runStager(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	ctx, stop := stager.Signals(ctx)
+	defer stop()
+	s := stager.Stager{Environ: os.Environ(), Stdin: os.Stdin, Stdout: stdout, Stderr: stderr}
+	return s.Main(ctx, args[1:])
+}
