@@ -240,7 +240,7 @@ func (o Options) complete() (Options, error) {
 }
 
 // hosts makes the functions and the two hosts that serve them: one for users, one for events.
-func (o Options) hosts(who *access.Policy, disk *space.Disk, jobs *mongo.Store, files *s3.Store, runs *process.Runner, tools tools) (api, events *server.Host, err error) {
+func (o Options) hosts(who *access.Policy, disk *space.Disk, jobs *mongo.Store, files *s3.Store, runs *process.Runner, tools tools) (api, events *server.Server, err error) {
 	life, err := lifecycle.New(jobs, files, runs, lifecycle.Options{
 		Keep: o.Keep, LinkTTL: uploads,
 		Look:     15 * time.Second,
@@ -287,7 +287,7 @@ func (o Options) hosts(who *access.Policy, disk *space.Disk, jobs *mongo.Store, 
 			return nil, nil, err
 		}
 	}
-	for _, register := range []func(*server.Host) error{submitter.Register, teller.Register, expirer.Register, updater.Register} {
+	for _, register := range []func(*server.Server) error{submitter.Register, teller.Register, expirer.Register, updater.Register} {
 		if err := register(api); err != nil {
 			return nil, nil, err
 		}

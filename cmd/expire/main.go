@@ -12,7 +12,7 @@ import (
 
 func main() { deployment.Main("expire", build, config.Mongo, config.S3Store, config.Kube) }
 
-func build(d *deployment.Deployment) (*server.Host, error) {
+func build(d *deployment.Deployment) (*server.Server, error) {
 	parts, err := d.Parts()
 	if err != nil {
 		return nil, err
@@ -21,5 +21,5 @@ func build(d *deployment.Deployment) (*server.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.SweepingHost(f.Register, f.RegisterSweep)
+	return d.SweepingServer(f.Register, f.RegisterSweep)
 }

@@ -10,7 +10,7 @@ import (
 
 func main() { deployment.Main("jobupdate", build, config.Mongo, config.S3Store, config.Kube) }
 
-func build(d *deployment.Deployment) (*server.Host, error) {
+func build(d *deployment.Deployment) (*server.Server, error) {
 	parts, err := d.Parts()
 	if err != nil {
 		return nil, err
@@ -19,5 +19,5 @@ func build(d *deployment.Deployment) (*server.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.Host(f.Register, f.RegisterEvents)
+	return d.Server(f.Register, f.RegisterEvents)
 }

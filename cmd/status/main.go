@@ -13,7 +13,7 @@ var version string
 
 func main() { deployment.Main("status", build, config.Mongo, config.S3Store, config.KubeLogs) }
 
-func build(d *deployment.Deployment) (*server.Host, error) {
+func build(d *deployment.Deployment) (*server.Server, error) {
 	jobs, err := d.Jobs()
 	if err != nil {
 		return nil, err
@@ -36,5 +36,5 @@ func build(d *deployment.Deployment) (*server.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.Host(f.Register)
+	return d.Server(f.Register)
 }

@@ -12,7 +12,7 @@ import (
 
 func main() { deployment.Main("submit", build, config.Mongo, config.S3Store, config.Kube) }
 
-func build(d *deployment.Deployment) (*server.Host, error) {
+func build(d *deployment.Deployment) (*server.Server, error) {
 	parts, err := d.Parts()
 	if err != nil {
 		return nil, err
@@ -25,5 +25,5 @@ func build(d *deployment.Deployment) (*server.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.Host(f.Register)
+	return d.Server(f.Register)
 }

@@ -12,18 +12,18 @@ import (
 // SweepPath is where a timer posts an event to have a sweep done.
 const SweepPath = "/sweep"
 
-// Register has a host serve what users call.
-func (f *Function) Register(h *server.Host) error {
+// Register registers the methods that users call.
+func (f *Function) Register(s *server.Server) error {
 	return errors.Join(
-		h.Serve(server.V1(), f.V1(), "Delete"),
-		h.Serve(server.V2(), f.V2(), "Delete"),
+		s.Serve(server.V1(), f.V1(), "Delete"),
+		s.Serve(server.V2(), f.V2(), "Delete"),
 	)
 }
 
-// RegisterSweep has a host sweep at every event that is posted to SweepPath, whatever it says. Only the timer
-// has to reach that path.
-func (f *Function) RegisterSweep(h *server.Host) error {
-	return h.Events(SweepPath, func(ctx context.Context, _ cloudevents.Event) error {
+// RegisterSweep sweeps at every event that is posted to SweepPath, whatever its content. Only the timer
+// needs to reach that path.
+func (f *Function) RegisterSweep(s *server.Server) error {
+	return s.Events(SweepPath, func(ctx context.Context, _ cloudevents.Event) error {
 		began := f.Now()
 		swept, err := f.Sweep(ctx)
 		f.Witness.Swept(ctx, f.Now().Sub(began), swept.Busy, err)

@@ -5,12 +5,12 @@ import "github.com/ag-computational-bio/bakta-web-backend/lib/server"
 // EventsPath is where events about runs are posted.
 const EventsPath = "/events"
 
-// Register has a host serve the status update that runs call.
-func (f *Function) Register(h *server.Host) error {
-	return h.Serve(server.V1Updates(), f.V1(), "UpdateStatus")
+// Register registers the status update that runs call.
+func (f *Function) Register(s *server.Server) error {
+	return s.Serve(server.V1Updates(), f.V1(), "UpdateStatus")
 }
 
-// RegisterEvents has a host take events that are posted to EventsPath. Only their source has to reach it.
-func (f *Function) RegisterEvents(h *server.Host) error {
-	return h.Events(EventsPath, f.Event)
+// RegisterEvents registers the events of runs at EventsPath. Only their source needs to reach it.
+func (f *Function) RegisterEvents(s *server.Server) error {
+	return s.Events(EventsPath, f.Event)
 }

@@ -8,12 +8,12 @@ import (
 	protov2 "github.com/ag-computational-bio/bakta-web-backend/proto/v2"
 )
 
-// Register has a host serve the function, and the API's documentation.
-func (f *Function) Register(h *server.Host) error {
+// Register registers the function's methods, and the API's documentation.
+func (f *Function) Register(s *server.Server) error {
 	return errors.Join(
-		h.Serve(server.V1(), f.V1(), "JobsStatus", "JobResult", "Logs", "Version"),
-		h.Serve(server.V2(), f.V2(), "Workflows", "JobsStatus", "JobResult", "Logs", "Version"),
-		h.Docs("Bakta Web API",
+		s.Serve(server.V1(), f.V1(), "JobsStatus", "JobResult", "Logs", "Version"),
+		s.Serve(server.V2(), f.V2(), "Workflows", "JobsStatus", "JobResult", "Logs", "Version"),
+		s.Docs("Bakta Web API",
 			server.Document{Version: "v2", Swagger2: protov2.Swagger2(), OpenAPI31: protov2.OpenAPI31()},
 			server.Document{Version: "v1", Swagger2: protov1.Swagger2(), OpenAPI31: protov1.OpenAPI31()}),
 	)

@@ -6,10 +6,10 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 )
 
-// Register has a host serve the function.
-func (f *Function) Register(h *server.Host) error {
+// Register registers the function's methods.
+func (f *Function) Register(s *server.Server) error {
 	return errors.Join(
-		h.Serve(server.V1(), f.V1(), "InitJob", "StartJob"),
-		h.Serve(server.V2(), f.V2(), "InitJob", "StartJob", "SubmitJob"),
+		s.Serve(server.V1(), f.V1(), "InitJob", "StartJob"),
+		s.Serve(server.V2(), f.V2(), "InitJob", "StartJob", "SubmitJob"),
 	)
 }

@@ -128,7 +128,7 @@ func newWorld(ctx context.Context, e endpoints) (_ *world, err error) {
 		w.files.Close()
 		return errors.Join(err, raw.RemoveBucket(ctx, b.Bucket))
 	})
-	connection, err := w.serve(func(h *server.Host) error { return h.Serve(server.V1(), nothing{}, "Version") })
+	connection, err := w.serve(func(h *server.Server) error { return h.Serve(server.V1(), nothing{}, "Version") })
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +170,7 @@ func (w *world) newSite(ctx context.Context, database, label string, count int) 
 }
 
 // register has a host serve the four functions.
-func (s *site) register(h *server.Host) error {
+func (s *site) register(h *server.Server) error {
 	log := discard()
 	life, err := lifecycle.New(s.store, s.files, idle{}, lifecycle.Options{
 		Keep: keep, LinkTTL: linkTTL, Look: look, Patience: time.Hour, InFlight: look, Now: time.Now, Log: log})
@@ -218,7 +218,7 @@ func (idle) Stop(context.Context, string) error     { return nil }
 func discard() *slog.Logger { return server.NewLogger(io.Discard, slog.LevelInfo) }
 
 // serve runs a host on a port of its own and returns a connection to it.
-func (w *world) serve(register func(*server.Host) error) (*grpc.ClientConn, error) {
+func (w *world) serve(register func(*server.Server) error) (*grpc.ClientConn, error) {
 	host, err := server.New(server.Options{Log: discard()})
 	if err != nil {
 		return nil, err

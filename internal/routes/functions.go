@@ -21,9 +21,9 @@ import (
 // deployed is a function as it is deployed.
 type deployed struct {
 	name     string
-	register func(*server.Host) error // what callers reach
-	inside   bool                     // only from inside the cluster
-	any      bool                     // what every function can answer is asked of this one
+	register func(*server.Server) error // what callers reach
+	inside   bool                       // only from inside the cluster
+	any      bool                       // what every function can answer is asked of this one
 }
 
 // all are the functions. What sources of events call (RegisterEvents, RegisterSweep) is nobody else's business, so it is
@@ -37,20 +37,20 @@ func all() []deployed {
 	}
 }
 
-// everywhere is what every host serves and clients in development ask for.
+// everywhere is what every server serves and clients in development ask for.
 func everywhere() []string {
 	return []string{"/grpc.health.v1.Health/", "/grpc.reflection.v1.ServerReflection/", "/grpc.reflection.v1alpha.ServerReflection/"}
 }
 
 func (d deployed) served() ([]string, error) {
-	host, err := server.New(server.Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	srv, err := server.New(server.Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	if err != nil {
 		return nil, err
 	}
-	if err := d.register(host); err != nil {
+	if err := d.register(srv); err != nil {
 		return nil, fmt.Errorf("%s: %w", d.name, err)
 	}
-	paths, err := host.Served()
+	paths, err := srv.Served()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", d.name, err)
 	}

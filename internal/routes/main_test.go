@@ -77,7 +77,7 @@ func TestMistakes(t *testing.T) {
 	if _, err := public(twice); err == nil || !strings.Contains(err.Error(), "by expire and by again") {
 		t.Errorf("with expire twice: %v", err)
 	}
-	broken := []deployed{{name: "broken", register: func(h *server.Host) error { return h.Handle("", nil) }}}
+	broken := []deployed{{name: "broken", register: func(s *server.Server) error { return s.Handle("", nil) }}}
 	if _, err := public(broken); err == nil {
 		t.Error("a function that can't be registered is taken")
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 // BenchmarkCall times an empty call: by gRPC's own server on its own listener, which is the measure, then
-// through the host by gRPC and by REST.
+// through the server by gRPC and by REST.
 func BenchmarkCall(b *testing.B) {
 	f := echoing()
 	invoke := func(b *testing.B, c grpc.ClientConnInterface) {
@@ -43,11 +43,11 @@ func BenchmarkCall(b *testing.B) {
 		defer conn.Close()
 		invoke(b, conn)
 	})
-	s := serve(b, server.Options{Log: server.NewLogger(io.Discard, slog.LevelInfo)}, func(h *server.Host) error {
-		return h.Serve(server.V1(), f, all()...)
+	s := serve(b, server.Options{Log: server.NewLogger(io.Discard, slog.LevelInfo)}, func(s *server.Server) error {
+		return s.Serve(server.V1(), f, all()...)
 	})
-	b.Run("host by gRPC", func(b *testing.B) { invoke(b, s.grpc) })
-	for name, protocol := range map[string]func(*http.Protocols){"host by REST over HTTP 1": http1, "host by REST over HTTP 2": h2c} {
+	b.Run("server by gRPC", func(b *testing.B) { invoke(b, s.grpc) })
+	for name, protocol := range map[string]func(*http.Protocols){"server by REST over HTTP 1": http1, "server by REST over HTTP 2": h2c} {
 		b.Run(name, func(b *testing.B) {
 			c := client(b, protocol)
 			for b.Loop() {

@@ -56,8 +56,8 @@ func TestErrors(t *testing.T) {
 			t.Parallel()
 			f := echoing()
 			f.remove = func(ctx context.Context, _ *protov1.JobAuth) (*protov1.Empty, error) { return nil, row.err(ctx) }
-			s := serve(t, server.Options{Timeout: 100 * time.Millisecond}, func(h *server.Host) error {
-				return h.Serve(server.V1(), f, "Delete")
+			s := serve(t, server.Options{Timeout: 100 * time.Millisecond}, func(s *server.Server) error {
+				return s.Serve(server.V1(), f, "Delete")
 			})
 			const id = "0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d"
 
@@ -162,11 +162,11 @@ func TestCallersDeadline(t *testing.T) {
 // A method that another function serves says so. It is never 404: clients take a 404 of a delete for done.
 func TestUnserved(t *testing.T) {
 	t.Parallel()
-	s := serve(t, server.Options{}, func(h *server.Host) error {
+	s := serve(t, server.Options{}, func(s *server.Server) error {
 		return errors.Join(
-			h.Serve(server.V1(), echoing(), "InitJob", "StartJob"),
-			h.Serve(server.V1(), echoing(), "Version"), // another function on the same host
-			h.Serve(server.V1Updates(), protov1.UnimplementedBaktaStatusUpdateServer{}),
+			s.Serve(server.V1(), echoing(), "InitJob", "StartJob"),
+			s.Serve(server.V1(), echoing(), "Version"), // another function on the same server
+			s.Serve(server.V1Updates(), protov1.UnimplementedBaktaStatusUpdateServer{}),
 		)
 	})
 	c := protov1.NewBaktaJobsClient(s.grpc)
@@ -195,29 +195,29 @@ func TestUnserved(t *testing.T) {
 
 func TestServeRefuses(t *testing.T) {
 	t.Parallel()
-	host := func() *server.Host {
-		h, err := server.New(server.Options{Log: server.NewLogger(io.Discard, nil)})
+	srv := func() *server.Server {
+		s, err := server.New(server.Options{Log: server.NewLogger(io.Discard, nil)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return h
+		return s
 	}
 	nothing := http.NotFoundHandler()
-	for name, set := range map[string]func(*server.Host) error{
-		"an unknown method": func(h *server.Host) error { return h.Serve(server.V1(), echoing(), "Nothing") },
-		"a method twice":    func(h *server.Host) error { return h.Serve(server.V1(), echoing(), "Version", "Version") },
-		"of two functions": func(h *server.Host) error {
-			return errors.Join(h.Serve(server.V1(), echoing(), "Version"), h.Serve(server.V1(), echoing(), "Version"))
+	for name, set := range map[string]func(*server.Server) error{
+		"an unknown method": func(s *server.Server) error { return s.Serve(server.V1(), echoing(), "Nothing") },
+		"a method twice":    func(s *server.Server) error { return s.Serve(server.V1(), echoing(), "Version", "Version") },
+		"of two functions": func(s *server.Server) error {
+			return errors.Join(s.Serve(server.V1(), echoing(), "Version"), s.Serve(server.V1(), echoing(), "Version"))
 		},
-		"another service's impl": func(h *server.Host) error { return h.Serve(server.V1Updates(), echoing(), "UpdateStatus") },
-		"no impl":                func(h *server.Host) error { return h.Serve(server.V1(), nil, "Version") },
-		"no service":             func(h *server.Host) error { return h.Serve(server.API{}, echoing()) },
-		"a path twice":           func(h *server.Host) error { return errors.Join(h.Handle("/x", nothing), h.Handle("/x", nothing)) },
-		"a relative path":        func(h *server.Host) error { return h.Handle("x", nothing) },
-		"no handler":             func(h *server.Host) error { return h.Handle("/x", nil) },
-		"the health's path":      func(h *server.Host) error { return h.Handle("/healthz", nothing) },
+		"another service's impl": func(s *server.Server) error { return s.Serve(server.V1Updates(), echoing(), "UpdateStatus") },
+		"no impl":                func(s *server.Server) error { return s.Serve(server.V1(), nil, "Version") },
+		"no service":             func(s *server.Server) error { return s.Serve(server.API{}, echoing()) },
+		"a path twice":           func(s *server.Server) error { return errors.Join(s.Handle("/x", nothing), s.Handle("/x", nothing)) },
+		"a relative path":        func(s *server.Server) error { return s.Handle("x", nothing) },
+		"no handler":             func(s *server.Server) error { return s.Handle("/x", nil) },
+		"the health's path":      func(s *server.Server) error { return s.Handle("/healthz", nothing) },
 	} {
-		if set(host()) == nil {
+		if set(srv()) == nil {
 			t.Error(name, "is taken")
 		}
 	}
@@ -254,7 +254,7 @@ func TestInterceptors(t *testing.T) {
 				next.ServeHTTP(w, r)
 			})
 		}},
-	}, func(h *server.Host) error { return h.Serve(server.V1(), f, "Version", "Delete") })
+	}, func(s *server.Server) error { return s.Serve(server.V1(), f, "Version", "Delete") })
 	c := protov1.NewBaktaJobsClient(s.grpc)
 
 	if _, err := c.Version(t.Context(), &protov1.Empty{}); status.Code(err) != codes.Internal {

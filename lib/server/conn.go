@@ -12,22 +12,22 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// conn is a client connection to the host's own methods that needs no socket: the REST gateway calls through
+// conn is a client connection to the server's own methods that needs no socket: the REST gateway calls through
 // it, and so goes through the same interceptors as a gRPC client.
-type conn struct{ host *Host }
+type conn struct{ server *Server }
 
 var _ grpc.ClientConnInterface = conn{}
 
 // Invoke calls a method. Messages are handed over without a copy of what they hold: the caller must not use
 // args again.
 func (c conn) Invoke(ctx context.Context, method string, args, reply any, _ ...grpc.CallOption) error {
-	handler, ok := c.host.methods[method]
+	handler, ok := c.server.methods[method]
 	if !ok {
 		return status.Errorf(codes.Unimplemented, "there is no method %s", method)
 	}
 	sent, _ := metadata.FromOutgoingContext(ctx)
 	ctx = metadata.NewIncomingContext(metadata.NewOutgoingContext(ctx, nil), sent)
-	answer, err := handler(nil, ctx, func(request any) error { return hand(request, args) }, c.host.intercept)
+	answer, err := handler(nil, ctx, func(request any) error { return hand(request, args) }, c.server.intercept)
 	if err != nil {
 		return err
 	}

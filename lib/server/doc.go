@@ -1,13 +1,13 @@
-// Package server hosts functions: it is what turns an ordinary Go type with a few methods into a service on
-// one port. The same host carries one function in a container, and all of them in a local process or a test.
+// Package server serves functions: it is what turns an ordinary Go type with a few methods into a service on
+// one port. The same server carries one function in a container, and all of them in a local process or a test.
 //
 // A function registers what it serves, by method name, since the methods of one service live in several
 // functions:
 //
-//	host, err := server.New(server.Options{Log: log})
-//	err = host.Serve(server.V1(), f, "InitJob", "StartJob")
-//	err = host.Events("/events", f.Event)
-//	err = host.Run(ctx, listener)
+//	srv, err := server.New(server.Options{Log: log})
+//	err = srv.Serve(server.V1(), f, "InitJob", "StartJob")
+//	err = srv.Events("/events", f.Event)
+//	err = srv.Run(ctx, listener)
 //
 // The package's example is a whole program.
 //

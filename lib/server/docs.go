@@ -32,7 +32,7 @@ type Document struct {
 //go:embed docs_head.html
 var docsHead string
 
-// docsPolicy keeps the documentation's page from loading anything that this host does not serve, whatever the
+// docsPolicy keeps the documentation's page from loading anything that this server does not serve, whatever the
 // viewer would like. Its page starts the viewer by an inline script.
 const docsPolicy = "default-src 'none'; connect-src 'self'; img-src 'self' data:; font-src 'self' data:; " +
 	"style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -43,7 +43,7 @@ const docsPolicy = "default-src 'none'; connect-src 'self'; img-src 'self' data:
 // shows, at /api-docs/openapi-<version>.json; that of the last one, which clients of old know, also at
 // /api-docs/openapi.json. The page is at /api-docs/, and at / if nothing else is there; /swagger-ui, where people may
 // have a bookmark, leads to it.
-func (h *Host) Docs(title string, documents ...Document) error {
+func (s *Server) Docs(title string, documents ...Document) error {
 	if len(documents) == 0 {
 		return errors.New("there is nothing to document")
 	}
@@ -55,7 +55,7 @@ func (h *Host) Docs(title string, documents ...Document) error {
 	links := `<div class="documents">`
 	for _, d := range documents {
 		path, path31 := fmt.Sprintf("%sopenapi-%s.json", docsPath, d.Version), fmt.Sprintf("%sopenapi-3.1-%s.json", docsPath, d.Version)
-		if err := errors.Join(h.Handle(path, h.document(d.Swagger2)), h.Handle(path31, h.document(d.OpenAPI31))); err != nil {
+		if err := errors.Join(s.Handle(path, s.document(d.Swagger2)), s.Handle(path31, s.document(d.OpenAPI31))); err != nil {
 			return err
 		}
 		sources = append(sources, source{path, title + " " + d.Version})
@@ -64,7 +64,7 @@ func (h *Host) Docs(title string, documents ...Document) error {
 			version, template.HTMLEscapeString(path31), template.HTMLEscapeString(path))
 	}
 	links += "</div>"
-	if err := h.Handle(docPath, h.document(documents[len(documents)-1].Swagger2)); err != nil {
+	if err := s.Handle(docPath, s.document(documents[len(documents)-1].Swagger2)); err != nil {
 		return err
 	}
 	urls, err := json.Marshal(sources)
@@ -93,10 +93,10 @@ func (h *Host) Docs(title string, documents ...Document) error {
 	old := get(func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, docsPath, http.StatusPermanentRedirect)
 	})
-	if err := errors.Join(h.Handle(docsPath, page), h.Handle(oldPath, old), h.Handle(oldPath+"/", old)); err != nil {
+	if err := errors.Join(s.Handle(docsPath, page), s.Handle(oldPath, old), s.Handle(oldPath+"/", old)); err != nil {
 		return err
 	}
-	if h.paths["/"] != nil {
+	if s.paths["/"] != nil {
 		return nil
 	}
 	root := get(func(w http.ResponseWriter, r *http.Request) {
@@ -104,10 +104,10 @@ func (h *Host) Docs(title string, documents ...Document) error {
 		r.URL.Path = docsPath
 		page.ServeHTTP(w, r)
 	})
-	return h.Handle("/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return s.Handle("/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/" {
 			callOf(r.Context()).at("")
-			h.nothing.ServeHTTP(w, r)
+			s.nothing.ServeHTTP(w, r)
 			return
 		}
 		root.ServeHTTP(w, r)
@@ -115,10 +115,10 @@ func (h *Host) Docs(title string, documents ...Document) error {
 }
 
 // document serves one document.
-func (h *Host) document(content string) http.Handler {
-	return h.cors.Handler(get(func(w http.ResponseWriter, r *http.Request) {
+func (s *Server) document(content string) http.Handler {
+	return s.cors.Handler(get(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		http.ServeContent(w, r, "", h.began, strings.NewReader(content))
+		http.ServeContent(w, r, "", s.began, strings.NewReader(content))
 	}))
 }
 

@@ -19,7 +19,7 @@ func documents() []server.Document {
 
 func TestDocs(t *testing.T) {
 	t.Parallel()
-	s := serve(t, server.Options{}, func(h *server.Host) error { return h.Docs("Bakta Web API", documents()...) })
+	s := serve(t, server.Options{}, func(s *server.Server) error { return s.Docs("Bakta Web API", documents()...) })
 	c := client(t)
 
 	got := send(t, c, "GET", s.url+"/api-docs/openapi.json", "", "Origin", "https://other.example.org")
@@ -73,10 +73,10 @@ func TestDocs(t *testing.T) {
 	}
 }
 
-// The page loads nothing but what this host serves, and its policy would not let it.
+// The page loads nothing but what this server serves, and its policy would not let it.
 func TestDocsAreSelfContained(t *testing.T) {
 	t.Parallel()
-	s := serve(t, server.Options{}, func(h *server.Host) error { return h.Docs("Bakta Web API", documents()...) })
+	s := serve(t, server.Options{}, func(s *server.Server) error { return s.Docs("Bakta Web API", documents()...) })
 	c := client(t)
 	page := send(t, c, "GET", s.url+"/", "")
 	if policy := page.header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "http") || strings.Contains(policy, "*") {
@@ -109,11 +109,11 @@ func TestDocsAreSelfContained(t *testing.T) {
 // Where something else is at / already, the documentation keeps to its own path.
 func TestDocsBesideAnotherPage(t *testing.T) {
 	t.Parallel()
-	s := serve(t, server.Options{}, func(h *server.Host) error {
-		if err := h.Handle("/", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the UI") })); err != nil {
+	s := serve(t, server.Options{}, func(s *server.Server) error {
+		if err := s.Handle("/", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the UI") })); err != nil {
 			return err
 		}
-		return h.Docs("Bakta Web API", documents()...)
+		return s.Docs("Bakta Web API", documents()...)
 	})
 	c := client(t)
 	for _, path := range []string{"/", "/index.html", "/jobs/x"} {

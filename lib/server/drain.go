@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// lastBody is how long the rest of a request's body is waited for when the host drains: it may never come.
+	// lastBody is how long the rest of a request's body is waited for when the server drains: it may never come.
 	lastBody = 2 * time.Second
 	// lastConnection is how long connections are waited for on which no request is in flight any more: answers are on
 	// their way there, or a header that may never end.
@@ -19,38 +19,38 @@ const (
 )
 
 // drain ends serving. (gRPC's own GracefulStop panics on connections that net/http serves.)
-func (h *Host) drain(server *http.Server) error {
-	h.refuse()
-	h.health.Shutdown()
-	h.Log.Info("draining", "requests", h.inFlight.Load())
-	wait, cancel := context.WithTimeout(context.Background(), h.Drain)
+func (s *Server) drain(server *http.Server) error {
+	s.refuse()
+	s.health.Shutdown()
+	s.Log.Info("draining", "requests", s.inFlight.Load())
+	wait, cancel := context.WithTimeout(context.Background(), s.Drain)
 	defer cancel()
 	stopped := make(chan error, 1)
 	go func() { stopped <- server.Shutdown(wait) }()
-	err := h.idle(wait) // Shutdown does not wait for a handler whose client has gone
+	err := s.idle(wait) // Shutdown does not wait for a handler whose client has gone
 	if err == nil {
 		select {
 		case err = <-stopped:
 		case <-time.After(lastConnection):
 			defer server.Close()
 		}
-		err = errors.Join(err, h.idle(wait)) // a request may have come on one of the last connections
+		err = errors.Join(err, s.idle(wait)) // a request may have come on one of the last connections
 	}
 	if err == nil {
 		return nil
 	}
-	left := h.inFlight.Load()
+	left := s.inFlight.Load()
 	// Closing the connections ends the contexts of their requests.
 	err = errors.Join(fmt.Errorf("waiting for requests in flight: %w", err), server.Close())
-	h.Log.Warn("requests were cut off", "requests", left)
+	s.Log.Warn("requests were cut off", "requests", left)
 	return err
 }
 
 // idle waits until nothing is in flight any more.
-func (h *Host) idle(ctx context.Context) error {
+func (s *Server) idle(ctx context.Context) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for h.inFlight.Load() > 0 {
+	for s.inFlight.Load() > 0 {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -60,21 +60,21 @@ func (h *Host) idle(ctx context.Context) error {
 	return nil
 }
 
-// hurrying ends requests whose body does not come while the host drains.
-func (h *Host) hurrying(next http.Handler) http.Handler {
+// hurrying ends requests whose body does not come while the server drains.
+func (s *Server) hurrying(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Body == nil || r.Body == http.NoBody {
 			next.ServeHTTP(w, r)
 			return
 		}
 		b := &hurried{ReadCloser: r.Body, control: http.NewResponseController(w)}
-		defer context.AfterFunc(h.draining, b.hurry)()
+		defer context.AfterFunc(s.draining, b.hurry)()
 		r.Body = b
 		next.ServeHTTP(w, r)
 	})
 }
 
-// hurried is a body that has little time left when the host drains.
+// hurried is a body that has little time left when the server drains.
 type hurried struct {
 	io.ReadCloser
 	control *http.ResponseController

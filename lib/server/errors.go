@@ -24,8 +24,8 @@ func statusOf(err error) *status.Status {
 	}
 	// Only a status that is the error itself is meant for the caller. A wrapped one is what some other server
 	// told us.
-	if s, ok := err.(interface{ GRPCStatus() *status.Status }); ok {
-		return s.GRPCStatus()
+	if st, ok := err.(interface{ GRPCStatus() *status.Status }); ok {
+		return st.GRPCStatus()
 	}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):

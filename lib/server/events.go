@@ -22,34 +22,34 @@ import (
 // event that was handled is answered with 204, and so is one that can never be (its error is logged). What may
 // work later is answered with 503, or with 429 for job.Exhausted: job.Unavailable, a deadline, and every error
 // and panic that lib/job has no code for, since nobody knows better. No answer is ever 500.
-func (h *Host) Events(path string, handle func(context.Context, event.Event) error) error {
-	return h.Handle(path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+func (s *Server) Events(path string, handle func(context.Context, event.Event) error) error {
+	return s.Handle(path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost {
 			notAllowed(w, r, map[string]bool{http.MethodPost: true}, answer)
 			return
 		}
-		if !h.admitted(w, r) {
+		if !s.authenticated(w, r) {
 			return
 		}
-		if code, s := buffer(r, h.MaxBody); s != nil {
-			h.event(r.Context(), "", Malformed)
-			answer(w, r, code, s)
+		if code, st := buffer(r, s.MaxBody); st != nil {
+			s.event(r.Context(), "", Malformed)
+			answer(w, r, code, st)
 			return
 		}
 		e, err := readEvent(r)
 		if err != nil {
-			h.event(r.Context(), "", Malformed)
+			s.event(r.Context(), "", Malformed)
 			answer(w, r, http.StatusBadRequest, status.New(codes.InvalidArgument, err.Error()))
 			return
 		}
 		Note(r.Context(), "event", e.Type())
-		ctx, cancel := context.WithTimeout(r.Context(), h.Timeout)
+		ctx, cancel := context.WithTimeout(r.Context(), s.Timeout)
 		defer cancel()
 		if err := attempt(ctx, handle, e); err != nil {
-			h.event(ctx, e.Type(), h.failed(w, r, err))
+			s.event(ctx, e.Type(), s.failed(w, r, err))
 			return
 		}
-		h.event(ctx, e.Type(), Handled)
+		s.event(ctx, e.Type(), Handled)
 		w.WriteHeader(http.StatusNoContent)
 	}))
 }
@@ -83,14 +83,14 @@ func attempt(ctx context.Context, handle func(context.Context, event.Event) erro
 }
 
 // failed answers for an event that could not be handled, and returns what became of it.
-func (h *Host) failed(w http.ResponseWriter, r *http.Request, err error) Outcome {
-	s := statusOf(err)
-	callOf(r.Context()).end(s.Code(), err)
+func (s *Server) failed(w http.ResponseWriter, r *http.Request, err error) Outcome {
+	st := statusOf(err)
+	callOf(r.Context()).end(st.Code(), err)
 	switch code := job.CodeOf(err); code {
 	case job.Exhausted:
-		answer(w, r, http.StatusTooManyRequests, s)
+		answer(w, r, http.StatusTooManyRequests, st)
 	case "", job.Unavailable:
-		answer(w, r, http.StatusServiceUnavailable, s)
+		answer(w, r, http.StatusServiceUnavailable, st)
 	default:
 		w.WriteHeader(http.StatusNoContent)
 		return Refused

@@ -36,7 +36,7 @@ func TestEvents(t *testing.T) {
 		handled <- strings.Join([]string{e.Type(), e.Subject(), e.Extensions()["kind"].(string), string(e.Data())}, " ")
 		return nil
 	}
-	s := serve(t, server.Options{MaxBody: 1000}, func(h *server.Host) error { return h.Events("/events", handle) })
+	s := serve(t, server.Options{MaxBody: 1000}, func(s *server.Server) error { return s.Events("/events", handle) })
 	c := client(t)
 	const want = "dev.knative.apiserver.ref.update /apis/batch/v1/namespaces/bakta/jobs/x Job "
 	for _, row := range []struct {
@@ -103,8 +103,8 @@ func TestEventErrors(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, server.Options{Timeout: 100 * time.Millisecond}, func(h *server.Host) error {
-				return h.Events("/events", func(ctx context.Context, _ event.Event) error {
+			s := serve(t, server.Options{Timeout: 100 * time.Millisecond}, func(s *server.Server) error {
+				return s.Events("/events", func(ctx context.Context, _ event.Event) error {
 					server.Note(ctx, "job", "the job")
 					return row.handle(ctx)
 				})
@@ -135,8 +135,8 @@ func TestEventErrors(t *testing.T) {
 func TestEventsFromSDK(t *testing.T) {
 	t.Parallel()
 	handled := make(chan event.Event, 1)
-	s := serve(t, server.Options{}, func(h *server.Host) error {
-		return h.Events("/events", func(_ context.Context, e event.Event) error { handled <- e; return nil })
+	s := serve(t, server.Options{}, func(s *server.Server) error {
+		return s.Events("/events", func(_ context.Context, e event.Event) error { handled <- e; return nil })
 	})
 	protocol, err := cloudevents.NewHTTP(cloudevents.WithTarget(s.url + "/events"))
 	if err != nil {
@@ -175,14 +175,14 @@ func FuzzEvents(f *testing.F) {
 	f.Add("application/json", "1.0", "1", "x", []byte(`{}`))
 	f.Add("application/cloudevents-batch+json", "", "", "", []byte(`[]`))
 	f.Add("text/xml", "0.3", "\x00", "", []byte(nil))
-	h, err := server.New(server.Options{Log: server.NewLogger(io.Discard, nil), MaxBody: 10_000})
+	s, err := server.New(server.Options{Log: server.NewLogger(io.Discard, nil), MaxBody: 10_000})
 	if err != nil {
 		f.Fatal(err)
 	}
-	if err := h.Events("/events", func(context.Context, event.Event) error { return nil }); err != nil {
+	if err := s.Events("/events", func(context.Context, event.Event) error { return nil }); err != nil {
 		f.Fatal(err)
 	}
-	handler, err := h.Handler()
+	handler, err := s.Handler()
 	if err != nil {
 		f.Fatal(err)
 	}

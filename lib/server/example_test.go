@@ -35,16 +35,16 @@ func (versions) Event(_ context.Context, e event.Event) error {
 }
 
 func Example() {
-	host, err := server.New(server.Options{Log: slog.New(slog.DiscardHandler)})
+	srv, err := server.New(server.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	if err := host.Serve(server.V1(), versions{}, "Version", "JobResult"); err != nil {
+	if err := srv.Serve(server.V1(), versions{}, "Version", "JobResult"); err != nil {
 		fmt.Println(err)
 		return
 	}
-	if err := host.Events("/events", versions{}.Event); err != nil {
+	if err := srv.Events("/events", versions{}.Event); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -55,7 +55,7 @@ func Example() {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error)
-	go func() { ended <- host.Run(ctx, listener) }()
+	go func() { ended <- srv.Run(ctx, listener) }()
 
 	api := "http://" + listener.Addr().String() + "/api/v1"
 	show(http.Get(api + "/version"))

@@ -35,13 +35,13 @@ func recovering(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handl
 	return handler(ctx, request)
 }
 
-// streaming is recovering for the streams of health and reflection. It ends those of health when the host
+// streaming is recovering for the streams of health and reflection. It ends those of health when the server
 // drains: their clients watch for as long as they live, and would hold up the end.
-func (h *Host) streaming(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
+func (s *Server) streaming(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
 	callOf(stream.Context()).called(info.FullMethod)
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
-	defer context.AfterFunc(h.draining, cancel)()
+	defer context.AfterFunc(s.draining, cancel)()
 	defer func() {
 		if v := recover(); v != nil {
 			err = recovered(ctx, v).Err()
@@ -71,60 +71,60 @@ func recovered(ctx context.Context, v any) *status.Status {
 
 // counting says that a call is under way. A gRPC handler may be after its client has gone and its HTTP request
 // has ended, so that one's end is not enough to go by.
-func (h *Host) counting(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-	h.inFlight.Add(1)
-	defer h.inFlight.Add(-1)
+func (s *Server) counting(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	s.inFlight.Add(1)
+	defer s.inFlight.Add(-1)
 	c := callOf(ctx)
 	c.begin()
 	c.called(info.FullMethod)
-	defer h.end(ctx, c)
+	defer s.end(ctx, c)
 	return handler(ctx, request)
 }
 
 // translating gives a call its deadline, and its error the form that the caller sees. It notes for the log
 // which method and job the call is about and how it ended.
-func (h *Host) translating(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+func (s *Server) translating(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	c := callOf(ctx)
 	c.mu.Lock()
 	c.rpc = info.FullMethod
 	c.mu.Unlock()
-	if id := h.jobOf(info.FullMethod, request); id != "" {
+	if id := s.jobOf(info.FullMethod, request); id != "" {
 		Note(ctx, "job", id)
 	}
-	limited, cancel := context.WithTimeout(ctx, h.Timeout)
+	limited, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
 	answer, err := handler(limited, request)
 	if err == nil {
 		c.end(codes.OK, nil)
 		return answer, nil
 	}
-	s := h.told(info.FullMethod, err)
+	st := s.told(info.FullMethod, err)
 	switch {
 	// Whatever the handler made of it: the caller gave up, and nothing is wrong with what we need.
 	case errors.Is(ctx.Err(), context.Canceled):
-		s = statusOf(ctx.Err())
+		st = statusOf(ctx.Err())
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		s = status.New(codes.DeadlineExceeded, "this took longer than the caller would wait")
+		st = status.New(codes.DeadlineExceeded, "this took longer than the caller would wait")
 		c.givenUp()
 	}
-	c.end(s.Code(), err)
-	return nil, s.Err()
+	c.end(st.Code(), err)
+	return nil, st.Err()
 }
 
 // told is statusOf in the words of the method's API.
-func (h *Host) told(method string, err error) *status.Status {
-	s := statusOf(err)
-	if api := h.apis[serviceOf(method)]; api != nil {
+func (s *Server) told(method string, err error) *status.Status {
+	st := statusOf(err)
+	if api := s.apis[serviceOf(method)]; api != nil {
 		if text, ok := api.Texts[job.CodeOf(err)]; ok {
-			return status.New(s.Code(), text)
+			return status.New(st.Code(), text)
 		}
 	}
-	return s
+	return st
 }
 
 // jobOf returns the id of the job that a request is about. What is no id is not returned: it could be anything.
-func (h *Host) jobOf(method string, request any) string {
-	api := h.apis[serviceOf(method)]
+func (s *Server) jobOf(method string, request any) string {
+	api := s.apis[serviceOf(method)]
 	if api == nil || api.Job == nil || request == nil {
 		return ""
 	}

@@ -22,15 +22,15 @@ const asProgram = "FUNCTION_TEST_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if how := os.Getenv(asProgram); how != "" {
-		os.Exit(program("127.0.0.1:0", func(_ context.Context, log *slog.Logger) (*Host, error) {
+		os.Exit(program("127.0.0.1:0", func(_ context.Context, log *slog.Logger) (*Server, error) {
 			if how == "broken" {
 				return nil, errors.New("the configuration is wrong")
 			}
-			h, err := New(Options{Log: log})
+			s, err := New(Options{Log: log})
 			if err == nil {
-				h.AfterDrain(func(context.Context) error { log.Info("closed"); return nil })
+				s.AfterDrain(func(context.Context) error { log.Info("closed"); return nil })
 			}
-			return h, err
+			return s, err
 		}))
 	}
 	goleak.VerifyTestMain(m)

@@ -11,14 +11,14 @@ import (
 
 // observe is around everything: it counts requests in flight, recovers panics, tells the observer, and logs each request
 // in one line when it ends. It logs no query, no header and no body: they hold secrets.
-func (h *Host) observe(next http.Handler) http.Handler {
+func (s *Server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h.inFlight.Add(1)
-		defer h.inFlight.Add(-1)
+		s.inFlight.Add(1)
+		defer s.inFlight.Add(-1)
 		c := &call{began: time.Now(), method: r.Method, path: loggable(r.URL.Path)}
 		ctx := r.Context()
-		if h.Observer != nil && c.path != healthPath {
-			ctx, c.id, c.span = h.Observer.Begin(r)
+		if s.Observer != nil && c.path != healthPath {
+			ctx, c.id, c.span = s.Observer.Begin(r)
 		}
 		if c.id == "" {
 			c.id = idOf(r)
@@ -30,13 +30,13 @@ func (h *Host) observe(next http.Handler) http.Handler {
 		defer func() {
 			v := recover()
 			if v != nil && v != http.ErrAbortHandler {
-				s := recovered(r.Context(), v)
+				st := recovered(r.Context(), v)
 				if answered.code == 0 {
-					answer(answered, r, http.StatusInternalServerError, s)
+					answer(answered, r, http.StatusInternalServerError, st)
 				}
 			}
 			c.answered(answered.code)
-			h.end(r.Context(), c)
+			s.end(r.Context(), c)
 			if v == http.ErrAbortHandler {
 				panic(v) // net/http's own way to cut a connection
 			}
@@ -46,7 +46,7 @@ func (h *Host) observe(next http.Handler) http.Handler {
 }
 
 // end logs a request, and tells the observer of it, if no part of it is under way any more.
-func (h *Host) end(ctx context.Context, c *call) {
+func (s *Server) end(ctx context.Context, c *call) {
 	c.mu.Lock()
 	c.under--
 	if c.under > 0 || c.path == healthPath {
@@ -55,16 +55,16 @@ func (h *Host) end(ctx context.Context, c *call) {
 	}
 	request, level := c.request(), c.level()
 	var attrs []slog.Attr
-	loud := h.Log.Enabled(ctx, level)
+	loud := s.Log.Enabled(ctx, level)
 	if loud {
 		attrs = c.attrs()
 	}
 	c.mu.Unlock() // the log takes the lock, too
-	if h.Observer != nil {
-		h.Observer.End(ctx, request)
+	if s.Observer != nil {
+		s.Observer.End(ctx, request)
 	}
 	if loud {
-		h.Log.LogAttrs(ctx, level, "request", attrs...)
+		s.Log.LogAttrs(ctx, level, "request", attrs...)
 	}
 }
 

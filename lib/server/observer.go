@@ -9,7 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// Observer is told of what a host serves, but for its health. Its methods are called by many goroutines at once, and
+// Observer is told of what a server serves, but for its health. Its methods are called by many goroutines at once, and
 // those who are served wait for them. lib/telemetry makes one.
 type Observer interface {
 	// Begin is told of a request that came. It returns the context that the request is served with, which must be
@@ -58,8 +58,8 @@ func Ignore(ctx context.Context, reason string) {
 }
 
 // event tells the observer what became of an event.
-func (h *Host) event(ctx context.Context, kind string, outcome Outcome) {
-	if h.Observer == nil {
+func (s *Server) event(ctx context.Context, kind string, outcome Outcome) {
+	if s.Observer == nil {
 		return
 	}
 	if c := callOf(ctx); outcome == Handled {
@@ -69,7 +69,7 @@ func (h *Host) event(ctx context.Context, kind string, outcome Outcome) {
 		}
 		c.mu.Unlock()
 	}
-	h.Observer.Event(ctx, kind, outcome)
+	s.Observer.Event(ctx, kind, outcome)
 }
 
 // request returns what is known of a request that has ended. The caller holds the call's lock.

@@ -67,11 +67,11 @@ func TestObserver(t *testing.T) {
 		return nil, job.Errorf(job.Unavailable, "away")
 	}
 	o := new(observer)
-	s := serve(t, server.Options{Observer: o}, func(h *server.Host) error {
-		if err := h.Handle("/pages/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) })); err != nil {
+	s := serve(t, server.Options{Observer: o}, func(s *server.Server) error {
+		if err := s.Handle("/pages/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) })); err != nil {
 			return err
 		}
-		return h.Serve(server.V1(), f, all()...)
+		return s.Serve(server.V1(), f, all()...)
 	})
 	c := client(t)
 	jobs := protov1.NewBaktaJobsClient(s.grpc)
@@ -125,8 +125,8 @@ func TestObservedEvents(t *testing.T) {
 	o := new(observer)
 	log := new(buffer)
 	logger := server.NewLogger(log, slog.LevelDebug)
-	s := serve(t, server.Options{Observer: o, Log: logger}, func(h *server.Host) error {
-		return h.Events("/events", func(ctx context.Context, e event.Event) error {
+	s := serve(t, server.Options{Observer: o, Log: logger}, func(s *server.Server) error {
+		return s.Events("/events", func(ctx context.Context, e event.Event) error {
 			switch e.Subject() {
 			case "ignored":
 				server.Ignore(ctx, "not ours")

@@ -25,7 +25,7 @@ import (
 // gateway is the REST form of an API. It brings a request into the shape that the generated gateway expects,
 // and answers itself what that would answer in another form than ours.
 type gateway struct {
-	host   *Host
+	server *Server
 	json   JSON
 	text   bool // errors are JSON strings
 	routes routes
@@ -42,8 +42,8 @@ type body struct {
 // routes holds the message that a request is read into, by path and method.
 type routes map[string]map[string]protoreflect.MessageDescriptor
 
-func newGateway(h *Host, api API) (*gateway, error) {
-	g := &gateway{host: h, json: api.JSON, text: api.TextErrors, routes: make(routes)}
+func newGateway(s *Server, api API) (*gateway, error) {
+	g := &gateway{server: s, json: api.JSON, text: api.TextErrors, routes: make(routes)}
 	if err := g.routes.add(api.Desc.ServiceName); err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func newGateway(h *Host, api API) (*gateway, error) {
 		runtime.WithDisableHTTPMethodOverride(),
 		runtime.WithWriteContentLength(),
 	)
-	return g, api.Register(context.Background(), g.mux, conn{h})
+	return g, api.Register(context.Background(), g.mux, conn{s})
 }
 
 // add reads the routes of a service from its annotations. Paths may not hold variables: ours have none.
@@ -135,8 +135,8 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			"the body has a Content-Encoding, which is not read here: send the JSON as it is"))
 		return
 	}
-	if code, s := buffer(r, g.host.MaxBody); s != nil {
-		g.answer(w, r, code, s)
+	if code, st := buffer(r, g.server.MaxBody); st != nil {
+		g.answer(w, r, code, st)
 		return
 	}
 	r.Body = &body{ReadCloser: r.Body}
@@ -206,38 +206,38 @@ func buffer(r *http.Request, most int64) (int, *status.Status) {
 
 // fail is the error handler of the generated gateway.
 func (g *gateway) fail(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
-	s := status.Convert(err)
-	code := runtime.HTTPStatusFromCode(s.Code())
+	st := status.Convert(err)
+	code := runtime.HTTPStatusFromCode(st.Code())
 	if b, ok := r.Body.(*body); ok && b.misfit && g.text {
 		code = http.StatusUnprocessableEntity
 	}
-	g.answer(w, r, code, s)
+	g.answer(w, r, code, st)
 }
 
 // answer writes an error in the form that the API's errors have.
-func (g *gateway) answer(w http.ResponseWriter, r *http.Request, code int, s *status.Status) {
+func (g *gateway) answer(w http.ResponseWriter, r *http.Request, code int, st *status.Status) {
 	if !g.text {
-		answer(w, r, code, s)
+		answer(w, r, code, st)
 		return
 	}
-	body, err := appendText(nil, s.Message())
+	body, err := appendText(nil, st.Message())
 	if err != nil {
 		body = []byte(`"internal error"`)
 	}
-	respond(w, r, code, s, body)
+	respond(w, r, code, st, body)
 }
 
 // answer writes an error as an object, which is the form of all errors but those of an API that has another.
-func answer(w http.ResponseWriter, r *http.Request, code int, s *status.Status) {
+func answer(w http.ResponseWriter, r *http.Request, code int, st *status.Status) {
 	body, err := json.Marshal(struct {
 		Code    codes.Code `json:"code"`
 		Message string     `json:"message"`
 		Details []any      `json:"details"`
-	}{s.Code(), s.Message(), []any{}})
+	}{st.Code(), st.Message(), []any{}})
 	if err != nil {
 		body = []byte(`{"code":13,"message":"internal error","details":[]}`)
 	}
-	respond(w, r, code, s, body)
+	respond(w, r, code, st, body)
 }
 
 // leftover bounds how much is read of a body that is not wanted, in bytes: more than the genomes that are sent here by
@@ -255,18 +255,18 @@ func readOut(r *http.Request) {
 }
 
 // respond writes an error.
-func respond(w http.ResponseWriter, r *http.Request, code int, s *status.Status, body []byte) {
+func respond(w http.ResponseWriter, r *http.Request, code int, st *status.Status, body []byte) {
 	readOut(r)
-	callOf(r.Context()).end(s.Code(), s.Err())
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Del("Content-Length")
+	callOf(r.Context()).end(st.Code(), st.Err())
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Del("Content-Length")
 	switch code {
 	case http.StatusUnauthorized:
 		// HTTP wants a challenge. No browser knows this one, so none asks its user for a password.
-		h.Set("WWW-Authenticate", `Secret realm="job"`)
+		header.Set("WWW-Authenticate", `Secret realm="job"`)
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		h.Set("Retry-After", "5")
+		header.Set("Retry-After", "5")
 	}
 	w.WriteHeader(code)
 	_, _ = w.Write(body) // a client that went away
@@ -279,7 +279,7 @@ func notFound(w http.ResponseWriter, r *http.Request) {
 func nothing() *status.Status { return status.New(codes.NotFound, "there is nothing at this path") }
 
 // answerer writes an error.
-type answerer func(w http.ResponseWriter, r *http.Request, code int, s *status.Status)
+type answerer func(w http.ResponseWriter, r *http.Request, code int, st *status.Status)
 
 // notAllowed answers a method that a path does not have.
 func notAllowed[T any](w http.ResponseWriter, r *http.Request, methods map[string]T, answer answerer) {

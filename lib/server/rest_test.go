@@ -185,9 +185,9 @@ func TestPagesReadErrors(t *testing.T) {
 		}
 		return nil, job.Errorf(job.Code(a.GetJobID()), "told")
 	}
-	s := serve(t, server.Options{Timeout: 50 * time.Millisecond}, func(h *server.Host) error {
+	s := serve(t, server.Options{Timeout: 50 * time.Millisecond}, func(s *server.Server) error {
 		f.version = func(ctx context.Context) (*protov1.VersionResponse, error) { <-ctx.Done(); return nil, ctx.Err() }
-		return errors.Join(h.Serve(server.V1(), f, "Delete", "InitJob", "Version"), h.Docs("API", documents()...))
+		return errors.Join(s.Serve(server.V1(), f, "Delete", "InitJob", "Version"), s.Docs("API", documents()...))
 	})
 	c := client(t)
 	for _, row := range []struct {
@@ -254,8 +254,8 @@ func TestContentEncoding(t *testing.T) {
 
 func TestOrigins(t *testing.T) {
 	t.Parallel()
-	s := serve(t, server.Options{Origins: []string{"https://ui.example.org"}}, func(h *server.Host) error {
-		return h.Serve(server.V1(), echoing(), all()...)
+	s := serve(t, server.Options{Origins: []string{"https://ui.example.org"}}, func(s *server.Server) error {
+		return s.Serve(server.V1(), echoing(), all()...)
 	})
 	c := client(t)
 	for origin, want := range map[string]string{"https://ui.example.org": "https://ui.example.org", "https://other.example.org": "", "null": ""} {

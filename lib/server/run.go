@@ -26,51 +26,51 @@ const (
 
 // Run serves on a listener, which it closes, until ctx ends or serving fails. Then it refuses new requests,
 // waits for those in flight as long as Options.Drain says, and closes what AfterDrain named. It returns nil if
-// everything ended in order. A host runs once.
-func (h *Host) Run(ctx context.Context, listener net.Listener) error {
-	handler, err := h.Handler()
+// everything ended in order. A server runs once.
+func (s *Server) Run(ctx context.Context, listener net.Listener) error {
+	handler, err := s.Handler()
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	server := h.server(context.WithoutCancel(ctx), handler) // requests outlive ctx: they are waited for
-	h.health.SetServingStatus("", grpc_health_v1.HealthCheckResponse_SERVING)
-	h.Log.InfoContext(ctx, "serving", "address", listener.Addr().String(), "after", time.Since(h.began).String())
+	server := s.server(context.WithoutCancel(ctx), handler) // requests outlive ctx: they are waited for
+	s.health.SetServingStatus("", grpc_health_v1.HealthCheckResponse_SERVING)
+	s.Log.InfoContext(ctx, "serving", "address", listener.Addr().String(), "after", time.Since(s.began).String())
 
-	if h.Connections != nil {
-		server.ConnState = h.Connections.State
-		listener = h.Connections.Listener(listener)
+	if s.Connections != nil {
+		server.ConnState = s.Connections.State
+		listener = s.Connections.Listener(listener)
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	select {
 	case <-ctx.Done():
-		err = h.drain(server)
+		err = s.drain(server)
 		<-failed // http.ErrServerClosed
 	case err = <-failed:
 		err = fmt.Errorf("serving %s: %w", listener.Addr(), err)
 	}
-	return errors.Join(err, h.close(ctx))
+	return errors.Join(err, s.close(ctx))
 }
 
-// Handler returns all that the host serves, without a port: for tests, and for a program with a server of its
+// Handler returns all that the server serves, without a port: for tests, and for a program with a server of its
 // own, which must speak HTTP/2 for gRPC. Nothing can be registered after it.
-func (h *Host) Handler() (http.Handler, error) {
-	if !h.registered {
-		h.registered = true
-		if err := h.register(); err != nil {
+func (s *Server) Handler() (http.Handler, error) {
+	if !s.registered {
+		s.registered = true
+		if err := s.register(); err != nil {
 			return nil, err
 		}
 	}
-	var handler http.Handler = http.HandlerFunc(h.route)
-	for _, wrap := range slices.Backward(h.Middleware) {
+	var handler http.Handler = http.HandlerFunc(s.route)
+	for _, wrap := range slices.Backward(s.Middleware) {
 		handler = wrap(handler)
 	}
-	return h.observe(h.hurrying(handler)), nil
+	return s.observe(s.hurrying(handler)), nil
 }
 
 // server returns the HTTP server. It speaks HTTP/1.1, which probes and browsers do, and HTTP/2 in clear text by
 // prior knowledge, as gRPC and Knative do, on the same port.
-func (h *Host) server(requests context.Context, handler http.Handler) *http.Server {
+func (s *Server) server(requests context.Context, handler http.Handler) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
@@ -84,16 +84,16 @@ func (h *Host) server(requests context.Context, handler http.Handler) *http.Serv
 		MaxHeaderBytes:    headerSize,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: streams, SendPingTimeout: pingTime},
 		BaseContext:       func(net.Listener) context.Context { return requests },
-		ErrorLog:          slog.NewLogLogger(h.Log.Handler(), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn),
 	}
 }
 
 // close closes what functions hold.
-func (h *Host) close(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.Timeout)
+func (s *Server) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Timeout)
 	defer cancel()
 	var errs []error
-	for _, closer := range slices.Backward(h.closers) {
+	for _, closer := range slices.Backward(s.closers) {
 		errs = append(errs, closer(ctx))
 	}
 	return errors.Join(errs...)

@@ -36,15 +36,15 @@ func TestDrain(t *testing.T) {
 		return &protov1.VersionResponse{ToolVersion: "1"}, nil
 	}}
 	var order []string
-	s := serve(t, server.Options{}, func(h *server.Host) error {
+	s := serve(t, server.Options{}, func(s *server.Server) error {
 		for _, name := range []string{"first", "second"} {
-			h.AfterDrain(func(context.Context) error {
+			s.AfterDrain(func(context.Context) error {
 				closed.Add(1)
 				order = append(order, name)
 				return nil
 			})
 		}
-		return h.Serve(server.V1(), f, "Version")
+		return s.Serve(server.V1(), f, "Version")
 	})
 	results := make(chan error, 3)
 	go func() {
@@ -108,7 +108,7 @@ func TestDrainDoesNotWaitForWhatNeverComes(t *testing.T) {
 				next.ServeHTTP(w, r)
 			})
 		}},
-	}, func(h *server.Host) error { return h.Serve(server.V1(), f, "Version", "InitJob") })
+	}, func(s *server.Server) error { return s.Serve(server.V1(), f, "Version", "InitJob") })
 	for _, begin := range []string{"", "GET / HTTP/1.1\r\nX-Slow: ", "POST /api/v1/job/init HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n{"} {
 		c, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 		if err != nil {
@@ -157,9 +157,9 @@ func TestDrainIsBounded(t *testing.T) {
 		return nil, ctx.Err()
 	}}
 	var closed atomic.Bool
-	s := serve(t, server.Options{Drain: 50 * time.Millisecond}, func(h *server.Host) error {
-		h.AfterDrain(func(context.Context) error { closed.Store(true); return errors.New("can't close") })
-		return h.Serve(server.V1(), f, "Version")
+	s := serve(t, server.Options{Drain: 50 * time.Millisecond}, func(s *server.Server) error {
+		s.AfterDrain(func(context.Context) error { closed.Store(true); return errors.New("can't close") })
+		return s.Serve(server.V1(), f, "Version")
 	})
 	result := make(chan error, 1)
 	go func() {
@@ -191,14 +191,14 @@ func TestDrainWaitsForTheForsaken(t *testing.T) {
 		left.Store(true)
 		return &protov1.VersionResponse{}, nil
 	}}
-	s := serve(t, server.Options{}, func(h *server.Host) error {
-		h.AfterDrain(func(context.Context) error {
+	s := serve(t, server.Options{}, func(s *server.Server) error {
+		s.AfterDrain(func(context.Context) error {
 			if !left.Load() {
 				return errors.New("closed before the handler left")
 			}
 			return nil
 		})
-		return h.Serve(server.V1(), f, "Version")
+		return s.Serve(server.V1(), f, "Version")
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
@@ -221,14 +221,14 @@ func TestDrainWaitsForTheForsaken(t *testing.T) {
 func TestHealthWhileDraining(t *testing.T) {
 	t.Parallel()
 	entered, leave := make(chan struct{}), make(chan struct{})
-	h, err := server.New(server.Options{Log: slog.New(slog.DiscardHandler)})
+	s, err := server.New(server.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Handle("/wait", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { close(entered); <-leave })); err != nil {
+	if err := s.Handle("/wait", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { close(entered); <-leave })); err != nil {
 		t.Fatal(err)
 	}
-	handler, err := h.Handler()
+	handler, err := s.Handler()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +238,7 @@ func TestHealthWhileDraining(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- h.Run(ctx, listener) }()
+	go func() { ended <- s.Run(ctx, listener) }()
 	go func() { _, _ = http.Get("http://" + listener.Addr().String() + "/wait") }()
 	<-entered
 	if got := probe(handler); got != http.StatusOK {
@@ -274,14 +274,14 @@ func TestRunFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := server.New(server.Options{Log: slog.New(slog.DiscardHandler)})
+	s, err := server.New(server.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var closed bool
-	h.AfterDrain(func(context.Context) error { closed = true; return nil })
+	s.AfterDrain(func(context.Context) error { closed = true; return nil })
 	listener.Close()
-	if err := h.Run(t.Context(), listener); !errors.Is(err, net.ErrClosed) || !closed {
+	if err := s.Run(t.Context(), listener); !errors.Is(err, net.ErrClosed) || !closed {
 		t.Error("ended with", err, "closed:", closed)
 	}
 }
@@ -446,14 +446,14 @@ func TestNoSecretIsLogged(t *testing.T) {
 // A body that comes too slowly is given up.
 func TestSlowBody(t *testing.T) {
 	t.Parallel()
-	h, err := server.New(server.Options{Log: slog.New(slog.DiscardHandler)})
+	s, err := server.New(server.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Serve(server.V1(), echoing(), all()...); err != nil {
+	if err := s.Serve(server.V1(), echoing(), all()...); err != nil {
 		t.Fatal(err)
 	}
-	handler, err := h.Handler()
+	handler, err := s.Handler()
 	if err != nil {
 		t.Fatal(err)
 	}

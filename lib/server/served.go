@@ -13,20 +13,20 @@ import (
 
 // Served lists the paths of all that was registered, in order: of methods as gRPC calls them ("/package.Service/Method"),
 // of their REST form, and those given to Handle, Events and Docs, where one with a slash at its end stands for all below
-// it. What every host has, such as its health, is not among them.
+// it. What every server has, such as its health, is not among them.
 //
-// It is for who sends requests to hosts: a path that isn't listed should never come.
-func (h *Host) Served() ([]string, error) {
-	if h.registered {
-		return nil, errors.New("a host tells what was registered before it serves")
+// It is for who sends requests to servers: a path that isn't listed should never come.
+func (s *Server) Served() ([]string, error) {
+	if s.registered {
+		return nil, errors.New("a server tells what was registered before it serves")
 	}
 	var paths []string
-	for path := range h.paths {
+	for path := range s.paths {
 		if path != healthPath {
 			paths = append(paths, path)
 		}
 	}
-	for service, api := range h.apis {
+	for service, api := range s.apis {
 		found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service))
 		if err != nil {
 			return nil, err
@@ -35,7 +35,7 @@ func (h *Host) Served() ([]string, error) {
 		for i := range methods.Len() {
 			m := methods.Get(i)
 			full := fullMethod(service, string(m.Name()))
-			if !h.served[full] {
+			if !s.served[full] {
 				continue
 			}
 			paths = append(paths, full)

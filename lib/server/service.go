@@ -99,7 +99,7 @@ func V1Updates() API {
 // Serve has the named methods of an API answered by impl, which must have all methods of the service (embed
 // the generated Unimplemented… for those that it doesn't serve). Several implementations may share a service.
 // It must be called before Run. An error is a mistake in the program: an unknown name, a method served twice.
-func (h *Host) Serve(api API, impl any, names ...string) error {
+func (s *Server) Serve(api API, impl any, names ...string) error {
 	if api.Desc == nil || len(api.Desc.Streams) > 0 {
 		return errors.New("an API needs a service without streams")
 	}
@@ -107,10 +107,10 @@ func (h *Host) Serve(api API, impl any, names ...string) error {
 	if want := reflect.TypeOf(api.Desc.HandlerType).Elem(); impl == nil || !reflect.TypeOf(impl).Implements(want) {
 		return fmt.Errorf("%T does not implement %s", impl, service)
 	}
-	if h.apis[service] == nil {
-		h.apis[service] = &api
+	if s.apis[service] == nil {
+		s.apis[service] = &api
 		for _, m := range api.Desc.Methods {
-			h.methods[fullMethod(service, m.MethodName)] = unserved(service, m.MethodName)
+			s.methods[fullMethod(service, m.MethodName)] = unserved(service, m.MethodName)
 		}
 	}
 	for _, name := range names {
@@ -119,11 +119,11 @@ func (h *Host) Serve(api API, impl any, names ...string) error {
 			return fmt.Errorf("%s has no method %s", service, name)
 		}
 		full := fullMethod(service, name)
-		if h.served[full] {
+		if s.served[full] {
 			return fmt.Errorf("%s is served twice", full)
 		}
-		h.served[full] = true
-		h.methods[full] = serving(impl, api.Desc.Methods[i].Handler)
+		s.served[full] = true
+		s.methods[full] = serving(impl, api.Desc.Methods[i].Handler)
 	}
 	return nil
 }
@@ -149,21 +149,21 @@ func unserved(service, name string) grpc.MethodHandler {
 }
 
 // register puts all APIs on the gRPC server and their REST forms on the routes.
-func (h *Host) register() error {
-	for service, api := range h.apis {
+func (s *Server) register() error {
+	for service, api := range s.apis {
 		desc := grpc.ServiceDesc{ServiceName: service, HandlerType: (*any)(nil), Metadata: api.Desc.Metadata}
 		for _, m := range api.Desc.Methods {
-			desc.Methods = append(desc.Methods, grpc.MethodDesc{MethodName: m.MethodName, Handler: h.methods[fullMethod(service, m.MethodName)]})
+			desc.Methods = append(desc.Methods, grpc.MethodDesc{MethodName: m.MethodName, Handler: s.methods[fullMethod(service, m.MethodName)]})
 		}
-		h.grpc.RegisterService(&desc, nil)
+		s.grpc.RegisterService(&desc, nil)
 		if api.Register == nil {
 			continue
 		}
-		gateway, err := newGateway(h, *api)
+		gateway, err := newGateway(s, *api)
 		if err != nil {
 			return fmt.Errorf("setting up the REST form of %s: %w", service, err)
 		}
-		if err := h.Handle(api.Prefix, h.cors.Handler(gateway)); err != nil {
+		if err := s.Handle(api.Prefix, s.cors.Handler(gateway)); err != nil {
 			return err
 		}
 	}

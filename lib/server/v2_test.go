@@ -62,8 +62,8 @@ func (j *jobsV2) Logs(_ context.Context, r *protov2.LogsRequest) (*protov2.LogsR
 
 func serveV2(t *testing.T, f *jobsV2) *running {
 	t.Helper()
-	return serve(t, server.Options{}, func(h *server.Host) error {
-		return h.Serve(server.V2(), f, "Workflows", "InitJob", "StartJob", "JobsStatus", "Delete", "Logs")
+	return serve(t, server.Options{}, func(s *server.Server) error {
+		return s.Serve(server.V2(), f, "Workflows", "InitJob", "StartJob", "JobsStatus", "Delete", "Logs")
 	})
 }
 

@@ -57,7 +57,7 @@ type Deployment struct {
 }
 
 // Main is the main function of the program of that name. Build makes its host; needs are what it reaches.
-func Main(name string, build func(*Deployment) (*server.Host, error), needs ...config.Need) {
+func Main(name string, build func(*Deployment) (*server.Server, error), needs ...config.Need) {
 	path, err := config.PathFrom(name, os.Args[1:], os.Stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -66,7 +66,7 @@ func Main(name string, build func(*Deployment) (*server.Host, error), needs ...c
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 		os.Exit(2)
 	}
-	server.Main(func(ctx context.Context, log *slog.Logger) (*server.Host, error) {
+	server.Main(func(ctx context.Context, log *slog.Logger) (*server.Server, error) {
 		d, err := Open(path, os.Getenv, log, needs...)
 		if err != nil {
 			return nil, err
@@ -298,35 +298,35 @@ func (d *Deployment) MaxSizes() map[string]int64 {
 	return map[string]int64{workflow.GenomeFASTA: d.Limits.GenomeSize.Floor(), workflow.ProteinFASTA: d.Limits.GenomeSize.Floor()}
 }
 
-// Host returns a host on which everything is registered.
-func (d *Deployment) Host(register ...func(*server.Host) error) (*server.Host, error) {
-	return d.host(callTime, register)
+// Server returns a server with everything registered.
+func (d *Deployment) Server(register ...func(*server.Server) error) (*server.Server, error) {
+	return d.server(callTime, register)
 }
 
-// SweepingHost returns a host of which a call may take as long as a sweep does.
-func (d *Deployment) SweepingHost(register ...func(*server.Host) error) (*server.Host, error) {
-	return d.host(sweepTime, register)
+// SweepingServer returns a server whose calls may take as long as a sweep.
+func (d *Deployment) SweepingServer(register ...func(*server.Server) error) (*server.Server, error) {
+	return d.server(sweepTime, register)
 }
 
-func (d *Deployment) host(timeout time.Duration, register []func(*server.Host) error) (*server.Host, error) {
-	admit, err := d.admission()
+func (d *Deployment) server(timeout time.Duration, register []func(*server.Server) error) (*server.Server, error) {
+	authenticate, err := d.authenticator()
 	if err != nil {
 		return nil, err
 	}
-	host, err := server.New(server.Options{
+	srv, err := server.New(server.Options{
 		Log: d.Log, Address: d.Listen, Timeout: timeout, MaxBody: d.Limits.BodySize.Floor(), Origins: d.CORS.Origins,
-		Admit: admit, Observer: d.observer(),
+		Authenticate: authenticate, Observer: d.observer(),
 	})
 	if err != nil {
 		return nil, err
 	}
 	for _, r := range register {
-		if err := r(host); err != nil {
+		if err := r(srv); err != nil {
 			return nil, err
 		}
 	}
 	for _, closer := range d.closers {
-		host.AfterDrain(closer)
+		srv.AfterDrain(closer)
 	}
-	return host, nil
+	return srv, nil
 }

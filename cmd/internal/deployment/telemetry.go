@@ -102,7 +102,7 @@ func (d *Deployment) observer() server.Observer {
 	return observer{d.telemetry}
 }
 
-// observer is a telemetry as a host knows it.
+// observer is a telemetry as a server knows it.
 type observer struct{ *telemetry.Telemetry }
 
 func (o observer) End(ctx context.Context, r server.Request) {

@@ -160,7 +160,7 @@ func (w *world) holdsMetrics() {
 	w.documented()
 }
 
-// holdsTraces looks at what the collector was sent, the last of it when the host had drained.
+// holdsTraces looks at what the collector was sent, the last of it when the server had drained.
 func (w *world) holdsTraces(done, failed created, kept string) {
 	w.Helper()
 	spans := w.collector.Spans()
@@ -318,9 +318,9 @@ func newWorld(t *testing.T) *world {
 	must(t, err)
 	updater, err := jobupdate.New(jobupdate.Deps{Jobs: jobs, Lifecycle: moved, Log: d.Log})
 	must(t, err)
-	host, err := d.Host(submitter.Register, teller.Register, expirer.Register, expirer.RegisterSweep, updater.Register, updater.RegisterEvents)
+	srv, err := d.Server(submitter.Register, teller.Register, expirer.Register, expirer.RegisterSweep, updater.Register, updater.RegisterEvents)
 	must(t, err)
-	w.routes, err = host.Served()
+	w.routes, err = srv.Served()
 	must(t, err)
 
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -328,11 +328,11 @@ func newWorld(t *testing.T) *world {
 	w.url = "http://" + l.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	ran := make(chan error, 1)
-	go func() { ran <- host.Run(ctx, l) }()
+	go func() { ran <- srv.Run(ctx, l) }()
 	w.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ran; err != nil {
-			t.Errorf("the host ends with %v", err)
+			t.Errorf("the server ends with %v", err)
 		}
 	})
 	t.Cleanup(w.stop)

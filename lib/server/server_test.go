@@ -66,27 +66,27 @@ func all() []string {
 	return []string{"InitJob", "StartJob", "JobsStatus", "JobResult", "Version", "Delete", "Logs"}
 }
 
-// running is a host that runs on a port of its own.
+// running is a server that runs on a port of its own.
 type running struct {
 	url  string
 	grpc *grpc.ClientConn
 	log  *buffer
-	stop func() error // ends the host and returns what Run returned
+	stop func() error // ends the server and returns what Run returned
 }
 
-// serve runs a host with what set registers, until the test ends.
-func serve(t testing.TB, o server.Options, set func(*server.Host) error) *running {
+// serve runs a server with what set registers, until the test ends.
+func serve(t testing.TB, o server.Options, set func(*server.Server) error) *running {
 	t.Helper()
 	log := new(buffer)
 	if o.Log == nil {
 		o.Log = server.NewLogger(log, slog.LevelDebug)
 	}
-	host, err := server.New(o)
+	srv, err := server.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if set != nil {
-		if err := set(host); err != nil {
+		if err := set(srv); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -96,7 +96,7 @@ func serve(t testing.TB, o server.Options, set func(*server.Host) error) *runnin
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- host.Run(ctx, listener) }()
+	go func() { ended <- srv.Run(ctx, listener) }()
 	stop := sync.OnceValue(func() error {
 		cancel()
 		return <-ended
@@ -113,7 +113,7 @@ func serve(t testing.TB, o server.Options, set func(*server.Host) error) *runnin
 // serveJobs is serve with all methods of a function.
 func serveJobs(t testing.TB, f *jobs) *running {
 	t.Helper()
-	return serve(t, server.Options{}, func(h *server.Host) error { return h.Serve(server.V1(), f, all()...) })
+	return serve(t, server.Options{}, func(s *server.Server) error { return s.Serve(server.V1(), f, all()...) })
 }
 
 // client returns an HTTP client with connections of its own.

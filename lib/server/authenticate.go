@@ -11,15 +11,15 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// Admission says whether who bears a token may send events. It returns nil if so, a job.WrongSecret error if not,
+// Authenticator says whether who bears a token may send events. It returns nil if so, a job.WrongSecret error if not,
 // and another one if nobody can tell now.
-type Admission func(ctx context.Context, token string) error
+type Authenticator func(ctx context.Context, token string) error
 
-// admitted reports whether a request with an event may be read, and answers it if not. Without an Admission every one may.
+// authenticated reports whether a request with an event may be read, and answers it if not. Without an Authenticator every one may.
 //
 // A source that is refused gives up: it bears the wrong token, and would again. One that can't be judged comes later.
-func (h *Host) admitted(w http.ResponseWriter, r *http.Request) bool {
-	if h.Admit == nil {
+func (s *Server) authenticated(w http.ResponseWriter, r *http.Request) bool {
+	if s.Authenticate == nil {
 		return true
 	}
 	refuse := status.New(codes.Unauthenticated, "events are taken from their source alone, which says by a token who it is")
@@ -28,9 +28,9 @@ func (h *Host) admitted(w http.ResponseWriter, r *http.Request) bool {
 		answer(w, r, http.StatusUnauthorized, refuse)
 		return false
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), h.Timeout)
+	ctx, cancel := context.WithTimeout(r.Context(), s.Timeout)
 	defer cancel()
-	switch err := h.Admit(ctx, token); {
+	switch err := s.Authenticate(ctx, token); {
 	case err == nil:
 		return true
 	case job.Is(err, job.WrongSecret):

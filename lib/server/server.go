@@ -23,7 +23,7 @@ import (
 // healthPath is for probes.
 const healthPath = "/healthz"
 
-// Options say how a host serves. Zero values take the defaults.
+// Options say how a server serves. Zero values take the defaults.
 type Options struct {
 	Log *slog.Logger // must be given
 
@@ -38,8 +38,8 @@ type Options struct {
 	// Connections, if not nil, bounds what clients hold open.
 	Connections Connections
 
-	// Admit says whose events are taken. Nil: anybody's who reaches the host.
-	Admit Admission
+	// Authenticate says whose events are taken. Nil: anybody's who reaches the server.
+	Authenticate Authenticator
 
 	// Observer is told of requests and events. Nil: nobody is.
 	Observer Observer
@@ -52,10 +52,10 @@ type Options struct {
 
 func (o *Options) fill() error {
 	if o.Log == nil {
-		return errors.New("a host needs a log")
+		return errors.New("a server needs a log")
 	}
 	if o.Timeout < 0 || o.MaxBody < 0 || o.Drain < 0 {
-		return errors.New("a host's limits can't be negative")
+		return errors.New("a server's limits can't be negative")
 	}
 	if o.Timeout == 0 {
 		o.Timeout = 30 * time.Second
@@ -69,7 +69,7 @@ func (o *Options) fill() error {
 	return nil
 }
 
-// Connections bounds how many connections a host has open.
+// Connections bounds how many connections a server has open.
 type Connections interface {
 	// Listener returns a listener that keeps the bounds, of whose connections State is told.
 	Listener(net.Listener) net.Listener
@@ -77,9 +77,9 @@ type Connections interface {
 	State(net.Conn, http.ConnState)
 }
 
-// Host serves functions on one port. Functions register with it (Serve, Events, Docs, Handle), then it is Run.
+// Server serves functions on one port. Functions register with it (Serve, Events, Docs, Handle), then it is Run.
 // Registering is not safe for concurrent use, and nothing may be registered any more when it runs.
-type Host struct {
+type Server struct {
 	Options
 
 	apis      map[string]*API               // by service
@@ -101,12 +101,12 @@ type Host struct {
 	refuse   func()          // ends draining
 }
 
-// New returns a host that serves nothing yet but its health.
-func New(o Options) (*Host, error) {
+// New returns a server that serves nothing yet but its health.
+func New(o Options) (*Server, error) {
 	if err := o.fill(); err != nil {
 		return nil, err
 	}
-	h := &Host{
+	s := &Server{
 		Options: o,
 		apis:    make(map[string]*API),
 		methods: make(map[string]grpc.MethodHandler),
@@ -115,8 +115,8 @@ func New(o Options) (*Host, error) {
 		health:  health.NewServer(),
 		began:   time.Now(),
 	}
-	h.draining, h.refuse = context.WithCancel(context.Background())
-	h.cors = cors.New(cors.Options{
+	s.draining, s.refuse = context.WithCancel(context.Background())
+	s.cors = cors.New(cors.Options{
 		AllowedOrigins:  o.Origins, // none is any
 		AllowOriginFunc: o.AllowOrigin,
 		// Any common method and any header pass, so that a page that uses a wrong one is told so by the answer. A
@@ -126,41 +126,43 @@ func New(o Options) (*Host, error) {
 		ExposedHeaders: []string{"Allow", "Retry-After", "X-Request-Id"},
 		MaxAge:         int((2 * time.Hour).Seconds()), // more than any browser keeps
 	})
-	h.nothing = h.cors.Handler(http.HandlerFunc(notFound))
+	s.nothing = s.cors.Handler(http.HandlerFunc(notFound))
 	// Panics are recovered on both sides of what others put in between: so it sees a status for a handler's
 	// panic, and may itself panic.
-	interceptors := append([]grpc.UnaryServerInterceptor{recovering, h.counting}, o.Interceptors...)
-	h.intercept = chain(append(interceptors, h.translating, recovering)...)
-	h.grpc = grpc.NewServer(
-		grpc.UnaryInterceptor(h.intercept),
-		grpc.StreamInterceptor(h.streaming),
+	interceptors := append([]grpc.UnaryServerInterceptor{recovering, s.counting}, o.Interceptors...)
+	s.intercept = chain(append(interceptors, s.translating, recovering)...)
+	s.grpc = grpc.NewServer(
+		grpc.UnaryInterceptor(s.intercept),
+		grpc.StreamInterceptor(s.streaming),
 		grpc.MaxRecvMsgSize(int(o.MaxBody)),
 	)
-	grpc_health_v1.RegisterHealthServer(h.grpc, h.health)
-	reflection.Register(h.grpc)
-	return h, h.Handle(healthPath, get(h.healthz))
+	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
+	reflection.Register(s.grpc)
+	return s, s.Handle(healthPath, get(s.healthz))
 }
 
 // Handle serves a path, or, if it ends in a slash, all paths below it that nothing longer serves. It is an
 // error if the path is taken.
-func (h *Host) Handle(path string, handler http.Handler) error {
+func (s *Server) Handle(path string, handler http.Handler) error {
 	if !strings.HasPrefix(path, "/") || handler == nil {
 		return fmt.Errorf("%q can't be served", path)
 	}
-	if h.paths[path] != nil {
+	if s.paths[path] != nil {
 		return fmt.Errorf("%s is served twice", path)
 	}
-	h.paths[path] = handler
+	s.paths[path] = handler
 	return nil
 }
 
 // AfterDrain has Run close what functions hold when no request is in flight any more, the last first.
-func (h *Host) AfterDrain(closer func(context.Context) error) { h.closers = append(h.closers, closer) }
+func (s *Server) AfterDrain(closer func(context.Context) error) {
+	s.closers = append(s.closers, closer)
+}
 
 // healthz says whether new requests are welcome. It asks nobody else: a process that can't reach its database
 // serves errors, which is better than nobody who does.
-func (h *Host) healthz(w http.ResponseWriter, r *http.Request) {
-	if h.draining.Err() != nil {
+func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
+	if s.draining.Err() != nil {
 		answer(w, r, http.StatusServiceUnavailable, status.New(codes.Unavailable, "shutting down"))
 		return
 	}
@@ -169,20 +171,20 @@ func (h *Host) healthz(w http.ResponseWriter, r *http.Request) {
 }
 
 // route hands a request to what serves it.
-func (h *Host) route(w http.ResponseWriter, r *http.Request) {
+func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor == 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
 		callOf(r.Context()).byGRPC()
-		h.grpc.ServeHTTP(w, r)
+		s.grpc.ServeHTTP(w, r)
 		return
 	}
 	w.Header().Set("X-Content-Type-Options", "nosniff") // a log holds what users wrote
 	for path := r.URL.Path; path != ""; {
-		if handler := h.paths[path]; handler != nil {
+		if handler := s.paths[path]; handler != nil {
 			callOf(r.Context()).at(path)
 			handler.ServeHTTP(w, r)
 			return
 		}
 		path = path[:strings.LastIndexByte(strings.TrimSuffix(path, "/"), '/')+1]
 	}
-	h.nothing.ServeHTTP(w, r)
+	s.nothing.ServeHTTP(w, r)
 }

@@ -21,8 +21,8 @@ func ownNamespace(file string) (string, error) {
 	return strings.TrimSpace(string(text)), nil
 }
 
-// admission says whose events are taken: nil, if anybody's are.
-func (d *Deployment) admission() (server.Admission, error) {
+// authenticator returns what authenticates sources of events; nil, if the configuration requires no token.
+func (d *Deployment) authenticator() (server.Authenticator, error) {
 	if d.Events.Audience == "" {
 		return nil, nil
 	}

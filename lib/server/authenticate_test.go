@@ -28,8 +28,8 @@ func TestAdmission(t *testing.T) {
 		return job.Errorf(job.WrongSecret, "not you")
 	}
 	var handled atomic.Int32
-	s := serve(t, server.Options{Admit: admit}, func(h *server.Host) error {
-		return h.Events("/events", func(context.Context, event.Event) error { handled.Add(1); return nil })
+	s := serve(t, server.Options{Authenticate: admit}, func(s *server.Server) error {
+		return s.Events("/events", func(context.Context, event.Event) error { handled.Add(1); return nil })
 	})
 	for _, row := range []struct {
 		authorization string
