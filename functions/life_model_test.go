@@ -59,7 +59,7 @@ func (m jobsModel) change(what string, to job.State, when func(d *job.Job) bool,
 		m.doc = &next
 	}, "%s", what)
 	if changed && m.doc != nil {
-		m.logf("  now %s, run %d launched as %q, due %s", m.doc.State, m.doc.Run, m.doc.Launched, m.doc.Due.Format("01-02 15:04:05"))
+		m.logf("  now %s, run %d launched as %q, due %s", m.doc.State, m.doc.Run, m.doc.RunName, m.doc.Due.Format("01-02 15:04:05"))
 	}
 	return changed && err == nil, err
 }
@@ -105,7 +105,7 @@ func (m jobsModel) Submit(_ context.Context, _ string, start job.Start, stages [
 }
 
 func (m jobsModel) Launched(_ context.Context, _ string, run int, object string, due time.Time) (bool, error) {
-	return m.change("record the launch of "+object, "", activeRun(run), func(d *job.Job) { d.Launched, d.Due = object, due })
+	return m.change("record the launch of "+object, "", activeRun(run), func(d *job.Job) { d.RunName, d.Due = object, due })
 }
 
 func (m jobsModel) Running(_ context.Context, _ string, run int, _ []job.Stage, at, due time.Time) (bool, error) {
@@ -145,7 +145,7 @@ func (m jobsModel) Finish(_ context.Context, _ string, run int, end job.End) (bo
 }
 
 func (m jobsModel) Relaunch(_ context.Context, _ string, run int, due time.Time) (bool, error) {
-	return m.change(fmt.Sprintf("owe run %d", run+1), "", activeRun(run), func(d *job.Job) { d.Run, d.Launched, d.Due = run+1, "", due })
+	return m.change(fmt.Sprintf("owe run %d", run+1), "", activeRun(run), func(d *job.Job) { d.Run, d.RunName, d.Due = run+1, "", due })
 }
 
 func (m jobsModel) Delete(_ context.Context, _ string, at time.Time) (bool, error) {

@@ -409,7 +409,7 @@ func givenUp(f *job.Failure) bool {
 
 func (l *life) lifecycle() *lifecycle.Lifecycle {
 	lc, err := lifecycle.New(jobsModel{l}, filesModel{l}, runnerModel{l}, lifecycle.Options{
-		Keep: keep, LinkTTL: linkTTL, Look: look, Patience: patience, ImagePatience: imagePatience, InFlight: deadline + time.Second, Now: l.now, Log: slog.New(slog.DiscardHandler)})
+		Retention: keep, UploadTTL: linkTTL, RecheckInterval: look, PendingTimeout: patience, ImageTimeout: imagePatience, InFlight: deadline + time.Second, Now: l.now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		panic(err)
 	}
@@ -422,7 +422,7 @@ func (l *life) start() {
 	config := workflow.Config{Genus: []string{"Escherichia", "Escherichia", "Salmonella"}[l.rand.IntN(3)]}
 	l.call("start", func(ctx context.Context) {
 		f, err := submit.New(submit.Deps{Jobs: jobsModel{l}, Files: filesModel{l}, Launcher: l.lifecycle(), Offered: workflow.Catalogue(),
-			Keep: keep, LinkTTL: linkTTL, Now: l.now, Log: slog.New(slog.DiscardHandler)})
+			Retention: keep, UploadTTL: linkTTL, Now: l.now, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			panic(err)
 		}
@@ -459,7 +459,7 @@ func (l *life) deleteCall() {
 }
 
 func (l *life) expire(holder string) *expire.Function {
-	f, err := expire.New(expire.Deps{Jobs: jobsModel{l}, Lifecycle: l.lifecycle(), Runs: runnerModel{l}, LinkTTL: linkTTL, Now: l.now, Log: slog.New(slog.DiscardHandler),
+	f, err := expire.New(expire.Deps{Jobs: jobsModel{l}, Lifecycle: l.lifecycle(), Runs: runnerModel{l}, UploadTTL: linkTTL, Now: l.now, Log: slog.New(slog.DiscardHandler),
 		Parallel: 1, // the schedule decides what happens side by side
 		Holder:   fmt.Sprint(holder, len(l.steps))})
 	if err != nil {
@@ -506,7 +506,7 @@ func (l *life) event() {
 // show is what a user sees at this moment. It takes no turns: it is one read.
 func (l *life) show() {
 	seen := "NOT_FOUND"
-	f, err := status.New(status.Deps{Jobs: stillModel{l}, Files: stillModel{l}, Logs: stillModel{l}, Offered: workflow.Catalogue(), LinkTTL: linkTTL, MaxList: 10, Log: slog.New(slog.DiscardHandler)})
+	f, err := status.New(status.Deps{Jobs: stillModel{l}, Files: stillModel{l}, Logs: stillModel{l}, Offered: workflow.Catalogue(), DownloadTTL: linkTTL, MaxList: 10, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		panic(err)
 	}

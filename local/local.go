@@ -34,21 +34,21 @@ import (
 
 // Options is what the local backend is started with.
 type Options struct {
-	Listen  string        // address of the API, for example 127.0.0.1:8080; port 0 takes a free one
-	Public  string        // host name or address in links and in the URL; empty: the host of Listen
-	Origins []string      // of web pages that may use this backend beside those of this machine and Public; "*" for any
-	Data    string        // directory of all data; made if missing
-	UI      string        // directory of a built web UI to serve at /; empty: the API's documentation
-	MongoDB string        // URI of a MongoDB to use in place of the embedded one; it names a database
-	Jobs    int           // how many jobs run at a time; at least 1
-	Threads int           // how many threads a job uses; 0 shares the machine's evenly among the jobs
-	Limit   time.Duration // how long a program of a job may run; 0 for a day
-	Keep    time.Duration // how long a job is kept after its last change of state; 0 for 30 days
-	Sweep   time.Duration // time between two sweeps; 0 for 5 seconds
-	Stager  []string      // command line that starts this program's stager, in front of its arguments
-	StandIn []string      // command line that starts this program's stand-in
-	Version string        // of this program
-	Log     *slog.Logger  // nil logs warnings to standard error
+	Listen     string        // address of the API, for example 127.0.0.1:8080; port 0 takes a free one
+	Public     string        // host name or address in links and in the URL; empty: the host of Listen
+	Origins    []string      // of web pages that may use this backend beside those of this machine and Public; "*" for any
+	Data       string        // directory of all data; made if missing
+	UI         string        // directory of a built web UI to serve at /; empty: the API's documentation
+	MongoDB    string        // URI of a MongoDB to use in place of the embedded one; it names a database
+	Jobs       int           // how many jobs run at a time; at least 1
+	Threads    int           // how many threads a job uses; 0 shares the machine's evenly among the jobs
+	MaxRunTime time.Duration // how long a program of a job may run; 0 for a day
+	Retention  time.Duration // how long a job is kept after its last change of state; 0 for 30 days
+	Sweep      time.Duration // time between two sweeps; 0 for 5 seconds
+	Stager     []string      // command line that starts this program's stager, in front of its arguments
+	StandIn    []string      // command line that starts this program's stand-in
+	Version    string        // of this program
+	Log        *slog.Logger  // nil logs warnings to standard error
 
 	// The programs that jobs run, each a path or a name on PATH, or StandIn.
 	Bakta       string // annotates genomes; a must
@@ -147,7 +147,7 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 		return err
 	}
 	runs, err := process.New(process.Options{
-		Dir: filepath.Join(o.Data, "runs"), Jobs: o.Jobs, Stager: o.Stager, Environ: os.Environ(), Limit: o.Limit,
+		Dir: filepath.Join(o.Data, "runs"), Jobs: o.Jobs, Stager: o.Stager, Environ: os.Environ(), Limit: o.MaxRunTime,
 		Files: files, Specs: tools.spec, Notify: notify, Log: o.Log,
 	})
 	if err != nil {
@@ -209,11 +209,11 @@ func (o Options) complete() (Options, error) {
 		o.Threads = max(1, runtime.NumCPU()/o.Jobs)
 	}
 	o.Threads = min(o.Threads, runtime.NumCPU()) // Bakta refuses more than there are
-	if o.Keep <= 0 {
-		o.Keep = 30 * 24 * time.Hour
+	if o.Retention <= 0 {
+		o.Retention = 30 * 24 * time.Hour
 	}
-	if o.Limit <= 0 {
-		o.Limit = 24 * time.Hour
+	if o.MaxRunTime <= 0 {
+		o.MaxRunTime = 24 * time.Hour
 	}
 	if o.Sweep <= 0 {
 		o.Sweep = 5 * time.Second
@@ -242,26 +242,26 @@ func (o Options) complete() (Options, error) {
 // hosts makes the functions and the two hosts that serve them: one for users, one for events.
 func (o Options) hosts(who *access.Policy, disk *space.Disk, jobs *mongo.Store, files *s3.Store, runs *process.Runner, tools tools) (api, events *server.Server, err error) {
 	life, err := lifecycle.New(jobs, files, runs, lifecycle.Options{
-		Keep: o.Keep, LinkTTL: uploads,
-		Look:     15 * time.Second,
-		Patience: 24 * time.Hour,
-		InFlight: 0, // every call ends with this process, and only its end interrupts runs
-		Now:      time.Now, Log: o.Log,
+		Retention: o.Retention, UploadTTL: uploads,
+		RecheckInterval: 15 * time.Second,
+		PendingTimeout:  24 * time.Hour,
+		InFlight:        0, // every call ends with this process, and only its end interrupts runs
+		Now:             time.Now, Log: o.Log,
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	submitter, err := submit.New(submit.Deps{Jobs: jobs, Files: files, Launcher: life, Offered: tools.offered(),
-		Keep: o.Keep, LinkTTL: uploads, Unstarted: maxUnstarted, Now: time.Now, Log: o.Log})
+		Retention: o.Retention, UploadTTL: uploads, Unstarted: maxUnstarted, Now: time.Now, Log: o.Log})
 	if err != nil {
 		return nil, nil, err
 	}
-	teller, err := status.New(status.Deps{Jobs: jobs, Files: files, Logs: runs, Offered: tools.offered(), LinkTTL: download, MaxList: maxList, Log: o.Log,
+	teller, err := status.New(status.Deps{Jobs: jobs, Files: files, Logs: runs, Offered: tools.offered(), DownloadTTL: download, MaxList: maxList, Log: o.Log,
 		Versions: tools.versions(o.Version)})
 	if err != nil {
 		return nil, nil, err
 	}
-	expirer, err := expire.New(expire.Deps{Jobs: jobs, Lifecycle: life, LinkTTL: uploads, Now: time.Now, Log: o.Log,
+	expirer, err := expire.New(expire.Deps{Jobs: jobs, Lifecycle: life, UploadTTL: uploads, Now: time.Now, Log: o.Log,
 		// Nobody else sweeps for this directory, so the lease that a killed process left is this one's at once.
 		Holder: "local " + o.Data})
 	if err != nil {

@@ -17,7 +17,7 @@ func build(d *deployment.Deployment) (*server.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := expire.New(expire.Deps{Jobs: parts.Jobs, Lifecycle: parts.Life, Runs: parts.Runs, LinkTTL: deployment.UploadTTL, Now: time.Now, Log: d.Log, Holder: d.Holder, Witness: d.Witness()})
+	f, err := expire.New(expire.Deps{Jobs: parts.Jobs, Lifecycle: parts.Life, Runs: parts.Runs, UploadTTL: deployment.UploadTTL, Now: time.Now, Log: d.Log, Holder: d.Holder, Recorder: d.Recorder()})
 	if err != nil {
 		return nil, err
 	}

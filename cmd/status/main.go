@@ -30,7 +30,7 @@ func build(d *deployment.Deployment) (*server.Server, error) {
 		Tool: d.Version.Tool, Database: d.Version.DB, Baktfold: d.Version.Baktfold, BaktfoldDatabase: d.Version.BaktfoldDB, Backend: version,
 	}
 	f, err := status.New(status.Deps{
-		Jobs: jobs, Files: files, Logs: logs, Offered: d.Offered(), LinkTTL: deployment.DownloadTTL, MaxList: d.Limits.ListSize, Log: d.Log,
+		Jobs: jobs, Files: files, Logs: logs, Offered: d.Offered(), DownloadTTL: deployment.DownloadTTL, MaxList: d.Limits.ListSize, Log: d.Log,
 		Versions: func() status.Versions { return versions },
 	})
 	if err != nil {

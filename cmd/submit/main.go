@@ -19,8 +19,8 @@ func build(d *deployment.Deployment) (*server.Server, error) {
 	}
 	f, err := submit.New(submit.Deps{
 		Jobs: parts.Jobs, Files: parts.Files, Launcher: parts.Life, Offered: d.Offered(), MaxSizes: d.MaxSizes(),
-		Keep: d.ExpiryTime, LinkTTL: deployment.UploadTTL, Now: time.Now, Log: d.Log,
-		Unstarted: d.Limits.Unstarted, Witness: d.Witness(),
+		Retention: d.ExpiryTime, UploadTTL: deployment.UploadTTL, Now: time.Now, Log: d.Log,
+		Unstarted: d.Limits.Unstarted, Recorder: d.Recorder(),
 	})
 	if err != nil {
 		return nil, err

@@ -56,13 +56,13 @@ type Deps struct {
 	Jobs      Jobs
 	Lifecycle Lifecycle
 	Runs      Runs          // nil where runs have no objects that anybody has to let go of
-	LinkTTL   time.Duration // how long an upload link lives
+	UploadTTL time.Duration // how long an upload link lives
 	Now       func() time.Time
 	Log       *slog.Logger
 	Holder    string // a name for this process that no other has, for the sweep's lease
 
-	Parallel int     // how many jobs a sweep looks at at once; 0: 8
-	Witness  Witness // nil: nobody is told
+	Parallel int      // how many jobs a sweep looks at at once; 0: 8
+	Recorder Recorder // nil: nobody is told
 }
 
 // Function is the expire function.
@@ -76,14 +76,14 @@ func New(d Deps) (*Function, error) {
 	if d.Jobs == nil || d.Lifecycle == nil || d.Now == nil || d.Log == nil || d.Holder == "" {
 		return nil, errors.New("expire needs jobs, a lifecycle, a clock, a log and a name for its leases")
 	}
-	if d.LinkTTL <= 0 {
+	if d.UploadTTL <= 0 {
 		return nil, errors.New("expire needs to know how long upload links live")
 	}
 	if d.Parallel <= 0 {
 		d.Parallel = defaultParallel
 	}
-	if d.Witness == nil {
-		d.Witness = nobody{}
+	if d.Recorder == nil {
+		d.Recorder = noRecorder{}
 	}
 	return &Function{Deps: d}, nil
 }
@@ -111,7 +111,7 @@ func (f *Function) Delete(ctx context.Context, rawID, secret string) error {
 		return job.Errorf(job.NotFound, "there is no such job; it was deleted a moment ago")
 	}
 	f.Log.InfoContext(ctx, "job deleted by its owner", "job", id)
-	f.Witness.Removed(ctx, false)
+	f.Recorder.Removed(ctx, false)
 	j.State, j.Updated, j.Due = job.Deleting, now, now
 	if err := f.Lifecycle.Remove(ctx, j); err != nil {
 		f.Log.WarnContext(ctx, "a deleted job's data are not removed yet, the sweep will do it", "job", id, "error", err)

@@ -26,7 +26,7 @@ func (f *Function) RegisterSweep(s *server.Server) error {
 	return s.Events(SweepPath, func(ctx context.Context, _ cloudevents.Event) error {
 		began := f.Now()
 		swept, err := f.Sweep(ctx)
-		f.Witness.Swept(ctx, f.Now().Sub(began), swept.Busy, err)
+		f.Recorder.Swept(ctx, f.Now().Sub(began), swept.Busy, err)
 		f.Log.InfoContext(ctx, "swept", "looked", swept.Looked, "expired", swept.Expired, "failed", swept.Failed, "forgot", swept.Forgot, "busy", swept.Busy)
 		return err
 	})

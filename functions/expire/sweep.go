@@ -162,7 +162,7 @@ func (f *Function) shorten(ctx context.Context, now time.Time) error {
 	if now.UnixMilli()-last < shortenEvery.Milliseconds() || !f.shortened.CompareAndSwap(last, now.UnixMilli()) {
 		return nil
 	}
-	n, err := f.Jobs.ExpireUnstarted(ctx, now.Add(-f.LinkTTL-job.UploadGrace), now)
+	n, err := f.Jobs.ExpireUnstarted(ctx, now.Add(-f.UploadTTL-job.UploadGrace), now)
 	if err != nil {
 		return fmt.Errorf("shortening jobs that were not started: %w", err)
 	}
@@ -232,13 +232,13 @@ func (f *Function) one(ctx context.Context, j job.Job) (bool, error) {
 		// The job may have been started since it was read, and a start that was acknowledged counts.
 		if expired, err = f.Jobs.Expire(ctx, j.ID, now); expired {
 			j.State, j.Updated, j.Due = job.Deleting, now, now
-			f.Witness.Removed(ctx, true)
+			f.Recorder.Removed(ctx, true)
 			err = f.Lifecycle.Remove(ctx, j)
 		}
 	} else {
 		err = f.Lifecycle.Settle(ctx, j)
 	}
-	f.Witness.Looked(ctx, todo, err)
+	f.Recorder.Looked(ctx, todo, err)
 	// If the job was moved on, its time of the next look was, too, and this changes nothing.
 	next := now.Add(retry)
 	if err == nil && j.State.Ended() && j.Expires.After(now) {

@@ -128,7 +128,7 @@ func TestSweepBesideCallsThatHang(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			began := time.Now()
 			jobs, lives := newShelf(tt.jobs, began), &life{does: tt.does}
-			f, err := expire.New(expire.Deps{Jobs: jobs, Lifecycle: lives, LinkTTL: time.Hour, Now: time.Now,
+			f, err := expire.New(expire.Deps{Jobs: jobs, Lifecycle: lives, UploadTTL: time.Hour, Now: time.Now,
 				Log: slog.New(slog.DiscardHandler), Holder: "me", Parallel: tt.parallel})
 			if err != nil {
 				t.Fatal(err)

@@ -44,7 +44,7 @@ func (g *gate) Read([]byte) (int, error) {
 func TestLogReads(t *testing.T) {
 	t.Parallel()
 	s := shelf{sizes: map[string]int{"small": smallLog - 1, "large": 2 * smallLog}, far: make(chan struct{}, 3), open: make(chan struct{})}
-	f, err := New(Deps{Jobs: s, Files: s, Logs: s, Offered: workflow.Catalogue(), LinkTTL: time.Hour, MaxList: 10, Log: slog.New(slog.DiscardHandler), LogReads: 1})
+	f, err := New(Deps{Jobs: s, Files: s, Logs: s, Offered: workflow.Catalogue(), DownloadTTL: time.Hour, MaxList: 10, Log: slog.New(slog.DiscardHandler), LogReads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

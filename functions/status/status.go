@@ -44,14 +44,14 @@ type Versions struct {
 
 // Deps is what the function works with.
 type Deps struct {
-	Jobs     Jobs
-	Files    Files
-	Logs     Logs
-	Versions func() Versions     // asked for each answer: some become known later; nil: nothing is known
-	Offered  []workflow.Workflow // the workflows that this deployment can run
-	LinkTTL  time.Duration       // how long a download link lives
-	MaxList  int                 // how many jobs one list may ask for
-	Log      *slog.Logger
+	Jobs        Jobs
+	Files       Files
+	Logs        Logs
+	Versions    func() Versions     // asked for each answer: some become known later; nil: nothing is known
+	Offered     []workflow.Workflow // the workflows that this deployment can run
+	DownloadTTL time.Duration       // how long a download link lives
+	MaxList     int                 // how many jobs one list may ask for
+	Log         *slog.Logger
 
 	LogReads int // how many calls read logs at once, the others wait; 0: 4
 }
@@ -73,7 +73,7 @@ func New(d Deps) (*Function, error) {
 	if len(d.Offered) == 0 {
 		return nil, errors.New("status needs at least one workflow to tell of")
 	}
-	if d.LinkTTL <= 0 || d.MaxList <= 0 {
+	if d.DownloadTTL <= 0 || d.MaxList <= 0 {
 		return nil, errors.New("status needs to know how long links live and how many jobs a list may have")
 	}
 	if d.Versions == nil {
@@ -196,7 +196,7 @@ func (f *Function) Result(ctx context.Context, r Ref, partial bool) (job.Job, []
 		if name == "" {
 			name = "result"
 		}
-		url, err := f.Files.PresignGet(ctx, file.Key, name+"."+result.Ending, f.LinkTTL)
+		url, err := f.Files.PresignGet(ctx, file.Key, name+"."+result.Ending, f.DownloadTTL)
 		if err != nil {
 			return job.Job{}, nil, err
 		}

@@ -116,7 +116,7 @@ func telling(t *testing.T, j job.Job) V2 {
 	t.Helper()
 	j.ID, j.SecretHash = ownID, job.HashSecret(secret)
 	s := single{j}
-	f, err := New(Deps{Jobs: s, Files: s, Logs: s, Offered: workflow.Catalogue(), LinkTTL: time.Hour, MaxList: 10, Log: slog.New(slog.DiscardHandler)})
+	f, err := New(Deps{Jobs: s, Files: s, Logs: s, Offered: workflow.Catalogue(), DownloadTTL: time.Hour, MaxList: 10, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

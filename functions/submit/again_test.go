@@ -34,7 +34,7 @@ func function(t *testing.T, jobs submit.Jobs, content map[string]string) *submit
 	t.Helper()
 	f, err := submit.New(submit.Deps{
 		Jobs: jobs, Files: uploads{content: content}, Launcher: launched{}, Offered: workflow.Catalogue(),
-		Keep: time.Hour, LinkTTL: time.Hour, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Retention: time.Hour, UploadTTL: time.Hour, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

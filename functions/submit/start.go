@@ -108,8 +108,8 @@ func (f *Function) submit(ctx context.Context, j job.Job, w workflow.Workflow, c
 		stages = append(stages, job.Stage{Name: s.Name, Status: job.StagePending})
 	}
 	now := f.now()
-	start := job.Start{Config: encoded, Inputs: inputs, Trace: f.Witness.Traceparent(ctx), Warnings: warnings}
-	due, expires := now.Add(owed), now.Add(f.Keep)
+	start := job.Start{Config: encoded, Inputs: inputs, Trace: f.Recorder.Traceparent(ctx), Warnings: warnings}
+	due, expires := now.Add(owed), now.Add(f.Retention)
 	won, err := f.Jobs.Submit(ctx, j.ID, start, stages, now, due, expires)
 	if err != nil {
 		return job.Job{}, err
@@ -117,7 +117,7 @@ func (f *Function) submit(ctx context.Context, j job.Job, w workflow.Workflow, c
 	if won {
 		f.unstarted.made.Add(-1)
 		f.Log.InfoContext(ctx, "job started", "job", j.ID, "workflow", w.Kind)
-		f.Witness.Started(ctx, w.Kind)
+		f.Recorder.Started(ctx, w.Kind)
 		// It is not read again: nothing else of a created job changes, so this is what the store has.
 		j.State, j.Start, j.Run, j.Stages = job.Submitted, &start, 1, stages
 		j.Started, j.Updated, j.Due, j.Expires = now, now, due, expires

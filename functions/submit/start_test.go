@@ -69,7 +69,7 @@ func TestUploadsTooLarge(t *testing.T) {
 		jobs := &created{}
 		f, err := submit.New(submit.Deps{
 			Jobs: jobs, Files: huge{sizes: tt.sizes}, Launcher: launcher{}, Offered: workflow.Catalogue(), MaxSizes: tt.limits,
-			Keep: time.Hour, LinkTTL: time.Hour, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+			Retention: time.Hour, UploadTTL: time.Hour, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -113,7 +113,7 @@ func TestLooks(t *testing.T) {
 	files := slow{huge{sizes: map[string]int64{workflow.GenomeFASTA: 12}}, make(chan struct{}, 100), make(chan struct{})}
 	f, err := submit.New(submit.Deps{
 		Jobs: &created{}, Files: files, Launcher: launcher{}, Offered: workflow.Catalogue(),
-		Keep: time.Hour, LinkTTL: time.Hour, Now: time.Now, Log: slog.New(slog.DiscardHandler), Looks: 1,
+		Retention: time.Hour, UploadTTL: time.Hour, Now: time.Now, Log: slog.New(slog.DiscardHandler), Looks: 1,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -45,20 +45,20 @@ type Launcher interface {
 
 // Deps is what the function works with.
 type Deps struct {
-	Jobs     Jobs
-	Files    Files
-	Launcher Launcher
-	Offered  []workflow.Workflow // the workflows that this deployment can run
-	Keep     time.Duration       // how long a job is kept after its start; one that is not started ends with its links
-	LinkTTL  time.Duration       // how long an upload link lives
-	MaxSizes map[string]int64    // bytes by upload kind, where the deployment allows less than the catalogue
-	Now      func() time.Time
-	Log      *slog.Logger
+	Jobs      Jobs
+	Files     Files
+	Launcher  Launcher
+	Offered   []workflow.Workflow // the workflows that this deployment can run
+	Retention time.Duration       // how long a job is kept after its start; one that is not started ends with its links
+	UploadTTL time.Duration       // how long an upload link lives
+	MaxSizes  map[string]int64    // bytes by upload kind, where the deployment allows less than the catalogue
+	Now       func() time.Time
+	Log       *slog.Logger
 
 	Unstarted int // how many jobs may be created and not started at once, in all, about; 0: 10,000
 
-	Looks   int     // how many starts look at uploads at once, the others wait; 0: 8
-	Witness Witness // nil: nobody is told
+	Looks    int      // how many starts look at uploads at once, the others wait; 0: 8
+	Recorder Recorder // nil: nobody is told
 }
 
 // defaultLooks keeps looks within 320 MiB: one at uploads that were made for it takes up to 40 MiB, a usual one much less.
@@ -79,11 +79,11 @@ func New(d Deps) (*Function, error) {
 	if len(d.Offered) == 0 {
 		return nil, errors.New("submit needs at least one workflow to offer")
 	}
-	if d.Keep <= 0 || d.LinkTTL <= 0 {
+	if d.Retention <= 0 || d.UploadTTL <= 0 {
 		return nil, errors.New("submit needs to know how long jobs are kept and links live")
 	}
-	if d.Witness == nil {
-		d.Witness = nobody{}
+	if d.Recorder == nil {
+		d.Recorder = noRecorder{}
 	}
 	if d.Looks <= 0 {
 		d.Looks = defaultLooks
@@ -132,14 +132,14 @@ func (f *Function) Init(ctx context.Context, api int, name, kind string) (Create
 	now := f.now()
 	made := Created{ID: id.String(), Secret: job.NewSecret()}
 	for _, u := range w.Uploads {
-		url, err := f.Files.PresignPut(ctx, job.UploadKey(made.ID, u.Kind), f.LinkTTL)
+		url, err := f.Files.PresignPut(ctx, job.UploadKey(made.ID, u.Kind), f.UploadTTL)
 		if err != nil {
 			return Created{}, err
 		}
 		made.Uploads = append(made.Uploads, Upload{Upload: u, URL: url})
 	}
 	// Stored last: a caller that is told of a job can rely on it, and one that is told of none has no link.
-	expires := now.Add(min(f.Keep, f.LinkTTL+job.UploadGrace))
+	expires := now.Add(min(f.Retention, f.UploadTTL+job.UploadGrace))
 	err = f.Jobs.Insert(ctx, job.Job{
 		ID: made.ID, SecretHash: job.HashSecret(made.Secret), Name: name, Workflow: w.Kind, API: api,
 		State: job.Created, Created: now, Updated: now, Expires: expires, Due: expires,
@@ -149,7 +149,7 @@ func (f *Function) Init(ctx context.Context, api int, name, kind string) (Create
 	}
 	f.unstarted.made.Add(1)
 	f.Log.InfoContext(ctx, "job created", "job", made.ID, "workflow", w.Kind)
-	f.Witness.Created(ctx, w.Kind)
+	f.Recorder.Created(ctx, w.Kind)
 	return made, nil
 }
 

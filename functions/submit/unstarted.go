@@ -73,7 +73,7 @@ func (f *Function) countUnstarted(ctx context.Context) *count {
 	defer cancel()
 	began := f.Now()
 	c := &count{made: u.made.Load()}
-	jobs, err := f.Jobs.Unstarted(ctx, began.Add(f.LinkTTL+job.UploadGrace), u.limit)
+	jobs, err := f.Jobs.Unstarted(ctx, began.Add(f.UploadTTL+job.UploadGrace), u.limit)
 	if c.jobs = int64(jobs); err != nil {
 		c.jobs = -1
 		f.Log.WarnContext(ctx, "jobs that were not started can't be counted; new ones are made all the same", "error", err)

@@ -55,7 +55,7 @@ func TestUnstarted(t *testing.T) {
 	function := func(jobs *kept, keep time.Duration) *submit.Function {
 		f, err := submit.New(submit.Deps{
 			Jobs: jobs, Files: links{}, Launcher: launched{}, Offered: workflow.Catalogue(), Unstarted: limit,
-			Keep: keep, LinkTTL: ttl, Now: func() time.Time { return clock }, Log: slog.New(slog.DiscardHandler),
+			Retention: keep, UploadTTL: ttl, Now: func() time.Time { return clock }, Log: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {
 			t.Fatal(err)

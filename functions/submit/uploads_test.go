@@ -87,7 +87,7 @@ func TestOptionalUploads(t *testing.T) {
 		jobs := &started{kind: tt.kind}
 		f, err := submit.New(submit.Deps{
 			Jobs: jobs, Files: uploads{content: tt.content}, Launcher: launcher{}, Offered: workflow.Catalogue(),
-			Keep: time.Hour, LinkTTL: time.Hour, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+			Retention: time.Hour, UploadTTL: time.Hour, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {
 			t.Fatal(err)

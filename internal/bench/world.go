@@ -173,21 +173,21 @@ func (w *world) newSite(ctx context.Context, database, label string, count int) 
 func (s *site) register(h *server.Server) error {
 	log := discard()
 	life, err := lifecycle.New(s.store, s.files, idle{}, lifecycle.Options{
-		Keep: keep, LinkTTL: linkTTL, Look: look, Patience: time.Hour, InFlight: look, Now: time.Now, Log: log})
+		Retention: keep, UploadTTL: linkTTL, RecheckInterval: look, PendingTimeout: time.Hour, InFlight: look, Now: time.Now, Log: log})
 	if err != nil {
 		return err
 	}
 	submitter, err := submit.New(submit.Deps{Jobs: s.store, Files: s.files, Launcher: life, Offered: workflow.Catalogue(),
-		Keep: keep, LinkTTL: linkTTL, Unstarted: math.MaxInt32, Now: time.Now, Log: log})
+		Retention: keep, UploadTTL: linkTTL, Unstarted: math.MaxInt32, Now: time.Now, Log: log})
 	if err != nil {
 		return err
 	}
-	teller, err := status.New(status.Deps{Jobs: s.store, Files: s.files, Logs: idle{}, Offered: workflow.Catalogue(), LinkTTL: linkTTL, MaxList: 1000, Log: log,
+	teller, err := status.New(status.Deps{Jobs: s.store, Files: s.files, Logs: idle{}, Offered: workflow.Catalogue(), DownloadTTL: linkTTL, MaxList: 1000, Log: log,
 		Versions: func() status.Versions { return status.Versions{Tool: "1.12.2", Database: "6.0", Backend: "bench"} }})
 	if err != nil {
 		return err
 	}
-	expirer, err := expire.New(expire.Deps{Jobs: s.store, Lifecycle: life, LinkTTL: linkTTL, Now: time.Now, Log: log, Holder: "bench"})
+	expirer, err := expire.New(expire.Deps{Jobs: s.store, Lifecycle: life, UploadTTL: linkTTL, Now: time.Now, Log: log, Holder: "bench"})
 	if err != nil {
 		return err
 	}

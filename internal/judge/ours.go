@@ -39,7 +39,7 @@ func start(ctx context.Context, v variant) (d *desk, warnings []job.Warning, ref
 		d.uploads[job.UploadKey(id, u.kind)] = u.content
 	}
 	f, err := submit.New(submit.Deps{
-		Jobs: d, Files: d, Launcher: d, Offered: workflow.Catalogue(), Keep: time.Hour, LinkTTL: time.Hour,
+		Jobs: d, Files: d, Launcher: d, Offered: workflow.Catalogue(), Retention: time.Hour, UploadTTL: time.Hour,
 		Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

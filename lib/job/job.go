@@ -25,13 +25,13 @@ type Job struct {
 	Expires    time.Time // from when on the sweep may remove it
 	Due        time.Time // when the sweep has to look at it next
 
-	Start    *Start   // what it was started with; nil before
-	Run      int      // number of the run that counts, from 1; 0 before the start
-	Launched string   // what the runner calls the object of this Run; empty while the launch is owed
-	Stages   []Stage  // progress of the workflow's stages in this Run, in the catalogue's order
-	Results  []File   // the result files of a succeeded job, and those that a failed one kept
-	Logs     []File   // stored logs by stage, once the run ended
-	Failure  *Failure // why it failed; nil otherwise
+	Start   *Start   // what it was started with; nil before
+	Run     int      // number of the run that counts, from 1; 0 before the start
+	RunName string   // what the runner calls the object of this Run; empty while the launch is owed
+	Stages  []Stage  // progress of the workflow's stages in this Run, in the catalogue's order
+	Results []File   // the result files of a succeeded job, and those that a failed one kept
+	Logs    []File   // stored logs by stage, once the run ended
+	Failure *Failure // why it failed; nil otherwise
 }
 
 // Start is what a job was started with. It is written once, by the start that won.

@@ -36,7 +36,7 @@ func (l *Lifecycle) Remove(ctx context.Context, j job.Job) error {
 		return fmt.Errorf("removing the files of job %s: %w", j.ID, err)
 	}
 	last := j.Updated.Add(l.InFlight) // Updated is when the deletion was asked for
-	if links := j.Created.Add(l.LinkTTL); links.After(last) {
+	if links := j.Created.Add(l.UploadTTL); links.After(last) {
 		last = links
 	}
 	if ending && !now.Before(last) {

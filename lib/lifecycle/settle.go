@@ -13,19 +13,19 @@ import (
 
 // Options are the times that a Lifecycle goes by.
 type Options struct {
-	Keep     time.Duration // how long a job is kept after its last change of state
-	LinkTTL  time.Duration // how long an upload link lives; a removed job's prefix is wiped again when it ended
-	Look     time.Duration // how long after the last news the sweep looks at an active job itself
-	Patience time.Duration // how long a run may wait without any machine that could take it
-	// ImagePatience is how long a run may wait on a machine that took it and can't begin it, because an image can't
+	Retention       time.Duration // how long a job is kept after its last change of state
+	UploadTTL       time.Duration // how long an upload link lives; a removed job's prefix is wiped again when it ended
+	RecheckInterval time.Duration // how long after the last news the sweep looks at an active job itself
+	PendingTimeout  time.Duration // how long a run may wait without any machine that could take it
+	// ImageTimeout is how long a run may wait on a machine that took it and can't begin it, because an image can't
 	// be had or a container can't be made; Patience, if that is shorter or this is 0. A registry that is away for
 	// some minutes is no reason to fail jobs, and an image that is not there at all none to wait for a day.
-	ImagePatience time.Duration
-	InFlight      time.Duration // how long a call can still act on what it read; 0 if all calls die with the runner
-	Now           func() time.Time
-	Log           *slog.Logger
+	ImageTimeout time.Duration
+	InFlight     time.Duration // how long a call can still act on what it read; 0 if all calls die with the runner
+	Now          func() time.Time
+	Log          *slog.Logger
 
-	Witness Witness // nil: nobody is told
+	Recorder Recorder // nil: nobody is told
 }
 
 // Lifecycle does with jobs what several functions do.
@@ -41,11 +41,11 @@ func New(jobs Jobs, files Files, runner Runner, o Options) (*Lifecycle, error) {
 	if jobs == nil || files == nil || runner == nil {
 		return nil, errors.New("a lifecycle needs jobs, files and a runner")
 	}
-	if o.Keep <= 0 || o.LinkTTL <= 0 || o.Look <= 0 || o.Patience <= 0 || o.ImagePatience < 0 || o.InFlight < 0 || o.Now == nil || o.Log == nil {
+	if o.Retention <= 0 || o.UploadTTL <= 0 || o.RecheckInterval <= 0 || o.PendingTimeout <= 0 || o.ImageTimeout < 0 || o.InFlight < 0 || o.Now == nil || o.Log == nil {
 		return nil, errors.New("a lifecycle needs all of its options")
 	}
-	if o.Witness == nil {
-		o.Witness = nobody{}
+	if o.Recorder == nil {
+		o.Recorder = noRecorder{}
 	}
 	return &Lifecycle{jobs: jobs, files: files, runner: runner, Options: o}, nil
 }
@@ -55,7 +55,7 @@ func New(jobs Jobs, files Files, runner Runner, o Options) (*Lifecycle, error) {
 // A call that is killed after the object was made and before that was recorded is repaired by the next one:
 // the object's name can only be this run's, so making it again finds it.
 func (l *Lifecycle) Launch(ctx context.Context, j job.Job) error {
-	if !j.State.Active() || j.Launched != "" {
+	if !j.State.Active() || j.RunName != "" {
 		return nil
 	}
 	if l.early(j) {
@@ -71,11 +71,11 @@ func (l *Lifecycle) Launch(ctx context.Context, j job.Job) error {
 		}
 	}
 	object, err := l.runner.Launch(ctx, j)
-	l.Witness.Launched(ctx, j, err)
+	l.Recorder.Launched(ctx, j, err)
 	if err != nil {
 		return fmt.Errorf("launching run %d of job %s: %w", j.Run, j.ID, err)
 	}
-	recorded, err := l.jobs.Launched(ctx, j.ID, j.Run, object, l.now().Add(l.Look))
+	recorded, err := l.jobs.Launched(ctx, j.ID, j.Run, object, l.now().Add(l.RecheckInterval))
 	if err != nil {
 		return fmt.Errorf("recording the launch of job %s: %w", j.ID, err)
 	}
@@ -104,7 +104,7 @@ func (l *Lifecycle) Launch(ctx context.Context, j job.Job) error {
 
 // early reports whether the next run of a job that is run again has to wait, see relaunch.
 func (l *Lifecycle) early(j job.Job) bool {
-	return j.Launched == "" && j.Run > 1 && l.now().Before(j.Due)
+	return j.RunName == "" && j.Run > 1 && l.now().Before(j.Due)
 }
 
 // Settle looks at a job's run and records what holds: the outcome, if its manifest stands in the bucket; else
@@ -123,12 +123,12 @@ func (l *Lifecycle) Settle(ctx context.Context, j job.Job) error {
 	if done || err != nil {
 		return err
 	}
-	if j.Launched == "" {
+	if j.RunName == "" {
 		if l.early(j) {
 			return nil
 		}
 		err := l.Launch(ctx, j)
-		if err != nil && l.now().Sub(j.Updated) > l.Patience {
+		if err != nil && l.now().Sub(j.Updated) > l.PendingTimeout {
 			return l.giveUp(ctx, j, err)
 		}
 		if err != nil {
@@ -147,9 +147,9 @@ func (l *Lifecycle) Settle(ctx context.Context, j job.Job) error {
 		if seen.Blocked && !seen.Since.IsZero() && now.Sub(seen.Since) > l.patience(seen) {
 			return l.abandon(ctx, j, seen)
 		}
-		return l.jobs.Postpone(ctx, j.ID, j.Due, now.Add(l.Look))
+		return l.jobs.Postpone(ctx, j.ID, j.Due, now.Add(l.RecheckInterval))
 	case job.Active:
-		_, err := l.jobs.Running(ctx, j.ID, j.Run, job.FitStages(j.Stages, seen.Stages), now, now.Add(l.Look))
+		_, err := l.jobs.Running(ctx, j.ID, j.Run, job.FitStages(j.Stages, seen.Stages), now, now.Add(l.RecheckInterval))
 		return err
 	}
 	// The run is over or gone. It may have committed its manifest, and gone, between the two looks.
@@ -165,10 +165,10 @@ func (l *Lifecycle) Settle(ctx context.Context, j job.Job) error {
 
 // patience is how long a blocked run may wait for what it waits for.
 func (l *Lifecycle) patience(seen job.Observation) time.Duration {
-	if seen.Failure != nil && l.ImagePatience > 0 {
-		return min(l.ImagePatience, l.Patience)
+	if seen.Failure != nil && l.ImageTimeout > 0 {
+		return min(l.ImageTimeout, l.PendingTimeout)
 	}
-	return l.Patience
+	return l.PendingTimeout
 }
 
 // finishByManifest records the outcome that the run's manifest tells. It reports whether there was one.
@@ -283,15 +283,15 @@ func (l *Lifecycle) finish(ctx context.Context, j job.Job, end job.End) error {
 		end.Failure = &fit
 	}
 	end.At = l.now()
-	end.Due = end.At.Add(l.Look)
-	end.Expires = end.At.Add(l.Keep)
+	end.Due = end.At.Add(l.RecheckInterval)
+	end.Expires = end.At.Add(l.Retention)
 	recorded, err := l.jobs.Finish(ctx, j.ID, j.Run, end)
 	if err != nil {
 		return fmt.Errorf("recording the end of job %s: %w", j.ID, err)
 	}
 	if recorded {
 		l.Log.InfoContext(ctx, "job ended", "job", j.ID, "run", j.Run, "state", end.State, "failure", end.Failure)
-		l.Witness.Ended(ctx, j, end)
+		l.Recorder.Ended(ctx, j, end)
 	}
 	if err := l.letGo(ctx, j, end.Failure); err != nil {
 		return fmt.Errorf("releasing the run of job %s: %w", j.ID, err)
@@ -366,7 +366,7 @@ func (l *Lifecycle) relaunch(ctx context.Context, j job.Job, seen job.Observatio
 		return err
 	}
 	l.Log.WarnContext(ctx, "run vanished, the job is launched again", "job", j.ID, "run", j.Run, "interrupted", seen.Interrupted)
-	j.Run, j.Launched, j.Due = j.Run+1, "", due
+	j.Run, j.RunName, j.Due = j.Run+1, "", due
 	return l.Launch(ctx, j)
 }
 

@@ -1,7 +1,7 @@
 // Package telemetry measures what functions do: metrics for Prometheus or an OpenTelemetry collector, and traces,
 // by Knative's own packages for both, so that a deployment is set up as Knative itself is.
 //
-// A Telemetry is an observer of a host's requests, a witness of what becomes of jobs, and a wrapper of what
+// A Telemetry is an observer of a host's requests, a recorder of what becomes of jobs, and a wrapper of what
 // moves them on. Those who are observed know none of it: each has an interface of its own that a Telemetry
 // satisfies, and nobody but the program that makes a Telemetry sees OpenTelemetry. Nothing here is global; what
 // Knative's packages put into Prometheus's default registry is the one exception, so a process has one Telemetry

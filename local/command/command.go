@@ -50,10 +50,10 @@ port of its own, with the same rules; uploads and downloads go there.`,
 				return cli.Usagef("--jobs must be at least 1")
 			}
 			var err error
-			if o.Keep, err = config.ParseDuration(keep); err != nil || o.Keep <= 0 {
+			if o.Retention, err = config.ParseDuration(keep); err != nil || o.Retention <= 0 {
 				return cli.Usagef("--keep is %q; write a time such as 30d or 12h", keep)
 			}
-			if o.Limit, err = config.ParseDuration(limit); err != nil || o.Limit <= 0 {
+			if o.MaxRunTime, err = config.ParseDuration(limit); err != nil || o.MaxRunTime <= 0 {
 				return cli.Usagef("--max-run-time is %q; write a time such as 24h or 2d", limit)
 			}
 			if o.Data == "" {

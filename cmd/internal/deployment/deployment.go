@@ -152,8 +152,8 @@ func (d *Deployment) Parts() (Parts, error) {
 		return Parts{}, err
 	}
 	life, err := lifecycle.New(jobs, files, runs, lifecycle.Options{
-		Keep: d.ExpiryTime, LinkTTL: UploadTTL, Look: look, Patience: d.Job.PendingTimeout, ImagePatience: d.Job.ImageTimeout, InFlight: inFlight,
-		Now: time.Now, Log: d.Log, Witness: d.Witness(),
+		Retention: d.ExpiryTime, UploadTTL: UploadTTL, RecheckInterval: look, PendingTimeout: d.Job.PendingTimeout, ImageTimeout: d.Job.ImageTimeout, InFlight: inFlight,
+		Now: time.Now, Log: d.Log, Recorder: d.Recorder(),
 	})
 	if err != nil {
 		return Parts{}, err
@@ -218,10 +218,10 @@ func (d *Deployment) runs() (kube.Options, error) {
 		Memory: kube.Amount{Request: d.Job.Memory.Request.String(), Limit: d.Job.Memory.Limit.String()},
 		Disk:   kube.Amount{Request: d.Job.Disk.Request.String(), Limit: d.Job.Disk.Limit.String()},
 
-		Deadline: d.Job.Deadline,
-		Pending:  d.Job.PendingTimeout,
-		Keep:     d.Job.KeepFinished,
-		Retries:  int32(d.Job.Retries),
+		Deadline:       d.Job.Deadline,
+		PendingTimeout: d.Job.PendingTimeout,
+		JobTTL:         d.Job.KeepFinished,
+		Retries:        int32(d.Job.Retries),
 
 		Queue:          d.Job.Queue,
 		PriorityClass:  d.Job.PriorityClass,

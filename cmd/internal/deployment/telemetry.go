@@ -79,15 +79,15 @@ func (d *Deployment) around(name string) func(http.RoundTripper) http.RoundTripp
 	return func(next http.RoundTripper) http.RoundTripper { return d.telemetry.Transport(name, next) }
 }
 
-// Witness is told what functions do.
-type Witness interface {
-	submit.Witness
-	expire.Witness
-	lifecycle.Witness
+// Recorder is told what functions do.
+type Recorder interface {
+	submit.Recorder
+	expire.Recorder
+	lifecycle.Recorder
 }
 
-// Witness returns who is told what functions do; nil for nobody.
-func (d *Deployment) Witness() Witness {
+// Recorder returns who is told what functions do; nil for nobody.
+func (d *Deployment) Recorder() Recorder {
 	if d.telemetry == nil {
 		return nil
 	}

@@ -305,16 +305,16 @@ func newWorld(t *testing.T) *world {
 	w.jobs = jobs
 	w.runs = &runs{test: t, files: files, launched: make(map[string]job.Job), ended: make(map[string]bool)}
 	now := func() time.Time { return time.Now().Add(time.Duration(w.clock.Load())) }
-	life, err := lifecycle.New(jobs, files, w.runs, lifecycle.Options{Keep: keep, LinkTTL: UploadTTL, Look: look, Patience: keep, InFlight: inFlight,
-		Now: now, Log: d.Log, Witness: d.Witness()})
+	life, err := lifecycle.New(jobs, files, w.runs, lifecycle.Options{Retention: keep, UploadTTL: UploadTTL, RecheckInterval: look, PendingTimeout: keep, InFlight: inFlight,
+		Now: now, Log: d.Log, Recorder: d.Recorder()})
 	must(t, err)
 	moved := d.measured(life)
-	submitter, err := submit.New(submit.Deps{Jobs: jobs, Files: files, Launcher: moved, Offered: d.Offered(), Keep: keep, LinkTTL: UploadTTL,
-		Now: now, Log: d.Log, Witness: d.Witness()})
+	submitter, err := submit.New(submit.Deps{Jobs: jobs, Files: files, Launcher: moved, Offered: d.Offered(), Retention: keep, UploadTTL: UploadTTL,
+		Now: now, Log: d.Log, Recorder: d.Recorder()})
 	must(t, err)
-	teller, err := status.New(status.Deps{Jobs: jobs, Files: files, Logs: w.runs, Offered: d.Offered(), LinkTTL: DownloadTTL, MaxList: 10, Log: d.Log})
+	teller, err := status.New(status.Deps{Jobs: jobs, Files: files, Logs: w.runs, Offered: d.Offered(), DownloadTTL: DownloadTTL, MaxList: 10, Log: d.Log})
 	must(t, err)
-	expirer, err := expire.New(expire.Deps{Jobs: jobs, Lifecycle: moved, LinkTTL: UploadTTL, Now: now, Log: d.Log, Holder: d.Holder, Witness: d.Witness()})
+	expirer, err := expire.New(expire.Deps{Jobs: jobs, Lifecycle: moved, UploadTTL: UploadTTL, Now: now, Log: d.Log, Holder: d.Holder, Recorder: d.Recorder()})
 	must(t, err)
 	updater, err := jobupdate.New(jobupdate.Deps{Jobs: jobs, Lifecycle: moved, Log: d.Log})
 	must(t, err)

@@ -385,7 +385,7 @@ func TestClusterLog(t *testing.T) {
 func TestClusterKeepsTheEnd(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	c.options.Keep = 0
+	c.options.JobTTL = 0
 	r, j := c.launch(c.options, fine, result)
 	// Kubernetes wants to remove it as soon as it is complete.
 	c.await(r, j, "a complete Job on its way out", func(s capture) bool {

@@ -101,7 +101,7 @@ func newCluster(t testing.TB) *cluster {
 		Programs: map[string]Program{"first_stage": {Image: shellImage}, "second_stage": {Image: shellImage}},
 		Storage:  Storage{Endpoint: "http://" + c.gate.address, Region: bucket.Region, Bucket: bucket.Bucket, Secret: "s3"},
 		CPU:      Amount{Request: "10m", Limit: "1"}, Memory: Amount{Request: "16Mi", Limit: "64Mi"}, Disk: Amount{Request: "1Mi", Limit: "100Mi"},
-		Deadline: 10 * time.Minute, Pending: 10 * time.Minute, Keep: time.Hour, Retries: 2,
+		Deadline: 10 * time.Minute, PendingTimeout: 10 * time.Minute, JobTTL: time.Hour, Retries: 2,
 	}
 	return c
 }

@@ -37,10 +37,10 @@ type Options struct {
 	Memory Amount // of such a stage, in bytes
 	Disk   Amount // of a run, in bytes: inputs, temporary files and results together
 
-	Deadline time.Duration // how long a stage may take
-	Pending  time.Duration // how long a run may wait; a Job that is older than this and Deadline is ended by Kubernetes
-	Keep     time.Duration // how long a Job and its pods are kept after its end; with the pods go logs that nobody has stored
-	Retries  int32         // how often Kubernetes starts a pod again that could not do its part
+	Deadline       time.Duration // how long a stage may take
+	PendingTimeout time.Duration // how long a run may wait; a Job that is older than this and Deadline is ended by Kubernetes
+	JobTTL         time.Duration // how long a Job and its pods are kept after its end; with the pods go logs that nobody has stored
+	Retries        int32         // how often Kubernetes starts a pod again that could not do its part
 
 	Queue          string              // local queue of Kueue; none if empty
 	PriorityClass  string              // of pods; the cluster's default if empty
@@ -185,7 +185,7 @@ func (r *Runner) fill() error {
 		return errors.New("a namespace, the stager's image and the programs' images are needed")
 	case r.Storage.Endpoint == "" || r.Storage.Bucket == "" || r.Storage.Secret == "":
 		return errors.New("the object storage's URL, bucket and Secret are needed")
-	case r.Deadline < time.Second || r.Pending < time.Second || r.Keep < 0 || r.Retries < 0 || r.User < 1:
+	case r.Deadline < time.Second || r.PendingTimeout < time.Second || r.JobTTL < 0 || r.Retries < 0 || r.User < 1:
 		return errors.New("times, retries and the user must be more than nothing")
 	}
 	if r.Hint != "" {

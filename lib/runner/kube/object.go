@@ -85,8 +85,8 @@ func (r *Runner) Object(j job.Job) (*batchv1.Job, error) {
 			BackoffLimit: ptr(r.Retries),
 			// The last resort for a run that waits or hangs for ever. Waiting counts here, so it is long; the
 			// stager ends a stage that takes too long, and then there is still somebody to store its log.
-			ActiveDeadlineSeconds:   ptr(seconds(r.Deadline)*int64(len(spec.Stages)) + seconds(r.Pending)),
-			TTLSecondsAfterFinished: ptr(int32(seconds(r.Keep))),
+			ActiveDeadlineSeconds:   ptr(seconds(r.Deadline)*int64(len(spec.Stages)) + seconds(r.PendingTimeout)),
+			TTLSecondsAfterFinished: ptr(int32(seconds(r.JobTTL))),
 			PodFailurePolicy:        policy(spec),
 			Template:                corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: pod},
 		},

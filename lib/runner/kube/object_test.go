@@ -58,19 +58,19 @@ func twoStages(j job.Job, dir string) (stage.Spec, error) {
 
 func testOptions() Options {
 	return Options{
-		Specs:     testSpec,
-		Namespace: "bakta",
-		Stager:    "registry.example.org/stager:1",
-		Programs:  map[string]Program{"bakta": {Image: "oschwengers/bakta:v1.12.2", Database: Database{Claim: "bakta-database", Path: "/databases/bakta"}}},
-		Storage:   Storage{Endpoint: "http://minio.bakta.svc:9000", Region: "us-east-1", Bucket: "bakta-user-data", BaseKey: "web", Secret: "s3"},
-		Hint:      "jobupdate.bakta.svc.cluster.local:80",
-		CPU:       Amount{Request: "2", Limit: "4"},
-		Memory:    Amount{Request: "2Gi", Limit: "4000Mi"},
-		Disk:      Amount{Request: "2Gi", Limit: "20Gi"},
-		Deadline:  24 * time.Hour,
-		Pending:   12 * time.Hour,
-		Keep:      6 * time.Hour,
-		Retries:   2,
+		Specs:          testSpec,
+		Namespace:      "bakta",
+		Stager:         "registry.example.org/stager:1",
+		Programs:       map[string]Program{"bakta": {Image: "oschwengers/bakta:v1.12.2", Database: Database{Claim: "bakta-database", Path: "/databases/bakta"}}},
+		Storage:        Storage{Endpoint: "http://minio.bakta.svc:9000", Region: "us-east-1", Bucket: "bakta-user-data", BaseKey: "web", Secret: "s3"},
+		Hint:           "jobupdate.bakta.svc.cluster.local:80",
+		CPU:            Amount{Request: "2", Limit: "4"},
+		Memory:         Amount{Request: "2Gi", Limit: "4000Mi"},
+		Disk:           Amount{Request: "2Gi", Limit: "20Gi"},
+		Deadline:       24 * time.Hour,
+		PendingTimeout: 12 * time.Hour,
+		JobTTL:         6 * time.Hour,
+		Retries:        2,
 	}
 }
 

@@ -31,12 +31,12 @@ func TestActive(t *testing.T) {
 	for _, j := range []job.Job{
 		{Workflow: "bakta", State: job.Submitted, Due: soon},
 		{Workflow: "bakta", State: job.Submitted, Due: now.Add(-time.Hour)}, // overdue
-		{Workflow: "bakta", State: job.Submitted, Due: soon, Launched: "x"},
-		{Workflow: "bakta", State: job.Running, Due: soon, Launched: "x"},
-		{Workflow: "baktfold", State: job.Running, Due: soon, Launched: "x"},
+		{Workflow: "bakta", State: job.Submitted, Due: soon, RunName: "x"},
+		{Workflow: "bakta", State: job.Running, Due: soon, RunName: "x"},
+		{Workflow: "baktfold", State: job.Running, Due: soon, RunName: "x"},
 		{Workflow: "baktfold", State: job.Running, Due: soon}, // run again
 		{Workflow: "bakta", State: job.Created, Due: soon},
-		{Workflow: "bakta", State: job.Succeeded, Due: soon, Launched: "x"},
+		{Workflow: "bakta", State: job.Succeeded, Due: soon, RunName: "x"},
 		{Workflow: "bakta", State: job.Failed, Due: later},
 		{Workflow: "bakta", State: job.Deleting, Due: soon},
 		{Workflow: "bakta", State: job.Running, Due: later}, // no look is as far away

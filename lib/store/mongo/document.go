@@ -101,7 +101,7 @@ func newDocument(j job.Job) document {
 	d := document{
 		ID: j.ID, SecretHash: j.SecretHash, Name: j.Name, Workflow: j.Workflow, API: j.API, State: string(j.State),
 		Created: j.Created, Started: j.Started, Updated: j.Updated, Expires: j.Expires, Due: j.Due,
-		Run: j.Run, Launched: j.Launched,
+		Run: j.Run, Launched: j.RunName,
 		Stages: newStages(j.Stages), Results: newFiles(j.Results), Logs: newFiles(j.Logs),
 		Failure: newFailure(j.Failure),
 	}
@@ -151,7 +151,7 @@ func (d document) job() job.Job {
 	j := job.Job{
 		ID: d.ID, SecretHash: d.SecretHash, Name: d.Name, Workflow: d.Workflow, API: d.API, State: job.State(d.State),
 		Created: d.Created, Started: d.Started, Updated: d.Updated, Expires: d.Expires, Due: d.Due,
-		Run: d.Run, Launched: d.Launched,
+		Run: d.Run, RunName: d.Launched,
 	}
 	if d.Start != nil {
 		j.Start = &job.Start{Config: []byte(d.Start.Config), Trace: d.Start.Trace}

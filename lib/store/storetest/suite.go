@@ -101,7 +101,7 @@ func sample(state job.State) job.Job {
 		return j
 	}
 	start := someStart
-	j.Start, j.Run, j.Started, j.Launched = &start, 2, noon, job.ObjectName(j.ID, 2)
+	j.Start, j.Run, j.Started, j.RunName = &start, 2, noon, job.ObjectName(j.ID, 2)
 	j.Stages = slices.Clone(someStages)
 	if state.Ended() {
 		j.Stages, j.Logs = someEnd.Stages, someEnd.Logs
@@ -391,7 +391,7 @@ func transitions(t *testing.T, s Store) {
 			call: func(ctx context.Context, id string, run int) (bool, error) {
 				return s.Launched(ctx, id, run, "another-object", muchAt)
 			},
-			after: func(j *job.Job) { j.Launched, j.Due = "another-object", muchAt },
+			after: func(j *job.Job) { j.RunName, j.Due = "another-object", muchAt },
 		}, {
 			name: "running", from: []job.State{job.Submitted, job.Running}, byRun: true,
 			call: func(ctx context.Context, id string, run int) (bool, error) {
@@ -424,7 +424,7 @@ func transitions(t *testing.T, s Store) {
 			call: func(ctx context.Context, id string, run int) (bool, error) {
 				return s.Relaunch(ctx, id, run, muchAt)
 			},
-			after: func(j *job.Job) { j.Run, j.Launched, j.Stages, j.Due = j.Run+1, "", nil, muchAt },
+			after: func(j *job.Job) { j.Run, j.RunName, j.Stages, j.Due = j.Run+1, "", nil, muchAt },
 		}, {
 			name: "delete", from: []job.State{job.Created, job.Submitted, job.Running, job.Succeeded, job.Failed},
 			call: func(ctx context.Context, id string, _ int) (bool, error) { return s.Delete(ctx, id, later) },

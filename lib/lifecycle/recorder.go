@@ -7,8 +7,8 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 )
 
-// Witness is told what becomes of jobs. Its methods are called by many goroutines at once, and return at once.
-type Witness interface {
+// Recorder is told what becomes of jobs. Its methods are called by many goroutines at once, and return at once.
+type Recorder interface {
 	// Launched is told of each try to launch the job's run: err is nil, or why it could not be launched.
 	Launched(ctx context.Context, j job.Job, err error)
 	// Ended is told of each job that got an outcome, once, by the call that recorded it. (One that is killed between
@@ -16,11 +16,11 @@ type Witness interface {
 	Ended(ctx context.Context, j job.Job, end job.End)
 }
 
-// nobody is the witness of a Lifecycle that has none.
-type nobody struct{}
+// noRecorder is the recorder of a Lifecycle that has none.
+type noRecorder struct{}
 
-func (nobody) Launched(context.Context, job.Job, error) {}
-func (nobody) Ended(context.Context, job.Job, job.End)  {}
+func (noRecorder) Launched(context.Context, job.Job, error) {}
+func (noRecorder) Ended(context.Context, job.Job, job.End)  {}
 
 // timed adds when the run's first stage began and its last one ended, as the manifest tells it.
 func timed(end job.End, stages []stage.Result) job.End {

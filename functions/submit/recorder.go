@@ -2,8 +2,8 @@ package submit
 
 import "context"
 
-// Witness is told of jobs that are made and started. Its methods return at once.
-type Witness interface {
+// Recorder is told of jobs that are made and started. Its methods return at once.
+type Recorder interface {
 	// Created is told of a job that was made.
 	Created(ctx context.Context, workflow string)
 	// Started is told of a job that was started, once, by the start that won.
@@ -12,9 +12,9 @@ type Witness interface {
 	Traceparent(ctx context.Context) string
 }
 
-// nobody is the witness of a function that has none.
-type nobody struct{}
+// noRecorder is the recorder of a function that has none.
+type noRecorder struct{}
 
-func (nobody) Created(context.Context, string)    {}
-func (nobody) Started(context.Context, string)    {}
-func (nobody) Traceparent(context.Context) string { return "" }
+func (noRecorder) Created(context.Context, string)    {}
+func (noRecorder) Started(context.Context, string)    {}
+func (noRecorder) Traceparent(context.Context) string { return "" }
