@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// failEnv asks for one of the failures below: "error" of every program, "baktfold:error" of that one alone. All
-// but failPartial act when annotations are looked for, so that a run has shown progress before.
+// failEnv asks for one of the failures below: "error" of every program, "baktfold:error" of that one alone. All but
+// failPartial happen in the middle of the run, after it has shown progress.
 const (
 	failEnv       = "BAKTA_STAND_IN_FAIL"
-	failError     = "error"      // a Bakta-like error line, exit status 1
-	failTraceback = "traceback"  // a Python-like traceback, exit status 1
-	failKill      = "kill"       // SIGKILL to itself, which is how a run out of memory looks from outside
-	failOOM       = "oom"        // takes memory until it is killed; gives up at 4 GiB
-	failHang      = "hang"       // runs a child process and waits for ever; only killing the group ends both
+	failError     = "error"      // prints an error line of Bakta's form, exit status 1
+	failTraceback = "traceback"  // prints a Python traceback, exit status 1
+	failKill      = "kill"       // sends SIGKILL to itself: from outside, this is what running out of memory looks like
+	failOOM       = "oom"        // allocates memory until it is killed; gives up at 4 GiB
+	failHang      = "hang"       // runs a child process and waits forever; only killing the process group ends both
 	failHangChild = "hang-child" // that child process
 	failPartial   = "partial"    // succeeds, but leaves out the JSON file
 )
@@ -31,8 +31,6 @@ func (r *run) asked() string {
 	return ""
 }
 
-func (r *run) plays(failure string) bool { return r.asked() == failure }
-
 // playFailure fails as the environment asks.
 func (r *run) playFailure() error {
 	switch play := r.asked(); play {
@@ -41,7 +39,7 @@ func (r *run) playFailure() error {
 	case failError:
 		return fail("warning: this failure is played\nERROR: played failure!")
 	case failTraceback:
-		return traceback(r.program, "ValueError: played failure")
+		return fail("Traceback (most recent call last):\n  File %q, line 8, in <module>\nValueError: played failure", r.program)
 	case failKill:
 		self, err := os.FindProcess(os.Getpid())
 		if err == nil {
@@ -69,6 +67,6 @@ func (r *run) playFailure() error {
 		child.Env = append(os.Environ(), failEnv+"="+failHangChild)
 		return errors.Join(child.Run(), r.ctx.Err())
 	default:
-		return fmt.Errorf("%s: no failure is called %q", failEnv, play)
+		return fmt.Errorf("%s: unknown failure %q", failEnv, play)
 	}
 }

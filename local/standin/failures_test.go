@@ -24,12 +24,12 @@ func TestPlayedFailures(t *testing.T) {
 		{failError, 1, "ERROR: played failure!", false},
 		{failTraceback, 1, "ValueError: played failure", false},
 		{failPartial, 0, "", false},
-		{"nonsense", 1, `ERROR: BAKTA_STAND_IN_FAIL: no failure is called "nonsense"`, false},
+		{"nonsense", 1, `ERROR: BAKTA_STAND_IN_FAIL: unknown failure "nonsense"`, false},
 		{"", 0, "", true},
 	} {
 		t.Setenv(failEnv, test.play)
-		got := play(t, demoGenome)
-		_, err := os.Stat(got.prefix + ".json")
+		got := play(t, "bakta", demoGenome)
+		_, err := os.Stat(got.path("json"))
 		if got.status != test.status || lastLine(got.stderr) != test.last || (err == nil) != test.json {
 			t.Errorf("%s: exit status %d, %q, %v", test.play, got.status, got.stderr, err)
 		}
@@ -117,5 +117,19 @@ func waitFor(t *testing.T, what string, is func() bool) {
 			t.Fatalf("waited for %s in vain", what)
 		}
 		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// A failure may be asked of one program of several.
+func TestPlayedFailureOfOneProgram(t *testing.T) {
+	annotation, proteins := play(t, "bakta", demoGenome).mustSucceed(t).path("json"), write(t, "proteins.faa", proteinsFASTA)
+	t.Setenv(failEnv, "baktfold:error")
+	play(t, "bakta_proteins", proteins).mustSucceed(t)
+	if got := play(t, "baktfold", "--input="+annotation); got.status != 1 || lastLine(got.stderr) != "ERROR: played failure!" {
+		t.Errorf("exit status %d, %s", got.status, got.stderr)
+	}
+	t.Setenv(failEnv, "bakta_proteins:partial")
+	if got := play(t, "bakta_proteins", proteins).mustSucceed(t); slices.Contains(got.endings(t), "json") {
+		t.Error("the JSON file was not left out")
 	}
 }

@@ -1,44 +1,44 @@
-// Package standin plays the programs of all workflows where there are none: bakta and bakta_proteins of Bakta
-// 1.12.2, and baktfold 0.3.0, for a demonstration on a bare machine and for tests. It takes their command lines,
-// refuses what they refuse with the same exit status and error lines, says the same steps on the same stream and
-// leaves files of the same names and formats behind.
+// Package standin plays the programs of all workflows on a machine that has none of them: bakta and bakta_proteins
+// of Bakta 1.12.2, and baktfold 0.3.0. It serves the demonstration and the tests. It prints the lines by which the
+// programs show their progress, and leaves files of the same names and formats.
 //
-// It is no annotation. It finds open reading frames and gaps, and nothing else: every coding sequence is a
-// "hypothetical protein" unless a JSON file that Baktfold is given says better, and no database is read (--db
-// may be left out; a directory that is named must exist). It says so when it starts, in its log, and in every
-// file whose format has room for it. Statistics are real. So are the coding sequences of --regions. Other options
-// that it can't act on (--proteins, --hmms, --prodigal-tf, --meta, --partial) are checked and left at that. An
-// open reading frame does not run across the ends of a circular replicon.
+// Its results are not an annotation. It finds open reading frames, and calls every one a "hypothetical protein". It
+// reads no database and no upload but the genome, the proteins or the annotation; options that it can't act on are
+// ignored. The statistics are real. It says what it is in its first line of output and in every file whose format has
+// room for a comment.
 //
-// Two environment variables are for tests and demonstrations:
+// Two environment variables control it:
 //
-//	BAKTA_STAND_IN_STEP_DELAY  how long each step takes at least, as in "250ms"; 100ms if unset
+//	BAKTA_STAND_IN_STEP_DELAY  the minimum duration of a step, such as "250ms"; 100ms if unset
 //	BAKTA_STAND_IN_FAIL        a failure to play, see failures.go
 package standin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"github.com/spf13/pflag"
 )
 
-// Name and Version are what the stand-in calls itself in its output. The version begins with that of the
-// Bakta whose command line it has.
+// Name and Version appear in the output. The version begins with that of the Bakta whose lines the stand-in prints.
 const (
 	Name    = "bakta-stand-in"
 	Version = "1.12.2+stand-in"
 )
 
-// notice goes wherever a reader might take the results for an annotation.
+// notice goes wherever a reader might mistake the results for an annotation.
 const notice = "A stand-in made this. NOT an annotation: nothing was looked up!"
 
-// Main runs the stand-in with the program's name and its arguments, and returns the exit status: 0, 1 for a
-// failure, 2 for a wrong command line, 130 when ctx ended before the run did. It plays the program that the name
-// is of, else the one that the first argument names, else bakta.
+// Main runs the stand-in with the program's name and its arguments, and returns the exit status: 0, 1 for a failure,
+// 2 for a wrong command line, 130 if ctx ended before the run did. It plays the program whose name it was started by,
+// or else the one that the first argument names, or else bakta.
 func Main(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
 	if os.Getenv(failEnv) == failHangChild {
 		select {
@@ -47,16 +47,14 @@ func Main(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
 		}
 		return 130
 	}
-	r := &run{ctx: ctx, stdout: stdout, stderr: stderr, log: io.Discard, start: time.Now()}
+	r := &run{ctx: ctx, stdout: stdout, stderr: stderr, log: io.Discard, start: time.Now(), delay: 100 * time.Millisecond}
 	err := r.play(argv)
 	var f *failure
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &f):
-		if f.text != "" {
-			fmt.Fprintln(stderr, f.text)
-		}
+		fmt.Fprintln(stderr, f.text)
 		return f.status
 	case ctx.Err() != nil:
 		fmt.Fprintln(stderr, "ERROR: interrupted")
@@ -76,23 +74,19 @@ func (f *failure) Error() string { return f.text }
 
 func fail(format string, args ...any) error { return &failure{1, fmt.Sprintf(format, args...)} }
 
-// traceback ends the run as an exception that nobody catches ends a program of Python.
-func traceback(program, format string, args ...any) error {
-	return fail("Traceback (most recent call last):\n  File %q, line 8, in <module>\n    sys.exit(main())\n%s", program, fmt.Sprintf(format, args...))
-}
-
 // run is one run of one program.
 type run struct {
 	ctx                 context.Context
 	program             string
+	options             *pflag.FlagSet
+	input, dir, prefix  string // path of the input, directory of the results, and what their names begin with
 	stdout, stderr, log io.Writer
 	delay               time.Duration // of a step
-	start, end          time.Time
+	start               time.Time
 }
 
-// play runs the program that is meant.
 func (r *run) play(argv []string) error {
-	programs := map[string]func(args []string) error{"bakta": r.bakta, "bakta_proteins": r.proteins, "baktfold": r.baktfold}
+	programs := map[string]func(*run) error{"bakta": (*run).bakta, "bakta_proteins": (*run).proteins, "baktfold": (*run).baktfold}
 	r.program = filepath.Base(argv[0])
 	args := argv[1:]
 	if programs[r.program] == nil {
@@ -101,27 +95,88 @@ func (r *run) play(argv []string) error {
 			r.program, args = args[0], args[1:]
 		}
 	}
-	r.delay = 100 * time.Millisecond
 	if text := os.Getenv("BAKTA_STAND_IN_STEP_DELAY"); text != "" {
 		var err error
 		if r.delay, err = time.ParseDuration(text); err != nil {
 			return fmt.Errorf("reading BAKTA_STAND_IN_STEP_DELAY: %w", err)
 		}
 	}
-	return programs[r.program](args)
+	if done, err := r.parse(args); err != nil || done {
+		return err
+	}
+	if info, err := os.Stat(r.input); err != nil || info.Size() == 0 {
+		return fail("ERROR: input file (%s) not valid!", r.input)
+	}
+	if err := os.MkdirAll(r.dir, 0o777); err != nil {
+		return fail("ERROR: could not resolve or create output directory (%s)!", r.dir)
+	}
+	return programs[r.program](r)
 }
+
+// parse reads the options that the stand-in acts on, and ignores others. It reports whether the help or the version was
+// asked for, and nothing else counts.
+func (r *run) parse(args []string) (done bool, err error) {
+	o := pflag.NewFlagSet(r.program, pflag.ContinueOnError)
+	o.ParseErrorsAllowlist.UnknownFlags = true
+	for _, name := range []string{"input", "genus", "species", "strain", "gram", "locus", "locus-tag"} {
+		o.String(name, "", "")
+	}
+	o.StringVarP(&r.dir, "output", "o", ".", "directory of the results")
+	o.StringVarP(&r.prefix, "prefix", "p", "", "beginning of the results' names")
+	o.Int("min-contig-length", 1, "")
+	o.Int("translation-table", 11, "")
+	o.Int("locus-tag-increment", 1, "")
+	for _, name := range []string{"force", "complete", "keep-contig-headers", "skip-pseudo", "skip-plot", "version"} {
+		o.Bool(name, false, "")
+	}
+	for _, s := range steps() {
+		if s.skip != "" && o.Lookup(s.skip) == nil {
+			o.Bool(s.skip, false, "")
+		}
+	}
+	o.Usage = func() {
+		fmt.Fprintf(r.stdout, "%s\n\nOptions of %s that it acts on:\n%s", notice, r.program, o.FlagUsages())
+	}
+	// The input comes last. It is kept from the parser, which would take it for the value of an unknown option before it.
+	if last := len(args) - 1; r.program != "baktfold" && last >= 0 && !strings.HasPrefix(args[last], "-") {
+		r.input, args = args[last], args[:last]
+	}
+	err = o.Parse(args)
+	r.options = o
+	switch {
+	case errors.Is(err, pflag.ErrHelp):
+		return true, nil
+	case err == nil && r.is("version"):
+		_, err := fmt.Fprintf(r.stdout, "%s %s (not Bakta)\n", Name, Version)
+		return true, err
+	case err == nil && r.program == "baktfold" && o.Arg(0) != "run":
+		err = fmt.Errorf("unknown command %q", o.Arg(0))
+	}
+	if err != nil {
+		return false, &failure{2, fmt.Sprintf("%s: error: %v", r.program, err)}
+	}
+	r.input = cmp.Or(r.input, r.text("input"))
+	r.prefix = cmp.Or(r.prefix, strings.TrimSuffix(filepath.Base(r.input), filepath.Ext(r.input)))
+	return false, nil
+}
+
+func (r *run) text(option string) string { return r.options.Lookup(option).Value.String() }
+
+func (r *run) number(option string) int {
+	n, _ := r.options.GetInt(option) // fails only if the option is not declared as a number
+	return n
+}
+
+func (r *run) is(option string) bool { return r.text(option) == "true" }
+
+func (r *run) path(ending string) string { return filepath.Join(r.dir, r.prefix+"."+ending) }
 
 func (r *run) printf(format string, args ...any) { fmt.Fprintf(r.stdout, format+"\n", args...) }
 
-// logf writes to the log file of Bakta's programs.
-func (r *run) logf(format string, args ...any) {
-	fmt.Fprintf(r.log, "%s - INFO - MAIN - %s\n", time.Now().Format("15:04:05.000"), fmt.Sprintf(format, args...))
-}
-
-// step says a step on the standard output and takes its time.
-func (r *run) step(format string, args ...any) error {
-	r.printf(format, args...)
-	r.logf(format, args...)
+// step prints the line by which a program shows a step, and takes its time.
+func (r *run) step(line string) error {
+	fmt.Fprintln(r.stdout, line)
+	fmt.Fprintln(r.log, line)
 	return r.pause()
 }
 
@@ -134,19 +189,23 @@ func (r *run) pause() error {
 	}
 }
 
-// introduce tells what this is instead of a program of Bakta's: its help or its version, if they are asked for.
-func (r *run) introduce(p *argparse) (done bool) {
-	switch {
-	case p.help:
-		fmt.Fprintf(r.stdout, "usage: %s [OPTIONS] %s\n\n%s\n\n%s", p.program, p.input, notice, p.FlagUsages())
-	case p.version:
-		fmt.Fprintf(r.stdout, "%s %s (not Bakta)\n", Name, Version)
+// logged does the parts of a run of Bakta's programs one after the other, with a log file beside the results.
+func (r *run) logged(parts ...func() error) error {
+	log, err := os.Create(r.path("log"))
+	if err != nil {
+		return err
 	}
-	return p.help || p.version
-}
-
-// finished says the last lines of Bakta's programs.
-func (r *run) finished() {
-	took := int(r.end.Sub(r.start).Seconds())
+	defer log.Close()
+	r.log = log
+	if err := r.step(notice); err != nil {
+		return err
+	}
+	for _, part := range parts {
+		if err := part(); err != nil {
+			return err
+		}
+	}
+	took := int(time.Since(r.start).Seconds())
 	r.printf("\n%s\nAnnotation successfully finished in %d:%02d [mm:ss].", notice, took/60, took%60)
+	return nil
 }
