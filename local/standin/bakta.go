@@ -14,7 +14,7 @@ type annotating struct {
 
 // bakta plays the program of that name.
 func (r *run) bakta() error {
-	a := &annotating{run: r}
+	a := &annotating{run: r, annotation: annotation{Features: []*feature{}}} // an empty list in JSON, not null
 	return r.logged(a.read, a.annotate, a.export)
 }
 

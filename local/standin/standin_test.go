@@ -162,6 +162,9 @@ func TestOtherOptions(t *testing.T) {
 		if got.file(t, "fna") != want {
 			t.Errorf("%q: %s", args, got.file(t, "fna"))
 		}
+		if !strings.Contains(got.file(t, "json"), `"features": []`) {
+			t.Errorf("%q: no features are not an empty list, which the web UI needs", args)
+		}
 	}
 }
 
