@@ -1,9 +1,9 @@
-# Every target that a person would call is listed by `make help`.
+# `make help` lists every target that people call.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 export GOFLAGS ?= -buildvcs=false -trimpath
-# Everything is built in one of two ways, and each package once for each: as it is deployed, and for the race detector.
+# There are two kinds of builds: as deployed (without cgo), and for the race detector. So each package is compiled at most twice.
 GO := CGO_ENABLED=0 go
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
@@ -13,7 +13,7 @@ OUT ?= demo
 WORKFLOW ?=
 
 .PHONY: help
-help: ## list what can be done
+help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-16s %s\n", $$1, $$2 }'
 
 .PHONY: build
@@ -27,17 +27,17 @@ bin/bakta-web: FORCE
 	@cd local && $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o ../bin/ ./cmd/bakta-web
 
 .PHONY: demo
-demo: bin/bakta-web ## annotate a genome on this machine (GENOME=file for your own, OUT=directory for the results, WORKFLOW=bakta+baktfold)
+demo: bin/bakta-web ## annotate a genome on this machine (GENOME=FILE for your own, OUT=DIR for the results, WORKFLOW=bakta+baktfold)
 	@local/demo/run.sh "$(GENOME)" "$(OUT)" "$(WORKFLOW)"
 
 .PHONY: bakta
-bakta: ## set up the real Bakta with a tiny database below .cache/bakta (Debian 12, amd64)
+bakta: ## install the real Bakta with a tiny reference database in .cache/bakta (Debian 12, amd64)
 	bakta/setup.sh .cache/bakta
 
 JUDGE ?=
 
 .PHONY: judge
-judge: ## compare what a start says of some two thousand inputs with what the real programs make of them, after make bakta (JUDGE="-run PATTERN")
+judge: ## compare what a start says of 2,000 inputs with the real programs; after make bakta (JUDGE="-run PATTERN")
 	go run ./internal/judge $(JUDGE)
 
 bin/cluster: FORCE
@@ -45,26 +45,26 @@ bin/cluster: FORCE
 	@cd e2e && $(GO) build -trimpath -o ../bin/ ./cmd/cluster
 
 .PHONY: cluster
-cluster: bin/cluster ## bring up a real Kubernetes with Knative on this Debian 12 machine, in namespaces of its own (as root)
+cluster: bin/cluster ## start a real Kubernetes with Knative on this Debian 12 machine, in its own namespaces (as root)
 	@bin/cluster up
 
 .PHONY: cluster-down
-cluster-down: bin/cluster ## take that cluster down again
+cluster-down: bin/cluster ## stop that cluster
 	@bin/cluster down
 
 .PHONY: cluster-test
-cluster-test: bin/cluster ## test what runs jobs on Kubernetes, on that cluster or else on one of its own
+cluster-test: bin/cluster ## test the runner of Kubernetes Jobs, on that cluster or a temporary one
 	e2e/kube.sh
 
 .PHONY: e2e
-e2e: bin/cluster ## test the whole backend on a real cluster of its own, and tell how fast it is (as root on Debian 12)
+e2e: bin/cluster ## test the whole backend on a temporary real cluster, and measure its speed (as root on Debian 12)
 	e2e/knative.sh
 
 .PHONY: e2e-full
-e2e-full: bin/cluster ## the same at full size: more jobs at once, more rounds of what is measured, and sweeps in their own time
+e2e-full: bin/cluster ## the same at full size: more concurrent jobs, more rounds of measurements, real waits for sweeps
 	E2E_FULL=yes E2E_TIMEOUT=$${E2E_TIMEOUT:-90m} e2e/knative.sh
 
-# The programs that are deployed, each an image: static, on a base without a shell, as a user who may do nothing.
+# The images of a deployment: static programs on a base without a shell, run as an unprivileged user.
 PROGRAMS := submit status expire jobupdate setup stager
 REGISTRY ?=
 TAG ?= $(VERSION)
@@ -78,17 +78,17 @@ bin/ko: e2e/ko/go.mod
 
 .PHONY: images
 images: $(KO) ## build and push the images (REGISTRY=host/path TAG=version)
-	@[ -n "$(REGISTRY)" ] || { echo "say where the images go: make images REGISTRY=registry.example.org/bakta-web TAG=v1.0.0"; exit 1; }
+	@[ -n "$(REGISTRY)" ] || { echo "REGISTRY is not set; for example: make images REGISTRY=registry.example.org/bakta-web TAG=v1.0.0"; exit 1; }
 	VERSION=$(VERSION) KO_DOCKER_REPO=$(REGISTRY) $(KO) build --base-import-paths --tags $(TAG) --platform $(PLATFORM) $(KOFLAGS) $(addprefix ./cmd/,$(PROGRAMS))
 
 OVERLAY ?=
 KUBECTL ?= kubectl
 
 .PHONY: deploy
-deploy: ## deploy what kservices/overlays/OVERLAY says on the cluster that kubectl works on, and wait until it is ready
-	@[ -n "$(OVERLAY)" ] || { echo "say what to deploy: make deploy OVERLAY=mine, a folder below kservices/overlays"; exit 1; }
+deploy: ## deploy kservices/overlays/OVERLAY on kubectl's cluster, and wait until it is ready (OVERLAY=NAME)
+	@[ -n "$(OVERLAY)" ] || { echo "OVERLAY is not set; for example: make deploy OVERLAY=mine, a folder below kservices/overlays"; exit 1; }
 	@$(KUBECTL) kustomize kservices/overlays/$(OVERLAY) | grep '^  name: jobs-storage$$' >/dev/null || { \
-	  echo "no NetworkPolicy jobs-storage in the overlay: jobs would reach no object storage; see kservices/overlays/production/storage.yaml"; exit 1; }
+	  echo "the overlay has no NetworkPolicy jobs-storage, so jobs could not reach the object storage; see kservices/overlays/production/storage.yaml"; exit 1; }
 	$(KUBECTL) apply -f kservices/base/100-namespace.yaml
 	@$(KUBECTL) --namespace bakta delete job setup --ignore-not-found 2>/dev/null || true
 	$(KUBECTL) apply -k kservices/overlays/$(OVERLAY)
@@ -97,25 +97,25 @@ deploy: ## deploy what kservices/overlays/OVERLAY says on the cluster that kubec
 	@echo "waiting for job/setup"; for (( i = 0; i < 300; i++ )); do \
 	  state=$$($(KUBECTL) --namespace bakta get job setup -o jsonpath='{.status.conditions[?(@.status=="True")].type}'); \
 	  case " $$state " in *" Complete "*) exit 0;; *" Failed "*) break;; esac; sleep 2; \
-	done; echo "the set-up failed, or isn't done after ten minutes:"; \
+	done; echo "the Job setup failed, or did not finish within ten minutes:"; \
 	$(KUBECTL) --namespace bakta logs --selector=batch.kubernetes.io/job-name=setup --prefix --tail=20; exit 1
 
 .PHONY: cluster-bench
-cluster-bench: bin/cluster ## measure on that cluster what starting and ending jobs costs, as ratios to Kubernetes' own part
+cluster-bench: bin/cluster ## measure the cost of starting and ending jobs on that cluster, as ratios to Kubernetes alone
 	e2e/kube.sh -test.run '^$$' -test.bench Cluster -test.timeout 1h
 
 .PHONY: test
-test: check ## run all tests, with a real MongoDB and a real S3 that this fetches and starts
+test: check ## run all tests, with a real MongoDB and S3 store that it downloads and starts
 	$(GO) run ./internal/teststores/cmd/with-stores $(MAKE) --no-print-directory test-modules
 
-# The published client's module is in no checksum database; its go.sum is what holds it. The race detector watches what is
-# shipped, and its tests; not the tools around it.
+# The published client's module is not in the checksum database, so go.sum alone protects it. The race detector checks what is shipped,
+# with its tests; not the tools.
 .PHONY: test-modules
 test-modules:
-	@[ -e .cache/bakta/stamps/smoke ] && echo "The real Bakta is set up: the tests run it." || \
-	  echo "ATTENTION: the real Bakta is not set up (make bakta), so the tests go on with the stand-in alone."
+	@[ -e .cache/bakta/stamps/smoke ] && echo "The real Bakta is installed: the tests run it." || \
+	  echo "ATTENTION: the real Bakta is not installed (make bakta), so the tests run with the stand-in only."
 	@[ -e .cache/bakta/stamps/smoke-baktfold ] || \
-	  echo "ATTENTION: the real Baktfold is not set up (make bakta), so the tests go on with the stand-in alone."
+	  echo "ATTENTION: the real Baktfold is not installed (make bakta), so the tests run with the stand-in only."
 	@export GONOSUMDB=github.com/ag-computational-bio/bakta-web-api-go; status=0; \
 	for module in . local local/published; do \
 	  echo "== module $$module"; (cd $$module && CGO_ENABLED=1 go test -race -shuffle=on -timeout 30m ./...) || status=1; \
@@ -125,11 +125,11 @@ test-modules:
 	done; exit $$status
 
 .PHONY: clients
-clients: bin/bakta-web ## make Python and TypeScript clients of the OpenAPI documents, have them make every call, and fuzz the API by its documents
+clients: bin/bakta-web ## generate Python and TypeScript clients from the OpenAPI documents, call everything with them, and fuzz the API
 	local/clients/run.sh
 
 .PHONY: check
-check: ## check format, vet, and that generated code is what proto/ says
+check: ## check format, vet, and that generated code matches proto/
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	CGO_ENABLED=1 go vet -race -tags e2e ./...
 	cd local && CGO_ENABLED=1 go vet -race ./... && cd published && CGO_ENABLED=1 go vet -race ./...
@@ -139,7 +139,7 @@ check: ## check format, vet, and that generated code is what proto/ says
 	@$(MAKE) --no-print-directory generate-check
 
 .PHONY: generate
-generate: ## make the generated code and routes anew from proto/
+generate: ## generate code and routes from proto/
 	cd tools && $(GO) run ./generate
 	$(GO) run ./internal/routes
 
@@ -149,11 +149,11 @@ generate-check:
 	$(GO) run ./internal/routes -check
 
 .PHONY: bench
-bench: ## measure the backend against its floor, as ratios (BENCH=-quick for a short run)
+bench: ## measure the backend as ratios to its floor (BENCH=-quick for a short run)
 	go run ./internal/teststores/cmd/with-stores -memory 4 go run ./internal/bench $(BENCH)
 
 .PHONY: clean
-clean: ## remove what was built and fetched
+clean: ## remove everything that was built or downloaded
 	chmod -R u+w .cache 2>/dev/null || true
 	rm -rf bin demo .cache
 

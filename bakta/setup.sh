@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
-# Sets up the real Bakta, its tools and a tiny database below one directory, and the real Baktfold without its
-# searches. Run it again to bring it up to date: a step whose inputs did not change is not repeated.
+# Installs the real Bakta, its tools and a tiny reference database in one directory, and the real Baktfold without its searches.
+# Run it again to update it: a step whose inputs did not change is not repeated.
 #
 #   setup.sh [PREFIX]        default: .cache/bakta of this repository
 #
 # Afterwards: PREFIX/bin/bakta --db PREFIX/db --output DIR PREFIX/demo.fna
 #             PREFIX/bin/bakta_proteins --db PREFIX/db --output DIR PROTEINS.faa
 #             PREFIX/bin/baktfold run --database PREFIX/baktfold-db --input DIR/demo.json --output OTHER
-# The file PREFIX/stamps/smoke is there while the first two are ready, stamps/smoke-baktfold while the third is.
+# The file PREFIX/stamps/smoke exists while the first two are ready, stamps/smoke-baktfold while the third is.
 #
 # Needs Debian 12 on amd64 with perl and Python 3.11 or newer (with venv). Writes nothing outside PREFIX: packages
-# are unpacked there, not installed. PREFIX may be moved afterwards; everything in it finds itself.
+# are unpacked there, not installed. PREFIX may be moved afterwards: its programs locate themselves.
 #
 # Exit status: 0 ready
 #              2 this machine can't run it
-#              3 a package could not be had: no network, or a suite has moved on; not a fault of this repository
-#              4 all packages are there, but Bakta, its database or Baktfold does not work
-# Bakta comes first, so it may be ready where Baktfold ends this with 3 or 4.
+#              3 a package is not available: no network, or a suite has moved on; not a fault of this repository
+#              4 all packages are available, but Bakta, its reference database or Baktfold does not work
+# Bakta is installed first, so it may be ready although Baktfold ends this with 3 or 4.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -51,8 +51,8 @@ rm -rf "$work" && mkdir "$work"
 log=$work/log
 export DEBIAN_FRONTEND=noninteractive TMPDIR=$work PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
 
-# begin STEP CODE TEXT INPUTS...: false if STEP was done with the same inputs; else from here on a failure means CODE.
-# What was ready is so no more until it is proven anew: Baktfold by any step, Bakta by one that is not Baktfold's.
+# begin STEP CODE TEXT INPUTS...: false if STEP was done with the same inputs; otherwise a failure from here on exits with CODE.
+# A step invalidates what was ready until it is tested again: each step invalidates Baktfold, each step that is not Baktfold's also Bakta.
 begin() {
   step=$1 code=$2 doing=$3
   print=$(cat "${@:4}" | sha256sum)
@@ -64,12 +64,12 @@ begin() {
 }
 end() { echo "$print" > "$prefix/stamps/$step"; }
 
-# No download may hang for longer than this.
+# The time limit of a download.
 patience="timeout --kill-after=10 600"
 
-# fetch SUITE COMPONENTS ACTION PACKAGES...: downloads packages to $work/SUITE by an apt with a state of its own.
-# ACTION is "download" for the packages alone, "install" for what they need too. Interpreters and data that are
-# on this machine, or are not needed, count as installed.
+# fetch SUITE COMPONENTS ACTION PACKAGES...: downloads packages to $work/SUITE with an apt that has its own state. ACTION is "download"
+# for the packages only, "install" to include their dependencies. Interpreters and data that exist on this machine, or are not
+# needed, count as installed.
 fetch() {
   local suite=$1 components=$2 action=$3 apt=$work/apt-$1 name
   mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$work/$suite"
@@ -95,7 +95,7 @@ fetch() {
   hint=""
 }
 
-# unpack SUITE: unpacks what was fetched to PREFIX/SUITE and notes the versions.
+# unpack SUITE: unpacks the downloaded packages to PREFIX/SUITE and records their versions.
 unpack() {
   local deb
   rm -rf "${prefix:?}/$1" && mkdir "$prefix/$1"
@@ -106,7 +106,7 @@ unpack() {
   rm -rf "$prefix/$1"/usr/share/{doc,man,locale,lintian,bash-completion} "$prefix/$1"/usr/lib/python3
 }
 
-# program NAME: makes PREFIX/bin/NAME of the standard input.
+# program NAME: creates PREFIX/bin/NAME from standard input.
 program() { cat > "$prefix/bin/$1" && chmod +x "$prefix/bin/$1"; }
 
 if begin python 3 "installing Bakta from the Python package index" "$here/requirements.txt"; then
@@ -116,7 +116,7 @@ if begin python 3 "installing Bakta from the Python package index" "$here/requir
   end
 fi
 
-# A step that fetches is told apart by its own text, so that the suites are asked again only for a reason.
+# The text of a step that downloads is its input, so that the suites are asked again only if the step changed.
 tools() {
   fetch trixie "main non-free" download trnascan-se trnascan-se-common aragorn infernal pilercr
   unpack trixie
