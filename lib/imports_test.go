@@ -18,8 +18,9 @@ const module = "github.com/ag-computational-bio/bakta-web-backend/"
 // A path that ends in a slash stands for everything below it.
 type rule struct {
 	path   string
-	ours   []string
-	others []string // import paths that may not be reached, directly or not
+	ours   []string // packages of ours that may be imported
+	never  []string // packages of ours that must not be reached, directly or not
+	others []string // packages of others that must not be reached, directly or not
 }
 
 var rules = []rule{
@@ -33,12 +34,14 @@ var rules = []rule{
 	{path: "lib/runner/process", ours: []string{"lib/job", "lib/stage"}, others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/"}},
 	{path: "lib/database", ours: []string{"lib/job"}, others: []string{"go.mongodb.org/", "k8s.io/"}},
 	{path: "lib/config", ours: []string{"lib/job"}, others: []string{"go.mongodb.org/", "github.com/minio/"}},
-	{path: "lib/server", ours: []string{"lib/job", "proto/"}, others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/", "go.opentelemetry.io/otel/sdk/", "knative.dev/"}},
+	{path: "lib/server", ours: []string{"lib/job"}, never: []string{"proto/", "lib/workflow", "lib/lifecycle", "functions/"},
+		others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/", "go.opentelemetry.io/otel/sdk/", "knative.dev/"}},
 	{path: "lib/telemetry", ours: []string{"lib/job"}, others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/client-go/"}},
 	{path: "functions/", ours: []string{"lib/job", "lib/workflow", "lib/lifecycle", "lib/stage", "lib/server", "proto/"},
 		others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/client-go", "go.opentelemetry.io/otel/sdk/", "knative.dev/"}},
 	{path: "cli", ours: []string{"client", "lib/job", "lib/workflow"}, others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/"}},
-	{path: "client", ours: []string{"proto/"}, others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/"}},
+	{path: "proto/", ours: []string{"lib/job", "lib/server"}, never: []string{"lib/workflow", "lib/lifecycle", "functions/"}},
+	{path: "client", ours: []string{"proto/"}, never: []string{"lib/"}, others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/"}},
 }
 
 func TestImportsPointDown(t *testing.T) {
@@ -74,6 +77,10 @@ func TestImportsPointDown(t *testing.T) {
 				}
 			}
 			for _, d := range p.Deps {
+				ours, ok := strings.CutPrefix(d, module)
+				if ok && slices.ContainsFunc(r.never, func(a string) bool { return under(ours, a) }) {
+					t.Errorf("%s depends on %s", name, ours)
+				}
 				for _, o := range r.others {
 					if !strings.HasPrefix(d, module) && (d == o || strings.HasSuffix(o, "/") && strings.HasPrefix(d, o)) {
 						t.Errorf("%s depends on %s", name, d)

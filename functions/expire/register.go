@@ -7,6 +7,8 @@ import (
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
+	"github.com/ag-computational-bio/bakta-web-backend/proto/v1/apiv1"
+	"github.com/ag-computational-bio/bakta-web-backend/proto/v2/apiv2"
 )
 
 // SweepPath is where a timer posts an event to have a sweep done.
@@ -15,8 +17,8 @@ const SweepPath = "/sweep"
 // Register registers the methods that users call.
 func (f *Function) Register(s *server.Server) error {
 	return errors.Join(
-		s.Serve(server.V1(), f.V1(), "Delete"),
-		s.Serve(server.V2(), f.V2(), "Delete"),
+		s.Serve(apiv1.API(), f.V1(), "Delete"),
+		s.Serve(apiv2.API(), f.V2(), "Delete"),
 	)
 }
 

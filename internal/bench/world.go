@@ -34,6 +34,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
+	"github.com/ag-computational-bio/bakta-web-backend/proto/v1/apiv1"
 )
 
 const (
@@ -128,7 +129,7 @@ func newWorld(ctx context.Context, e endpoints) (_ *world, err error) {
 		w.files.Close()
 		return errors.Join(err, raw.RemoveBucket(ctx, b.Bucket))
 	})
-	connection, err := w.serve(func(h *server.Server) error { return h.Serve(server.V1(), nothing{}, "Version") })
+	connection, err := w.serve(func(h *server.Server) error { return h.Serve(apiv1.API(), nothing{}, "Version") })
 	if err != nil {
 		return nil, err
 	}

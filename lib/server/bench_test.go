@@ -13,6 +13,7 @@ import (
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
+	"github.com/ag-computational-bio/bakta-web-backend/proto/v1/apiv1"
 )
 
 // BenchmarkCall times an empty call: by gRPC's own server on its own listener, which is the measure, then
@@ -44,7 +45,7 @@ func BenchmarkCall(b *testing.B) {
 		invoke(b, conn)
 	})
 	s := serve(b, server.Options{Log: server.NewLogger(io.Discard, slog.LevelInfo)}, func(s *server.Server) error {
-		return s.Serve(server.V1(), f, all()...)
+		return s.Serve(apiv1.API(), f, all()...)
 	})
 	b.Run("server by gRPC", func(b *testing.B) { invoke(b, s.grpc) })
 	for name, protocol := range map[string]func(*http.Protocols){"server by REST over HTTP 1": http1, "server by REST over HTTP 2": h2c} {
@@ -63,7 +64,7 @@ func BenchmarkCall(b *testing.B) {
 func BenchmarkReadJSON(b *testing.B) {
 	body := []byte(`{"jobs":[` + strings.Repeat(`{"jobID":"0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d","secret":"FmZUzJ6Y0example0example0KZw2Qr8"},`, 99) + `{}]}`)
 	for b.Loop() {
-		if err := server.V1().JSON.Unmarshal(body, new(protov1.JobStatusRequestList)); err != nil {
+		if err := apiv1.API().JSON.Unmarshal(body, new(protov1.JobStatusRequestList)); err != nil {
 			b.Fatal(err)
 		}
 	}

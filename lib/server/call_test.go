@@ -19,6 +19,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
+	"github.com/ag-computational-bio/bakta-web-backend/proto/v1/apiv1"
 )
 
 // What a method returns, and what its callers are told by gRPC and by REST, and how loud it is logged.
@@ -57,7 +58,7 @@ func TestErrors(t *testing.T) {
 			f := echoing()
 			f.remove = func(ctx context.Context, _ *protov1.JobAuth) (*protov1.Empty, error) { return nil, row.err(ctx) }
 			s := serve(t, server.Options{Timeout: 100 * time.Millisecond}, func(s *server.Server) error {
-				return s.Serve(server.V1(), f, "Delete")
+				return s.Serve(apiv1.API(), f, "Delete")
 			})
 			const id = "0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d"
 
@@ -164,9 +165,9 @@ func TestUnserved(t *testing.T) {
 	t.Parallel()
 	s := serve(t, server.Options{}, func(s *server.Server) error {
 		return errors.Join(
-			s.Serve(server.V1(), echoing(), "InitJob", "StartJob"),
-			s.Serve(server.V1(), echoing(), "Version"), // another function on the same server
-			s.Serve(server.V1Updates(), protov1.UnimplementedBaktaStatusUpdateServer{}),
+			s.Serve(apiv1.API(), echoing(), "InitJob", "StartJob"),
+			s.Serve(apiv1.API(), echoing(), "Version"), // another function on the same server
+			s.Serve(apiv1.Updates(), protov1.UnimplementedBaktaStatusUpdateServer{}),
 		)
 	})
 	c := protov1.NewBaktaJobsClient(s.grpc)
@@ -204,13 +205,13 @@ func TestServeRefuses(t *testing.T) {
 	}
 	nothing := http.NotFoundHandler()
 	for name, set := range map[string]func(*server.Server) error{
-		"an unknown method": func(s *server.Server) error { return s.Serve(server.V1(), echoing(), "Nothing") },
-		"a method twice":    func(s *server.Server) error { return s.Serve(server.V1(), echoing(), "Version", "Version") },
+		"an unknown method": func(s *server.Server) error { return s.Serve(apiv1.API(), echoing(), "Nothing") },
+		"a method twice":    func(s *server.Server) error { return s.Serve(apiv1.API(), echoing(), "Version", "Version") },
 		"of two functions": func(s *server.Server) error {
-			return errors.Join(s.Serve(server.V1(), echoing(), "Version"), s.Serve(server.V1(), echoing(), "Version"))
+			return errors.Join(s.Serve(apiv1.API(), echoing(), "Version"), s.Serve(apiv1.API(), echoing(), "Version"))
 		},
-		"another service's impl": func(s *server.Server) error { return s.Serve(server.V1Updates(), echoing(), "UpdateStatus") },
-		"no impl":                func(s *server.Server) error { return s.Serve(server.V1(), nil, "Version") },
+		"another service's impl": func(s *server.Server) error { return s.Serve(apiv1.Updates(), echoing(), "UpdateStatus") },
+		"no impl":                func(s *server.Server) error { return s.Serve(apiv1.API(), nil, "Version") },
 		"no service":             func(s *server.Server) error { return s.Serve(server.API{}, echoing()) },
 		"a path twice":           func(s *server.Server) error { return errors.Join(s.Handle("/x", nothing), s.Handle("/x", nothing)) },
 		"a relative path":        func(s *server.Server) error { return s.Handle("x", nothing) },
@@ -254,7 +255,7 @@ func TestInterceptors(t *testing.T) {
 				next.ServeHTTP(w, r)
 			})
 		}},
-	}, func(s *server.Server) error { return s.Serve(server.V1(), f, "Version", "Delete") })
+	}, func(s *server.Server) error { return s.Serve(apiv1.API(), f, "Version", "Delete") })
 	c := protov1.NewBaktaJobsClient(s.grpc)
 
 	if _, err := c.Version(t.Context(), &protov1.Empty{}); status.Code(err) != codes.Internal {

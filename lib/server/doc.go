@@ -5,7 +5,7 @@
 // functions:
 //
 //	srv, err := server.New(server.Options{Log: log})
-//	err = srv.Serve(server.V1(), f, "InitJob", "StartJob")
+//	err = srv.Serve(apiv1.API(), f, "InitJob", "StartJob")
 //	err = srv.Events("/events", f.Event)
 //	err = srv.Run(ctx, listener)
 //

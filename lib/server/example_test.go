@@ -14,6 +14,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
+	"github.com/ag-computational-bio/bakta-web-backend/proto/v1/apiv1"
 )
 
 // versions is a function that serves two methods of the API.
@@ -40,7 +41,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	if err := srv.Serve(server.V1(), versions{}, "Version", "JobResult"); err != nil {
+	if err := srv.Serve(apiv1.API(), versions{}, "Version", "JobResult"); err != nil {
 		fmt.Println(err)
 		return
 	}

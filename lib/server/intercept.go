@@ -89,7 +89,7 @@ func (s *Server) translating(ctx context.Context, request any, info *grpc.UnaryS
 	c.rpc = info.FullMethod
 	c.mu.Unlock()
 	if id := s.jobOf(info.FullMethod, request); id != "" {
-		Note(ctx, "job", id)
+		Note(ctx, jobKey, id)
 	}
 	limited, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
@@ -122,17 +122,13 @@ func (s *Server) told(method string, err error) *status.Status {
 	return st
 }
 
-// jobOf returns the id of the job that a request is about. What is no id is not returned: it could be anything.
+// jobOf returns the id of the job that a request is about.
 func (s *Server) jobOf(method string, request any) string {
 	api := s.apis[serviceOf(method)]
 	if api == nil || api.Job == nil || request == nil {
 		return ""
 	}
-	id, err := job.ParseID(api.Job(request))
-	if err != nil {
-		return ""
-	}
-	return id
+	return api.Job(request)
 }
 
 // serviceOf returns the service of a full method name, "/service/method".

@@ -18,6 +18,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
+	"github.com/ag-computational-bio/bakta-web-backend/proto/v1/apiv1"
 )
 
 const (
@@ -71,7 +72,7 @@ func TestObserver(t *testing.T) {
 		if err := s.Handle("/pages/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) })); err != nil {
 			return err
 		}
-		return s.Serve(server.V1(), f, all()...)
+		return s.Serve(apiv1.API(), f, all()...)
 	})
 	c := client(t)
 	jobs := protov1.NewBaktaJobsClient(s.grpc)

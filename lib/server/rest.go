@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/genproto/googleapis/api/annotations"
@@ -22,28 +20,30 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
-// gateway is the REST form of an API. It brings a request into the shape that the generated gateway expects,
-// and answers itself what that would answer in another form than ours.
+// gateway is the REST form of an API. It prepares a request for the generated gateway, and answers itself where the generated
+// gateway would answer in another form than the API's.
 type gateway struct {
 	server *Server
-	json   JSON
-	text   bool // errors are JSON strings
+	api    API
 	routes routes
 	mux    *runtime.ServeMux
 }
 
-// body is that of a request. What reads it notes when it is JSON and does not fit all the same; the generated gateway
-// takes that for the same error as one of syntax.
+// body is the body of a REST request. It records whether the body is JSON that does not fit the message: the generated gateway
+// returns the same error for that as for invalid syntax.
 type body struct {
 	io.ReadCloser
 	misfit bool
 }
 
+// Misfits is called by the decoder of jsonform.Form.
+func (b *body) Misfits() { b.misfit = true }
+
 // routes holds the message that a request is read into, by path and method.
 type routes map[string]map[string]protoreflect.MessageDescriptor
 
 func newGateway(s *Server, api API) (*gateway, error) {
-	g := &gateway{server: s, json: api.JSON, text: api.TextErrors, routes: make(routes)}
+	g := &gateway{server: s, api: api, routes: make(routes)}
 	if err := g.routes.add(api.Desc.ServiceName); err != nil {
 		return nil, err
 	}
@@ -125,10 +125,12 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		notAllowed(w, r, methods, g.answer)
 		return
 	}
-	if err := g.readQuery(r, input); err != nil {
+	query, err := g.api.JSON.Query(r.URL.RawQuery, input)
+	if err != nil {
 		g.answer(w, r, http.StatusBadRequest, status.New(codes.InvalidArgument, err.Error()))
 		return
 	}
+	r.URL.RawQuery = query
 	if encoding := r.Header.Get("Content-Encoding"); r.ContentLength != 0 && encoding != "" && !strings.EqualFold(encoding, "identity") {
 		w.Header().Set("Accept-Encoding", "identity")
 		g.answer(w, r, http.StatusUnsupportedMediaType, status.New(codes.InvalidArgument,
@@ -141,48 +143,6 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = &body{ReadCloser: r.Body}
 	g.mux.ServeHTTP(w, r)
-}
-
-// readQuery rewrites the query so that the generated gateway finds in it what it knows, spelled as it knows
-// it. That one's own errors quote values, and a value may be a secret.
-func (g *gateway) readQuery(r *http.Request, input protoreflect.MessageDescriptor) error {
-	if r.URL.RawQuery == "" {
-		return nil
-	}
-	given, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return errors.New("the query can't be read: its values have to be URL-encoded")
-	}
-	n := &node{kind: object, fields: make(map[string]*node, len(given))}
-	for name, values := range given {
-		n.fields[name] = &node{kind: text, text: values[0]}
-		if len(slices.Compact(values)) > 1 {
-			n.fields[name] = &node{kind: array}
-		}
-	}
-	known := make(url.Values, len(given))
-	for i := range input.Fields().Len() {
-		field := input.Fields().Get(i)
-		name, v := g.json.find(n, field)
-		if v == nil || field.IsList() || field.IsMap() || field.Message() != nil {
-			continue
-		}
-		switch {
-		case v.kind == array:
-			return fmt.Errorf("the query gives %s more than once", name)
-		case !utf8.ValidString(v.text):
-			return fmt.Errorf("%s has to be encoded as UTF-8", name)
-		}
-		value, ok, err := g.json.scalar(field, v, name)
-		if err != nil {
-			return err
-		}
-		if ok {
-			known.Set(string(field.Name()), fmt.Sprint(value.Interface()))
-		}
-	}
-	r.URL.RawQuery = known.Encode()
-	return nil
 }
 
 // buffer reads the body into memory, at most most bytes of it. If it can't, it returns what to answer.
@@ -208,36 +168,34 @@ func buffer(r *http.Request, most int64) (int, *status.Status) {
 func (g *gateway) fail(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
 	st := status.Convert(err)
 	code := runtime.HTTPStatusFromCode(st.Code())
-	if b, ok := r.Body.(*body); ok && b.misfit && g.text {
-		code = http.StatusUnprocessableEntity
+	if b, ok := r.Body.(*body); ok && b.misfit && g.api.MisfitStatus != 0 {
+		code = g.api.MisfitStatus
 	}
 	g.answer(w, r, code, st)
 }
 
-// answer writes an error in the form that the API's errors have.
+// answer writes an error in the form of the API's errors.
 func (g *gateway) answer(w http.ResponseWriter, r *http.Request, code int, st *status.Status) {
-	if !g.text {
-		answer(w, r, code, st)
-		return
+	form := g.api.ErrorBody
+	if form == nil {
+		form = objectBody
 	}
-	body, err := appendText(nil, st.Message())
-	if err != nil {
-		body = []byte(`"internal error"`)
-	}
-	respond(w, r, code, st, body)
+	respond(w, r, code, st, form(st))
 }
 
-// answer writes an error as an object, which is the form of all errors but those of an API that has another.
+// answer writes an error as an object, which is the form of errors outside an API.
 func answer(w http.ResponseWriter, r *http.Request, code int, st *status.Status) {
-	body, err := json.Marshal(struct {
+	respond(w, r, code, st, objectBody(st))
+}
+
+// objectBody is the default form of errors.
+func objectBody(st *status.Status) []byte {
+	body, _ := json.Marshal(struct { // texts and numbers can always be written
 		Code    codes.Code `json:"code"`
 		Message string     `json:"message"`
 		Details []any      `json:"details"`
 	}{st.Code(), st.Message(), []any{}})
-	if err != nil {
-		body = []byte(`{"code":13,"message":"internal error","details":[]}`)
-	}
-	respond(w, r, code, st, body)
+	return body
 }
 
 // leftover bounds how much is read of a body that is not wanted, in bytes: more than the genomes that are sent here by

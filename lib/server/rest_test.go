@@ -17,6 +17,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
+	"github.com/ag-computational-bio/bakta-web-backend/proto/v1/apiv1"
 )
 
 // echoing answers each method with what it was asked, as far as the method's answer can hold it.
@@ -187,7 +188,7 @@ func TestPagesReadErrors(t *testing.T) {
 	}
 	s := serve(t, server.Options{Timeout: 50 * time.Millisecond}, func(s *server.Server) error {
 		f.version = func(ctx context.Context) (*protov1.VersionResponse, error) { <-ctx.Done(); return nil, ctx.Err() }
-		return errors.Join(s.Serve(server.V1(), f, "Delete", "InitJob", "Version"), s.Docs("API", documents()...))
+		return errors.Join(s.Serve(apiv1.API(), f, "Delete", "InitJob", "Version"), s.Docs("API", documents()...))
 	})
 	c := client(t)
 	for _, row := range []struct {
@@ -255,7 +256,7 @@ func TestContentEncoding(t *testing.T) {
 func TestOrigins(t *testing.T) {
 	t.Parallel()
 	s := serve(t, server.Options{Origins: []string{"https://ui.example.org"}}, func(s *server.Server) error {
-		return s.Serve(server.V1(), echoing(), all()...)
+		return s.Serve(apiv1.API(), echoing(), all()...)
 	})
 	c := client(t)
 	for origin, want := range map[string]string{"https://ui.example.org": "https://ui.example.org", "https://other.example.org": "", "null": ""} {

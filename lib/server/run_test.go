@@ -19,6 +19,7 @@ import (
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
+	"github.com/ag-computational-bio/bakta-web-backend/proto/v1/apiv1"
 )
 
 // Requests in flight when the end comes are answered; what they need is closed after them.
@@ -44,7 +45,7 @@ func TestDrain(t *testing.T) {
 				return nil
 			})
 		}
-		return s.Serve(server.V1(), f, "Version")
+		return s.Serve(apiv1.API(), f, "Version")
 	})
 	results := make(chan error, 3)
 	go func() {
@@ -108,7 +109,7 @@ func TestDrainDoesNotWaitForWhatNeverComes(t *testing.T) {
 				next.ServeHTTP(w, r)
 			})
 		}},
-	}, func(s *server.Server) error { return s.Serve(server.V1(), f, "Version", "InitJob") })
+	}, func(s *server.Server) error { return s.Serve(apiv1.API(), f, "Version", "InitJob") })
 	for _, begin := range []string{"", "GET / HTTP/1.1\r\nX-Slow: ", "POST /api/v1/job/init HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n{"} {
 		c, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 		if err != nil {
@@ -159,7 +160,7 @@ func TestDrainIsBounded(t *testing.T) {
 	var closed atomic.Bool
 	s := serve(t, server.Options{Drain: 50 * time.Millisecond}, func(s *server.Server) error {
 		s.AfterDrain(func(context.Context) error { closed.Store(true); return errors.New("can't close") })
-		return s.Serve(server.V1(), f, "Version")
+		return s.Serve(apiv1.API(), f, "Version")
 	})
 	result := make(chan error, 1)
 	go func() {
@@ -198,7 +199,7 @@ func TestDrainWaitsForTheForsaken(t *testing.T) {
 			}
 			return nil
 		})
-		return s.Serve(server.V1(), f, "Version")
+		return s.Serve(apiv1.API(), f, "Version")
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
@@ -450,7 +451,7 @@ func TestSlowBody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Serve(server.V1(), echoing(), all()...); err != nil {
+	if err := s.Serve(apiv1.API(), echoing(), all()...); err != nil {
 		t.Fatal(err)
 	}
 	handler, err := s.Handler()

@@ -19,6 +19,7 @@ import (
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
+	"github.com/ag-computational-bio/bakta-web-backend/proto/v1/apiv1"
 )
 
 // jobs is a function whose methods a test fills in.
@@ -113,7 +114,7 @@ func serve(t testing.TB, o server.Options, set func(*server.Server) error) *runn
 // serveJobs is serve with all methods of a function.
 func serveJobs(t testing.TB, f *jobs) *running {
 	t.Helper()
-	return serve(t, server.Options{}, func(s *server.Server) error { return s.Serve(server.V1(), f, all()...) })
+	return serve(t, server.Options{}, func(s *server.Server) error { return s.Serve(apiv1.API(), f, all()...) })
 }
 
 // client returns an HTTP client with connections of its own.

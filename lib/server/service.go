@@ -11,94 +11,36 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
-	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
-	protov2 "github.com/ag-computational-bio/bakta-web-backend/proto/v2"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/server/jsonform"
 )
 
-// API is one version of one service: its gRPC form, and its REST form if it has one.
+// API is one version of one service: its gRPC form, and its REST form if it has one. proto/v1/apiv1 and proto/v2/apiv2 have the
+// APIs of Bakta-Web.
 type API struct {
-	Desc *grpc.ServiceDesc // as generated; its methods may not stream
+	Desc *grpc.ServiceDesc // as generated; its methods must not stream
 
-	// Register puts the generated REST gateway on a mux. Nil: there is no REST form.
+	// Register registers the generated REST gateway with a mux. Nil: the API has no REST form.
 	Register func(context.Context, *runtime.ServeMux, grpc.ClientConnInterface) error
-	Prefix   string // what all of the REST form's paths begin with: "/api/v1/"
-	JSON     JSON   // how its JSON is read and written
-	// TextErrors says that its REST errors are JSON strings, and that a body that is JSON and does not fit is 422;
-	// else they are objects with code, message and details, and it is 400.
-	TextErrors bool
-	// Texts holds what callers are told in place of an error's message, where clients know a text by heart.
+	Prefix   string        // of all paths of the REST form: "/api/v1/"
+	JSON     jsonform.Form // of requests and answers
+
+	// ErrorBody returns the REST body of an error, in JSON. Nil: an object with code, message and details.
+	ErrorBody func(*status.Status) []byte
+	// MisfitStatus is the HTTP status of a request whose body is JSON but lacks a field, or has a field of the wrong type.
+	// 0: 400, as for a body that is not JSON.
+	MisfitStatus int
+	// Texts replaces the messages of errors, by code, where clients compare the text.
 	Texts map[job.Code]string
-	// Job returns the id of the job that a request is about, for the log; "" if it is about none, or several.
+	// Job returns the id of the job that a request is about, for the log and the Observer; "" if it is about none, or several.
+	// A client may write anything as an id: Job returns only what is safe to log.
 	Job func(request any) string
 }
 
-// V1 is the API's first version.
-func V1() API {
-	return API{
-		Desc: &protov1.BaktaJobs_ServiceDesc,
-		Register: func(ctx context.Context, mux *runtime.ServeMux, conn grpc.ClientConnInterface) error {
-			return protov1.RegisterBaktaJobsHandlerClient(ctx, mux, protov1.NewBaktaJobsClient(conn))
-		},
-		Prefix: "/api/v1/",
-		JSON: JSON{Aliases: []Alias{
-			{Name: "jobId", Field: "jobID"},
-			{Name: "prodigalTrainingFile", Field: "hasProdigal", Presence: true},
-		}},
-		Job: func(request any) string {
-			switch r := request.(type) {
-			case interface{ GetJobID() string }:
-				return r.GetJobID()
-			case interface{ GetJob() *protov1.JobAuth }:
-				return r.GetJob().GetJobID()
-			}
-			return ""
-		},
-	}
-}
-
-// V2 is the API's second version.
-func V2() API {
-	return API{
-		Desc: &protov2.BaktaJobs_ServiceDesc,
-		Register: func(ctx context.Context, mux *runtime.ServeMux, conn grpc.ClientConnInterface) error {
-			return protov2.RegisterBaktaJobsHandlerClient(ctx, mux, protov2.NewBaktaJobsClient(conn))
-		},
-		Prefix: "/api/v2/",
-		JSON: JSON{
-			Words: protov2.WordOf,
-			Bodies: map[protoreflect.FullName]string{
-				(*protov2.StartJobResponse)(nil).ProtoReflect().Descriptor().FullName(): "null",
-				(*protov2.DeleteResponse)(nil).ProtoReflect().Descriptor().FullName():   "",
-			},
-		},
-		TextErrors: true,
-		Texts: map[job.Code]string{
-			job.NotFound:    "Job not found",
-			job.WrongSecret: "Unauthorized",
-		},
-		Job: func(request any) string {
-			switch r := request.(type) {
-			case interface{ GetJobId() string }:
-				return r.GetJobId()
-			case interface{ GetJob() *protov2.JobRef }:
-				return r.GetJob().GetJobId()
-			}
-			return ""
-		},
-	}
-}
-
-// V1Updates is the service of the first version that job containers call. It has no REST form.
-func V1Updates() API {
-	return API{Desc: &protov1.BaktaStatusUpdate_ServiceDesc, Job: V1().Job}
-}
-
-// Serve has the named methods of an API answered by impl, which must have all methods of the service (embed
-// the generated Unimplemented… for those that it doesn't serve). Several implementations may share a service.
-// It must be called before Run. An error is a mistake in the program: an unknown name, a method served twice.
+// Serve registers an implementation of the named methods of an API. It must have all methods of the service (embed the generated
+// Unimplemented… for those that it does not serve). Several implementations may share a service. Serve must be called before Run.
+// An error is a mistake in the program: an unknown name, or a method that is served twice.
 func (s *Server) Serve(api API, impl any, names ...string) error {
 	if api.Desc == nil || len(api.Desc.Streams) > 0 {
 		return errors.New("an API needs a service without streams")
@@ -137,8 +79,8 @@ func serving(impl any, handle grpc.MethodHandler) grpc.MethodHandler {
 	}
 }
 
-// unserved answers for a method that another function serves. The REST form of it is 501 and not 404: clients
-// take a 404 of a delete for done.
+// unserved answers calls of a method that another function serves. The REST status is 501, not 404, because clients take a 404
+// of a delete for success.
 func unserved(service, name string) grpc.MethodHandler {
 	full := fullMethod(service, name)
 	return func(_ any, ctx context.Context, _ func(any) error, intercept grpc.UnaryServerInterceptor) (any, error) {
@@ -148,7 +90,7 @@ func unserved(service, name string) grpc.MethodHandler {
 	}
 }
 
-// register puts all APIs on the gRPC server and their REST forms on the routes.
+// register registers all APIs with the gRPC server, and their REST forms as paths.
 func (s *Server) register() error {
 	for service, api := range s.apis {
 		desc := grpc.ServiceDesc{ServiceName: service, HandlerType: (*any)(nil), Metadata: api.Desc.Metadata}

@@ -6,18 +6,16 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 	protov2 "github.com/ag-computational-bio/bakta-web-backend/proto/v2"
+	"github.com/ag-computational-bio/bakta-web-backend/proto/v2/apiv2"
 )
 
 // jobsV2 is a function of the second version. It answers with what it was asked, or with an error.
@@ -63,7 +61,7 @@ func (j *jobsV2) Logs(_ context.Context, r *protov2.LogsRequest) (*protov2.LogsR
 func serveV2(t *testing.T, f *jobsV2) *running {
 	t.Helper()
 	return serve(t, server.Options{}, func(s *server.Server) error {
-		return s.Serve(server.V2(), f, "Workflows", "InitJob", "StartJob", "JobsStatus", "Delete", "Logs")
+		return s.Serve(apiv2.API(), f, "Workflows", "InitJob", "StartJob", "JobsStatus", "Delete", "Logs")
 	})
 }
 
@@ -204,56 +202,4 @@ func TestRESTIsGRPCV2(t *testing.T) {
 			t.Errorf("by %s (-want +got):\n%s", way, diff)
 		}
 	}
-}
-
-// What is not there has no key; what is empty has one.
-func TestWriteV2(t *testing.T) {
-	t.Parallel()
-	at := timestamppb.New(time.Date(2026, 1, 31, 12, 0, 0, 250e6, time.UTC))
-	for _, row := range []struct {
-		message proto.Message
-		want    string
-	}{
-		{&protov2.JobResultResponse{}, `{"job_id":"","workflow_kind":"","name":""}`},
-		{
-			&protov2.JobResultResponse{Started: at, Updated: timestamppb.New(time.Unix(0, 0)), Result: &protov2.Result{
-				ResultKind: protov2.ResultKind_RESULT_KIND_BAKTFOLD, Files: &protov2.ResultFiles{Tsv: proto.String("https://x/?a=1&b=2"), Faa: proto.String("")},
-			}, Failure: proto.String("")},
-			`{"job_id":"","workflow_kind":"","started":"2026-01-31T12:00:00.250Z","updated":"1970-01-01T00:00:00Z","name":"",` +
-				`"result":{"result_kind":"baktfold","files":{"tsv":"https://x/?a=1&b=2","faa":""}},"failure":""}`,
-		},
-		{&protov2.UploadLink{Required: true, UploadKind: protov2.UploadKind_UPLOAD_KIND_HMMS_FILE}, `{"upload_kind":"hmms_file","required":true,"url":""}`},
-		{&protov2.StartJobResponse{}, `null`},
-		{&protov2.DeleteResponse{}, ``},
-	} {
-		got, err := server.V2().JSON.Marshal(row.message)
-		if err != nil {
-			t.Error(err)
-		} else if string(got) != row.want {
-			t.Errorf("%T is written as %s, not %s", row.message, got, row.want)
-		}
-	}
-	// What no answer may hold is an error, and no wrong answer.
-	if got, err := server.V2().JSON.Marshal(&protov2.StageLog{Status: 77}); err == nil {
-		t.Errorf("an unknown value is written as %s", got)
-	}
-	if got, err := server.V2().JSON.Marshal(&protov2.StageLog{Content: "\xff"}); err != nil || !json.Valid(got) {
-		t.Errorf("odd bytes are written as %s, %v", got, err)
-	}
-}
-
-// FuzzReadJSONV2 reads anything, and takes nothing that lacks what is required.
-func FuzzReadJSONV2(f *testing.F) {
-	f.Add([]byte(`{"job":{"job_id":"i","secret":"s"},"workflow_kind":"bakta","config":{"translation_table":"11","derm_type":"monoderm","skip_cds":true}}`))
-	f.Add([]byte(`null`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		j := server.V2().JSON
-		var m protov2.StartJobRequest
-		if j.Unmarshal(data, &m) != nil {
-			return
-		}
-		if m.GetJob() == nil || m.GetConfig() == nil || m.GetWorkflowKind() == 0 {
-			t.Fatalf("%q is read without what is required: %v", data, &m)
-		}
-	})
 }

@@ -19,7 +19,7 @@ const openAPI31 = "openapi-3.1.json"
 
 // openAPI describes the REST form of a directory's service as an OpenAPI 3.1 document. Unlike the Swagger 2 document
 // beside it, which can't say so, it holds what a request may look like all the same: null, "" and texts in place of
-// numbers, see JSON in lib/server. Names, comments and routes come from the proto files, the rest from facts.
+// numbers, see Form in lib/server/jsonform. Names, comments and routes come from the proto files, the rest from facts.
 func openAPI(dir string, compiled linker.Files) ([]byte, error) {
 	facts, ok := factsOf(dir)
 	if !ok {

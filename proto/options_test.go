@@ -1,4 +1,4 @@
-package server_test
+package proto_test
 
 import (
 	"regexp"

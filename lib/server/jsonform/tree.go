@@ -1,4 +1,4 @@
-package server
+package jsonform
 
 import (
 	"bytes"
@@ -10,11 +10,11 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth bounds how deep a body may be nested. Ours need four levels.
+// maxDepth bounds how deep a body may be nested. The API's messages need four levels.
 const maxDepth = 32
 
-// maxValues bounds how many values a body may hold: a byte of text can become a hundred bytes of memory. A
-// list that fills a body of 1 MiB with jobs has 35,000.
+// maxValues bounds how many values a body may hold, because a byte of text can take a hundred bytes of memory. A list of jobs that
+// fills a body of 1 MiB has 35,000.
 const maxValues = 50_000
 
 // node is one value of a JSON text.
@@ -38,16 +38,15 @@ const (
 	null    kind = "null"
 )
 
-// given reports whether the value says anything. What people leave empty arrives as "" or null.
+// given reports whether the value is given: forms send "" or null for fields that their users leave empty.
 func (n *node) given() bool {
 	return n != nil && n.kind != null && (n.kind != text || n.text != "")
 }
 
-// blank reports whether the value is a text with nothing but white space.
+// blank reports whether the value is a text of white space only.
 func (n *node) blank() bool { return n.kind == text && strings.TrimSpace(n.text) == "" }
 
-// parse reads a JSON text. Its errors are for the caller: they say where the text is wrong, and quote none of
-// its values.
+// parse reads a JSON text. Its errors are written for the client: they say where the text is wrong, and do not quote values.
 func parse(data []byte) (*node, error) {
 	switch encoding := otherEncoding(data); {
 	case encoding != "":
@@ -67,8 +66,8 @@ func parse(data []byte) (*node, error) {
 	return root, nil
 }
 
-// otherEncoding returns in which other form of Unicode than UTF-8 a text is; "" if it seems to be in none. JSON begins with
-// two characters of ASCII, or with one that stands alone, so the places of zeros tell (RFC 4627, section 3).
+// otherEncoding returns the encoding of a text in UTF-16 or UTF-32; "" for every other text. JSON begins with two characters of
+// ASCII, or is a single one, so the positions of zeros identify the encoding (RFC 4627, section 3).
 func otherEncoding(data []byte) string {
 	begin := func(bytes ...byte) bool { return len(data) >= len(bytes) && string(data[:len(bytes)]) == string(bytes) }
 	zero := func(i int) bool { return i < len(data) && data[i] == 0 }
@@ -87,7 +86,7 @@ type parser struct {
 	values int // read so far
 }
 
-// wrong says what is wrong at the current position.
+// wrong returns an error about the current position.
 func (p *parser) wrong(what string) error {
 	read := p.data[:min(p.dec.InputOffset(), int64(len(p.data)))]
 	line := bytes.Count(read, []byte("\n")) + 1
@@ -106,7 +105,7 @@ func (p *parser) token() (json.Token, error) {
 	case errors.As(err, &syntax):
 		return nil, p.wrong(syntax.Error())
 	}
-	return nil, p.wrong("it can't be read")
+	return nil, p.wrong("it cannot be read")
 }
 
 func (p *parser) value(depth int) (*node, error) {
@@ -152,7 +151,7 @@ func (p *parser) object(depth int) (*node, error) {
 		if err != nil {
 			return nil, err
 		}
-		key, _ := t.(string) // the decoder lets nothing else pass
+		key, _ := t.(string) // the decoder accepts nothing else as a key
 		v, err := p.value(depth + 1)
 		if err != nil {
 			return nil, err

@@ -1,4 +1,4 @@
-package server
+package jsonform
 
 import (
 	"bytes"
@@ -12,34 +12,34 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// write writes a message, or a list of messages, for an API that has words of its own for enums, which protojson
-// knows nothing of. Else it writes what that does.
-func (j JSON) write(v any) ([]byte, error) {
+// write writes a message, or a list of messages, for an API with words of its own for enums, which protojson does not support.
+// Otherwise it writes what protojson writes.
+func (f Form) write(v any) ([]byte, error) {
 	if m, ok := v.(proto.Message); ok {
-		return j.appendMessage(nil, m.ProtoReflect())
+		return f.appendMessage(nil, m.ProtoReflect())
 	}
 	list := reflect.ValueOf(v)
 	if list.Kind() != reflect.Slice {
-		return nil, fmt.Errorf("a %T can't be written as JSON", v)
+		return nil, fmt.Errorf("a %T cannot be written as JSON", v)
 	}
 	out := []byte{'['}
 	for i := range list.Len() {
 		m, ok := list.Index(i).Interface().(proto.Message)
 		if !ok {
-			return nil, fmt.Errorf("a %T can't be written as JSON", v)
+			return nil, fmt.Errorf("a %T cannot be written as JSON", v)
 		}
 		if i > 0 {
 			out = append(out, ',')
 		}
 		var err error
-		if out, err = j.appendMessage(out, m.ProtoReflect()); err != nil {
+		if out, err = f.appendMessage(out, m.ProtoReflect()); err != nil {
 			return nil, err
 		}
 	}
 	return append(out, ']'), nil
 }
 
-func (j JSON) appendMessage(out []byte, m protoreflect.Message) ([]byte, error) {
+func (f Form) appendMessage(out []byte, m protoreflect.Message) ([]byte, error) {
 	fields := m.Descriptor().Fields()
 	out = append(out, '{')
 	empty := len(out)
@@ -54,16 +54,16 @@ func (j JSON) appendMessage(out []byte, m protoreflect.Message) ([]byte, error) 
 		out = strconv.AppendQuote(out, string(field.Name()))
 		out = append(out, ':')
 		var err error
-		if out, err = j.appendField(out, field, m.Get(field)); err != nil {
+		if out, err = f.appendField(out, field, m.Get(field)); err != nil {
 			return nil, err
 		}
 	}
 	return append(out, '}'), nil
 }
 
-func (j JSON) appendField(out []byte, field protoreflect.FieldDescriptor, v protoreflect.Value) ([]byte, error) {
+func (f Form) appendField(out []byte, field protoreflect.FieldDescriptor, v protoreflect.Value) ([]byte, error) {
 	if !field.IsList() {
-		return j.appendValue(out, field, v)
+		return f.appendValue(out, field, v)
 	}
 	out = append(out, '[')
 	for i := range v.List().Len() {
@@ -71,14 +71,14 @@ func (j JSON) appendField(out []byte, field protoreflect.FieldDescriptor, v prot
 			out = append(out, ',')
 		}
 		var err error
-		if out, err = j.appendValue(out, field, v.List().Get(i)); err != nil {
+		if out, err = f.appendValue(out, field, v.List().Get(i)); err != nil {
 			return nil, err
 		}
 	}
 	return append(out, ']'), nil
 }
 
-func (j JSON) appendValue(out []byte, field protoreflect.FieldDescriptor, v protoreflect.Value) ([]byte, error) {
+func (f Form) appendValue(out []byte, field protoreflect.FieldDescriptor, v protoreflect.Value) ([]byte, error) {
 	switch field.Kind() {
 	case protoreflect.StringKind:
 		return appendText(out, v.String())
@@ -86,14 +86,14 @@ func (j JSON) appendValue(out []byte, field protoreflect.FieldDescriptor, v prot
 		return strconv.AppendBool(out, v.Bool()), nil
 	case protoreflect.EnumKind:
 		if known := field.Enum().Values().ByNumber(v.Enum()); known != nil {
-			return appendText(out, j.name(known))
+			return appendText(out, f.name(known))
 		}
 	case protoreflect.MessageKind:
 		if field.IsMap() {
 			break
 		}
 		if !foreign(field) {
-			return j.appendMessage(out, v.Message())
+			return f.appendMessage(out, v.Message())
 		}
 		text, err := protojson.Marshal(v.Message().Interface())
 		if err != nil {
@@ -103,10 +103,16 @@ func (j JSON) appendValue(out []byte, field protoreflect.FieldDescriptor, v prot
 		err = json.Compact(compact, text)
 		return compact.Bytes(), err
 	}
-	return nil, fmt.Errorf("%s can't be written as JSON", field.FullName())
+	return nil, fmt.Errorf("%s cannot be written as JSON", field.FullName())
 }
 
-// appendText writes a text in quotes. Links keep their ampersands: who reads an answer in a terminal copies them.
+// Text returns a text as a JSON string. Bytes that are not UTF-8 are replaced.
+func Text(s string) []byte {
+	text, _ := appendText(nil, s) // a string can always be written
+	return text
+}
+
+// appendText writes a text in quotes. Ampersands are not escaped, because users copy links from an answer in a terminal.
 func appendText(out []byte, s string) ([]byte, error) {
 	text := bytes.NewBuffer(out)
 	enc := json.NewEncoder(text)

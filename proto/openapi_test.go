@@ -1,4 +1,4 @@
-package server_test
+package proto_test
 
 import (
 	"encoding/json"
@@ -16,7 +16,9 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
+	"github.com/ag-computational-bio/bakta-web-backend/proto/v1/apiv1"
 	protov2 "github.com/ag-computational-bio/bakta-web-backend/proto/v2"
+	"github.com/ag-computational-bio/bakta-web-backend/proto/v2/apiv2"
 )
 
 // described is what the tests read of an OpenAPI 3.1 document.
@@ -54,7 +56,7 @@ func TestOpenAPI31(t *testing.T) {
 	for name, version := range map[string]struct {
 		api      server.API
 		document string
-	}{"v1": {server.V1(), protov1.OpenAPI31()}, "v2": {server.V2(), protov2.OpenAPI31()}} {
+	}{"v1": {apiv1.API(), protov1.OpenAPI31()}, "v2": {apiv2.API(), protov2.OpenAPI31()}} {
 		d := read(t, version.document)
 		if d.OpenAPI != "3.1.0" {
 			t.Errorf("%s is of OpenAPI %s", name, d.OpenAPI)

@@ -1,4 +1,4 @@
-package server
+package jsonform
 
 import (
 	"bytes"
@@ -18,73 +18,73 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// JSON reads and writes the messages of an API as JSON. It reads leniently, as clients in the wild write:
+// Form reads and writes the messages of an API as JSON. It reads leniently, because existing clients write JSON in these ways:
 //
-//   - unknown fields are ignored;
-//   - null and "" are not given, whatever the field;
-//   - numbers and booleans may stand in strings, and a whole number may be written as 11.0;
-//   - enum values may be written in any letter case, or as their number.
+//   - It ignores unknown fields.
+//   - null and "" mean that a field is not given, whatever its type.
+//   - Numbers and booleans may be strings, and a whole number may be written as 11.0.
+//   - Enum values may be written in upper or lower case, or as their number.
 //
-// It refuses, with an error that names the field: an object or a list where there belongs none (so nothing of
-// a query language passes), a number that is too large or not whole, an unknown enum value; and any body that
-// is not exactly one JSON object in UTF-8 (a byte order mark may stand before it), that names a field twice or is nested too deep.
+// It refuses, with an error that names the field: an object or a list where the field takes neither (so no query language gets
+// through), a number that is too large or not whole, and an unknown enum value. It also refuses a body that is not exactly one
+// JSON object in UTF-8 (a byte order mark may precede it), that names a field twice, or that is nested too deep.
 //
-// Fields that google.api.field_behavior says are REQUIRED must be given.
+// Fields that google.api.field_behavior marks as REQUIRED must be given.
 //
-// It writes what protojson writes, without any white space, and with all fields but unset messages and unset
-// optional ones.
-type JSON struct {
+// It writes what protojson writes, without white space. It writes all fields except unset messages and unset optional fields.
+type Form struct {
 	Aliases []Alias // other spellings of fields
 
-	// Words, if given, says that the API has names as they are in the proto files, in place of lowerCamelCase (both are
-	// read), and what it calls the value of an enum ("" for one that nobody may name).
+	// Words, if not nil, returns what the API calls the value of an enum ("" for a value that clients must not name). The form
+	// then writes field names as the proto files have them instead of lowerCamelCase; it reads both.
 	Words func(protoreflect.EnumValueDescriptor) string
-	// Bodies holds what is written for messages that the API does not write as objects.
+	// Bodies holds the text that is written for messages that the API does not write as objects.
 	Bodies map[protoreflect.FullName]string
 }
 
-// Alias is another spelling of a field, in every message that has the field. The field's own names win.
+// Alias is another spelling of a field, in every message that has the field. The field's own names take precedence.
 type Alias struct {
 	Name     string // the spelling
 	Field    string // name of the field in the proto file
-	Presence bool   // the field is a bool, and what stands under the alias is a text that makes it true by not being blank
+	Presence bool   // the field is a bool; a text under the alias makes it true unless it is blank
 }
 
-var _ runtime.Marshaler = JSON{}
+var _ runtime.Marshaler = Form{}
 
-// misfit is what is wrong with a body that is JSON: something is missing, or of the wrong type. It is for the
-// caller, and quotes no values.
-type misfit string
+// Misfit is an error about a body that is valid JSON: a field is missing or has the wrong type. It is written for the client and
+// does not quote values, because a value may be a secret.
+type Misfit string
 
-func (m misfit) Error() string { return string(m) }
+// Error returns the message.
+func (m Misfit) Error() string { return string(m) }
 
-func misfitf(format string, args ...any) error { return misfit(fmt.Sprintf(format, args...)) }
+func misfitf(format string, args ...any) error { return Misfit(fmt.Sprintf(format, args...)) }
 
 // ContentType returns the type of what Marshal returns.
-func (j JSON) ContentType(v any) string {
-	if body, ok := j.body(v); ok && body == "" {
-		return "text/plain; charset=utf-8" // nothing is no JSON
+func (f Form) ContentType(v any) string {
+	if body, ok := f.body(v); ok && body == "" {
+		return "text/plain; charset=utf-8" // an empty body is not JSON
 	}
 	return "application/json"
 }
 
 // body returns what is written for a message that is not written as an object.
-func (j JSON) body(v any) (string, bool) {
+func (f Form) body(v any) (string, bool) {
 	m, ok := v.(proto.Message)
-	if !ok || len(j.Bodies) == 0 {
+	if !ok || len(f.Bodies) == 0 {
 		return "", false
 	}
-	body, ok := j.Bodies[m.ProtoReflect().Descriptor().FullName()]
+	body, ok := f.Bodies[m.ProtoReflect().Descriptor().FullName()]
 	return body, ok
 }
 
 // Marshal writes a message, or what a gateway answers in place of one.
-func (j JSON) Marshal(v any) ([]byte, error) {
-	if body, ok := j.body(v); ok {
+func (f Form) Marshal(v any) ([]byte, error) {
+	if body, ok := f.body(v); ok {
 		return []byte(body), nil
 	}
-	if j.Words != nil {
-		return j.write(v)
+	if f.Words != nil {
+		return f.write(v)
 	}
 	out, err := (&runtime.JSONPb{MarshalOptions: protojson.MarshalOptions{EmitDefaultValues: true}}).Marshal(v)
 	if err != nil {
@@ -99,9 +99,9 @@ func (j JSON) Marshal(v any) ([]byte, error) {
 }
 
 // NewEncoder returns an encoder that calls Marshal.
-func (j JSON) NewEncoder(w io.Writer) runtime.Encoder {
+func (f Form) NewEncoder(w io.Writer) runtime.Encoder {
 	return runtime.EncoderFunc(func(v any) error {
-		out, err := j.Marshal(v)
+		out, err := f.Marshal(v)
 		if err != nil {
 			return err
 		}
@@ -110,29 +110,30 @@ func (j JSON) NewEncoder(w io.Writer) runtime.Encoder {
 	})
 }
 
-// NewDecoder returns a decoder that reads all there is and calls Unmarshal.
-func (j JSON) NewDecoder(r io.Reader) runtime.Decoder {
+// NewDecoder returns a decoder that reads everything and calls Unmarshal. It reports a Misfit to the reader, if that has a method
+// Misfits(): the generated gateway, which calls the decoder, returns the same error for a misfit as for invalid syntax.
+func (f Form) NewDecoder(r io.Reader) runtime.Decoder {
 	return runtime.DecoderFunc(func(v any) error {
 		data, err := io.ReadAll(r)
 		if err != nil {
 			return err
 		}
-		err = j.Unmarshal(data, v)
-		if b, ok := r.(*body); ok && errors.As(err, new(misfit)) {
-			b.misfit = true
+		err = f.Unmarshal(data, v)
+		if r, ok := r.(interface{ Misfits() }); ok && errors.As(err, new(Misfit)) {
+			r.Misfits()
 		}
 		return err
 	})
 }
 
-// byteOrderMark is what some editors and shells put before a text in UTF-8.
+// byteOrderMark is what some editors and shells write before a text in UTF-8.
 const byteOrderMark = "\ufeff"
 
-// Unmarshal reads a message. An empty text is an empty message, and null is, too. A byte order mark before it is ignored.
-func (j JSON) Unmarshal(data []byte, v any) error {
+// Unmarshal reads a message. An empty text and null are an empty message. A byte order mark before the text is ignored.
+func (f Form) Unmarshal(data []byte, v any) error {
 	m, ok := v.(proto.Message)
 	if !ok {
-		return fmt.Errorf("a %T can't be read from JSON", v)
+		return fmt.Errorf("a %T cannot be read from JSON", v)
 	}
 	root := &node{kind: object}
 	data = bytes.TrimPrefix(data, []byte(byteOrderMark))
@@ -145,11 +146,11 @@ func (j JSON) Unmarshal(data []byte, v any) error {
 			root = read
 		}
 	}
-	return j.message(m.ProtoReflect(), root, "")
+	return f.message(m.ProtoReflect(), root, "")
 }
 
 // message reads an object into a message. The path is empty, or where the message stands, with a dot.
-func (j JSON) message(m protoreflect.Message, n *node, path string) error {
+func (f Form) message(m protoreflect.Message, n *node, path string) error {
 	if n.kind != object {
 		where := strings.TrimSuffix(path, ".")
 		if where == "" {
@@ -160,14 +161,14 @@ func (j JSON) message(m protoreflect.Message, n *node, path string) error {
 	fields := m.Descriptor().Fields()
 	for i := range fields.Len() {
 		field := fields.Get(i)
-		name, v := j.find(n, field)
+		name, v := f.find(n, field)
 		if v == nil {
 			if required(field) {
 				return misfitf("%s%s is missing", path, field.Name())
 			}
 			continue
 		}
-		if err := j.field(m, field, v, path+name); err != nil {
+		if err := f.field(m, field, v, path+name); err != nil {
 			return err
 		}
 	}
@@ -180,15 +181,15 @@ func required(field protoreflect.FieldDescriptor) bool {
 	return slices.Contains(behavior, annotations.FieldBehavior_REQUIRED)
 }
 
-// find returns what an object gives for a field, and under which name. Of several spellings the first that
-// says something counts.
-func (j JSON) find(n *node, field protoreflect.FieldDescriptor) (string, *node) {
+// find returns the value that an object gives for a field, and the name it gives it under. Of several spellings the first one
+// that is given counts.
+func (f Form) find(n *node, field protoreflect.FieldDescriptor) (string, *node) {
 	for _, name := range []string{field.JSONName(), string(field.Name())} {
 		if v := n.fields[name]; v.given() {
 			return name, v
 		}
 	}
-	for _, a := range j.Aliases {
+	for _, a := range f.Aliases {
 		v := n.fields[a.Name]
 		switch {
 		case a.Field != string(field.Name()) || !v.given():
@@ -197,30 +198,30 @@ func (j JSON) find(n *node, field protoreflect.FieldDescriptor) (string, *node) 
 		case v.kind == text && !v.blank():
 			return a.Name, &node{kind: boolean, truth: true}
 		case v.kind != text:
-			return a.Name, v // a boolean is taken as one, all else is refused
+			return a.Name, v // a boolean is read as one, everything else is refused
 		}
 	}
 	return "", nil
 }
 
 // field reads a value that is given into a field.
-func (j JSON) field(m protoreflect.Message, field protoreflect.FieldDescriptor, n *node, path string) error {
+func (f Form) field(m protoreflect.Message, field protoreflect.FieldDescriptor, n *node, path string) error {
 	switch {
 	case field.IsMap() || foreign(field):
-		return j.piece(m, field, n, path)
+		return f.piece(m, field, n, path)
 	case field.IsList():
-		return j.list(m.Mutable(field).List(), field, n, path)
+		return f.list(m.Mutable(field).List(), field, n, path)
 	case field.Message() != nil:
-		return j.message(m.Mutable(field).Message(), n, path+".")
+		return f.message(m.Mutable(field).Message(), n, path+".")
 	}
-	v, ok, err := j.scalar(field, n, path)
+	v, ok, err := f.scalar(field, n, path)
 	if ok {
 		m.Set(field, v)
 	}
 	return err
 }
 
-func (j JSON) list(l protoreflect.List, field protoreflect.FieldDescriptor, n *node, path string) error {
+func (f Form) list(l protoreflect.List, field protoreflect.FieldDescriptor, n *node, path string) error {
 	if n.kind != array {
 		return misfitf("%s must be a list, not %s", path, n.kind)
 	}
@@ -228,13 +229,13 @@ func (j JSON) list(l protoreflect.List, field protoreflect.FieldDescriptor, n *n
 		at := path + "[" + strconv.Itoa(i) + "]"
 		v := l.NewElement()
 		if field.Message() != nil {
-			// An entry that says nothing keeps its place: one bad entry never fails a list.
+			// An entry that is not given keeps its place: one bad entry never fails a list.
 			if item.given() {
-				if err := j.message(v.Message(), item, at+"."); err != nil {
+				if err := f.message(v.Message(), item, at+"."); err != nil {
 					return err
 				}
 			}
-		} else if said, ok, err := j.scalar(field, item, at); err != nil {
+		} else if said, ok, err := f.scalar(field, item, at); err != nil {
 			return err
 		} else if ok {
 			v = said
@@ -244,7 +245,7 @@ func (j JSON) list(l protoreflect.List, field protoreflect.FieldDescriptor, n *n
 	return nil
 }
 
-// foreign reports whether only protojson knows how a field looks in JSON.
+// foreign reports whether only protojson knows the JSON form of a field.
 func foreign(field protoreflect.FieldDescriptor) bool {
 	switch field.Kind() {
 	case protoreflect.BytesKind, protoreflect.FloatKind, protoreflect.DoubleKind, protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
@@ -255,8 +256,8 @@ func foreign(field protoreflect.FieldDescriptor) bool {
 	return field.Kind() == protoreflect.GroupKind
 }
 
-// piece has protojson read a field.
-func (j JSON) piece(m protoreflect.Message, field protoreflect.FieldDescriptor, n *node, path string) error {
+// piece reads a field with protojson.
+func (f Form) piece(m protoreflect.Message, field protoreflect.FieldDescriptor, n *node, path string) error {
 	alone := m.New()
 	text := fmt.Appendf(nil, "{%q:%s}", field.JSONName(), n.raw)
 	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(text, alone.Interface()); err != nil {
@@ -268,8 +269,8 @@ func (j JSON) piece(m protoreflect.Message, field protoreflect.FieldDescriptor, 
 	return nil
 }
 
-// scalar reads a single value. It reports false for one that is not given.
-func (j JSON) scalar(field protoreflect.FieldDescriptor, n *node, path string) (protoreflect.Value, bool, error) {
+// scalar reads a single value. It reports false for a value that is not given.
+func (f Form) scalar(field protoreflect.FieldDescriptor, n *node, path string) (protoreflect.Value, bool, error) {
 	var none protoreflect.Value
 	if !n.given() || field.Kind() != protoreflect.StringKind && n.blank() {
 		return none, false, nil
@@ -283,7 +284,7 @@ func (j JSON) scalar(field protoreflect.FieldDescriptor, n *node, path string) (
 	case protoreflect.BoolKind:
 		return truth(n, path)
 	case protoreflect.EnumKind:
-		return j.enum(field.Enum(), n, path)
+		return f.enum(field.Enum(), n, path)
 	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind:
 		v, err := whole(n, path, math.MinInt32, math.MaxInt32)
 		return protoreflect.ValueOfInt32(int32(v)), err == nil, err
@@ -312,11 +313,11 @@ func truth(n *node, path string) (protoreflect.Value, bool, error) {
 	return protoreflect.Value{}, false, misfitf("%s must be true or false, not %s", path, n.kind)
 }
 
-func (j JSON) enum(e protoreflect.EnumDescriptor, n *node, path string) (protoreflect.Value, bool, error) {
+func (f Form) enum(e protoreflect.EnumDescriptor, n *node, path string) (protoreflect.Value, bool, error) {
 	var names []string
 	for i := range e.Values().Len() {
 		v := e.Values().Get(i)
-		name := j.name(v)
+		name := f.name(v)
 		if name == "" {
 			continue
 		}
@@ -324,7 +325,7 @@ func (j JSON) enum(e protoreflect.EnumDescriptor, n *node, path string) (protore
 			return protoreflect.ValueOfEnum(v.Number()), true, nil
 		}
 	}
-	if i, err := whole(n, path, math.MinInt32, math.MaxInt32); err == nil && j.Words == nil {
+	if i, err := whole(n, path, math.MinInt32, math.MaxInt32); err == nil && f.Words == nil {
 		if v := e.Values().ByNumber(protoreflect.EnumNumber(i)); v != nil {
 			return protoreflect.ValueOfEnum(v.Number()), true, nil
 		}
@@ -333,20 +334,20 @@ func (j JSON) enum(e protoreflect.EnumDescriptor, n *node, path string) (protore
 }
 
 // name returns what the API calls the value of an enum.
-func (j JSON) name(v protoreflect.EnumValueDescriptor) string {
-	if j.Words != nil {
-		return j.Words(v)
+func (f Form) name(v protoreflect.EnumValueDescriptor) string {
+	if f.Words != nil {
+		return f.Words(v)
 	}
 	return string(v.Name())
 }
 
-// whole reads a whole number between two bounds.
+// whole reads a whole number between two bounds, inclusive.
 func whole(n *node, path string, least, most int64) (int64, error) {
 	if n.kind != number && n.kind != text {
 		return 0, misfitf("%s must be a number, not %s", path, n.kind)
 	}
 	written := strings.TrimSpace(n.text)
-	// JSON's own grammar keeps out what strconv takes beyond it: hexadecimal digits, infinity, underscores.
+	// strconv accepts more than JSON's grammar: hexadecimal digits, infinity, underscores.
 	if strings.Trim(written, "+-.0123456789eE") != "" || !json.Valid([]byte(written)) {
 		return 0, misfitf("%s must be a number", path)
 	}
@@ -354,14 +355,14 @@ func whole(n *node, path string, least, most int64) (int64, error) {
 	if err != nil {
 		// Too large, or written like 11.0 or 1e1. Beyond 2^53 floats are no longer exact.
 		const exact = 1 << 53
-		f, _ := strconv.ParseFloat(written, 64)
+		float, _ := strconv.ParseFloat(written, 64)
 		switch {
-		case math.Abs(f) > exact:
+		case math.Abs(float) > exact:
 			return 0, misfitf("%s is too large a number", path)
-		case f != math.Trunc(f):
+		case float != math.Trunc(float):
 			return 0, misfitf("%s must be a whole number", path)
 		}
-		i = int64(f)
+		i = int64(float)
 	}
 	if i < least || i > most {
 		return 0, misfitf("%s must be a number from %d to %d", path, least, most)

@@ -1,4 +1,4 @@
-package server_test
+package jsonform_test
 
 import (
 	"encoding/json"
@@ -15,8 +15,8 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"pgregory.net/rapid"
 
-	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
+	"github.com/ag-computational-bio/bakta-web-backend/proto/v1/apiv1"
 )
 
 func TestReadConfig(t *testing.T) {
@@ -66,7 +66,7 @@ func TestReadConfig(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			var got protov1.StartJobRequest
-			err := server.V1().JSON.Unmarshal([]byte(`{"config":`+row.body+`}`), &got)
+			err := apiv1.API().JSON.Unmarshal([]byte(`{"config":`+row.body+`}`), &got)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -116,7 +116,7 @@ func TestReadBody(t *testing.T) {
 			t.Parallel()
 			got := proto.Clone(row.want)
 			proto.Reset(got)
-			if err := server.V1().JSON.NewDecoder(strings.NewReader(row.body)).Decode(got); err != nil {
+			if err := apiv1.API().JSON.NewDecoder(strings.NewReader(row.body)).Decode(got); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(row.want, got, protocmp.Transform()); diff != "" {
@@ -190,7 +190,7 @@ func TestReadRefuses(t *testing.T) {
 			t.Parallel()
 			var message string
 			for _, m := range []proto.Message{&protov1.StartJobRequest{}, &protov1.InitJobRequest{}, &protov1.JobStatusRequestList{}, &protov1.JobStatusResponse{}} {
-				if err := server.V1().JSON.Unmarshal([]byte(row.body), m); err != nil {
+				if err := apiv1.API().JSON.Unmarshal([]byte(row.body), m); err != nil {
 					message = err.Error()
 					break
 				}
@@ -224,7 +224,7 @@ func TestReadsWhatProtojsonWrites(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got protov1.StartJobRequest
-		if err := server.V1().JSON.Unmarshal(text, &got); err != nil {
+		if err := apiv1.API().JSON.Unmarshal(text, &got); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, &got, protocmp.Transform()); diff != "" {
@@ -261,7 +261,7 @@ func TestWrite(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			var got strings.Builder
-			if err := server.V1().JSON.NewEncoder(&got).Encode(row.message); err != nil {
+			if err := apiv1.API().JSON.NewEncoder(&got).Encode(row.message); err != nil {
 				t.Fatal(err)
 			}
 			if got.String() != row.want {
@@ -275,10 +275,10 @@ func TestReadFails(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
 	r := io.MultiReader(strings.NewReader(`{}`), failing{broken})
-	if err := server.V1().JSON.NewDecoder(r).Decode(&protov1.Empty{}); !errors.Is(err, broken) {
+	if err := apiv1.API().JSON.NewDecoder(r).Decode(&protov1.Empty{}); !errors.Is(err, broken) {
 		t.Error("a broken reader gives", err)
 	}
-	if err := server.V1().JSON.Unmarshal([]byte(`{}`), new(int)); err == nil {
+	if err := apiv1.API().JSON.Unmarshal([]byte(`{}`), new(int)); err == nil {
 		t.Error("an int was read")
 	}
 }
@@ -294,12 +294,12 @@ func FuzzReadJSON(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, m := range []proto.Message{&protov1.StartJobRequest{}, &protov1.JobStatusRequestList{}, &protov1.JobResultResponse{}} {
-			err := server.V1().JSON.Unmarshal(body, m)
+			err := apiv1.API().JSON.Unmarshal(body, m)
 			if err == nil && strings.TrimSpace(string(body)) != "" && !json.Valid(body) {
 				t.Errorf("%q is taken for JSON", body)
 			}
 			if err == nil {
-				if _, err := server.V1().JSON.Marshal(m); err != nil {
+				if _, err := apiv1.API().JSON.Marshal(m); err != nil {
 					t.Errorf("%q was read and can't be written: %v", body, err)
 				}
 			}
