@@ -1,14 +1,14 @@
 #!/bin/bash
-# Tests the whole backend as it is deployed: brings a cluster up, builds the images, starts a MongoDB and an object
-# storage, deploys, runs the tests of e2e/backend in the cluster's network, and takes the cluster down again whatever
-# happened. A cluster that was up before stays up.
+# Tests the whole backend as it is deployed: starts a cluster, builds the images, starts a MongoDB and an object storage, deploys,
+# runs the tests of e2e/backend in the cluster's network, and always stops the cluster. A cluster that was already up stays up.
 #
-# Arguments go to the tests, as in: e2e/knative.sh -test.run Expiry
-# Ends with 3 if this machine can't carry a cluster, with another status if anything is wrong.
+# Arguments are passed to the tests, for example: e2e/knative.sh -test.run Expiry
+#
+# Exits with 3 if this machine can't run a cluster, with another status after any other failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CLUSTER_DIR=${CLUSTER_DIR:-$PWD/.cache/cluster}
-export GOFLAGS=${GOFLAGS:--buildvcs=false -trimpath} CGO_ENABLED=0 # as the Makefile builds
+export GOFLAGS=${GOFLAGS:--buildvcs=false -trimpath} CGO_ENABLED=0 # as in the Makefile
 [ -n "${CLUSTER:-}" ] || make --no-print-directory bin/cluster
 cluster=$(realpath "${CLUSTER:-bin/cluster}")
 limit=${E2E_TIMEOUT:-45m}
@@ -33,7 +33,7 @@ trap '[ -z "$tests" ] || { kill "$tests"; wait "$tests" || true; }; exit 130' IN
 mkdir -p "$CLUSTER_DIR/run/bakta-database" # the volume of kservices/overlays/e2e
 chmod 777 "$CLUSTER_DIR/run/bakta-database"
 
-# What needs the network beyond the cluster's is done before.
+# Everything that needs a network outside of the cluster comes first.
 go build -o "$work/" ./internal/teststores/cmd/with-stores
 "$work/with-stores" true
 go build -C local -ldflags "-s -w" -o "$work/bakta-stand-in" ./cmd/bakta-stand-in
@@ -53,5 +53,5 @@ images e2e ko
 
 cd e2e/backend
 "$cluster" exec -- "$work/with-stores" "$work/backend.test" -test.timeout "$limit" -test.v "$@" &
-tests=$! # a signal waits for no command but this one
+tests=$! # wait is the only command that a signal interrupts
 wait "$tests"

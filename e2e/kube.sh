@@ -1,12 +1,12 @@
 #!/bin/bash
-# Tests what runs jobs on Kubernetes: lib/runner/kube by itself, and the functions' programs on this machine with their jobs on
-# the cluster. Makes the images that both need, loads them, and runs the tests in the cluster's network. A cluster that
-# isn't up is brought up, and taken down again whatever happened.
+# Tests the runner of Kubernetes Jobs: lib/runner/kube on its own, and the programs of the functions on this machine with their jobs
+# on the cluster. It builds and loads the images of both, and runs the tests in the cluster's network. It starts a cluster if none
+# is up, and always stops that cluster.
 #
-# Arguments go to the tests, as in: e2e/kube.sh -test.run 'ClusterStop$' -test.v
+# Arguments are passed to the tests, for example: e2e/kube.sh -test.run 'ClusterStop$' -test.v
 set -euo pipefail
 cd "$(dirname "$0")/.."
-export GOFLAGS=${GOFLAGS:--buildvcs=false -trimpath} CGO_ENABLED=0 # as the Makefile builds
+export GOFLAGS=${GOFLAGS:--buildvcs=false -trimpath} CGO_ENABLED=0 # as in the Makefile
 [ -n "${CLUSTER:-}" ] || make --no-print-directory bin/cluster
 cluster=$(realpath "${CLUSTER:-bin/cluster}")
 work=$(mktemp -d)
@@ -36,12 +36,12 @@ if [ -x "$bakta/bin/bakta" ]; then
 	"$cluster" load-bakta dev.local/bakta:e2e "$bakta"
 	export E2E_BAKTA_IMAGE=dev.local/bakta:e2e E2E_BAKTA_DATABASE=$bakta/db E2E_BAKTA_GENOME=$bakta/demo.fna
 fi
-# Most of a test is waiting: more of them run at once than there are cores.
+# Most of a test is waiting, so more tests than cores run at once.
 for package in lib/runner/kube cmd/stager cmd/internal/deployment; do
 	go test -c -tags e2e -o "$work/test" "./$package"
 	cd "$package"
 	E2E_BIN=$work E2E_VOLUMES=$work "$cluster" exec -- "$work/test" -test.run Cluster -test.timeout 30m -test.parallel 6 "$@" &
-	tests=$! # a signal waits for no command but this one
+	tests=$! # wait is the only command that a signal interrupts
 	wait "$tests"
 	tests=
 	cd "$OLDPWD"

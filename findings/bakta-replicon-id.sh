@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
 # Bakta 1.12.2 on Python 3.11
 #
-# One would guess: Bakta checks that its sequences have different ids, or that a name in the replicon table which is taken
-# already is refused when the table is read.
-# What happens: a sequence that the table doesn't name is called contig_N, N being its place in the genome, and the table may
-# have given contig_N to another sequence. Both then have one id (qc_sequences in bakta/utils.py checks only under
-# --keep-contig-headers). All steps run, each feature counts as one of both sequences, and all is written twice. Only when
-# the whole annotation is done does it fail, by a KeyError at the JSON: there is none, and no summary either.
-# Relevant where a backend takes replicon tables from users: without a check of its own the run fails when
-# its computing time is spent, with a traceback that says nothing of a table.
+# Expected: Bakta checks that its sequences have different ids, or refuses a name in the replicon table that is already taken when
+# it reads the table.
 #
-# This is Bakta's own main program on a genome of two sequences. What needs its database, or programs that are no Python
-# packages, is left out or finds nothing.
+# Observed: a sequence that the table doesn't name is called contig_N, where N is its place in the genome, and the table may have
+# given contig_N to another sequence. Then both have the same id (qc_sequences in bakta/utils.py checks ids only with
+# --keep-contig-headers). All steps run, each feature counts for both sequences, and everything is written twice. Only after the
+# whole annotation does Bakta fail, with a KeyError at the JSON: there is no JSON and no summary.
+#
+# Relevant for a backend that accepts replicon tables from users: without its own check the run fails after its computing time, with
+# a traceback that does not mention a table.
+#
+# This runs Bakta's own main program on a genome of two sequences. Steps that need its reference database, or programs that are not
+# Python packages, are skipped or find nothing.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # Bakta 1.12.2 on Python 3.11 (Biopython 1.88)
 #
-# One would guess: a GenBank file of regions (bakta --regions) gives each imported coding sequence its own protein; one
-# whose translation Bakta can't make is skipped or refused.
-# What happens: a coding sequence with a /transl_except other than aa:Sec, such as pyrrolysine, silently gets the protein
-# of the coding sequence before it. With none before it, Bakta calls the whole file invalid. The /translation that the
-# file holds is used in neither case (import_user_cdss in bakta/features/cds.py).
-# Relevant where a backend takes users' GenBank files: the run succeeds, and the results have a wrong protein, with the
-# annotation that belongs to it, at the right place.
+# Expected: a GenBank file of regions (bakta --regions) gives each imported coding sequence its own protein; a coding sequence that
+# Bakta can't translate is skipped or refused.
+#
+# Observed: a coding sequence with a /transl_except other than aa:Sec, such as pyrrolysine, silently gets the protein of the
+# previous coding sequence. Without a previous one, Bakta calls the whole file invalid. The /translation in the file is used in
+# neither case (import_user_cdss in bakta/features/cds.py).
+#
+# Relevant for a backend that accepts GenBank files from users: the run succeeds, and the results have a wrong protein, with the
+# annotation of that protein, at the right place.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

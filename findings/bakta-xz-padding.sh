@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # Bakta 1.12.2 (xopen 2.1.0) on Python 3.11, beside XZ Utils 5.4
 #
-# One would guess: whatever "xz -t" accepts, Bakta and whoever else reads by xopen read in full, or raise an error.
-# What happens: .xz files may have padding, zero bytes in fours, behind each of their streams. With padding between two
-# streams Bakta takes the first as the whole file, without a word; with padding at the end it calls the file invalid. That
-# comes of Python's lzma, which takes what follows a stream for the start of another or else for garbage to be ignored
-# (CPython's issue 88300).
-# xopen uses it only if called with threads=0, as Bakta (bakta/io/fasta.py) and Baktfold do; by default it starts the
-# program xz, and the same call on the same file then has all of it.
-# Relevant where a backend lets users upload genomes that are compressed: another reader finds
-# the whole genome valid, and Bakta then annotates a part of it and succeeds.
+# Expected: Bakta and other users of xopen read in full whatever "xz -t" accepts, or raise an error.
+#
+# Observed: .xz files may have padding, groups of four zero bytes, after each of their streams. With padding between two streams
+# Bakta silently takes the first one for the whole file; with padding at the end it calls the file invalid. The cause is Python's
+# lzma, which takes data after a stream for the start of another one, or ignores it as garbage (CPython's issue 88300). xopen uses
+# it only with threads=0, as Bakta (bakta/io/fasta.py) and Baktfold do; by default it starts the program xz, and the same call on
+# the same file reads all of it.
+#
+# Relevant for a backend that accepts compressed genomes: another reader finds the whole genome valid, and Bakta then annotates a
+# part of it and succeeds.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

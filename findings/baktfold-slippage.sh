@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
 # Baktfold 0.3.0 with Bakta 1.12.2 on Python 3.11
 #
-# One would guess: Baktfold, whose input is Bakta's JSON, can read any that Bakta writes.
-# What happens: a coding sequence with ribosomal slippage, which Bakta imports from a GenBank file of regions, has an
-# "exception" without a "codon_position" in the JSON. Baktfold takes every exception for a selenocysteine and asks for that
-# position when it writes its GFF3 file (baktfold/io/gff.py, and so does insdc.py). That is after all predictions
-# and searches: the run ends with a KeyError, an unfinished GFF3 file and no JSON, whatever was found.
-# Relevant where a backend chains the two: the first stage succeeds, its results are in order by Bakta's own measure, and
-# the second spends its whole time, on a GPU at best, for nothing.
+# Expected: Baktfold, whose input is Bakta's JSON, reads every JSON that Bakta writes.
 #
-# Bakta is its own main program here; what needs its database, or programs that are no Python packages, is left out or
-# finds nothing. Of Baktfold this calls what reads its input and what writes its results. The libraries of
-# its models, which these don't use, are empty stand-ins.
+# Observed: a coding sequence with ribosomal slippage, which Bakta imports from a GenBank file of regions, has an "exception"
+# without a "codon_position" in the JSON. Baktfold takes every exception for a selenocysteine and reads that position when it writes
+# its GFF3 file (baktfold/io/gff.py, and also insdc.py). That is after all predictions and searches: the run always ends with a
+# KeyError, an unfinished GFF3 file and no JSON.
+#
+# Relevant for a backend that chains the two: the first stage succeeds, its results are correct by Bakta's own measure, and the
+# second one wastes its whole time, possibly on a GPU.
+#
+# Bakta runs as its own main program; steps that need its reference database, or programs that are not Python packages, are skipped
+# or find nothing. Of Baktfold, this calls the code that reads its input and writes its results. The libraries of its models, which
+# this code doesn't use, are empty stand-ins.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # minio-go v7.4.1 with versitygw v1.8.0, Go 1.26, curl 7.88 or newer
 #
-# One would guess: an object that is stored without an encoding is served without one.
-# What happens: over plain HTTP minio-go's PutObject signs the content in chunks and says "Content-Encoding: aws-chunked",
-# the name of that framing. versitygw takes the framing off the content, but keeps its name as an encoding of the object. So
-# whoever downloads it gets plain content that claims to be encoded, in a way that no client has: "curl --compressed" stops,
-# and shows nothing. With DisableContentSha256 and the content's checksum (Core.PutObject) no framing is used.
-# Relevant where a backend stores objects within its own network, over plain HTTP, and hands out links for them: curl
-# without --compressed shows nothing of it, and what is stored so stays so.
+# Expected: an object that is stored without an encoding is served without one.
+#
+# Observed: over plain HTTP minio-go's PutObject signs the content in chunks and sends "Content-Encoding: aws-chunked", the name of
+# that framing. versitygw removes the framing from the content, but keeps its name as an encoding of the object. So a client
+# downloads plain content that claims to be encoded, in a way that no client supports: "curl --compressed" stops and prints nothing.
+# With DisableContentSha256 and the content's checksum (Core.PutObject) no framing is used.
+#
+# Relevant for a backend that stores objects within its own network, over plain HTTP, and hands out links to them: curl without
+# --compressed does not show the problem, and objects that are stored so remain so.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Makes Python and TypeScript clients of the OpenAPI 3.1 documents that a local backend serves, has them make every call,
-# and has Schemathesis look for what the documents do not say. Called by `make clients`.
-# Status 3: Python 3.11, Node.js 20 or their packages can't be had here.
+# Generates Python and TypeScript clients from the OpenAPI 3.1 documents of a local backend, makes every call with them, and
+# searches with Schemathesis for behaviour that the documents do not describe. Called by `make clients`.
+#
+# Exits with 3 if Python 3.11, Node.js 20 or their packages are not available.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 set_up=$root/.cache/clients
 
-python=$(command -v python3) && "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is not there." >&2; exit 3; }
-command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || { echo "Node.js 20 or newer is not there." >&2; exit 3; }
+python=$(command -v python3) && "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is not installed." >&2; exit 3; }
+command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || { echo "Node.js 20 or newer is not installed." >&2; exit 3; }
 stamp=$set_up/$(cat "$here/requirements.txt" "$here/package.json" | sha256sum | cut -c1-16)
 if [ ! -e "$stamp" ]; then
   rm -rf "$set_up" && mkdir -p "$set_up"
@@ -43,12 +44,12 @@ tsc --strict --target es2022 --module nodenext --types node --skipLibCheck calls
 python calls.py "$url"
 node calls.js "$url"
 
-# Every check, but ignored_auth and object_level_authorization, which need accounts.
+# All checks except ignored_auth and object_level_authorization, which need accounts.
 for version in v1 v2; do
   schemathesis run "$url/api-docs/openapi-3.1-$version.json" --no-color --checks all --continue-on-failure \
     --seed "${SEED:-1}" --max-examples "${EXAMPLES:-30}" --generation-database none
 done
 if grep -E 'level=(WARN|ERROR)' "$work/log"; then
-  echo "The backend complained of what clients sent." >&2
+  echo "The backend logged errors for requests of the clients." >&2
   exit 1
 fi

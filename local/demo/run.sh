@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# The main job on a bare machine: starts a backend, has it annotate a file, downloads the results and says what
-# was found. Called by `make demo`.  run.sh [FILE] [DIRECTORY] [WORKFLOW]
+# The demonstration on a bare machine: starts a backend, annotates a file with it, downloads the results and prints a summary.
+# Called by `make demo`.
+#
+# run.sh [FILE] [DIRECTORY] [WORKFLOW]
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 file=${1:-$root/local/demo/genome.fna}
@@ -12,16 +14,16 @@ set_up=$root/.cache/bakta
 bakta=(--bakta stand-in)
 if [ -e "$set_up/stamps/smoke" ]; then
   bakta=(--bakta "$set_up/bin/bakta" --bakta-db "$set_up/db")
-  echo "Bakta: the real one, with a tiny database that was made for tests (make bakta)."
+  echo "Bakta: the real one, with a tiny reference database for tests (make bakta)."
   if [ -e "$set_up/stamps/smoke-baktfold" ]; then
     bakta+=(--baktfold "$set_up/bin/baktfold" --baktfold-db "$set_up/baktfold-db")
     echo "Baktfold: the real one without its searches, so it finds nothing (make bakta)."
   fi
 elif command -v bakta >/dev/null && [ -n "${BAKTA_DB:-}" ]; then
   bakta=(--bakta bakta --bakta-db "$BAKTA_DB")
-  echo "Bakta: $(command -v bakta), with the database $BAKTA_DB."
+  echo "Bakta: $(command -v bakta), with the reference database $BAKTA_DB."
 else
-  echo "Bakta: is not set up here, so a STAND-IN plays it. What it finds is no Bakta annotation. (make bakta sets up the real one on Debian 12.)"
+  echo "Bakta: not installed, so a STAND-IN replaces it. Its output is not a Bakta annotation. (make bakta installs the real one on Debian 12.)"
 fi
 
 data=$(mktemp -d)
@@ -38,4 +40,4 @@ backend=$!
 read -r url <"$data/url" || { echo "The backend did not start." >&2; exit 1; }
 echo "Backend: $url"
 BAKTA_WEB_JOBS=$data/jobs.json "$command" submit "$file" "${workflow[@]}" --server "$url" --name demo --wait --out "$out" --force
-echo "That was: bakta-web local, then: bakta-web submit $file ${workflow[*]} --wait --out $out"
+echo "Commands: bakta-web local, then bakta-web submit $file ${workflow[*]} --wait --out $out"
