@@ -8,12 +8,14 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/ag-computational-bio/bakta-web-backend/client"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
 // options are Bakta's options under Bakta's names.
 type options struct {
-	config workflow.Config
+	config option.Config
 	gram   string             // as it was typed
 	skip   map[string]*bool   // by the workflow's names of the steps
 	files  map[string]*string // paths of what is uploaded beside the input, by upload kind; empty: none
@@ -22,11 +24,11 @@ type options struct {
 
 // files are what may be given beside a genome, in the order in which it is looked at, and sent.
 var files = []struct{ kind, flag, usage string }{
-	{workflow.RepliconsTable, "replicons", "table of replicons, a CSV or TSV `file`: id, new id, type, topology, name"},
-	{workflow.ProdigalTrainingFile, "prodigal-tf", "Prodigal training `file`"},
-	{workflow.RegionsFile, "regions", "`file` of coding sequences that are known, GFF3 or GenBank"},
-	{workflow.TrustedProteinsFile, "proteins", "`file` of proteins whose annotation is trusted, FASTA or GenBank"},
-	{workflow.HMMsFile, "hmms", "`file` of profile HMMs that are trusted, as HMMER writes it"},
+	{upload.RepliconsTable, "replicons", "table of replicons, a CSV or TSV `file`: id, new id, type, topology, name"},
+	{upload.ProdigalTrainingFile, "prodigal-tf", "Prodigal training `file`"},
+	{upload.RegionsFile, "regions", "`file` of coding sequences that are known, GFF3 or GenBank"},
+	{upload.TrustedProteinsFile, "proteins", "`file` of proteins whose annotation is trusted, FASTA or GenBank"},
+	{upload.HMMsFile, "hmms", "`file` of profile HMMs that are trusted, as HMMER writes it"},
 }
 
 // flags gives a command the flags.
@@ -52,7 +54,7 @@ func (o *options) flags(cmd *cobra.Command) {
 		o.files[file.kind] = f.String(file.flag, "", file.usage)
 	}
 	o.skip = make(map[string]*bool)
-	for _, step := range workflow.Steps() {
+	for _, step := range option.Steps() {
 		o.skip[step] = f.Bool(skipFlag(step), false, "leave out "+steps[step])
 	}
 	f.VisitAll(func(flag *pflag.Flag) { o.names = append(o.names, flag.Name) })
@@ -82,36 +84,36 @@ var spelling = map[string]string{
 	"translation_table": "--translation-table", "min_contig_length": "--min-contig-length", "derm_type": "--gram",
 	"genus": "--genus", "species": "--species", "strain": "--strain", "plasmid": "--plasmid", "locus": "--locus", "locus_tag": "--locus-tag",
 	"locus_tag_increment": "--locus-tag-increment", "skip": "--skip-…",
-	workflow.GenomeFASTA: "the genome", workflow.ProteinFASTA: "the proteins", workflow.BaktaJSON: "the annotation",
-	workflow.RepliconsTable: "--replicons", workflow.ProdigalTrainingFile: "--prodigal-tf", workflow.RegionsFile: "--regions",
-	workflow.TrustedProteinsFile: "--proteins", workflow.HMMsFile: "--hmms",
+	upload.GenomeFASTA: "the genome", upload.ProteinFASTA: "the proteins", upload.BaktaJSON: "the annotation",
+	upload.RepliconsTable: "--replicons", upload.ProdigalTrainingFile: "--prodigal-tf", upload.RegionsFile: "--regions",
+	upload.TrustedProteinsFile: "--proteins", upload.HMMsFile: "--hmms",
 }
 
 // dermTypes are the spellings of --gram.
 var dermTypes = map[string]string{
-	"+": workflow.Monoderm, "monoderm": workflow.Monoderm, "-": workflow.Diderm, "diderm": workflow.Diderm,
-	"?": workflow.DermUnknown, "unknown": workflow.DermUnknown, "": workflow.DermUnknown,
+	"+": option.Monoderm, "monoderm": option.Monoderm, "-": option.Diderm, "diderm": option.Diderm,
+	"?": option.DermUnknown, "unknown": option.DermUnknown, "": option.DermUnknown,
 }
 
 // read returns the configuration of a workflow, after the rules that Bakta has for it. changed tells which flags
 // were typed: those that the workflow has no use for are a mistake.
-func (o *options) read(w workflow.Workflow, changed func(flag string) bool) (workflow.Config, error) {
-	if !slices.ContainsFunc(w.Uploads, func(u workflow.Upload) bool { return u.Kind == workflow.GenomeFASTA }) {
+func (o *options) read(w workflow.Workflow, changed func(flag string) bool) (option.Config, error) {
+	if !slices.ContainsFunc(w.Uploads, func(u workflow.Upload) bool { return u.Kind == upload.GenomeFASTA }) {
 		for _, flag := range o.names {
 			if changed(flag) {
-				return workflow.Config{}, Usagef("--%s: the workflow %s has no such option; it is one of those that annotate a genome", flag, workflowName(w.Kind))
+				return option.Config{}, Usagef("--%s: the workflow %s has no such option; it is one of those that annotate a genome", flag, workflowName(w.Kind))
 			}
 		}
-		return workflow.Config{}, nil
+		return option.Config{}, nil
 	}
 	derm, ok := dermTypes[strings.ToLower(o.gram)]
 	if !ok {
-		return workflow.Config{}, Usagef("--gram: %q is none of + (monoderm), - (diderm), ? (unknown)", o.gram)
+		return option.Config{}, Usagef("--gram: %q is none of + (monoderm), - (diderm), ? (unknown)", o.gram)
 	}
 	config := o.config
 	config.DermType = derm
 	config.Skip = nil
-	for _, step := range workflow.Steps() {
+	for _, step := range option.Steps() {
 		if *o.skip[step] {
 			config.Skip = append(config.Skip, step)
 		}
@@ -122,20 +124,20 @@ func (o *options) read(w workflow.Workflow, changed func(flag string) bool) (wor
 	}
 	config = config.Normalise()
 	if err := w.Validate(config); err != nil {
-		return workflow.Config{}, &usageError{workflow.Respell(err, spelling)}
+		return option.Config{}, &usageError{option.Respell(err, spelling)}
 	}
 	return config, nil
 }
 
 // request returns a configuration in the API's words.
-func request(c workflow.Config) client.Config {
+func request(c option.Config) client.Config {
 	skips := func(step string) bool { return slices.Contains(c.Skip, step) }
 	return client.Config{
-		UseProdigalTrainingFile: c.Use[workflow.ProdigalTrainingFile],
-		UseReplicons:            c.Use[workflow.RepliconsTable],
-		UseRegions:              c.Use[workflow.RegionsFile],
-		UseTrustedProteins:      c.Use[workflow.TrustedProteinsFile],
-		UseHMMs:                 c.Use[workflow.HMMsFile],
+		UseProdigalTrainingFile: c.Use[upload.ProdigalTrainingFile],
+		UseReplicons:            c.Use[upload.RepliconsTable],
+		UseRegions:              c.Use[upload.RegionsFile],
+		UseTrustedProteins:      c.Use[upload.TrustedProteinsFile],
+		UseHMMs:                 c.Use[upload.HMMsFile],
 		TranslationTable:        c.TranslationTable,
 		CompleteGenome:          c.CompleteGenome,
 		KeepContigHeaders:       c.KeepContigHeaders,

@@ -339,7 +339,7 @@ func sameContent(first, second string) (bool, error) {
 // prepare makes the directory for the results of a new job, and reports what would be in their way: it would be a
 // pity to see that when the job is done. Only the bodies of files can tell whether they are the same, and there
 // are none yet. What is uploaded is never to be replaced.
-func (f *fetch) prepare(name string, w workflow.Workflow, uploads []upload) error {
+func (f *fetch) prepare(name string, w workflow.Workflow, uploads []inputFile) error {
 	if err := makeDir(f.out); err != nil {
 		return err
 	}
@@ -347,7 +347,7 @@ func (f *fetch) prepare(name string, w workflow.Workflow, uploads []upload) erro
 	for _, result := range w.Results {
 		file := fileName(name) + "." + result.Ending
 		path := filepath.Join(f.out, file)
-		if slices.ContainsFunc(uploads, func(u upload) bool { return sameFile(u.path, path) }) {
+		if slices.ContainsFunc(uploads, func(u inputFile) bool { return sameFile(u.path, path) }) {
 			return Usagef("%s is to be uploaded, and a result would take its place; give another directory by --out, or another --name", shown(path))
 		}
 		if info, err := os.Lstat(path); err == nil && (info.IsDir() || !f.force) {

@@ -16,6 +16,8 @@ import (
 
 	"github.com/ag-computational-bio/bakta-web-backend/cli/book"
 	"github.com/ag-computational-bio/bakta-web-backend/client"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
@@ -77,8 +79,8 @@ Ctrl-C stops the waiting and not the job.`,
 	return cmd
 }
 
-// upload is a file of a submission, checked and ready to send.
-type upload struct {
+// inputFile is a file of a submission, checked and ready to send.
+type inputFile struct {
 	kind, path string
 	content    client.Content
 }
@@ -134,7 +136,7 @@ func (a *app) submit(ctx context.Context, s submission, changed func(flag string
 }
 
 // begin makes the job, uploads its files and starts it. A job that could not be started is removed again.
-func (a *app) begin(ctx context.Context, c *client.V2, s submission, w workflow.Workflow, uploads []upload, config client.Config) (book.Entry, error) {
+func (a *app) begin(ctx context.Context, c *client.V2, s submission, w workflow.Workflow, uploads []inputFile, config client.Config) (book.Entry, error) {
 	b, err := a.book()
 	if err != nil {
 		return book.Entry{}, err
@@ -203,7 +205,7 @@ func (a *app) discard(ctx context.Context, c *client.V2, b *book.Book, entry boo
 }
 
 // upload sends the files.
-func (a *app) upload(ctx context.Context, c *client.V2, made client.Made, uploads []upload) error {
+func (a *app) upload(ctx context.Context, c *client.V2, made client.Made, uploads []inputFile) error {
 	for _, u := range uploads {
 		name := shown(filepath.Base(u.path))
 		i := slices.IndexFunc(made.Uploads, func(link client.UploadLink) bool { return link.Kind == u.kind })
@@ -236,19 +238,19 @@ func (a *app) workflowOf(s submission) (workflow.Workflow, error) {
 
 // check looks at the options and the files before anything is sent: most mistakes show here already, and cost no
 // upload. The server has the last word.
-func (s *submission) check(w workflow.Workflow, changed func(flag string) bool) (workflow.Config, []upload, error) {
+func (s *submission) check(w workflow.Workflow, changed func(flag string) bool) (option.Config, []inputFile, error) {
 	config, err := s.options.read(w, changed)
 	if err != nil {
 		return config, nil, err
 	}
-	var uploads []upload
-	inspection := workflow.NewInspection(config)
+	var uploads []inputFile
+	inspection := w.NewInspection(config)
 	look := func(kind, path string) error {
 		content, err := inspect(inspection, kind, path)
 		if err != nil {
 			return &exitError{exitUsage, err}
 		}
-		uploads = append(uploads, upload{kind, path, content})
+		uploads = append(uploads, inputFile{kind, path, content})
 		return nil
 	}
 	for _, file := range files { // before the genome, with which they are compared
@@ -265,7 +267,7 @@ func (s *submission) check(w workflow.Workflow, changed func(flag string) bool) 
 }
 
 // inspect looks into a file of that kind.
-func inspect(inspection *workflow.Inspection, kind, path string) (client.Content, error) {
+func inspect(inspection *upload.Inspection, kind, path string) (client.Content, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ag-computational-bio/bakta-web-backend/client"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
@@ -84,7 +85,7 @@ func workflowFor(path string) string {
 
 // inputs are what people call the files that a workflow can't do without.
 var inputs = map[string]string{
-	workflow.GenomeFASTA: "a genome (FASTA)", workflow.ProteinFASTA: "proteins (FASTA)", workflow.BaktaJSON: "an annotation (Bakta's JSON)",
+	upload.GenomeFASTA: "a genome (FASTA)", upload.ProteinFASTA: "proteins (FASTA)", upload.BaktaJSON: "an annotation (Bakta's JSON)",
 }
 
 func (a *app) workflowsCommand() *cobra.Command {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ag-computational-bio/bakta-web-backend/cli/clitest"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
@@ -89,11 +90,11 @@ func TestNames(t *testing.T) {
 			}
 		}
 	}
-	for _, step := range workflow.Steps() {
+	for _, step := range option.Steps() {
 		if steps[step] == "" {
 			t.Errorf("%s has no name", step)
 		}
-		config := workflow.Config{Skip: []string{step}}
+		config := option.Config{Skip: []string{step}}
 		text, err := json.Marshal(request(config))
 		if err != nil || string(text) != `{"skip_`+step+`":true}` {
 			t.Errorf("skipping %s is %s, %v", step, text, err)

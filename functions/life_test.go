@@ -23,7 +23,9 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/functions/submit"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
@@ -184,7 +186,7 @@ func newLife(seed uint64) *life {
 	}
 	l.doc.Due = l.doc.Expires
 	l.unlucky = l.rand.IntN(3) == 0
-	l.objects[job.UploadKey(l.id, workflow.GenomeFASTA)] = []byte(genome)
+	l.objects[job.UploadKey(l.id, upload.GenomeFASTA)] = []byte(genome)
 	return l
 }
 
@@ -419,7 +421,7 @@ func (l *life) lifecycle() *lifecycle.Lifecycle {
 func (l *life) now() time.Time { return l.clock }
 
 func (l *life) start() {
-	config := workflow.Config{Genus: []string{"Escherichia", "Escherichia", "Salmonella"}[l.rand.IntN(3)]}
+	config := option.Config{Genus: []string{"Escherichia", "Escherichia", "Salmonella"}[l.rand.IntN(3)]}
 	l.call("start", func(ctx context.Context) {
 		f, err := submit.New(submit.Deps{Jobs: jobsModel{l}, Files: filesModel{l}, Launcher: l.lifecycle(), Offered: workflow.Catalogue(),
 			Retention: keep, UploadTTL: linkTTL, Now: l.now, Log: slog.New(slog.DiscardHandler)})
@@ -428,7 +430,7 @@ func (l *life) start() {
 		}
 		_, err = f.Start(ctx, submit.Start{API: 1, ID: l.id, Secret: secret, Workflow: workflow.Bakta, Config: config})
 		l.logf("start of %s answers %v", config.Genus, err)
-		encoded, _ := workflow.EncodeConfig(config.Normalise())
+		encoded, _ := option.Encode(config.Normalise())
 		switch {
 		case err == nil && l.acknowledged && !bytes.Equal(l.configs, encoded):
 			l.faultf("two configurations were acknowledged")

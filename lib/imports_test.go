@@ -1,5 +1,5 @@
 // Package lib_test holds the rules of who may know whom: imports point down, from programs to functions to
-// lifecycle to workflow to job, and adapters know jobs and nobody else.
+// lifecycle to workflow to program to upload to option to job, and adapters know jobs and nobody else.
 package lib_test
 
 import (
@@ -25,9 +25,12 @@ type rule struct {
 
 var rules = []rule{
 	{path: "lib/job", ours: nil, others: []string{"net/http", "net", "os/exec", "github.com/", "go.mongodb.org/", "google.golang.org/"}},
-	{path: "lib/workflow", ours: []string{"lib/job"}, others: []string{"net/http", "google.golang.org/", "go.mongodb.org/"}},
-	{path: "lib/stage", ours: []string{"lib/job", "lib/workflow"}},
-	{path: "lib/lifecycle", ours: []string{"lib/job", "lib/workflow", "lib/stage"}, others: []string{"github.com/minio/", "go.mongodb.org/", "k8s.io/"}},
+	{path: "lib/option", ours: []string{"lib/job"}, others: []string{"net/http", "os/exec", "google.golang.org/", "go.mongodb.org/"}},
+	{path: "lib/upload", ours: []string{"lib/job", "lib/option"}, others: []string{"net/http", "os/exec", "google.golang.org/", "go.mongodb.org/"}},
+	{path: "lib/program", ours: []string{"lib/job", "lib/option", "lib/upload"}, others: []string{"net/http", "os/exec", "google.golang.org/", "go.mongodb.org/"}},
+	{path: "lib/workflow", ours: []string{"lib/job", "lib/option", "lib/upload", "lib/program"}, others: []string{"net/http", "os/exec", "google.golang.org/", "go.mongodb.org/"}},
+	{path: "lib/stage", ours: []string{"lib/job", "lib/option", "lib/upload", "lib/program", "lib/workflow"}},
+	{path: "lib/lifecycle", ours: []string{"lib/job", "lib/option", "lib/upload", "lib/program", "lib/workflow", "lib/stage"}, others: []string{"github.com/minio/", "go.mongodb.org/", "k8s.io/"}},
 	{path: "lib/store/mongo", ours: []string{"lib/job"}, others: []string{"github.com/minio/", "k8s.io/"}},
 	{path: "lib/store/s3", ours: []string{"lib/job"}, others: []string{"go.mongodb.org/", "k8s.io/"}},
 	{path: "lib/runner/kube", ours: []string{"lib/job", "lib/stage"}, others: []string{"go.mongodb.org/", "github.com/minio/"}},
@@ -37,10 +40,10 @@ var rules = []rule{
 	{path: "lib/server", ours: []string{"lib/job"}, never: []string{"proto/", "lib/workflow", "lib/lifecycle", "functions/"},
 		others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/", "go.opentelemetry.io/otel/sdk/", "knative.dev/"}},
 	{path: "lib/telemetry", ours: []string{"lib/job"}, others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/client-go/"}},
-	{path: "functions/", ours: []string{"lib/job", "lib/workflow", "lib/lifecycle", "lib/stage", "lib/server", "proto/"},
+	{path: "functions/", ours: []string{"lib/job", "lib/option", "lib/upload", "lib/program", "lib/workflow", "lib/lifecycle", "lib/stage", "lib/server", "proto/"},
 		others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/client-go", "go.opentelemetry.io/otel/sdk/", "knative.dev/"}},
-	{path: "cli", ours: []string{"client", "lib/job", "lib/workflow"}, others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/"}},
-	{path: "proto/", ours: []string{"lib/job", "lib/server"}, never: []string{"lib/workflow", "lib/lifecycle", "functions/"}},
+	{path: "cli", ours: []string{"client", "lib/job", "lib/option", "lib/upload", "lib/program", "lib/workflow"}, others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/"}},
+	{path: "proto/", ours: []string{"lib/job", "lib/server"}, never: []string{"lib/option", "lib/upload", "lib/program", "lib/workflow", "lib/lifecycle", "functions/"}},
 	{path: "client", ours: []string{"proto/"}, never: []string{"lib/"}, others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/"}},
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/functions/status"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/program"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
@@ -30,7 +31,7 @@ type tools map[string]tool
 
 // tool is one of them.
 type tool struct {
-	environment workflow.Environment
+	environment program.Environment
 	variables   []string // NAME=value, of this process' environment, which programs get little of
 	version     *version
 	database    string // version of its database
@@ -63,16 +64,16 @@ func findTools(o Options) (tools, error) {
 	if err != nil {
 		return nil, err
 	}
-	found[workflow.ProgramBakta] = bakta
-	for program, find := range map[string]func(Options, tool) (tool, error){
-		workflow.ProgramBaktaProteins: findProteins, workflow.ProgramBaktfold: findBaktfold,
+	found[program.ProgramBakta] = bakta
+	for name, find := range map[string]func(Options, tool) (tool, error){
+		program.ProgramBaktaProteins: findProteins, program.ProgramBaktfold: findBaktfold,
 	} {
 		t, err := find(o, bakta)
 		if err != nil {
 			return nil, err
 		}
 		if len(t.environment.Command) > 0 {
-			found[program] = t
+			found[name] = t
 		}
 	}
 	return found, nil
@@ -80,7 +81,7 @@ func findTools(o Options) (tools, error) {
 
 func findBakta(o Options) (tool, error) {
 	if o.Bakta == StandIn {
-		return o.standIn(workflow.ProgramBakta)
+		return o.standIn(program.ProgramBakta)
 	}
 	path, err := lookPath(o.Bakta)
 	if err != nil {
@@ -92,7 +93,7 @@ func findBakta(o Options) (tool, error) {
 	if db == "" {
 		return tool{}, fmt.Errorf("--bakta-db: Bakta needs its database; fetch it by `bakta_db download`, then name its directory")
 	}
-	t := tool{environment: workflow.Environment{Command: []string{path}, Threads: o.Threads}}
+	t := tool{environment: program.Environment{Command: []string{path}, Threads: o.Threads}}
 	if t.environment.Database, err = filepath.Abs(db); err != nil {
 		return tool{}, err
 	}
@@ -108,12 +109,12 @@ func findBakta(o Options) (tool, error) {
 func findProteins(o Options, bakta tool) (tool, error) {
 	name := o.Proteins
 	if name == StandIn || name == "" && o.Bakta == StandIn {
-		return o.standIn(workflow.ProgramBaktaProteins)
+		return o.standIn(program.ProgramBaktaProteins)
 	}
 	var path string
 	var err error
 	if name == "" {
-		name = workflow.ProgramBaktaProteins
+		name = program.ProgramBaktaProteins
 		path, err = lookPath(filepath.Join(filepath.Dir(bakta.environment.Command[0]), name))
 	}
 	if path == "" {
@@ -138,10 +139,10 @@ func findProteins(o Options, bakta tool) (tool, error) {
 func findBaktfold(o Options, _ tool) (tool, error) {
 	name := o.Baktfold
 	if name == StandIn || name == "" && o.Bakta == StandIn {
-		return o.standIn(workflow.ProgramBaktfold)
+		return o.standIn(program.ProgramBaktfold)
 	}
 	db := cmp.Or(o.BaktfoldDB, os.Getenv("PHOLD_DBDIR")) // Baktfold's own name for it
-	name = cmp.Or(name, workflow.ProgramBaktfold)
+	name = cmp.Or(name, program.ProgramBaktfold)
 	path, err := lookPath(name)
 	switch {
 	case o.Baktfold == "" && o.BaktfoldDB == "" && (err != nil || db == ""):
@@ -152,7 +153,7 @@ func findBaktfold(o Options, _ tool) (tool, error) {
 	case db == "":
 		return tool{}, errors.New("--baktfold-db: Baktfold needs its database; fetch it by `baktfold install`, then name its directory")
 	}
-	t := tool{environment: workflow.Environment{Command: []string{path}, Threads: o.Threads, GPU: o.BaktfoldGPU}}
+	t := tool{environment: program.Environment{Command: []string{path}, Threads: o.Threads, GPU: o.BaktfoldGPU}}
 	if t.environment.Database, err = filepath.Abs(db); err != nil {
 		return tool{}, err
 	}
@@ -164,14 +165,14 @@ func findBaktfold(o Options, _ tool) (tool, error) {
 }
 
 // standIn is the stand-in in the role of a program.
-func (o Options) standIn(program string) (tool, error) {
+func (o Options) standIn(name string) (tool, error) {
 	if len(o.StandIn) == 0 {
 		return tool{}, errors.New("this program has no stand-in")
 	}
 	t := tool{version: new(version), database: "none"}
 	played := StandIn
 	t.version.known.Store(&played)
-	t.environment = workflow.Environment{Command: slices.Concat(o.StandIn, []string{program}), Threads: o.Threads}
+	t.environment = program.Environment{Command: slices.Concat(o.StandIn, []string{name}), Threads: o.Threads}
 	for _, variable := range os.Environ() {
 		if strings.HasPrefix(variable, "BAKTA_STAND_IN_") { // how fast it is, and whether it fails
 			t.variables = append(t.variables, variable)
@@ -192,22 +193,22 @@ func lookPath(name string) (string, error) {
 // ask asks the programs for their versions, one after the other. It returns an error for one that does not work: no
 // job that needs it would. One that does not answer in time may do so another day, and is only warned of.
 func (t tools) ask(ctx context.Context, log *slog.Logger) error {
-	for _, program := range slices.Sorted(maps.Keys(t)) {
-		v := t[program].version
+	for _, name := range slices.Sorted(maps.Keys(t)) {
+		v := t[name].version
 		if v.known.Load() != nil {
 			continue
 		}
 		log.Info("asking a program for its version, which takes up to a minute the first time; jobs are taken meanwhile",
-			"program", t[program].environment.Command[0])
+			"program", t[name].environment.Command[0])
 		short, cancel := context.WithTimeout(ctx, v.within)
-		text, err := askVersion(short, t[program].environment.Command[0])
+		text, err := askVersion(short, t[name].environment.Command[0])
 		late := short.Err() != nil
 		cancel()
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case late:
-			log.Warn("a program does not tell its version", "program", t[program].environment.Command[0], "waited", v.within)
+			log.Warn("a program does not tell its version", "program", t[name].environment.Command[0], "waited", v.within)
 		case err != nil:
 			return fmt.Errorf("%s: %w", v.named, err)
 		default:
@@ -256,13 +257,13 @@ func databaseVersion(dir string) (string, error) {
 
 // offered are the workflows all of whose programs are there.
 func (t tools) offered() []workflow.Workflow {
-	return workflow.Offered(func(program string) bool { _, ok := t[program]; return ok })
+	return workflow.Offered(func(name string) bool { _, ok := t[name]; return ok })
 }
 
 // versions returns those that the API tells, as far as they are known by then.
 func (t tools) versions(backend string) func() status.Versions {
 	return func() status.Versions {
-		bakta, baktfold := t[workflow.ProgramBakta], t[workflow.ProgramBaktfold]
+		bakta, baktfold := t[program.ProgramBakta], t[program.ProgramBaktfold]
 		v := status.Versions{Backend: backend, Tool: bakta.version.String(), Database: bakta.database, BaktfoldDatabase: baktfold.database}
 		if baktfold.version != nil { // it is offered
 			v.Baktfold = baktfold.version.String()
@@ -274,10 +275,10 @@ func (t tools) versions(backend string) func() status.Versions {
 // spec says what a run of the job does in that directory.
 func (t tools) spec(j job.Job, dir string) (stage.Spec, error) {
 	var variables [][]string // by stage, for each of which its program is asked for
-	spec, err := lifecycle.Spec(j, dir, func(program string) (workflow.Environment, error) {
-		found, ok := t[program]
+	spec, err := lifecycle.Spec(j, dir, func(name string) (program.Environment, error) {
+		found, ok := t[name]
 		if !ok {
-			return workflow.Environment{}, fmt.Errorf("%s is not there any more", program)
+			return program.Environment{}, fmt.Errorf("%s is not there any more", name)
 		}
 		variables = append(variables, found.variables)
 		return found.environment, nil

@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/program"
 )
 
 // place makes a directory of programs that tell their version, and of databases.
@@ -114,7 +114,7 @@ func TestTools(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]workflow.Environment{
+	want := map[string]program.Environment{
 		"bakta":          {Command: []string{filepath.Join(dir, "bin/bakta")}, Database: filepath.Join(dir, "db"), Threads: 2},
 		"bakta_proteins": {Command: []string{filepath.Join(dir, "bin/bakta_proteins")}, Database: filepath.Join(dir, "db"), Threads: 2},
 		"baktfold":       {Command: []string{"self", "stand-in", "baktfold"}, Threads: 2},
@@ -160,8 +160,8 @@ func TestVersions(t *testing.T) {
 			if strings.Contains(row.script, "1000") {
 				within = 300 * time.Millisecond
 			}
-			found := tools{workflow.ProgramBakta: {
-				environment: workflow.Environment{Command: []string{path}}, version: &version{named: "--bakta", within: within},
+			found := tools{program.ProgramBakta: {
+				environment: program.Environment{Command: []string{path}}, version: &version{named: "--bakta", within: within},
 			}}
 			err := found.ask(t.Context(), slog.New(slog.DiscardHandler))
 			if want := strings.ReplaceAll(row.fails, "%s", path); err == nil && want != "" || err != nil && err.Error() != want {

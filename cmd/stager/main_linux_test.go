@@ -23,7 +23,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
 
@@ -123,11 +123,11 @@ func TestAPodsContainers(t *testing.T) {
 		Results: []stage.Expected{{Ending: "fna", Path: "out/bakta/result.fna", Required: true}},
 	}
 	const genome = ">c1\nACGT\n"
-	file, err := store.Put(t.Context(), job.UploadKey(spec.Job, workflow.GenomeFASTA), strings.NewReader(genome), int64(len(genome)))
+	file, err := store.Put(t.Context(), job.UploadKey(spec.Job, upload.GenomeFASTA), strings.NewReader(genome), int64(len(genome)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	spec.Inputs = []job.Input{{Kind: workflow.GenomeFASTA, Size: file.Size, ETag: file.ETag, Name: "genome.fna"}}
+	spec.Inputs = []job.Input{{Kind: upload.GenomeFASTA, Size: file.Size, ETag: file.ETag, Name: "genome.fna"}}
 	text, err := json.Marshal(spec)
 	if err != nil {
 		t.Fatal(err)

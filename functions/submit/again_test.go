@@ -8,6 +8,7 @@ import (
 
 	"github.com/ag-computational-bio/bakta-web-backend/functions/submit"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
@@ -74,7 +75,7 @@ func TestDeclinedV1(t *testing.T) {
 	t.Parallel()
 	jobs := &started{kind: workflow.Bakta}
 	_, err := function(t, jobs, map[string]string{
-		workflow.GenomeFASTA: ">c1\nATGAAACTGCTGGTGTAA\n", workflow.RegionsFile: "no regions", workflow.HMMsFile: "no profiles", workflow.TrustedProteinsFile: "no proteins",
+		upload.GenomeFASTA: ">c1\nATGAAACTGCTGGTGTAA\n", upload.RegionsFile: "no regions", upload.HMMsFile: "no profiles", upload.TrustedProteinsFile: "no proteins",
 	}).V1().StartJob(t.Context(), &pb.StartJobRequest{Job: &pb.JobAuth{JobID: "123e4567-e89b-42d3-a456-426614174000", Secret: secret}})
 	if !jobs.submitted {
 		t.Fatal(err)

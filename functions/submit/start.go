@@ -12,6 +12,8 @@ import (
 	"github.com/docker/go-units"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
@@ -20,7 +22,7 @@ type Start struct {
 	API        int // version of the API by which it is asked
 	ID, Secret string
 	Workflow   string // what the caller takes the job's workflow for
-	Config     workflow.Config
+	Config     option.Config
 	// Declined are kinds of optional uploads for which the caller's version has no words. They are not used, and are no
 	// part of the configuration that is kept: a repeat is told by that, and has to be told by later versions, too.
 	Declined []string
@@ -49,7 +51,7 @@ func (f *Function) Start(ctx context.Context, s Start) ([]job.Warning, error) {
 		return nil, err
 	}
 	config := w.Normalise(s.Config)
-	encoded, err := workflow.EncodeConfig(config)
+	encoded, err := option.Encode(config)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +76,7 @@ func (f *Function) Start(ctx context.Context, s Start) ([]job.Warning, error) {
 }
 
 // without returns the configuration with the kinds declined that the caller has no words for.
-func (s Start) without(config workflow.Config) workflow.Config {
+func (s Start) without(config option.Config) option.Config {
 	use := make(map[string]bool, len(config.Use)+len(s.Declined))
 	maps.Copy(use, config.Use)
 	for _, kind := range s.Declined {
@@ -98,7 +100,7 @@ func (s Start) fits(j job.Job) error {
 
 // submit pins the inputs and moves the job to submitted. Of several starts at once one wins; each returns the
 // job as the winner left it.
-func (f *Function) submit(ctx context.Context, j job.Job, w workflow.Workflow, config workflow.Config, encoded []byte) (job.Job, error) {
+func (f *Function) submit(ctx context.Context, j job.Job, w workflow.Workflow, config option.Config, encoded []byte) (job.Job, error) {
 	inputs, warnings, err := f.inputs(ctx, j.ID, w, config)
 	if err != nil {
 		return job.Job{}, err
@@ -137,7 +139,7 @@ func (f *Function) submit(ctx context.Context, j job.Job, w workflow.Workflow, c
 // inputs looks at every upload of the workflow and returns those that the job will read, and what to warn of. The required ones come
 // first in the catalogue and are looked at last, when it is known what has to go with them. Of several refusals the
 // caller is told the one about the first in the catalogue.
-func (f *Function) inputs(ctx context.Context, id string, w workflow.Workflow, config workflow.Config) ([]job.Input, []job.Warning, error) {
+func (f *Function) inputs(ctx context.Context, id string, w workflow.Workflow, config option.Config) ([]job.Input, []job.Warning, error) {
 	select {
 	case f.looks <- struct{}{}:
 		defer func() { <-f.looks }()
@@ -146,8 +148,7 @@ func (f *Function) inputs(ctx context.Context, id string, w workflow.Workflow, c
 	}
 	var inputs []job.Input
 	var refusal error
-	inspection := workflow.NewInspection(config)
-	inspection.Workflow = w.Kind
+	inspection := w.NewInspection(config)
 	for _, u := range slices.Backward(w.Uploads) {
 		promised, said := config.Use[u.Kind]
 		if said && !promised && !u.Required {
@@ -161,10 +162,10 @@ func (f *Function) inputs(ctx context.Context, id string, w workflow.Workflow, c
 			if u.Required || promised {
 				refusal = job.Errorf(job.Invalid, "the %s was not uploaded; put it to its upload link, then start the job again", words(u.Kind))
 			}
-		case errors.Is(err, workflow.ErrBlank):
+		case errors.Is(err, upload.ErrBlank):
 			// Clients promise a table that they then leave empty: that is no promise, and no file. Nobody promises
 			// a training file without one.
-			if u.Required || promised && u.Kind != workflow.RepliconsTable {
+			if u.Required || promised && u.Kind != upload.RepliconsTable {
 				refusal = job.Errorf(job.Invalid, "the uploaded %s is empty; upload the file again, then start the job again", words(u.Kind))
 			}
 		case job.Is(err, job.Invalid):
@@ -178,7 +179,7 @@ func (f *Function) inputs(ctx context.Context, id string, w workflow.Workflow, c
 }
 
 // input looks at one upload, as far as is needed to know that the workflow can read it, and pins it.
-func (f *Function) input(ctx context.Context, id string, u workflow.Upload, inspection *workflow.Inspection) (job.Input, error) {
+func (f *Function) input(ctx context.Context, id string, u workflow.Upload, inspection *upload.Inspection) (job.Input, error) {
 	// One request tells whether it is there, its size and its ETag, and brings as much of it as is read.
 	content, file, err := f.Files.Open(ctx, job.UploadKey(id, u.Kind), "")
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ag-computational-bio/bakta-web-backend/functions/submit"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
@@ -58,13 +59,13 @@ func TestUploadsTooLarge(t *testing.T) {
 		limits  map[string]int64
 		refused []string // words of the refusal; none: the job is submitted
 	}{
-		{"the largest genome", map[string]int64{workflow.GenomeFASTA: gib}, nil, nil},
-		{"a genome too large", map[string]int64{workflow.GenomeFASTA: gib + 1}, nil, []string{"genome", "at most 1GiB"}},
-		{"the largest that the deployment takes", map[string]int64{workflow.GenomeFASTA: 16 * mib}, map[string]int64{workflow.GenomeFASTA: 16 * mib}, nil},
-		{"one byte more", map[string]int64{workflow.GenomeFASTA: 16*mib + 1}, map[string]int64{workflow.GenomeFASTA: 16 * mib}, []string{"genome", "at most 16MiB"}},
-		{"a deployment can't allow more than is possible", map[string]int64{workflow.GenomeFASTA: gib + 1}, map[string]int64{workflow.GenomeFASTA: 2 * gib}, []string{"genome", "at most 1GiB"}},
-		{"a table too large", map[string]int64{workflow.GenomeFASTA: 12, workflow.RepliconsTable: 2*mib + 1}, nil, []string{"replicons table", "at most 2MiB"}},
-		{"a training file too large", map[string]int64{workflow.GenomeFASTA: 12, workflow.ProdigalTrainingFile: 10*mib + 1}, nil, []string{"prodigal training file", "at most 10MiB"}},
+		{"the largest genome", map[string]int64{upload.GenomeFASTA: gib}, nil, nil},
+		{"a genome too large", map[string]int64{upload.GenomeFASTA: gib + 1}, nil, []string{"genome", "at most 1GiB"}},
+		{"the largest that the deployment takes", map[string]int64{upload.GenomeFASTA: 16 * mib}, map[string]int64{upload.GenomeFASTA: 16 * mib}, nil},
+		{"one byte more", map[string]int64{upload.GenomeFASTA: 16*mib + 1}, map[string]int64{upload.GenomeFASTA: 16 * mib}, []string{"genome", "at most 16MiB"}},
+		{"a deployment can't allow more than is possible", map[string]int64{upload.GenomeFASTA: gib + 1}, map[string]int64{upload.GenomeFASTA: 2 * gib}, []string{"genome", "at most 1GiB"}},
+		{"a table too large", map[string]int64{upload.GenomeFASTA: 12, upload.RepliconsTable: 2*mib + 1}, nil, []string{"replicons table", "at most 2MiB"}},
+		{"a training file too large", map[string]int64{upload.GenomeFASTA: 12, upload.ProdigalTrainingFile: 10*mib + 1}, nil, []string{"prodigal training file", "at most 10MiB"}},
 	} {
 		jobs := &created{}
 		f, err := submit.New(submit.Deps{
@@ -110,7 +111,7 @@ func (s slow) Open(ctx context.Context, key, etag string) (io.ReadCloser, job.Fi
 // While as many starts look at uploads as may, another one waits, for as long as its caller does.
 func TestLooks(t *testing.T) {
 	t.Parallel()
-	files := slow{huge{sizes: map[string]int64{workflow.GenomeFASTA: 12}}, make(chan struct{}, 100), make(chan struct{})}
+	files := slow{huge{sizes: map[string]int64{upload.GenomeFASTA: 12}}, make(chan struct{}, 100), make(chan struct{})}
 	f, err := submit.New(submit.Deps{
 		Jobs: &created{}, Files: files, Launcher: launcher{}, Offered: workflow.Catalogue(),
 		Retention: time.Hour, UploadTTL: time.Hour, Now: time.Now, Log: slog.New(slog.DiscardHandler), Looks: 1,

@@ -11,6 +11,8 @@ import (
 
 	"github.com/ag-computational-bio/bakta-web-backend/functions/submit"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
@@ -52,37 +54,37 @@ func TestOptionalUploads(t *testing.T) {
 		regions = "c1\tx\tCDS\t1\t18\t.\t+\t0\t.\n"
 		trusted = ">p gen~~~product~~~\nMKLL\n"
 	)
-	all := map[string]string{workflow.GenomeFASTA: genome, workflow.RegionsFile: regions, workflow.TrustedProteinsFile: trusted}
+	all := map[string]string{upload.GenomeFASTA: genome, upload.RegionsFile: regions, upload.TrustedProteinsFile: trusted}
 	with := func(kind, content string) map[string]string {
-		changed := map[string]string{workflow.GenomeFASTA: genome}
+		changed := map[string]string{upload.GenomeFASTA: genome}
 		changed[kind] = content
 		return changed
 	}
-	use := func(kind string, promised bool) workflow.Config {
-		return workflow.Config{Use: map[string]bool{kind: promised}}
+	use := func(kind string, promised bool) option.Config {
+		return option.Config{Use: map[string]bool{kind: promised}}
 	}
 	for _, tt := range []struct {
 		name    string
 		kind    string
 		content map[string]string
-		config  workflow.Config
+		config  option.Config
 		inputs  []string // names, in the catalogue's order
 		refused string   // words of the refusal; none: the job is submitted
 	}{
-		{"the uploads decide", workflow.Bakta, all, workflow.Config{}, []string{"genome.fna", "regions.gff3", "proteins.faa"}, ""},
-		{"declined", workflow.Bakta, all, use(workflow.RegionsFile, false), []string{"genome.fna", "proteins.faa"}, ""},
-		{"of another genome", workflow.Bakta, with(workflow.RegionsFile, strings.Replace(regions, "c1", "c2", 1)), workflow.Config{}, nil, `"c2"`},
-		{"of another genome, declined", workflow.Bakta, with(workflow.RegionsFile, "c2\tx"), use(workflow.RegionsFile, false), []string{"genome.fna"}, ""},
-		{"blank", workflow.Bakta, with(workflow.HMMsFile, "\n"), workflow.Config{}, []string{"genome.fna"}, ""},
-		{"blank and promised", workflow.Bakta, with(workflow.HMMsFile, "\n"), use(workflow.HMMsFile, true), nil, "hmms file is empty"},
-		{"a blank table is no promise", workflow.Bakta, with(workflow.RepliconsTable, "\n"), use(workflow.RepliconsTable, true), []string{"genome.fna"}, ""},
-		{"promised and not there", workflow.BaktaBaktfold, with("x", ""), use(workflow.TrustedProteinsFile, true), nil, "trusted proteins file was not uploaded"},
-		{"useless", workflow.Bakta, with(workflow.TrustedProteinsFile, trusted), workflow.Config{Skip: []string{"cds"}}, nil, "those are skipped"},
-		{"both stages", workflow.BaktaBaktfold, all, workflow.Config{}, []string{"genome.fna", "regions.gff3", "proteins.faa"}, ""},
-		{"proteins, with options for genomes", workflow.BaktaProteins, map[string]string{workflow.ProteinFASTA: ">a\nMKLL\n"},
-			workflow.Config{TranslationTable: 7, Use: map[string]bool{workflow.RepliconsTable: true}}, []string{"proteins.faa"}, ""},
-		{"no proteins", workflow.BaktaProteins, map[string]string{workflow.GenomeFASTA: genome}, workflow.Config{}, nil, "protein fasta was not uploaded"},
-		{"an annotation of proteins", workflow.Baktfold, map[string]string{workflow.BaktaJSON: `{"features": []}`}, workflow.Config{}, nil, "proteins without a genome"},
+		{"the uploads decide", workflow.Bakta, all, option.Config{}, []string{"genome.fna", "regions.gff3", "proteins.faa"}, ""},
+		{"declined", workflow.Bakta, all, use(upload.RegionsFile, false), []string{"genome.fna", "proteins.faa"}, ""},
+		{"of another genome", workflow.Bakta, with(upload.RegionsFile, strings.Replace(regions, "c1", "c2", 1)), option.Config{}, nil, `"c2"`},
+		{"of another genome, declined", workflow.Bakta, with(upload.RegionsFile, "c2\tx"), use(upload.RegionsFile, false), []string{"genome.fna"}, ""},
+		{"blank", workflow.Bakta, with(upload.HMMsFile, "\n"), option.Config{}, []string{"genome.fna"}, ""},
+		{"blank and promised", workflow.Bakta, with(upload.HMMsFile, "\n"), use(upload.HMMsFile, true), nil, "hmms file is empty"},
+		{"a blank table is no promise", workflow.Bakta, with(upload.RepliconsTable, "\n"), use(upload.RepliconsTable, true), []string{"genome.fna"}, ""},
+		{"promised and not there", workflow.BaktaBaktfold, with("x", ""), use(upload.TrustedProteinsFile, true), nil, "trusted proteins file was not uploaded"},
+		{"useless", workflow.Bakta, with(upload.TrustedProteinsFile, trusted), option.Config{Skip: []string{"cds"}}, nil, "those are skipped"},
+		{"both stages", workflow.BaktaBaktfold, all, option.Config{}, []string{"genome.fna", "regions.gff3", "proteins.faa"}, ""},
+		{"proteins, with options for genomes", workflow.BaktaProteins, map[string]string{upload.ProteinFASTA: ">a\nMKLL\n"},
+			option.Config{TranslationTable: 7, Use: map[string]bool{upload.RepliconsTable: true}}, []string{"proteins.faa"}, ""},
+		{"no proteins", workflow.BaktaProteins, map[string]string{upload.GenomeFASTA: genome}, option.Config{}, nil, "protein fasta was not uploaded"},
+		{"an annotation of proteins", workflow.Baktfold, map[string]string{upload.BaktaJSON: `{"features": []}`}, option.Config{}, nil, "proteins without a genome"},
 	} {
 		jobs := &started{kind: tt.kind}
 		f, err := submit.New(submit.Deps{

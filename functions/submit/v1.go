@@ -3,6 +3,8 @@ package submit
 import (
 	"context"
 
+	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
@@ -28,9 +30,9 @@ func (v V1) InitJob(ctx context.Context, r *pb.InitJobRequest) (*pb.InitJobRespo
 		links[u.Kind] = u.URL
 	}
 	return &pb.InitJobResponse{
-		UploadLinkFasta:     links[workflow.GenomeFASTA],
-		UploadLinkProdigal:  links[workflow.ProdigalTrainingFile],
-		UploadLinkReplicons: links[workflow.RepliconsTable],
+		UploadLinkFasta:     links[upload.GenomeFASTA],
+		UploadLinkProdigal:  links[upload.ProdigalTrainingFile],
+		UploadLinkReplicons: links[upload.RepliconsTable],
 		Job:                 &pb.JobAuth{JobID: made.ID, Secret: made.Secret},
 	}, nil
 }
@@ -40,10 +42,10 @@ func (v V1) StartJob(ctx context.Context, r *pb.StartJobRequest) (*pb.Empty, err
 	_, err := v.f.Start(ctx, Start{
 		API: 1, ID: r.GetJob().GetJobID(), Secret: r.GetJob().GetSecret(), Workflow: workflow.Bakta, Config: configV1(r.GetConfig()),
 		// This version has no words for these, and no links to upload them to.
-		Declined: []string{workflow.RegionsFile, workflow.TrustedProteinsFile, workflow.HMMsFile},
+		Declined: []string{upload.RegionsFile, upload.TrustedProteinsFile, upload.HMMsFile},
 	})
 	if err != nil {
-		return nil, workflow.Respell(err, spellingV1)
+		return nil, option.Respell(err, spellingV1)
 	}
 	return &pb.Empty{}, nil
 }
@@ -59,8 +61,8 @@ var spellingV1 = map[string]string{
 }
 
 // configV1 reads the first version's configuration.
-func configV1(c *pb.JobConfig) workflow.Config {
-	config := workflow.Config{
+func configV1(c *pb.JobConfig) option.Config {
+	config := option.Config{
 		TranslationTable:  int(c.GetTranslationalTable()),
 		CompleteGenome:    c.GetCompleteGenome(),
 		KeepContigHeaders: c.GetKeepContigHeaders(),
@@ -75,16 +77,16 @@ func configV1(c *pb.JobConfig) workflow.Config {
 	}
 	switch c.GetDermType() {
 	case pb.DermType_MONODERM:
-		config.DermType = workflow.Monoderm
+		config.DermType = option.Monoderm
 	case pb.DermType_DIDERM:
-		config.DermType = workflow.Diderm
+		config.DermType = option.Diderm
 	}
 	use := make(map[string]bool)
 	if c != nil && c.HasProdigal != nil {
-		use[workflow.ProdigalTrainingFile] = c.GetHasProdigal()
+		use[upload.ProdigalTrainingFile] = c.GetHasProdigal()
 	}
 	if c != nil && c.HasReplicons != nil {
-		use[workflow.RepliconsTable] = c.GetHasReplicons()
+		use[upload.RepliconsTable] = c.GetHasReplicons()
 	}
 	config.Use = use
 	return config

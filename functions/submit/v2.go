@@ -6,7 +6,8 @@ import (
 	"strings"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v2"
 )
 
@@ -84,7 +85,7 @@ func kindV2(k pb.WorkflowKind) (string, error) {
 
 // refusalV2 names each option that a start is refused for as clients of this version know it: "Invalid <option>".
 func refusalV2(err error) error {
-	var violations workflow.Violations
+	var violations option.Violations
 	if !errors.As(err, &violations) {
 		return err
 	}
@@ -96,30 +97,30 @@ func refusalV2(err error) error {
 		}
 		spelling[v.Field] = "Invalid " + name
 	}
-	return workflow.Respell(err, spelling)
+	return option.Respell(err, spelling)
 }
 
 // usesV2 holds, by kind of upload, the option that says whether the upload is used.
 func usesV2() map[string]string {
 	return map[string]string{
-		workflow.ProdigalTrainingFile: "use_prodigal_training_file",
-		workflow.RepliconsTable:       "use_replicons",
-		workflow.RegionsFile:          "use_regions",
-		workflow.TrustedProteinsFile:  "use_trusted_proteins",
-		workflow.HMMsFile:             "use_hmms",
+		upload.ProdigalTrainingFile: "use_prodigal_training_file",
+		upload.RepliconsTable:       "use_replicons",
+		upload.RegionsFile:          "use_regions",
+		upload.TrustedProteinsFile:  "use_trusted_proteins",
+		upload.HMMsFile:             "use_hmms",
 	}
 }
 
 // configV2 reads the second version's configuration.
-func configV2(c *pb.JobConfig) workflow.Config {
-	config := workflow.Config{
+func configV2(c *pb.JobConfig) option.Config {
+	config := option.Config{
 		// Unlike in the first version, an upload that is not asked for is not used, whatever it holds.
 		Use: map[string]bool{
-			workflow.ProdigalTrainingFile: c.GetUseProdigalTrainingFile(),
-			workflow.RepliconsTable:       c.GetUseReplicons(),
-			workflow.RegionsFile:          c.GetUseRegions(),
-			workflow.TrustedProteinsFile:  c.GetUseTrustedProteins(),
-			workflow.HMMsFile:             c.GetUseHmms(),
+			upload.ProdigalTrainingFile: c.GetUseProdigalTrainingFile(),
+			upload.RepliconsTable:       c.GetUseReplicons(),
+			upload.RegionsFile:          c.GetUseRegions(),
+			upload.TrustedProteinsFile:  c.GetUseTrustedProteins(),
+			upload.HMMsFile:             c.GetUseHmms(),
 		},
 		TranslationTable:  int(c.GetTranslationTable()),
 		CompleteGenome:    c.GetCompleteGenome(),
@@ -137,7 +138,7 @@ func configV2(c *pb.JobConfig) workflow.Config {
 		Skip:              skippedV2(c),
 	}
 	// As in the first version, unknown is what it is if nothing is said.
-	if derm := pb.Word(c.GetDermType()); derm != workflow.DermUnknown {
+	if derm := pb.Word(c.GetDermType()); derm != option.DermUnknown {
 		config.DermType = derm
 	}
 	return config
@@ -154,7 +155,7 @@ func skippedV2(c *pb.JobConfig) []string {
 		}
 	}
 	var skipped []string
-	for _, step := range workflow.Steps() {
+	for _, step := range option.Steps() {
 		if left[step] {
 			skipped = append(skipped, step)
 		}

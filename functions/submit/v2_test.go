@@ -9,6 +9,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v2"
 )
@@ -17,7 +19,7 @@ import (
 func TestConfigV2(t *testing.T) {
 	t.Parallel()
 	none := func() map[string]bool {
-		return map[string]bool{workflow.ProdigalTrainingFile: false, workflow.RepliconsTable: false, workflow.RegionsFile: false, workflow.TrustedProteinsFile: false, workflow.HMMsFile: false}
+		return map[string]bool{upload.ProdigalTrainingFile: false, upload.RepliconsTable: false, upload.RegionsFile: false, upload.TrustedProteinsFile: false, upload.HMMsFile: false}
 	}
 	using := func(kinds ...string) map[string]bool {
 		use := none()
@@ -29,21 +31,21 @@ func TestConfigV2(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		in   *pb.JobConfig
-		want workflow.Config
+		want option.Config
 	}{
-		{"nothing", &pb.JobConfig{}, workflow.Config{Use: none()}},
+		{"nothing", &pb.JobConfig{}, option.Config{Use: none()}},
 		{"uploads", &pb.JobConfig{UseProdigalTrainingFile: true, UseReplicons: true, UseRegions: true, UseTrustedProteins: true, UseHmms: true},
-			workflow.Config{Use: using(workflow.ProdigalTrainingFile, workflow.RepliconsTable, workflow.RegionsFile, workflow.TrustedProteinsFile, workflow.HMMsFile)}},
-		{"one upload", &pb.JobConfig{UseRegions: true}, workflow.Config{Use: using(workflow.RegionsFile)}},
-		{"numbers", &pb.JobConfig{TranslationTable: 4, MinContigLength: 1 << 40, LocusTagIncrement: 5}, workflow.Config{Use: none(), TranslationTable: 4, MinContigLength: 1 << 40, LocusTagIncrement: 5}},
+			option.Config{Use: using(upload.ProdigalTrainingFile, upload.RepliconsTable, upload.RegionsFile, upload.TrustedProteinsFile, upload.HMMsFile)}},
+		{"one upload", &pb.JobConfig{UseRegions: true}, option.Config{Use: using(upload.RegionsFile)}},
+		{"numbers", &pb.JobConfig{TranslationTable: 4, MinContigLength: 1 << 40, LocusTagIncrement: 5}, option.Config{Use: none(), TranslationTable: 4, MinContigLength: 1 << 40, LocusTagIncrement: 5}},
 		{"flags", &pb.JobConfig{CompleteGenome: true, KeepContigHeaders: true, Compliant: true, Meta: true},
-			workflow.Config{Use: none(), CompleteGenome: true, KeepContigHeaders: true, Compliant: true, Meta: true}},
+			option.Config{Use: none(), CompleteGenome: true, KeepContigHeaders: true, Compliant: true, Meta: true}},
 		{"texts", &pb.JobConfig{Genus: "g", Species: "s", Strain: "t", Plasmid: "p", Locus: "l", LocusTag: "L"},
-			workflow.Config{Use: none(), Genus: "g", Species: "s", Strain: "t", Plasmid: "p", Locus: "l", LocusTag: "L"}},
-		{"one membrane", &pb.JobConfig{DermType: pb.DermType_DERM_TYPE_MONODERM}, workflow.Config{Use: none(), DermType: workflow.Monoderm}},
-		{"two membranes", &pb.JobConfig{DermType: pb.DermType_DERM_TYPE_DIDERM}, workflow.Config{Use: none(), DermType: workflow.Diderm}},
-		{"nothing is known of membranes", &pb.JobConfig{DermType: pb.DermType_DERM_TYPE_UNKNOWN}, workflow.Config{Use: none()}},
-		{"steps, in Bakta's order", &pb.JobConfig{SkipPlot: true, SkipTrna: true, SkipNcrnaRegion: true}, workflow.Config{Use: none(), Skip: []string{"trna", "ncrna_region", "plot"}}},
+			option.Config{Use: none(), Genus: "g", Species: "s", Strain: "t", Plasmid: "p", Locus: "l", LocusTag: "L"}},
+		{"one membrane", &pb.JobConfig{DermType: pb.DermType_DERM_TYPE_MONODERM}, option.Config{Use: none(), DermType: option.Monoderm}},
+		{"two membranes", &pb.JobConfig{DermType: pb.DermType_DERM_TYPE_DIDERM}, option.Config{Use: none(), DermType: option.Diderm}},
+		{"nothing is known of membranes", &pb.JobConfig{DermType: pb.DermType_DERM_TYPE_UNKNOWN}, option.Config{Use: none()}},
+		{"steps, in Bakta's order", &pb.JobConfig{SkipPlot: true, SkipTrna: true, SkipNcrnaRegion: true}, option.Config{Use: none(), Skip: []string{"trna", "ncrna_region", "plot"}}},
 	} {
 		if diff := cmp.Diff(tt.want, configV2(tt.in)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
@@ -83,7 +85,7 @@ func TestConfigV2IsWhole(t *testing.T) {
 			steps = append(steps, step)
 		}
 	}
-	if diff := cmp.Diff(workflow.Steps(), steps); diff != "" {
+	if diff := cmp.Diff(option.Steps(), steps); diff != "" {
 		t.Errorf("steps (-known +fields):\n%s", diff)
 	}
 	for _, w := range workflow.Catalogue() {

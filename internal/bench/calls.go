@@ -10,7 +10,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
 
@@ -94,7 +95,7 @@ func (s *site) initStep(_ context.Context, batch int) (step, error) {
 			if err := s.ping(ctx); err != nil {
 				return err
 			}
-			for _, kind := range []string{workflow.GenomeFASTA, workflow.ProdigalTrainingFile, workflow.RepliconsTable} {
+			for _, kind := range []string{upload.GenomeFASTA, upload.ProdigalTrainingFile, upload.RepliconsTable} {
 				if err := s.signPut(ctx, job.UploadKey(floors.jobs[k].id, kind)); err != nil {
 					return err
 				}
@@ -109,14 +110,14 @@ func (s *site) initStep(_ context.Context, batch int) (step, error) {
 func (s *site) startGenomeStep(ctx context.Context, batch int) (step, error) {
 	no := false
 	config := &pb.JobConfig{Genus: "Escherichia", HasReplicons: &no, HasProdigal: &no}
-	return s.startStep(ctx, batch, config, map[string]string{workflow.GenomeFASTA: genome()})
+	return s.startStep(ctx, batch, config, map[string]string{upload.GenomeFASTA: genome()})
 }
 
 // startThreeStep starts as the web UI does: it uploads empty files in place of none, and promises a table.
 func (s *site) startThreeStep(ctx context.Context, batch int) (step, error) {
 	yes := true
 	config := &pb.JobConfig{Genus: "Escherichia", HasReplicons: &yes}
-	uploads := map[string]string{workflow.GenomeFASTA: genome(), workflow.ProdigalTrainingFile: "", workflow.RepliconsTable: ""}
+	uploads := map[string]string{upload.GenomeFASTA: genome(), upload.ProdigalTrainingFile: "", upload.RepliconsTable: ""}
 	return s.startStep(ctx, batch, config, uploads)
 }
 
@@ -131,7 +132,7 @@ func (s *site) startStep(ctx context.Context, batch int, config *pb.JobConfig, u
 	if _, err := s.upload(ctx, objects); err != nil {
 		return step{}, err
 	}
-	encoded, err := workflow.EncodeConfig(workflow.Config{Genus: "Escherichia"}.Normalise())
+	encoded, err := option.Encode(option.Config{Genus: "Escherichia"}.Normalise())
 	if err != nil {
 		return step{}, err
 	}

@@ -18,7 +18,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/mongo"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
@@ -125,12 +127,12 @@ func write(ctx context.Context, store *mongo.Store, p identity, state string) er
 	if err != nil || state == created {
 		return err
 	}
-	config, err := workflow.EncodeConfig(workflow.Config{Genus: "Escherichia", Species: "coli"}.Normalise())
+	config, err := option.Encode(option.Config{Genus: "Escherichia", Species: "coli"}.Normalise())
 	if err != nil {
 		return err
 	}
 	stages := func(status job.StageStatus) []job.Stage { return []job.Stage{{Name: workflow.Bakta, Status: status}} }
-	start := job.Start{Config: config, Inputs: []job.Input{{Kind: workflow.GenomeFASTA, Size: 4_700_000, ETag: etagMark, Name: "genome.fna"}}}
+	start := job.Start{Config: config, Inputs: []job.Input{{Kind: upload.GenomeFASTA, Size: 4_700_000, ETag: etagMark, Name: "genome.fna"}}}
 	_, err = store.Submit(ctx, p.id, start, stages(job.StagePending), at, at, at)
 	if err == nil {
 		_, err = store.Launched(ctx, p.id, 1, job.ObjectName(p.id, 1), at)

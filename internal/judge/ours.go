@@ -13,6 +13,7 @@ import (
 
 	"github.com/ag-computational-bio/bakta-web-backend/functions/submit"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
@@ -91,7 +92,7 @@ func (d *desk) asGiven(v variant) error {
 	if !ok {
 		return fmt.Errorf("there is no workflow %s", v.kind)
 	}
-	encoded, err := workflow.EncodeConfig(w.Normalise(v.config))
+	encoded, err := option.Encode(w.Normalise(v.config))
 	if err != nil {
 		return err
 	}

@@ -23,8 +23,8 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/internal/realbakta"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/program"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
 // patience is how long a program may take for a variant, which takes it some seconds.
@@ -107,16 +107,16 @@ func (r *real) run(ctx context.Context, d *desk, v variant, asGiven bool) (outco
 }
 
 // environment says how the programs are reached.
-func (r *real) environment(program string) (workflow.Environment, error) {
-	switch program {
-	case workflow.ProgramBakta:
-		return workflow.Environment{Command: []string{r.set.Bakta}, Database: r.set.Database, Threads: 1}, nil
-	case workflow.ProgramBaktaProteins:
-		return workflow.Environment{Command: []string{r.set.Proteins}, Database: r.set.Database, Threads: 1}, nil
-	case workflow.ProgramBaktfold:
-		return workflow.Environment{Command: []string{r.baktfold}, Database: r.baktfoldDB, Threads: 1}, nil
+func (r *real) environment(name string) (program.Environment, error) {
+	switch name {
+	case program.ProgramBakta:
+		return program.Environment{Command: []string{r.set.Bakta}, Database: r.set.Database, Threads: 1}, nil
+	case program.ProgramBaktaProteins:
+		return program.Environment{Command: []string{r.set.Proteins}, Database: r.set.Database, Threads: 1}, nil
+	case program.ProgramBaktfold:
+		return program.Environment{Command: []string{r.baktfold}, Database: r.baktfoldDB, Threads: 1}, nil
 	}
-	return workflow.Environment{}, fmt.Errorf("there is no program %s", program)
+	return program.Environment{}, fmt.Errorf("there is no program %s", name)
 }
 
 // bring makes the run's directory and brings the inputs there: as a run does, or as they were given.

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
@@ -12,16 +14,16 @@ import (
 type variant struct {
 	name    string // family/what is special about it
 	kind    string // of the workflow
-	config  workflow.Config
-	uploads []upload
+	config  option.Config
+	uploads []userFile
 	effort  effort
 	// shows matches something in the results or the output of the program if the upload in question had an effect:
 	// Bakta passes over some files without a word. Empty: its effect can't be seen.
 	shows string
 }
 
-// upload is a file as a user has it.
-type upload struct {
+// userFile is a file as a user has it.
+type userFile struct {
 	kind    string
 	name    string // goes to the program where our start refuses the file, and the program is asked about it as it is
 	content []byte
@@ -46,7 +48,7 @@ func (e effort) skipped() []string {
 	case tools:
 		return []string{"cds", "sorf", "plot"}
 	case quick:
-		return slices.DeleteFunc(workflow.Steps(), func(step string) bool { return step == "gap" })
+		return slices.DeleteFunc(option.Steps(), func(step string) bool { return step == "gap" })
 	}
 	return nil
 }
@@ -70,9 +72,9 @@ func catalogue(s sample, packed packed) ([]variant, error) {
 }
 
 // genome returns a variant of Bakta with that genome and more uploads.
-func genome(name string, config workflow.Config, e effort, fasta string, more ...upload) variant {
+func genome(name string, config option.Config, e effort, fasta string, more ...userFile) variant {
 	return variant{name: name, kind: workflow.Bakta, config: config, effort: e,
-		uploads: append([]upload{{workflow.GenomeFASTA, "genome.fna", []byte(fasta)}}, more...)}
+		uploads: append([]userFile{{upload.GenomeFASTA, "genome.fna", []byte(fasta)}}, more...)}
 }
 
 // showing returns the variant with what shows its effect.

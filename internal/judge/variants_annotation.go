@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
@@ -41,7 +42,7 @@ func annotationVariants(s sample, packed packed) []variant {
 	plain := annotation(s)
 	var variants []variant
 	add := func(name, file string, content []byte) {
-		variants = append(variants, variant{name: "annotation/" + name, kind: workflow.Baktfold, uploads: []upload{{workflow.BaktaJSON, file, content}}})
+		variants = append(variants, variant{name: "annotation/" + name, kind: workflow.Baktfold, uploads: []userFile{{upload.BaktaJSON, file, content}}})
 	}
 	text := func(name, content string) { add(name, "annotation.json", []byte(content)) }
 	with := func(name string, change func(all, genome, feature, sequence object)) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
@@ -52,7 +53,7 @@ func compressionVariants(s sample, packed packed) []variant {
 	var variants []variant
 	add := func(name, ending string, content []byte) {
 		variants = append(variants, variant{name: "compression/" + name, kind: workflow.Bakta, effort: quick,
-			uploads: []upload{{workflow.GenomeFASTA, "genome.fna." + ending, content}}})
+			uploads: []userFile{{upload.GenomeFASTA, "genome.fna." + ending, content}}})
 	}
 	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 	type format struct {

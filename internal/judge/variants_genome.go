@@ -5,7 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 
-	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
 )
 
 // genomeVariants are genomes as files: their letters, lines, headers and lengths.
@@ -123,7 +123,7 @@ func genomeVariants(s sample) []variant {
 	}
 	variants := make([]variant, 0, len(rows))
 	for _, r := range rows {
-		variants = append(variants, genome("genome/"+r.name, workflow.Config{}, quick, r.fasta))
+		variants = append(variants, genome("genome/"+r.name, option.Config{}, quick, r.fasta))
 	}
 	// What is found in a sequence is as long as that.
 	random := rand.New(rand.NewPCG(3, 4))
@@ -134,20 +134,20 @@ func genomeVariants(s sample) []variant {
 		}
 		letters := string(b)
 		variants = append(variants,
-			genome(fmt.Sprintf("genome/whole-of-%d-bp", n), workflow.Config{}, whole, ">a\n"+letters+"\n"),
-			genome(fmt.Sprintf("genome/compliant-of-%d-bp", n), workflow.Config{Compliant: true}, quick, ">a\n"+letters+"\n"))
+			genome(fmt.Sprintf("genome/whole-of-%d-bp", n), option.Config{}, whole, ">a\n"+letters+"\n"),
+			genome(fmt.Sprintf("genome/compliant-of-%d-bp", n), option.Config{Compliant: true}, quick, ">a\n"+letters+"\n"))
 		if n <= 10 {
-			variants = append(variants, genome(fmt.Sprintf("genome/beside-%d-bp", n), workflow.Config{}, whole, plain+">b\n"+letters+"\n"))
+			variants = append(variants, genome(fmt.Sprintf("genome/beside-%d-bp", n), option.Config{}, whole, plain+">b\n"+letters+"\n"))
 		}
 	}
 	variants = append(variants,
-		genome("genome/whole-of-n", workflow.Config{}, whole, ">a\n"+strings.Repeat("N", 1000)+"\n"),
-		genome("genome/whole-beside-n", workflow.Config{}, whole, plain+">b\n"+strings.Repeat("N", 1000)+"\n"),
-		genome("genome/whole-of-one-letter", workflow.Config{}, whole, ">a\n"+strings.Repeat("A", 1000)+"\n"),
-		genome("genome/whole-of-iupac", workflow.Config{}, whole, ">a\n"+strings.Repeat("RYSWKM", 200)+"\n"),
-		genome("genome/whole-iupac-within", workflow.Config{}, whole, insert("RYSWKMBDHVNryswkmbdhvn")),
-		genome("genome/whole-lower-case", workflow.Config{}, whole, ">a\n"+strings.ToLower(wrapped(s.dna))),
-		genome("genome/whole-dashes", workflow.Config{}, whole, insert("ACGT---ACGT")),
+		genome("genome/whole-of-n", option.Config{}, whole, ">a\n"+strings.Repeat("N", 1000)+"\n"),
+		genome("genome/whole-beside-n", option.Config{}, whole, plain+">b\n"+strings.Repeat("N", 1000)+"\n"),
+		genome("genome/whole-of-one-letter", option.Config{}, whole, ">a\n"+strings.Repeat("A", 1000)+"\n"),
+		genome("genome/whole-of-iupac", option.Config{}, whole, ">a\n"+strings.Repeat("RYSWKM", 200)+"\n"),
+		genome("genome/whole-iupac-within", option.Config{}, whole, insert("RYSWKMBDHVNryswkmbdhvn")),
+		genome("genome/whole-lower-case", option.Config{}, whole, ">a\n"+strings.ToLower(wrapped(s.dna))),
+		genome("genome/whole-dashes", option.Config{}, whole, insert("ACGT---ACGT")),
 	)
 	// What Bakta reads in descriptions: it says of such sequences that they are complete.
 	for name, description := range map[string]string{
@@ -155,7 +155,7 @@ func genomeVariants(s sample) []variant {
 		"circular-true": "length=10 circular=true", "circular-false": "length=10 circular=false", "plasmid": "plasmid pX, complete sequence",
 		"chromosome": "chromosome, complete", "not-complete": "not complete", "completeness": "completeness: 97 %",
 	} {
-		variants = append(variants, genome("genome/described-as-"+name, workflow.Config{}, quick, s.fasta("a "+description)))
+		variants = append(variants, genome("genome/described-as-"+name, option.Config{}, quick, s.fasta("a "+description)))
 	}
 	return variants
 }

@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
 )
 
 // optionVariants are the options, at their edges and beyond.
 func optionVariants(s sample) []variant {
 	fasta := s.fasta("a")
 	two := fasta + s.fasta("b")
-	type config = workflow.Config
+	type config = option.Config
 	var variants []variant
 	add := func(name string, c config, e effort, fasta string) {
 		variants = append(variants, genome("options/"+name, c, e, fasta))
@@ -83,10 +83,10 @@ func optionVariants(s sample) []variant {
 		add("locus-tag-"+t.name, config{LocusTag: t.text}, genes, fasta)
 		add("locus-"+t.name, config{Locus: t.text}, quick, fasta)
 	}
-	for _, step := range workflow.Steps() {
+	for _, step := range option.Steps() {
 		add("skip-"+step, config{Skip: []string{step}}, whole, fasta)
 	}
-	add("skip-all", config{Skip: workflow.Steps()}, whole, fasta)
+	add("skip-all", config{Skip: option.Steps()}, whole, fasta)
 	add("skip-unknown", config{Skip: []string{"everything"}}, genes, fasta)
 	for _, r := range []struct {
 		name string

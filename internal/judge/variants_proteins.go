@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
@@ -94,21 +96,21 @@ func trustedVariants(s sample) []variant {
 	}
 	var variants []variant
 	fasta := s.fasta("a")
-	add := func(name string, c workflow.Config, file string, content []byte, shows string) {
-		variants = append(variants, genome("trusted/"+name, c, genes, fasta, upload{workflow.TrustedProteinsFile, file, content}).showing(shows))
+	add := func(name string, c option.Config, file string, content []byte, shows string) {
+		variants = append(variants, genome("trusted/"+name, c, genes, fasta, userFile{upload.TrustedProteinsFile, file, content}).showing(shows))
 	}
 	for _, r := range list {
-		add(r.name, workflow.Config{}, "proteins.faa", []byte(r.content), r.shows)
+		add(r.name, option.Config{}, "proteins.faa", []byte(r.content), r.shows)
 	}
-	add("gzip", workflow.Config{}, "proteins.faa.gz", gz(one(good)), known)
-	add("zstd", workflow.Config{}, "proteins.faa.zst", zst(one(good)), known)
-	add("gzip-cut", workflow.Config{}, "proteins.faa.gz", gz(one(good))[:40], "")
-	add("gzip-of-nothing", workflow.Config{}, "proteins.faa.gz", gz(""), "")
-	add("called-txt", workflow.Config{}, "proteins.txt", []byte(one(good)), known)
-	add("called-gbff", workflow.Config{}, "proteins.gbff", []byte(one(good)), known)
-	add("skip-cds", workflow.Config{Skip: []string{"cds"}}, "proteins.faa", []byte(one(good)), known)
-	add("compliant", workflow.Config{Compliant: true}, "proteins.faa", []byte(one(good)), known)
-	add("many", workflow.Config{}, "proteins.faa", []byte(strings.Repeat(other, 2000)+one(good)), known)
+	add("gzip", option.Config{}, "proteins.faa.gz", gz(one(good)), known)
+	add("zstd", option.Config{}, "proteins.faa.zst", zst(one(good)), known)
+	add("gzip-cut", option.Config{}, "proteins.faa.gz", gz(one(good))[:40], "")
+	add("gzip-of-nothing", option.Config{}, "proteins.faa.gz", gz(""), "")
+	add("called-txt", option.Config{}, "proteins.txt", []byte(one(good)), known)
+	add("called-gbff", option.Config{}, "proteins.gbff", []byte(one(good)), known)
+	add("skip-cds", option.Config{Skip: []string{"cds"}}, "proteins.faa", []byte(one(good)), known)
+	add("compliant", option.Config{Compliant: true}, "proteins.faa", []byte(one(good)), known)
+	add("many", option.Config{}, "proteins.faa", []byte(strings.Repeat(other, 2000)+one(good)), known)
 	g := s.forward
 	for name, features := range map[string]string{
 		"plain": g.cds(g.span()), "no-locus-tag": feature("CDS", g.span(), `/product="what we know"`, `/translation="`+p+`"`),
@@ -132,7 +134,7 @@ func trustedVariants(s sample) []variant {
 		if strings.HasPrefix(name, "translation-without") || strings.Contains(name, "tildes") {
 			shows = ""
 		}
-		add("genbank-"+name, workflow.Config{}, "proteins.gbff", []byte(s.record("zz", features)), shows)
+		add("genbank-"+name, option.Config{}, "proteins.gbff", []byte(s.record("zz", features)), shows)
 	}
 	record := s.record("zz", g.cds(g.span()))
 	for name, text := range map[string]string{
@@ -156,9 +158,9 @@ func trustedVariants(s sample) []variant {
 		if name == "genpept" || name == "embl" || name == "cut" {
 			shows = ""
 		}
-		add("genbank-"+name, workflow.Config{}, "proteins.gbff", []byte(text), shows)
+		add("genbank-"+name, option.Config{}, "proteins.gbff", []byte(text), shows)
 	}
-	add("genbank-gzip", workflow.Config{}, "proteins.gbff.gz", gz(record), known)
+	add("genbank-gzip", option.Config{}, "proteins.gbff.gz", gz(record), known)
 	return variants
 }
 
@@ -250,17 +252,17 @@ func hmmVariants(s sample) []variant {
 		{"unknown-long-tag", header(nil, "SOMETHING x"), known},
 	}
 	var variants []variant
-	add := func(name string, c workflow.Config, file string, content []byte, shows string) {
-		variants = append(variants, genome("hmms/"+name, c, genes, s.fasta("a"), upload{workflow.HMMsFile, file, content}).showing(shows))
+	add := func(name string, c option.Config, file string, content []byte, shows string) {
+		variants = append(variants, genome("hmms/"+name, c, genes, s.fasta("a"), userFile{upload.HMMsFile, file, content}).showing(shows))
 	}
 	for _, r := range list {
-		add(r.name, workflow.Config{}, "profiles.hmm", []byte(r.content), r.shows)
+		add(r.name, option.Config{}, "profiles.hmm", []byte(r.content), r.shows)
 	}
-	add("gzip", workflow.Config{}, "profiles.hmm.gz", gz(plain), known)
-	add("zstd", workflow.Config{}, "profiles.hmm.zst", zst(plain), known)
-	add("gzip-of-nothing", workflow.Config{}, "profiles.hmm.gz", gz(""), "")
-	add("called-txt", workflow.Config{}, "profiles.txt", []byte(plain), known)
-	add("skip-cds", workflow.Config{Skip: []string{"cds"}}, "profiles.hmm", []byte(plain), known)
+	add("gzip", option.Config{}, "profiles.hmm.gz", gz(plain), known)
+	add("zstd", option.Config{}, "profiles.hmm.zst", zst(plain), known)
+	add("gzip-of-nothing", option.Config{}, "profiles.hmm.gz", gz(""), "")
+	add("called-txt", option.Config{}, "profiles.txt", []byte(plain), known)
+	add("skip-cds", option.Config{Skip: []string{"cds"}}, "profiles.hmm", []byte(plain), known)
 	return variants
 }
 
@@ -323,7 +325,7 @@ func proteinVariants(s sample) []variant {
 	}
 	var variants []variant
 	add := func(name, file string, content []byte) {
-		variants = append(variants, variant{name: "proteins/" + name, kind: workflow.BaktaProteins, uploads: []upload{{workflow.ProteinFASTA, file, content}}})
+		variants = append(variants, variant{name: "proteins/" + name, kind: workflow.BaktaProteins, uploads: []userFile{{upload.ProteinFASTA, file, content}}})
 	}
 	for _, r := range list {
 		add(r.name, "proteins.faa", []byte(r.content))

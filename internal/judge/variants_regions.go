@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 )
 
 // imported is what Bakta prints when it took regions from a file.
@@ -92,37 +93,37 @@ func gffVariants(s sample) []variant {
 		{"browser-line", "browser position a\n" + head + f},
 	}
 	var variants []variant
-	add := func(name string, c workflow.Config, fasta, file string, content []byte) {
-		variants = append(variants, genome("gff/"+name, c, genes, fasta, upload{workflow.RegionsFile, file, content}).showing(imported))
+	add := func(name string, c option.Config, fasta, file string, content []byte) {
+		variants = append(variants, genome("gff/"+name, c, genes, fasta, userFile{upload.RegionsFile, file, content}).showing(imported))
 	}
 	for _, row := range list {
-		add(row.name, workflow.Config{}, fasta, "regions.gff3", []byte(row.content))
+		add(row.name, option.Config{}, fasta, "regions.gff3", []byte(row.content))
 		if strings.TrimSpace(row.content) == "" {
 			variants[len(variants)-1].shows = "" // such an upload stands for none
 		}
 	}
 	plain := head + f + r
-	add("gzip", workflow.Config{}, fasta, "regions.gff3.gz", gz(plain))
-	add("gzip-called-gff3", workflow.Config{}, fasta, "regions.gff3", gz(plain))
-	add("gzip-cut", workflow.Config{}, fasta, "regions.gff3.gz", gz(plain)[:50])
-	add("gzip-then-newline", workflow.Config{}, fasta, "regions.gff3.gz", append(gz(plain), '\n'))
-	add("gzip-of-nothing", workflow.Config{}, fasta, "regions.gff3.gz", gz(""))
-	add("zstd", workflow.Config{}, fasta, "regions.gff3.zst", zst(plain))
-	add("called-txt", workflow.Config{}, fasta, "regions.txt", []byte(plain))
-	add("called-gtf", workflow.Config{}, fasta, "regions.gtf", []byte(plain))
-	add("kept", workflow.Config{KeepContigHeaders: true}, fasta, "regions.gff3", []byte(plain))
-	add("compliant", workflow.Config{Compliant: true}, fasta, "regions.gff3", []byte(plain))
-	add("meta", workflow.Config{Meta: true}, fasta, "regions.gff3", []byte(plain))
-	add("table-4", workflow.Config{TranslationTable: 4}, fasta, "regions.gff3", []byte(plain))
-	add("table-4-stop-within", workflow.Config{TranslationTable: 4}, fasta, "regions.gff3", []byte(line(s.special.start, s.special.stop, "+")))
-	add("skip-cds", workflow.Config{Skip: []string{"cds"}}, fasta, "regions.gff3", []byte(plain))
-	add("on-a-short-sequence", workflow.Config{MinContigLength: 100}, fasta+">c\nATGACCTAA\n", "regions.gff3",
+	add("gzip", option.Config{}, fasta, "regions.gff3.gz", gz(plain))
+	add("gzip-called-gff3", option.Config{}, fasta, "regions.gff3", gz(plain))
+	add("gzip-cut", option.Config{}, fasta, "regions.gff3.gz", gz(plain)[:50])
+	add("gzip-then-newline", option.Config{}, fasta, "regions.gff3.gz", append(gz(plain), '\n'))
+	add("gzip-of-nothing", option.Config{}, fasta, "regions.gff3.gz", gz(""))
+	add("zstd", option.Config{}, fasta, "regions.gff3.zst", zst(plain))
+	add("called-txt", option.Config{}, fasta, "regions.txt", []byte(plain))
+	add("called-gtf", option.Config{}, fasta, "regions.gtf", []byte(plain))
+	add("kept", option.Config{KeepContigHeaders: true}, fasta, "regions.gff3", []byte(plain))
+	add("compliant", option.Config{Compliant: true}, fasta, "regions.gff3", []byte(plain))
+	add("meta", option.Config{Meta: true}, fasta, "regions.gff3", []byte(plain))
+	add("table-4", option.Config{TranslationTable: 4}, fasta, "regions.gff3", []byte(plain))
+	add("table-4-stop-within", option.Config{TranslationTable: 4}, fasta, "regions.gff3", []byte(line(s.special.start, s.special.stop, "+")))
+	add("skip-cds", option.Config{Skip: []string{"cds"}}, fasta, "regions.gff3", []byte(plain))
+	add("on-a-short-sequence", option.Config{MinContigLength: 100}, fasta+">c\nATGACCTAA\n", "regions.gff3",
 		[]byte(plain+"c\tx\tCDS\t1\t9\t.\t+\t0\tID=c\n"))
-	add("on-a-short-sequence-compliant", workflow.Config{Compliant: true}, fasta+">c\nATGACCTAA\n", "regions.gff3",
+	add("on-a-short-sequence-compliant", option.Config{Compliant: true}, fasta+">c\nATGACCTAA\n", "regions.gff3",
 		[]byte(plain+"c\tx\tCDS\t1\t9\t.\t+\t0\tID=c\n"))
-	add("on-a-sequence-twice", workflow.Config{}, s.fasta("a")+">a\nACGTACGTACGT\n", "regions.gff3", []byte(plain))
-	add("on-a-sequence-without-a-name", workflow.Config{}, s.fasta(""), "regions.gff3", []byte(head+s.forward.gff("", "+")))
-	add("on-a-renamed-sequence", workflow.Config{}, fasta, "regions.gff3", []byte(plain))
+	add("on-a-sequence-twice", option.Config{}, s.fasta("a")+">a\nACGTACGTACGT\n", "regions.gff3", []byte(plain))
+	add("on-a-sequence-without-a-name", option.Config{}, s.fasta(""), "regions.gff3", []byte(head+s.forward.gff("", "+")))
+	add("on-a-renamed-sequence", option.Config{}, fasta, "regions.gff3", []byte(plain))
 	return variants
 }
 
@@ -278,24 +279,24 @@ func genbankVariants(s sample) []variant {
 	}...)
 	var variants []variant
 	fasta := s.fasta("a") + s.fasta("b")
-	add := func(name string, c workflow.Config, fasta, file string, content []byte) {
-		variants = append(variants, genome("genbank/"+name, c, genes, fasta, upload{workflow.RegionsFile, file, content}).showing(imported))
+	add := func(name string, c option.Config, fasta, file string, content []byte) {
+		variants = append(variants, genome("genbank/"+name, c, genes, fasta, userFile{upload.RegionsFile, file, content}).showing(imported))
 	}
 	for _, r := range list {
-		add(r.name, workflow.Config{}, fasta, "regions.gbff", []byte(r.content))
+		add(r.name, option.Config{}, fasta, "regions.gbff", []byte(r.content))
 	}
-	add("gzip", workflow.Config{}, fasta, "regions.gbff.gz", gz(record))
-	add("zstd", workflow.Config{}, fasta, "regions.gbff.zst", zst(record))
-	add("called-gff3", workflow.Config{}, fasta, "regions.gff3", []byte(record))
-	add("called-txt", workflow.Config{}, fasta, "regions.txt", []byte(record))
-	add("kept", workflow.Config{KeepContigHeaders: true}, fasta, "regions.gbff", []byte(record))
-	add("table-4", workflow.Config{TranslationTable: 4}, fasta, "regions.gbff", []byte(s.record("a", x.cds(x.span()))))
-	add("table-4-sec", workflow.Config{TranslationTable: 4}, fasta, "regions.gbff", []byte(s.record("a", x.cds(x.span(), sec))))
-	add("versioned", workflow.Config{}, s.fasta("a.1"), "regions.gbff", []byte(s.recordWith("LOCUS       a 10 bp DNA linear", "a", "a.1", plain)))
-	add("versioned-by-accession-alone", workflow.Config{}, s.fasta("a.1"), "regions.gbff", []byte(named("a", "")))
-	add("locus-merged-named-whole", workflow.Config{}, s.fasta("NODE_1_length_3306_cov_13.663191"), "regions.gbff",
+	add("gzip", option.Config{}, fasta, "regions.gbff.gz", gz(record))
+	add("zstd", option.Config{}, fasta, "regions.gbff.zst", zst(record))
+	add("called-gff3", option.Config{}, fasta, "regions.gff3", []byte(record))
+	add("called-txt", option.Config{}, fasta, "regions.txt", []byte(record))
+	add("kept", option.Config{KeepContigHeaders: true}, fasta, "regions.gbff", []byte(record))
+	add("table-4", option.Config{TranslationTable: 4}, fasta, "regions.gbff", []byte(s.record("a", x.cds(x.span()))))
+	add("table-4-sec", option.Config{TranslationTable: 4}, fasta, "regions.gbff", []byte(s.record("a", x.cds(x.span(), sec))))
+	add("versioned", option.Config{}, s.fasta("a.1"), "regions.gbff", []byte(s.recordWith("LOCUS       a 10 bp DNA linear", "a", "a.1", plain)))
+	add("versioned-by-accession-alone", option.Config{}, s.fasta("a.1"), "regions.gbff", []byte(named("a", "")))
+	add("locus-merged-named-whole", option.Config{}, s.fasta("NODE_1_length_3306_cov_13.663191"), "regions.gbff",
 		[]byte(s.recordWith(fmt.Sprintf("LOCUS       NODE_1_length_3306_cov_13.663191%d bp   DNA linear", length), "", "", plain)))
-	add("locus-long-named-whole", workflow.Config{}, s.fasta("NODE_1_length_3306_cov_13.663191"), "regions.gbff",
+	add("locus-long-named-whole", option.Config{}, s.fasta("NODE_1_length_3306_cov_13.663191"), "regions.gbff",
 		[]byte(s.recordWith(fmt.Sprintf("LOCUS       NODE_1_length_3306_cov_13.663191 %d bp   DNA linear", length), "", "", plain)))
 	return variants
 }

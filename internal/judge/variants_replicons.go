@@ -6,7 +6,8 @@ import (
 	"math"
 	"strings"
 
-	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 )
 
 // repliconVariants are replicon tables: how they are written and what they say.
@@ -95,34 +96,34 @@ func repliconVariants(s sample) []variant {
 		{"backslash-last", strings.Replace(tsv, "pOne", `pOne\`, 1), ""},
 	}
 	var variants []variant
-	add := func(name string, c workflow.Config, table, shows string) {
-		variants = append(variants, genome("replicons/"+name, c, quick, fasta, upload{workflow.RepliconsTable, "replicons.tsv", []byte(table)}).showing(shows))
+	add := func(name string, c option.Config, table, shows string) {
+		variants = append(variants, genome("replicons/"+name, c, quick, fasta, userFile{upload.RepliconsTable, "replicons.tsv", []byte(table)}).showing(shows))
 	}
 	for _, r := range list {
-		add(r.name, workflow.Config{}, r.table, r.shows)
+		add(r.name, option.Config{}, r.table, r.shows)
 	}
 	for _, c := range characters {
-		add("name-with-"+c.name, workflow.Config{}, strings.Replace(tsv, "pOne", "p"+c.text+"1", 1), "")
-		add("name-first-"+c.name, workflow.Config{}, strings.Replace(tsv, "pOne", c.text+"p", 1), "")
+		add("name-with-"+c.name, option.Config{}, strings.Replace(tsv, "pOne", "p"+c.text+"1", 1), "")
+		add("name-first-"+c.name, option.Config{}, strings.Replace(tsv, "pOne", c.text+"p", 1), "")
 	}
 	for _, c := range rareCharacters {
-		add("name-with-"+c.name, workflow.Config{}, strings.Replace(tsv, "pOne", "p"+c.text+"1", 1), "")
+		add("name-with-"+c.name, option.Config{}, strings.Replace(tsv, "pOne", "p"+c.text+"1", 1), "")
 	}
 	for _, n := range []int{1, 50, 100, 199, 200, 201, 250, 300, 400, 1000, 1024, 1500, 5000} {
-		add(fmt.Sprintf("name-of-%d", n), workflow.Config{}, strings.Replace(tsv, "pOne", strings.Repeat("x", n), 1), strings.Repeat("x", min(n, 900)))
-		add(fmt.Sprintf("name-of-%d-first", n), workflow.Config{}, "a\t\tp\tc\t"+strings.Repeat("y", n)+"\nb\t\tp\tc\tq\n", strings.Repeat("y", min(n, 900)))
-		add(fmt.Sprintf("name-of-%d-unknown-row", n), workflow.Config{}, tsv+"z\t\tp\tc\t"+strings.Repeat("x", n)+"\n", named)
-		add(fmt.Sprintf("original-of-%d-unknown-row", n), workflow.Config{}, tsv+strings.Repeat("x", n)+"\t\tp\tc\tq\n", named)
+		add(fmt.Sprintf("name-of-%d", n), option.Config{}, strings.Replace(tsv, "pOne", strings.Repeat("x", n), 1), strings.Repeat("x", min(n, 900)))
+		add(fmt.Sprintf("name-of-%d-first", n), option.Config{}, "a\t\tp\tc\t"+strings.Repeat("y", n)+"\nb\t\tp\tc\tq\n", strings.Repeat("y", min(n, 900)))
+		add(fmt.Sprintf("name-of-%d-unknown-row", n), option.Config{}, tsv+"z\t\tp\tc\t"+strings.Repeat("x", n)+"\n", named)
+		add(fmt.Sprintf("original-of-%d-unknown-row", n), option.Config{}, tsv+strings.Repeat("x", n)+"\t\tp\tc\tq\n", named)
 	}
 	for _, r := range []struct {
 		name string
-		c    workflow.Config
+		c    option.Config
 		rows string
 	}{
-		{"compliant", workflow.Config{Compliant: true}, tsv}, {"kept", workflow.Config{KeepContigHeaders: true}, tsv},
-		{"plasmid", workflow.Config{Plasmid: "p1"}, tsv},
-		{"complete", workflow.Config{CompleteGenome: true}, tsv}, {"kept-compliant", workflow.Config{KeepContigHeaders: true, Compliant: true}, tsv},
-		{"compliant-unknown-long", workflow.Config{Compliant: true}, tsv + "z\t" + strings.Repeat("x", 40) + "\tp\tc\tq\n"},
+		{"compliant", option.Config{Compliant: true}, tsv}, {"kept", option.Config{KeepContigHeaders: true}, tsv},
+		{"plasmid", option.Config{Plasmid: "p1"}, tsv},
+		{"complete", option.Config{CompleteGenome: true}, tsv}, {"kept-compliant", option.Config{KeepContigHeaders: true, Compliant: true}, tsv},
+		{"compliant-unknown-long", option.Config{Compliant: true}, tsv + "z\t" + strings.Repeat("x", 40) + "\tp\tc\tq\n"},
 	} {
 		add("with-"+r.name, r.c, r.rows, "pOne|\"name\": \"p1\"")
 	}
@@ -148,31 +149,31 @@ func trainingVariants(s sample, packed packed) []variant {
 	}
 	double := func(x float64) []byte { return binary.LittleEndian.AppendUint64(nil, math.Float64bits(x)) }
 	var variants []variant
-	add := func(name string, c workflow.Config, content []byte) {
-		variants = append(variants, genome("training/"+name, c, genes, s.fasta("a"), upload{workflow.ProdigalTrainingFile, "training.trn", content}))
+	add := func(name string, c option.Config, content []byte) {
+		variants = append(variants, genome("training/"+name, c, genes, s.fasta("a"), userFile{upload.ProdigalTrainingFile, "training.trn", content}))
 	}
-	add("trained", workflow.Config{}, trained)
-	add("trained-for-table-4", workflow.Config{TranslationTable: 4}, packed["training 4"])
-	add("of-table-4-for-table-11", workflow.Config{TranslationTable: 11}, packed["training 4"])
-	add("of-table-11-for-table-4", workflow.Config{TranslationTable: 4}, trained)
-	add("with-meta", workflow.Config{Meta: true}, trained)
-	add("with-skip-cds", workflow.Config{Skip: []string{"cds"}}, trained)
-	add("one-byte-short", workflow.Config{}, trained[:len(trained)-1])
-	add("one-byte-more", workflow.Config{}, append(change(0), 0))
-	add("newline-more", workflow.Config{}, append(change(0), '\n'))
-	add("twice", workflow.Config{}, append(change(0), trained...))
-	add("half", workflow.Config{}, trained[:len(trained)/2])
-	add("one-byte", workflow.Config{}, []byte{1})
-	add("nothing", workflow.Config{}, nil)
-	add("blank", workflow.Config{}, []byte("\n"))
-	add("fasta", workflow.Config{}, []byte(s.fasta("a")))
-	add("text", workflow.Config{}, []byte("a training file\n"))
-	add("gzip", workflow.Config{}, gz(string(trained)))
-	add("zeros", workflow.Config{}, make([]byte, len(trained)))
-	add("gc-of-2", workflow.Config{}, change(0, double(2)...))
-	add("gc-not-a-number", workflow.Config{}, change(0, double(math.NaN())...))
-	add("table-1", workflow.Config{}, change(8, 1, 0, 0, 0))
-	add("weight-not-a-number", workflow.Config{}, change(80, double(math.NaN())...))
-	add("weight-infinite", workflow.Config{}, change(80, double(math.Inf(1))...))
+	add("trained", option.Config{}, trained)
+	add("trained-for-table-4", option.Config{TranslationTable: 4}, packed["training 4"])
+	add("of-table-4-for-table-11", option.Config{TranslationTable: 11}, packed["training 4"])
+	add("of-table-11-for-table-4", option.Config{TranslationTable: 4}, trained)
+	add("with-meta", option.Config{Meta: true}, trained)
+	add("with-skip-cds", option.Config{Skip: []string{"cds"}}, trained)
+	add("one-byte-short", option.Config{}, trained[:len(trained)-1])
+	add("one-byte-more", option.Config{}, append(change(0), 0))
+	add("newline-more", option.Config{}, append(change(0), '\n'))
+	add("twice", option.Config{}, append(change(0), trained...))
+	add("half", option.Config{}, trained[:len(trained)/2])
+	add("one-byte", option.Config{}, []byte{1})
+	add("nothing", option.Config{}, nil)
+	add("blank", option.Config{}, []byte("\n"))
+	add("fasta", option.Config{}, []byte(s.fasta("a")))
+	add("text", option.Config{}, []byte("a training file\n"))
+	add("gzip", option.Config{}, gz(string(trained)))
+	add("zeros", option.Config{}, make([]byte, len(trained)))
+	add("gc-of-2", option.Config{}, change(0, double(2)...))
+	add("gc-not-a-number", option.Config{}, change(0, double(math.NaN())...))
+	add("table-1", option.Config{}, change(8, 1, 0, 0, 0))
+	add("weight-not-a-number", option.Config{}, change(80, double(math.NaN())...))
+	add("weight-infinite", option.Config{}, change(80, double(math.Inf(1))...))
 	return variants
 }

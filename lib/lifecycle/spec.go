@@ -6,13 +6,15 @@ import (
 	"slices"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/program"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
 // Spec says what the job's run does in a directory. Environment says, for the name of a program, how it is
 // reached. An error means that this job can't be run here, now or later.
-func Spec(j job.Job, dir string, environment func(program string) (workflow.Environment, error)) (stage.Spec, error) {
+func Spec(j job.Job, dir string, environment func(program string) (program.Environment, error)) (stage.Spec, error) {
 	w, ok := workflow.Lookup(j.Workflow)
 	if !ok {
 		return stage.Spec{}, fmt.Errorf("job %s: the workflow %q is not known", j.ID, j.Workflow)
@@ -20,7 +22,7 @@ func Spec(j job.Job, dir string, environment func(program string) (workflow.Envi
 	if j.Start == nil {
 		return stage.Spec{}, fmt.Errorf("job %s: it was not started", j.ID)
 	}
-	config, err := workflow.DecodeConfig(j.Start.Config)
+	config, err := option.Decode(j.Start.Config)
 	if err != nil {
 		return stage.Spec{}, fmt.Errorf("job %s: reading its configuration: %w", j.ID, err)
 	}

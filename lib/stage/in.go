@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 )
 
 // In makes the run's directory and brings the inputs into it, exactly those that were pinned at the start.
@@ -128,7 +128,7 @@ func download(ctx context.Context, files Files, s Spec, in job.Input) error {
 	}
 	// One byte more than there should be shows that there is too much.
 	came := &counter{from: io.LimitReader(content, in.Size+1)}
-	err = errors.Join(workflow.Prepare(in.Kind, f, came), f.Close())
+	err = errors.Join(upload.Prepare(in.Kind, f, came), f.Close())
 	if came.read != in.Size && (err == nil || job.Is(err, job.Invalid)) {
 		err = fmt.Errorf("%s came with %d bytes in place of %d", key, came.read, in.Size)
 	}
@@ -161,7 +161,7 @@ func message(err error) string {
 
 // words says what kind of upload it is.
 func words(kind string) string {
-	if kind == workflow.GenomeFASTA {
+	if kind == upload.GenomeFASTA {
 		return "genome"
 	}
 	return strings.ReplaceAll(kind, "_", " ")

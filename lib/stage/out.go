@@ -64,15 +64,15 @@ func Store(ctx context.Context, files Files, s Spec, records Records) (Manifest,
 	found = m.bounded(s, found)
 	prefix := job.RunPrefix(s.Job, s.Run) + strings.ToLower(rand.Text()) + "/"
 	m.Files, m.Logs = make([]job.File, len(found)), []job.File{}
-	uploads := make([]upload, 0, len(found)+len(s.Stages))
+	uploads := make([]outgoing, 0, len(found)+len(s.Stages))
 	for i, r := range found {
-		uploads = append(uploads, upload{name: r.Ending, path: r.Path, limit: maxFile, key: prefix + "results/result." + r.Ending, to: &m.Files[i]})
+		uploads = append(uploads, outgoing{name: r.Ending, path: r.Path, limit: maxFile, key: prefix + "results/result." + r.Ending, to: &m.Files[i]})
 	}
 	stored := make([]job.File, len(s.Stages))
 	for i, c := range s.Stages {
 		path := filepath.Join(states, c.Stage, logFile)
 		if _, err := sizeOf(Dir(s.Dir), path); err == nil {
-			uploads = append(uploads, upload{name: c.Stage, path: path, limit: maxStoredLog, key: prefix + "logs/" + c.Stage + ".log", to: &stored[i]})
+			uploads = append(uploads, outgoing{name: c.Stage, path: path, limit: maxStoredLog, key: prefix + "logs/" + c.Stage + ".log", to: &stored[i]})
 		}
 	}
 	group, each := errgroup.WithContext(ctx)
@@ -220,8 +220,8 @@ func (r Expected) find(d Dir, done map[string]bool) (string, int64, error) {
 	return "", 0, nil
 }
 
-// upload is one file on its way.
-type upload struct {
+// outgoing is one file on its way.
+type outgoing struct {
 	name  string    // the name of the job.File
 	path  string    // below the run's directory
 	limit int64     // how much of it is stored at most, in bytes
@@ -229,7 +229,7 @@ type upload struct {
 	to    *job.File // what became of it
 }
 
-func (u upload) run(ctx context.Context, files Files, d Dir) error {
+func (u outgoing) run(ctx context.Context, files Files, d Dir) error {
 	f, info, err := openRegular(d, u.path)
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", u.path, err)

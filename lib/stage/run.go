@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/program"
 )
 
 // Options say how Run runs a program. The zero value of each is a sensible choice.
@@ -221,7 +221,7 @@ func execute(ctx context.Context, c Command, d Dir, state *os.Root, o Options) (
 		stdout.emit(fmt.Appendf(nil, "Warning: %s\n", w))
 	}
 
-	p := &program{grace: cmp.Or(o.Grace, DefaultGrace), alone: o.Alone}
+	p := &process{grace: cmp.Or(o.Grace, DefaultGrace), alone: o.Alone}
 	p.cmd = exec.Command(c.Argv[0], c.Argv[1:]...)
 	p.cmd.Dir = d.Temp()
 	p.cmd.Env = environ(d, o.Environ, c.Env)
@@ -283,7 +283,7 @@ func execute(ctx context.Context, c Command, d Dir, state *os.Root, o Options) (
 	rec.Ended, rec.Status = now(), job.StageSucceeded
 	if rec.ExitCode, rec.Signal = p.status(); rec.ExitCode != 0 {
 		rec.Status = job.StageFailed
-		why := workflow.Explain(workflow.Exit{Stage: c.Stage, Title: c.Title, Code: rec.ExitCode, Signal: rec.Signal,
+		why := program.Explain(program.Exit{Stage: c.Stage, Title: c.Title, Code: rec.ExitCode, Signal: rec.Signal,
 			Stdout: stdout.tail.kept, Stderr: errout.tail.kept})
 		rec.Failure = &why
 	}
@@ -296,8 +296,8 @@ func execute(ctx context.Context, c Command, d Dir, state *os.Root, o Options) (
 	return rec, nil
 }
 
-// program is a running program with its process group and its two pipes.
-type program struct {
+// process is a running program with its process group and its two pipes.
+type process struct {
 	cmd   *exec.Cmd
 	note  func(pid int) // notes down which process the program is
 	grace time.Duration
@@ -312,7 +312,7 @@ type program struct {
 }
 
 // start starts the program. Its stdin is empty.
-func (p *program) start(stdout, stderr *stream) error {
+func (p *process) start(stdout, stderr *stream) error {
 	defer func() { // the program's ends of the pipes are not this process's
 		for _, w := range []io.Writer{p.cmd.Stdout, p.cmd.Stderr} {
 			if f, ok := w.(*os.File); ok {
@@ -349,7 +349,7 @@ func (p *program) start(stdout, stderr *stream) error {
 // attend starts the program and waits for its exit, on one thread all the while: the kernel takes the end of
 // the thread that started a program for the end of its parent (see attributes), and Go ends threads as it
 // likes.
-func (p *program) attend(started chan<- error) {
+func (p *process) attend(started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := p.cmd.Start(); err != nil {
@@ -383,7 +383,7 @@ var errLate = errors.New("it took longer than it may")
 
 // wait returns when the program has exited, its group is gone and its output is read. If ctx ended or gone was
 // closed before that, the group was told to end, and killed, and cut says which it was.
-func (p *program) wait(ctx context.Context, gone <-chan struct{}) (cut, err error) {
+func (p *process) wait(ctx context.Context, gone <-chan struct{}) (cut, err error) {
 	cut = p.await(ctx, gone)
 	if cut != nil {
 		p.kill()
@@ -404,7 +404,7 @@ func (p *program) wait(ctx context.Context, gone <-chan struct{}) (cut, err erro
 
 // await returns nil when the program has exited by itself. Else it returns why the program must not run on,
 // after the program was given its grace if it is due one.
-func (p *program) await(ctx context.Context, gone <-chan struct{}) error {
+func (p *process) await(ctx context.Context, gone <-chan struct{}) error {
 	select {
 	case <-p.exited:
 		return nil
@@ -424,9 +424,9 @@ func (p *program) await(ctx context.Context, gone <-chan struct{}) error {
 }
 
 // kill kills the program's process group.
-func (p *program) kill() { p.signal(syscall.SIGKILL) }
+func (p *process) kill() { p.signal(syscall.SIGKILL) }
 
-func (p *program) signal(s syscall.Signal) {
+func (p *process) signal(s syscall.Signal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.reaped {
@@ -434,14 +434,14 @@ func (p *program) signal(s syscall.Signal) {
 	}
 }
 
-func (p *program) closePipes() {
+func (p *process) closePipes() {
 	for _, r := range p.pipes {
 		r.Close()
 	}
 }
 
 // status returns the exit code, or -1 and the signal that ended the program.
-func (p *program) status() (code int, signal string) {
+func (p *process) status() (code int, signal string) {
 	if s, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && s.Signaled() {
 		return -1, signalName(s.Signal())
 	}

@@ -21,7 +21,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 )
 
 // faulty is a real store whose calls can be made to fail.
@@ -164,7 +164,7 @@ func TestIn(t *testing.T) {
 	t.Parallel()
 	files := bucket(t)
 	replace := func(content string) func(*testing.T, *faulty, Spec) {
-		return func(t *testing.T, f *faulty, s Spec) { f.upload(t, s.Job, workflow.GenomeFASTA, "", content) }
+		return func(t *testing.T, f *faulty, s Spec) { f.upload(t, s.Job, upload.GenomeFASTA, "", content) }
 	}
 	// so lets a step fail so many times.
 	so := func(times int, step string) func(*testing.T, *faulty, Spec) {
@@ -219,7 +219,7 @@ func TestIn(t *testing.T) {
 			t.Parallel()
 			f := &faulty{Store: files.Store}
 			s := newSpec(t, shell("true"))
-			s.Inputs = []job.Input{f.upload(t, s.Job, workflow.GenomeFASTA, "genome.fna", genome)}
+			s.Inputs = []job.Input{f.upload(t, s.Job, upload.GenomeFASTA, "genome.fna", genome)}
 			tt.setUp(t, f, s)
 			failure, err := In(t.Context(), f, s)
 			if err != nil {
@@ -269,7 +269,7 @@ func TestInNormalisesTheRepliconTable(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSpec(t, shell("true"))
-			s.Inputs = []job.Input{f.upload(t, s.Job, workflow.RepliconsTable, "replicons.tsv", tt.table)}
+			s.Inputs = []job.Input{f.upload(t, s.Job, upload.RepliconsTable, "replicons.tsv", tt.table)}
 			failure, err := In(t.Context(), f, s)
 			if err != nil {
 				t.Fatal(err)
@@ -293,7 +293,7 @@ func TestInWithoutAVerdict(t *testing.T) {
 	t.Parallel()
 	f := bucket(t)
 	s := newSpec(t, shell("true"))
-	s.Inputs = []job.Input{f.upload(t, s.Job, workflow.GenomeFASTA, "genome.fna", genome)}
+	s.Inputs = []job.Input{f.upload(t, s.Job, upload.GenomeFASTA, "genome.fna", genome)}
 	f.fault = func(string, string) error { return errAway }
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
@@ -568,8 +568,8 @@ func TestKilledBetweenAnyTwoSteps(t *testing.T) {
 		s := newSpec(t, shell("cat ../in/genome.fna > ../out/bakta/result.gff3; echo 1 > ../out/bakta/result.svg"), second("cp ../out/bakta/result.gff3 ../out/second/"))
 		f := &faulty{Store: files.Store}
 		s.Inputs = []job.Input{
-			f.upload(t, s.Job, workflow.GenomeFASTA, "genome.fna", genome),
-			f.upload(t, s.Job, workflow.ProdigalTrainingFile, "training.tf", "trained"),
+			f.upload(t, s.Job, upload.GenomeFASTA, "genome.fna", genome),
+			f.upload(t, s.Job, upload.ProdigalTrainingFile, "training.tf", "trained"),
 		}
 		run := func(ctx context.Context) error {
 			failure, err := In(ctx, f, s)

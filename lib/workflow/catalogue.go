@@ -1,9 +1,13 @@
-// Package workflow is the catalogue of workflows: which uploads a workflow takes, which stages it runs and
-// with which command lines, which files result, what makes a configuration or an upload acceptable, and how a
-// stage's output tells its progress and the reason of its failure. It is pure: bytes in, verdict out.
+// Package workflow is the catalogue of workflows: the uploads that a workflow takes, the stages that it runs and the files
+// that result.
 package workflow
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/program"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
+)
 
 // Workflow is one row of the catalogue.
 type Workflow struct {
@@ -29,18 +33,6 @@ type Upload struct {
 	MaxSize  int64 // bytes, as uploaded; a deployment may allow less
 }
 
-// Kinds of uploads.
-const (
-	GenomeFASTA          = "genome_fasta"
-	ProdigalTrainingFile = "prodigal_training_file"
-	RepliconsTable       = "replicons_table"
-	RegionsFile          = "regions_file"
-	TrustedProteinsFile  = "trusted_proteins_file"
-	HMMsFile             = "hmms_file"
-	ProteinFASTA         = "protein_fasta"
-	BaktaJSON            = "bakta_json"
-)
-
 // Stage is one program run of a workflow.
 type Stage struct {
 	Name    string // the name in the API, in logs and in the manifest
@@ -48,13 +40,6 @@ type Stage struct {
 	Program string // the program to run; a deployment says how it is reached (image, entry command, path)
 	After   string // the stage before it whose results it goes on from; empty: it reads uploads alone
 }
-
-// Programs that stages run.
-const (
-	ProgramBakta         = "bakta"
-	ProgramBaktaProteins = "bakta_proteins"
-	ProgramBaktfold      = "baktfold"
-)
 
 // ResultFile is a file of a workflow's outcome.
 type ResultFile struct {
@@ -66,23 +51,6 @@ type ResultFile struct {
 	Stages   []string // the stages that may write it, in the workflow's order; of those that did, the last counts
 	File     string   // its name in those stages' output directories
 }
-
-// The largest uploads, in bytes. Programs hold what they read in memory several times over, so a deployment
-// will want less than what is allowed here: the largest bacterial genome known has 16 million letters, and a
-// gibibyte is what a metagenome may come to.
-const (
-	maxGenome   = 1 << 30
-	maxTraining = 10 << 20  // the file has half a mebibyte
-	maxReplicon = 2 << 20   // some ten thousand sequences
-	maxRegions  = 64 << 20  // a large genome's GenBank file, its sequence included
-	maxTrusted  = 64 << 20  // a hundred thousand proteins
-	maxHMMs     = 256 << 20 // some thousand profiles
-	maxProteins = 256 << 20 // half a million proteins
-	maxJSON     = 512 << 20 // of a genome of 16 million letters it has a third of that
-)
-
-// resultPrefix begins the names of all result files in the stages' output directories.
-const resultPrefix = "result"
 
 // Catalogue returns all workflows. The caller may change what it gets.
 func Catalogue() []Workflow {
@@ -120,14 +88,14 @@ func bakta() Workflow {
 		Kind:       Bakta,
 		ResultKind: "bakta",
 		Uploads: []Upload{
-			{Kind: GenomeFASTA, Required: true, MaxSize: maxGenome},
-			{Kind: ProdigalTrainingFile, MaxSize: maxTraining},
-			{Kind: RepliconsTable, MaxSize: maxReplicon},
-			{Kind: RegionsFile, MaxSize: maxRegions},
-			{Kind: TrustedProteinsFile, MaxSize: maxTrusted},
-			{Kind: HMMsFile, MaxSize: maxHMMs},
+			{Kind: upload.GenomeFASTA, Required: true, MaxSize: upload.MaxGenome},
+			{Kind: upload.ProdigalTrainingFile, MaxSize: upload.MaxTraining},
+			{Kind: upload.RepliconsTable, MaxSize: upload.MaxReplicon},
+			{Kind: upload.RegionsFile, MaxSize: upload.MaxRegions},
+			{Kind: upload.TrustedProteinsFile, MaxSize: upload.MaxTrusted},
+			{Kind: upload.HMMsFile, MaxSize: upload.MaxHMMs},
 		},
-		Stages: []Stage{{Name: stageBakta, Title: "Bakta", Program: ProgramBakta}},
+		Stages: []Stage{{Name: stageBakta, Title: "Bakta", Program: program.ProgramBakta}},
 		Results: results([]string{stageBakta}, "embl", "faa", "hypotheticals.faa", "ffn", "fna", "gbff", "gff3", "json", "tsv",
 			"hypotheticals.tsv", "inference.tsv", "txt", "png", "svg"),
 	}
@@ -138,8 +106,8 @@ func baktaProteins() Workflow {
 	return Workflow{
 		Kind:       BaktaProteins,
 		ResultKind: "bakta_proteins",
-		Uploads:    []Upload{{Kind: ProteinFASTA, Required: true, MaxSize: maxProteins}},
-		Stages:     []Stage{{Name: stageProteins, Title: "Bakta Proteins", Program: ProgramBaktaProteins}},
+		Uploads:    []Upload{{Kind: upload.ProteinFASTA, Required: true, MaxSize: upload.MaxProteins}},
+		Stages:     []Stage{{Name: stageProteins, Title: "Bakta Proteins", Program: program.ProgramBaktaProteins}},
 		Results:    results([]string{stageProteins}, "faa", "json", "tsv", "hypotheticals.tsv"),
 	}
 }
@@ -148,7 +116,7 @@ func baktaProteins() Workflow {
 func baktaBaktfold() Workflow {
 	w := bakta()
 	w.Kind = BaktaBaktfold
-	w.Stages = append(w.Stages, Stage{Name: stageBaktfold, Title: "Baktfold", Program: ProgramBaktfold, After: stageBakta})
+	w.Stages = append(w.Stages, Stage{Name: stageBaktfold, Title: "Baktfold", Program: program.ProgramBaktfold, After: stageBakta})
 	for i := range w.Results {
 		switch w.Results[i].Ending {
 		case "hypotheticals.faa", "hypotheticals.tsv", "txt", "png", "svg": // Baktfold writes none of these
@@ -164,14 +132,14 @@ func baktfold() Workflow {
 	w := Workflow{
 		Kind:       Baktfold,
 		ResultKind: "baktfold",
-		Uploads:    []Upload{{Kind: BaktaJSON, Required: true, MaxSize: maxJSON}},
-		Stages:     []Stage{{Name: stageBaktfold, Title: "Baktfold", Program: ProgramBaktfold}},
+		Uploads:    []Upload{{Kind: upload.BaktaJSON, Required: true, MaxSize: upload.MaxJSON}},
+		Stages:     []Stage{{Name: stageBaktfold, Title: "Baktfold", Program: program.ProgramBaktfold}},
 		Results: results([]string{stageBaktfold}, "embl", "faa", "hypotheticals.faa", "ffn", "fna", "gbff", "gff3", "json", "tsv",
 			"hypotheticals.tsv", "inference.tsv", "txt"),
 	}
 	for i := range w.Results {
 		if w.Results[i].Ending == "txt" {
-			w.Results[i].File = resultPrefix + ".summary.txt"
+			w.Results[i].File = program.ResultPrefix + ".summary.txt"
 		}
 	}
 	return w
@@ -207,17 +175,7 @@ func results(stages []string, endings ...string) []ResultFile {
 	files := make([]ResultFile, 0, len(endings))
 	for _, e := range endings {
 		files = append(files, ResultFile{Ending: e, Key: keys[e][0], KeyV1: keys[e][1], Required: e == "json",
-			Stages: slices.Clone(stages), File: resultPrefix + "." + e})
+			Stages: slices.Clone(stages), File: program.ResultPrefix + "." + e})
 	}
 	return files
-}
-
-// upload returns the upload of that kind that the workflow takes.
-func (w Workflow) upload(kind string) (Upload, bool) {
-	for _, u := range w.Uploads {
-		if u.Kind == kind {
-			return u, true
-		}
-	}
-	return Upload{}, false
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ag-computational-bio/bakta-web-backend/lib/program"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -118,7 +120,7 @@ func TestCatalogueHoldsTogether(t *testing.T) {
 				t.Errorf("%s: %s goes on from %s, which is not before it", w.Kind, s.Name, s.After)
 			}
 			stages[s.Name] = true
-			if len(programSteps(s.Program)) == 0 {
+			if len(program.StepsOf(s.Program)) == 0 {
 				t.Errorf("%s: no steps of %s are known", w.Kind, s.Program)
 			}
 		}
@@ -146,7 +148,7 @@ func TestOffered(t *testing.T) {
 	if got := Offered(func(string) bool { return false }); len(got) != 0 {
 		t.Errorf("without programs %d workflows are offered", len(got))
 	}
-	got := Offered(func(program string) bool { return program == ProgramBakta })
+	got := Offered(func(name string) bool { return name == program.ProgramBakta })
 	if len(got) != 1 || got[0].Kind != Bakta {
 		t.Errorf("with Bakta %v is offered", got)
 	}
@@ -165,7 +167,7 @@ func TestOffered(t *testing.T) {
 			t.Errorf("with %s, %s are offered", tt.has, offered)
 		}
 	}
-	if w, _ := Lookup(Bakta); w.Uploads[0].Kind != GenomeFASTA {
+	if w, _ := Lookup(Bakta); w.Uploads[0].Kind != upload.GenomeFASTA {
 		t.Error("a caller changed the catalogue")
 	}
 	if _, ok := Lookup("no such workflow"); ok {

@@ -6,6 +6,9 @@ import (
 	"strings"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/program"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
@@ -19,18 +22,18 @@ func (l layout) Temp() string               { return path.Join(string(l), "tmp")
 // From a user's options and upload to the command line.
 func Example() {
 	w, _ := workflow.Lookup(workflow.Bakta)
-	config := workflow.Config{Genus: " Escherichia ", DermType: workflow.Diderm}.Normalise()
+	config := option.Config{Genus: " Escherichia ", DermType: option.Diderm}.Normalise()
 	if err := w.Validate(config); err != nil {
 		fmt.Println(err)
 		return
 	}
-	name, err := workflow.Inspect(workflow.GenomeFASTA, strings.NewReader(">contig1\nACGT\n"), config)
+	name, err := upload.Inspect(upload.GenomeFASTA, strings.NewReader(">contig1\nACGT\n"), config)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	inputs := []job.Input{{Kind: workflow.GenomeFASTA, Name: name}}
-	env := workflow.Environment{Command: []string{"bakta"}, Database: "/db", Threads: 4}
+	inputs := []job.Input{{Kind: upload.GenomeFASTA, Name: name}}
+	env := program.Environment{Command: []string{"bakta"}, Database: "/db", Threads: 4}
 	for _, stage := range w.Stages {
 		command, err := stage.Command(config, inputs, layout("/run"), env)
 		if err != nil {
@@ -59,7 +62,7 @@ func ExampleProgress() {
 	step, _ := p.Step()
 	fmt.Printf("%d of %d: %s\n", step.Number, step.Of, step.Name)
 
-	failure := workflow.Explain(workflow.Exit{Stage: "bakta", Title: "Bakta", Code: 1, Stderr: []byte("ERROR: Detected duplicated sequence id! Sequence ID (a) occures multiple times!\n")})
+	failure := program.Explain(program.Exit{Stage: "bakta", Title: "Bakta", Code: 1, Stderr: []byte("ERROR: Detected duplicated sequence id! Sequence ID (a) occures multiple times!\n")})
 	fmt.Println(failure.Code)
 	fmt.Println(failure.Message)
 	// Output:

@@ -2,22 +2,12 @@ package workflow
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/ag-computational-bio/bakta-web-backend/lib/program"
 	"github.com/google/go-cmp/cmp"
 )
-
-func read(t testing.TB, parts ...string) string {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join(append([]string{"testdata"}, parts...)...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
 
 // walk feeds a log line by line and returns the steps in the order in which they came.
 func walk(kind, log string) (steps []string) {
@@ -50,7 +40,7 @@ func TestProgressOfBakta(t *testing.T) {
 			"17/20 Genome statistics", "18/20 annotation summary", "19/20 Export annotation results to", "20/20 Annotation successfully finished in",
 		},
 	} {
-		if diff := cmp.Diff(want, walk(Bakta, read(t, "stdout", name))); diff != "" {
+		if diff := cmp.Diff(want, walk(Bakta, readTest(t, "..", "program", "testdata", "stdout", name))); diff != "" {
 			t.Errorf("%s:\n%s", name, diff)
 		}
 	}
@@ -102,7 +92,7 @@ func TestProgressOfProteins(t *testing.T) {
 		"1/7 Parse protein sequences", "2/7 Start annotation", "3/7 lookup annotations", "4/7 conduct expert systems",
 		"5/7 combine annotations and mark hypotheticals", "6/7 Export annotation results to", "7/7 Annotation successfully finished in",
 	}
-	if diff := cmp.Diff(want, walk(BaktaProteins, read(t, "stdout", "proteins.txt"))); diff != "" {
+	if diff := cmp.Diff(want, walk(BaktaProteins, readTest(t, "..", "program", "testdata", "stdout", "proteins.txt"))); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -115,7 +105,7 @@ func TestProgressOfBaktfold(t *testing.T) {
 		"7/11 search structures in pdb", "8/11 search structures in cath", "9/11 Looking up PSTC descriptions", "10/11 writing baktfold outputs",
 		"11/11 baktfold run has finished",
 	}
-	if diff := cmp.Diff(want, walk(Baktfold, read(t, "stderr", "baktfold-success.txt"))); diff != "" {
+	if diff := cmp.Diff(want, walk(Baktfold, readTest(t, "..", "program", "testdata", "stderr", "baktfold-success.txt"))); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -126,14 +116,14 @@ func TestProgressOfStages(t *testing.T) {
 	log := func(says string) string { return "2026-01-02 03:04:05.678 | INFO     | a.b:c:1 - " + says + "\n" }
 	for _, tt := range []struct {
 		line string
-		want Step
+		want program.Step
 	}{
-		{"Bakta Command: x\n", Step{0, 31, ""}},
-		{"Parse genome sequences...\n", Step{1, 31, "Parse genome sequences"}},
-		{log("Looking up PSTC descriptions"), Step{1, 31, "Parse genome sequences"}},
-		{"Baktfold Command: y\n", Step{20, 31, "Baktfold"}},
-		{"predict tRNAs...\n", Step{20, 31, "Baktfold"}},
-		{log("Looking up PSTC descriptions"), Step{29, 31, "Looking up PSTC descriptions"}},
+		{"Bakta Command: x\n", program.Step{Number: 0, Of: 31, Name: ""}},
+		{"Parse genome sequences...\n", program.Step{Number: 1, Of: 31, Name: "Parse genome sequences"}},
+		{log("Looking up PSTC descriptions"), program.Step{Number: 1, Of: 31, Name: "Parse genome sequences"}},
+		{"Baktfold Command: y\n", program.Step{Number: 20, Of: 31, Name: "Baktfold"}},
+		{"predict tRNAs...\n", program.Step{Number: 20, Of: 31, Name: "Baktfold"}},
+		{log("Looking up PSTC descriptions"), program.Step{Number: 29, Of: 31, Name: "Looking up PSTC descriptions"}},
 	} {
 		p.Write([]byte(tt.line))
 		if got, _ := p.Step(); got != tt.want {

@@ -14,7 +14,11 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/ag-computational-bio/bakta-web-backend/internal/realbakta"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/program"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 )
 
 // outcome is what a run of the real Bakta left.
@@ -25,7 +29,7 @@ type outcome struct {
 }
 
 // run takes uploads all the way: they are inspected, prepared and given to the real program.
-func run(t *testing.T, kind string, c Config, env Environment, uploads map[string][]byte) outcome {
+func run(t *testing.T, kind string, c option.Config, env program.Environment, uploads map[string][]byte) outcome {
 	t.Helper()
 	o := outcome{layout: newLayout(t)}
 	w, _ := Lookup(kind)
@@ -34,7 +38,7 @@ func run(t *testing.T, kind string, c Config, env Environment, uploads map[strin
 		t.Fatal(err)
 	}
 	var inputs []job.Input
-	inspection := NewInspection(c)
+	inspection := upload.NewInspection(c)
 	for _, u := range slices.Backward(w.Uploads) {
 		kind, content := u.Kind, uploads[u.Kind]
 		if content == nil {
@@ -45,7 +49,7 @@ func run(t *testing.T, kind string, c Config, env Environment, uploads map[strin
 			t.Fatal(err)
 		}
 		var prepared bytes.Buffer
-		if err := Prepare(kind, &prepared, bytes.NewReader(content)); err != nil {
+		if err := upload.Prepare(kind, &prepared, bytes.NewReader(content)); err != nil {
 			t.Fatal(err)
 		}
 		o.layout.put(t, name, prepared.Bytes())
@@ -69,7 +73,7 @@ func run(t *testing.T, kind string, c Config, env Environment, uploads map[strin
 
 // TestRun runs the real Bakta on its demonstration genome with everything that a user can give it.
 func TestRun(t *testing.T) {
-	prefix := realBakta(t)
+	prefix := realbakta.Prefix(t)
 	if prefix == "" {
 		return
 	}
@@ -77,17 +81,17 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	training, err := os.ReadFile(filepath.Join(train(t, prefix), "11.trn"))
+	training, err := os.ReadFile(filepath.Join(realbakta.Train(t, prefix, nil), "11.trn"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	header, _, _ := strings.Cut(string(genome), "\n")
 	id, _, _ := strings.Cut(strings.TrimPrefix(header, ">"), " ")
-	c := Config{TranslationTable: 11, MinContigLength: 10, DermType: Diderm, Genus: "escherichia", Species: "coli", Strain: "-x; \"é\"", Locus: "-l", LocusTag: "-t"}
-	o := run(t, Bakta, c, Environment{Command: []string{filepath.Join(prefix, "bin", "bakta")}, Database: filepath.Join(prefix, "db"), Threads: 1}, map[string][]byte{
-		GenomeFASTA:          zstdOrGzip(genome),
-		RepliconsTable:       []byte("\xef\xbb\xbfid;new;type;topology;name\r\n" + id + ";first;c;c;\r\n\r\n"),
-		ProdigalTrainingFile: training,
+	c := option.Config{TranslationTable: 11, MinContigLength: 10, DermType: option.Diderm, Genus: "escherichia", Species: "coli", Strain: "-x; \"é\"", Locus: "-l", LocusTag: "-t"}
+	o := run(t, Bakta, c, program.Environment{Command: []string{filepath.Join(prefix, "bin", "bakta")}, Database: filepath.Join(prefix, "db"), Threads: 1}, map[string][]byte{
+		upload.GenomeFASTA:          zstdOrGzip(genome),
+		upload.RepliconsTable:       []byte("\xef\xbb\xbfid;new;type;topology;name\r\n" + id + ";first;c;c;\r\n\r\n"),
+		upload.ProdigalTrainingFile: training,
 	})
 	if o.exit != 0 {
 		t.Fatalf("exit code %d\n%s", o.exit, o.stderr)
@@ -114,7 +118,7 @@ func TestRun(t *testing.T) {
 
 // TestRunFiles gives the real Bakta its own results back, as regions and as trusted proteins, and a profile.
 func TestRunFiles(t *testing.T) {
-	prefix := realBakta(t)
+	prefix := realbakta.Prefix(t)
 	if prefix == "" {
 		return
 	}
@@ -122,8 +126,8 @@ func TestRunFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := Environment{Command: []string{filepath.Join(prefix, "bin", "bakta")}, Database: filepath.Join(prefix, "db"), Threads: 1}
-	first := run(t, Bakta, Config{KeepContigHeaders: true, Skip: []string{"plot", "trna", "tmrna", "rrna", "ncrna", "ncrna_region", "crispr", "ori"}}, env, map[string][]byte{GenomeFASTA: genome})
+	env := program.Environment{Command: []string{filepath.Join(prefix, "bin", "bakta")}, Database: filepath.Join(prefix, "db"), Threads: 1}
+	first := run(t, Bakta, option.Config{KeepContigHeaders: true, Skip: []string{"plot", "trna", "tmrna", "rrna", "ncrna", "ncrna_region", "crispr", "ori"}}, env, map[string][]byte{upload.GenomeFASTA: genome})
 	if first.exit != 0 {
 		t.Fatalf("exit code %d\n%s", first.exit, first.stderr)
 	}
@@ -145,12 +149,12 @@ func TestRunFiles(t *testing.T) {
 		}
 		proteins.WriteString(line)
 	}
-	hmm, err := os.ReadFile(filepath.Join("testdata", "small.hmm"))
+	hmm, err := os.ReadFile(filepath.Join("..", "upload", "testdata", "small.hmm"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := run(t, Bakta, Config{Meta: true, LocusTag: "TAG", LocusTagIncrement: 5, Skip: Steps()[:6]}, env, map[string][]byte{
-		GenomeFASTA: genome, RegionsFile: gzipped(result(first, "gbff")), TrustedProteinsFile: proteins.Bytes(), HMMsFile: hmm,
+	o := run(t, Bakta, option.Config{Meta: true, LocusTag: "TAG", LocusTagIncrement: 5, Skip: option.Steps()[:6]}, env, map[string][]byte{
+		upload.GenomeFASTA: genome, upload.RegionsFile: gzipFile(result(first, "gbff")), upload.TrustedProteinsFile: proteins.Bytes(), upload.HMMsFile: hmm,
 	})
 	if o.exit != 0 {
 		t.Fatalf("exit code %d\n%s", o.exit, o.stderr)
@@ -168,21 +172,21 @@ func TestRunFiles(t *testing.T) {
 
 // TestRunProteins runs the real Bakta on proteins.
 func TestRunProteins(t *testing.T) {
-	prefix := realBakta(t)
+	prefix := realbakta.Prefix(t)
 	if prefix == "" {
 		return
 	}
 	// What is called so starts Bakta's program of that name.
-	program := filepath.Join(prefix, "bin", "bakta_proteins")
-	if _, err := os.Stat(program); err != nil {
-		program = filepath.Join(t.TempDir(), "bakta_proteins")
+	path := filepath.Join(prefix, "bin", "bakta_proteins")
+	if _, err := os.Stat(path); err != nil {
+		path = filepath.Join(t.TempDir(), "bakta_proteins")
 		script := fmt.Sprintf("#!/bin/sh\nPATH=%[1]s/bin:$PATH exec %[1]s/venv/bin/python %[1]s/venv/bin/bakta_proteins \"$@\"\n", prefix)
-		if err := os.WriteFile(program, []byte(script), 0o755); err != nil {
+		if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	env := Environment{Command: []string{program}, Database: filepath.Join(prefix, "db"), Threads: 1}
-	o := run(t, BaktaProteins, Config{Genus: "passed over", TranslationTable: 3}, env, map[string][]byte{ProteinFASTA: gzipped([]byte(">one x\nMKLLVVVAAALMKLPQRSTVW*\n>two\nmstnpkpqrk\n"))})
+	env := program.Environment{Command: []string{path}, Database: filepath.Join(prefix, "db"), Threads: 1}
+	o := run(t, BaktaProteins, option.Config{Genus: "passed over", TranslationTable: 3}, env, map[string][]byte{upload.ProteinFASTA: gzipFile([]byte(">one x\nMKLLVVVAAALMKLPQRSTVW*\n>two\nmstnpkpqrk\n"))})
 	if o.exit != 0 {
 		t.Fatalf("exit code %d\n%s", o.exit, o.stderr)
 	}
@@ -200,38 +204,38 @@ func TestRunProteins(t *testing.T) {
 // zstdOrGzip compresses a genome. Where there is no program zstd, Python's reader of such files can't do without.
 func zstdOrGzip(b []byte) []byte {
 	if _, err := exec.LookPath("zstd"); err != nil {
-		return gzipped(b)
+		return gzipFile(b)
 	}
-	return zstded(b)
+	return zstdFile(b)
 }
 
 // TestRunFails has the real Bakta fail for a reason that no look at the uploads shows, and for one of the
 // operator's.
 func TestRunFails(t *testing.T) {
-	prefix := realBakta(t)
+	prefix := realbakta.Prefix(t)
 	if prefix == "" {
 		return
 	}
 	// A file that asks for so much memory is not decompressed by a look.
 	unseen := func(s string) []byte {
-		return zstded([]byte(s+strings.Repeat("ACGT", 3<<20)), zstd.WithWindowSize(64<<20), zstd.WithSingleSegment(false))
+		return zstdFile([]byte(s+strings.Repeat("ACGT", 3<<20)), zstd.WithWindowSize(64<<20), zstd.WithSingleSegment(false))
 	}
 	for _, tt := range []struct {
 		name    string
 		threads int
-		c       Config
+		c       option.Config
 		genome  []byte
 		code    job.FailureCode
 		says    string
 	}{
-		{"wrong letters", 1, Config{}, unseen(">a\nX\n"), job.BadInput, "Bakta ended with an error: ERROR: wrong genome file format!"},
-		{"too short", 1, Config{MinContigLength: 1 << 30}, unseen(">a\n"), job.BadInput, "Error: input file contains no valid sequences."},
-		{"too many threads", 100_000, Config{}, []byte(small), job.Internal, "More threads requested (100000)"},
+		{"wrong letters", 1, option.Config{}, unseen(">a\nX\n"), job.BadInput, "Bakta ended with an error: ERROR: wrong genome file format!"},
+		{"too short", 1, option.Config{MinContigLength: 1 << 30}, unseen(">a\n"), job.BadInput, "Error: input file contains no valid sequences."},
+		{"too many threads", 100_000, option.Config{}, []byte(">a\nACGT\n"), job.Internal, "More threads requested (100000)"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			o := run(t, Bakta, tt.c, Environment{Command: []string{filepath.Join(prefix, "bin", "bakta")}, Database: filepath.Join(prefix, "db"), Threads: tt.threads},
-				map[string][]byte{GenomeFASTA: tt.genome})
-			f := Explain(Exit{Stage: "bakta", Title: "Bakta", Code: o.exit, Stdout: o.stdout, Stderr: o.stderr})
+			o := run(t, Bakta, tt.c, program.Environment{Command: []string{filepath.Join(prefix, "bin", "bakta")}, Database: filepath.Join(prefix, "db"), Threads: tt.threads},
+				map[string][]byte{upload.GenomeFASTA: tt.genome})
+			f := program.Explain(program.Exit{Stage: "bakta", Title: "Bakta", Code: o.exit, Stdout: o.stdout, Stderr: o.stderr})
 			if o.exit == 0 || f.Code != tt.code || !strings.Contains(f.Message, tt.says) {
 				t.Errorf("exit code %d, %+v", o.exit, f)
 			}

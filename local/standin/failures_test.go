@@ -39,8 +39,8 @@ func TestPlayedFailures(t *testing.T) {
 	}
 }
 
-// program starts the stand-in as the leader of a process group of its own.
-func program(t *testing.T, failure string) (*exec.Cmd, *bytes.Buffer) {
+// playing starts the stand-in as the leader of a process group of its own.
+func playing(t *testing.T, failure string) (*exec.Cmd, *bytes.Buffer) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -59,7 +59,7 @@ func program(t *testing.T, failure string) (*exec.Cmd, *bytes.Buffer) {
 }
 
 func TestPlayedKill(t *testing.T) {
-	command, _ := program(t, failKill)
+	command, _ := playing(t, failKill)
 	var exit *exec.ExitError
 	if err := command.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 		t.Errorf("ended with %v, want a SIGKILL", err)
@@ -67,7 +67,7 @@ func TestPlayedKill(t *testing.T) {
 }
 
 func TestPlayedHang(t *testing.T) {
-	command, _ := program(t, failHang)
+	command, _ := playing(t, failHang)
 	group := command.Process.Pid
 	waitFor(t, "its child", func() bool { // told by its environment: the runtime forks for its own ends too
 		return slices.ContainsFunc(members(t, group), func(pid string) bool {

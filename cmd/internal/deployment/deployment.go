@@ -19,12 +19,14 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/program"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/mongo"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/telemetry"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
@@ -278,12 +280,12 @@ func (d *Deployment) Offered() []workflow.Workflow {
 }
 
 // environment says how a program is reached in a job's pod.
-func (d *Deployment) environment(program string) (workflow.Environment, error) {
-	p := d.Program(program)
+func (d *Deployment) environment(name string) (program.Environment, error) {
+	p := d.Program(name)
 	if p.Image == "" {
-		return workflow.Environment{}, fmt.Errorf("no image with the program %q is configured", program)
+		return program.Environment{}, fmt.Errorf("no image with the program %q is configured", name)
 	}
-	env := workflow.Environment{Command: p.Command, Threads: p.Threads(), GPU: p.GPU()}
+	env := program.Environment{Command: p.Command, Threads: p.Threads(), GPU: p.GPU()}
 	if claim, directory := p.Claim(); claim != "" {
 		env.Database = path.Join(databasePath(claim), directory)
 	}
@@ -295,7 +297,7 @@ func databasePath(claim string) string { return "/databases/" + claim }
 
 // MaxSizes returns how large uploads may be, in bytes by kind, where the deployment allows less than the catalogue.
 func (d *Deployment) MaxSizes() map[string]int64 {
-	return map[string]int64{workflow.GenomeFASTA: d.Limits.GenomeSize.Floor(), workflow.ProteinFASTA: d.Limits.GenomeSize.Floor()}
+	return map[string]int64{upload.GenomeFASTA: d.Limits.GenomeSize.Floor(), upload.ProteinFASTA: d.Limits.GenomeSize.Floor()}
 }
 
 // Server returns a server with everything registered.

@@ -16,6 +16,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
@@ -93,7 +94,7 @@ func TestTwoStages(t *testing.T) {
 	}
 	j := job.Job{
 		ID: "123e4567-e89b-42d3-a456-426614174000", Workflow: workflow.BaktaBaktfold, State: job.Submitted, Run: 1,
-		Start: &job.Start{Config: []byte(`{"meta":true}`), Inputs: []job.Input{{Kind: workflow.GenomeFASTA, Size: 1, ETag: "e", Name: "genome.fna"}}},
+		Start: &job.Start{Config: []byte(`{"meta":true}`), Inputs: []job.Input{{Kind: upload.GenomeFASTA, Size: 1, ETag: "e", Name: "genome.fna"}}},
 	}
 	spec, err := o.Specs(j, kube.RunDir)
 	if err != nil {

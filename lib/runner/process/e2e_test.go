@@ -15,7 +15,7 @@ import (
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 )
 
 // tool is a program with the manners of an annotation tool: it has a command line, prints its steps, works in its
@@ -131,8 +131,8 @@ func TestEndToEnd(t *testing.T) {
 	launch := func(genome string) job.Job {
 		j := script("")
 		j.Start.Inputs = []job.Input{
-			w.f.files.upload(j.ID, workflow.GenomeFASTA, "genome.fna", genome),
-			w.f.files.upload(j.ID, workflow.RepliconsTable, "replicons.tsv", table),
+			w.f.files.upload(j.ID, upload.GenomeFASTA, "genome.fna", genome),
+			w.f.files.upload(j.ID, upload.RepliconsTable, "replicons.tsv", table),
 		}
 		w.mu.Lock()
 		w.jobs[j.ID] = j
