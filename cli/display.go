@@ -94,7 +94,7 @@ func (d *display) takeBack() {
 
 func (d *display) write(text string) {
 	d.takeBack()
-	var w io.Writer = d.w
+	w := io.Writer(d.w)
 	if d.bars != nil {
 		w = d.bars
 	}

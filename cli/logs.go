@@ -52,7 +52,7 @@ func (a *app) logs(ctx context.Context, prefix, only string, follow bool) error 
 	if err != nil {
 		return err
 	}
-	print := &printer{app: a, only: only, tails: map[string]*tail{}}
+	out := &printer{app: a, only: only, tails: map[string]*tail{}}
 	// The state is asked for before the log: what is there after the job has ended is all of it.
 	for ended := false; ; {
 		if follow {
@@ -70,11 +70,11 @@ func (a *app) logs(ctx context.Context, prefix, only string, follow bool) error 
 		if err != nil {
 			return err
 		}
-		if err := print.stages(logs); err != nil {
+		if err := out.stages(logs); err != nil {
 			return err
 		}
 		if !follow || ended {
-			if print.last == "" {
+			if out.last == "" {
 				a.display.line("The log is empty so far.")
 				return nil
 			}

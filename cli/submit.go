@@ -146,7 +146,7 @@ func (a *app) begin(ctx context.Context, c *client.V2, s submission, w workflow.
 	}
 	made, err := c.Init(ctx, w.Kind, s.name)
 	if client.CodeOf(err) == codes.InvalidArgument {
-		return book.Entry{}, &exitError{exitUsage, fmt.Errorf("%w\n`bakta-web workflows` shows what the server offers.", err)}
+		return book.Entry{}, &exitError{exitUsage, fmt.Errorf("%w\n`bakta-web workflows` shows what the server offers", err)}
 	}
 	if err != nil {
 		return book.Entry{}, err

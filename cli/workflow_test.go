@@ -233,7 +233,7 @@ func TestWorkflows(t *testing.T) {
 	u.Write("old.json", `{"genome":{"translation_table":11,"strain":null},"features":[],`+
 		`"sequences":[{"id":"a","description":"","nt":"ACGT","length":4,"complete":false,"type":"contig","topology":"linear"}],"stats":{},"version":{"bakta":"1.12.2"}}`)
 	got := u.Run("submit", "-w", "baktfold", "old.json")
-	if got.Code != exitUsage || !strings.Contains(got.Err, "this server does not offer that\n`bakta-web workflows` shows what the server offers.\n") || f.count() != 0 {
+	if got.Code != exitUsage || !strings.Contains(got.Err, "this server does not offer that\n`bakta-web workflows` shows what the server offers\n") || f.count() != 0 {
 		t.Errorf("%+v", got)
 	}
 }

@@ -237,7 +237,7 @@ func (l *life) foremost() *actor {
 	first := slices.MaxFunc(l.actors, func(a, b *actor) int { return cmp.Compare(a.rank, b.rank) })
 	if l.rand.IntN(12) == 0 {
 		l.logf("%s stands back", first.name)
-		first.rank -= 1
+		first.rank--
 	}
 	return first
 }

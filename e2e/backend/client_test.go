@@ -187,6 +187,7 @@ func (s suite) gone(r ref) {
 		}
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
+		//nolint:staticcheck // the first that is left is enough
 		for o := range s.files.ListObjects(ctx, bucket, minio.ListObjectsOptions{Prefix: "jobs/" + r.ID, Recursive: true}) {
 			if o.Err != nil {
 				return o.Err

@@ -62,7 +62,7 @@ func TestScaleToZeroAndBack(t *testing.T) {
 	}
 	notFound := func(err error) error {
 		if status.Code(err) != codes.NotFound {
-			return fmt.Errorf("answered %v", err)
+			return fmt.Errorf("answered %v", err) //nolint:errorlint // err may be nil
 		}
 		return nil
 	}

@@ -13,6 +13,7 @@ import (
 // Extent is how much a cluster has. Each has what the one before has.
 type Extent int
 
+// The extents, from the smallest.
 const (
 	Kubernetes Extent = iota // with DNS
 	Knative                  // Serving and Eventing, Traefik as their ingress and that of the Gateway API, ko and a registry

@@ -1,6 +1,7 @@
 package submit
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -145,11 +146,10 @@ func TestRefusalV2(t *testing.T) {
 	} {
 		err := refusalV2(w.Validate(w.Normalise(configV2(tt.config))))
 		var e *job.Error
-		if err == nil || !job.Is(err, job.Invalid) {
+		if !errors.As(err, &e) || e.Code != job.Invalid {
 			t.Errorf("%v is refused with %v", tt.config, err)
 			continue
 		}
-		e = err.(*job.Error)
 		var missing []string
 		for _, begin := range tt.says {
 			if !slices.ContainsFunc(strings.Split(e.Message, "; "), func(part string) bool { return strings.HasPrefix(part, begin) }) {
@@ -160,7 +160,7 @@ func TestRefusalV2(t *testing.T) {
 			t.Errorf("%v: %q lacks %q", tt.config, e.Message, missing)
 		}
 	}
-	if err := job.Errorf(job.NotFound, "x"); refusalV2(err) != error(err) {
+	if err := job.Errorf(job.NotFound, "x"); !errors.Is(refusalV2(err), err) {
 		t.Error("another error is changed")
 	}
 }

@@ -203,7 +203,7 @@ func (p *prometheus) store(t *testing.T, name string, v promql.Vector) {
 	a := p.storage.Appender(context.Background())
 	for _, s := range v {
 		b := labels.NewBuilder(s.Metric)
-		b.Set(labels.MetricName, name)
+		b.Set(model.MetricNameLabel, name)
 		if _, err := a.Append(0, b.Labels(), s.T, s.F); err != nil {
 			t.Fatal(fmt.Errorf("%s: %w", name, err))
 		}

@@ -172,7 +172,7 @@ func isSection(t reflect.Type) bool {
 var strays = []string{"mongouserauthsource", "stragglerwaittime", "objectstorage.s3.bucket"}
 
 // secretKeys are names under which a secret may have been put into the file by mistake.
-var secretKeys = map[string]string{
+var secretKeys = map[string]string{ //nolint:gosec // names of keys, no secrets
 	"mongopassword": "MongoPassword", "password": "MongoPassword",
 	"accesskey": "AWS_ACCESS_KEY_ID", "aws_access_key_id": "AWS_ACCESS_KEY_ID",
 	"secretkey": "AWS_SECRET_ACCESS_KEY", "aws_secret_access_key": "AWS_SECRET_ACCESS_KEY",

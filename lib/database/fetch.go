@@ -150,7 +150,7 @@ func (f *fetch) begin() error {
 	if err := unix.Statfs(f.dir, &free); err != nil {
 		return err
 	}
-	if room := int64(free.Bavail) * free.Bsize; room < f.left+reserve {
+	if room := int64(free.Bavail) * free.Bsize; room < f.left+reserve { //nolint:gosec // no disk has 2⁶³ blocks
 		return fmt.Errorf("the volume has %s free, %s are needed; remove versions that no job reads any more", size(room), size(f.left+reserve))
 	}
 	return nil

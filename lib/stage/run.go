@@ -270,7 +270,7 @@ func execute(ctx context.Context, c Command, d Dir, state *os.Root, o Options) (
 	if o.OwnMemory && oomKills() > killedBefore {
 		return Record{}, errors.Join(ErrOutOfMemory, err)
 	}
-	late := cut == errLate
+	late := errors.Is(cut, errLate)
 	if cut != nil && !late {
 		err = errors.Join(fmt.Errorf("cut off: %w", cut), err)
 	}

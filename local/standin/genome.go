@@ -69,7 +69,7 @@ func readFASTA(path string, do func(id, description, residues string) error) err
 	defer records.Close()
 	for {
 		r, err := records.Read()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err == nil {

@@ -67,7 +67,7 @@ func TestGettingOn(t *testing.T) {
 	}
 
 	began := time.Now()
-	c = dial(put + "some")
+	dial(put + "some")
 	if err := <-ends; err == nil {
 		t.Error("an upload that stops: no error")
 	}

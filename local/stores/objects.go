@@ -193,7 +193,7 @@ func credentials(path string) (access, secret string, err error) {
 		return "", "", err
 	}
 	stored.AccessKey, stored.SecretKey = "bakta"+strings.ToLower(rand.Text()), rand.Text()+rand.Text()
-	if content, err = json.Marshal(stored); err != nil {
+	if content, err = json.Marshal(stored); err != nil { //nolint:gosec // for a file that this user alone can read
 		return "", "", err
 	}
 	// Written aside first: one that is killed here leaves no half file.

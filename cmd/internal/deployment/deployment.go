@@ -223,7 +223,7 @@ func (d *Deployment) runs() (kube.Options, error) {
 		Deadline:       d.Job.Deadline,
 		PendingTimeout: d.Job.PendingTimeout,
 		JobTTL:         d.Job.KeepFinished,
-		Retries:        int32(d.Job.Retries),
+		Retries:        int32(d.Job.Retries), //nolint:gosec // at most 10
 
 		Queue:          d.Job.Queue,
 		PriorityClass:  d.Job.PriorityClass,

@@ -143,12 +143,12 @@ func TestLinksAllowNothingElse(t *testing.T) {
 	put(t, s, "jobs/2/a", "another's")
 	get := link(t)(s.PresignGet(ctx, "jobs/1/a", "a", time.Hour))
 	upload := link(t)(s.PresignPut(ctx, "jobs/1/a", time.Hour))
-	replace := func(link, old, new string) string {
+	replace := func(link, from, to string) string {
 		t.Helper()
-		if !strings.Contains(link, old) {
-			t.Fatalf("%q is not in %s", old, link)
+		if !strings.Contains(link, from) {
+			t.Fatalf("%q is not in %s", from, link)
 		}
-		return strings.Replace(link, old, new, 1)
+		return strings.Replace(link, from, to, 1)
 	}
 	o := optionsOf(b)
 	o.SecretKey = "not-the-secret-key"

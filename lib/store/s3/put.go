@@ -169,7 +169,7 @@ func (s *Store) confirm(ctx context.Context, object string, want contents) (stri
 	info, err := s.stat(ctx, object)
 	if err != nil {
 		// A missing object is no answer to whoever has just stored it, so the store's words are all that is kept.
-		return "", fmt.Errorf("the store did not say what it has stored, nor when it was asked: %v", err)
+		return "", fmt.Errorf("the store did not say what it has stored, nor when it was asked: %v", err) //nolint:errorlint // see above
 	}
 	tag := etag(info.ETag)
 	switch {
@@ -181,7 +181,7 @@ func (s *Store) confirm(ctx context.Context, object string, want contents) (stri
 	// An ETag need not be made of MD5s: that of an encrypted object is not. So the content itself is read.
 	content, info, _, err := minio.Core{Client: s.inside}.GetObject(ctx, s.options.Bucket, object, minio.GetObjectOptions{})
 	if err != nil {
-		return "", fmt.Errorf("the store did not say what it has stored, nor give it back: %v", err)
+		return "", fmt.Errorf("the store did not say what it has stored, nor give it back: %v", err) //nolint:errorlint // as above
 	}
 	defer content.Close()
 	if tag = etag(info.ETag); tag == "" || info.Size != want.size() {
@@ -190,7 +190,7 @@ func (s *Store) confirm(ctx context.Context, object string, want contents) (stri
 	for _, p := range want.parts {
 		sum := md5.New()
 		if _, err := io.CopyN(sum, content, p.size); err != nil {
-			return "", fmt.Errorf("the store did not give back what it has stored: %v", err)
+			return "", fmt.Errorf("the store did not give back what it has stored: %v", err) //nolint:errorlint // as above
 		}
 		if [md5.Size]byte(sum.Sum(nil)) != p.sum {
 			return "", errors.New("the store has other content than it was given")
