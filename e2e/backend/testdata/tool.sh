@@ -1,6 +1,6 @@
-# Plays the programs of all stages: the stand-in, which does what the job's strain says. The strain "after-30" takes 30
-# seconds longer, and "until-told" as long as there is no file /tmp/go. Baktfold isn't told a strain; it stands in the
-# annotation that it goes on with.
+# Runs the stand-in in place of the programs of all stages, controlled by the strain of the job: "after-30" makes it take 30 seconds
+# longer, and "until-told" makes it wait until the file /tmp/go exists. Baktfold has no option for the strain; the script reads it
+# from the annotation that is its input.
 strain=
 case "$*" in
 "baktfold "*)

@@ -1,4 +1,4 @@
-# Plays Bakta in the tests of the deployment: the stand-in, which does what the job's strain says.
+# Runs the stand-in in place of Bakta in the tests of the deployment, controlled by the strain of the job.
 case "$*" in
 *--strain=fail-*) s="${*##*--strain=fail-}"; export BAKTA_STAND_IN_FAIL="${s%% *}" ;;
 *--strain=disk-full*) dd if=/dev/zero of="$TMPDIR/full" bs=1M count=150; sleep 3600 ;;
