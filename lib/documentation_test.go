@@ -5,8 +5,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // documents are the folders of documentation whose links are checked.
@@ -81,4 +84,88 @@ func readFile(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return string(content)
+}
+
+var codeSpan = regexp.MustCompile("`([^`\n]+)`")
+
+// TestPaths checks that each path in backticks that begins with a folder of this repository exists. Patterns with * have to match.
+func TestPaths(t *testing.T) {
+	folders := topLevel(t)
+	// A command, or a path with a placeholder: kservices/overlays/NAME, kservices/overlays/mine.
+	notAPath := regexp.MustCompile(`[ =:(<$…]|/[A-Z]+(/|$)|/mine(/|$)`)
+	paths := 0
+	for _, pattern := range documents {
+		files, _ := filepath.Glob(pattern)
+		for _, file := range files {
+			for _, m := range codeSpan.FindAllStringSubmatch(readFile(t, file), -1) {
+				path := m[1]
+				first, _, nested := strings.Cut(path, "/")
+				if !nested || !slices.Contains(folders, first) || notAPath.MatchString(path) {
+					continue
+				}
+				paths++
+				if found, err := filepath.Glob(filepath.Join("..", path)); err != nil || len(found) == 0 {
+					t.Errorf("%s names %s, which does not exist", file, path)
+				}
+			}
+		}
+	}
+	if paths < 50 {
+		t.Errorf("found only %d paths", paths)
+	}
+}
+
+// TestFolders checks the table of docs/architecture.md: it has every folder of the repository and of lib, and no other.
+func TestFolders(t *testing.T) {
+	_, table, found := strings.Cut(readFile(t, "../docs/architecture.md"), "| folder | content |\n")
+	if !found {
+		t.Fatal("docs/architecture.md has no table of folders")
+	}
+	table, _, _ = strings.Cut(table, "\n\n")
+	var rows []string
+	for line := range strings.Lines(table) {
+		if cell := strings.Split(line, "|")[1]; !strings.HasPrefix(cell, "---") {
+			for _, m := range codeSpan.FindAllStringSubmatch(cell, -1) {
+				rows = append(rows, m[1])
+			}
+		}
+	}
+	var want []string
+	for _, folder := range topLevel(t) {
+		if folder != "lib" {
+			want = append(want, folder)
+		}
+	}
+	entries, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			want = append(want, "lib/"+e.Name())
+		}
+	}
+	slices.Sort(rows)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, rows); diff != "" {
+		t.Errorf("folders (-there +documented)\n%s", diff)
+	}
+}
+
+// topLevel returns the folders of the repository. Those that Git ignores are not among them.
+func topLevel(t *testing.T) []string {
+	t.Helper()
+	ignored := strings.Fields(readFile(t, "../.gitignore"))
+	entries, err := os.ReadDir("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var folders []string
+	for _, e := range entries {
+		name := e.Name()
+		if e.IsDir() && !strings.HasPrefix(name, ".") && !slices.Contains(ignored, "/"+name+"/") && !slices.Contains(ignored, name+"/") && !slices.Contains(ignored, "/"+name) {
+			folders = append(folders, name)
+		}
+	}
+	return folders
 }
