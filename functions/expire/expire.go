@@ -67,7 +67,7 @@ type Deps struct {
 
 // Function is the expire function.
 type Function struct {
-	Deps
+	deps      Deps
 	shortened atomic.Int64 // when jobs that were not started were last looked for, in milliseconds of Unix time
 }
 
@@ -85,7 +85,7 @@ func New(d Deps) (*Function, error) {
 	if d.Recorder == nil {
 		d.Recorder = noRecorder{}
 	}
-	return &Function{Deps: d}, nil
+	return &Function{deps: d}, nil
 }
 
 // Delete removes a job for its owner. Once it answers success the job is gone for everybody, and its data are
@@ -95,7 +95,7 @@ func (f *Function) Delete(ctx context.Context, rawID, secret string) error {
 	if err != nil {
 		return err
 	}
-	j, err := f.Jobs.Get(ctx, id)
+	j, err := f.deps.Jobs.Get(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -103,21 +103,21 @@ func (f *Function) Delete(ctx context.Context, rawID, secret string) error {
 		return err
 	}
 	now := f.now()
-	won, err := f.Jobs.Delete(ctx, id, now)
+	won, err := f.deps.Jobs.Delete(ctx, id, now)
 	if err != nil {
 		return err
 	}
 	if !won {
 		return job.Errorf(job.NotFound, "there is no such job; it was deleted a moment ago")
 	}
-	f.Log.InfoContext(ctx, "job deleted by its owner", "job", id)
-	f.Recorder.Removed(ctx, false)
+	f.deps.Log.InfoContext(ctx, "job deleted by its owner", "job", id)
+	f.deps.Recorder.Removed(ctx, false)
 	j.State, j.Updated, j.Due = job.Deleting, now, now
-	if err := f.Lifecycle.Remove(ctx, j); err != nil {
-		f.Log.WarnContext(ctx, "a deleted job's data are not removed yet, the sweep will do it", "job", id, "error", err)
+	if err := f.deps.Lifecycle.Remove(ctx, j); err != nil {
+		f.deps.Log.WarnContext(ctx, "a deleted job's data are not removed yet, the sweep will do it", "job", id, "error", err)
 	}
 	return nil
 }
 
 // now is the time as the store keeps it.
-func (f *Function) now() time.Time { return f.Now().UTC().Truncate(time.Millisecond) }
+func (f *Function) now() time.Time { return f.deps.Now().UTC().Truncate(time.Millisecond) }

@@ -26,10 +26,10 @@ func (f *Function) Register(s *server.Server) error {
 // needs to reach that path.
 func (f *Function) RegisterSweep(s *server.Server) error {
 	return s.Events(SweepPath, func(ctx context.Context, _ cloudevents.Event) error {
-		began := f.Now()
+		began := f.deps.Now()
 		swept, err := f.Sweep(ctx)
-		f.Recorder.Swept(ctx, f.Now().Sub(began), swept.Busy, err)
-		f.Log.InfoContext(ctx, "swept", "looked", swept.Looked, "expired", swept.Expired, "failed", swept.Failed, "forgot", swept.Forgot, "busy", swept.Busy)
+		f.deps.Recorder.Swept(ctx, f.deps.Now().Sub(began), swept.Busy, err)
+		f.deps.Log.InfoContext(ctx, "swept", "looked", swept.Looked, "expired", swept.Expired, "failed", swept.Failed, "forgot", swept.Forgot, "busy", swept.Busy)
 		return err
 	})
 }

@@ -37,7 +37,7 @@ type Swept struct {
 // nothing that it could not read. What the sweep has no time for is due the longest at the next one, and comes first.
 func (f *Function) Sweep(ctx context.Context) (Swept, error) {
 	var swept Swept
-	got, err := f.Jobs.Acquire(ctx, lease, f.Holder, leaseTTL)
+	got, err := f.deps.Jobs.Acquire(ctx, lease, f.deps.Holder, leaseTTL)
 	if err != nil {
 		return swept, fmt.Errorf("taking the sweep's lease: %w", err)
 	}
@@ -47,12 +47,12 @@ func (f *Function) Sweep(ctx context.Context) (Swept, error) {
 	}
 	defer func() {
 		// Even if the caller is gone: a lease that is kept delays the next sweep.
-		if err := f.Jobs.ReleaseLease(context.WithoutCancel(ctx), lease, f.Holder); err != nil {
-			f.Log.WarnContext(ctx, "the sweep's lease runs out by itself", "error", err)
+		if err := f.deps.Jobs.ReleaseLease(context.WithoutCancel(ctx), lease, f.deps.Holder); err != nil {
+			f.deps.Log.WarnContext(ctx, "the sweep's lease runs out by itself", "error", err)
 		}
 	}()
 	started := f.now()
-	w := newWork(f.Parallel)
+	w := newWork(f.deps.Parallel)
 	w.check(f.shorten(ctx, started))
 	if w.room(ctx) {
 		w.begin(func() error {
@@ -65,7 +65,7 @@ func (f *Function) Sweep(ctx context.Context) (Swept, error) {
 	var due []job.Job
 	for w.room(ctx) {
 		if len(due) == 0 {
-			if due, err = f.Jobs.Due(ctx, started, batch); err != nil {
+			if due, err = f.deps.Jobs.Due(ctx, started, batch); err != nil {
 				w.check(fmt.Errorf("reading which jobs are due: %w", err))
 				break
 			}
@@ -162,12 +162,12 @@ func (f *Function) shorten(ctx context.Context, now time.Time) error {
 	if now.UnixMilli()-last < shortenEvery.Milliseconds() || !f.shortened.CompareAndSwap(last, now.UnixMilli()) {
 		return nil
 	}
-	n, err := f.Jobs.ExpireUnstarted(ctx, now.Add(-f.UploadTTL-job.UploadGrace), now)
+	n, err := f.deps.Jobs.ExpireUnstarted(ctx, now.Add(-f.deps.UploadTTL-job.UploadGrace), now)
 	if err != nil {
 		return fmt.Errorf("shortening jobs that were not started: %w", err)
 	}
 	if n > 0 {
-		f.Log.InfoContext(ctx, "jobs that were not started end with their upload links", "jobs", n)
+		f.deps.Log.InfoContext(ctx, "jobs that were not started end with their upload links", "jobs", n)
 	}
 	return nil
 }
@@ -184,12 +184,12 @@ const (
 // their objects would be kept for ever. It goes by runs that are there and asks for each one's job by its id. So
 // a store that cannot be asked, or answers short, costs no run its object; and no run that goes on is touched.
 func (f *Function) forget(ctx context.Context) (int, error) {
-	if f.Runs == nil {
+	if f.deps.Runs == nil {
 		return 0, nil
 	}
 	now := f.now()
 	// Nobody gives this lease back, and no two holders have one name: it keeps the passes apart, not the sweeps.
-	got, err := f.Jobs.Acquire(ctx, forgetLease, fmt.Sprintf("%s-%d", f.Holder, now.UnixNano()), forgetEvery)
+	got, err := f.deps.Jobs.Acquire(ctx, forgetLease, fmt.Sprintf("%s-%d", f.deps.Holder, now.UnixNano()), forgetEvery)
 	if err != nil {
 		return 0, fmt.Errorf("taking the lease for runs that nobody knows: %w", err)
 	}
@@ -199,18 +199,18 @@ func (f *Function) forget(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, forgetBudget)
 	defer cancel()
 	forgot := 0
-	err = f.Runs.Held(ctx, now.Add(-forgetAfter), func(id string) error {
-		j, err := f.Jobs.Get(ctx, id)
+	err = f.deps.Runs.Held(ctx, now.Add(-forgetAfter), func(id string) error {
+		j, err := f.deps.Jobs.Get(ctx, id)
 		switch {
 		case err != nil && !job.Is(err, job.NotFound):
 			return err
 		case err == nil && !j.State.Ended():
 			return nil // its own look is to come, or its removal under way
 		}
-		if err := f.Runs.Forget(ctx, id); err != nil {
+		if err := f.deps.Runs.Forget(ctx, id); err != nil {
 			return err
 		}
-		f.Log.WarnContext(ctx, "let go of a run whose outcome nobody waits for", "job", id, "known", err == nil)
+		f.deps.Log.WarnContext(ctx, "let go of a run whose outcome nobody waits for", "job", id, "known", err == nil)
 		forgot++
 		return nil
 	})
@@ -230,19 +230,19 @@ func (f *Function) one(ctx context.Context, j job.Job) (bool, error) {
 	var err error
 	if expired {
 		// The job may have been started since it was read, and a start that was acknowledged counts.
-		if expired, err = f.Jobs.Expire(ctx, j.ID, now); expired {
+		if expired, err = f.deps.Jobs.Expire(ctx, j.ID, now); expired {
 			j.State, j.Updated, j.Due = job.Deleting, now, now
-			f.Recorder.Removed(ctx, true)
-			err = f.Lifecycle.Remove(ctx, j)
+			f.deps.Recorder.Removed(ctx, true)
+			err = f.deps.Lifecycle.Remove(ctx, j)
 		}
 	} else {
-		err = f.Lifecycle.Settle(ctx, j)
+		err = f.deps.Lifecycle.Settle(ctx, j)
 	}
-	f.Recorder.Looked(ctx, todo, err)
+	f.deps.Recorder.Looked(ctx, todo, err)
 	// If the job was moved on, its time of the next look was, too, and this changes nothing.
 	next := now.Add(retry)
 	if err == nil && j.State.Ended() && j.Expires.After(now) {
 		next = j.Expires
 	}
-	return expired, errors.Join(err, f.Jobs.Postpone(context.WithoutCancel(ctx), j.ID, j.Due, next))
+	return expired, errors.Join(err, f.deps.Jobs.Postpone(context.WithoutCancel(ctx), j.ID, j.Due, next))
 }

@@ -52,7 +52,7 @@ const lookTime = 20 * time.Second
 
 // Function is the jobupdate function.
 type Function struct {
-	Deps
+	deps Deps
 
 	mu    sync.Mutex
 	hints map[string]bool // the jobs that are looked at because of a status update, and whether another came since
@@ -63,7 +63,7 @@ func New(d Deps) (*Function, error) {
 	if d.Jobs == nil || d.Lifecycle == nil || d.Log == nil {
 		return nil, errors.New("jobupdate needs jobs, a lifecycle and a log")
 	}
-	return &Function{Deps: d, hints: make(map[string]bool)}, nil
+	return &Function{deps: d, hints: make(map[string]bool)}, nil
 }
 
 // Look looks at a job and records what holds. A job that does not exist, or whose state has nothing to learn,
@@ -75,7 +75,7 @@ func (f *Function) Look(ctx context.Context, id string) error {
 
 // look also reports whether the job is known. It says no only if the store was asked and said so.
 func (f *Function) look(ctx context.Context, id string) (known bool, err error) {
-	j, err := f.Jobs.Get(ctx, id)
+	j, err := f.deps.Jobs.Get(ctx, id)
 	if job.Is(err, job.NotFound) {
 		return false, nil
 	}
@@ -88,7 +88,7 @@ func (f *Function) look(ctx context.Context, id string) (known bool, err error) 
 	}
 	// An ended job is looked at, too: killed between recording the outcome and freeing the run's object, the
 	// object's next event repairs it.
-	return true, f.Lifecycle.Settle(ctx, j)
+	return true, f.deps.Lifecycle.Settle(ctx, j)
 }
 
 // Hint looks at a job that somebody says has news. While a look at it is under way it returns at once, and that look is
@@ -140,7 +140,7 @@ func (f *Function) Hint(ctx context.Context, id string) error {
 func (f *Function) Event(ctx context.Context, e cloudevents.Event) error {
 	// What is between depends on the source's mode: resource, or ref.
 	if !strings.HasPrefix(e.Type(), "dev.knative.apiserver.") {
-		f.Log.InfoContext(ctx, "event of a foreign type", "type", e.Type())
+		f.deps.Log.InfoContext(ctx, "event of a foreign type", "type", e.Type())
 		server.Ignore(ctx, "a foreign type")
 		return nil
 	}
@@ -150,17 +150,17 @@ func (f *Function) Event(ctx context.Context, e cloudevents.Event) error {
 	}
 	id, ok := job.ParseObjectName(name)
 	if !ok {
-		f.Log.InfoContext(ctx, "event of a foreign object", "subject", e.Subject())
+		f.deps.Log.InfoContext(ctx, "event of a foreign object", "subject", e.Subject())
 		server.Ignore(ctx, "a foreign object")
 		return nil
 	}
 	server.Note(ctx, "job", id)
 	known, err := f.look(ctx, id)
-	if known || f.Runs == nil {
+	if known || f.deps.Runs == nil {
 		return err
 	}
 	// There is a run, and nobody who waits for its outcome: the database was set up anew, or is an older copy of
 	// itself. Documents are there before their runs, so this is no run that came early.
-	f.Log.WarnContext(ctx, "an event of a run whose job is not known", "job", id)
-	return f.Runs.Forget(ctx, id)
+	f.deps.Log.WarnContext(ctx, "an event of a run whose job is not known", "job", id)
+	return f.deps.Runs.Forget(ctx, id)
 }

@@ -26,7 +26,7 @@ func (v V1) UpdateStatus(ctx context.Context, r *pb.UpdateStatusRequest) (*pb.Em
 			return nil, err
 		}
 		if err != nil {
-			v.f.Log.WarnContext(ctx, "a hint could not be followed", "job", id, "error", err)
+			v.f.deps.Log.WarnContext(ctx, "a hint could not be followed", "job", id, "error", err)
 		}
 	}
 	return &pb.Empty{}, nil

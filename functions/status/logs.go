@@ -96,9 +96,9 @@ func (f *Function) text(ctx context.Context, j job.Job, name string, large *read
 		if i == len(j.Logs) {
 			return "", nil
 		}
-		content, _, err = f.Files.Open(ctx, j.Logs[i].Key, j.Logs[i].ETag)
+		content, _, err = f.deps.Files.Open(ctx, j.Logs[i].Key, j.Logs[i].ETag)
 	} else if j.State.Active() {
-		content, err = f.Logs.Log(ctx, j, name)
+		content, err = f.deps.Logs.Log(ctx, j, name)
 	} else {
 		return "", nil
 	}

@@ -55,7 +55,7 @@ func TestLogReads(t *testing.T) {
 			j.Logs = append(j.Logs, job.File{Name: w.Stages[i].Name, Key: key})
 		}
 		called := *f
-		called.Jobs = single{j}
+		called.deps.Jobs = single{j}
 		text, err := called.PlainLog(ctx, Ref{ID: ownID, Secret: secret})
 		return len(text), err
 	}

@@ -61,7 +61,7 @@ const defaultLogReads = 4
 
 // Function is the status function.
 type Function struct {
-	Deps
+	deps  Deps
 	reads chan struct{} // has an entry for each call that reads logs
 }
 
@@ -82,7 +82,7 @@ func New(d Deps) (*Function, error) {
 	if d.LogReads <= 0 {
 		d.LogReads = defaultLogReads
 	}
-	return &Function{Deps: d, reads: make(chan struct{}, d.LogReads)}, nil
+	return &Function{deps: d, reads: make(chan struct{}, d.LogReads)}, nil
 }
 
 // Ref names a job and proves that it is the caller's.
@@ -97,8 +97,8 @@ type Found struct {
 
 // List returns an entry for each ref, in their order. A bad entry fails itself alone.
 func (f *Function) List(ctx context.Context, refs []Ref) ([]Found, error) {
-	if len(refs) > f.MaxList {
-		return nil, job.Errorf(job.Invalid, "jobs: %d entries are too many, at most %d may be asked for at once", len(refs), f.MaxList)
+	if len(refs) > f.deps.MaxList {
+		return nil, job.Errorf(job.Invalid, "jobs: %d entries are too many, at most %d may be asked for at once", len(refs), f.deps.MaxList)
 	}
 	parsed := make([]string, len(refs)) // "" for what is no id
 	ids := make([]string, 0, len(refs))
@@ -117,7 +117,7 @@ func (f *Function) List(ctx context.Context, refs []Ref) ([]Found, error) {
 	var found []job.Job
 	if len(ids) > 0 {
 		var err error
-		if found, err = f.Jobs.GetMany(ctx, ids); err != nil {
+		if found, err = f.deps.Jobs.GetMany(ctx, ids); err != nil {
 			return nil, err
 		}
 	}
@@ -144,7 +144,7 @@ func (f *Function) get(ctx context.Context, r Ref) (job.Job, error) {
 	if err != nil {
 		return job.Job{}, err
 	}
-	j, err := f.Jobs.Get(ctx, id)
+	j, err := f.deps.Jobs.Get(ctx, id)
 	if err != nil {
 		return job.Job{}, err
 	}
@@ -196,7 +196,7 @@ func (f *Function) Result(ctx context.Context, r Ref, partial bool) (job.Job, []
 		if name == "" {
 			name = "result"
 		}
-		url, err := f.Files.PresignGet(ctx, file.Key, name+"."+result.Ending, f.DownloadTTL)
+		url, err := f.deps.Files.PresignGet(ctx, file.Key, name+"."+result.Ending, f.deps.DownloadTTL)
 		if err != nil {
 			return job.Job{}, nil, err
 		}

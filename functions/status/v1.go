@@ -78,7 +78,7 @@ func (v V1) Logs(ctx context.Context, r *pb.LogsRequest) (*httpbody.HttpBody, er
 
 // Version tells the versions of the deployment.
 func (v V1) Version(context.Context, *pb.Empty) (*pb.VersionResponse, error) {
-	versions := v.f.Versions()
+	versions := v.f.deps.Versions()
 	return &pb.VersionResponse{ToolVersion: versions.Tool, DbVersion: versions.Database, BackendVersion: versions.Backend}, nil
 }
 

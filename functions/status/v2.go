@@ -26,7 +26,7 @@ func (f *Function) V2() V2 { return V2{f: f} }
 // Workflows lists the workflows that are offered.
 func (v V2) Workflows(context.Context, *pb.WorkflowsRequest) (*pb.WorkflowsResponse, error) {
 	answer := &pb.WorkflowsResponse{}
-	for _, w := range v.f.Offered {
+	for _, w := range v.f.deps.Offered {
 		row := &pb.Workflow{WorkflowKind: pb.Value[pb.WorkflowKind](w.Kind), ResultKind: pb.Value[pb.ResultKind](w.ResultKind)}
 		for _, u := range w.Uploads {
 			row.Uploads = append(row.Uploads, &pb.Upload{UploadKind: pb.Value[pb.UploadKind](u.Kind), Required: u.Required})
@@ -168,7 +168,7 @@ func failedStage(j job.Job, logs []StageLog) int {
 
 // Version tells the versions of the deployment.
 func (v V2) Version(context.Context, *pb.VersionRequest) (*pb.VersionResponse, error) {
-	versions := v.f.Versions()
+	versions := v.f.deps.Versions()
 	return &pb.VersionResponse{
 		BackendVersion: versions.Backend, BaktaVersion: versions.Tool, BaktaDbVersion: versions.Database,
 		BaktfoldVersion: versions.Baktfold, BaktfoldDbVersion: versions.BaktfoldDatabase,

@@ -36,7 +36,7 @@ func (f *Function) Start(ctx context.Context, s Start) ([]job.Warning, error) {
 	if err != nil {
 		return nil, err
 	}
-	j, err := f.Jobs.Get(ctx, id)
+	j, err := f.deps.Jobs.Get(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -69,8 +69,8 @@ func (f *Function) Start(ctx context.Context, s Start) ([]job.Warning, error) {
 	if !bytes.Equal(j.Start.Config, encoded) {
 		return nil, job.Errorf(job.AlreadyExists, "the job was started before, with another configuration; create a new job for this one")
 	}
-	if err := f.Launcher.Launch(ctx, j); err != nil {
-		f.Log.WarnContext(ctx, "a started job is not launched yet, the sweep will do it", "job", id, "error", err)
+	if err := f.deps.Launcher.Launch(ctx, j); err != nil {
+		f.deps.Log.WarnContext(ctx, "a started job is not launched yet, the sweep will do it", "job", id, "error", err)
 	}
 	return j.Start.Warnings, nil
 }
@@ -110,23 +110,23 @@ func (f *Function) submit(ctx context.Context, j job.Job, w workflow.Workflow, c
 		stages = append(stages, job.Stage{Name: s.Name, Status: job.StagePending})
 	}
 	now := f.now()
-	start := job.Start{Config: encoded, Inputs: inputs, Trace: f.Recorder.Traceparent(ctx), Warnings: warnings}
-	due, expires := now.Add(owed), now.Add(f.Retention)
-	won, err := f.Jobs.Submit(ctx, j.ID, start, stages, now, due, expires)
+	start := job.Start{Config: encoded, Inputs: inputs, Trace: f.deps.Recorder.Traceparent(ctx), Warnings: warnings}
+	due, expires := now.Add(owed), now.Add(f.deps.Retention)
+	won, err := f.deps.Jobs.Submit(ctx, j.ID, start, stages, now, due, expires)
 	if err != nil {
 		return job.Job{}, err
 	}
 	if won {
 		f.unstarted.made.Add(-1)
-		f.Log.InfoContext(ctx, "job started", "job", j.ID, "workflow", w.Kind)
-		f.Recorder.Started(ctx, w.Kind)
+		f.deps.Log.InfoContext(ctx, "job started", "job", j.ID, "workflow", w.Kind)
+		f.deps.Recorder.Started(ctx, w.Kind)
 		// It is not read again: nothing else of a created job changes, so this is what the store has.
 		j.State, j.Start, j.Run, j.Stages = job.Submitted, &start, 1, stages
 		j.Started, j.Updated, j.Due, j.Expires = now, now, due, expires
 		return j, nil
 	}
 	// The winner's configuration is what counts, or the job was deleted.
-	j, err = f.Jobs.Get(ctx, j.ID)
+	j, err = f.deps.Jobs.Get(ctx, j.ID)
 	switch {
 	case err != nil:
 		return job.Job{}, err
@@ -181,13 +181,13 @@ func (f *Function) inputs(ctx context.Context, id string, w workflow.Workflow, c
 // input looks at one upload, as far as is needed to know that the workflow can read it, and pins it.
 func (f *Function) input(ctx context.Context, id string, u workflow.Upload, inspection *upload.Inspection) (job.Input, error) {
 	// One request tells whether it is there, its size and its ETag, and brings as much of it as is read.
-	content, file, err := f.Files.Open(ctx, job.UploadKey(id, u.Kind), "")
+	content, file, err := f.deps.Files.Open(ctx, job.UploadKey(id, u.Kind), "")
 	if err != nil {
 		return job.Input{}, err
 	}
 	defer content.Close()
 	limit := u.MaxSize
-	if l, ok := f.MaxSizes[u.Kind]; ok && l < limit {
+	if l, ok := f.deps.MaxSizes[u.Kind]; ok && l < limit {
 		limit = l
 	}
 	if file.Size > limit {

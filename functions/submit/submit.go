@@ -66,7 +66,7 @@ const defaultLooks = 8
 
 // Function is the submit function.
 type Function struct {
-	Deps
+	deps      Deps
 	looks     chan struct{} // has an entry for each start that looks at uploads
 	unstarted *unstarted
 }
@@ -91,7 +91,7 @@ func New(d Deps) (*Function, error) {
 	if d.Unstarted <= 0 {
 		d.Unstarted = defaultUnstarted
 	}
-	return &Function{Deps: d, looks: make(chan struct{}, d.Looks), unstarted: &unstarted{limit: d.Unstarted}}, nil
+	return &Function{deps: d, looks: make(chan struct{}, d.Looks), unstarted: &unstarted{limit: d.Unstarted}}, nil
 }
 
 // Created is what the maker of a job is told. The secret is told here and never again.
@@ -132,15 +132,15 @@ func (f *Function) Init(ctx context.Context, api int, name, kind string) (Create
 	now := f.now()
 	made := Created{ID: id.String(), Secret: job.NewSecret()}
 	for _, u := range w.Uploads {
-		url, err := f.Files.PresignPut(ctx, job.UploadKey(made.ID, u.Kind), f.UploadTTL)
+		url, err := f.deps.Files.PresignPut(ctx, job.UploadKey(made.ID, u.Kind), f.deps.UploadTTL)
 		if err != nil {
 			return Created{}, err
 		}
 		made.Uploads = append(made.Uploads, Upload{Upload: u, URL: url})
 	}
 	// Stored last: a caller that is told of a job can rely on it, and one that is told of none has no link.
-	expires := now.Add(min(f.Retention, f.UploadTTL+job.UploadGrace))
-	err = f.Jobs.Insert(ctx, job.Job{
+	expires := now.Add(min(f.deps.Retention, f.deps.UploadTTL+job.UploadGrace))
+	err = f.deps.Jobs.Insert(ctx, job.Job{
 		ID: made.ID, SecretHash: job.HashSecret(made.Secret), Name: name, Workflow: w.Kind, API: api,
 		State: job.Created, Created: now, Updated: now, Expires: expires, Due: expires,
 	})
@@ -148,13 +148,13 @@ func (f *Function) Init(ctx context.Context, api int, name, kind string) (Create
 		return Created{}, err
 	}
 	f.unstarted.made.Add(1)
-	f.Log.InfoContext(ctx, "job created", "job", made.ID, "workflow", w.Kind)
-	f.Recorder.Created(ctx, w.Kind)
+	f.deps.Log.InfoContext(ctx, "job created", "job", made.ID, "workflow", w.Kind)
+	f.deps.Recorder.Created(ctx, w.Kind)
 	return made, nil
 }
 
 func (f *Function) offered(kind string) (workflow.Workflow, error) {
-	for _, w := range f.Offered {
+	for _, w := range f.deps.Offered {
 		if w.Kind == kind {
 			return w, nil
 		}
@@ -163,4 +163,4 @@ func (f *Function) offered(kind string) (workflow.Workflow, error) {
 }
 
 // now is the time as the store keeps it.
-func (f *Function) now() time.Time { return f.Now().UTC().Truncate(time.Millisecond) }
+func (f *Function) now() time.Time { return f.deps.Now().UTC().Truncate(time.Millisecond) }

@@ -56,7 +56,7 @@ func (f *Function) room(ctx context.Context) error {
 	if u.full(c) {
 		after = recountAfter
 	}
-	if (c == nil || f.Now().Sub(c.at) >= max(after, c.leaves)) && u.counting.TryLock() {
+	if (c == nil || f.deps.Now().Sub(c.at) >= max(after, c.leaves)) && u.counting.TryLock() {
 		u.last.Store(f.countUnstarted(ctx))
 		u.counting.Unlock()
 	}
@@ -71,14 +71,14 @@ func (f *Function) countUnstarted(ctx context.Context) *count {
 	u := f.unstarted
 	ctx, cancel := context.WithTimeout(ctx, countTime)
 	defer cancel()
-	began := f.Now()
+	began := f.deps.Now()
 	c := &count{made: u.made.Load()}
-	jobs, err := f.Jobs.Unstarted(ctx, began.Add(f.UploadTTL+job.UploadGrace), u.limit)
+	jobs, err := f.deps.Jobs.Unstarted(ctx, began.Add(f.deps.UploadTTL+job.UploadGrace), u.limit)
 	if c.jobs = int64(jobs); err != nil {
 		c.jobs = -1
-		f.Log.WarnContext(ctx, "jobs that were not started can't be counted; new ones are made all the same", "error", err)
+		f.deps.Log.WarnContext(ctx, "jobs that were not started can't be counted; new ones are made all the same", "error", err)
 	}
-	c.at = f.Now()
+	c.at = f.deps.Now()
 	c.leaves = countShare * c.at.Sub(began)
 	return c
 }

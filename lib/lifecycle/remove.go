@@ -35,8 +35,8 @@ func (l *Lifecycle) Remove(ctx context.Context, j job.Job) error {
 	if err := l.files.RemovePrefix(ctx, job.Prefix(j.ID)); err != nil {
 		return fmt.Errorf("removing the files of job %s: %w", j.ID, err)
 	}
-	last := j.Updated.Add(l.InFlight) // Updated is when the deletion was asked for
-	if links := j.Created.Add(l.UploadTTL); links.After(last) {
+	last := j.Updated.Add(l.options.InFlight) // Updated is when the deletion was asked for
+	if links := j.Created.Add(l.options.UploadTTL); links.After(last) {
 		last = links
 	}
 	if ending && !now.Before(last) {

@@ -30,10 +30,10 @@ type Options struct {
 
 // Lifecycle does with jobs what several functions do.
 type Lifecycle struct {
-	jobs   Jobs
-	files  Files
-	runner Runner
-	Options
+	jobs    Jobs
+	files   Files
+	runner  Runner
+	options Options
 }
 
 // New returns a Lifecycle on those parts.
@@ -47,7 +47,7 @@ func New(jobs Jobs, files Files, runner Runner, o Options) (*Lifecycle, error) {
 	if o.Recorder == nil {
 		o.Recorder = noRecorder{}
 	}
-	return &Lifecycle{jobs: jobs, files: files, runner: runner, Options: o}, nil
+	return &Lifecycle{jobs: jobs, files: files, runner: runner, options: o}, nil
 }
 
 // Launch makes the object of a run that is owed. It does nothing for a job whose run was launched or is over.
@@ -71,11 +71,11 @@ func (l *Lifecycle) Launch(ctx context.Context, j job.Job) error {
 		}
 	}
 	object, err := l.runner.Launch(ctx, j)
-	l.Recorder.Launched(ctx, j, err)
+	l.options.Recorder.Launched(ctx, j, err)
 	if err != nil {
 		return fmt.Errorf("launching run %d of job %s: %w", j.Run, j.ID, err)
 	}
-	recorded, err := l.jobs.Launched(ctx, j.ID, j.Run, object, l.now().Add(l.RecheckInterval))
+	recorded, err := l.jobs.Launched(ctx, j.ID, j.Run, object, l.now().Add(l.options.RecheckInterval))
 	if err != nil {
 		return fmt.Errorf("recording the launch of job %s: %w", j.ID, err)
 	}
@@ -128,7 +128,7 @@ func (l *Lifecycle) Settle(ctx context.Context, j job.Job) error {
 			return nil
 		}
 		err := l.Launch(ctx, j)
-		if err != nil && l.now().Sub(j.Updated) > l.PendingTimeout {
+		if err != nil && l.now().Sub(j.Updated) > l.options.PendingTimeout {
 			return l.giveUp(ctx, j, err)
 		}
 		if err != nil {
@@ -147,9 +147,9 @@ func (l *Lifecycle) Settle(ctx context.Context, j job.Job) error {
 		if seen.Blocked && !seen.Since.IsZero() && now.Sub(seen.Since) > l.patience(seen) {
 			return l.abandon(ctx, j, seen)
 		}
-		return l.jobs.Postpone(ctx, j.ID, j.Due, now.Add(l.RecheckInterval))
+		return l.jobs.Postpone(ctx, j.ID, j.Due, now.Add(l.options.RecheckInterval))
 	case job.Active:
-		_, err := l.jobs.Running(ctx, j.ID, j.Run, job.FitStages(j.Stages, seen.Stages), now, now.Add(l.RecheckInterval))
+		_, err := l.jobs.Running(ctx, j.ID, j.Run, job.FitStages(j.Stages, seen.Stages), now, now.Add(l.options.RecheckInterval))
 		return err
 	}
 	// The run is over or gone. It may have committed its manifest, and gone, between the two looks.
@@ -165,10 +165,10 @@ func (l *Lifecycle) Settle(ctx context.Context, j job.Job) error {
 
 // patience is how long a blocked run may wait for what it waits for.
 func (l *Lifecycle) patience(seen job.Observation) time.Duration {
-	if seen.Failure != nil && l.ImageTimeout > 0 {
-		return min(l.ImageTimeout, l.PendingTimeout)
+	if seen.Failure != nil && l.options.ImageTimeout > 0 {
+		return min(l.options.ImageTimeout, l.options.PendingTimeout)
 	}
-	return l.PendingTimeout
+	return l.options.PendingTimeout
 }
 
 // finishByManifest records the outcome that the run's manifest tells. It reports whether there was one.
@@ -207,7 +207,7 @@ func (l *Lifecycle) manifest(ctx context.Context, j job.Job) (stage.Manifest, er
 	}
 	if err != nil {
 		// Not an outcome: a half-written bucket, or somebody's forgery. The runner knows better.
-		l.Log.WarnContext(ctx, "a manifest does not hold", "job", j.ID, "run", j.Run, "error", err)
+		l.options.Log.WarnContext(ctx, "a manifest does not hold", "job", j.ID, "run", j.Run, "error", err)
 		return stage.Manifest{}, job.Errorf(job.NotFound, "the run left no outcome").Because(err)
 	}
 	return m, nil
@@ -283,15 +283,15 @@ func (l *Lifecycle) finish(ctx context.Context, j job.Job, end job.End) error {
 		end.Failure = &fit
 	}
 	end.At = l.now()
-	end.Due = end.At.Add(l.RecheckInterval)
-	end.Expires = end.At.Add(l.Retention)
+	end.Due = end.At.Add(l.options.RecheckInterval)
+	end.Expires = end.At.Add(l.options.Retention)
 	recorded, err := l.jobs.Finish(ctx, j.ID, j.Run, end)
 	if err != nil {
 		return fmt.Errorf("recording the end of job %s: %w", j.ID, err)
 	}
 	if recorded {
-		l.Log.InfoContext(ctx, "job ended", "job", j.ID, "run", j.Run, "state", end.State, "failure", end.Failure)
-		l.Recorder.Ended(ctx, j, end)
+		l.options.Log.InfoContext(ctx, "job ended", "job", j.ID, "run", j.Run, "state", end.State, "failure", end.Failure)
+		l.options.Recorder.Ended(ctx, j, end)
 	}
 	if err := l.letGo(ctx, j, end.Failure); err != nil {
 		return fmt.Errorf("releasing the run of job %s: %w", j.ID, err)
@@ -312,7 +312,7 @@ func (l *Lifecycle) giveUp(ctx context.Context, j job.Job, cause error) error {
 	if done, err := l.finishByManifest(ctx, j); done || err != nil {
 		return err
 	}
-	l.Log.ErrorContext(ctx, "a job can't be launched and is given up", "job", j.ID, "run", j.Run, "error", cause)
+	l.options.Log.ErrorContext(ctx, "a job can't be launched and is given up", "job", j.ID, "run", j.Run, "error", cause)
 	return l.finish(ctx, j, job.End{State: job.Failed, Stages: ended(j.Stages), Failure: &job.Failure{
 		Code:    job.Unschedulable,
 		Message: "The job could not be launched. This is not a fault of your data; please tell the operators.",
@@ -360,16 +360,16 @@ func (l *Lifecycle) relaunch(ctx context.Context, j job.Job, seen job.Observatio
 	// A call that read the job before its run was recorded as launched may still be about to launch it, and
 	// when the object is gone it would make it again, beside the next run's. So the next run waits until every
 	// such call has met its deadline.
-	due := l.now().Add(l.InFlight)
+	due := l.now().Add(l.options.InFlight)
 	owed, err := l.jobs.Relaunch(ctx, j.ID, j.Run, due)
 	if err != nil || !owed {
 		return err
 	}
-	l.Log.WarnContext(ctx, "run vanished, the job is launched again", "job", j.ID, "run", j.Run, "interrupted", seen.Interrupted)
+	l.options.Log.WarnContext(ctx, "run vanished, the job is launched again", "job", j.ID, "run", j.Run, "interrupted", seen.Interrupted)
 	j.Run, j.RunName, j.Due = j.Run+1, "", due
 	return l.Launch(ctx, j)
 }
 
 // now is the time as the store keeps it: a time that is written and compared with what was read must not have
 // digits that the store drops.
-func (l *Lifecycle) now() time.Time { return l.Now().UTC().Truncate(time.Millisecond) }
+func (l *Lifecycle) now() time.Time { return l.options.Now().UTC().Truncate(time.Millisecond) }

@@ -98,7 +98,7 @@ const (
 
 // Runner runs jobs in a cluster. It is what lib/lifecycle calls a runner.
 type Runner struct {
-	Options
+	options Options
 	*Logs
 	disk      corev1.ResourceRequirements            // of a run
 	resources map[string]corev1.ResourceRequirements // of the stages
@@ -142,7 +142,7 @@ func NewLogs(config *rest.Config, namespace string) (*Logs, error) {
 
 // New returns a Runner. It makes no network call.
 func New(config *rest.Config, o Options) (*Runner, error) {
-	r := &Runner{Options: o}
+	r := &Runner{options: o}
 	if err := r.fill(); err != nil {
 		return nil, fmt.Errorf("kube: %w", err)
 	}
@@ -150,7 +150,7 @@ func New(config *rest.Config, o Options) (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	logs.now = r.Now
+	logs.now = r.options.Now
 	batch, err := batchclient.NewForConfig(tuned(config))
 	if err != nil {
 		return nil, fmt.Errorf("kube: %w", err)
@@ -172,37 +172,37 @@ func tuned(config *rest.Config) *rest.Config {
 
 // fill checks the options and sets what follows from them.
 func (r *Runner) fill() error {
-	r.User = cmp.Or(r.User, DefaultUser)
-	r.Storage.AccessKey = cmp.Or(r.Storage.AccessKey, DefaultAccessKey)
-	r.Storage.SecretKey = cmp.Or(r.Storage.SecretKey, DefaultSecretKey)
-	if r.Now == nil {
-		r.Now = time.Now
+	r.options.User = cmp.Or(r.options.User, DefaultUser)
+	r.options.Storage.AccessKey = cmp.Or(r.options.Storage.AccessKey, DefaultAccessKey)
+	r.options.Storage.SecretKey = cmp.Or(r.options.Storage.SecretKey, DefaultSecretKey)
+	if r.options.Now == nil {
+		r.options.Now = time.Now
 	}
 	switch {
-	case r.Specs == nil:
+	case r.options.Specs == nil:
 		return errors.New("nothing says what a run does")
-	case r.Namespace == "" || r.Stager == "" || len(r.Programs) == 0:
+	case r.options.Namespace == "" || r.options.Stager == "" || len(r.options.Programs) == 0:
 		return errors.New("a namespace, the stager's image and the programs' images are needed")
-	case r.Storage.Endpoint == "" || r.Storage.Bucket == "" || r.Storage.Secret == "":
+	case r.options.Storage.Endpoint == "" || r.options.Storage.Bucket == "" || r.options.Storage.Secret == "":
 		return errors.New("the object storage's URL, bucket and Secret are needed")
-	case r.Deadline < time.Second || r.PendingTimeout < time.Second || r.JobTTL < 0 || r.Retries < 0 || r.User < 1:
+	case r.options.Deadline < time.Second || r.options.PendingTimeout < time.Second || r.options.JobTTL < 0 || r.options.Retries < 0 || r.options.User < 1:
 		return errors.New("times, retries and the user must be more than nothing")
 	}
-	if r.Hint != "" {
-		if _, _, err := net.SplitHostPort(r.Hint); err != nil {
+	if r.options.Hint != "" {
+		if _, _, err := net.SplitHostPort(r.options.Hint); err != nil {
 			return fmt.Errorf("who is told of a manifest: %w", err)
 		}
 	}
 	var err error
-	if r.disk, err = requirements(map[corev1.ResourceName]Amount{corev1.ResourceEphemeralStorage: r.Disk}); err != nil {
+	if r.disk, err = requirements(map[corev1.ResourceName]Amount{corev1.ResourceEphemeralStorage: r.options.Disk}); err != nil {
 		return err
 	}
-	r.resources = make(map[string]corev1.ResourceRequirements, len(r.Programs))
-	for name, p := range r.Programs {
+	r.resources = make(map[string]corev1.ResourceRequirements, len(r.options.Programs))
+	for name, p := range r.options.Programs {
 		amounts := map[corev1.ResourceName]Amount{
-			corev1.ResourceCPU:              cmp.Or(p.CPU, r.CPU),
-			corev1.ResourceMemory:           cmp.Or(p.Memory, r.Memory),
-			corev1.ResourceEphemeralStorage: r.Disk,
+			corev1.ResourceCPU:              cmp.Or(p.CPU, r.options.CPU),
+			corev1.ResourceMemory:           cmp.Or(p.Memory, r.options.Memory),
+			corev1.ResourceEphemeralStorage: r.options.Disk,
 		}
 		for resource, n := range p.Resources {
 			amounts[corev1.ResourceName(resource)] = Amount{Request: n, Limit: n} // Kubernetes wants both to be the same

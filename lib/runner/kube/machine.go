@@ -73,13 +73,13 @@ func (r *Runner) machine(s stage.Spec) (machine, error) {
 	for _, c := range s.Stages {
 		stages = append(stages, c.Stage)
 	}
-	labels, err := r.MergeSelectors(stages)
+	labels, err := r.options.MergeSelectors(stages)
 	if err != nil {
 		return machine{}, err
 	}
-	taints := slices.Clone(r.Tolerations)
+	taints := slices.Clone(r.options.Tolerations)
 	for _, name := range stages {
-		for _, t := range r.Programs[name].Tolerations {
+		for _, t := range r.options.Programs[name].Tolerations {
 			if !slices.ContainsFunc(taints, func(known corev1.Toleration) bool { return known == t }) {
 				taints = append(taints, t)
 			}

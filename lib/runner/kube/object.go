@@ -44,7 +44,7 @@ const (
 // Object returns the Job of a job's run. It depends on its arguments alone and is the same, byte by byte, each
 // time. It holds no secret, and no link that is one.
 func (r *Runner) Object(j job.Job) (*batchv1.Job, error) {
-	spec, err := r.Specs(j, RunDir)
+	spec, err := r.options.Specs(j, RunDir)
 	if err != nil {
 		return nil, fmt.Errorf("specifying run %d of job %s: %w", j.Run, j.ID, err)
 	}
@@ -74,7 +74,7 @@ func (r *Runner) Object(j job.Job) (*batchv1.Job, error) {
 	object := &batchv1.Job{
 		ObjectMeta: metav1.ObjectMeta{
 			Name:        job.ObjectName(j.ID, j.Run),
-			Namespace:   r.Namespace,
+			Namespace:   r.options.Namespace,
 			Labels:      clone(labels),
 			Annotations: map[string]string{stagesAnnotation: strings.Join(names, ",")},
 			Finalizers:  []string{finalizer},
@@ -82,11 +82,11 @@ func (r *Runner) Object(j job.Job) (*batchv1.Job, error) {
 		Spec: batchv1.JobSpec{
 			Parallelism:  ptr[int32](1),
 			Completions:  ptr[int32](1),
-			BackoffLimit: ptr(r.Retries),
+			BackoffLimit: ptr(r.options.Retries),
 			// The last resort for a run that waits or hangs for ever. Waiting counts here, so it is long; the
 			// stager ends a stage that takes too long, and then there is still somebody to store its log.
-			ActiveDeadlineSeconds:   ptr(seconds(r.Deadline)*int64(len(spec.Stages)) + seconds(r.PendingTimeout)),
-			TTLSecondsAfterFinished: ptr(int32(seconds(r.JobTTL))),
+			ActiveDeadlineSeconds:   ptr(seconds(r.options.Deadline)*int64(len(spec.Stages)) + seconds(r.options.PendingTimeout)),
+			TTLSecondsAfterFinished: ptr(int32(seconds(r.options.JobTTL))),
 			PodFailurePolicy:        policy(spec),
 			Template:                corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: pod},
 		},
@@ -97,8 +97,8 @@ func (r *Runner) Object(j job.Job) (*batchv1.Job, error) {
 		out := &object.Spec.Template.Spec.Containers[0]
 		out.Env = append(out.Env, corev1.EnvVar{Name: "TRACEPARENT", Value: j.Start.Trace})
 	}
-	if r.Queue != "" {
-		object.Labels[queueLabel] = r.Queue
+	if r.options.Queue != "" {
+		object.Labels[queueLabel] = r.options.Queue
 		object.Spec.Suspend = ptr(true) // Kueue lets it go on when it is its turn
 	}
 	return object, nil

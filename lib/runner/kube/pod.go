@@ -64,21 +64,21 @@ func (r *Runner) pod(s stage.Spec) (corev1.PodSpec, error) {
 		TerminationGracePeriodSeconds: ptr[int64](grace),
 		AutomountServiceAccountToken:  ptr(false),
 		EnableServiceLinks:            ptr(false), // addresses of services are nothing that a program needs to know
-		ServiceAccountName:            r.ServiceAccount,
-		PriorityClassName:             r.PriorityClass,
+		ServiceAccountName:            r.options.ServiceAccount,
+		PriorityClassName:             r.options.PriorityClass,
 		NodeSelector:                  machine.labels,
 		Tolerations:                   machine.taints,
 		SecurityContext: &corev1.PodSecurityContext{
 			RunAsNonRoot:   ptr(true),
-			RunAsUser:      ptr(r.User),
-			RunAsGroup:     ptr(r.User),
+			RunAsUser:      ptr(r.options.User),
+			RunAsGroup:     ptr(r.options.User),
 			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		},
 		Volumes: []corev1.Volume{{Name: volume, VolumeSource: corev1.VolumeSource{
 			EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: ptr(r.disk.Limits[corev1.ResourceEphemeralStorage])},
 		}}},
 	}
-	for _, name := range r.PullSecrets {
+	for _, name := range r.options.PullSecrets {
 		pod.ImagePullSecrets = append(pod.ImagePullSecrets, corev1.LocalObjectReference{Name: name})
 	}
 	in := r.stager(stageIn, spec, "in", "--install", binDir)
@@ -90,8 +90,8 @@ func (r *Runner) pod(s stage.Spec) (corev1.PodSpec, error) {
 		if err != nil {
 			return corev1.PodSpec{}, err
 		}
-		if claim := r.Programs[c.Stage].Database.Claim; claim != "" {
-			mountDatabase(&pod, &container, r.Programs[c.Stage].Database)
+		if claim := r.options.Programs[c.Stage].Database.Claim; claim != "" {
+			mountDatabase(&pod, &container, r.options.Programs[c.Stage].Database)
 		}
 		if taken[container.Name] {
 			return corev1.PodSpec{}, fmt.Errorf("two containers would be called %s", container.Name)
@@ -100,8 +100,8 @@ func (r *Runner) pod(s stage.Spec) (corev1.PodSpec, error) {
 		pod.InitContainers = append(pod.InitContainers, container)
 	}
 	out := r.stager(stageOut, spec, "out")
-	if r.Hint != "" {
-		out.Args = append(out.Args, "--hint", literal(r.Hint))
+	if r.options.Hint != "" {
+		out.Args = append(out.Args, "--hint", literal(r.options.Hint))
 	}
 	// It reads what programs that read a user's data have left, with the storage's keys at hand: it sees what
 	// it needs of that, and can change nothing.
@@ -113,28 +113,28 @@ func (r *Runner) pod(s stage.Spec) (corev1.PodSpec, error) {
 // stager returns a container that runs the stager with the storage's keys.
 func (r *Runner) stager(name, spec, command string, args ...string) corev1.Container {
 	args = append([]string{command,
-		"--s3-endpoint", literal(r.Storage.Endpoint),
-		"--s3-region", literal(r.Storage.Region),
-		"--s3-bucket", literal(r.Storage.Bucket),
-		"--s3-base-key", literal(r.Storage.BaseKey),
+		"--s3-endpoint", literal(r.options.Storage.Endpoint),
+		"--s3-region", literal(r.options.Storage.Region),
+		"--s3-bucket", literal(r.options.Storage.Bucket),
+		"--s3-base-key", literal(r.options.Storage.BaseKey),
 	}, args...)
-	if r.Storage.VirtualHosted {
+	if r.options.Storage.VirtualHosted {
 		args = append(args, "--s3-virtual-hosted")
 	}
 	key := func(name, key string) corev1.EnvVar {
 		return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
-			LocalObjectReference: corev1.LocalObjectReference{Name: r.Storage.Secret}, Key: key,
+			LocalObjectReference: corev1.LocalObjectReference{Name: r.options.Storage.Secret}, Key: key,
 		}}}
 	}
 	disk := corev1.ResourceEphemeralStorage
 	return corev1.Container{
 		Name:  name,
-		Image: r.Stager,
+		Image: r.options.Stager,
 		Args:  args,
 		Env: []corev1.EnvVar{
 			{Name: "STAGER_SPEC", Value: spec},
-			key("AWS_ACCESS_KEY_ID", r.Storage.AccessKey),
-			key("AWS_SECRET_ACCESS_KEY", r.Storage.SecretKey),
+			key("AWS_ACCESS_KEY_ID", r.options.Storage.AccessKey),
+			key("AWS_SECRET_ACCESS_KEY", r.options.Storage.SecretKey),
 		},
 		Resources: corev1.ResourceRequirements{
 			Requests: corev1.ResourceList{
@@ -156,13 +156,13 @@ func (r *Runner) stager(name, spec, command string, args ...string) corev1.Conta
 // stage returns the container of a stage: the program's image, unchanged, with the program started by the
 // stager that stage-in left in the volume.
 func (r *Runner) stage(id string, c stage.Command) (corev1.Container, error) {
-	p, ok := r.Programs[c.Stage]
+	p, ok := r.options.Programs[c.Stage]
 	if !ok || p.Image == "" {
 		return corev1.Container{}, fmt.Errorf("no image is configured for the stage %s", c.Stage)
 	}
-	args := []string{"--dir", RunDir, "--stage", c.Stage, "--title", literal(c.Title), "--limit", r.Deadline.String(), "--image-env"}
-	if r.Hint != "" {
-		args = append(args, "--hint", literal(r.Hint), "--job", id)
+	args := []string{"--dir", RunDir, "--stage", c.Stage, "--title", literal(c.Title), "--limit", r.options.Deadline.String(), "--image-env"}
+	if r.options.Hint != "" {
+		args = append(args, "--hint", literal(r.options.Hint), "--job", id)
 	}
 	for _, e := range c.Env {
 		args = append(args, "--env", literal(e))

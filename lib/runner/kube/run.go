@@ -54,7 +54,7 @@ func (r *Runner) Launch(ctx context.Context, j job.Job) (string, error) {
 func (r *Runner) Observe(ctx context.Context, j job.Job) (job.Observation, error) {
 	object, err := r.get(ctx, j)
 	if job.Is(err, job.NotFound) {
-		return observe(nil, nil, r.Now()), nil
+		return observe(nil, nil, r.options.Now()), nil
 	}
 	if err != nil {
 		return job.Observation{}, err
@@ -63,7 +63,7 @@ func (r *Runner) Observe(ctx context.Context, j job.Job) (job.Observation, error
 	if err != nil {
 		return job.Observation{}, err
 	}
-	return observe(object, pods, r.Now()), nil
+	return observe(object, pods, r.options.Now()), nil
 }
 
 // get returns the Job of the run, or a job.NotFound error.
@@ -192,7 +192,7 @@ func (r *Runner) Stop(ctx context.Context, id string) error {
 	}
 	running := 0
 	for i := range pods {
-		if !over(&pods[i]) && !lost(&pods[i], r.Now()) {
+		if !over(&pods[i]) && !lost(&pods[i], r.options.Now()) {
 			running++
 		}
 	}
