@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -140,8 +141,32 @@ func (m jobsModel) Finish(_ context.Context, _ string, run int, end job.End) (bo
 			m.images++
 		}
 		m.finished = true
+		d.Owed = end.Owed
 		d.Failure, d.Results, d.Updated, d.Expires, d.Due = end.Failure, end.Results, end.At, end.Expires, end.Due
 	})
+}
+
+func (m jobsModel) Done(_ context.Context, _ string, effects []job.Effect, due time.Time) (bool, error) {
+	owes := func(d *job.Job) bool {
+		return slices.ContainsFunc(d.Owed, func(e job.Effect) bool { return slices.Contains(effects, e) })
+	}
+	return m.change(fmt.Sprintf("record as done %v", effects), "", func(d *job.Job) bool { return d.State.Ended() && owes(d) }, func(d *job.Job) {
+		for _, e := range effects {
+			if !m.carriedOut[e.ID] {
+				m.faultf("%s is recorded as done and never was", e.ID)
+			}
+		}
+		d.Owed = slices.DeleteFunc(slices.Clone(d.Owed), func(e job.Effect) bool { return slices.Contains(effects, e) })
+		d.Due = due
+	})
+}
+
+// carry notes that an effect on a run is carried out, which must not be before the run's outcome is stored.
+func (m runnerModel) carry(kind job.EffectKind, run int) {
+	m.carriedOut[job.OwesRun(kind, run).ID] = true
+	if m.doc != nil && m.doc.Run == run && m.doc.State.Active() {
+		m.faultf("%s comes before the outcome of run %d", kind, run)
+	}
 }
 
 func (m jobsModel) Relaunch(_ context.Context, _ string, run int, due time.Time) (bool, error) {
@@ -151,7 +176,7 @@ func (m jobsModel) Relaunch(_ context.Context, _ string, run int, due time.Time)
 func (m jobsModel) Delete(_ context.Context, _ string, at time.Time) (bool, error) {
 	return m.change("mark as deleting", job.Deleting, func(d *job.Job) bool { return d.State != job.Deleting }, func(d *job.Job) {
 		m.unwanted = true
-		d.Name, d.Start, d.Results, d.Failure, d.Updated, d.Due = "", nil, nil, nil, at, at
+		d.Name, d.Start, d.Results, d.Failure, d.Owed, d.Updated, d.Due = "", nil, nil, nil, nil, at, at
 	})
 }
 
@@ -159,7 +184,7 @@ func (m jobsModel) Expire(_ context.Context, _ string, now time.Time) (bool, err
 	return m.change("expire", job.Deleting, func(d *job.Job) bool {
 		return (d.State == job.Created || d.State.Ended()) && !d.Expires.After(now)
 	}, func(d *job.Job) {
-		d.Name, d.Start, d.Results, d.Failure, d.Updated, d.Due = "", nil, nil, nil, now, now
+		d.Name, d.Start, d.Results, d.Failure, d.Owed, d.Updated, d.Due = "", nil, nil, nil, nil, now, now
 	})
 }
 
@@ -312,6 +337,7 @@ func (m runnerModel) Log(_ context.Context, j job.Job, _ string) (log io.ReadClo
 
 func (m runnerModel) Release(_ context.Context, j job.Job) error {
 	return m.act(func() {
+		m.carry(job.ReleaseRun, j.Run)
 		name := job.ObjectName(j.ID, j.Run)
 		if r := m.runs[name]; r != nil {
 			r.finalize = false
@@ -356,7 +382,10 @@ func (m runnerModel) Forget(context.Context, string) error {
 }
 
 func (m runnerModel) Discard(_ context.Context, j job.Job) error {
-	return m.act(func() { delete(m.runs, job.ObjectName(j.ID, j.Run)) }, "discard run %d", j.Run)
+	return m.act(func() {
+		m.carry(job.DiscardRun, j.Run)
+		delete(m.runs, job.ObjectName(j.ID, j.Run))
+	}, "discard run %d", j.Run)
 }
 
 func (m runnerModel) Stop(context.Context, string) error {

@@ -98,6 +98,8 @@ type life struct {
 	runs    map[string]*run   // the runner, by object name
 	strange map[int]bool      // runs that told a failure with a code that is none of ours
 
+	carriedOut map[string]bool // effects that were carried out, by id
+
 	id      string
 	actors  []*actor
 	current *actor // who was given the last turn; nil outside of turns
@@ -176,7 +178,9 @@ func newLife(seed uint64) *life {
 		objects: make(map[string][]byte),
 		runs:    make(map[string]*run),
 		strange: make(map[int]bool),
-		id:      fmt.Sprintf("00000000-0000-4000-8000-%012d", seed),
+
+		carriedOut: make(map[string]bool),
+		id:         fmt.Sprintf("00000000-0000-4000-8000-%012d", seed),
 	}
 	l.doc = &job.Job{ID: l.id, SecretHash: job.HashSecret(secret), Name: "life", Workflow: workflow.Bakta,
 		State: job.Created, Created: l.clock, Updated: l.clock}
@@ -393,6 +397,9 @@ func (l *life) judge() {
 		if r.again && l.doc != nil && l.doc.State.Ended() {
 			l.faultf("run %s filled its disk, and is tried again", name)
 		}
+	}
+	if d := l.doc; d != nil && len(d.Owed) > 0 {
+		l.faultf("the job that ended still owes %v", d.Owed)
 	}
 	// What a user saw, in order: each may only be followed by itself or by one further down.
 	order := map[string]int{"INIT": 0, "RUNNING": 1, "SUCCESSFUL": 2, "ERROR": 2, "NOT_FOUND": 3}

@@ -30,7 +30,7 @@ var rules = []rule{
 	{path: "lib/program", ours: []string{"lib/job", "lib/option", "lib/upload"}, others: []string{"net/http", "os/exec", "google.golang.org/", "go.mongodb.org/"}},
 	{path: "lib/workflow", ours: []string{"lib/job", "lib/option", "lib/upload", "lib/program"}, others: []string{"net/http", "os/exec", "google.golang.org/", "go.mongodb.org/"}},
 	{path: "lib/stage", ours: []string{"lib/job", "lib/option", "lib/upload", "lib/program", "lib/workflow"}},
-	{path: "lib/lifecycle", ours: []string{"lib/job", "lib/option", "lib/upload", "lib/program", "lib/workflow", "lib/stage"}, others: []string{"github.com/minio/", "go.mongodb.org/", "k8s.io/"}},
+	{path: "lib/lifecycle", ours: []string{"lib/job", "lib/option", "lib/upload", "lib/program", "lib/workflow", "lib/stage", "lib/runner"}, others: []string{"github.com/minio/", "go.mongodb.org/", "k8s.io/"}},
 	{path: "lib/store/mongo", ours: []string{"lib/job"}, others: []string{"github.com/minio/", "k8s.io/"}},
 	{path: "lib/store/s3", ours: []string{"lib/job"}, others: []string{"go.mongodb.org/", "k8s.io/"}},
 	{path: "lib/runner/kube", ours: []string{"lib/job", "lib/stage"}, others: []string{"go.mongodb.org/", "github.com/minio/"}},

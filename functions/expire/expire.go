@@ -12,26 +12,15 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// Jobs remembers jobs. Errors are job.Unavailable when the store cannot be asked.
+// Jobs is what is used of the store of jobs, see lib/store.
 type Jobs interface {
-	// Get returns a job, or a job.NotFound error.
 	Get(ctx context.Context, id string) (job.Job, error)
-	// Delete moves any state to deleting. It reports false for a job that is deleting already, or gone.
 	Delete(ctx context.Context, id string, at time.Time) (bool, error)
-	// Expire moves a job that has expired by then, and of which no run is owed or under way, to deleting, as Delete
-	// does. It reports false, and changes nothing, for any other.
 	Expire(ctx context.Context, id string, now time.Time) (bool, error)
-	// ExpireUnstarted lets created jobs expire, and be due, by that time, which were made before the other one and
-	// would be kept for longer. It returns how many there were.
 	ExpireUnstarted(ctx context.Context, made, by time.Time) (int, error)
-	// Due returns jobs whose time of the next look has come, the oldest first, at most limit. They may lack results
-	// and logs.
 	Due(ctx context.Context, now time.Time, limit int) ([]job.Job, error)
-	// Postpone moves the time of the next look, if the job is still due at the time named.
 	Postpone(ctx context.Context, id string, was, due time.Time) error
-	// Acquire takes the lease of that name for the holder, if nobody else has it, until ttl from now.
 	Acquire(ctx context.Context, name, holder string, ttl time.Duration) (bool, error)
-	// ReleaseLease gives a lease back that the holder has.
 	ReleaseLease(ctx context.Context, name, holder string) error
 }
 
@@ -41,13 +30,9 @@ type Lifecycle interface {
 	Remove(ctx context.Context, j job.Job) error
 }
 
-// Runs keep the objects of runs until their outcome is recorded. Errors are job.Unavailable when they cannot be
-// asked.
+// Runs is what is used of a runner that keeps objects, see lib/runner.
 type Runs interface {
-	// Held calls visit with the job of every run that is over, or was deleted, since before that time, and whose
-	// object is still kept. The first error ends it.
 	Held(ctx context.Context, before time.Time, visit func(id string) error) error
-	// Forget lets go of those runs of a job that are over, or were deleted. It touches no run that goes on.
 	Forget(ctx context.Context, id string) error
 }
 

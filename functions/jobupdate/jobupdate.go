@@ -16,9 +16,8 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 )
 
-// Jobs remembers jobs. Errors are job.Unavailable when the store cannot be asked.
+// Jobs is what is used of the store of jobs, see lib/store.
 type Jobs interface {
-	// Get returns a job, or a job.NotFound error.
 	Get(ctx context.Context, id string) (job.Job, error)
 }
 
@@ -27,11 +26,8 @@ type Lifecycle interface {
 	Settle(ctx context.Context, j job.Job) error
 }
 
-// Runs keep the objects of runs until their outcome is recorded. Errors are job.Unavailable when they cannot be
-// asked.
+// Runs is what is used of a runner that keeps objects, see lib/runner.
 type Runs interface {
-	// Forget lets go of those runs of a job that nobody knows any more that are over, or were deleted. It touches
-	// no run that goes on.
 	Forget(ctx context.Context, id string) error
 }
 

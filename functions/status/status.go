@@ -12,23 +12,19 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
-// Jobs remembers jobs. Errors are job.Unavailable when the store cannot be asked.
+// Jobs is what is used of the store of jobs, see lib/store.
 type Jobs interface {
-	// Get returns a job, or a job.NotFound error.
 	Get(ctx context.Context, id string) (job.Job, error)
-	// GetMany returns those of the jobs that exist, in any order, with what a list shows of them.
 	GetMany(ctx context.Context, ids []string) ([]job.Job, error)
 }
 
-// Files is where results and logs are. Errors are job.Unavailable when it cannot be asked.
+// Files is what is used of the store of files, see lib/store.
 type Files interface {
-	// PresignGet returns a link that downloads an object under that file name. It makes no network call.
 	PresignGet(ctx context.Context, key, fileName string, ttl time.Duration) (string, error)
-	// Open reads an object that still has that ETag.
 	Open(ctx context.Context, key, etag string) (io.ReadCloser, job.File, error)
 }
 
-// Logs reads the output of a stage where it runs, so far; else it is job.NotFound.
+// Logs is what is used of the runner, see lib/runner.
 type Logs interface {
 	Log(ctx context.Context, j job.Job, stage string) (io.ReadCloser, error)
 }

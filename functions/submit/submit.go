@@ -16,25 +16,17 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
-// Jobs remembers jobs. Errors are job.Unavailable when the store cannot be asked.
+// Jobs is what is used of the store of jobs, see lib/store.
 type Jobs interface {
-	// Insert stores a new job. It is job.AlreadyExists if another job has its id.
 	Insert(ctx context.Context, j job.Job) error
-	// Get returns a job, or a job.NotFound error.
 	Get(ctx context.Context, id string) (job.Job, error)
-	// Submit moves a created job to submitted with run 1 owed and due at the time named. It reports false, and
-	// changes nothing, if the job is not in that state (any more).
 	Submit(ctx context.Context, id string, start job.Start, stages []job.Stage, at, due, expires time.Time) (bool, error)
-	// Unstarted counts the created jobs that are looked at again by then, at most limit of them.
 	Unstarted(ctx context.Context, by time.Time, limit int) (int, error)
 }
 
-// Files is where users upload to. Errors are job.Unavailable when it cannot be asked.
+// Files is what is used of the store of files, see lib/store.
 type Files interface {
-	// PresignPut returns a link that takes an upload for that long. It makes no network call.
 	PresignPut(ctx context.Context, key string, ttl time.Duration) (string, error)
-	// Open reads an object, if it has the ETag named; an empty one stands for any. It returns size and ETag of
-	// what is read, or a job.NotFound error. A reader that is closed early costs no more than what was read.
 	Open(ctx context.Context, key, etag string) (io.ReadCloser, job.File, error)
 }
 

@@ -32,6 +32,7 @@ type Job struct {
 	Results []File   // the result files of a succeeded job, and those that a failed one kept
 	Logs    []File   // stored logs by stage, once the run ended
 	Failure *Failure // why it failed; nil otherwise
+	Owed    []Effect // what an ended job still owes, in the order in which it is done
 }
 
 // Start is what a job was started with. It is written once, by the start that won.

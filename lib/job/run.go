@@ -31,6 +31,7 @@ type End struct {
 	Stages  []Stage
 	Results []File
 	Logs    []File
+	Owed    []Effect  // what follows from it, see Effect
 	At      time.Time // when it was recorded
 	Due     time.Time // when the sweep looks again, in case the run was not released
 	Expires time.Time // from when on the job may be removed

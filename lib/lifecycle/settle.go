@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 )
 
@@ -32,13 +33,13 @@ type Options struct {
 type Lifecycle struct {
 	jobs    Jobs
 	files   Files
-	runner  Runner
+	runner  runner.Runner
 	options Options
 }
 
 // New returns a Lifecycle on those parts.
-func New(jobs Jobs, files Files, runner Runner, o Options) (*Lifecycle, error) {
-	if jobs == nil || files == nil || runner == nil {
+func New(jobs Jobs, files Files, runs runner.Runner, o Options) (*Lifecycle, error) {
+	if jobs == nil || files == nil || runs == nil {
 		return nil, errors.New("a lifecycle needs jobs, files and a runner")
 	}
 	if o.Retention <= 0 || o.UploadTTL <= 0 || o.RecheckInterval <= 0 || o.PendingTimeout <= 0 || o.ImageTimeout < 0 || o.InFlight < 0 || o.Now == nil || o.Log == nil {
@@ -47,7 +48,7 @@ func New(jobs Jobs, files Files, runner Runner, o Options) (*Lifecycle, error) {
 	if o.Recorder == nil {
 		o.Recorder = noRecorder{}
 	}
-	return &Lifecycle{jobs: jobs, files: files, runner: runner, options: o}, nil
+	return &Lifecycle{jobs: jobs, files: files, runner: runs, options: o}, nil
 }
 
 // Launch makes the object of a run that is owed. It does nothing for a job whose run was launched or is over.
@@ -114,8 +115,12 @@ func (l *Lifecycle) Settle(ctx context.Context, j job.Job) error {
 	case j.State == job.Deleting:
 		return l.Remove(ctx, j)
 	case j.State.Ended():
-		// Killed between recording the outcome and the release, the runner still holds the run's object.
-		return l.letGo(ctx, j, j.Failure)
+		if len(j.Owed) == 0 {
+			// An object of the run may be there all the same: a launch that was under way when the run ended made it, and was
+			// killed before it could take it back. Its events lead here. (Documents of versions before 1.0 owe nothing, either.)
+			return l.carryOut(ctx, j, letsGo(j.Run, j.Failure))
+		}
+		return l.settleOwed(ctx, j)
 	case !j.State.Active():
 		return nil
 	}
@@ -272,9 +277,9 @@ func (l *Lifecycle) storeLogs(ctx context.Context, j job.Job) ([]job.File, error
 	return logs, nil
 }
 
-// finish records an outcome and lets go of the run. The order matters: released first, the run's object could
-// vanish with an outcome that nobody recorded. Killed in between, the job is still due soon, and the sweep
-// releases it.
+// finish records an outcome with the effects that it owes, then carries them out. The order matters: a run that is released
+// first could vanish with an outcome that is not recorded. After a kill in between, the job is due soon, and the sweep
+// carries them out.
 func (l *Lifecycle) finish(ctx context.Context, j job.Job, end job.End) error {
 	// What a run says of itself is written where the programs that read users' data ran.
 	end.Stages = job.FitStages(j.Stages, end.Stages)
@@ -282,6 +287,7 @@ func (l *Lifecycle) finish(ctx context.Context, j job.Job, end job.End) error {
 		fit := end.Failure.Fit(j.Stages)
 		end.Failure = &fit
 	}
+	end.Owed = []job.Effect{letsGo(j.Run, end.Failure)}
 	end.At = l.now()
 	end.Due = end.At.Add(l.options.RecheckInterval)
 	end.Expires = end.At.Add(l.options.Retention)
@@ -293,13 +299,11 @@ func (l *Lifecycle) finish(ctx context.Context, j job.Job, end job.End) error {
 		l.options.Log.InfoContext(ctx, "job ended", "job", j.ID, "run", j.Run, "state", end.State, "failure", end.Failure)
 		l.options.Recorder.Ended(ctx, j, end)
 	}
-	if err := l.letGo(ctx, j, end.Failure); err != nil {
-		return fmt.Errorf("releasing the run of job %s: %w", j.ID, err)
-	}
 	if !recorded {
-		return nil
+		return nil // the call that recorded an outcome, or the sweep, carries out what it owes
 	}
-	return l.jobs.Postpone(ctx, j.ID, end.Due, end.Expires)
+	j.Owed, j.Expires = end.Owed, end.Expires
+	return l.settleOwed(ctx, j)
 }
 
 // giveUp ends a job whose run could not be launched for too long, by that error. The error may be a lost answer,
@@ -317,18 +321,6 @@ func (l *Lifecycle) giveUp(ctx context.Context, j job.Job, cause error) error {
 		Code:    job.Unschedulable,
 		Message: "The job could not be launched. This is not a fault of your data; please tell the operators.",
 	}})
-}
-
-// letGo lets go of a run whose outcome is recorded. One that was given up while it waited is ended: else it would
-// still run when what it waits for comes. One that filled its disk is ended, too: else it would be tried again.
-func (l *Lifecycle) letGo(ctx context.Context, j job.Job, f *job.Failure) error {
-	if f != nil {
-		switch f.Code {
-		case job.Unschedulable, job.BadImage, job.OutOfDisk:
-			return l.runner.Discard(ctx, j)
-		}
-	}
-	return l.runner.Release(ctx, j)
 }
 
 // abandon ends a job that no machine can take, or go on with. Stages that ran before the one whose image can't be had

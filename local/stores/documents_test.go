@@ -10,12 +10,13 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/mongo"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/storetest"
 )
 
 func TestDocumentsAreAJobStore(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) storetest.Store { return openJobs(t, t.TempDir()) })
+	storetest.Run(t, func(t *testing.T) store.Jobs { return openJobs(t, t.TempDir()) })
 }
 
 // TestDirectoriesOfAnyName opens stores in directories that users may have.

@@ -14,6 +14,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/mongo"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/storetest"
 )
@@ -46,7 +47,7 @@ func (r *recorder) monitor() *event.CommandMonitor {
 func TestStoreOnMongod(t *testing.T) {
 	r := &recorder{commands: make(map[string]bson.D)}
 	t.Run("suite", func(t *testing.T) {
-		storetest.Run(t, func(t *testing.T) storetest.Store {
+		storetest.Run(t, func(t *testing.T) store.Jobs {
 			uri, database := teststores.Mongo(t)
 			return open(t, mongo.Monitored(mongo.Options{URI: uri, Database: database}, r.monitor()))
 		})

@@ -31,6 +31,8 @@ const (
 	fieldResults    = "results"
 	fieldLogs       = "logs"
 	fieldFailure    = "failure"
+	fieldOwed       = "owed"
+	fieldOwedID     = "owed.id"
 )
 
 // document is a job as it is stored. Fields that a later version added are ignored, and kept by every write,
@@ -56,6 +58,7 @@ type document struct {
 	Results    []file    `bson:"results,omitempty"`
 	Logs       []file    `bson:"logs,omitempty"`
 	Failure    *failure  `bson:"failure,omitempty"`
+	Owed       []effect  `bson:"owed,omitempty"`
 }
 
 type start struct {
@@ -97,13 +100,20 @@ type failure struct {
 	Stage   string `bson:"stage,omitempty"`
 }
 
+// effect is something that an ended job owes. Fields that a later version adds are kept: effects are removed by their id.
+type effect struct {
+	ID   string `bson:"id"`
+	Kind string `bson:"kind"`
+	Run  int    `bson:"run"`
+}
+
 func newDocument(j job.Job) document {
 	d := document{
 		ID: j.ID, SecretHash: j.SecretHash, Name: j.Name, Workflow: j.Workflow, API: j.API, State: string(j.State),
 		Created: j.Created, Started: j.Started, Updated: j.Updated, Expires: j.Expires, Due: j.Due,
 		Run: j.Run, Launched: j.RunName,
 		Stages: newStages(j.Stages), Results: newFiles(j.Results), Logs: newFiles(j.Logs),
-		Failure: newFailure(j.Failure),
+		Failure: newFailure(j.Failure), Owed: newEffects(j.Owed),
 	}
 	if j.Start != nil {
 		s := newStart(*j.Start)
@@ -139,6 +149,14 @@ func newFiles(files []job.File) []file {
 	return d
 }
 
+func newEffects(effects []job.Effect) []effect {
+	d := make([]effect, 0, len(effects))
+	for _, e := range effects {
+		d = append(d, effect{ID: e.ID, Kind: string(e.Kind), Run: e.Run})
+	}
+	return d
+}
+
 func newFailure(f *job.Failure) *failure {
 	if f == nil {
 		return nil
@@ -170,6 +188,9 @@ func (d document) job() job.Job {
 	}
 	for _, f := range d.Logs {
 		j.Logs = append(j.Logs, job.File(f))
+	}
+	for _, e := range d.Owed {
+		j.Owed = append(j.Owed, job.Effect{ID: e.ID, Kind: job.EffectKind(e.Kind), Run: e.Run})
 	}
 	if f := d.Failure; f != nil {
 		j.Failure = &job.Failure{Code: job.FailureCode(f.Code), Message: f.Message, Stage: f.Stage}

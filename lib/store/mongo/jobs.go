@@ -191,12 +191,30 @@ func (s *Store) Finish(ctx context.Context, id string, run int, end job.End) (bo
 	if end.Stages != nil {
 		set = append(set, bson.E{Key: fieldStages, Value: newStages(end.Stages)})
 	}
+	if len(end.Owed) > 0 {
+		set = append(set, bson.E{Key: fieldOwed, Value: newEffects(end.Owed)})
+	}
 	if end.Failure != nil {
 		set = append(set, bson.E{Key: fieldFailure, Value: newFailure(end.Failure)})
 	}
 	return s.update(ctx, "recording the end of", id,
 		bson.D{{Key: fieldRun, Value: run}, inStates(job.Before(end.State)...)},
 		bson.D{{Key: "$set", Value: set}})
+}
+
+// Done removes effects from those that an ended job owes, and sets when it is due next.
+func (s *Store) Done(ctx context.Context, id string, effects []job.Effect, due time.Time) (bool, error) {
+	ids := make([]string, 0, len(effects))
+	for _, e := range effects {
+		ids = append(ids, e.ID)
+	}
+	done := bson.D{{Key: "$in", Value: ids}}
+	return s.update(ctx, "recording what was done for", id,
+		bson.D{inStates(job.Succeeded, job.Failed), {Key: fieldOwedID, Value: done}},
+		bson.D{
+			{Key: "$pull", Value: bson.D{{Key: fieldOwed, Value: bson.D{{Key: "id", Value: done}}}}},
+			{Key: "$set", Value: bson.D{{Key: fieldDue, Value: due}}},
+		})
 }
 
 // Relaunch gives up a run that vanished and owes the next one. The job stays in its state: a job that was seen
@@ -240,6 +258,7 @@ func (s *Store) delete(ctx context.Context, doing, id string, filter bson.D, at 
 				{Key: fieldResults, Value: ""},
 				{Key: fieldLogs, Value: ""},
 				{Key: fieldFailure, Value: ""},
+				{Key: fieldOwed, Value: ""},
 			}},
 		})
 }

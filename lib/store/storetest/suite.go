@@ -18,37 +18,12 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store"
 )
 
-// Store is what is tested.
-type Store interface {
-	Setup(ctx context.Context) error
-	Ping(ctx context.Context) error
-
-	Insert(ctx context.Context, j job.Job) error
-	Get(ctx context.Context, id string) (job.Job, error)
-	GetMany(ctx context.Context, ids []string) ([]job.Job, error)
-	Due(ctx context.Context, now time.Time, limit int) ([]job.Job, error)
-	Submit(ctx context.Context, id string, start job.Start, stages []job.Stage, at, due, expires time.Time) (bool, error)
-	Launched(ctx context.Context, id string, run int, object string, due time.Time) (bool, error)
-	Running(ctx context.Context, id string, run int, stages []job.Stage, at, due time.Time) (bool, error)
-	Finish(ctx context.Context, id string, run int, end job.End) (bool, error)
-	Relaunch(ctx context.Context, id string, run int, due time.Time) (bool, error)
-	Delete(ctx context.Context, id string, at time.Time) (bool, error)
-	Expire(ctx context.Context, id string, now time.Time) (bool, error)
-	ExpireUnstarted(ctx context.Context, made, by time.Time) (int, error)
-	Unstarted(ctx context.Context, by time.Time, limit int) (int, error)
-	Remove(ctx context.Context, id string) error
-	Postpone(ctx context.Context, id string, was, due time.Time) error
-
-	Acquire(ctx context.Context, name, holder string, ttl time.Duration) (bool, error)
-	Extend(ctx context.Context, name, holder string, ttl time.Duration) (bool, error)
-	ReleaseLease(ctx context.Context, name, holder string) error
-}
-
 // Run tests a store. Each call of open returns one that is set up and empty.
-func Run(t *testing.T, open func(t *testing.T) Store) {
-	for name, test := range map[string]func(*testing.T, Store){
+func Run(t *testing.T, open func(t *testing.T) store.Jobs) {
+	for name, test := range map[string]func(*testing.T, store.Jobs){
 		"a set-up can be repeated":          repeatedSetup,
 		"what is stored comes back":         roundTrip,
 		"any text can be stored":            anyText,
@@ -87,6 +62,7 @@ var (
 		Stages:  []job.Stage{{Name: "bakta", Status: job.StageFailed}, {Name: "plot", Status: job.StagePending}},
 		Results: []job.File{{Name: "tsv", Key: "jobs/x/runs/1/a.tsv", Size: 17, ETag: "aa"}},
 		Logs:    []job.File{{Name: "bakta", Key: "jobs/x/runs/1/bakta.log", Size: 0, ETag: "bb"}},
+		Owed:    []job.Effect{job.OwesRun(job.ReleaseRun, 2), job.OwesRun(job.DiscardRun, 1)},
 		At:      muchAt, Due: later, Expires: inAYear,
 	}
 )
@@ -105,7 +81,7 @@ func sample(state job.State) job.Job {
 	j.Stages = slices.Clone(someStages)
 	if state.Ended() {
 		j.Stages, j.Logs = someEnd.Stages, someEnd.Logs
-		j.Results, j.Due = someEnd.Results, inAYear
+		j.Results, j.Due, j.Owed = someEnd.Results, inAYear, someEnd.Owed
 		if state == job.Failed {
 			j.Failure = someEnd.Failure
 		}
@@ -113,7 +89,7 @@ func sample(state job.State) job.Job {
 	return j
 }
 
-func insert(t *testing.T, s Store, j job.Job) job.Job {
+func insert(t *testing.T, s store.Jobs, j job.Job) job.Job {
 	t.Helper()
 	if err := s.Insert(t.Context(), j); err != nil {
 		t.Fatalf("insert: %v", err)
@@ -121,7 +97,7 @@ func insert(t *testing.T, s Store, j job.Job) job.Job {
 	return j
 }
 
-func get(t *testing.T, s Store, id string) job.Job {
+func get(t *testing.T, s store.Jobs, id string) job.Job {
 	t.Helper()
 	j, err := s.Get(t.Context(), id)
 	if err != nil {
@@ -137,7 +113,7 @@ func same(t *testing.T, got, want job.Job) {
 	}
 }
 
-func repeatedSetup(t *testing.T, s Store) {
+func repeatedSetup(t *testing.T, s store.Jobs) {
 	insert(t, s, sample(job.Created))
 	for range 2 {
 		if err := s.Setup(t.Context()); err != nil {
@@ -149,7 +125,7 @@ func repeatedSetup(t *testing.T, s Store) {
 	}
 }
 
-func roundTrip(t *testing.T, s Store) {
+func roundTrip(t *testing.T, s store.Jobs) {
 	for _, state := range job.States() {
 		j := insert(t, s, sample(state))
 		got := get(t, s, j.ID)
@@ -169,7 +145,7 @@ func roundTrip(t *testing.T, s Store) {
 	same(t, get(t, s, j.ID), j)
 }
 
-func anyText(t *testing.T, s Store) {
+func anyText(t *testing.T, s store.Jobs) {
 	tests := []struct{ text, stored string }{
 		{"", ""},
 		{`"quoted" and \back\slashed`, `"quoted" and \back\slashed`},
@@ -205,7 +181,7 @@ func anyText(t *testing.T, s Store) {
 	}
 }
 
-func idsAreText(t *testing.T, s Store) {
+func idsAreText(t *testing.T, s store.Jobs) {
 	j := insert(t, s, sample(job.Running))
 	for _, id := range []string{
 		"", "$where", `{"$ne": null}`, "with\x00a NUL", "\xff\xfe", strings.Repeat("x", 10_000), strings.ToUpper(j.ID),
@@ -228,7 +204,7 @@ func idsAreText(t *testing.T, s Store) {
 	same(t, get(t, s, j.ID), j)
 }
 
-func takenIDs(t *testing.T, s Store) {
+func takenIDs(t *testing.T, s store.Jobs) {
 	j := insert(t, s, sample(job.Created))
 	if err := s.Insert(t.Context(), j); err != nil {
 		t.Errorf("the same insert again, its answer may have been lost: %v", err)
@@ -241,7 +217,7 @@ func takenIDs(t *testing.T, s Store) {
 	same(t, get(t, s, j.ID), j)
 }
 
-func list(t *testing.T, s Store) {
+func list(t *testing.T, s store.Jobs) {
 	var ids []string
 	want := make(map[string]job.Job)
 	for i := range 150 { // more than a server's first batch holds
@@ -284,7 +260,7 @@ func list(t *testing.T, s Store) {
 	check(ids)
 }
 
-func due(t *testing.T, s Store) {
+func due(t *testing.T, s store.Jobs) {
 	var want []string
 	for i, state := range job.States() {
 		j := sample(state)
@@ -318,7 +294,7 @@ func due(t *testing.T, s Store) {
 }
 
 // unstarted counts jobs that were not started, and shortens those that an earlier version keeps for long.
-func unstarted(t *testing.T, s Store) {
+func unstarted(t *testing.T, s store.Jobs) {
 	const keep = 30 * 24 * time.Hour
 	for _, state := range job.States() {
 		j := sample(state)
@@ -369,7 +345,7 @@ func unstarted(t *testing.T, s Store) {
 }
 
 // transitions calls each write on a job in each state, with the right run, with another one, and on no job at all.
-func transitions(t *testing.T, s Store) {
+func transitions(t *testing.T, s store.Jobs) {
 	tests := []struct {
 		name  string
 		from  []job.State // where it works
@@ -418,6 +394,24 @@ func transitions(t *testing.T, s Store) {
 			after: func(j *job.Job) {
 				j.State, j.Updated, j.Due, j.Expires = job.Failed, muchAt, later, inAYear
 				j.Stages, j.Results, j.Logs, j.Failure = someEnd.Stages, someEnd.Results, someEnd.Logs, someEnd.Failure
+				j.Owed = someEnd.Owed
+			},
+		}, {
+			name: "done with one effect", from: []job.State{job.Succeeded, job.Failed},
+			call: func(ctx context.Context, id string, _ int) (bool, error) {
+				return s.Done(ctx, id, someEnd.Owed[:1], muchAt)
+			},
+			after: func(j *job.Job) { j.Owed, j.Due = someEnd.Owed[1:], muchAt },
+		}, {
+			name: "done with all effects", from: []job.State{job.Succeeded, job.Failed},
+			call: func(ctx context.Context, id string, _ int) (bool, error) {
+				return s.Done(ctx, id, someEnd.Owed, inAYear)
+			},
+			after: func(j *job.Job) { j.Owed, j.Due = nil, inAYear },
+		}, {
+			name: "done with what is not owed",
+			call: func(ctx context.Context, id string, _ int) (bool, error) {
+				return s.Done(ctx, id, []job.Effect{job.OwesRun(job.ReleaseRun, 7)}, muchAt)
 			},
 		}, {
 			name: "relaunch", from: []job.State{job.Submitted, job.Running}, byRun: true,
@@ -430,7 +424,7 @@ func transitions(t *testing.T, s Store) {
 			call: func(ctx context.Context, id string, _ int) (bool, error) { return s.Delete(ctx, id, later) },
 			after: func(j *job.Job) {
 				j.State, j.Updated, j.Due = job.Deleting, later, later
-				j.Name, j.Start, j.Stages, j.Results, j.Logs, j.Failure = "", nil, nil, nil, nil, nil
+				j.Name, j.Start, j.Stages, j.Results, j.Logs, j.Failure, j.Owed = "", nil, nil, nil, nil, nil, nil
 			},
 		}, {
 			name: "expire", from: []job.State{job.Created, job.Succeeded, job.Failed},
@@ -439,7 +433,7 @@ func transitions(t *testing.T, s Store) {
 			},
 			after: func(j *job.Job) {
 				j.State, j.Updated, j.Due = job.Deleting, inAYear.AddDate(1, 0, 0), inAYear.AddDate(1, 0, 0)
-				j.Name, j.Start, j.Stages, j.Results, j.Logs, j.Failure = "", nil, nil, nil, nil, nil
+				j.Name, j.Start, j.Stages, j.Results, j.Logs, j.Failure, j.Owed = "", nil, nil, nil, nil, nil, nil
 			},
 		}, {
 			name: "expire too early",
@@ -476,7 +470,7 @@ func transitions(t *testing.T, s Store) {
 	}
 }
 
-func specialCases(t *testing.T, s Store) {
+func specialCases(t *testing.T, s store.Jobs) {
 	type step struct {
 		name string
 		call func(ctx context.Context, id string) (bool, error)
@@ -532,6 +526,7 @@ func specialCases(t *testing.T, s Store) {
 			func(j *job.Job) *job.Job {
 				j.State, j.Updated, j.Due, j.Failure = job.Failed, muchAt, later, someEnd.Failure
 				j.Stages, j.Results, j.Logs = someEnd.Stages, someEnd.Results, someEnd.Logs
+				j.Owed = someEnd.Owed
 				return j
 			},
 		}, {
@@ -610,7 +605,7 @@ func concurrently(t *testing.T, f func(i int) (bool, error)) []int {
 	return won
 }
 
-func concurrentSubmits(t *testing.T, s Store) {
+func concurrentSubmits(t *testing.T, s store.Jobs) {
 	for range 10 {
 		j := insert(t, s, sample(job.Created))
 		won := concurrently(t, func(i int) (bool, error) {
@@ -626,7 +621,7 @@ func concurrentSubmits(t *testing.T, s Store) {
 	}
 }
 
-func concurrentEnds(t *testing.T, s Store) {
+func concurrentEnds(t *testing.T, s store.Jobs) {
 	for range 10 {
 		j := insert(t, s, sample(job.Running))
 		won := concurrently(t, func(i int) (bool, error) {
@@ -644,7 +639,7 @@ func concurrentEnds(t *testing.T, s Store) {
 	}
 }
 
-func leases(t *testing.T, s Store) {
+func leases(t *testing.T, s store.Jobs) {
 	steps := []struct {
 		name string
 		call func(ctx context.Context) (bool, error)
@@ -671,7 +666,7 @@ func leases(t *testing.T, s Store) {
 	}
 }
 
-func concurrentLeases(t *testing.T, s Store) {
+func concurrentLeases(t *testing.T, s store.Jobs) {
 	for round := range 10 {
 		name := fmt.Sprint("lease ", round%5) // taken the first time, expired the second
 		won := concurrently(t, func(i int) (bool, error) {

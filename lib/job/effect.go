@@ -1,0 +1,26 @@
+package job
+
+import "strconv"
+
+// Effect is something that a job owes outside its document because of how it ended. It is written by the same
+// compare-and-set as the outcome, so a crash at any moment loses none: whoever settles the job next carries it out, and so
+// does the sweep. An effect happens at least once, and never before the outcome is stored.
+type Effect struct {
+	ID   string     // names it among the effects of the job
+	Kind EffectKind //
+	Run  int        // the run that it is about
+}
+
+// EffectKind says what has to be done.
+type EffectKind string
+
+// The kinds of effects.
+const (
+	ReleaseRun EffectKind = "release_run" // let go of what the runner kept of the run, see runner.Runner.Release
+	DiscardRun EffectKind = "discard_run" // end the run and remove its object, see runner.Runner.Discard
+)
+
+// OwesRun returns the effect of that kind on a run.
+func OwesRun(kind EffectKind, run int) Effect {
+	return Effect{ID: string(kind) + "-" + strconv.Itoa(run), Kind: kind, Run: run}
+}

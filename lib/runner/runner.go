@@ -1,0 +1,46 @@
+// Package runner says what a runner of jobs has to do. kube runs a job as a Kubernetes Job, process as processes of this
+// machine. runnertest is the test suite that any runner passes.
+package runner
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+)
+
+// Runner runs jobs. A run has an object, named by job.ObjectName, that no other run ever has. Errors are job.Unavailable
+// when the runner cannot be reached; such a call may have happened or not.
+type Runner interface {
+	// Launch creates the object of the job's run and returns its name. It is idempotent: the object of a run that was
+	// launched before is left alone.
+	Launch(ctx context.Context, j job.Job) (name string, err error)
+	// Observe returns the state of the job's run.
+	Observe(ctx context.Context, j job.Job) (job.Observation, error)
+	// Release lets go of what the runner kept of a run until its outcome and logs were stored. It is idempotent.
+	Release(ctx context.Context, j job.Job) error
+	// Discard ends the job's run and removes its object, whatever its state. It succeeds when there is none.
+	Discard(ctx context.Context, j job.Job) error
+	// Stop ends all runs of the job and removes their objects. After nil, nothing of the job writes any more; while
+	// something still ends, the error may be job.NotReady. It succeeds when there are none.
+	Stop(ctx context.Context, id string) error
+
+	Logs
+}
+
+// Logs reads the output of stages where they run.
+type Logs interface {
+	// Log returns the output of a stage so far, while it exists where the run ran; else job.NotFound.
+	Log(ctx context.Context, j job.Job, stage string) (io.ReadCloser, error)
+}
+
+// Held finds the objects that a runner keeps until the outcome of their runs is recorded. Only runners that keep objects
+// outside this process have it: there they can outlive the documents of their jobs.
+type Held interface {
+	// Held calls visit with the job of every run that is over, or was deleted, since before that time, and whose object
+	// is still kept. A job may be visited more than once. The first error ends it.
+	Held(ctx context.Context, before time.Time, visit func(id string) error) error
+	// Forget lets go of those runs of a job that are over, or were deleted. It touches no run that is active.
+	Forget(ctx context.Context, id string) error
+}
