@@ -4,8 +4,8 @@
 // 	protoc        (unknown)
 // source: proto/v1/jobs.proto
 
-// The first version of the API of Bakta-Web. Names and numbers are fixed: clients in the wild speak them,
-// misspellings included. A new field takes a new number.
+// The first version of the API of Bakta-Web. Names and numbers are fixed, including misspellings, because existing clients use
+// them. A new field gets a new number.
 
 package protov1
 
@@ -30,19 +30,19 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Where a job is in its life.
+// The state of a job.
 type JobStatusEnum int32
 
 const (
-	// Made, or started and waiting for a machine.
+	// Created, or started and waiting for a node.
 	JobStatusEnum_INIT JobStatusEnum = 0
 	// Bakta runs.
 	JobStatusEnum_RUNNING JobStatusEnum = 1
-	// The results are there.
+	// The results are available.
 	JobStatusEnum_SUCCESSFUL JobStatusEnum = 2
-	// The same as SUCCESSFUL: what the first gRPC clients call it. Never answered in JSON.
+	// The same as SUCCESSFUL, by the name in the first gRPC clients. Never used in JSON answers.
 	JobStatusEnum_SUCCESSFULL JobStatusEnum = 2
-	// Failed. JobResult answers the reason, Logs the log.
+	// Failed. JobResult returns the reason, Logs the log.
 	JobStatusEnum_ERROR JobStatusEnum = 3
 )
 
@@ -91,11 +91,11 @@ func (JobStatusEnum) EnumDescriptor() ([]byte, []int) {
 	return file_proto_v1_jobs_proto_rawDescGZIP(), []int{0}
 }
 
-// Why there is nothing to tell about a job.
+// Why the state of a job can't be returned.
 type JobFailedStatus int32
 
 const (
-	// There is no such job, or no more.
+	// The job does not exist, or was deleted.
 	JobFailedStatus_NOT_FOUND JobFailedStatus = 0
 	// The secret is not this job's.
 	JobFailedStatus_UNAUTHORIZED JobFailedStatus = 1
@@ -140,11 +140,11 @@ func (JobFailedStatus) EnumDescriptor() ([]byte, []int) {
 	return file_proto_v1_jobs_proto_rawDescGZIP(), []int{1}
 }
 
-// What is known of the cell's envelope.
+// Type of the cell envelope.
 type DermType int32
 
 const (
-	// Nothing is known.
+	// Not known.
 	DermType_UNKNOWN DermType = 0
 	// One membrane: Gram-positive.
 	DermType_MONODERM DermType = 1
@@ -193,7 +193,7 @@ func (DermType) EnumDescriptor() ([]byte, []int) {
 	return file_proto_v1_jobs_proto_rawDescGZIP(), []int{2}
 }
 
-// The format of a table of replicons.
+// The format of a replicon table.
 type RepliconTableType int32
 
 const (
@@ -242,11 +242,11 @@ func (RepliconTableType) EnumDescriptor() ([]byte, []int) {
 	return file_proto_v1_jobs_proto_rawDescGZIP(), []int{3}
 }
 
-// What a new job is to be called, and what its table of replicons will be.
+// The name of a new job, and the format of its replicon table.
 type InitJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The format of the table of replicons, if one will be uploaded. It is kept for old clients: the table is
-	// taken for what it holds.
+	// The format of the replicon table, if one will be uploaded. It exists for old clients: the content of the table
+	// decides.
 	RepliconTableType RepliconTableType `protobuf:"varint,1,opt,name=repliconTableType,proto3,enum=bakta.web.api.proto.v1.RepliconTableType" json:"repliconTableType,omitempty"`
 	// A name for people, any text of at most 1024 bytes. Downloads are named after it.
 	Name          string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
@@ -298,16 +298,16 @@ func (x *InitJobRequest) GetName() string {
 	return ""
 }
 
-// A new job, and where its files go.
+// A new job, and the links for its files.
 type InitJobResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// PUT link for the genome, the one file that every job needs.
+	// PUT link for the genome, the only file that every job needs.
 	UploadLinkFasta string `protobuf:"bytes,1,opt,name=uploadLinkFasta,proto3" json:"uploadLinkFasta,omitempty"`
-	// PUT link for a Prodigal training file. Leave it alone, or upload an empty body, if there is none.
+	// PUT link for a Prodigal training file. If there is none, don't use the link, or upload an empty body.
 	UploadLinkProdigal string `protobuf:"bytes,2,opt,name=uploadLinkProdigal,proto3" json:"uploadLinkProdigal,omitempty"`
-	// PUT link for a table of replicons. Leave it alone, or upload an empty body, if there is none.
+	// PUT link for a replicon table. If there is none, don't use the link, or upload an empty body.
 	UploadLinkReplicons string `protobuf:"bytes,3,opt,name=uploadLinkReplicons,proto3" json:"uploadLinkReplicons,omitempty"`
-	// The new job's id and secret: all that is needed to use it. Keep them.
+	// The new job's id and secret, which give access to it. Keep them.
 	Job           *JobAuth `protobuf:"bytes,4,opt,name=job,proto3" json:"job,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -371,12 +371,12 @@ func (x *InitJobResponse) GetJob() *JobAuth {
 	return nil
 }
 
-// Which job to start, and how.
+// The job to start, and its options.
 type StartJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The job to start.
 	Job *JobAuth `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
-	// Bakta's options. Everything may be left out.
+	// Bakta's options. All are optional.
 	Config        *JobConfig `protobuf:"bytes,2,opt,name=config,proto3" json:"config,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -426,27 +426,26 @@ func (x *StartJobRequest) GetConfig() *JobConfig {
 	return nil
 }
 
-// Bakta's options. A field that is left out, null, empty or zero leaves the option at Bakta's default.
+// Bakta's options. A field that is missing, null, empty or zero means Bakta's default.
 type JobConfig struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Whether the uploaded Prodigal training file is used. Left out, it is used if it has content; `false`
-	// declines it; `true` promises it, and the start is refused if it was not uploaded. Over REST the name of a
-	// file in `prodigalTrainingFile` is a promise, too.
+	// Whether the Prodigal training file is used. If the field is missing, an upload with content is used; `false` declines
+	// it; `true` requires it, and the start is refused if it was not uploaded. Over REST the name of a file in
+	// `prodigalTrainingFile` requires it, too.
 	HasProdigal *bool `protobuf:"varint,1,opt,name=hasProdigal,proto3,oneof" json:"hasProdigal,omitempty"`
-	// Whether the uploaded table of replicons is used. Left out, it is used if it has content; `false` declines
-	// it; `true` promises it, and the start is refused if it was not uploaded. An empty table that was uploaded
-	// keeps the promise, and is not used.
+	// Whether the replicon table is used. If the field is missing, an upload with content is used; `false` declines it;
+	// `true` requires it, and the start is refused if it was not uploaded. An empty table is accepted, and not used.
 	HasReplicons *bool `protobuf:"varint,2,opt,name=hasReplicons,proto3,oneof" json:"hasReplicons,omitempty"`
-	// Translation table of the coding sequences: 4, 11 (the default) or 25. JSON also takes the name that gRPC
-	// has, `translationalTable`.
+	// Translation table of the coding sequences: 4, 11 (the default) or 25. JSON also accepts the name in gRPC,
+	// `translationalTable`.
 	TranslationalTable int32 `protobuf:"varint,3,opt,name=translationalTable,json=translationTable,proto3" json:"translationalTable,omitempty"`
 	// Whether all sequences are complete replicons: chromosomes and plasmids.
 	CompleteGenome bool `protobuf:"varint,4,opt,name=completeGenome,proto3" json:"completeGenome,omitempty"`
 	// Whether the ids of the sequences are kept as they are in the FASTA file.
 	KeepContigHeaders bool `protobuf:"varint,5,opt,name=keepContigHeaders,proto3" json:"keepContigHeaders,omitempty"`
-	// Shortest sequence to annotate, in base pairs; shorter ones are left out. Compliant mode forces 200.
+	// Shortest sequence to annotate, in base pairs; shorter ones are skipped. Compliant mode forces 200.
 	MinContigLength int64 `protobuf:"varint,6,opt,name=minContigLength,proto3" json:"minContigLength,omitempty"`
-	// What is known of the cell's envelope; it decides how signal peptides are looked for.
+	// Type of the cell envelope; it selects the search for signal peptides.
 	DermType DermType `protobuf:"varint,7,opt,name=dermType,proto3,enum=bakta.web.api.proto.v1.DermType" json:"dermType,omitempty"`
 	// Genus, for example `Escherichia`.
 	Genus string `protobuf:"bytes,8,opt,name=genus,proto3" json:"genus,omitempty"`
@@ -460,7 +459,7 @@ type JobConfig struct {
 	// Prefix of the sequences' new ids: 1 to 20 letters, digits and `_.:*#-`.
 	Locus string `protobuf:"bytes,12,opt,name=locus,proto3" json:"locus,omitempty"`
 	// Prefix of the features' locus tags: 1 to 24 letters, digits and `_.-`; in compliant mode 3 to 12 upper-case
-	// letters and digits that begin with a letter.
+	// letters and digits, beginning with a letter.
 	LocusTag string `protobuf:"bytes,13,opt,name=locus_tag,json=locusTag,proto3" json:"locus_tag,omitempty"`
 	// Whether the result must be acceptable to the public databases (GenBank, ENA, DDBJ).
 	Compliant     bool `protobuf:"varint,14,opt,name=compliant,proto3" json:"compliant,omitempty"`
@@ -596,7 +595,7 @@ func (x *JobConfig) GetCompliant() bool {
 	return false
 }
 
-// Which jobs to tell about.
+// The jobs whose state is requested.
 type JobStatusRequestList struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The jobs, in any order.
@@ -642,10 +641,10 @@ func (x *JobStatusRequestList) GetJobs() []*JobAuth {
 	return nil
 }
 
-// How the jobs do.
+// The state of the jobs.
 type JobStatusReponseList struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The jobs that are there and the caller's.
+	// The jobs that exist and whose secret is correct.
 	Jobs []*JobStatusResponse `protobuf:"bytes,1,rep,name=jobs,proto3" json:"jobs,omitempty"`
 	// The others.
 	FailedJobs    []*FailedJob `protobuf:"bytes,2,rep,name=failedJobs,proto3" json:"failedJobs,omitempty"`
@@ -697,18 +696,18 @@ func (x *JobStatusReponseList) GetFailedJobs() []*FailedJob {
 	return nil
 }
 
-// How one job does.
+// The state of one job.
 type JobStatusResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The job's id, as it came.
+	// The job's id, as in the request.
 	JobID string `protobuf:"bytes,1,opt,name=jobID,proto3" json:"jobID,omitempty"`
-	// Where it is in its life.
+	// Its state.
 	JobStatus JobStatusEnum `protobuf:"varint,2,opt,name=jobStatus,proto3,enum=bakta.web.api.proto.v1.JobStatusEnum" json:"jobStatus,omitempty"`
-	// When it was started; when it was made, before that. RFC 3339, UTC, never missing.
+	// When it was started; before that, when it was created. RFC 3339, UTC, never missing.
 	Started *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=started,proto3" json:"started,omitempty"`
 	// When its state last changed. RFC 3339, UTC, never missing.
 	Updated *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=updated,proto3" json:"updated,omitempty"`
-	// What it was called.
+	// Its name.
 	Name          string `protobuf:"bytes,5,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -779,12 +778,12 @@ func (x *JobStatusResponse) GetName() string {
 	return ""
 }
 
-// A job that can't be told about, and why.
+// A job whose state can't be returned, and why.
 type FailedJob struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The job's id, as it came.
+	// The job's id, as in the request.
 	JobID string `protobuf:"bytes,1,opt,name=jobID,proto3" json:"jobID,omitempty"`
-	// Why there is nothing to tell.
+	// The reason.
 	JobStatus     JobFailedStatus `protobuf:"varint,2,opt,name=jobStatus,proto3,enum=bakta.web.api.proto.v1.JobFailedStatus" json:"jobStatus,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -837,17 +836,17 @@ func (x *FailedJob) GetJobStatus() JobFailedStatus {
 // The result of a job.
 type JobResultResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The job's id, as it came.
+	// The job's id, as in the request.
 	JobID string `protobuf:"bytes,1,opt,name=jobID,proto3" json:"jobID,omitempty"`
 	// Download links by kind of file, of those files that exist: EMBL, FAA, FAAHypothetical, FFN, FNA, GBFF,
-	// GFF3, JSON, TSV, TSVHypothetical, TSVInference, TXTLogs (Bakta's summary, which is no log), PNGCircularPlot,
+	// GFF3, JSON, TSV, TSVHypothetical, TSVInference, TXTLogs (Bakta's summary, not a log), PNGCircularPlot,
 	// SVGCircularPlot.
 	ResultFiles *structpb.Struct `protobuf:"bytes,2,opt,name=ResultFiles,proto3" json:"ResultFiles,omitempty"`
 	// When the job was started. RFC 3339, UTC, never missing.
 	Started *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=started,proto3" json:"started,omitempty"`
 	// When the job ended. RFC 3339, UTC, never missing.
 	Updated *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=updated,proto3" json:"updated,omitempty"`
-	// What the job was called.
+	// The job's name.
 	Name          string `protobuf:"bytes,5,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -918,12 +917,12 @@ func (x *JobResultResponse) GetName() string {
 	return ""
 }
 
-// What is installed.
+// The installed versions.
 type VersionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Version of Bakta.
 	ToolVersion string `protobuf:"bytes,1,opt,name=toolVersion,proto3" json:"toolVersion,omitempty"`
-	// Version of Bakta's database.
+	// Version of Bakta's reference database.
 	DbVersion string `protobuf:"bytes,2,opt,name=dbVersion,proto3" json:"dbVersion,omitempty"`
 	// Version of this server.
 	BackendVersion string `protobuf:"bytes,3,opt,name=backendVersion,proto3" json:"backendVersion,omitempty"`
@@ -982,12 +981,12 @@ func (x *VersionResponse) GetBackendVersion() string {
 	return ""
 }
 
-// A job, and the proof that it is the caller's.
+// A job's id and secret.
 type JobAuth struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The job's secret, as InitJob answered it.
+	// The job's secret, as InitJob returned it.
 	Secret string `protobuf:"bytes,1,opt,name=secret,proto3" json:"secret,omitempty"`
-	// The job's id, a UUID, as InitJob answered it. In a query it may be written `jobId`, too.
+	// The job's id, a UUID, as InitJob returned it. A query may also spell it `jobId`.
 	JobID         string `protobuf:"bytes,2,opt,name=jobID,proto3" json:"jobID,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1037,14 +1036,14 @@ func (x *JobAuth) GetJobID() string {
 	return ""
 }
 
-// Which log to show, and from where.
+// The log to return, and from where.
 type LogsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The job's id, a UUID, as InitJob answered it. In a query it may be written `jobId`, too.
+	// The job's id, a UUID, as InitJob returned it. A query may also spell it `jobId`.
 	JobID string `protobuf:"bytes,1,opt,name=jobID,proto3" json:"jobID,omitempty"`
-	// The job's secret, as InitJob answered it.
+	// The job's secret, as InitJob returned it.
 	Secret string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
-	// How many bytes of the log to leave out: those that the caller has. 0 is the whole log.
+	// Number of bytes to omit from the beginning of the log: those that the caller already has. 0 is the whole log.
 	Offset        int64 `protobuf:"varint,3,opt,name=offset,proto3" json:"offset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1226,7 +1225,7 @@ const file_proto_v1_jobs_proto_rawDesc = "" +
 	"\x06DIDERM\x10\x02*%\n" +
 	"\x11RepliconTableType\x12\a\n" +
 	"\x03CSV\x10\x00\x12\a\n" +
-	"\x03TSV\x10\x012\xaa\a\n" +
+	"\x03TSV\x10\x012\xac\a\n" +
 	"\tBaktaJobs\x12w\n" +
 	"\aInitJob\x12&.bakta.web.api.proto.v1.InitJobRequest\x1a'.bakta.web.api.proto.v1.InitJobResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/api/v1/job/init\x12p\n" +
 	"\bStartJob\x12'.bakta.web.api.proto.v1.StartJobRequest\x1a\x1d.bakta.web.api.proto.v1.Empty\"\x1c\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/api/v1/job/start\x12\x85\x01\n" +
@@ -1234,60 +1233,60 @@ const file_proto_v1_jobs_proto_rawDesc = "" +
 	"JobsStatus\x12,.bakta.web.api.proto.v1.JobStatusRequestList\x1a,.bakta.web.api.proto.v1.JobStatusReponseList\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/api/v1/job/list\x12v\n" +
 	"\tJobResult\x12\x1f.bakta.web.api.proto.v1.JobAuth\x1a).bakta.web.api.proto.v1.JobResultResponse\"\x1d\x82\xd3\xe4\x93\x02\x17:\x01*\"\x12/api/v1/job/result\x12j\n" +
 	"\aVersion\x12\x1d.bakta.web.api.proto.v1.Empty\x1a'.bakta.web.api.proto.v1.VersionResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v1/version\x12v\n" +
-	"\x06Delete\x12\x1f.bakta.web.api.proto.v1.JobAuth\x1a\x1d.bakta.web.api.proto.v1.Empty\",\x82\xd3\xe4\x93\x02&Z\x14*\x12/api/v1/job/delete*\x0e/api/v1/delete\x12\xcd\x01\n" +
-	"\x04Logs\x12#.bakta.web.api.proto.v1.LogsRequest\x1a\x14.google.api.HttpBody\"\x89\x01\x92An:\n" +
-	"text/plainJ`\n" +
-	"\x03200\x12Y\n" +
-	"OThe log, from the offset on. An offset at or after its end gives an empty text.\x12\x06\n" +
-	"\x04\x9a\x02\x01\a\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/job/logsB\xa4\x19\x92A\xdc\x18\x12\x9d\x16\n" +
-	"\rBakta Web API\x12\xbf\x15Annotates bacterial genomes, metagenome-assembled genomes and plasmids with [Bakta](https://github.com/oschwengers/bakta).\n" +
+	"\x06Delete\x12\x1f.bakta.web.api.proto.v1.JobAuth\x1a\x1d.bakta.web.api.proto.v1.Empty\",\x82\xd3\xe4\x93\x02&Z\x14*\x12/api/v1/job/delete*\x0e/api/v1/delete\x12\xcf\x01\n" +
+	"\x04Logs\x12#.bakta.web.api.proto.v1.LogsRequest\x1a\x14.google.api.HttpBody\"\x8b\x01\x92Ap:\n" +
+	"text/plainJb\n" +
+	"\x03200\x12[\n" +
+	"QThe log, from the offset on. An offset at or after its end returns an empty text.\x12\x06\n" +
+	"\x04\x9a\x02\x01\a\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/job/logsB\xcd\x18\x92A\x85\x18\x12\xc5\x15\n" +
+	"\rBakta Web API\x12\xe7\x14Annotates bacterial genomes, metagenome-assembled genomes and plasmids with [Bakta](https://github.com/oschwengers/bakta).\n" +
 	"\n" +
-	"## The way of a job\n" +
+	"## A job from start to end\n" +
 	"\n" +
-	"1. `POST /api/v1/job/init` makes a job and answers its id, its secret and three upload links.\n" +
-	"2. `PUT` the genome (FASTA; plain, gzip, bzip2, xz or zstd) to `uploadLinkFasta`, straight to the object storage. A Prodigal training file and a table of replicons may follow, each to its link.\n" +
+	"1. `POST /api/v1/job/init` creates a job and returns its id, its secret and three upload links.\n" +
+	"2. `PUT` the genome (FASTA; plain, gzip, bzip2, xz or zstd) to `uploadLinkFasta`, directly to the object storage. A Prodigal training file and a replicon table are optional, each with its own link.\n" +
 	"3. `POST /api/v1/job/start` checks the uploads and the configuration, and starts the job.\n" +
-	"4. `POST /api/v1/job/list` tells the state of any number of jobs; `GET /api/v1/job/logs` shows what Bakta writes while it runs.\n" +
-	"5. `POST /api/v1/job/result` answers download links of the result files.\n" +
-	"6. `DELETE /api/v1/job/delete` removes the job and all of its data. Otherwise that happens when the job expires.\n" +
+	"4. `POST /api/v1/job/list` returns the state of any number of jobs; `GET /api/v1/job/logs` returns Bakta's output while it runs.\n" +
+	"5. `POST /api/v1/job/result` returns download links for the result files.\n" +
+	"6. `DELETE /api/v1/job/delete` deletes the job and all of its data. Otherwise this happens when the job expires.\n" +
 	"\n" +
-	"The same calls are there by gRPC, on the same host and port, as the service `bakta.web.api.proto.v1.BaktaJobs`.\n" +
+	"The same calls are available by gRPC, on the same host and port, as the service `bakta.web.api.proto.v1.BaktaJobs`.\n" +
 	"\n" +
-	"## Who may do what\n" +
+	"## Access\n" +
 	"\n" +
-	"There are no accounts and no login. Who makes a job gets its **secret**, and whoever holds the secret may do everything with this job and nothing with any other. Every call carries it beside the job's id: in the body, or in the query where there is no body. It can't be asked for again. Treat it, and every link, as you would treat the data.\n" +
+	"There are no accounts and no login. The call that creates a job returns its **secret**. The secret gives full access to this job and to no other. Every call contains it beside the job's id: in the body, or in the query if there is no body. It can't be retrieved later. Protect it, and every link, like the data.\n" +
 	"\n" +
 	"## Requests\n" +
 	"\n" +
-	"Bodies are JSON, whatever the Content-Type says. A field that is left out, `null` or `\"\"` is not given. Numbers and booleans may be written as strings; enum values in any letter case, or as their number. Unknown fields are ignored.\n" +
+	"Bodies are JSON, whatever the Content-Type says. A field that is missing, `null` or `\"\"` is not set. Numbers and booleans may be written as strings; enum values in any letter case, or as their number. Unknown fields are ignored.\n" +
 	"\n" +
 	"## Errors\n" +
 	"\n" +
-	"Success is always status 200. An error has the status that fits and a body `{\"code\":3,\"message\":\"…\",\"details\":[]}`: `code` is the gRPC status code, `message` says in words what is wrong and, where the caller can do something about it, what to do.\n" +
+	"Success is always status 200. An error has the matching status and a body `{\"code\":3,\"message\":\"…\",\"details\":[]}`: `code` is the gRPC status code, `message` says what is wrong and, if the caller can correct it, what to do.\n" +
 	"\n" +
-	"| status | code | when |\n" +
+	"| status | code | meaning |\n" +
 	"|---|---|---|\n" +
-	"| 400 | 3 | the request is wrong and stays wrong: not JSON, a bad value, an upload that is not what it should be |\n" +
-	"| 400 | 9 | the job's state does not allow it: a result before the job ended, or of a job that failed |\n" +
+	"| 400 | 3 | the request is not valid: not JSON, a bad value, an upload of the wrong format |\n" +
+	"| 400 | 9 | the job's state does not allow the call: results before the job ended, or of a failed job |\n" +
 	"| 401 | 16 | the secret is not this job's |\n" +
-	"| 404 | 5 | there is no such job (any more), or no such path |\n" +
-	"| 405 | 12 | the path is there, the method is not |\n" +
-	"| 408 | 4 | the body came too slowly |\n" +
-	"| 409 | 6 | the job was started before, with another configuration |\n" +
+	"| 404 | 5 | the job or the path does not exist |\n" +
+	"| 405 | 12 | the path does not have this method |\n" +
+	"| 408 | 4 | the body arrived too slowly |\n" +
+	"| 409 | 6 | the job was already started with another configuration |\n" +
 	"| 413 | 8 | the body is too large |\n" +
-	"| 415 | 3 | the body has a Content-Encoding; it is taken as it is alone |\n" +
-	"| 429 | 8 | too much at once; later it may work |\n" +
-	"| 500 | 13 | a fault of the server |\n" +
-	"| 501 | 12 | the request was sent to a part of the server that does not answer it |\n" +
-	"| 503 | 14 | something that the server needs is away; later it may work |\n" +
-	"| 504 | 4 | it took too long; later it may work |\n" +
+	"| 415 | 3 | the body has a Content-Encoding; send it without one |\n" +
+	"| 429 | 8 | too many requests; retry later |\n" +
+	"| 500 | 13 | an internal error of the server |\n" +
+	"| 501 | 12 | the request reached a part of the server that does not implement it |\n" +
+	"| 503 | 14 | something that the server needs is down; retry later |\n" +
+	"| 504 | 4 | the call took too long; retry later |\n" +
 	"\"F\n" +
-	"\tBakta Web\x129https://github.com/ag-computational-bio/bakta-web-backend2\x02v12\x10application/json:\x10application/jsonR\xcd\x01\n" +
-	"\adefault\x12\xc1\x01\n" +
-	"YAn error. The status says of what kind, see *Errors* above; `message` says what is wrong.\x12\x16\n" +
+	"\tBakta Web\x129https://github.com/ag-computational-bio/bakta-web-backend2\x02v12\x10application/json:\x10application/jsonR\xce\x01\n" +
+	"\adefault\x12\xc2\x01\n" +
+	"ZAn error. The status says of which kind, see *Errors* above; `message` says what is wrong.\x12\x16\n" +
 	"\x14\x1a\x12.google.rpc.Status\"L\n" +
 	"\x10application/json\x128{\"code\":5,\"message\":\"there is no such job\",\"details\":[]}rF\n" +
-	"\x1eBakta, the tool that annotates\x12$https://github.com/oschwengers/baktaZBgithub.com/ag-computational-bio/bakta-web-backend/proto/v1;protov1b\x06proto3"
+	"\x1eBakta, the annotation software\x12$https://github.com/oschwengers/baktaZBgithub.com/ag-computational-bio/bakta-web-backend/proto/v1;protov1b\x06proto3"
 
 var (
 	file_proto_v1_jobs_proto_rawDescOnce sync.Once

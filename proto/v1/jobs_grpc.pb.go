@@ -4,8 +4,8 @@
 // - protoc             (unknown)
 // source: proto/v1/jobs.proto
 
-// The first version of the API of Bakta-Web. Names and numbers are fixed: clients in the wild speak them,
-// misspellings included. A new field takes a new number.
+// The first version of the API of Bakta-Web. Names and numbers are fixed, including misspellings, because existing clients use
+// them. A new field gets a new number.
 
 package protov1
 
@@ -36,48 +36,46 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Annotation jobs: make, start, watch, fetch, remove.
+// Annotation jobs: create, start, monitor, download, delete.
 type BaktaJobsClient interface {
-	// Make a job.
+	// Create a job.
 	//
-	// Answers the job's id and secret, and a link for each file that may be uploaded with `PUT`. The links live
-	// for some hours. Nothing runs before the job is started; a job that never is expires with its uploads.
+	// Returns the job's id and secret, and a link for each file that may be uploaded with `PUT`. The links are valid
+	// for some hours. Nothing runs before the job is started; a job that is never started expires with its uploads.
 	InitJob(ctx context.Context, in *InitJobRequest, opts ...grpc.CallOption) (*InitJobResponse, error)
 	// Start a job.
 	//
-	// Looks at the uploads and at the configuration first and refuses, with the reason, what Bakta could not
-	// work with. A success promises that the job will run: it may wait for a free machine, and is `INIT` until
-	// it has one.
+	// Checks the uploads and the configuration first, and refuses, with the reason, what Bakta could not process.
+	// After a success the job will run: it may wait for a free node, and is `INIT` until it has one.
 	//
 	// The call can be repeated: the same start again succeeds and changes nothing. A start with another
-	// configuration is refused with 409, since the first one counts.
+	// configuration is refused with 409, because the first one counts.
 	StartJob(ctx context.Context, in *StartJobRequest, opts ...grpc.CallOption) (*Empty, error)
-	// Tell the state of jobs.
+	// Return the state of jobs.
 	//
-	// Every job that was asked for stands in exactly one of the two lists, in the order of the request. An
-	// unknown id or a wrong secret is told in `failedJobs` and fails nothing else. The number of jobs in one
-	// call is limited; the message of the error says how many there may be.
+	// Every requested job is in exactly one of the two lists, in the order of the request. An unknown id or a wrong
+	// secret is reported in `failedJobs` and does not affect the other jobs. The number of jobs in one call is limited;
+	// the message of the error contains the limit.
 	JobsStatus(ctx context.Context, in *JobStatusRequestList, opts ...grpc.CallOption) (*JobStatusReponseList, error)
 	// Get the results of a job.
 	//
-	// Answers a download link for each result file. The links live for six days; ask again for new ones.
-	// For a job that failed, the error's message is the reason of its failure.
+	// Returns a download link for each result file. The links are valid for six days; call again for new ones.
+	// For a failed job, the error's message is the reason of its failure.
 	JobResult(ctx context.Context, in *JobAuth, opts ...grpc.CallOption) (*JobResultResponse, error)
-	// Tell the versions of Bakta, its database and this server.
+	// Return the versions of Bakta, its reference database and this server.
 	Version(ctx context.Context, in *Empty, opts ...grpc.CallOption) (*VersionResponse, error)
-	// Remove a job.
+	// Delete a job.
 	//
-	// Stops the job if it runs and removes it with all of its data: uploads, results and logs. A success means
-	// that nobody sees the job any more; what is left of it is removed even if the server stops meanwhile.
-	// For a job that is gone already the answer is 404, which a client can take for done.
+	// Stops the job if it runs, and deletes it with all of its data: uploads, results and logs. After a success the job
+	// is not visible any more; its remaining data is deleted even if the server stops meanwhile. For a job that does
+	// not exist the answer is 404, which a client can treat as success.
 	Delete(ctx context.Context, in *JobAuth, opts ...grpc.CallOption) (*Empty, error)
-	// Show the log of a job.
+	// Return the log of a job.
 	//
-	// Answers plain text, not JSON: what the job has written so far, while it runs and afterwards, also when it
-	// failed. The text begins with a line `Bakta Command: …`; it is empty as long as the job waits.
+	// Returns plain text, not JSON: what the job has written so far, while it runs and afterwards, also if it failed.
+	// The text begins with a line `Bakta Command: …`; it is empty while the job waits.
 	//
-	// A client that follows a log asks with `offset` set to the number of bytes that it has, and gets only what
-	// came after them.
+	// A client that follows a log sets `offset` to the number of bytes that it already has, and gets only what follows.
 	Logs(ctx context.Context, in *LogsRequest, opts ...grpc.CallOption) (*httpbody.HttpBody, error)
 }
 
@@ -163,48 +161,46 @@ func (c *baktaJobsClient) Logs(ctx context.Context, in *LogsRequest, opts ...grp
 // All implementations must embed UnimplementedBaktaJobsServer
 // for forward compatibility.
 //
-// Annotation jobs: make, start, watch, fetch, remove.
+// Annotation jobs: create, start, monitor, download, delete.
 type BaktaJobsServer interface {
-	// Make a job.
+	// Create a job.
 	//
-	// Answers the job's id and secret, and a link for each file that may be uploaded with `PUT`. The links live
-	// for some hours. Nothing runs before the job is started; a job that never is expires with its uploads.
+	// Returns the job's id and secret, and a link for each file that may be uploaded with `PUT`. The links are valid
+	// for some hours. Nothing runs before the job is started; a job that is never started expires with its uploads.
 	InitJob(context.Context, *InitJobRequest) (*InitJobResponse, error)
 	// Start a job.
 	//
-	// Looks at the uploads and at the configuration first and refuses, with the reason, what Bakta could not
-	// work with. A success promises that the job will run: it may wait for a free machine, and is `INIT` until
-	// it has one.
+	// Checks the uploads and the configuration first, and refuses, with the reason, what Bakta could not process.
+	// After a success the job will run: it may wait for a free node, and is `INIT` until it has one.
 	//
 	// The call can be repeated: the same start again succeeds and changes nothing. A start with another
-	// configuration is refused with 409, since the first one counts.
+	// configuration is refused with 409, because the first one counts.
 	StartJob(context.Context, *StartJobRequest) (*Empty, error)
-	// Tell the state of jobs.
+	// Return the state of jobs.
 	//
-	// Every job that was asked for stands in exactly one of the two lists, in the order of the request. An
-	// unknown id or a wrong secret is told in `failedJobs` and fails nothing else. The number of jobs in one
-	// call is limited; the message of the error says how many there may be.
+	// Every requested job is in exactly one of the two lists, in the order of the request. An unknown id or a wrong
+	// secret is reported in `failedJobs` and does not affect the other jobs. The number of jobs in one call is limited;
+	// the message of the error contains the limit.
 	JobsStatus(context.Context, *JobStatusRequestList) (*JobStatusReponseList, error)
 	// Get the results of a job.
 	//
-	// Answers a download link for each result file. The links live for six days; ask again for new ones.
-	// For a job that failed, the error's message is the reason of its failure.
+	// Returns a download link for each result file. The links are valid for six days; call again for new ones.
+	// For a failed job, the error's message is the reason of its failure.
 	JobResult(context.Context, *JobAuth) (*JobResultResponse, error)
-	// Tell the versions of Bakta, its database and this server.
+	// Return the versions of Bakta, its reference database and this server.
 	Version(context.Context, *Empty) (*VersionResponse, error)
-	// Remove a job.
+	// Delete a job.
 	//
-	// Stops the job if it runs and removes it with all of its data: uploads, results and logs. A success means
-	// that nobody sees the job any more; what is left of it is removed even if the server stops meanwhile.
-	// For a job that is gone already the answer is 404, which a client can take for done.
+	// Stops the job if it runs, and deletes it with all of its data: uploads, results and logs. After a success the job
+	// is not visible any more; its remaining data is deleted even if the server stops meanwhile. For a job that does
+	// not exist the answer is 404, which a client can treat as success.
 	Delete(context.Context, *JobAuth) (*Empty, error)
-	// Show the log of a job.
+	// Return the log of a job.
 	//
-	// Answers plain text, not JSON: what the job has written so far, while it runs and afterwards, also when it
-	// failed. The text begins with a line `Bakta Command: …`; it is empty as long as the job waits.
+	// Returns plain text, not JSON: what the job has written so far, while it runs and afterwards, also if it failed.
+	// The text begins with a line `Bakta Command: …`; it is empty while the job waits.
 	//
-	// A client that follows a log asks with `offset` set to the number of bytes that it has, and gets only what
-	// came after them.
+	// A client that follows a log sets `offset` to the number of bytes that it already has, and gets only what follows.
 	Logs(context.Context, *LogsRequest) (*httpbody.HttpBody, error)
 	mustEmbedUnimplementedBaktaJobsServer()
 }

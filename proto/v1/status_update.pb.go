@@ -21,7 +21,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Which job to look at.
+// The job to check.
 type UpdateStatusRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The job's id.

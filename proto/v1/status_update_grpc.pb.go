@@ -26,12 +26,12 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Hints that a job's container gives about itself. There is no REST form of it.
+// Hints from containers of jobs. It has no REST form.
 type BaktaStatusUpdateClient interface {
-	// Look at this job again.
+	// Check this job.
 	//
-	// The caller needs no secret and is told nothing: the answer is the same for a job that exists and for one
-	// that does not. What happened to the job is read from where it happened, never from this call.
+	// The call needs no secret and returns no information: the answer is the same for existing and other jobs. The state of
+	// the job is read from its source, never from this call.
 	UpdateStatus(ctx context.Context, in *UpdateStatusRequest, opts ...grpc.CallOption) (*Empty, error)
 }
 
@@ -57,12 +57,12 @@ func (c *baktaStatusUpdateClient) UpdateStatus(ctx context.Context, in *UpdateSt
 // All implementations must embed UnimplementedBaktaStatusUpdateServer
 // for forward compatibility.
 //
-// Hints that a job's container gives about itself. There is no REST form of it.
+// Hints from containers of jobs. It has no REST form.
 type BaktaStatusUpdateServer interface {
-	// Look at this job again.
+	// Check this job.
 	//
-	// The caller needs no secret and is told nothing: the answer is the same for a job that exists and for one
-	// that does not. What happened to the job is read from where it happened, never from this call.
+	// The call needs no secret and returns no information: the answer is the same for existing and other jobs. The state of
+	// the job is read from its source, never from this call.
 	UpdateStatus(context.Context, *UpdateStatusRequest) (*Empty, error)
 	mustEmbedUnimplementedBaktaStatusUpdateServer()
 }

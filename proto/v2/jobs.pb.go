@@ -4,8 +4,8 @@
 // 	protoc        (unknown)
 // source: proto/v2/jobs.proto
 
-// The second version of the API of Bakta-Web: workflows of one or more stages. In JSON, fields are called as
-// they are here, and values of enums are written without the enum's name and in lower case: "bakta_proteins".
+// The second version of the API of Bakta-Web: workflows of one or more stages. In JSON, fields have the names used here, and enum
+// values are written in lower case without the enum's name: "bakta_proteins".
 
 package protov2
 
@@ -27,19 +27,19 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What is done with the uploads of a job.
+// The kind of a workflow.
 type WorkflowKind int32
 
 const (
-	// Not said. No answer holds it, and no request may.
+	// Not set. Neither answers nor requests contain it.
 	WorkflowKind_WORKFLOW_KIND_UNSPECIFIED WorkflowKind = 0
 	// Annotate a genome with Bakta.
 	WorkflowKind_WORKFLOW_KIND_BAKTA WorkflowKind = 1
 	// Annotate proteins with Bakta.
 	WorkflowKind_WORKFLOW_KIND_BAKTA_PROTEINS WorkflowKind = 2
-	// Annotate a genome with Bakta, and what it leaves without a function with Baktfold.
+	// Annotate a genome with Bakta, and its hypothetical proteins with Baktfold.
 	WorkflowKind_WORKFLOW_KIND_BAKTA_BAKTFOLD WorkflowKind = 3
-	// Annotate with Baktfold what Bakta left without a function, from Bakta's JSON.
+	// Annotate the hypothetical proteins of a Bakta annotation (JSON) with Baktfold.
 	WorkflowKind_WORKFLOW_KIND_BAKTFOLD WorkflowKind = 4
 )
 
@@ -88,11 +88,11 @@ func (WorkflowKind) EnumDescriptor() ([]byte, []int) {
 	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{0}
 }
 
-// What results look like: which files there are, and which viewer shows them.
+// The kind of results: their files, and the viewer that shows them.
 type ResultKind int32
 
 const (
-	// Not said. No answer holds it.
+	// Not set. Answers never contain it.
 	ResultKind_RESULT_KIND_UNSPECIFIED ResultKind = 0
 	// An annotated genome.
 	ResultKind_RESULT_KIND_BAKTA ResultKind = 1
@@ -145,27 +145,27 @@ func (ResultKind) EnumDescriptor() ([]byte, []int) {
 	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{1}
 }
 
-// What an uploaded file is.
+// The kind of an upload.
 type UploadKind int32
 
 const (
-	// Not said. No answer holds it.
+	// Not set. Answers never contain it.
 	UploadKind_UPLOAD_KIND_UNSPECIFIED UploadKind = 0
-	// A genome as FASTA.
+	// Genome, as FASTA.
 	UploadKind_UPLOAD_KIND_GENOME_FASTA UploadKind = 1
-	// A training file of Prodigal.
+	// Prodigal training file.
 	UploadKind_UPLOAD_KIND_PRODIGAL_TRAINING_FILE UploadKind = 2
-	// A table of replicons: original id, new id, type, topology, name; separated by commas or tabs.
+	// Replicon table: original id, new id, type, topology, name; separated by commas or tabs.
 	UploadKind_UPLOAD_KIND_REPLICONS_TABLE UploadKind = 3
-	// Regions with known coding sequences, as GFF3 or GenBank.
+	// Regions file: known coding sequences, as GFF3 or GenBank.
 	UploadKind_UPLOAD_KIND_REGIONS_FILE UploadKind = 4
-	// Proteins whose annotation is trusted, as FASTA with Bakta's descriptions or as GenBank.
+	// Trusted proteins, as FASTA with Bakta's descriptions or as GenBank.
 	UploadKind_UPLOAD_KIND_TRUSTED_PROTEINS_FILE UploadKind = 5
 	// Profile HMMs in HMMER's text format.
 	UploadKind_UPLOAD_KIND_HMMS_FILE UploadKind = 6
-	// Proteins as FASTA.
+	// Protein FASTA.
 	UploadKind_UPLOAD_KIND_PROTEIN_FASTA UploadKind = 7
-	// The JSON file of an annotated genome that Bakta wrote.
+	// Bakta annotation (JSON): the JSON file that Bakta wrote for a genome.
 	UploadKind_UPLOAD_KIND_BAKTA_JSON UploadKind = 8
 )
 
@@ -222,11 +222,11 @@ func (UploadKind) EnumDescriptor() ([]byte, []int) {
 	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{2}
 }
 
-// What is known of the cell's envelope.
+// Type of the cell envelope.
 type DermType int32
 
 const (
-	// Not given, which is the same as unknown.
+	// Not set, which means unknown.
 	DermType_DERM_TYPE_UNSPECIFIED DermType = 0
 	// Unknown.
 	DermType_DERM_TYPE_UNKNOWN DermType = 1
@@ -279,19 +279,19 @@ func (DermType) EnumDescriptor() ([]byte, []int) {
 	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{3}
 }
 
-// Where a job is in its life.
+// The state of a job.
 type JobStatus int32
 
 const (
-	// Not said. No answer holds it.
+	// Not set. Answers never contain it.
 	JobStatus_JOB_STATUS_UNSPECIFIED JobStatus = 0
-	// It was made and not started yet, or it waits for a machine.
+	// Created and not started yet, or started and waiting for a node.
 	JobStatus_JOB_STATUS_INIT JobStatus = 1
-	// A stage of it runs.
+	// A stage runs.
 	JobStatus_JOB_STATUS_RUNNING JobStatus = 2
-	// Its results are there.
+	// The results are available.
 	JobStatus_JOB_STATUS_SUCCESSFUL JobStatus = 3
-	// It failed.
+	// Failed.
 	JobStatus_JOB_STATUS_ERROR JobStatus = 4
 )
 
@@ -340,13 +340,13 @@ func (JobStatus) EnumDescriptor() ([]byte, []int) {
 	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{4}
 }
 
-// Why there is nothing to tell about a job.
+// Why the state of a job can't be returned.
 type FailedStatus int32
 
 const (
-	// Not said. No answer holds it.
+	// Not set. Answers never contain it.
 	FailedStatus_FAILED_STATUS_UNSPECIFIED FailedStatus = 0
-	// There is no such job (any more).
+	// The job does not exist, or was deleted.
 	FailedStatus_FAILED_STATUS_NOT_FOUND FailedStatus = 1
 	// The secret is not this job's.
 	FailedStatus_FAILED_STATUS_UNAUTHORIZED FailedStatus = 2
@@ -393,23 +393,23 @@ func (FailedStatus) EnumDescriptor() ([]byte, []int) {
 	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{5}
 }
 
-// How a stage does.
+// The state of a stage.
 type StageStatus int32
 
 const (
-	// Not said. No answer holds it.
+	// Not set. Answers never contain it.
 	StageStatus_STAGE_STATUS_UNSPECIFIED StageStatus = 0
 	// It has not begun.
 	StageStatus_STAGE_STATUS_PENDING StageStatus = 1
 	// It runs.
 	StageStatus_STAGE_STATUS_RUNNING StageStatus = 2
-	// It ended well.
+	// It succeeded.
 	StageStatus_STAGE_STATUS_SUCCEEDED StageStatus = 3
 	// It failed, and with it the job.
 	StageStatus_STAGE_STATUS_FAILED StageStatus = 4
-	// It could not be run. This server says failed for that, too.
+	// It could not be run. This server reports failed instead.
 	StageStatus_STAGE_STATUS_ERROR StageStatus = 5
-	// It can't be told.
+	// It is not known.
 	StageStatus_STAGE_STATUS_UNKNOWN StageStatus = 6
 )
 
@@ -462,12 +462,12 @@ func (StageStatus) EnumDescriptor() ([]byte, []int) {
 	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{6}
 }
 
-// A job, and the proof that it is the caller's.
+// A job's id and secret.
 type JobRef struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The job's id, a UUID, as InitJob answered it.
+	// The job's id, a UUID, as InitJob returned it.
 	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	// The job's secret, 32 letters and digits, as InitJob answered it.
+	// The job's secret, 32 letters and digits, as InitJob returned it.
 	Secret        string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -517,7 +517,7 @@ func (x *JobRef) GetSecret() string {
 	return ""
 }
 
-// Asks for the workflows.
+// Requests the workflows.
 type WorkflowsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -554,7 +554,7 @@ func (*WorkflowsRequest) Descriptor() ([]byte, []int) {
 	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{1}
 }
 
-// The workflows that are offered. In JSON it is the bare list.
+// The offered workflows. In JSON it is just the list.
 type WorkflowsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The workflows.
@@ -603,11 +603,11 @@ func (x *WorkflowsResponse) GetWorkflows() []*Workflow {
 // A workflow.
 type Workflow struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What it is.
+	// Its kind.
 	WorkflowKind WorkflowKind `protobuf:"varint,1,opt,name=workflow_kind,json=workflowKind,proto3,enum=bakta.web.api.proto.v2.WorkflowKind" json:"workflow_kind,omitempty"`
-	// What its results look like.
+	// The kind of its results.
 	ResultKind ResultKind `protobuf:"varint,2,opt,name=result_kind,json=resultKind,proto3,enum=bakta.web.api.proto.v2.ResultKind" json:"result_kind,omitempty"`
-	// The files that it takes.
+	// Its uploads.
 	Uploads []*Upload `protobuf:"bytes,3,rep,name=uploads,proto3" json:"uploads,omitempty"`
 	// Its stages, in the order in which they run.
 	Stages        []string `protobuf:"bytes,4,rep,name=stages,proto3" json:"stages,omitempty"`
@@ -673,12 +673,12 @@ func (x *Workflow) GetStages() []string {
 	return nil
 }
 
-// A file that a workflow takes.
+// An upload of a workflow.
 type Upload struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What it is.
+	// Its kind.
 	UploadKind UploadKind `protobuf:"varint,1,opt,name=upload_kind,json=uploadKind,proto3,enum=bakta.web.api.proto.v2.UploadKind" json:"upload_kind,omitempty"`
-	// Whether the workflow can't do without it.
+	// Whether the workflow requires it.
 	Required      bool `protobuf:"varint,2,opt,name=required,proto3" json:"required,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -728,12 +728,12 @@ func (x *Upload) GetRequired() bool {
 	return false
 }
 
-// What a new job is to do, and what it is to be called.
+// The workflow and the name of a new job.
 type InitJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A name for people, any text of at most 1024 bytes. Downloads are named after it.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// The workflow, one of those that are offered.
+	// The workflow, one of the offered ones.
 	WorkflowKind  WorkflowKind `protobuf:"varint,2,opt,name=workflow_kind,json=workflowKind,proto3,enum=bakta.web.api.proto.v2.WorkflowKind" json:"workflow_kind,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -783,14 +783,14 @@ func (x *InitJobRequest) GetWorkflowKind() WorkflowKind {
 	return WorkflowKind_WORKFLOW_KIND_UNSPECIFIED
 }
 
-// A new job, and where its files go.
+// A new job, and the links for its files.
 type InitJobResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The new job's id and secret: all that is needed to use it. Keep them.
+	// The new job's id and secret, which give access to it. Keep them.
 	Job *JobRef `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
 	// Its workflow.
 	WorkflowKind WorkflowKind `protobuf:"varint,2,opt,name=workflow_kind,json=workflowKind,proto3,enum=bakta.web.api.proto.v2.WorkflowKind" json:"workflow_kind,omitempty"`
-	// The files that may be uploaded, and where to.
+	// The link of each upload.
 	Uploads       []*UploadLink `protobuf:"bytes,3,rep,name=uploads,proto3" json:"uploads,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -847,14 +847,14 @@ func (x *InitJobResponse) GetUploads() []*UploadLink {
 	return nil
 }
 
-// Where a file goes.
+// The link of an upload.
 type UploadLink struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What it is.
+	// Its kind.
 	UploadKind UploadKind `protobuf:"varint,1,opt,name=upload_kind,json=uploadKind,proto3,enum=bakta.web.api.proto.v2.UploadKind" json:"upload_kind,omitempty"`
-	// Whether the job can't be started without it.
+	// Whether the start requires it.
 	Required bool `protobuf:"varint,2,opt,name=required,proto3" json:"required,omitempty"`
-	// PUT link for the file's bytes as they are. No particular header is needed.
+	// PUT link for the unchanged bytes of the file. No header is required.
 	Url           string `protobuf:"bytes,3,opt,name=url,proto3" json:"url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -911,14 +911,14 @@ func (x *UploadLink) GetUrl() string {
 	return ""
 }
 
-// Which job to start, and how.
+// The job to start, and its options.
 type StartJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The job to start.
 	Job *JobRef `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
-	// Its workflow, the one that it was made with.
+	// Its workflow, the one that it was created with.
 	WorkflowKind WorkflowKind `protobuf:"varint,2,opt,name=workflow_kind,json=workflowKind,proto3,enum=bakta.web.api.proto.v2.WorkflowKind" json:"workflow_kind,omitempty"`
-	// The workflow's options. It has to be there; everything in it may be left out.
+	// The workflow's options. The object is required; all of its fields are optional.
 	Config        *JobConfig `protobuf:"bytes,3,opt,name=config,proto3" json:"config,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -975,21 +975,20 @@ func (x *StartJobRequest) GetConfig() *JobConfig {
 	return nil
 }
 
-// Options of the workflows `bakta` and `bakta_baktfold`, which are Bakta's. The others have none, and ignore what is
-// here. A field that is left out, null, empty or zero leaves the option at its default.
+// Bakta's options, for the workflows `bakta` and `bakta_baktfold`. The other workflows have none, and ignore these.
+// A field that is missing, null, empty or zero means the default.
 type JobConfig struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Whether the uploaded Prodigal training file is used. `true` promises it, and the start is refused if it was not
-	// uploaded; so it is for the following four.
+	// Whether the Prodigal training file is used. `true` requires it: the start is refused if it was not uploaded. The same
+	// holds for the following four.
 	UseProdigalTrainingFile bool `protobuf:"varint,1,opt,name=use_prodigal_training_file,json=useProdigalTrainingFile,proto3" json:"use_prodigal_training_file,omitempty"`
-	// Whether the uploaded table of replicons is used. An empty table that was uploaded keeps the promise, and is not
-	// used.
+	// Whether the replicon table is used. An empty table is accepted, and not used.
 	UseReplicons bool `protobuf:"varint,2,opt,name=use_replicons,json=useReplicons,proto3" json:"use_replicons,omitempty"`
-	// Whether the uploaded regions are used.
+	// Whether the regions file is used.
 	UseRegions bool `protobuf:"varint,3,opt,name=use_regions,json=useRegions,proto3" json:"use_regions,omitempty"`
-	// Whether the uploaded trusted proteins are used.
+	// Whether the trusted proteins are used.
 	UseTrustedProteins bool `protobuf:"varint,4,opt,name=use_trusted_proteins,json=useTrustedProteins,proto3" json:"use_trusted_proteins,omitempty"`
-	// Whether the uploaded profile HMMs are used.
+	// Whether the profile HMMs are used.
 	UseHmms bool `protobuf:"varint,5,opt,name=use_hmms,json=useHmms,proto3" json:"use_hmms,omitempty"`
 	// Translation table of the coding sequences: 4, 11 (the default) or 25.
 	TranslationTable int32 `protobuf:"varint,6,opt,name=translation_table,json=translationTable,proto3" json:"translation_table,omitempty"`
@@ -997,9 +996,9 @@ type JobConfig struct {
 	CompleteGenome bool `protobuf:"varint,7,opt,name=complete_genome,json=completeGenome,proto3" json:"complete_genome,omitempty"`
 	// Whether the ids of the sequences are kept as they are in the FASTA file.
 	KeepContigHeaders bool `protobuf:"varint,8,opt,name=keep_contig_headers,json=keepContigHeaders,proto3" json:"keep_contig_headers,omitempty"`
-	// Shortest sequence to annotate, in base pairs; shorter ones are left out. Compliant mode forces 200.
+	// Shortest sequence to annotate, in base pairs; shorter ones are skipped. Compliant mode forces 200.
 	MinContigLength int64 `protobuf:"varint,9,opt,name=min_contig_length,json=minContigLength,proto3" json:"min_contig_length,omitempty"`
-	// What is known of the cell's envelope; it decides how signal peptides are looked for.
+	// Type of the cell envelope; it selects the search for signal peptides.
 	DermType DermType `protobuf:"varint,10,opt,name=derm_type,json=dermType,proto3,enum=bakta.web.api.proto.v2.DermType" json:"derm_type,omitempty"`
 	// Genus, for example `Escherichia`.
 	Genus string `protobuf:"bytes,11,opt,name=genus,proto3" json:"genus,omitempty"`
@@ -1013,40 +1012,40 @@ type JobConfig struct {
 	// Prefix of the sequences' new ids: 1 to 20 letters, digits and `_.:*#-`.
 	Locus string `protobuf:"bytes,15,opt,name=locus,proto3" json:"locus,omitempty"`
 	// Prefix of the features' locus tags: 1 to 24 letters, digits and `_.-`; in compliant mode 3 to 12 upper-case
-	// letters and digits that begin with a letter.
+	// letters and digits, beginning with a letter.
 	LocusTag string `protobuf:"bytes,16,opt,name=locus_tag,json=locusTag,proto3" json:"locus_tag,omitempty"`
-	// By how much the numbers of locus tags grow from one to the next: 1 (the default), 5 or 10.
+	// Increment between the numbers of locus tags: 1 (the default), 5 or 10.
 	LocusTagIncrement int32 `protobuf:"varint,17,opt,name=locus_tag_increment,json=locusTagIncrement,proto3" json:"locus_tag_increment,omitempty"`
 	// Whether the result must be acceptable to the public databases (GenBank, ENA, DDBJ).
 	Compliant bool `protobuf:"varint,18,opt,name=compliant,proto3" json:"compliant,omitempty"`
-	// Whether genes are found as in a metagenome. Short genomes are treated so anyway.
+	// Whether genes are predicted as in a metagenome. Bakta always does so for short genomes.
 	Meta bool `protobuf:"varint,19,opt,name=meta,proto3" json:"meta,omitempty"`
-	// Whether to leave out tRNAs.
+	// Whether to skip tRNAs.
 	SkipTrna bool `protobuf:"varint,20,opt,name=skip_trna,json=skipTrna,proto3" json:"skip_trna,omitempty"`
-	// Whether to leave out tmRNAs.
+	// Whether to skip tmRNAs.
 	SkipTmrna bool `protobuf:"varint,21,opt,name=skip_tmrna,json=skipTmrna,proto3" json:"skip_tmrna,omitempty"`
-	// Whether to leave out rRNAs.
+	// Whether to skip rRNAs.
 	SkipRrna bool `protobuf:"varint,22,opt,name=skip_rrna,json=skipRrna,proto3" json:"skip_rrna,omitempty"`
-	// Whether to leave out ncRNAs.
+	// Whether to skip ncRNAs.
 	SkipNcrna bool `protobuf:"varint,23,opt,name=skip_ncrna,json=skipNcrna,proto3" json:"skip_ncrna,omitempty"`
-	// Whether to leave out ncRNA regions.
+	// Whether to skip ncRNA regions.
 	SkipNcrnaRegion bool `protobuf:"varint,24,opt,name=skip_ncrna_region,json=skipNcrnaRegion,proto3" json:"skip_ncrna_region,omitempty"`
-	// Whether to leave out CRISPR arrays.
+	// Whether to skip CRISPR arrays.
 	SkipCrispr bool `protobuf:"varint,25,opt,name=skip_crispr,json=skipCrispr,proto3" json:"skip_crispr,omitempty"`
-	// Whether to leave out coding sequences. There are no files of hypothetical proteins then, and regions, trusted
-	// proteins, profile HMMs and `meta` are of no use.
+	// Whether to skip coding sequences. Then there are no files of hypothetical proteins, and the regions file, trusted
+	// proteins, profile HMMs and `meta` have no effect.
 	SkipCds bool `protobuf:"varint,26,opt,name=skip_cds,json=skipCds,proto3" json:"skip_cds,omitempty"`
-	// Whether to leave out pseudogenes.
+	// Whether to skip pseudogenes.
 	SkipPseudo bool `protobuf:"varint,27,opt,name=skip_pseudo,json=skipPseudo,proto3" json:"skip_pseudo,omitempty"`
-	// Whether to leave out small open reading frames.
+	// Whether to skip small open reading frames.
 	SkipSorf bool `protobuf:"varint,28,opt,name=skip_sorf,json=skipSorf,proto3" json:"skip_sorf,omitempty"`
-	// Whether to leave out gaps.
+	// Whether to skip gaps.
 	SkipGap bool `protobuf:"varint,29,opt,name=skip_gap,json=skipGap,proto3" json:"skip_gap,omitempty"`
-	// Whether to leave out origins of replication and transfer.
+	// Whether to skip origins of replication and transfer.
 	SkipOri bool `protobuf:"varint,30,opt,name=skip_ori,json=skipOri,proto3" json:"skip_ori,omitempty"`
-	// Whether to leave out the filter of overlapping features.
+	// Whether to skip the filter of overlapping features.
 	SkipFilter bool `protobuf:"varint,31,opt,name=skip_filter,json=skipFilter,proto3" json:"skip_filter,omitempty"`
-	// Whether to leave out the circular plots.
+	// Whether to skip the circular plots.
 	SkipPlot      bool `protobuf:"varint,32,opt,name=skip_plot,json=skipPlot,proto3" json:"skip_plot,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1306,10 +1305,10 @@ func (x *JobConfig) GetSkipPlot() bool {
 	return false
 }
 
-// Says that the job is started. In JSON it is null.
+// Confirms the start. In JSON it is null.
 type StartJobResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What is probably not meant so, as SubmitJob answers it. Only gRPC has it here: in JSON the answer is null.
+	// Warnings, as in SubmitJob. Only gRPC has them here: in JSON the answer is null.
 	Warnings      []*Warning `protobuf:"bytes,1,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1352,10 +1351,10 @@ func (x *StartJobResponse) GetWarnings() []*Warning {
 	return nil
 }
 
-// Says that the job is started.
+// Confirms the start.
 type SubmitJobResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What to know before the job has run. The list is empty if there is nothing.
+	// The warnings. The list is empty if there are none.
 	Warnings      []*Warning `protobuf:"bytes,1,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1398,14 +1397,14 @@ func (x *SubmitJobResponse) GetWarnings() []*Warning {
 	return nil
 }
 
-// Something about an upload that the workflow can work with, but probably not as it is meant.
+// Something in an upload that the workflow can process, but probably not as intended.
 type Warning struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// A word for programs, which says of what kind it is. There will be more of them.
+	// Its kind, a word for programs. New ones will be added.
 	Code string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
-	// The upload that it is about.
+	// The upload.
 	UploadKind UploadKind `protobuf:"varint,2,opt,name=upload_kind,json=uploadKind,proto3,enum=bakta.web.api.proto.v2.UploadKind" json:"upload_kind,omitempty"`
-	// What it is and what to do about it, in words.
+	// What is wrong and what to do, for people.
 	Message       string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1462,13 +1461,13 @@ func (x *Warning) GetMessage() string {
 	return ""
 }
 
-// Which jobs to tell about.
+// The jobs whose state is requested.
 type JobsStatusRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The jobs, in any order.
 	Jobs []*JobRef `protobuf:"bytes,1,rep,name=jobs,proto3" json:"jobs,omitempty"`
-	// Whether the answer has the fields that are marked as details. Without it the answer has the same fields as ever, for
-	// clients that check its shape strictly.
+	// Whether the answer has the fields that are marked as details. Without it the answer has the same fields as before, for
+	// clients that check its form strictly.
 	Details       bool `protobuf:"varint,2,opt,name=details,proto3" json:"details,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1518,10 +1517,10 @@ func (x *JobsStatusRequest) GetDetails() bool {
 	return false
 }
 
-// How the jobs do.
+// The state of the jobs.
 type JobsStatusResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The jobs that are there and the caller's.
+	// The jobs that exist and whose secret is correct.
 	Jobs []*Job `protobuf:"bytes,1,rep,name=jobs,proto3" json:"jobs,omitempty"`
 	// The others.
 	FailedJobs    []*FailedJob `protobuf:"bytes,2,rep,name=failed_jobs,json=failedJobs,proto3" json:"failed_jobs,omitempty"`
@@ -1573,24 +1572,24 @@ func (x *JobsStatusResponse) GetFailedJobs() []*FailedJob {
 	return nil
 }
 
-// How one job does.
+// The state of one job.
 type Job struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The job's id, as it came.
+	// The job's id, as in the request.
 	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	// Where it is in its life.
+	// Its state.
 	Status JobStatus `protobuf:"varint,2,opt,name=status,proto3,enum=bakta.web.api.proto.v2.JobStatus" json:"status,omitempty"`
-	// What it does.
+	// Its workflow.
 	WorkflowKind WorkflowKind `protobuf:"varint,3,opt,name=workflow_kind,json=workflowKind,proto3,enum=bakta.web.api.proto.v2.WorkflowKind" json:"workflow_kind,omitempty"`
-	// What its results look like.
+	// The kind of its results.
 	ResultKind ResultKind `protobuf:"varint,4,opt,name=result_kind,json=resultKind,proto3,enum=bakta.web.api.proto.v2.ResultKind" json:"result_kind,omitempty"`
-	// When it was started; when it was made, before that. RFC 3339, UTC, never missing.
+	// When it was started; before that, when it was created. RFC 3339, UTC, never missing.
 	Started *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=started,proto3" json:"started,omitempty"`
 	// When its state last changed. RFC 3339, UTC, never missing.
 	Updated *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=updated,proto3" json:"updated,omitempty"`
-	// What it was called.
+	// Its name.
 	Name string `protobuf:"bytes,7,opt,name=name,proto3" json:"name,omitempty"`
-	// A detail of a job that is `init`: true if it was started and waits for a machine, false if it was not started.
+	// A detail of a job that is `init`: true if it was started and waits for a node, false if it was not started.
 	// Missing otherwise.
 	Waiting       *bool `protobuf:"varint,8,opt,name=waiting,proto3,oneof" json:"waiting,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1683,12 +1682,12 @@ func (x *Job) GetWaiting() bool {
 	return false
 }
 
-// A job that can't be told about, and why.
+// A job whose state can't be returned, and why.
 type FailedJob struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The job's id, as it came.
+	// The job's id, as in the request.
 	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	// Why there is nothing to tell.
+	// The reason.
 	Status        FailedStatus `protobuf:"varint,2,opt,name=status,proto3,enum=bakta.web.api.proto.v2.FailedStatus" json:"status,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1738,15 +1737,14 @@ func (x *FailedJob) GetStatus() FailedStatus {
 	return FailedStatus_FAILED_STATUS_UNSPECIFIED
 }
 
-// Which job's results to get.
+// The job whose results are requested.
 type JobResultRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The job's id, a UUID, as InitJob answered it.
+	// The job's id, a UUID, as InitJob returned it.
 	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	// The job's secret, as InitJob answered it.
+	// The job's secret, as InitJob returned it.
 	Secret string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
-	// Whether to answer what a failed job has, too: the files of the stages before the one that failed. There may be
-	// none.
+	// Whether to return the results of a failed job, too: the files of the stages before the failed one. There may be none.
 	Partial       bool `protobuf:"varint,3,opt,name=partial,proto3" json:"partial,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1806,19 +1804,19 @@ func (x *JobResultRequest) GetPartial() bool {
 // The result of a job.
 type JobResultResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The job's id, as it came.
+	// The job's id, as in the request.
 	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	// What it did.
+	// Its workflow.
 	WorkflowKind WorkflowKind `protobuf:"varint,2,opt,name=workflow_kind,json=workflowKind,proto3,enum=bakta.web.api.proto.v2.WorkflowKind" json:"workflow_kind,omitempty"`
 	// When the job was started. RFC 3339, UTC, never missing.
 	Started *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=started,proto3" json:"started,omitempty"`
 	// When the job ended. RFC 3339, UTC, never missing.
 	Updated *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=updated,proto3" json:"updated,omitempty"`
-	// What the job was called.
+	// The job's name.
 	Name string `protobuf:"bytes,5,opt,name=name,proto3" json:"name,omitempty"`
 	// Its files.
 	Result *Result `protobuf:"bytes,6,opt,name=result,proto3" json:"result,omitempty"`
-	// Why the job failed. It is there only where partial results of a failed job were asked for.
+	// Why the job failed. Set only if partial results of a failed job were requested.
 	Failure       *string `protobuf:"bytes,7,opt,name=failure,proto3,oneof" json:"failure,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1903,12 +1901,12 @@ func (x *JobResultResponse) GetFailure() string {
 	return ""
 }
 
-// The files that resulted.
+// The result files.
 type Result struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What they are.
+	// Their kind.
 	ResultKind ResultKind `protobuf:"varint,1,opt,name=result_kind,json=resultKind,proto3,enum=bakta.web.api.proto.v2.ResultKind" json:"result_kind,omitempty"`
-	// Where to get them.
+	// Their links.
 	Files         *ResultFiles `protobuf:"bytes,2,opt,name=files,proto3" json:"files,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1958,17 +1956,17 @@ func (x *Result) GetFiles() *ResultFiles {
 	return nil
 }
 
-// Download links. A file that does not exist has no field. A file is called as its job, with the ending that is named
-// here.
+// Download links. A file that does not exist has no field. A file has the name of its job, with the ending
+// that is named here.
 type ResultFiles struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Everything, for programs and viewers: .json. A job that succeeded has it always.
+	// Everything, for programs and viewers: .json. A successful job always has it.
 	Json *string `protobuf:"bytes,1,opt,name=json,proto3,oneof" json:"json,omitempty"`
 	// Features as a table: .tsv.
 	Tsv *string `protobuf:"bytes,2,opt,name=tsv,proto3,oneof" json:"tsv,omitempty"`
 	// Proteins as FASTA: .faa.
 	Faa *string `protobuf:"bytes,3,opt,name=faa,proto3,oneof" json:"faa,omitempty"`
-	// What is known of hypothetical proteins, as a table: .hypotheticals.tsv.
+	// Hypothetical proteins, as a table: .hypotheticals.tsv.
 	HypotheticalsTsv *string `protobuf:"bytes,4,opt,name=hypotheticals_tsv,json=hypotheticalsTsv,proto3,oneof" json:"hypotheticals_tsv,omitempty"`
 	// Features as EMBL: .embl.
 	Embl *string `protobuf:"bytes,5,opt,name=embl,proto3,oneof" json:"embl,omitempty"`
@@ -1982,13 +1980,13 @@ type ResultFiles struct {
 	Gff3 *string `protobuf:"bytes,9,opt,name=gff3,proto3,oneof" json:"gff3,omitempty"`
 	// Hypothetical proteins as FASTA: .hypotheticals.faa.
 	HypotheticalsFaa *string `protobuf:"bytes,10,opt,name=hypotheticals_faa,json=hypotheticalsFaa,proto3,oneof" json:"hypotheticals_faa,omitempty"`
-	// What the annotation was inferred from, as a table: .inference.tsv.
+	// The evidence for the annotation, as a table: .inference.tsv.
 	InferenceTsv *string `protobuf:"bytes,11,opt,name=inference_tsv,json=inferenceTsv,proto3,oneof" json:"inference_tsv,omitempty"`
-	// A summary, which is no log: .txt.
+	// A summary, not a log: .txt.
 	LogsTxt *string `protobuf:"bytes,12,opt,name=logs_txt,json=logsTxt,proto3,oneof" json:"logs_txt,omitempty"`
-	// The genome as a circle, as a bitmap: .png.
+	// Circular plot of the genome, as a bitmap: .png.
 	CircularPlotPng *string `protobuf:"bytes,13,opt,name=circular_plot_png,json=circularPlotPng,proto3,oneof" json:"circular_plot_png,omitempty"`
-	// The genome as a circle, as a vector graphic: .svg.
+	// Circular plot of the genome, as a vector graphic: .svg.
 	CircularPlotSvg *string `protobuf:"bytes,14,opt,name=circular_plot_svg,json=circularPlotSvg,proto3,oneof" json:"circular_plot_svg,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
@@ -2122,12 +2120,12 @@ func (x *ResultFiles) GetCircularPlotSvg() string {
 	return ""
 }
 
-// Which job's logs to show.
+// The job whose logs are requested.
 type LogsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The job's id, a UUID, as InitJob answered it.
+	// The job's id, a UUID, as InitJob returned it.
 	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	// The job's secret, as InitJob answered it.
+	// The job's secret, as InitJob returned it.
 	Secret        string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2180,7 +2178,7 @@ func (x *LogsRequest) GetSecret() string {
 // The logs of a job.
 type LogsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the job does.
+	// The job's workflow.
 	WorkflowKind WorkflowKind `protobuf:"varint,1,opt,name=workflow_kind,json=workflowKind,proto3,enum=bakta.web.api.proto.v2.WorkflowKind" json:"workflow_kind,omitempty"`
 	// All stages of the workflow, in the order in which they run.
 	Stages        []*StageLog `protobuf:"bytes,2,rep,name=stages,proto3" json:"stages,omitempty"`
@@ -2235,9 +2233,9 @@ func (x *LogsResponse) GetStages() []*StageLog {
 // The log of a stage.
 type StageLog struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The stage, one of those that Workflows names.
+	// The stage, one of those that Workflows returns.
 	Stage string `protobuf:"bytes,1,opt,name=stage,proto3" json:"stage,omitempty"`
-	// How it does.
+	// Its state.
 	Status StageStatus `protobuf:"varint,2,opt,name=status,proto3,enum=bakta.web.api.proto.v2.StageStatus" json:"status,omitempty"`
 	// What it has written so far, without white space at the end. Empty before it begins.
 	Content       string `protobuf:"bytes,3,opt,name=content,proto3" json:"content,omitempty"`
@@ -2296,12 +2294,12 @@ func (x *StageLog) GetContent() string {
 	return ""
 }
 
-// Which job to remove.
+// The job to delete.
 type DeleteRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The job's id, a UUID, as InitJob answered it.
+	// The job's id, a UUID, as InitJob returned it.
 	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	// The job's secret, as InitJob answered it.
+	// The job's secret, as InitJob returned it.
 	Secret        string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2351,7 +2349,7 @@ func (x *DeleteRequest) GetSecret() string {
 	return ""
 }
 
-// Says that the job is gone. In REST the body is empty.
+// Confirms the deletion. In REST the body is empty.
 type DeleteResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -2388,7 +2386,7 @@ func (*DeleteResponse) Descriptor() ([]byte, []int) {
 	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{25}
 }
 
-// Asks for the versions.
+// Requests the versions.
 type VersionRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -2425,18 +2423,18 @@ func (*VersionRequest) Descriptor() ([]byte, []int) {
 	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{26}
 }
 
-// What is installed. What is not, or whose version is not known, is empty.
+// The installed versions. Empty if not installed or not known.
 type VersionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Version of this server.
 	BackendVersion string `protobuf:"bytes,1,opt,name=backend_version,json=backendVersion,proto3" json:"backend_version,omitempty"`
 	// Version of Bakta.
 	BaktaVersion string `protobuf:"bytes,2,opt,name=bakta_version,json=baktaVersion,proto3" json:"bakta_version,omitempty"`
-	// Version of Bakta's database.
+	// Version of Bakta's reference database.
 	BaktaDbVersion string `protobuf:"bytes,3,opt,name=bakta_db_version,json=baktaDbVersion,proto3" json:"bakta_db_version,omitempty"`
 	// Version of Baktfold.
 	BaktfoldVersion string `protobuf:"bytes,4,opt,name=baktfold_version,json=baktfoldVersion,proto3" json:"baktfold_version,omitempty"`
-	// Version of Baktfold's database.
+	// Version of Baktfold's reference database.
 	BaktfoldDbVersion string `protobuf:"bytes,5,opt,name=baktfold_db_version,json=baktfoldDbVersion,proto3" json:"baktfold_db_version,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
@@ -2735,7 +2733,7 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x16STAGE_STATUS_SUCCEEDED\x10\x03\x12\x17\n" +
 	"\x13STAGE_STATUS_FAILED\x10\x04\x12\x16\n" +
 	"\x12STAGE_STATUS_ERROR\x10\x05\x12\x18\n" +
-	"\x14STAGE_STATUS_UNKNOWN\x10\x062\xe7\t\n" +
+	"\x14STAGE_STATUS_UNKNOWN\x10\x062\xea\t\n" +
 	"\tBaktaJobs\x12\x86\x01\n" +
 	"\tWorkflows\x12(.bakta.web.api.proto.v2.WorkflowsRequest\x1a).bakta.web.api.proto.v2.WorkflowsResponse\"$\x82\xd3\xe4\x93\x02\x1eb\tworkflows\x12\x11/api/v2/workflows\x12w\n" +
 	"\aInitJob\x12&.bakta.web.api.proto.v2.InitJobRequest\x1a'.bakta.web.api.proto.v2.InitJobResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/api/v2/job/init\x12\xca\x01\n" +
@@ -2747,65 +2745,65 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\n" +
 	"JobsStatus\x12).bakta.web.api.proto.v2.JobsStatusRequest\x1a*.bakta.web.api.proto.v2.JobsStatusResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/api/v2/job/list\x12\x7f\n" +
 	"\tJobResult\x12(.bakta.web.api.proto.v2.JobResultRequest\x1a).bakta.web.api.proto.v2.JobResultResponse\"\x1d\x82\xd3\xe4\x93\x02\x17:\x01*\"\x12/api/v2/job/result\x12k\n" +
-	"\x04Logs\x12#.bakta.web.api.proto.v2.LogsRequest\x1a$.bakta.web.api.proto.v2.LogsResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v2/job/logs\x12\xa4\x01\n" +
-	"\x06Delete\x12%.bakta.web.api.proto.v2.DeleteRequest\x1a&.bakta.web.api.proto.v2.DeleteResponse\"K\x92A.J,\n" +
-	"\x03200\x12%\n" +
-	"#The job is gone. The body is empty.\x82\xd3\xe4\x93\x02\x14*\x12/api/v2/job/delete\x12s\n" +
-	"\aVersion\x12&.bakta.web.api.proto.v2.VersionRequest\x1a'.bakta.web.api.proto.v2.VersionResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v2/versionB\xcc\x1f\x92A\x84\x1f\x12\xff\x1c\n" +
-	"\rBakta Web API\x12\xa1\x1cAnnotates bacterial genomes, metagenome-assembled genomes and plasmids with [Bakta](https://github.com/oschwengers/bakta), proteins with it, too, and what it leaves without a function with [Baktfold](https://github.com/gbouras13/baktfold).\n" +
+	"\x04Logs\x12#.bakta.web.api.proto.v2.LogsRequest\x1a$.bakta.web.api.proto.v2.LogsResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v2/job/logs\x12\xa7\x01\n" +
+	"\x06Delete\x12%.bakta.web.api.proto.v2.DeleteRequest\x1a&.bakta.web.api.proto.v2.DeleteResponse\"N\x92A1J/\n" +
+	"\x03200\x12(\n" +
+	"&The job is deleted. The body is empty.\x82\xd3\xe4\x93\x02\x14*\x12/api/v2/job/delete\x12s\n" +
+	"\aVersion\x12&.bakta.web.api.proto.v2.VersionRequest\x1a'.bakta.web.api.proto.v2.VersionResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v2/versionB\xa5\x1e\x92A\xdd\x1d\x12\xd7\x1b\n" +
+	"\rBakta Web API\x12\xf9\x1aAnnotates bacterial genomes, metagenome-assembled genomes and plasmids with [Bakta](https://github.com/oschwengers/bakta), proteins with Bakta, and hypothetical proteins of such annotations with [Baktfold](https://github.com/gbouras13/baktfold).\n" +
 	"\n" +
-	"## The way of a job\n" +
+	"## A job from start to end\n" +
 	"\n" +
-	"1. `GET /api/v2/workflows` lists what can be done here: the workflows, what each takes, and the stages that it runs one after the other.\n" +
-	"2. `POST /api/v2/job/init` makes a job of one workflow and answers its id, its secret and an upload link for each file that the workflow takes.\n" +
-	"3. `PUT` each file to its link, straight to the object storage. Only those that are `required` have to come. FASTA files and Bakta's JSON may be compressed.\n" +
-	"4. `POST /api/v2/job/start` checks the uploads and the configuration, and starts the job. A client that wants to show warnings calls `POST /api/v2/job/submit` in its place.\n" +
-	"5. `POST /api/v2/job/list` tells the state of any number of jobs; `GET /api/v2/job/logs` shows how each stage does and what it writes while it runs.\n" +
-	"6. `POST /api/v2/job/result` answers download links of the result files.\n" +
-	"7. `DELETE /api/v2/job/delete` removes the job and all of its data. Otherwise that happens when the job expires.\n" +
+	"1. `GET /api/v2/workflows` lists the workflows of this server, with their uploads and the stages that they run one after the other.\n" +
+	"2. `POST /api/v2/job/init` creates a job of one workflow and returns its id, its secret and an upload link for each file of the workflow.\n" +
+	"3. `PUT` each file to its link, directly to the object storage. Only those that are `required` are necessary. FASTA files and Bakta's JSON may be compressed.\n" +
+	"4. `POST /api/v2/job/start` checks the uploads and the configuration, and starts the job. A client that shows warnings calls `POST /api/v2/job/submit` instead.\n" +
+	"5. `POST /api/v2/job/list` returns the state of any number of jobs; `GET /api/v2/job/logs` returns the state and the output of each stage.\n" +
+	"6. `POST /api/v2/job/result` returns download links for the result files.\n" +
+	"7. `DELETE /api/v2/job/delete` deletes the job and all of its data. Otherwise this happens when the job expires.\n" +
 	"\n" +
-	"The same calls are there by gRPC, on the same host and port, as the service `bakta.web.api.proto.v2.BaktaJobs`.\n" +
+	"The same calls are available by gRPC, on the same host and port, as the service `bakta.web.api.proto.v2.BaktaJobs`.\n" +
 	"\n" +
-	"## Beside the first version\n" +
+	"## The first version\n" +
 	"\n" +
-	"Both versions speak of the same jobs: a job that one made is listed, read, logged and removed by the other, too. A job of the first version is of the workflow `bakta`; it has links for three uploads alone, so it can only be started by that version. A job of this version that is of the workflow `bakta` can be started by both.\n" +
+	"Both versions use the same jobs: each lists and deletes jobs of the other, and returns their results and logs. A job of the first version has the workflow `bakta`; it has links for three uploads only, so only that version can start it. Both versions can start a job of this version with the workflow `bakta`.\n" +
 	"\n" +
-	"## Who may do what\n" +
+	"## Access\n" +
 	"\n" +
-	"There are no accounts and no login. Who makes a job gets its **secret**, and whoever holds the secret may do everything with this job and nothing with any other. Every call carries it beside the job's id: in the body, or in the query where there is no body. It can't be asked for again. Treat it, and every link, as you would treat the data.\n" +
+	"There are no accounts and no login. The call that creates a job returns its **secret**. The secret gives full access to this job and to no other. Every call contains it beside the job's id: in the body, or in the query if there is no body. It can't be retrieved later. Protect it, and every link, like the data.\n" +
 	"\n" +
 	"## Requests\n" +
 	"\n" +
-	"Bodies are JSON, whatever the Content-Type says. A field that is left out, `null` or `\"\"` is not given. Numbers and booleans may be written as strings; enum values in any letter case. Unknown fields are ignored.\n" +
+	"Bodies are JSON, whatever the Content-Type says. A field that is missing, `null` or `\"\"` is not set. Numbers and booleans may be written as strings; enum values in any letter case. Unknown fields are ignored.\n" +
 	"\n" +
 	"## Errors\n" +
 	"\n" +
-	"Success is always status 200. An error has the status that fits, and its body is a JSON string that says in words what is wrong and, where the caller can do something about it, what to do. By gRPC the same words come with the code of the table.\n" +
+	"Success is always status 200. An error has the matching status, and its body is a JSON string that says what is wrong and, if the caller can correct it, what to do. gRPC returns the same message with the code of the table.\n" +
 	"\n" +
-	"| status | gRPC | when |\n" +
+	"| status | gRPC | meaning |\n" +
 	"|---|---|---|\n" +
-	"| 400 | 3 | the request is wrong and stays wrong: not JSON, a bad value, an upload that is not what it should be, another workflow than the job's |\n" +
-	"| 400 | 9 | the job does not allow it: a result before it ended, or of a job that failed; a start of a job of the first version |\n" +
+	"| 400 | 3 | the request is not valid: not JSON, a bad value, an upload of the wrong format, a workflow that is not the job's |\n" +
+	"| 400 | 9 | the job does not allow the call: results before it ended, or of a failed job; the start of a job of the first version |\n" +
 	"| 401 | 16 | the secret is not this job's |\n" +
-	"| 404 | 5 | there is no such job (any more), or no such path |\n" +
-	"| 405 | 12 | the path is there, the method is not |\n" +
-	"| 408 | 4 | the body came too slowly |\n" +
-	"| 409 | 6 | the job was started before, with another configuration |\n" +
+	"| 404 | 5 | the job or the path does not exist |\n" +
+	"| 405 | 12 | the path does not have this method |\n" +
+	"| 408 | 4 | the body arrived too slowly |\n" +
+	"| 409 | 6 | the job was already started with another configuration |\n" +
 	"| 413 | 8 | the body is too large |\n" +
-	"| 415 | 3 | the body has a Content-Encoding; it is taken as it is alone |\n" +
-	"| 422 | 3 | the body is JSON, but something that has to be there is missing, or is of the wrong type |\n" +
-	"| 429 | 8 | too much at once; later it may work |\n" +
-	"| 500 | 13 | a fault of the server |\n" +
-	"| 501 | 12 | the request was sent to a part of the server that does not answer it |\n" +
-	"| 503 | 14 | something that the server needs is away; later it may work |\n" +
-	"| 504 | 4 | it took too long; later it may work |\n" +
+	"| 415 | 3 | the body has a Content-Encoding; send it without one |\n" +
+	"| 422 | 3 | the body is JSON, but a field is missing or has the wrong type |\n" +
+	"| 429 | 8 | too many requests; retry later |\n" +
+	"| 500 | 13 | an internal error of the server |\n" +
+	"| 501 | 12 | the request reached a part of the server that does not implement it |\n" +
+	"| 503 | 14 | something that the server needs is down; retry later |\n" +
+	"| 504 | 4 | the call took too long; retry later |\n" +
 	"\"F\n" +
-	"\tBakta Web\x129https://github.com/ag-computational-bio/bakta-web-backend2\x02v22\x10application/json:\x10application/jsonR\x93\x01\n" +
-	"\adefault\x12\x87\x01\n" +
-	"XAn error. The status says of what kind, see *Errors* above; the text says what is wrong.\x12\x06\n" +
+	"\tBakta Web\x129https://github.com/ag-computational-bio/bakta-web-backend2\x02v22\x10application/json:\x10application/jsonR\x94\x01\n" +
+	"\adefault\x12\x88\x01\n" +
+	"YAn error. The status says of which kind, see *Errors* above; the text says what is wrong.\x12\x06\n" +
 	"\x04\x9a\x02\x01\a\"#\n" +
 	"\x10application/json\x12\x0f\"Job not found\"rF\n" +
-	"\x1eBakta, the tool that annotates\x12$https://github.com/oschwengers/baktaZBgithub.com/ag-computational-bio/bakta-web-backend/proto/v2;protov2b\x06proto3"
+	"\x1eBakta, the annotation software\x12$https://github.com/oschwengers/baktaZBgithub.com/ag-computational-bio/bakta-web-backend/proto/v2;protov2b\x06proto3"
 
 var (
 	file_proto_v2_jobs_proto_rawDescOnce sync.Once

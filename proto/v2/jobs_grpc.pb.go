@@ -4,8 +4,8 @@
 // - protoc             (unknown)
 // source: proto/v2/jobs.proto
 
-// The second version of the API of Bakta-Web: workflows of one or more stages. In JSON, fields are called as
-// they are here, and values of enums are written without the enum's name and in lower case: "bakta_proteins".
+// The second version of the API of Bakta-Web: workflows of one or more stages. In JSON, fields have the names used here, and enum
+// values are written in lower case without the enum's name: "bakta_proteins".
 
 package protov2
 
@@ -37,57 +37,54 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Annotation jobs: make, start, watch, fetch, remove.
+// Annotation jobs: create, start, monitor, download, delete.
 type BaktaJobsClient interface {
 	// List the workflows.
 	//
-	// Answers those that this server offers: which files each takes, which stages it runs, and which kind of results
-	// it has.
+	// Returns the workflows that this server offers: the uploads, the stages and the kind of results of each.
 	Workflows(ctx context.Context, in *WorkflowsRequest, opts ...grpc.CallOption) (*WorkflowsResponse, error)
-	// Make a job.
+	// Create a job.
 	//
-	// Answers the job's id and secret, and a link for each file that may be uploaded with `PUT`. The links live
-	// for some hours. Nothing runs before the job is started; a job that never is expires with its uploads.
+	// Returns the job's id and secret, and a link for each file that may be uploaded with `PUT`. The links are valid
+	// for some hours. Nothing runs before the job is started; a job that is never started expires with its uploads.
 	InitJob(ctx context.Context, in *InitJobRequest, opts ...grpc.CallOption) (*InitJobResponse, error)
 	// Start a job.
 	//
-	// Looks at the uploads and at the configuration first and refuses, with the reason, what the workflow could not
-	// work with. A success, which is `null`, promises that the job will run: it may wait for a free machine, and is
-	// `init` until it has one.
+	// Checks the uploads and the configuration first, and refuses, with the reason, what the workflow could not process.
+	// After a success, which is `null`, the job will run: it may wait for a free node, and is `init` until it has one.
 	//
 	// The call can be repeated: the same start again succeeds and changes nothing. A start with another
-	// configuration is refused with 409, since the first one counts.
+	// configuration is refused with 409, because the first one counts.
 	StartJob(ctx context.Context, in *StartJobRequest, opts ...grpc.CallOption) (*StartJobResponse, error)
-	// Start a job, and answer what to know before it has run.
+	// Start a job, and return warnings.
 	//
-	// It is the same start as that of `/api/v2/job/start`, and refuses the same; either call repeats the other. It answers
-	// warnings besides: what the workflow can work with, but probably not as it is meant. They are there again when the
-	// call is repeated, and at the beginning of the job's logs.
+	// The same start as `/api/v2/job/start`, with the same checks; either call repeats the other. It also returns
+	// warnings: uploads that the workflow can process, but probably not as intended. A repeated call returns them again, and
+	// they are at the beginning of the job's logs.
 	SubmitJob(ctx context.Context, in *StartJobRequest, opts ...grpc.CallOption) (*SubmitJobResponse, error)
-	// Tell the state of jobs.
+	// Return the state of jobs.
 	//
-	// Every job that was asked for stands in exactly one of the two lists, in the order of the request. An
-	// unknown id or a wrong secret is told in `failed_jobs` and fails nothing else. The number of jobs in one
-	// call is limited; the error says how many there may be.
+	// Every requested job is in exactly one of the two lists, in the order of the request. An unknown id or a wrong
+	// secret is reported in `failed_jobs` and does not affect the other jobs. The number of jobs in one call is limited;
+	// the error contains the limit.
 	JobsStatus(ctx context.Context, in *JobsStatusRequest, opts ...grpc.CallOption) (*JobsStatusResponse, error)
 	// Get the results of a job.
 	//
-	// Answers a download link for each result file. The links live for six days; ask again for new ones.
-	// For a job that failed, the error is the reason of its failure.
+	// Returns a download link for each result file. The links are valid for six days; call again for new ones.
+	// For a failed job, the error is the reason of its failure.
 	JobResult(ctx context.Context, in *JobResultRequest, opts ...grpc.CallOption) (*JobResultResponse, error)
-	// Show the logs of a job.
+	// Return the logs of a job.
 	//
-	// Answers all stages of the job's workflow, in the order in which they run: how each does, and what it has written
-	// so far, while it runs and afterwards, also when it failed. The log of a stage that failed ends with the
-	// reason.
+	// Returns all stages of the job's workflow, in the order in which they run: the state of each, and what it has written
+	// so far, while it runs and afterwards, also if it failed. The log of a failed stage ends with the reason.
 	Logs(ctx context.Context, in *LogsRequest, opts ...grpc.CallOption) (*LogsResponse, error)
-	// Remove a job.
+	// Delete a job.
 	//
-	// Stops the job if it runs and removes it with all of its data: uploads, results and logs. A success, whose body is
-	// empty, means that nobody sees the job any more; what is left of it is removed even if the server stops
-	// meanwhile. For a job that is gone already, or never was, it is a success, too.
+	// Stops the job if it runs, and deletes it with all of its data: uploads, results and logs. After a success, whose body
+	// is empty, the job is not visible any more; its remaining data is deleted even if the server stops meanwhile. For a
+	// job that does not exist it is a success, too.
 	Delete(ctx context.Context, in *DeleteRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
-	// Tell the versions of this server, of the tools and of their databases.
+	// Return the versions of this server, of the programs and of their reference databases.
 	Version(ctx context.Context, in *VersionRequest, opts ...grpc.CallOption) (*VersionResponse, error)
 }
 
@@ -193,57 +190,54 @@ func (c *baktaJobsClient) Version(ctx context.Context, in *VersionRequest, opts 
 // All implementations must embed UnimplementedBaktaJobsServer
 // for forward compatibility.
 //
-// Annotation jobs: make, start, watch, fetch, remove.
+// Annotation jobs: create, start, monitor, download, delete.
 type BaktaJobsServer interface {
 	// List the workflows.
 	//
-	// Answers those that this server offers: which files each takes, which stages it runs, and which kind of results
-	// it has.
+	// Returns the workflows that this server offers: the uploads, the stages and the kind of results of each.
 	Workflows(context.Context, *WorkflowsRequest) (*WorkflowsResponse, error)
-	// Make a job.
+	// Create a job.
 	//
-	// Answers the job's id and secret, and a link for each file that may be uploaded with `PUT`. The links live
-	// for some hours. Nothing runs before the job is started; a job that never is expires with its uploads.
+	// Returns the job's id and secret, and a link for each file that may be uploaded with `PUT`. The links are valid
+	// for some hours. Nothing runs before the job is started; a job that is never started expires with its uploads.
 	InitJob(context.Context, *InitJobRequest) (*InitJobResponse, error)
 	// Start a job.
 	//
-	// Looks at the uploads and at the configuration first and refuses, with the reason, what the workflow could not
-	// work with. A success, which is `null`, promises that the job will run: it may wait for a free machine, and is
-	// `init` until it has one.
+	// Checks the uploads and the configuration first, and refuses, with the reason, what the workflow could not process.
+	// After a success, which is `null`, the job will run: it may wait for a free node, and is `init` until it has one.
 	//
 	// The call can be repeated: the same start again succeeds and changes nothing. A start with another
-	// configuration is refused with 409, since the first one counts.
+	// configuration is refused with 409, because the first one counts.
 	StartJob(context.Context, *StartJobRequest) (*StartJobResponse, error)
-	// Start a job, and answer what to know before it has run.
+	// Start a job, and return warnings.
 	//
-	// It is the same start as that of `/api/v2/job/start`, and refuses the same; either call repeats the other. It answers
-	// warnings besides: what the workflow can work with, but probably not as it is meant. They are there again when the
-	// call is repeated, and at the beginning of the job's logs.
+	// The same start as `/api/v2/job/start`, with the same checks; either call repeats the other. It also returns
+	// warnings: uploads that the workflow can process, but probably not as intended. A repeated call returns them again, and
+	// they are at the beginning of the job's logs.
 	SubmitJob(context.Context, *StartJobRequest) (*SubmitJobResponse, error)
-	// Tell the state of jobs.
+	// Return the state of jobs.
 	//
-	// Every job that was asked for stands in exactly one of the two lists, in the order of the request. An
-	// unknown id or a wrong secret is told in `failed_jobs` and fails nothing else. The number of jobs in one
-	// call is limited; the error says how many there may be.
+	// Every requested job is in exactly one of the two lists, in the order of the request. An unknown id or a wrong
+	// secret is reported in `failed_jobs` and does not affect the other jobs. The number of jobs in one call is limited;
+	// the error contains the limit.
 	JobsStatus(context.Context, *JobsStatusRequest) (*JobsStatusResponse, error)
 	// Get the results of a job.
 	//
-	// Answers a download link for each result file. The links live for six days; ask again for new ones.
-	// For a job that failed, the error is the reason of its failure.
+	// Returns a download link for each result file. The links are valid for six days; call again for new ones.
+	// For a failed job, the error is the reason of its failure.
 	JobResult(context.Context, *JobResultRequest) (*JobResultResponse, error)
-	// Show the logs of a job.
+	// Return the logs of a job.
 	//
-	// Answers all stages of the job's workflow, in the order in which they run: how each does, and what it has written
-	// so far, while it runs and afterwards, also when it failed. The log of a stage that failed ends with the
-	// reason.
+	// Returns all stages of the job's workflow, in the order in which they run: the state of each, and what it has written
+	// so far, while it runs and afterwards, also if it failed. The log of a failed stage ends with the reason.
 	Logs(context.Context, *LogsRequest) (*LogsResponse, error)
-	// Remove a job.
+	// Delete a job.
 	//
-	// Stops the job if it runs and removes it with all of its data: uploads, results and logs. A success, whose body is
-	// empty, means that nobody sees the job any more; what is left of it is removed even if the server stops
-	// meanwhile. For a job that is gone already, or never was, it is a success, too.
+	// Stops the job if it runs, and deletes it with all of its data: uploads, results and logs. After a success, whose body
+	// is empty, the job is not visible any more; its remaining data is deleted even if the server stops meanwhile. For a
+	// job that does not exist it is a success, too.
 	Delete(context.Context, *DeleteRequest) (*DeleteResponse, error)
-	// Tell the versions of this server, of the tools and of their databases.
+	// Return the versions of this server, of the programs and of their reference databases.
 	Version(context.Context, *VersionRequest) (*VersionResponse, error)
 	mustEmbedUnimplementedBaktaJobsServer()
 }

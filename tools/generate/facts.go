@@ -44,7 +44,7 @@ func factsOf(dir string) (facts, bool) {
 				{"type", "object"}, {"description", "What is wrong."},
 				{"properties", object{
 					{"code", object{{"type", "integer"}, {"format", "int32"}, {"minimum", 1}, {"maximum", 16}, {"description", "The gRPC status code."}}},
-					{"message", object{{"type", "string"}, {"description", "What is wrong, in words, and what to do about it."}}},
+					{"message", object{{"type", "string"}, {"description", "What is wrong and what to do."}}},
 					{"details", object{{"type", "array"}, {"items", object{}}, {"maxItems", 0}, {"description", "Always empty."}}},
 				}},
 				{"required", []string{"code", "message", "details"}},
@@ -71,7 +71,7 @@ func factsOf(dir string) (facts, bool) {
 		return facts{
 			words: true,
 			failure: object{
-				{"type", "string"}, {"description", "What is wrong, in words, and what to do about it."}, {"examples", []string{"Job not found"}},
+				{"type", "string"}, {"description", "What is wrong and what to do."}, {"examples", []string{"Job not found"}},
 			},
 			bodies:  map[string]string{"StartJobResponse": "null", "DeleteResponse": ""},
 			fields:  fields,
@@ -96,29 +96,29 @@ func failures() []failure {
 	body := func(_ facts, _ protoreflect.MethodDescriptor, body bool) bool { return body }
 	const later = "Seconds to wait before the next attempt."
 	return []failure{
-		{400, "Refused", "The request, an option or an upload is wrong; or the job's state does not allow the call.", "", "", all},
-		{401, "WrongSecret", "The secret is not this job's.", "WWW-Authenticate", "A challenge that no browser asks its user about.",
+		{400, "Refused", "The request, an option or an upload is not valid; or the job's state does not allow the call.", "", "", all},
+		{401, "WrongSecret", "The secret is not this job's.", "WWW-Authenticate", "A challenge for which browsers don't prompt.",
 			func(_ facts, m protoreflect.MethodDescriptor, _ bool) bool { return ofOneJob(m) }},
-		{404, "NoSuchJob", "There is no such job, or no more.", "", "",
+		{404, "NoSuchJob", "The job does not exist, or was deleted.", "", "",
 			// Clients of the second version take a job that is not there for one that could not be removed.
 			func(f facts, m protoreflect.MethodDescriptor, _ bool) bool {
 				return ofOneJob(m) && (m.Name() != "Delete" || !f.words)
 			}},
-		{405, "WrongMethod", "The path has no such method.", "Allow", "The methods that it has.", all},
-		{408, "TooSlow", "The body came too slowly.", "", "", body},
-		{409, "StartedBefore", "The job was started before, with another configuration.", "", "",
+		{405, "WrongMethod", "The path does not have this method.", "Allow", "The methods of the path.", all},
+		{408, "TooSlow", "The body arrived too slowly.", "", "", body},
+		{409, "StartedBefore", "The job was already started with another configuration.", "", "",
 			func(_ facts, m protoreflect.MethodDescriptor, _ bool) bool {
 				return m.Input().Fields().ByName("config") != nil
 			}},
-		{413, "TooLarge", "The body is too large. 1 MiB is taken, unless the deployment has another limit.", "", "", body},
-		{415, "Compressed", "The body has a Content-Encoding.", "Accept-Encoding", "What is taken: identity.", body},
-		{422, "Misfit", "The body is JSON, but lacks something, or has something of the wrong type.", "", "",
+		{413, "TooLarge", "The body is too large. The limit is 1 MiB, unless the deployment sets another one.", "", "", body},
+		{415, "Compressed", "The body has a Content-Encoding.", "Accept-Encoding", "The accepted encoding: identity.", body},
+		{422, "Misfit", "The body is JSON, but a field is missing or has the wrong type.", "", "",
 			func(f facts, _ protoreflect.MethodDescriptor, body bool) bool { return body && f.words }},
-		{429, "TooMuch", "Too much at once. Later it may work.", "Retry-After", later, all},
-		{500, "Fault", "A fault of the server.", "", "", all},
-		{501, "ServedElsewhere", "The request was sent to a part of the server that does not answer it.", "", "", all},
-		{503, "Away", "Something that the server needs is away. Later it may work.", "Retry-After", later, all},
-		{504, "TookTooLong", "The call took too long. Later it may work.", "", "", all},
+		{429, "TooMuch", "Too many requests. Retry later.", "Retry-After", later, all},
+		{500, "Fault", "An internal error of the server.", "", "", all},
+		{501, "ServedElsewhere", "The request reached a part of the server that does not implement it.", "", "", all},
+		{503, "Away", "Something that the server needs is down. Retry later.", "Retry-After", later, all},
+		{504, "TookTooLong", "The call took too long. Retry later.", "", "", all},
 	}
 }
 
