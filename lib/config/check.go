@@ -168,6 +168,12 @@ func checkAlways(cfg *Config, found *findings) {
 			found.bad("CORS.Origins", "holds %q; write an origin as in https://bakta.example.org, or * for any", origin)
 		}
 	}
+	if n := cfg.Access.TrustedProxies; n < 0 || n > 10 {
+		found.bad("Access.TrustedProxies", "is %d; it must be 0 to 10", n)
+	}
+	if name := cfg.Access.ForwardedHeader; !strings.EqualFold(name, "X-Forwarded-For") && !strings.EqualFold(name, "Forwarded") {
+		found.bad("Access.ForwardedHeader", "is %q; write X-Forwarded-For or Forwarded", name)
+	}
 	for _, e := range []struct{ key, value string }{
 		{"Objectstorage.S3.Endpoint", cfg.Objectstorage.S3.Endpoint},
 		{"Objectstorage.S3.PublicEndpoint", cfg.Objectstorage.S3.PublicEndpoint},

@@ -35,6 +35,7 @@ type Config struct {
 	Programs             Programs
 	Limits               Limits
 	CORS                 CORS
+	Access               Access
 	Events               Events
 	Telemetry            Telemetry
 }
@@ -156,6 +157,13 @@ type Limits struct {
 	BodySize   Quantity // bytes of a request's body
 }
 
+// Access is about the callers of the API.
+type Access struct {
+	TrustedProxies  int    // proxies that each request passes and that append to ForwardedHeader; 0: the caller is the connection's peer
+	ForwardedHeader string // X-Forwarded-For or Forwarded
+	LogCallers      bool   // log the caller's address and subject with each request
+}
+
 // Events says whose events are taken.
 type Events struct {
 	Audience string // what the tokens of their sources are made out to; "" takes events without a token
@@ -199,7 +207,8 @@ func Default() Config {
 			BaktaProteins: Program{Command: []string{}, Resources: []string{}, NodeSelector: []string{}, Tolerations: []string{}},
 			Baktfold:      Program{Command: []string{}, Resources: []string{}, NodeSelector: []string{}, Tolerations: []string{}},
 		},
-		CORS: CORS{Origins: []string{"*"}},
+		CORS:   CORS{Origins: []string{"*"}},
+		Access: Access{ForwardedHeader: "X-Forwarded-For"},
 		Telemetry: Telemetry{
 			Metrics: Metrics{Protocol: ProtocolNone, Interval: 30 * time.Second},
 			Tracing: Tracing{Protocol: ProtocolNone, SamplingRate: 0.1},

@@ -105,6 +105,8 @@ func TestValues(t *testing.T) {
 			[]string{"https://a.example", "http://localhost:5173"}},
 		{"no origin", "CORS: {Origins: []}", func(c Config) any { return c.CORS.Origins }, []string{}},
 		{"taints", "Job: {Tolerations: [\"a:NoSchedule\"]}", func(c Config) any { return c.Job.Tolerations }, []string{"a:NoSchedule"}},
+		{"callers", "Access: {TrustedProxies: 3, ForwardedHeader: forwarded}", func(c Config) any { return c.Access }, Access{TrustedProxies: 3, ForwardedHeader: "forwarded"}},
+		{"callers left out", "", func(c Config) any { return c.Access }, Access{ForwardedHeader: "X-Forwarded-For"}},
 		{"public endpoint left out", "", func(c Config) any { return c.Objectstorage.S3.Public() }, "http://minio:9000"},
 	}
 	for _, row := range rows {
@@ -125,7 +127,7 @@ func TestValues(t *testing.T) {
 func TestProblems(t *testing.T) {
 	rows := []struct{ name, add, want string }{
 		{"unknown key", "Foo: 1", "line 8: Foo is no known key; the file has Objectstorage, Database, UpdateService, Listen, ExpiryTime, " +
-			"JobContainer, JobCommand, StagerContainer, InCluster, Testing, K8sNamespace, BaktaDatabasePVCName, Version, Job, Programs, Limits, CORS, Events, Telemetry"},
+			"JobContainer, JobCommand, StagerContainer, InCluster, Testing, K8sNamespace, BaktaDatabasePVCName, Version, Job, Programs, Limits, CORS, Access, Events, Telemetry"},
 		{"unknown key in a section", "Version: {Tool: 1, Database: 2}", "line 8: Version.Database is no known key; Version has Tool, DB, Baktfold, BaktfoldDB"},
 		{"key with dots", "Version.Tool: 1", "line 8: Version.Tool is no known key; what belongs to a section goes on lines of its own below it, " +
 			"indented, and not behind a dot"},
@@ -169,6 +171,9 @@ func TestProblems(t *testing.T) {
 		{"thousandths of bytes", "Job: {Memory: {Request: 4000m}}", `line 8: Job.Memory.Request is "4000m", which is less than 1 MiB; write Mi or Gi behind the number`},
 		{"origin with a path", `CORS: {Origins: ["https://a.example/x"]}`,
 			`line 8: CORS.Origins holds "https://a.example/x"; write an origin as in https://bakta.example.org, or * for any`},
+		{"too many proxies", "Access: {TrustedProxies: 11}", "line 8: Access.TrustedProxies is 11; it must be 0 to 10"},
+		{"fewer proxies than none", "Access: {TrustedProxies: -1}", "line 8: Access.TrustedProxies is -1; it must be 0 to 10"},
+		{"another header", "Access: {ForwardedHeader: X-Real-IP}", `line 8: Access.ForwardedHeader is "X-Real-IP"; write X-Forwarded-For or Forwarded`},
 		{"second document", "---\na: 1", "line 8: a second document begins here; put everything into one"},
 	}
 	for _, row := range rows {

@@ -28,9 +28,11 @@ func (s *Server) Events(path string, handle func(context.Context, event.Event) e
 			notAllowed(w, r, map[string]bool{http.MethodPost: true}, answer)
 			return
 		}
-		if !s.authenticated(w, r) {
+		admitted, ok := s.admitEvent(w, r, path)
+		if !ok {
 			return
 		}
+		r = r.WithContext(admitted)
 		if code, st := buffer(r, s.MaxBody); st != nil {
 			s.event(r.Context(), "", Malformed)
 			answer(w, r, code, st)

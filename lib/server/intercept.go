@@ -93,7 +93,11 @@ func (s *Server) translating(ctx context.Context, request any, info *grpc.UnaryS
 	}
 	limited, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
-	answer, err := handler(limited, request)
+	var answer any
+	admitted, err := s.admit(limited, info.FullMethod, "", nil)
+	if err == nil {
+		answer, err = handler(admitted, request)
+	}
 	if err == nil {
 		c.end(codes.OK, nil)
 		return answer, nil

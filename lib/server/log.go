@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/caller"
 )
 
 // NewLogger returns a logger that writes a JSON object a line. To what is logged with a request's context it
@@ -85,7 +87,8 @@ type call struct {
 	grpc   bool       // it came by gRPC
 	route  string     // what of all that is registered serves it; empty for nothing
 	job    string     // id of the job that it is about, if it is about one
-	known  bool       // whether code holds
+	caller caller.Caller
+	known  bool // whether code holds
 	code   codes.Code
 	cause  error
 	stack  []byte
@@ -115,6 +118,13 @@ func (c *call) answered(status int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.status = status
+}
+
+// by records the caller, when more is known than the address.
+func (c *call) by(who caller.Caller) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.caller = who
 }
 
 // at records which path serves the request.

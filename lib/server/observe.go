@@ -23,6 +23,7 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		if c.id == "" {
 			c.id = idOf(r)
 		}
+		ctx, c.caller = s.identified(ctx, r)
 		r = r.WithContext(context.WithValue(ctx, callKey{}, c))
 		w.Header().Set("X-Request-Id", c.id)
 		answered := &response{ResponseWriter: w}
@@ -58,6 +59,12 @@ func (s *Server) end(ctx context.Context, c *call) {
 	loud := s.Log.Enabled(ctx, level)
 	if loud {
 		attrs = c.attrs()
+		if s.LogCallers {
+			attrs = append(attrs, slog.String("caller", c.caller.Address.String()))
+			if c.caller.Subject != "" {
+				attrs = append(attrs, slog.String("subject", c.caller.Subject))
+			}
+		}
 	}
 	c.mu.Unlock() // the log takes the lock, too
 	if s.Observer != nil {

@@ -18,6 +18,8 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/status"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/caller"
 )
 
 // healthPath is for probes.
@@ -38,8 +40,14 @@ type Options struct {
 	// Connections, if not nil, bounds what clients hold open.
 	Connections Connections
 
-	// Authenticate says whose events are taken. Nil: anybody's who reaches the server.
+	// Proxies are the proxies in front of the server, which determine the address of a caller. See lib/caller.
+	Proxies caller.Proxies
+	// LogCallers adds the caller's address and subject to the line that is logged of each request. An address is personal data.
+	LogCallers bool
+	// Authenticate checks the bearer token that each event then must have. Nil: events need no token.
 	Authenticate Authenticator
+	// Admit decides whether a call or an event may proceed. Nil: all may.
+	Admit Admission
 
 	// Observer is told of requests and events. Nil: nobody is.
 	Observer Observer

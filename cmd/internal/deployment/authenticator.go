@@ -40,5 +40,5 @@ func (d *Deployment) authenticator() (server.Authenticator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tokens.Check, nil
+	return tokens.Subject, nil
 }

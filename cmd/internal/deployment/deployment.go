@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/ag-computational-bio/bakta-web-backend/lib/caller"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
@@ -317,6 +318,7 @@ func (d *Deployment) server(timeout time.Duration, register []func(*server.Serve
 	}
 	srv, err := server.New(server.Options{
 		Log: d.Log, Address: d.Listen, Timeout: timeout, MaxBody: d.Limits.BodySize.Floor(), Origins: d.CORS.Origins,
+		Proxies: caller.Proxies{Count: d.Access.TrustedProxies, Header: d.Access.ForwardedHeader}, LogCallers: d.Access.LogCallers,
 		Authenticate: authenticate, Observer: d.observer(),
 	})
 	if err != nil {

@@ -35,22 +35,23 @@ func NewTokens(config *rest.Config, audience, namespace string) (*Tokens, error)
 	return &Tokens{audience: audience, accounts: "system:serviceaccount:" + namespace + ":", reviews: client.TokenReviews()}, nil
 }
 
-// Check returns nil if the token is one of those; job.WrongSecret if it isn't, and job.Unavailable if the cluster can't be
-// asked.
-func (t *Tokens) Check(ctx context.Context, token string) error {
+// Subject returns the service account that a token belongs to; job.WrongSecret if the token is not one of those, and job.Unavailable
+// if the cluster cannot be asked.
+func (t *Tokens) Subject(ctx context.Context, token string) (string, error) {
 	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: []string{t.audience}}}
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	judged, err := t.reviews.Create(ctx, review, metav1.CreateOptions{})
 	if err != nil {
-		return job.Errorf(job.Unavailable, "the cluster can't say who sends this").Because(err)
+		return "", job.Errorf(job.Unavailable, "the cluster cannot check the token").Because(err)
 	}
 	// An authenticator that knows nothing of audiences answers without one.
 	if !judged.Status.Authenticated || !slices.Contains(judged.Status.Audiences, t.audience) {
-		return job.Errorf(job.WrongSecret, "the token isn't made out to %q by this cluster", t.audience)
+		return "", job.Errorf(job.WrongSecret, "the token is not valid for the audience %q in this cluster", t.audience)
 	}
-	if who := judged.Status.User.Username; !strings.HasPrefix(who, t.accounts) {
-		return job.Errorf(job.WrongSecret, "%s may not send events", who)
+	account := judged.Status.User.Username
+	if !strings.HasPrefix(account, t.accounts) {
+		return "", job.Errorf(job.WrongSecret, "%s may not send events", account)
 	}
-	return nil
+	return account, nil
 }

@@ -52,8 +52,9 @@ func TestTokens(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := tokens.Check(t.Context(), "x"); job.CodeOf(err) != row.want || (err == nil) != (row.want == "") {
-				t.Errorf("it is judged %v", err)
+			subject, err := tokens.Subject(t.Context(), "x")
+			if job.CodeOf(err) != row.want || (err == nil) != (row.want == "") || (err == nil) != (subject == "system:serviceaccount:bakta:oidc") {
+				t.Errorf("it is judged %q, %v", subject, err)
 			}
 		})
 	}
