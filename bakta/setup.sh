@@ -211,9 +211,11 @@ if begin smoke 4 "annotating the demonstration genome" "$prefix"/stamps/{python,
   end
 fi
 
-if begin baktfold 3 "installing Baktfold from the Python package index" "$here/requirements-baktfold.txt" "$here/baktfold.py" "$prefix/stamps/python"; then
+if begin baktfold 3 "installing Baktfold from the Python package index" \
+  "$here/requirements-baktfold.txt" "$here/baktfold.py" "$prefix/stamps/python"; then
   rm -rf "$prefix/baktfold" "$prefix/baktfold-db"
-  $patience "$prefix/venv/bin/python" -m pip install -q --no-deps --target "$prefix/baktfold/packages" -r "$here/requirements-baktfold.txt" >> "$log" 2>&1
+  $patience "$prefix/venv/bin/python" -m pip install -q --no-deps --target "$prefix/baktfold/packages" \
+    -r "$here/requirements-baktfold.txt" >> "$log" 2>&1
   cp "$here/baktfold.py" "$prefix/baktfold/baktfold.py"
   end
 fi
@@ -240,7 +242,8 @@ esac
 END
   "$prefix/bin/baktfold" make-database "$prefix/baktfold-db" >> "$log" 2>&1
   hint="no demo.json by baktfold"
-  [ -d "$work/smoke" ] || "$prefix/bin/bakta" --db "$prefix/db" --output "$work/smoke" --prefix demo --skip-plot "$prefix/demo.fna" >> "$log" 2>&1
+  [ -d "$work/smoke" ] || "$prefix/bin/bakta" --db "$prefix/db" --output "$work/smoke" --prefix demo --skip-plot \
+    "$prefix/demo.fna" >> "$log" 2>&1
   "$prefix/bin/baktfold" run -i "$work/smoke/demo.json" -o "$work/smoke-baktfold" -p demo -d "$prefix/baktfold-db" >> "$log" 2>&1
   [ -s "$work/smoke-baktfold/demo.json" ]
   hint=""

@@ -55,7 +55,8 @@ def annotate(name):
     table, output = work / f'{name}.tsv', work / name
     table.write_text(f'first\t{name}\tplasmid\tcircular\tpOne\n')
     sys.argv = ['bakta', '--db', str(work), '--output', str(output), '--prefix', 'a', '--replicons', str(table), '--threads', '1']
-    sys.argv += [str(genome), *(f'--skip-{step}' for step in ('trna', 'tmrna', 'rrna', 'ncrna', 'ncrna-region', 'crispr', 'sorf', 'ori', 'plot'))]
+    steps = 'trna', 'tmrna', 'rrna', 'ncrna', 'ncrna-region', 'crispr', 'sorf', 'ori', 'plot'
+    sys.argv += [str(genome), *(f'--skip-{step}' for step in steps)]
     said = io.StringIO()
     try:
         with contextlib.redirect_stdout(said):
@@ -73,7 +74,8 @@ for name in ('plasmid_1', 'contig_2'):
     loci = [line.split('\t')[5] for line in files['.tsv'].splitlines() if line[0] != '#']
     ends[name] = end, '.json' in files, len(loci), len(set(loci))
     print(f'the first is called {name}: {end}, last said "{last}"; JSON: {".json" in files};',
-          f'sequences: {[l.split()[0] for l in files[".fna"].splitlines() if l[0] == ">"]}; {len(loci)} coding sequences, loci {sorted(set(loci))}')
+          f'sequences: {[l.split()[0] for l in files[".fna"].splitlines() if l[0] == ">"]};',
+          f'{len(loci)} coding sequences, loci {sorted(set(loci))}')
 same = ends == {'plasmid_1': ('success', True, 2, 2), 'contig_2': ("KeyError('aa_digest')", False, 4, 2)}
 print('as stated' if same else 'CHANGED')
 sys.exit(not same)

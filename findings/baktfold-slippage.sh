@@ -64,7 +64,8 @@ genome.write_text(f'>seq1\n{nucleotides}\n')
 def annotate(slippage):
     """Runs Bakta, with the gene as a region that slips or with none; returns its JSON."""
     output = work / f'bakta-{slippage}'
-    sys.argv = ['bakta', '--db', str(work), '--output', str(output), '--prefix', 'a', '--threads', '1', '--keep-contig-headers', str(genome)]
+    sys.argv = ['bakta', '--db', str(work), '--output', str(output), '--prefix', 'a', '--threads', '1', '--keep-contig-headers',
+                str(genome)]
     sys.argv += [f'--skip-{step}' for step in ('trna', 'tmrna', 'rrna', 'ncrna', 'ncrna-region', 'crispr', 'sorf', 'ori', 'plot')]
     if slippage:
         at = len(upstream)

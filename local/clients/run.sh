@@ -8,12 +8,15 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 set_up=$root/.cache/clients
 
-python=$(command -v python3) && "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is not installed." >&2; exit 3; }
-command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || { echo "Node.js 20 or newer is not installed." >&2; exit 3; }
+python=$(command -v python3) && "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+  { echo "Python 3.11 or newer is not installed." >&2; exit 3; }
+command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' ||
+  { echo "Node.js 20 or newer is not installed." >&2; exit 3; }
 stamp=$set_up/$(cat "$here/requirements.txt" "$here/package.json" | sha256sum | cut -c1-16)
 if [ ! -e "$stamp" ]; then
   rm -rf "$set_up" && mkdir -p "$set_up"
-  "$python" -m venv "$set_up/venv" && "$set_up/venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt" || exit 3
+  "$python" -m venv "$set_up/venv" &&
+    "$set_up/venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt" || exit 3
   cp "$here/package.json" "$set_up/" && npm --prefix "$set_up" install --silent --no-audit --no-fund --no-package-lock || exit 3
   touch "$stamp"
 fi
@@ -27,7 +30,8 @@ finish() {
 }
 trap finish EXIT
 mkfifo "$work/url"
-BAKTA_STAND_IN_STEP_DELAY=0ms "$root/bin/bakta-web" local --listen 127.0.0.1:0 --data "$work/backend" --bakta stand-in >"$work/url" 2>"$work/log" &
+BAKTA_STAND_IN_STEP_DELAY=0ms "$root/bin/bakta-web" local --listen 127.0.0.1:0 --data "$work/backend" \
+  --bakta stand-in >"$work/url" 2>"$work/log" &
 backend=$!
 read -r url <"$work/url" || { cat "$work/log" >&2; echo "The backend did not start." >&2; exit 1; }
 

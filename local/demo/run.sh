@@ -23,7 +23,8 @@ elif command -v bakta >/dev/null && [ -n "${BAKTA_DB:-}" ]; then
   bakta=(--bakta bakta --bakta-db "$BAKTA_DB")
   echo "Bakta: $(command -v bakta), with the reference database $BAKTA_DB."
 else
-  echo "Bakta: not installed, so a STAND-IN replaces it. Its output is not a Bakta annotation. (make bakta installs the real one on Debian 12.)"
+  echo "Bakta: not installed, so a STAND-IN replaces it. Its output is not a Bakta annotation."
+  echo "(make bakta installs the real one on Debian 12.)"
 fi
 
 data=$(mktemp -d)
