@@ -60,6 +60,12 @@ cluster-test: bin/cluster ## test the runner of Kubernetes Jobs, on that cluster
 e2e: bin/cluster ## test the whole backend on a temporary real cluster, and measure its speed (as root on Debian 12)
 	e2e/knative.sh
 
+RUN ?=
+
+.PHONY: e2e-here
+e2e-here: ## test the whole backend on the cluster that KUBECONFIG names, with the environment of e2e/README.md (RUN=pattern)
+	cd e2e && $(GO) test -tags e2e -count=1 -timeout $${E2E_TIMEOUT:-90m} -v -run '$(RUN)' ./backend
+
 .PHONY: e2e-full
 e2e-full: bin/cluster ## the same at full size: more concurrent jobs, more rounds of measurements, real waits for sweeps
 	E2E_FULL=yes E2E_TIMEOUT=$${E2E_TIMEOUT:-90m} e2e/knative.sh

@@ -15,7 +15,6 @@ import (
 	"github.com/minio/minio-go/v7"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/ag-computational-bio/bakta-web-backend/e2e/cluster"
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
 
@@ -27,7 +26,7 @@ func (w *world) call(ctx context.Context, method, path string, body any) (int, m
 	if err != nil {
 		return 0, nil, err
 	}
-	code, text, err := request{at: cluster.Ingress, host: host, method: method, path: "/api/v1" + path, body: string(content),
+	code, text, err := request{at: w.target.ingress, host: w.target.host, method: method, path: "/api/v1" + path, body: string(content),
 		header: map[string]string{"Content-Type": "application/json"}}.do(ctx)
 	if err != nil {
 		return 0, nil, err

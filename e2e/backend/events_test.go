@@ -22,7 +22,6 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/ag-computational-bio/bakta-web-backend/e2e/cluster"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
@@ -30,7 +29,7 @@ import (
 // sent posts an event to a function from inside, and returns the status.
 func (s suite) sent(function, path string, header map[string]string, body string) int {
 	s.Helper()
-	code, text, err := request{at: s.inside, host: function + ".bakta.svc.cluster.local", method: http.MethodPost, path: path, header: header, body: body}.do(s.Context())
+	code, text, err := request{at: s.target.inside, host: function + ".bakta.svc.cluster.local", method: http.MethodPost, path: path, header: header, body: body}.do(s.Context())
 	s.must(err)
 	if code/100 == 5 && code != http.StatusServiceUnavailable {
 		s.Errorf("%s%s answers %d: %s", function, path, code, trimmed(text))
@@ -40,7 +39,7 @@ func (s suite) sent(function, path string, header map[string]string, body string
 
 func (s suite) updates() pb.BaktaStatusUpdateClient {
 	s.Helper()
-	conn, err := grpc.NewClient(s.inside, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithAuthority("jobupdate.bakta.svc.cluster.local"))
+	conn, err := grpc.NewClient(s.target.inside, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithAuthority("jobupdate.bakta.svc.cluster.local"))
 	s.must(err)
 	s.Cleanup(func() { conn.Close() })
 	return pb.NewBaktaStatusUpdateClient(conn)
@@ -200,7 +199,7 @@ func (s suite) silent() (again func()) {
 
 // silence is the configuration of jobs that tell nobody.
 func silence(config string) string {
-	return strings.Replace(config, "Name: jobupdate.bakta.svc.cluster.local\n  Port: 80", "Name: "+cluster.Loopback+"\n  Port: 9", 1)
+	return strings.Replace(config, "Name: jobupdate.bakta.svc.cluster.local\n  Port: 80", "Name: 127.0.0.1\n  Port: 9", 1)
 }
 
 // Whoever tells of the ends of jobs is away, and they are told all the same, in the end.
@@ -240,11 +239,12 @@ func TestEndsThatNobodyTells(t *testing.T) {
 			s.becomes(all[0], "RUNNING")
 			back := away()
 			for _, r := range all {
-				s.wait("the end of job "+r.ID, func(context.Context) error {
-					if _, ok := s.commits.of(r.ID); !ok {
-						return errors.New("no manifest is stored")
+				s.wait("the end of job "+r.ID, func(ctx context.Context) error {
+					stored, err := s.manifests(ctx, r.ID)
+					if err == nil && stored == 0 {
+						err = errors.New("no manifest is stored")
 					}
-					return nil
+					return err
 				})
 			}
 			if !full {
@@ -297,6 +297,9 @@ func TestEventsAlone(t *testing.T) {
 // Sources that say who they are are heard, and nobody else is.
 func TestSourcesSayWhoTheyAre(t *testing.T) {
 	s := newSuite(t)
+	if !s.target.wholeCluster {
+		t.Skip("NOT TESTED: it changes the configuration of Knative, and E2E_WHOLE_CLUSTER=yes is not set")
+	}
 	feature := func(value string) {
 		t.Helper()
 		_, err := s.kubectl(context.Background(), "", "--namespace=knative-eventing", "patch", "configmap/config-features", "--type=merge",
@@ -307,7 +310,7 @@ func TestSourcesSayWhoTheyAre(t *testing.T) {
 	}
 	feature("enabled")
 	t.Cleanup(func() { feature("disabled") })
-	s.varyBy("components: [%s/../../oidc]\n", func(config string) string { return silence(config) + "Events: {Audience: bakta-web}\n" })
+	s.varyBy("components: [%s/oidc]\n", func(config string) string { return silence(config) + "Events: {Audience: bakta-web}\n" })
 	for function, path := range map[string]string{"jobupdate": "/events", "expire": "/sweep"} {
 		s.wait("refusals by "+function, func(context.Context) error {
 			for _, bearer := range []string{"", "Bearer x"} {
@@ -363,15 +366,20 @@ func TestBroker(t *testing.T) {
 	if _, err := s.kubectl(t.Context(), "", "--namespace=knative-eventing", "get", "deployment", "mt-broker-ingress"); err != nil {
 		t.Skip("NOT TESTED: there is no broker; bring the cluster up with --broker")
 	}
-	e2e := filepath.Join(s.root, "kservices/overlays/e2e")
-	s.must(s.deploy(t.Context(), e2e+"-broker"))
+	dir := t.TempDir()
+	below, err := relative(dir, s.overlay)
+	s.must(err)
+	components, err := relative(dir, filepath.Join(s.root, "kservices"))
+	s.must(err)
+	text := "resources: [" + below + "]\ncomponents: [" + components + "/broker]\n"
+	s.must(write(filepath.Join(dir, "kustomization.yaml"), text), s.deploy(t.Context(), dir))
 	t.Cleanup(func() {
 		_, err := s.kubectl(context.Background(), "", "delete", "broker/runs", "trigger/jobupdate")
-		if err := errors.Join(err, s.deploy(context.Background(), e2e)); err != nil {
+		if err := errors.Join(err, s.deploy(context.Background(), s.overlay)); err != nil {
 			t.Error(err)
 		}
 	})
-	_, err := s.kubectl(t.Context(), "", "wait", "--for=condition=Ready", "--timeout=3m", "broker/runs", "trigger/jobupdate", "apiserversource/runs")
+	_, err = s.kubectl(t.Context(), "", "wait", "--for=condition=Ready", "--timeout=3m", "broker/runs", "trigger/jobupdate", "apiserversource/runs")
 	s.must(err)
 	r := s.run("fine")
 	s.becomes(r, "SUCCESSFUL")

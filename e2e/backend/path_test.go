@@ -14,7 +14,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/ag-computational-bio/bakta-web-backend/e2e/cluster"
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
 
@@ -114,23 +113,23 @@ func TestOneHost(t *testing.T) {
 	s := newSuite(t)
 	ask := func(h, method, path string, header map[string]string) (int, string) {
 		t.Helper()
-		code, text, err := request{at: cluster.Ingress, host: h, method: method, path: path, header: header}.do(t.Context())
+		code, text, err := request{at: s.target.ingress, host: h, method: method, path: path, header: header}.do(t.Context())
 		s.must(err)
 		return code, text
 	}
 	for path, want := range map[string]string{"/": "<html", "/api-docs/": "<html", "/api-docs/openapi.json": `"swagger"`, "/api/v1/version": "toolVersion"} {
-		if code, text := ask(host, http.MethodGet, path, nil); code != http.StatusOK || !strings.Contains(text, want) {
+		if code, text := ask(s.target.host, http.MethodGet, path, nil); code != http.StatusOK || !strings.Contains(text, want) {
 			t.Errorf("GET %s is answered %d: %s", path, code, trimmed(text))
 		}
 	}
 	preflight := map[string]string{"Origin": "https://bakta.example.org", "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
 	for _, path := range []string{"/api/v1/job/init", "/api/v1/job/list", "/api/v1/delete"} {
-		if code, text := ask(host, http.MethodOptions, path, preflight); code/100 != 2 {
+		if code, text := ask(s.target.host, http.MethodOptions, path, preflight); code/100 != 2 {
 			t.Errorf("OPTIONS %s is answered %d: %s", path, code, trimmed(text))
 		}
 	}
 	event := map[string]string{"Ce-Id": "1", "Ce-Specversion": "1.0", "Ce-Source": "/outside", "Ce-Type": "dev.knative.sources.ping"}
-	for _, h := range []string{host, "jobupdate.bakta.svc.cluster.local", "expire.bakta.svc.cluster.local", "jobupdate.bakta", "expire.bakta." + cluster.Domain} {
+	for _, h := range []string{s.target.host, "jobupdate.bakta.svc.cluster.local", "expire.bakta.svc.cluster.local", "jobupdate.bakta", "expire.bakta." + s.target.domain} {
 		for _, path := range []string{"/events", "/sweep", "//sweep", "/api-docs/../sweep", "/api-docs/%2e%2e/sweep", "/api/v1/delete/../../../sweep", "/api/v1/delete/sweep", "/healthz"} {
 			if code, text := ask(h, http.MethodPost, path, event); code/100 == 2 || code/100 == 3 && !strings.Contains(text, "api-docs") {
 				t.Errorf("POST http://%s%s is answered %d: %s", h, path, code, trimmed(text))

@@ -89,9 +89,14 @@ func event(kind, name string) map[string]string {
 // Each call asks the stores, as real ones do.
 func TestColdStarts(t *testing.T) {
 	s := newSuite(t)
-	_, err := s.kubectl(t.Context(), "", "apply", "-f", "testdata/hello.yaml")
+	if s.target.hello == "" {
+		t.Skip("NOT MEASURED: no image of a service that does nothing is named (E2E_HELLO_IMAGE)")
+	}
+	hello, err := os.ReadFile("testdata/hello.yaml")
 	s.must(err)
-	t.Cleanup(func() { _, _ = s.kubectl(context.Background(), "", "delete", "-f", "testdata/hello.yaml") })
+	_, err = s.kubectl(t.Context(), strings.ReplaceAll(string(hello), "dev.local/cluster/hello:built", s.target.hello), "apply", "-f", "-")
+	s.must(err)
+	t.Cleanup(func() { _, _ = s.kubectl(context.Background(), "", "delete", "ksvc/hello") })
 	_, err = s.kubectl(t.Context(), "", "wait", "--for=condition=Ready", "--timeout=3m", "ksvc/hello")
 	s.must(err)
 	nobody := ref{ID: uuid.NewString(), Secret: rand.Text()}
@@ -111,7 +116,7 @@ func TestColdStarts(t *testing.T) {
 	_, err = s.kubectl(t.Context(), "", "delete", "pingsource/sweep")
 	s.must(err)
 	t.Cleanup(func() {
-		if err := s.deploy(context.Background(), filepath.Join(s.root, "kservices/overlays/e2e")); err != nil {
+		if err := s.deploy(context.Background(), s.overlay); err != nil {
 			t.Error(err)
 		}
 	})
@@ -120,7 +125,7 @@ func TestColdStarts(t *testing.T) {
 		for i := range names {
 			name := names[(i+round)%len(names)]
 			call := calls[name]
-			call.at, call.host = s.inside, name+".bakta.svc.cluster.local"
+			call.at, call.host = s.target.inside, name+".bakta.svc.cluster.local"
 			for _, to := range []map[string]figures{cold, warm} {
 				began := time.Now()
 				code, text, err := call.do(t.Context())
@@ -211,6 +216,7 @@ func (s suite) completion(ctx context.Context, r ref) time.Time {
 // when the job itself doesn't tell. Kubernetes' own Complete is the floor, of the same jobs.
 func TestEnds(t *testing.T) {
 	s := newSuite(t)
+	s.needsGates()
 	updates := s.updates()
 	awake := func(ref) {
 		_, err := updates.UpdateStatus(t.Context(), &pb.UpdateStatusRequest{JobID: uuid.NewString()})
@@ -248,25 +254,25 @@ func TestEnds(t *testing.T) {
 	out.print()
 }
 
-// varyBy deploys with more of an overlay, in which %s is the folder of the one for tests, and another configuration, until
-// the test ends. What it returns does so again.
+// varyBy deploys with more of an overlay, in which %s is the folder kservices, and another configuration, until the test ends. What it returns does so again.
 func (s suite) varyBy(more string, change func(config string) string) (again func()) {
 	s.Helper()
-	e2e := filepath.Join(s.root, "kservices/overlays/e2e")
-	before, err := os.ReadFile(filepath.Join(e2e, "config.yaml"))
+	before, err := os.ReadFile(filepath.Join(s.overlay, "config.yaml"))
 	s.must(err)
 	after := change(string(before))
 	if after == string(before) {
 		s.Fatal("nothing varies")
 	}
 	dir := s.TempDir()
-	below, err := filepath.Rel(dir, e2e)
+	below, err := relative(dir, s.overlay)
+	s.must(err)
+	components, err := relative(dir, filepath.Join(s.root, "kservices"))
 	s.must(err, write(filepath.Join(dir, "config.yaml"), after),
 		write(filepath.Join(dir, "kustomization.yaml"), "resources: ["+below+"]\n"+
-			"configMapGenerator: [{name: bakta-web, namespace: bakta, behavior: replace, files: [config.yaml]}]\n"+strings.ReplaceAll(more, "%s", below)),
+			"configMapGenerator: [{name: bakta-web, namespace: bakta, behavior: replace, files: [config.yaml]}]\n"+strings.ReplaceAll(more, "%s", components)),
 		s.deploy(s.Context(), dir))
 	s.Cleanup(func() {
-		if err := s.deploy(context.Background(), e2e); err != nil {
+		if err := s.deploy(context.Background(), s.overlay); err != nil {
 			s.Error(err)
 		}
 	})

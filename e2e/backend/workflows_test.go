@@ -15,7 +15,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/ag-computational-bio/bakta-web-backend/e2e/cluster"
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v2"
 )
 
@@ -116,7 +115,7 @@ func TestSecondVersionByREST(t *testing.T) {
 	s := newSuite(t)
 	call := func(method, path, body string, want int, answer any) string {
 		t.Helper()
-		code, text, err := request{at: cluster.Ingress, host: host, method: method, path: "/api/v2" + path, body: body,
+		code, text, err := request{at: s.target.ingress, host: s.target.host, method: method, path: "/api/v2" + path, body: body,
 			header: map[string]string{"Content-Type": "application/json", "Origin": "https://bakta.example.org"}}.do(t.Context())
 		s.must(err)
 		if code != want {

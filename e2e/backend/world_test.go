@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -24,24 +23,25 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/dynamic"
 	batchclient "k8s.io/client-go/kubernetes/typed/batch/v1"
 	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/ag-computational-bio/bakta-web-backend/e2e/cluster"
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
 
-// What the overlay for tests says.
+// What the overlay for tests says. The namespace is that of kservices/base, on every cluster.
 const (
 	namespace = "bakta"
-	host      = "bakta.test"
 	bucket    = "bakta-e2e"
-	mongoPort = "27017"
-	s3Port    = "9000"
 )
+
+// ours is the label by which the tests know a namespace that they may delete.
+const ours = "bakta.computational.bio/tests"
 
 // patience is how long one thing may take on a machine that does much else.
 const patience = 6 * time.Minute
@@ -52,38 +52,52 @@ func functions() []string { return []string{"submit", "status", "expire", "jobup
 // world is what the tests work on: there is one deployment, and they come one after the other.
 type world struct {
 	root     string // of the source
+	target   target
+	overlay  string // the directory of what is deployed
 	core     *coreclient.CoreV1Client
 	batch    *batchclient.BatchV1Client
 	any      dynamic.Interface
-	mongo    *gate
+	mongo    *gate // nil if the tests do not stand between the pods and the stores
 	s3       *gate
 	commits  *commits
 	database *mongo.Database // past the gate
 	files    *minio.Client   // past the gate
 	rpc      *grpc.ClientConn
-	inside   string // address of the ingress for what is inside
 }
 
 var theWorld *world
 
 func TestMain(m *testing.M) {
 	var err error
-	if theWorld, err = open(); err != nil {
+	dir, err := os.MkdirTemp("", "bakta-e2e-")
+	if err == nil {
+		theWorld, err = open(dir)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "setting up:", err)
+		os.RemoveAll(dir)
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
 }
 
-func open() (*world, error) {
+func open(dir string) (*world, error) {
 	root, err := teststores.Root()
 	if err != nil {
 		if root, err = filepath.Abs("../.."); err != nil {
 			return nil, err
 		}
 	}
-	w := &world{root: root, commits: &commits{at: make(map[string]time.Time)}}
-	for _, step := range []func() error{w.reachCluster, w.openStores, w.clear, w.deployFirst, w.bringDatabase, w.reachAPI} {
+	w := &world{root: root, overlay: dir, commits: &commits{at: make(map[string]time.Time)}}
+	if w.target, err = targetOf(os.Getenv); err != nil {
+		return nil, err
+	}
+	if err := w.target.writeOverlay(root, dir); err != nil {
+		return nil, err
+	}
+	for _, step := range []func() error{w.reachCluster, w.clear, w.openStores, w.deployFirst, w.bringDatabase, w.reachAPI} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -107,42 +121,50 @@ func (w *world) reachCluster() error {
 	return err
 }
 
-// openStores opens the gates to the stores that the environment names, and reaches these past them.
+// openStores opens the gates to the stores, if there are to be any, and reaches these past them. It empties the database.
 func (w *world) openStores() error {
 	ctx := context.Background()
-	uri, endpoint := os.Getenv(teststores.MongoURI), os.Getenv(teststores.S3Endpoint)
-	if uri == "" || endpoint == "" {
-		return errors.New("no stores are named: run ../knative.sh")
-	}
-	at, err := url.Parse(endpoint)
+	at, err := url.Parse(w.target.directS3)
 	if err != nil {
 		return err
 	}
-	server := options.Client().ApplyURI(uri)
+	server := options.Client().ApplyURI(w.target.directMongo)
 	client, err := mongo.Connect(server)
 	if err != nil {
 		return err
 	}
-	w.database = client.Database(namespace)
+	w.database = client.Database(w.target.database())
 	if err := w.database.Drop(ctx); err != nil {
 		return err
 	}
-	if w.mongo, err = openGate("127.0.0.1:"+mongoPort, stream(server.Hosts[0])); err != nil {
-		return err
-	}
-	if w.s3, err = openGate("127.0.0.1:"+s3Port, w.commits.requests(at)); err != nil {
-		return err
+	if w.target.gates {
+		if w.mongo, err = openGate(gateAddress(w.target.mongo), stream(server.Hosts[0])); err != nil {
+			return err
+		}
+		if w.s3, err = openGate(gateAddress(w.target.s3), w.commits.requests(at)); err != nil {
+			return err
+		}
 	}
 	w.files, err = minio.New(at.Host, &minio.Options{
-		Creds: credentials.NewStaticV4(os.Getenv(teststores.S3AccessKey), os.Getenv(teststores.S3SecretKey), ""), Region: "us-east-1",
+		Creds: credentials.NewStaticV4(w.target.accessKey, w.target.secretKey, ""), Region: "us-east-1", Secure: at.Scheme == "https",
 	})
 	return err
 }
 
-// clear removes what an earlier run left on a cluster that is still up.
+// clear removes what an earlier run left on a cluster that is still up. It refuses to delete a namespace of somebody else.
 func (w *world) clear() error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	there, err := w.core.Namespaces().Get(ctx, namespace, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil
+	case err != nil:
+		return err
+	case there.Labels[ours] == "":
+		return fmt.Errorf("the namespace %s exists, and these tests did not create it: they delete it with all that is in it. "+
+			"Use another cluster, or allow it by `kubectl label namespace %[1]s %s=yes`", namespace, ours)
+	}
 	if out, err := w.kubectl(ctx, "", "get", "jobs", "-o", "name"); err == nil {
 		for _, name := range strings.Fields(out) {
 			if _, err := w.kubectl(ctx, "", "patch", name, "--type=merge", "-p", `{"metadata":{"finalizers":null}}`); err != nil {
@@ -150,7 +172,10 @@ func (w *world) clear() error {
 			}
 		}
 	}
-	_, err := w.kubectl(ctx, "", "delete", "namespace/"+namespace, "persistentvolume/bakta-database", "--ignore-not-found")
+	_, err = w.kubectl(ctx, "", "delete", "namespace/"+namespace, "--ignore-not-found")
+	if err == nil && w.target.storageClass == "none" { // the volume of kservices/overlays/e2e
+		_, err = w.kubectl(ctx, "", "delete", "persistentvolume/bakta-database", "--ignore-not-found")
+	}
 	return err
 }
 
@@ -161,11 +186,14 @@ func (w *world) deployFirst() error {
 	if _, err := w.kubectl(ctx, "", "apply", "-f", filepath.Join(w.root, "kservices/base/100-namespace.yaml")); err != nil {
 		return err
 	}
-	if _, err := w.kubectl(ctx, "", "create", "secret", "generic", "s3",
-		"--from-literal=AccessKey="+os.Getenv(teststores.S3AccessKey), "--from-literal=SecretKey="+os.Getenv(teststores.S3SecretKey)); err != nil {
+	if _, err := w.kubectl(ctx, "", "label", "namespace", namespace, ours+"=yes"); err != nil {
 		return err
 	}
-	return w.deploy(ctx, filepath.Join(w.root, "kservices/overlays/e2e"))
+	if _, err := w.kubectl(ctx, "", "create", "secret", "generic", "s3",
+		"--from-literal=AccessKey="+w.target.accessKey, "--from-literal=SecretKey="+w.target.secretKey); err != nil {
+		return err
+	}
+	return w.deploy(ctx, w.overlay)
 }
 
 // bringDatabase brings a database: one that nobody reads, but the way is the real one.
@@ -182,7 +210,7 @@ func (w *world) bringDatabase() error {
 	if _, err := w.files.PutObject(ctx, databases, "bakta/e2e/version.json", strings.NewReader(content), int64(len(content)), minio.PutObjectOptions{}); err != nil {
 		return err
 	}
-	if _, err := w.kubectl(ctx, "", "apply", "-k", filepath.Join(w.root, "kservices/overlays/e2e/database")); err != nil {
+	if _, err := w.kubectl(ctx, "", "apply", "-k", filepath.Join(w.overlay, "database")); err != nil {
 		return err
 	}
 	if _, err := w.kubectl(ctx, "", "wait", "--for=condition=Complete", "--timeout=5m", "job/bakta-database"); err != nil {
@@ -194,10 +222,11 @@ func (w *world) bringDatabase() error {
 
 // deploy applies an overlay and waits until it is ready.
 func (w *world) deploy(ctx context.Context, overlay string) error {
-	cmd := exec.CommandContext(ctx, "make", "--no-print-directory", "-C", w.root, "deploy", "OVERLAY="+overlay)
-	if path, err := filepath.Rel(filepath.Join(w.root, "kservices/overlays"), overlay); err == nil {
-		cmd.Args[len(cmd.Args)-1] = "OVERLAY=" + path
+	path, err := relative(filepath.Join(w.root, "kservices/overlays"), overlay)
+	if err != nil {
+		return err
 	}
+	cmd := exec.CommandContext(ctx, "make", "--no-print-directory", "-C", w.root, "deploy", "OVERLAY="+path)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		state, _ := w.kubectl(context.WithoutCancel(ctx), "", "get", "ksvc,revisions,pods,jobs,apiserversources,pingsources,httproutes")
 		return fmt.Errorf("deploying %s: %w\n%s\n%s", overlay, err, out, state)
@@ -218,20 +247,15 @@ func (w *world) kubectl(ctx context.Context, in string, args ...string) (string,
 	return string(out), nil
 }
 
-// reachAPI reaches the deployment from outside, and its inside.
+// reachAPI reaches the deployment from outside.
 func (w *world) reachAPI() error {
 	var err error
-	w.rpc, err = grpc.NewClient(cluster.Ingress, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithAuthority(host))
+	w.rpc, err = grpc.NewClient(w.target.ingress, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithAuthority(w.target.host))
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	address, err := w.kubectl(ctx, "", "--namespace=traefik", "get", "service", "internal", "-o", "jsonpath={.spec.clusterIP}")
-	if err != nil {
-		return err
-	}
-	w.inside = net.JoinHostPort(address, "80")
 	// A route is programmed a moment after it was made.
 	for {
 		_, err := pb.NewBaktaJobsClient(w.rpc).Version(ctx, &pb.Empty{})
