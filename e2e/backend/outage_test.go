@@ -168,25 +168,11 @@ func TestStoresAway(t *testing.T) {
 // The next version is deployed while jobs run. They go on with what they began with, and end as they should.
 func TestUpgrade(t *testing.T) {
 	s := newSuite(t)
-	dir := t.TempDir()
 	if s.target.oldTag == "" {
 		t.Skip("NOT TESTED: no images of another version are named (E2E_PREVIOUS_REGISTRY, E2E_PREVIOUS_TAG)")
 	}
-	below, err := relative(dir, s.overlay)
-	s.must(err)
-	var text strings.Builder
-	fmt.Fprintf(&text, "resources: [%s]\nimages:\n", below)
-	for _, program := range []string{"submit", "status", "expire", "jobupdate", "setup", "stager"} {
-		fmt.Fprintf(&text, "  - {name: %s/%s, newName: %s/%[2]s, newTag: %s}\n", s.target.registry, program, s.target.oldRegistry, s.target.oldTag)
-	}
-	text.WriteString(`configurations: [fields.yaml]
-patches:
-  - target: {group: serving.knative.dev, kind: Service}
-    patch: |
-      - {op: replace, path: /spec/template/spec/containerConcurrency, value: 10}
-`)
-	const field = "images:\n  - {group: serving.knative.dev, kind: Service, path: spec/template/spec/containers/env/value}\n"
-	s.must(write(filepath.Join(dir, "kustomization.yaml"), text.String()), write(filepath.Join(dir, "fields.yaml"), field), s.deploy(t.Context(), dir))
+	dir := t.TempDir()
+	s.must(s.target.writePrevious(s.overlay, dir), s.deploy(t.Context(), dir))
 	version := func() string {
 		_, answer, err := s.call(t.Context(), http.MethodGet, "/version", nil)
 		s.must(err)

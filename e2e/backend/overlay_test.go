@@ -162,6 +162,41 @@ func TestOverlayOfAnotherCluster(t *testing.T) {
 	}
 }
 
+// The other version is deployed with all of its images, the stager's in the functions' environment included.
+func TestOverlayOfThePreviousVersion(t *testing.T) {
+	t.Parallel()
+	for want, env := range map[string]map[string]string{
+		"10.200.0.1:5000/previous/*:latest": builder(t), "kind.local/*:e2e-previous": another(t),
+	} {
+		overlay, aim := overlayOf(t, env)
+		dir := t.TempDir()
+		if err := aim.writePrevious(overlay, dir); err != nil {
+			t.Fatal(err)
+		}
+		objects, err := build(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		images := make(map[string]bool)
+		for _, o := range objects {
+			walk(o.Object, func(at map[string]any) {
+				for _, key := range []string{"image", "value"} {
+					if text, _ := at[key].(string); key == "image" && text != "" || strings.Contains(text, "/stager") {
+						images[text] = true
+					}
+				}
+			})
+		}
+		var all []string
+		for _, program := range []string{"expire", "jobupdate", "setup", "stager", "status", "submit"} {
+			all = append(all, strings.Replace(want, "*", program, 1))
+		}
+		if got := slices.Sorted(maps.Keys(images)); !slices.Equal(got, all) {
+			t.Errorf("the images are %v, want %v", got, all)
+		}
+	}
+}
+
 // What is missing or wrong is reported by name, all at once.
 func TestTargetIsIncomplete(t *testing.T) {
 	t.Parallel()

@@ -164,6 +164,28 @@ func (t target) writeOverlay(root, dir string) error {
 	)
 }
 
+// writePrevious writes an overlay into an empty directory that deploys the other version, with one more difference than the images.
+func (t target) writePrevious(overlay, dir string) error {
+	below, err := relative(dir, overlay)
+	if err != nil {
+		return err
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "resources: [%s]\nimages:\n", below)
+	for _, program := range []string{"submit", "status", "expire", "jobupdate", "setup", "stager"} {
+		fmt.Fprintf(&text, "  - {name: %s/%s, newName: %s/%s, newTag: %s}\n", t.registry, program, t.oldRegistry, program, t.oldTag)
+	}
+	text.WriteString(`configurations: [fields.yaml]
+patches:
+  - target: {group: serving.knative.dev, kind: Service}
+    patch: |
+      - {op: replace, path: /spec/template/spec/containerConcurrency, value: 10}
+`)
+	const field = "images:\n  - {group: serving.knative.dev, kind: Service, path: spec/template/spec/containers/env/value}\n"
+	return errors.Join(os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text.String()), 0o644),
+		os.WriteFile(filepath.Join(dir, "fields.yaml"), []byte(field), 0o644))
+}
+
 // relative is the path from a directory to another. Neither may lead over a symbolic link, which kustomize would follow.
 func relative(from, to string) (string, error) {
 	for _, path := range []*string{&from, &to} {
