@@ -23,40 +23,39 @@ type Client struct {
 	options Options
 }
 
-// Options change what a Client does. The zero value is good for most.
+// Options change what a Client does. The zero value suits most programs.
 type Options struct {
-	// HTTP makes the requests; by default a client that gives up when no answer begins within two minutes.
+	// HTTP makes the requests; by default a client that fails if no answer begins within two minutes.
 	HTTP *http.Client
-	// Patience is how long a call is tried again while the server can't serve it; a minute if zero. Less than
-	// zero: no call is tried again.
+	// Patience is how long a call is retried while the server cannot serve it. Zero: one minute. Negative: no retries.
 	Patience time.Duration
-	// OnRetry, if set, is told before a pause what went wrong and how long the pause is.
+	// OnRetry, if not nil, is called before each pause between two attempts, with the error of the first one.
 	OnRetry func(err error, pause time.Duration)
 	// MaxDownload is the largest file that Download fetches, in bytes; 16 GiB if zero.
 	MaxDownload int64
-	// UserAgent is what a server's log calls the program.
+	// UserAgent is the name of the program in the request's header.
 	UserAgent string
 }
 
 const (
 	maxAnswer  = 16 << 20 // bytes of an answer that are read; a list of 100 jobs has some 20 kB
-	maxRefusal = 64 << 10 // bytes of a storage's refusal, which may quote the whole request
-	maxText    = 2000     // bytes of a text that is no JSON that are quoted in an error
+	maxRefusal = 64 << 10 // bytes of an error of the object storage, which may quote the whole request
+	maxText    = 2000     // bytes of a plain text that an error quotes
 
 	maxDownload = 16 << 30 // bytes of a file, unless the options say otherwise
 )
 
-// New returns a client of the server at that URL, as in https://bakta.example.org. The path that the API has
-// there, /api/v1 or /api/v2, may stand at its end.
+// New returns a client of the server at a URL such as https://bakta.example.org. The URL may end with the path of the API, /api/v1 or
+// /api/v2.
 func New(server string, options Options) (*Client, error) {
 	u, err := url.Parse(server)
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
 		return nil, errors.New("the server's address must be a URL such as https://bakta.example.org")
 	case u.User != nil:
-		return nil, errors.New("the server's address must not hold a user or a password")
+		return nil, errors.New("the server's address must not contain a user or a password")
 	case u.RawQuery != "" || u.Fragment != "":
-		return nil, errors.New("the server's address must not have anything behind its path")
+		return nil, errors.New("the server's address must not contain a query or a fragment")
 	}
 	if options.HTTP == nil {
 		transport := http.DefaultTransport.(*http.Transport).Clone()
@@ -69,7 +68,7 @@ func New(server string, options Options) (*Client, error) {
 	if options.MaxDownload == 0 {
 		options.MaxDownload = maxDownload
 	}
-	// A redirect would turn a POST into a GET, and carry a secret to where nobody meant it to go.
+	// A redirect would turn a POST into a GET, and send a secret to another server.
 	api := *options.HTTP
 	api.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	path := strings.TrimRight(u.Path, "/")
@@ -79,14 +78,14 @@ func New(server string, options Options) (*Client, error) {
 	}, nil
 }
 
-// WithPatience returns a client of the same server that has another patience.
+// WithPatience returns a client of the same server with other Options.Patience.
 func (c *Client) WithPatience(patience time.Duration) *Client {
 	other := *c
 	other.options.Patience = patience
 	return &other
 }
 
-// WithMaxDownload returns a client of the same server that downloads files of at most that many bytes.
+// WithMaxDownload returns a client of the same server with other Options.MaxDownload.
 func (c *Client) WithMaxDownload(bytes int64) *Client {
 	other := *c
 	other.options.MaxDownload = bytes
@@ -96,7 +95,7 @@ func (c *Client) WithMaxDownload(bytes int64) *Client {
 // Server returns the server's URL.
 func (c *Client) Server() string { return c.server }
 
-// call makes one call of the API, again and again if need be. Request and response may be nil.
+// call makes one call of the API, with retries. Request and response may be nil.
 func (c *Client) call(ctx context.Context, method, path string, query url.Values, request, response proto.Message) error {
 	var body []byte
 	if request != nil {
@@ -115,12 +114,12 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 		return err
 	}
 	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(answer, response); err != nil {
-		return fmt.Errorf("%s answers %s with something else than Bakta-Web's API would: is it such a server? (%w)", c.server, path, err)
+		return fmt.Errorf("the answer of %s to %s is not one of Bakta-Web's API; check the server's address: %w", c.server, path, err)
 	}
 	return nil
 }
 
-// ask makes one request and returns the body of the answer, at most maxAnswer bytes of it.
+// ask makes one request and returns the body of the answer, at most maxAnswer bytes.
 func (c *Client) ask(ctx context.Context, method, path string, query url.Values, body []byte) ([]byte, error) {
 	address := c.server + path
 	if len(query) > 0 {
@@ -148,7 +147,7 @@ func (c *Client) ask(ctx context.Context, method, path string, query url.Values,
 	return answer, nil
 }
 
-// do makes a request and sorts its failures.
+// do makes a request, and marks transient failures.
 func (c *Client) do(by *http.Client, request *http.Request) (*http.Response, error) {
 	if c.options.UserAgent != "" {
 		request.Header.Set("User-Agent", c.options.UserAgent)

@@ -209,7 +209,7 @@ func TestStatusOfManyAsksInParts(t *testing.T) {
 	for i := range 250 {
 		jobs = append(jobs, Ref{ID: fmt.Sprint(i), Secret: "x"})
 	}
-	if _, err := s.client(t, Options{}).Status(t.Context(), jobs...); err == nil || !strings.Contains(err.Error(), "nothing about job 0") {
+	if _, err := s.client(t, Options{}).Status(t.Context(), jobs...); err == nil || !strings.Contains(err.Error(), "does not contain job 0") {
 		t.Errorf("err = %v", err)
 	}
 	var lengths []int
@@ -236,7 +236,7 @@ func TestRefusals(t *testing.T) {
 		{"plain text", answer(500, "it\n broke", "Content-Type", "text/plain; charset=utf-8"),
 			Error{500, codes.Unknown, "SERVER answers 500 Internal Server Error: it broke"}},
 		{"a redirect", answer(301, "", "Location", "https://new.example.org/api?secret="+secret),
-			Error{301, codes.Unknown, "SERVER has moved: it points to https://new.example.org"}},
+			Error{301, codes.Unknown, "SERVER redirects to https://new.example.org; use that address"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := serve(t, row.answer)
@@ -266,7 +266,7 @@ func TestNotBaktaWeb(t *testing.T) {
 		`{"job":{"jobID":"{0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d}"},` + links + `}`,
 		`{"job":{"jobID":"0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2\u001b"},` + links + `}`} {
 		s := serve(t, answer(200, body))
-		if _, err := s.client(t, Options{}).Init(t.Context(), "", 0); err == nil || !strings.Contains(err.Error(), "server?") {
+		if _, err := s.client(t, Options{}).Init(t.Context(), "", 0); err == nil || !strings.Contains(err.Error(), "check the server's address") {
 			t.Errorf("%q: err = %v", body, err)
 		}
 	}
@@ -357,7 +357,7 @@ func TestRetryAfter(t *testing.T) {
 func TestPatienceEnds(t *testing.T) {
 	s := serve(t, answer(503, `{"code":14,"message":"away"}`))
 	_, err := s.client(t, Options{Patience: 300 * time.Millisecond}).Version(t.Context())
-	if CodeOf(err) != codes.Unavailable || !Transient(err) || err.Error() != "asking for the version: away" {
+	if CodeOf(err) != codes.Unavailable || !Transient(err) || err.Error() != "getting the version: away" {
 		t.Errorf("err = %v", err)
 	}
 	if n := len(s.requests()); n < 2 {

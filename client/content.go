@@ -10,22 +10,21 @@ import (
 	"strings"
 )
 
-// content compares a download with its ETag. Storages make the ETag of an object that was stored by one PUT of its MD5
-// checksum, and that of an object that was stored in parts of the MD5 of the parts' MD5s, a dash and their number. What
-// is encrypted with a key of its owner or of a key service has an ETag that says nothing of the content; so may have
-// objects of storages that don't speak of MD5 at all, which show by their form. A nil content is intact.
+// content compares a download with its ETag. The ETag of an object that was stored by one PUT is its MD5 checksum. That of a multipart
+// upload is the MD5 of the parts' MD5s, a dash and their number. The ETag of an object that is encrypted with a key of its owner or of a
+// key service is not a checksum of the content. Nor are those of some storages, which have another form. A nil content is intact.
 type content struct {
-	want  []byte    // what the ETag has
-	size  int64     // bytes of a part; 0: there is one part
+	want  []byte    // the checksum in the ETag
+	size  int64     // bytes of a part; 0: the object was not stored in parts
 	parts hash.Hash // of the parts' checksums
-	part  hash.Hash // of the part under way
-	left  int64     // bytes of the part under way that are still to come
+	part  hash.Hash // of the current part
+	left  int64     // bytes of the current part that are missing
 }
 
-// partSizes are the sizes in which this backend stores what has parts, in bytes; see lib/store/s3. A test holds that they are.
+// partSizes are the part sizes of this backend's multipart uploads, in bytes; see lib/store/s3. A test compares the two.
 var partSizes = []int64{16 << 20, 5 << 20}
 
-// contentOf reads the headers of an answer that begins an object of that size, -1 if it isn't known.
+// contentOf reads the headers of an answer with an object from its first byte. The size is -1 if it is not known.
 func contentOf(header http.Header, size int64) *content {
 	switch header.Get("X-Amz-Server-Side-Encryption") {
 	case "", "AES256":
@@ -54,7 +53,7 @@ func contentOf(header http.Header, size int64) *content {
 			return c
 		}
 	}
-	return nil // in parts of another size, by somebody else
+	return nil // another program stored it, in parts of another size
 }
 
 // add takes the next bytes.
@@ -77,7 +76,7 @@ func (c *content) endPart() {
 	c.left = c.size
 }
 
-// intact reports whether all that was added is what the ETag stands for. Nothing can be added afterwards.
+// intact reports whether the added bytes have the checksum of the ETag. Nothing can be added afterwards.
 func (c *content) intact() bool {
 	if c == nil {
 		return true

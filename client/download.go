@@ -11,13 +11,12 @@ import (
 	"strings"
 )
 
-// Download fetches what is behind a download link into a file, and returns its size. The file is there when it
-// is complete and not before; one that was there is replaced. A download that breaks off goes on where it
-// stopped, as long as the object behind the link is the same one. progress, if given, is told the bytes that are
-// there so far, and their number in all, or -1 when that isn't known.
+// Download downloads a file and returns its size in bytes. The file appears at the path when it is complete, and replaces an existing
+// one. An interrupted download continues where it stopped, if the object behind the link has not changed. progress, if not nil, is
+// called with the number of bytes received so far, and of all bytes, -1 if not known.
 //
-// What arrived is compared with the size that the storage names, and with the ETag where that is made of MD5 checksums
-// (see content). A file larger than Options.MaxDownload is an error.
+// Download compares the file with the size that the object storage reports, and with the ETag if that is made of MD5 checksums (see
+// content). A file larger than Options.MaxDownload is an ErrTooLarge.
 func (c *Client) Download(ctx context.Context, link, path string, progress func(done, total int64)) (int64, error) {
 	size, err := c.download(ctx, link, path, progress)
 	if err != nil {
@@ -50,17 +49,17 @@ func (c *Client) download(ctx context.Context, link, path string, progress func(
 	return got.size, nil
 }
 
-// partial is a download under way.
+// partial is an incomplete download.
 type partial struct {
 	file     *os.File
-	size     int64    // bytes that are there
-	limit    int64    // bytes that there may be
-	etag     string   // of the object that they are of
-	content  *content // of what is there; nil if the ETag says nothing of it
+	size     int64    // bytes received
+	limit    int64    // maximum number of bytes
+	etag     string   // of the object
+	content  *content // of the bytes received; nil if the ETag is not a checksum
 	progress func(done, total int64)
 }
 
-// restart throws away what is there.
+// restart discards what was received.
 func (p *partial) restart() error {
 	p.size, p.etag, p.content = 0, "", nil
 	if _, err := p.file.Seek(0, io.SeekStart); err != nil {
@@ -69,15 +68,15 @@ func (p *partial) restart() error {
 	return p.file.Truncate(0)
 }
 
-// get makes one attempt, and reports whether bytes arrived.
+// get makes one attempt, and reports whether it received bytes.
 func (c *Client) get(ctx context.Context, link string, to *partial) (bool, error) {
 	ctx, moving, stop := stalling(ctx)
 	defer stop()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, link, nil)
 	if err != nil {
-		return false, fmt.Errorf("the server's download link is no URL: %w", withoutURL(err))
+		return false, fmt.Errorf("the server's download link is not a URL: %w", withoutURL(err))
 	}
-	// Compression on the way would hide the size.
+	// A compressed answer would not show the size.
 	request.Header.Set("Accept-Encoding", "identity")
 	if to.size > 0 && to.etag != "" {
 		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", to.size))
@@ -99,7 +98,7 @@ func (c *Client) get(ctx context.Context, link string, to *partial) (bool, error
 		if n > 0 {
 			moving()
 			if err := to.write(buffer[:n]); err != nil {
-				return false, err // the disk is at fault, or the file is too large: trying again doesn't help
+				return false, err // the disk failed, or the file is too large: another attempt would fail, too
 			}
 			if to.progress != nil {
 				to.progress(to.size, total)
@@ -117,14 +116,14 @@ func (c *Client) get(ctx context.Context, link string, to *partial) (bool, error
 		if err := to.restart(); err != nil {
 			return false, err
 		}
-		return false, &transient{err: fmt.Errorf("%d bytes arrived, and not %d", got, total)}
+		return false, &transient{err: fmt.Errorf("received %d bytes instead of %d", got, total)}
 	}
 	if !to.content.intact() {
 		etag := to.etag
 		if err := to.restart(); err != nil {
 			return false, err
 		}
-		return false, &transient{err: fmt.Errorf("what arrived is damaged: it is not the content that the storage's ETag %s stands for", etag)}
+		return false, &transient{err: fmt.Errorf("the received file is damaged: it does not match the ETag %s of the object storage", etag)}
 	}
 	return true, nil
 }
@@ -142,13 +141,13 @@ func (p *partial) write(b []byte) error {
 	return nil
 }
 
-// ErrTooLarge is in the chain of a download's error if the file has more bytes than the client may download.
-var ErrTooLarge = errors.New("the file is larger than a download may be")
+// ErrTooLarge is in the chain of a download's error if the file exceeds Options.MaxDownload.
+var ErrTooLarge = errors.New("the file exceeds the limit of a download")
 
-func tooLarge(limit int64) error { return fmt.Errorf("%w, which is %d bytes", ErrTooLarge, limit) }
+func tooLarge(limit int64) error { return fmt.Errorf("%w, %d bytes", ErrTooLarge, limit) }
 
-// expect reads from the beginning of an answer how many bytes there will be in all, -1 if that isn't told. If the
-// answer doesn't go on where the file stops, the file begins anew.
+// expect returns the size of the whole file according to the header of an answer, -1 if not known. It discards what was received if
+// the answer does not continue it.
 func (p *partial) expect(response *http.Response) (total int64, err error) {
 	switch response.StatusCode {
 	case http.StatusOK:
@@ -172,7 +171,7 @@ func (p *partial) expect(response *http.Response) (total int64, err error) {
 		if err := p.restart(); err != nil {
 			return 0, err
 		}
-		return 0, &transient{err: errors.New("the object storage answers with another part than was asked for")}
+		return 0, &transient{err: errors.New("the object storage returned another range than requested")}
 	}
 	answer, _ := io.ReadAll(io.LimitReader(response.Body, maxRefusal))
 	return 0, storageRefusal(response, answer)

@@ -18,17 +18,17 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// Error is what a server answered in place of a success.
+// Error is an answer of a server that reports an error.
 type Error struct {
 	Status  int        // of HTTP
-	Code    codes.Code // of gRPC, as the API's errors carry it; codes.Unknown when the answer had none
+	Code    codes.Code // of gRPC, as in the API's errors; codes.Unknown if the answer contains none
 	Message string     // for people
 }
 
 // Error returns the message.
 func (e *Error) Error() string { return e.Message }
 
-// CodeOf returns the code of the *Error in err's chain; codes.OK when there is none.
+// CodeOf returns the code of the *Error in err's chain; codes.OK if there is none.
 func CodeOf(err error) codes.Code {
 	var e *Error
 	if errors.As(err, &e) {
@@ -37,7 +37,7 @@ func CodeOf(err error) codes.Code {
 	return codes.OK
 }
 
-// Transient reports whether err is of the kind that passes: the same call may succeed later.
+// Transient reports whether the same call may succeed later.
 func Transient(err error) bool {
 	var t *transient
 	return errors.As(err, &t)
@@ -46,24 +46,24 @@ func Transient(err error) bool {
 // transient marks an error after which the same call may succeed.
 type transient struct {
 	err   error
-	after time.Duration // how long the server asks to wait; 0 when it doesn't
+	after time.Duration // how long the server asks to wait; 0 if it does not
 }
 
 func (t *transient) Error() string { return t.err.Error() }
 func (t *transient) Unwrap() error { return t.err }
 
-// refusal makes an error of an answer that is none of success.
+// refusal returns the error that an answer with another status than 200 reports.
 func (c *Client) refusal(response *http.Response, body []byte) error {
 	e := &Error{Status: response.StatusCode, Code: codes.Unknown}
 	var status struct {
 		Code    codes.Code `json:"code"`
 		Message string     `json:"message"`
 	}
-	var text string // what the second version answers
+	var text string // errors of the second version are strings
 	location, locationErr := response.Location()
 	switch {
 	case locationErr == nil:
-		e.Message = fmt.Sprintf("%s has moved: it points to %s://%s", c.server, location.Scheme, location.Host)
+		e.Message = fmt.Sprintf("%s redirects to %s://%s; use that address", c.server, location.Scheme, location.Host)
 	case json.Unmarshal(body, &status) == nil && status.Message != "":
 		e.Code, e.Message = status.Code, status.Message
 	case json.Unmarshal(body, &text) == nil && text != "":
@@ -77,7 +77,7 @@ func (c *Client) refusal(response *http.Response, body []byte) error {
 	return maybeTransient(e, response)
 }
 
-// codeOf returns the code that a status of the second version stands for, which has no codes of its own.
+// codeOf returns the code for a status of the second version, whose errors contain no code.
 func codeOf(status int) codes.Code {
 	switch status {
 	case http.StatusBadRequest, http.StatusUnprocessableEntity:
@@ -104,8 +104,8 @@ func codeOf(status int) codes.Code {
 	return codes.Unknown
 }
 
-// storageRefusal makes an error of an answer of the object storage. Such an answer may quote the link that it
-// was asked by, so nothing but its code and message is read.
+// storageRefusal returns the error that an answer of the object storage reports. Such an answer may quote the link of the request, so
+// only its code and message are read.
 func storageRefusal(response *http.Response, body []byte) error {
 	e := &Error{Status: response.StatusCode, Code: codes.Unknown}
 	var answer struct {
@@ -114,7 +114,7 @@ func storageRefusal(response *http.Response, body []byte) error {
 	}
 	switch {
 	case response.StatusCode == http.StatusRequestEntityTooLarge:
-		e.Message = "the object storage answers that the file is too large"
+		e.Message = "the object storage refuses the file, because it is too large"
 	case xml.Unmarshal(body, &answer) == nil && answer.Code != "":
 		e.Message = fmt.Sprintf("the object storage answers %s: %s", answer.Code, answer.Message)
 		if strings.Contains(answer.Message, "expired") || answer.Code == "ExpiredToken" {
@@ -138,7 +138,7 @@ func maybeTransient(e *Error, response *http.Response) error {
 	return e
 }
 
-// retryAfter reads the header of that name: seconds, or a date.
+// retryAfter reads the header field Retry-After: seconds, or a date.
 func retryAfter(text string) time.Duration {
 	if seconds, err := strconv.Atoi(text); err == nil {
 		return time.Duration(max(0, min(seconds, 24*60*60))) * time.Second
@@ -149,14 +149,14 @@ func retryAfter(text string) time.Duration {
 	return 0
 }
 
-// plain returns the beginning of an answer that is text for people, on one line.
+// plain returns the beginning of an answer in plain text, on one line.
 func plain(response *http.Response, body []byte) string {
 	if !strings.HasPrefix(response.Header.Get("Content-Type"), "text/plain") || !utf8.Valid(body) {
 		return ""
 	}
 	text := strings.Join(strings.Fields(string(body)), " ")
 	if strings.HasPrefix(text, "<") {
-		return "" // a page, or a storage's refusal that quotes the request
+		return "" // HTML, or an error of the object storage that quotes the request
 	}
 	if len(text) > maxText {
 		text = strings.ToValidUTF8(text[:maxText], "") + "…"
@@ -164,7 +164,7 @@ func plain(response *http.Response, body []byte) string {
 	return text
 }
 
-// unreachable makes an error of a request that got no answer.
+// unreachable returns the error of a request without an answer.
 func unreachable(host string, err error) error {
 	err = withoutURL(err)
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) && !isTimeout(err) {
@@ -176,7 +176,7 @@ func unreachable(host string, err error) error {
 	var lookup *net.DNSError
 	switch {
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		return fmt.Errorf("%s can't be reached: the server there speaks plain HTTP, so its address begins with http://", host)
+		return fmt.Errorf("%s can't be reached: the server speaks HTTP without TLS, so its address begins with http://", host)
 	case errors.As(err, &certificate), errors.As(err, &record), errors.As(err, &lookup) && lookup.IsNotFound:
 		return said
 	}
@@ -188,7 +188,7 @@ func isTimeout(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// withoutURL takes the URL out of an error of net/http: it holds a job's secret, or a signature.
+// withoutURL removes the URL from an error of net/http, because it contains a job's secret or a signature.
 func withoutURL(err error) error {
 	var u *url.Error
 	for errors.As(err, &u) {

@@ -36,7 +36,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	fmt.Println("ended as", status.State)
-	result, err := c.Result(ctx, created.Job) // the error tells why a job failed
+	result, err := c.Result(ctx, created.Job) // the error says why a job failed
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -43,7 +43,7 @@ func ExampleV2() {
 	for _, stage := range stages {
 		fmt.Println(stage.Stage, stage.Status)
 	}
-	result, err := v2.Result(ctx, made.Job, false) // the error tells why a job failed
+	result, err := v2.Result(ctx, made.Job, false) // the error says why a job failed
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
 
-// Ref names a job and proves that it is the caller's. Its secret shows in no log.
+// Ref names a job and proves that it is the caller's. Logging or printing a Ref does not show its secret.
 type Ref struct {
 	ID     string // a UUID
 	Secret string
@@ -35,44 +35,43 @@ func (r Ref) auth() *protov1.JobAuth { return &protov1.JobAuth{JobID: r.ID, Secr
 
 func (r Ref) query() url.Values { return url.Values{"jobID": {r.ID}, "secret": {r.Secret}} }
 
-// Created is a new job, and the links that its files are uploaded to. Whoever has a link may use it, for some
-// hours.
+// Created is a new job, and its upload links. A link is valid for some hours, for any client that has it.
 type Created struct {
 	Job          Ref
 	Genome       string // link for the genome
 	TrainingFile string // link for a Prodigal training file
-	Replicons    string // link for a table of replicons
+	Replicons    string // link for a replicon table
 }
 
-// State is where a job is in its life, in the API's words.
+// State is the state of a job, in the API's words.
 type State string
 
-// The states of a job, and the two ways in which there is nothing to tell about one.
+// The states of a job, and the two reasons why the server reports none.
 const (
-	Init         State = "INIT"       // made, or started and waiting for a machine
-	Running      State = "RUNNING"    // Bakta runs
-	Successful   State = "SUCCESSFUL" // the results are there
-	Failed       State = "ERROR"      // it failed; Result tells the reason
-	NotFound     State = "NOT_FOUND"  // there is no such job, or no more
-	Unauthorized State = "UNAUTHORIZED"
+	Init         State = "INIT"         // created, or started and waiting for a node
+	Running      State = "RUNNING"      // a stage runs
+	Successful   State = "SUCCESSFUL"   // the results are available
+	Failed       State = "ERROR"        // the job failed; Result returns the reason
+	NotFound     State = "NOT_FOUND"    // the job does not exist, or was deleted
+	Unauthorized State = "UNAUTHORIZED" // the secret is not this job's
 )
 
-// Ended reports whether the state will not change any more by itself.
+// Ended reports whether the state is final: only deleting or expiring the job changes it.
 func (s State) Ended() bool { return s != Init && s != Running }
 
-// Status is how a job does.
+// Status is the state of a job and what belongs to it.
 type Status struct {
 	ID      string
 	State   State
 	Name    string
-	Started time.Time // when it was started; when it was made, before that
+	Started time.Time // when it was started; before that, when it was created
 	Updated time.Time // when its state last changed
 
-	// What the second version tells, too.
+	// Only the second version returns these.
 	Workflow   string
 	ResultKind string
-	// Waiting says of a job that is Init whether it was started and waits for a machine, or was made and not started.
-	// It is nil for every other job, and if the server is too old to say.
+	// Waiting is true if a job that is Init was started and waits for a node, false if it was not started. It is nil for every other
+	// state, and if the server does not report it.
 	Waiting *bool
 }
 
@@ -81,37 +80,36 @@ type Result struct {
 	Name    string
 	Started time.Time
 	Updated time.Time
-	Files   map[string]string // download links, by the API's names of the files: "GFF3". They live for six days
+	Files   map[string]string // download links, by the API's names of the files: "GFF3". They are valid for six days
 
-	// What the second version tells, too.
+	// Only the second version returns these.
 	Workflow   string
 	ResultKind string
-	Failure    string // why the job failed, if these are the partial results of one that did
+	Failure    string // why the job failed, if these are the partial results of a failed job
 }
 
-// Versions says what a server runs.
+// Versions are the versions that a server has installed.
 type Versions struct {
 	Tool    string // Bakta
-	DB      string // its database
+	DB      string // Bakta's reference database
 	Backend string // the server
 
-	// What the second version tells, too.
+	// Only the second version returns these.
 	Baktfold   string
-	BaktfoldDB string // its database
+	BaktfoldDB string // Baktfold's reference database
 }
 
-// Init makes a job. The name is for people and may be any text of at most 1024 bytes; format is the one of a
-// table of replicons, if there will be one. A job that is never started is removed by the server in time, so
-// that a call whose answer was lost does no harm.
+// Init creates a job. The name is any text of at most 1024 bytes. format is that of the replicon table, if there will be one. The server
+// deletes a job that is never started after some time, so a call whose answer was lost does no harm.
 func (c *Client) Init(ctx context.Context, name string, format protov1.RepliconTableType) (Created, error) {
 	var answer protov1.InitJobResponse
 	request := &protov1.InitJobRequest{Name: name, RepliconTableType: format}
 	if err := c.call(ctx, http.MethodPost, "/api/v1/job/init", nil, request, &answer); err != nil {
-		return Created{}, fmt.Errorf("making a job: %w", err)
+		return Created{}, fmt.Errorf("creating a job: %w", err)
 	}
 	job := answer.GetJob()
 	if answer.GetUploadLinkFasta() == "" {
-		return Created{}, fmt.Errorf("making a job: %s answers without a job: is it a Bakta-Web server?", c.server)
+		return Created{}, fmt.Errorf("creating a job: the answer of %s contains no job; check the server's address", c.server)
 	}
 	if err := c.checkID(job.GetJobID()); err != nil {
 		return Created{}, err
@@ -124,17 +122,17 @@ func (c *Client) Init(ctx context.Context, name string, format protov1.RepliconT
 	}, nil
 }
 
-// checkID refuses what a server calls the id of a new job if it is not a UUID. Ids go into file names and into commands
-// that people copy, so any other text from a server must not become one.
+// checkID refuses an id of a new job that is not a UUID. Ids become part of file names and of commands that users copy, so a server must
+// not be able to choose any other text.
 func (c *Client) checkID(id string) error {
 	if len(id) != len("123e4567-e89b-42d3-a456-426614174000") || uuid.Validate(id) != nil {
-		return fmt.Errorf("making a job: %s answers %.60q as the id of a job, which is not a UUID: is it a Bakta-Web server?", c.server, id)
+		return fmt.Errorf("creating a job: the id %.60q in the answer of %s is not a UUID; check the server's address", id, c.server)
 	}
 	return nil
 }
 
-// Start starts a job whose files are uploaded. The same start may be made again; one with another configuration
-// is an *Error with codes.AlreadyExists.
+// Start starts a job whose files are uploaded. The call may be repeated; with another configuration it returns an *Error with
+// codes.AlreadyExists.
 func (c *Client) Start(ctx context.Context, job Ref, config *protov1.JobConfig) error {
 	request := &protov1.StartJobRequest{Job: job.auth(), Config: config}
 	if err := c.call(ctx, http.MethodPost, "/api/v1/job/start", nil, request, nil); err != nil {
@@ -143,10 +141,10 @@ func (c *Client) Start(ctx context.Context, job Ref, config *protov1.JobConfig) 
 	return nil
 }
 
-// listLength is how many jobs are asked for at once, well within a server's limit.
+// listLength is the number of jobs in one call, well within a server's limit.
 const listLength = 100
 
-// Status tells how jobs do, in the order in which they are named.
+// Status returns the state of jobs, in the order of the arguments.
 func (c *Client) Status(ctx context.Context, jobs ...Ref) ([]Status, error) {
 	return statusOf(c.server, jobs, func(part []Ref, known map[string]Status) error {
 		var request protov1.JobStatusRequestList
@@ -168,26 +166,26 @@ func (c *Client) Status(ctx context.Context, jobs ...Ref) ([]Status, error) {
 	})
 }
 
-// statusOf asks for the state of jobs in parts that a server takes, and puts what is known of each in order.
+// statusOf gets the state of jobs, listLength of them in one call, and returns it in the order of the jobs.
 func statusOf(server string, jobs []Ref, ask func(part []Ref, known map[string]Status) error) ([]Status, error) {
 	known := make(map[string]Status, len(jobs))
 	for part := range slices.Chunk(jobs, listLength) {
 		if err := ask(part, known); err != nil {
-			return nil, fmt.Errorf("asking for the state: %w", err)
+			return nil, fmt.Errorf("getting the state: %w", err)
 		}
 	}
 	all := make([]Status, 0, len(jobs))
 	for _, job := range jobs {
-		status, told := known[job.ID]
-		if !told {
-			return nil, fmt.Errorf("asking for the state: %s says nothing about job %s", server, job.ID)
+		status, ok := known[job.ID]
+		if !ok {
+			return nil, fmt.Errorf("getting the state: the answer of %s does not contain job %s", server, job.ID)
 		}
 		all = append(all, status)
 	}
 	return all, nil
 }
 
-// stateOf spells out that SUCCESSFUL and SUCCESSFULL are one.
+// stateOf returns a state of the first version, in which SUCCESSFUL and SUCCESSFULL are the same value.
 func stateOf(s protov1.JobStatusEnum) State {
 	if s == protov1.JobStatusEnum_SUCCESSFUL {
 		return Successful
@@ -195,15 +193,17 @@ func stateOf(s protov1.JobStatusEnum) State {
 	return State(s.String())
 }
 
-// Wait looks at a job, at once and then at every interval (2 s if zero), until it has ended. seen, if given, is
-// told each look, also one that failed and is made again: a server may be away for a quarter of an hour. The
-// job goes on whether somebody waits for it or not.
+// Wait gets the state of a job, at once and then at every interval (2 s if zero), until the job has ended. seen, if not nil, is called
+// with each state, and with each transient error: Wait continues while the server is down, for up to 15 minutes. The job does not
+// depend on Wait.
 func (c *Client) Wait(ctx context.Context, job Ref, interval time.Duration, seen func(Status, error)) (Status, error) {
 	return wait(ctx, job, interval, c.Status, seen)
 }
 
-// wait asks for the state of a job until it has ended.
-func wait(ctx context.Context, job Ref, interval time.Duration, ask func(context.Context, ...Ref) ([]Status, error), seen func(Status, error)) (Status, error) {
+// wait gets the state of a job until it has ended.
+func wait(ctx context.Context, job Ref, interval time.Duration, get func(context.Context, ...Ref) ([]Status, error),
+	seen func(Status, error),
+) (Status, error) {
 	if interval <= 0 {
 		interval = 2 * time.Second
 	}
@@ -215,13 +215,13 @@ func wait(ctx context.Context, job Ref, interval time.Duration, ask func(context
 			return Status{}, context.Cause(ctx)
 		case <-timer.C:
 		}
-		looks, err := ask(ctx, job)
+		states, err := get(ctx, job)
 		if err != nil && (!Transient(err) || time.Since(last) > absence) {
 			return Status{}, err
 		}
 		var status Status
 		if err == nil {
-			last, status = time.Now(), looks[0]
+			last, status = time.Now(), states[0]
 		}
 		if seen != nil {
 			seen(status, err)
@@ -232,15 +232,15 @@ func wait(ctx context.Context, job Ref, interval time.Duration, ask func(context
 	}
 }
 
-// absence is how long a server may be away while somebody waits for a job: upgrades take less.
+// absence is how long a server may be down while Wait waits. Upgrades take less.
 const absence = 15 * time.Minute
 
-// Result answers the links of a job's result files. For a job that failed it is an *Error whose message is the
-// reason, and for one that goes on an *Error, too, both with codes.FailedPrecondition.
+// Result returns the links of a job's result files. For a failed job it returns an *Error whose message is the reason, and for a job
+// that has not ended an *Error, too, both with codes.FailedPrecondition.
 func (c *Client) Result(ctx context.Context, job Ref) (Result, error) {
 	var answer protov1.JobResultResponse
 	if err := c.call(ctx, http.MethodPost, "/api/v1/job/result", nil, job.auth(), &answer); err != nil {
-		return Result{}, fmt.Errorf("asking for the result: %w", err)
+		return Result{}, fmt.Errorf("getting the result: %w", err)
 	}
 	files := make(map[string]string)
 	for name, link := range answer.GetResultFiles().GetFields() {
@@ -251,8 +251,8 @@ func (c *Client) Result(ctx context.Context, job Ref) (Result, error) {
 	return Result{Name: answer.GetName(), Started: answer.GetStarted().AsTime(), Updated: answer.GetUpdated().AsTime(), Files: files}, nil
 }
 
-// Logs returns what a job has written so far, without the first offset bytes of it. A call returns at most
-// 16 MiB; an empty text means that there is nothing more yet.
+// Logs returns what a job has written so far, without the first offset bytes. A call returns at most 16 MiB. An empty text means that
+// there is nothing more yet.
 func (c *Client) Logs(ctx context.Context, job Ref, offset int64) ([]byte, error) {
 	query := job.query()
 	query.Set("offset", strconv.FormatInt(offset, 10))
@@ -263,18 +263,17 @@ func (c *Client) Logs(ctx context.Context, job Ref, offset int64) ([]byte, error
 		return false, err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("asking for the log: %w", err)
+		return nil, fmt.Errorf("getting the log: %w", err)
 	}
-	// Older servers know no offset and answer all of the log, which they begin with this line.
+	// Older servers ignore the offset and return the whole log, which begins with this line.
 	if offset > 0 && strings.HasPrefix(string(text), "Bakta Command:") {
 		text = text[min(offset, int64(len(text))):]
 	}
 	return text, nil
 }
 
-// Delete removes a job with all of its data. When the server has no such job it is an *Error with codes.NotFound:
-// the job is gone if that is the server which made it. One that has nothing at all at that path may answer the
-// same; what Status tells of the job can't be mistaken.
+// Delete deletes a job with all of its data. If the job does not exist it returns an *Error with codes.NotFound: the job is deleted if
+// this is the server that created it. A server without that path may answer the same; Status is unambiguous.
 func (c *Client) Delete(ctx context.Context, job Ref) error {
 	if err := c.call(ctx, http.MethodDelete, "/api/v1/job/delete", job.query(), nil, nil); err != nil {
 		return fmt.Errorf("deleting the job: %w", err)
@@ -282,11 +281,11 @@ func (c *Client) Delete(ctx context.Context, job Ref) error {
 	return nil
 }
 
-// Version tells what the server runs.
+// Version returns the versions that the server has installed.
 func (c *Client) Version(ctx context.Context) (Versions, error) {
 	var answer protov1.VersionResponse
 	if err := c.call(ctx, http.MethodGet, "/api/v1/version", nil, nil, &answer); err != nil {
-		return Versions{}, fmt.Errorf("asking for the version: %w", err)
+		return Versions{}, fmt.Errorf("getting the version: %w", err)
 	}
 	return Versions{Tool: answer.GetToolVersion(), DB: answer.GetDbVersion(), Backend: answer.GetBackendVersion()}, nil
 }

@@ -8,9 +8,8 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// retry makes an attempt again as long as it fails in a way that passes: until the patience is over, counted
-// from the last attempt that moved something, or after that many tries (0: any number). It returns the last
-// attempt's error, or the context's cause when the context ended.
+// retry repeats an attempt while its error is transient: until Options.Patience is over, counted from the last attempt that transferred
+// data, or for that many tries (0: any number). It returns the last attempt's error, or the context's cause if the context ended.
 func (c *Client) retry(ctx context.Context, tries uint, attempt func() (moved bool, err error)) error {
 	pauses := backoff.NewExponentialBackOff()
 	pauses.InitialInterval = 200 * time.Millisecond
@@ -46,7 +45,7 @@ func (c *Client) notify(err error, pause time.Duration) {
 	}
 }
 
-// asked joins an error with the pause that the server asked for, in the words of the backoff library.
+// asked joins an error with the pause that the server asked for, in the type of the backoff library.
 type asked struct {
 	*transient
 	pause *backoff.RetryAfterError

@@ -235,10 +235,10 @@ func TestDownload(t *testing.T) {
 		{"as its MD5 says", []http.HandlerFunc{object(content, md5Of(content), all)}, 1, content, ""},
 		{"as its MD5 says, in two parts", []http.HandlerFunc{object(content, md5Of(content), 100_000), object(content, md5Of(content), all)}, 2, content, ""},
 		{"damaged once", []http.HandlerFunc{object(flipped(content), md5Of(content), all), object(content, md5Of(content), all)}, 2, content, ""},
-		{"always damaged", []http.HandlerFunc{object(flipped(content), md5Of(content), all)}, transferTries, nil, "what arrived is damaged"},
+		{"always damaged", []http.HandlerFunc{object(flipped(content), md5Of(content), all)}, transferTries, nil, "the received file is damaged"},
 		{"encrypted, so that the ETag is no checksum", []http.HandlerFunc{encrypted(object(flipped(content), md5Of(content), all))}, 1, flipped(content), ""},
-		{"too large, as is told", []http.HandlerFunc{object(make([]byte, 2_000_001), "", 3_000_000)}, 1, nil, "larger than a download may be, which is 2000000 bytes"},
-		{"too large, as shows", []http.HandlerFunc{endless}, 1, nil, "larger than a download may be"},
+		{"too large, as is told", []http.HandlerFunc{object(make([]byte, 2_000_001), "", 3_000_000)}, 1, nil, "exceeds the limit of a download, 2000000 bytes"},
+		{"too large, as shows", []http.HandlerFunc{endless}, 1, nil, "exceeds the limit of a download"},
 		{"never whole", []http.HandlerFunc{object(content, ``, 10)}, transferTries, nil, "unexpected EOF"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

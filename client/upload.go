@@ -12,37 +12,36 @@ import (
 	"sync/atomic"
 )
 
-// Content is something to upload. It may be opened more than once: an upload that breaks off begins again.
+// Content is something to upload. It may be opened more than once, because an interrupted upload restarts.
 type Content struct {
 	Size int64 // bytes, exactly
 	Open func() (io.ReadCloser, error)
 }
 
-// FileContent is the content of a file as large as it is now.
+// FileContent returns the content of a file. The file must keep its current size.
 func FileContent(path string) (Content, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return Content{}, err
 	}
 	if !info.Mode().IsRegular() {
-		return Content{}, fmt.Errorf("%s is no file", path)
+		return Content{}, fmt.Errorf("%s is not a regular file", path)
 	}
 	return Content{Size: info.Size(), Open: func() (io.ReadCloser, error) { return os.Open(path) }}, nil
 }
 
-// BytesContent is content in memory.
+// BytesContent returns content in memory.
 func BytesContent(content []byte) Content {
 	return Content{Size: int64(len(content)), Open: func() (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(content)), nil
 	}}
 }
 
-// transferTries bounds how often an upload or a download is begun: something between may break off every one at
-// the same place.
+// transferTries bounds the attempts of an upload or a download: a proxy may interrupt each one at the same byte.
 const transferTries = 8
 
-// Upload sends content to an upload link. progress, if given, is told how many bytes were sent so far, out of
-// another goroutine; the number begins again at zero when the upload does.
+// Upload sends content to an upload link. progress, if not nil, is called by another goroutine with the number of bytes sent so far. The
+// number restarts at zero if the upload does.
 func (c *Client) Upload(ctx context.Context, link string, content Content, progress func(sent int64)) error {
 	return c.upload(ctx, link, nil, content, progress)
 }
@@ -63,7 +62,7 @@ func (c *Client) put(ctx context.Context, link string, headers http.Header, cont
 	ctx, moving, stop := stalling(ctx)
 	defer stop()
 	var sent atomic.Int64
-	var broken atomic.Pointer[error] // what the content's reader failed with
+	var broken atomic.Pointer[error] // of the content's reader
 	open := func() (io.ReadCloser, error) {
 		source, err := content.Open()
 		if err != nil {
@@ -74,7 +73,7 @@ func (c *Client) put(ctx context.Context, link string, headers http.Header, cont
 		m := &meter{ReadCloser: source}
 		m.read = func(n int, err error) {
 			moving()
-			// The transport closes a body that nobody wants any more, maybe in the middle of a read.
+			// The transport closes a body that it no longer needs, possibly during a read.
 			if err != nil && !errors.Is(err, io.EOF) && !m.closed.Load() {
 				broken.CompareAndSwap(nil, &err)
 			}
@@ -91,7 +90,7 @@ func (c *Client) put(ctx context.Context, link string, headers http.Header, cont
 	request, err := http.NewRequestWithContext(ctx, http.MethodPut, link, body)
 	if err != nil {
 		body.Close()
-		return false, fmt.Errorf("the server's upload link is no URL: %w", withoutURL(err))
+		return false, fmt.Errorf("the server's upload link is not a URL: %w", withoutURL(err))
 	}
 	maps.Copy(request.Header, headers)
 	request.ContentLength, request.GetBody = content.Size, open
@@ -101,7 +100,7 @@ func (c *Client) put(ctx context.Context, link string, headers http.Header, cont
 	}
 	response, err := c.do(c.storage, request)
 	if cause := broken.Load(); cause != nil {
-		// A failure to read here is none of the network's.
+		// Reading the content failed, not the network.
 		return false, *cause
 	}
 	if err != nil {
@@ -118,7 +117,7 @@ func (c *Client) put(ctx context.Context, link string, headers http.Header, cont
 	return true, nil
 }
 
-// meter tells each read of a stream.
+// meter reports each read of a stream.
 type meter struct {
 	io.ReadCloser
 	closed atomic.Bool

@@ -14,54 +14,54 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// V2 makes the calls of the API's second version: jobs of several workflows, each of one or more stages. A job
-// that one version made is there for the other, too.
+// V2 makes the calls of the API's second version: jobs of several workflows, each of one or more stages. A job that was created by one
+// version is available in the other, too.
 type V2 struct{ c *Client }
 
-// V2 returns the second version's calls to the same server.
+// V2 returns the calls of the second version, to the same server.
 func (c *Client) V2() *V2 { return &V2{c} }
 
-// WithPatience returns the same calls with another patience.
+// WithPatience returns the same calls with other Options.Patience.
 func (v *V2) WithPatience(patience time.Duration) *V2 { return v.c.WithPatience(patience).V2() }
 
-// WithMaxDownload returns the same calls with another limit of a download.
+// WithMaxDownload returns the same calls with other Options.MaxDownload.
 func (v *V2) WithMaxDownload(bytes int64) *V2 { return v.c.WithMaxDownload(bytes).V2() }
 
 // Server returns the server's URL.
 func (v *V2) Server() string { return v.c.Server() }
 
-// Workflow is what a server can do with uploads.
+// Workflow is a sequence of programs that a server offers.
 type Workflow struct {
 	Kind       string       `json:"workflow_kind"` // "bakta", "bakta_proteins", "bakta_baktfold" or "baktfold", for example
-	ResultKind string       `json:"result_kind"`   // what the results look like: "bakta", "bakta_proteins" or "baktfold"
-	Uploads    []UploadKind `json:"uploads"`       // the files that it takes
+	ResultKind string       `json:"result_kind"`   // format of the results: "bakta", "bakta_proteins" or "baktfold"
+	Uploads    []UploadKind `json:"uploads"`       // the files that it accepts
 	Stages     []string     `json:"stages"`        // its stages, in the order in which they run
 }
 
-// UploadKind is a file that a workflow takes.
+// UploadKind is a file that a workflow accepts.
 type UploadKind struct {
 	Kind     string `json:"upload_kind"` // "genome_fasta", for example
-	Required bool   `json:"required"`    // it can't do without
+	Required bool   `json:"required"`    // the workflow needs it
 }
 
-// Made is a new job, and where its files go.
+// Made is a new job, and its upload links.
 type Made struct {
 	Job      Ref
 	Workflow string
 	Uploads  []UploadLink
 }
 
-// UploadLink is where a file goes. Whoever has a link may use it, for some hours.
+// UploadLink is the link of a file. It is valid for some hours, for any client that has it.
 type UploadLink struct {
 	UploadKind
 	URL     string            `json:"url"`
-	Headers map[string]string `json:"headers"` // to send with the file, if any
+	Headers map[string]string `json:"headers"` // header fields to send with the file, if any
 }
 
-// Config is how a workflow is run. A field at its zero value leaves the option at its default. Only workflows
-// that begin with Bakta have options.
+// Config are the options of a start. A field at its zero value means the default of the option. Only workflows that begin with Bakta have
+// options.
 type Config struct {
-	// Whether the upload of that kind is used; what is promised has to be uploaded.
+	// Whether the upload is used. An upload that is used must have been uploaded.
 	UseProdigalTrainingFile bool `json:"use_prodigal_training_file,omitempty"`
 	UseReplicons            bool `json:"use_replicons,omitempty"`
 	UseRegions              bool `json:"use_regions,omitempty"`
@@ -83,7 +83,7 @@ type Config struct {
 	Compliant         bool   `json:"compliant,omitempty"`
 	Meta              bool   `json:"meta,omitempty"`
 
-	// Steps that are left out.
+	// Steps to skip.
 	SkipTRNA        bool `json:"skip_trna,omitempty"`
 	SkipTMRNA       bool `json:"skip_tmrna,omitempty"`
 	SkipRRNA        bool `json:"skip_rrna,omitempty"`
@@ -99,24 +99,24 @@ type Config struct {
 	SkipPlot        bool `json:"skip_plot,omitempty"`
 }
 
-// StageLog is how a stage of a job does.
+// StageLog is the state and the output of a stage.
 type StageLog struct {
 	Stage   string `json:"stage"`
 	Status  string `json:"status"`  // one of the Stage… constants
 	Content string `json:"content"` // what it has written so far, without white space at the end
 }
 
-// How a stage does.
+// The states of a stage.
 const (
 	StagePending   = "pending"
 	StageRunning   = "running"
 	StageSucceeded = "succeeded"
 	StageFailed    = "failed"
-	StageError     = "error" // it could not be run
+	StageError     = "error" // it could not be executed
 	StageUnknown   = "unknown"
 )
 
-// wireRef is how a job stands in bodies.
+// wireRef is a job in bodies.
 type wireRef struct {
 	ID     string `json:"job_id"`
 	Secret string `json:"secret"`
@@ -124,7 +124,7 @@ type wireRef struct {
 
 func (r Ref) queryV2() url.Values { return url.Values{"job_id": {r.ID}, "secret": {r.Secret}} }
 
-// call makes one call, again and again if need be. Request and response may be nil.
+// call makes one call, with retries. Request and response may be nil.
 func (v *V2) call(ctx context.Context, method, path string, query url.Values, request, response any) error {
 	var body []byte
 	if request != nil {
@@ -144,30 +144,30 @@ func (v *V2) call(ctx context.Context, method, path string, query url.Values, re
 		return err
 	}
 	if err := json.Unmarshal(answer, response); err != nil {
-		return fmt.Errorf("%s answers %s with something else than Bakta-Web's API would: is it such a server? (%w)", v.c.server, path, err)
+		return fmt.Errorf("the answer of %s to %s is not one of Bakta-Web's API; check the server's address: %w", v.c.server, path, err)
 	}
 	return nil
 }
 
-// absent says of a call that names no job what it means that there is nothing at its path.
+// absent explains the answer 404 to a call that names no job.
 func (v *V2) absent(err error) error {
 	if CodeOf(err) == codes.NotFound {
-		return fmt.Errorf("%s does not speak the second version of Bakta-Web's API: it is an older server, or none", v.c.server)
+		return fmt.Errorf("%s does not serve the second version of Bakta-Web's API: it is an older server, or another program", v.c.server)
 	}
 	return err
 }
 
-// Workflows lists what the server can do.
+// Workflows returns the workflows that the server offers.
 func (v *V2) Workflows(ctx context.Context) ([]Workflow, error) {
 	var answer []Workflow
 	if err := v.call(ctx, http.MethodGet, "/workflows", nil, nil, &answer); err != nil {
-		return nil, fmt.Errorf("asking for the workflows: %w", v.absent(err))
+		return nil, fmt.Errorf("getting the workflows: %w", v.absent(err))
 	}
 	return answer, nil
 }
 
-// Init makes a job of a workflow. The name is for people and may be any text of at most 1024 bytes. A job that is
-// never started is removed by the server in time, so that a call whose answer was lost does no harm.
+// Init creates a job of a workflow. The name is any text of at most 1024 bytes. The server deletes a job that is never started after some
+// time, so a call whose answer was lost does no harm.
 func (v *V2) Init(ctx context.Context, workflow, name string) (Made, error) {
 	request := map[string]string{"workflow_kind": workflow, "name": name}
 	var answer struct {
@@ -176,10 +176,10 @@ func (v *V2) Init(ctx context.Context, workflow, name string) (Made, error) {
 		Uploads  []UploadLink `json:"uploads"`
 	}
 	if err := v.call(ctx, http.MethodPost, "/job/init", nil, request, &answer); err != nil {
-		return Made{}, fmt.Errorf("making a job: %w", v.absent(err))
+		return Made{}, fmt.Errorf("creating a job: %w", v.absent(err))
 	}
 	if len(answer.Uploads) == 0 {
-		return Made{}, fmt.Errorf("making a job: %s answers without a job: is it a Bakta-Web server?", v.c.server)
+		return Made{}, fmt.Errorf("creating a job: the answer of %s contains no job; check the server's address", v.c.server)
 	}
 	if err := v.c.checkID(answer.Job.ID); err != nil {
 		return Made{}, err
@@ -187,7 +187,7 @@ func (v *V2) Init(ctx context.Context, workflow, name string) (Made, error) {
 	return Made{Job: Ref(answer.Job), Workflow: answer.Workflow, Uploads: answer.Uploads}, nil
 }
 
-// Upload sends a file to where it goes, as Client.Upload does.
+// Upload sends a file to its link, as Client.Upload does.
 func (v *V2) Upload(ctx context.Context, link UploadLink, content Content, progress func(sent int64)) error {
 	headers := make(http.Header)
 	for name, value := range link.Headers {
@@ -196,21 +196,20 @@ func (v *V2) Upload(ctx context.Context, link UploadLink, content Content, progr
 	return v.c.upload(ctx, link.URL, headers, content, progress)
 }
 
-// Download fetches a result file, as Client.Download does.
+// Download downloads a result file, as Client.Download does.
 func (v *V2) Download(ctx context.Context, link, path string, progress func(done, size int64)) (int64, error) {
 	return v.c.Download(ctx, link, path, progress)
 }
 
-// Warning is something about an upload that the workflow can work with, but probably not as it is meant.
+// Warning is something in an upload that the workflow can process, but probably not as intended.
 type Warning struct {
-	Code    string `json:"code"`        // a word that says of what kind it is
+	Code    string `json:"code"`        // its kind, a word for programs
 	Kind    string `json:"upload_kind"` // of the upload
 	Message string `json:"message"`     // for people
 }
 
-// Start starts a job of that workflow whose files are uploaded, and returns what to know before it has run. The same
-// start may be made again; one with another configuration is an *Error with codes.AlreadyExists. A server that gives no
-// warnings, which is an older one, is asked in the older way.
+// Start starts a job whose files are uploaded, and returns the warnings about them. The call may be repeated; with another configuration
+// it returns an *Error with codes.AlreadyExists. An older server has a call without warnings, which Start then uses.
 func (v *V2) Start(ctx context.Context, job Ref, workflow string, config Config) ([]Warning, error) {
 	request := struct {
 		Job      wireRef `json:"job"`
@@ -231,10 +230,10 @@ func (v *V2) Start(ctx context.Context, job Ref, workflow string, config Config)
 	return answer.Warnings, nil
 }
 
-// noSuchCall are the statuses with which a server answers a call that it does not have. It may lack the job, too.
+// noSuchCall are the statuses that a server returns for a call that it does not have; 404 may also mean that the job does not exist.
 var noSuchCall = []int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented}
 
-// Status tells how jobs do, in the order in which they are named, with their workflows.
+// Status returns the state of jobs with their workflows, in the order of the arguments.
 func (v *V2) Status(ctx context.Context, jobs ...Ref) ([]Status, error) {
 	return statusOf(v.c.server, jobs, func(part []Ref, known map[string]Status) error {
 		request := struct {
@@ -274,15 +273,14 @@ func (v *V2) Status(ctx context.Context, jobs ...Ref) ([]Status, error) {
 	})
 }
 
-// Wait looks at a job until it has ended, as Client.Wait does.
+// Wait waits until a job has ended, as Client.Wait does.
 func (v *V2) Wait(ctx context.Context, job Ref, interval time.Duration, seen func(Status, error)) (Status, error) {
 	return wait(ctx, job, interval, v.Status, seen)
 }
 
-// Result answers the links of a job's result files, by the API's names of the files: "gff3". For a job that failed
-// it is an *Error whose message is the reason, and for one that goes on an *Error, too, both with
-// codes.FailedPrecondition. With partial, what a failed job has is answered, too: the files of the stages before
-// the one that failed, which may be none, and the reason as the Result's Failure.
+// Result returns the links of a job's result files, by the API's names of the files: "gff3". For a failed job it returns an *Error whose
+// message is the reason, and for a job that has not ended an *Error, too, both with codes.FailedPrecondition. With partial, it returns
+// the results of a failed job, too: the files of the stages before the failed one, which may be none, and the reason as Result.Failure.
 func (v *V2) Result(ctx context.Context, job Ref, partial bool) (Result, error) {
 	request := struct {
 		wireRef
@@ -304,7 +302,7 @@ func (v *V2) Result(ctx context.Context, job Ref, partial bool) (Result, error) 
 		if errors.As(err, &e) && e.Status == http.StatusBadRequest {
 			e.Code = codes.FailedPrecondition
 		}
-		return Result{}, fmt.Errorf("asking for the result: %w", err)
+		return Result{}, fmt.Errorf("getting the result: %w", err)
 	}
 	files := make(map[string]string)
 	for name, link := range answer.Result.Files {
@@ -322,13 +320,12 @@ func (v *V2) Logs(ctx context.Context, job Ref) ([]StageLog, error) {
 		Stages []StageLog `json:"stages"`
 	}
 	if err := v.call(ctx, http.MethodGet, "/job/logs", job.queryV2(), nil, &answer); err != nil {
-		return nil, fmt.Errorf("asking for the logs: %w", err)
+		return nil, fmt.Errorf("getting the logs: %w", err)
 	}
 	return answer.Stages, nil
 }
 
-// Delete removes a job with all of its data. That there is no such job is no error; what Status tells of it before
-// shows whether there was.
+// Delete deletes a job with all of its data. Deleting a job that does not exist succeeds; Status before shows whether it existed.
 func (v *V2) Delete(ctx context.Context, job Ref) error {
 	if err := v.call(ctx, http.MethodDelete, "/job/delete", job.queryV2(), nil, nil); err != nil {
 		return fmt.Errorf("deleting the job: %w", err)
@@ -336,7 +333,7 @@ func (v *V2) Delete(ctx context.Context, job Ref) error {
 	return nil
 }
 
-// Version tells what the server runs.
+// Version returns the versions that the server has installed.
 func (v *V2) Version(ctx context.Context) (Versions, error) {
 	var answer struct {
 		Backend    string `json:"backend_version"`
@@ -346,7 +343,9 @@ func (v *V2) Version(ctx context.Context) (Versions, error) {
 		BaktfoldDB string `json:"baktfold_db_version"`
 	}
 	if err := v.call(ctx, http.MethodGet, "/version", nil, nil, &answer); err != nil {
-		return Versions{}, fmt.Errorf("asking for the version: %w", v.absent(err))
+		return Versions{}, fmt.Errorf("getting the version: %w", v.absent(err))
 	}
-	return Versions{Tool: answer.Bakta, DB: answer.BaktaDB, Backend: answer.Backend, Baktfold: answer.Baktfold, BaktfoldDB: answer.BaktfoldDB}, nil
+	return Versions{
+		Tool: answer.Bakta, DB: answer.BaktaDB, Backend: answer.Backend, Baktfold: answer.Baktfold, BaktfoldDB: answer.BaktfoldDB,
+	}, nil
 }

@@ -150,9 +150,9 @@ func TestRefusalsV2(t *testing.T) {
 		{422, `"config is missing"`, startV2, codes.InvalidArgument, "starting the job: config is missing"},
 		{409, `"it was started before"`, startV2, codes.AlreadyExists, "starting the job: it was started before"},
 		{404, `"Job not found"`, startV2, codes.NotFound, "starting the job: Job not found"},
-		{401, `"Unauthorized"`, resultV2, codes.Unauthenticated, "asking for the result: Unauthorized"},
-		{400, `"Job not finished"`, resultV2, codes.FailedPrecondition, "asking for the result: Job not finished"},
-		{500, `"a fault"`, resultV2, codes.Internal, "asking for the result: a fault"},
+		{401, `"Unauthorized"`, resultV2, codes.Unauthenticated, "getting the result: Unauthorized"},
+		{400, `"Job not finished"`, resultV2, codes.FailedPrecondition, "getting the result: Job not finished"},
+		{500, `"a fault"`, resultV2, codes.Internal, "getting the result: a fault"},
 	} {
 		s := serve(t, answer(row.status, row.body, "Content-Type", "application/json"))
 		err := row.call(t.Context(), s.client(t, Options{Patience: -1}).V2())
@@ -201,7 +201,7 @@ func TestOlderServer(t *testing.T) {
 	_, made := v.Init(t.Context(), "bakta", "")
 	_, told := v.Version(t.Context())
 	for _, err := range []error{listed, made, told} {
-		if err == nil || !strings.Contains(err.Error(), s.URL+" does not speak the second version") {
+		if err == nil || !strings.Contains(err.Error(), s.URL+" does not serve the second version") {
 			t.Errorf("%v", err)
 		}
 	}

@@ -75,7 +75,7 @@ func TestClientNoticesDamage(t *testing.T) {
 			t.Errorf("%s: %d bytes, %v", row.name, len(got), err)
 		}
 		damage = true
-		if _, err := c.Download(t.Context(), from, path, nil); err == nil || !strings.Contains(err.Error(), "what arrived is damaged") {
+		if _, err := c.Download(t.Context(), from, path, nil); err == nil || !strings.Contains(err.Error(), "the received file is damaged") {
 			t.Errorf("%s: damaged content was taken: %v", row.name, err)
 		}
 	}
