@@ -224,7 +224,7 @@ func (s *site) due100Step(ctx context.Context, _ int) (step, error) { return s.d
 
 func (s *site) due0Step(ctx context.Context, _ int) (step, error) { return s.dueStep(ctx, 0) }
 
-// dueStep reads the jobs that are due, without an empty call: the sweep reads them by itself.
+// dueStep reads the jobs that are due, without an empty call: the sweep reads them without a call.
 func (s *site) dueStep(ctx context.Context, count int) (step, error) {
 	jobs := s.reserve(count)
 	now := time.Now()

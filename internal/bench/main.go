@@ -149,7 +149,7 @@ func stock(ctx context.Context, s *site) error {
 	return nil
 }
 
-// say tells on standard error how far it is.
+// say reports progress on standard error.
 func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 
 // grouped writes a number for people: 1,000,000.

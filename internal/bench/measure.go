@@ -21,7 +21,7 @@ func (s sample) at(q float64) time.Duration {
 func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
 
 // spread returns the bounds between which the ratio of a's and b's quantiles lies with 95 % confidence, by
-// drawing both samples anew from themselves. A hundredth of a sample is few values.
+// resampling both samples. A hundredth of a sample is few values.
 func spread(a, b sample, q float64) (low, high float64) {
 	const draws = 400
 	r := rand.New(rand.NewPCG(1, 1))

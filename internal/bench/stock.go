@@ -32,7 +32,7 @@ const (
 	etagLength = 32
 )
 
-// identity is what tells a job apart from all others. It is drawn from the job's number in its database, so that
+// identity distinguishes a job from all others. It is drawn from the job's number in its database, so that
 // a million of them need not be remembered.
 type identity struct {
 	id     string
@@ -65,7 +65,7 @@ func random(r *rand.Rand, n int) []byte {
 	return b[:n]
 }
 
-// template is a document that the store itself wrote, and where in it stands what tells jobs apart. All of that
+// template is a document that the store itself wrote, and the places in it where jobs differ. All of that
 // has a fixed length, so a copy is made by writing over it.
 type template struct {
 	document []byte

@@ -49,7 +49,7 @@ type endpoints struct {
 	raw     teststores.S3
 }
 
-// fromEnvironment returns the stores that the environment names, with a bucket that nobody else uses.
+// fromEnvironment returns the stores that the environment names, with a bucket of its own.
 func fromEnvironment() (endpoints, error) {
 	s := teststores.S3{
 		Endpoint:  os.Getenv(teststores.S3Endpoint),

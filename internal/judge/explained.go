@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// explained is a disagreement that a person looked at and found right.
+// explained is a disagreement that a person has reviewed and accepted.
 type explained struct {
 	pattern string // of variants' names, as path.Match reads it
 	ours    string // accepts, warns or refuses
@@ -38,7 +38,7 @@ func parseExplained(text string) ([]*explained, error) {
 			return nil, fmt.Errorf("line %d: ours is %q, the program's %q, and why is %q", i+1, e.ours, e.real, e.why)
 		}
 		if agree(e.ours, e.real) {
-			return nil, fmt.Errorf("line %d: %s and %s is no disagreement", i+1, e.ours, e.real)
+			return nil, fmt.Errorf("line %d: %s and %s is not a disagreement", i+1, e.ours, e.real)
 		}
 		rows = append(rows, e)
 	}

@@ -85,7 +85,7 @@ func (d *desk) Open(_ context.Context, key, etag string) (io.ReadCloser, job.Fil
 	return io.NopCloser(bytes.NewReader(content)), file, nil
 }
 
-// asGiven makes of a refused variant the job that would have been started had nothing been looked at: the program gets
+// asGiven makes of a refused variant the job that would have been started without any check: the program gets
 // the uploads as they are, under the names that the user gave them.
 func (d *desk) asGiven(v variant) error {
 	w, ok := workflow.Lookup(v.kind)

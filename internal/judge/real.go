@@ -72,7 +72,7 @@ func (r *real) run(ctx context.Context, d *desk, v variant, asGiven bool) (outco
 		return outcome{}, err
 	}
 	if failure != nil { // a start that was accepted, of inputs that a run then can't have
-		return outcome{Exit: 1, Errors: "Error: the run's own look at the inputs: " + failure.Message}, nil
+		return outcome{Exit: 1, Errors: "Error: the run's own check of the inputs: " + failure.Message}, nil
 	}
 	for i, s := range spec.Stages {
 		if s.Argv[0] != r.set.Bakta {
@@ -203,7 +203,7 @@ func (r *real) stages(ctx context.Context, spec stage.Spec) (outcome, error) {
 	return o, nil
 }
 
-// execute runs a program by itself.
+// execute runs one program.
 func execute(ctx context.Context, s stage.Command, stdout, stderr string) (exit int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -26,7 +26,7 @@ type deployed struct {
 	any      bool                       // what every function can answer is asked of this one
 }
 
-// all are the functions. What sources of events call (RegisterEvents, RegisterSweep) is nobody else's business, so it is
+// all are the functions. What sources of events call (RegisterEvents, RegisterSweep) concerns no other caller, so it is
 // not registered here. Registering calls nothing, so the functions need nothing.
 func all() []deployed {
 	return []deployed{

@@ -42,7 +42,7 @@ const Module = "github.com/ag-computational-bio/bakta-web-backend"
 // setUpTime bounds what may have to be downloaded and built before the first test.
 const setUpTime = 9 * time.Minute
 
-// Mongo returns the connection string of a MongoDB server and the name of a database that nobody else uses. It is
+// Mongo returns the connection string of a MongoDB server and the name of a database of its own. It is
 // dropped when the test ends.
 func Mongo(t testing.TB) (uri, database string) {
 	t.Helper()
@@ -66,7 +66,7 @@ func drop(uri, database string) error {
 	return errors.Join(client.Database(database).Drop(ctx), client.Disconnect(ctx))
 }
 
-// S3 is an S3 store and a bucket of it that nobody else uses.
+// S3 is an S3 store and a bucket of its own.
 type S3 struct {
 	Endpoint  string // URL
 	Region    string
@@ -75,7 +75,7 @@ type S3 struct {
 	Bucket    string
 }
 
-// Bucket returns an S3 store and the name of a bucket that nobody else uses. The bucket does not exist yet; it is
+// Bucket returns an S3 store and the name of a bucket of its own. The bucket does not exist yet; it is
 // removed with all that is in it when the test ends.
 func Bucket(t testing.TB) S3 {
 	t.Helper()
@@ -101,7 +101,7 @@ func Bucket(t testing.TB) S3 {
 func (s S3) Client() (*minio.Client, error) {
 	scheme, host, ok := strings.Cut(s.Endpoint, "://")
 	if !ok {
-		return nil, fmt.Errorf("%s is no URL: %s", S3Endpoint, s.Endpoint)
+		return nil, fmt.Errorf("%s is not a URL: %s", S3Endpoint, s.Endpoint)
 	}
 	return minio.New(strings.TrimSuffix(host, "/"), &minio.Options{
 		Creds:  credentials.NewStaticV4(s.AccessKey, s.SecretKey, ""),
@@ -170,7 +170,7 @@ func (o *own) serve() error {
 	o.cmd = exec.Command("go", "run", "./internal/teststores/cmd/with-stores", "-serve", o.name)
 	o.cmd.Dir = root
 	o.cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as the Makefile builds it
-	// Its standard error must not be ours: "go test" waits until nobody holds that any more.
+	// Its standard error must not be ours: "go test" waits until no process holds that any more.
 	var said bytes.Buffer
 	o.cmd.Stderr = &said
 	o.stdin, err = o.cmd.StdinPipe()

@@ -34,16 +34,16 @@ const (
 	parallel = 4 // files that are fetched at a time
 	// patience is how long a source that gives nothing is asked for one file.
 	patience = 10 * time.Minute
-	// tick is how often progress is told.
+	// tick is the interval of progress reports.
 	tick = 10 * time.Second
 	// reserve is what is left free on the volume, in bytes.
 	reserve = 64 << 20
 )
 
 // Fetch brings a version, which is all that lies under a prefix of the source, into the volume. What an earlier
-// call has fetched of it is not fetched again. Progress is told in words. A version that is there already, made
+// call has fetched of it is not fetched again. Progress is reported as text. A version that is there already, made
 // of the same objects, is left alone; one made of others is an error: what jobs may be reading never changes.
-func (v *Volume) Fetch(ctx context.Context, from Source, prefix, version string, tell func(string)) error {
+func (v *Volume) Fetch(ctx context.Context, from Source, prefix, version string, report func(string)) error {
 	if err := valid(version); err != nil {
 		return err
 	}
@@ -60,10 +60,10 @@ func (v *Volume) Fetch(ctx context.Context, from Source, prefix, version string,
 		if !slices.Equal(there, files) {
 			return fmt.Errorf("there is a version %s already, made of other files; give this one another name, or remove that one", version)
 		}
-		tell(fmt.Sprintf("version %s is there already", version))
+		report(fmt.Sprintf("version %s is there already", version))
 		return nil
 	}
-	f := &fetch{from: from, dir: v.path(incoming, version), files: files, tell: tell, version: version}
+	f := &fetch{from: from, dir: v.path(incoming, version), files: files, report: report, version: version}
 	if err := f.begin(); err != nil {
 		return fmt.Errorf("preparing version %s: %w", version, err)
 	}
@@ -73,7 +73,7 @@ func (v *Volume) Fetch(ctx context.Context, from Source, prefix, version string,
 	if err := os.Rename(f.dir, whole); err != nil {
 		return err
 	}
-	tell(fmt.Sprintf("version %s is whole: %d files, %s", version, len(files), size(f.total)))
+	report(fmt.Sprintf("version %s is whole: %d files, %s", version, len(files), size(f.total)))
 	return syncDir(v.path(versions))
 }
 
@@ -108,8 +108,8 @@ type fetch struct {
 	dir     string
 	version string
 	files   []job.File
-	sums    map[string]string // SHA-256 by name, of those files for which the source tells
-	tell    func(string)
+	sums    map[string]string // SHA-256 by name, of those files for which the source has it
+	report  func(string)
 
 	total int64
 	left  int64        // bytes to fetch when it began
@@ -179,7 +179,7 @@ func (f *fetch) have(file job.File) (int64, error) {
 
 // run fetches and verifies what is missing.
 func (f *fetch) run(ctx context.Context) error {
-	f.tell(fmt.Sprintf("version %s: %d files, %s, of which %s are to be fetched", f.version, len(f.files), size(f.total), size(f.left)))
+	f.report(fmt.Sprintf("version %s: %d files, %s, of which %s are to be fetched", f.version, len(f.files), size(f.total), size(f.left)))
 	var err error
 	if f.sums, err = f.checksums(ctx); err != nil {
 		return err
@@ -199,7 +199,7 @@ func (f *fetch) run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// progress tells now and then how far it is, until it is stopped.
+// progress reports the progress at each tick, until it is stopped.
 func (f *fetch) progress() (stop func()) {
 	done := make(chan struct{})
 	finished := make(chan struct{})
@@ -216,7 +216,7 @@ func (f *fetch) progress() (stop func()) {
 				got := f.got.Load()
 				rate := float64(got) / time.Since(began).Seconds()
 				have := f.total - f.left + got
-				f.tell(fmt.Sprintf("version %s: %s of %s (%d%%), %s/s", f.version, size(have), size(f.total), 100*have/max(f.total, 1), size(int64(rate))))
+				f.report(fmt.Sprintf("version %s: %s of %s (%d%%), %s/s", f.version, size(have), size(f.total), 100*have/max(f.total, 1), size(int64(rate))))
 			}
 		}
 	}()
@@ -236,7 +236,7 @@ func (f *fetch) file(ctx context.Context, file job.File) error {
 		return err
 	}
 	if err := f.verify(ctx, file); err != nil {
-		// What is wrong in it can't be told, so all of it is fetched again by the next call.
+		// Which part is wrong is not known, so the next call fetches all of it again.
 		return errors.Join(err, os.Remove(part))
 	}
 	return errors.Join(os.Chmod(part, 0o644), os.Rename(part, f.path(file)), syncDir(filepath.Dir(part)))

@@ -43,7 +43,7 @@ func (f *fetch) checksums(ctx context.Context) (map[string]string, error) {
 			sum, name, ok := strings.Cut(lines.Text(), " ")
 			name = strings.TrimPrefix(strings.TrimLeft(name, " *"), "./")
 			if _, err := hex.DecodeString(sum); !ok || err != nil || len(sum) != 2*sha256.Size || name == "" {
-				return nil, fmt.Errorf("%s: %q is no line that sha256sum writes", sumsFile, lines.Text())
+				return nil, fmt.Errorf("%s: %q is not a line of sha256sum", sumsFile, lines.Text())
 			}
 			sums[name] = strings.ToLower(sum)
 		}
@@ -55,10 +55,10 @@ func (f *fetch) checksums(ctx context.Context) (map[string]string, error) {
 }
 
 // partSizes are the sizes of parts, in MiB, with which tools upload large files. S3's ETag of such a file depends
-// on it, and does not tell it.
+// on it, and does not return it.
 var partSizes = [...]int64{5, 8, 10, 15, 16, 20, 25, 32, 50, 64, 100, 128, 200, 256, 512, 1024}
 
-// verify reads a fetched file and compares it with what is known of it: its SHA-256 where the source tells it,
+// verify reads a fetched file and compares it with what is known of it: its SHA-256 where the source has it,
 // else its ETag, which is an MD5, or one of MD5s.
 func (f *fetch) verify(ctx context.Context, file job.File) error {
 	content, err := os.Open(f.part(file))
@@ -79,13 +79,13 @@ func (f *fetch) verify(ctx context.Context, file job.File) error {
 	}
 	digest, count, isMulti := strings.Cut(file.ETag, "-")
 	if want, err := hex.DecodeString(digest); err != nil || len(want) != md5.Size {
-		return fmt.Errorf("its ETag %q is no checksum; put a file %s beside it, as sha256sum writes it", file.ETag, sumsFile)
+		return fmt.Errorf("its ETag %q is not a checksum; put a file %s beside it, as sha256sum writes it", file.ETag, sumsFile)
 	}
 	candidates := []hash.Hash{md5.New()}
 	if isMulti {
 		parts, err := strconv.ParseInt(count, 10, 64)
 		if err != nil {
-			return fmt.Errorf("its ETag %q is no checksum", file.ETag)
+			return fmt.Errorf("its ETag %q is not a checksum", file.ETag)
 		}
 		candidates = nil
 		for _, mib := range partSizes {

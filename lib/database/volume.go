@@ -175,7 +175,7 @@ func (v *Volume) Remove(version string) error {
 			return errors.Join(fmt.Errorf("%s leads to version %s", e.Name(), version), err)
 		}
 	}
-	// Out of its place first, so that what is cut off here is no whole version.
+	// Out of its place first, so that an interrupted removal leaves no complete version.
 	trash := v.path(incoming, ".removed-"+version)
 	if err := os.RemoveAll(trash); err != nil {
 		return err
@@ -189,7 +189,7 @@ func (v *Volume) Remove(version string) error {
 func valid(names ...string) error {
 	for _, n := range names {
 		if !nameSyntax.MatchString(n) {
-			return fmt.Errorf("%q is no name: write letters, digits, dots, dashes and underscores, a letter or digit first", n)
+			return fmt.Errorf("%q is not a valid name: use letters, digits, dots, dashes and underscores, a letter or digit first", n)
 		}
 	}
 	return nil

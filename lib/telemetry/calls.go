@@ -25,8 +25,8 @@ func (t *Telemetry) Call(ctx context.Context, name string) (context.Context, fun
 	}
 }
 
-// Transport returns a transport whose requests are spans, under the name of what is asked. They tell method and status, and
-// nothing of a URL: that of a link is a key. What is asked is not told of the trace, since it is not part of it.
+// Transport returns a transport whose requests are spans, under the name of what is asked. They contain method and status, and
+// no URL: that of a link is a key. The receiver does not learn the trace, because it is not part of it.
 func (t *Telemetry) Transport(name string, next http.RoundTripper) http.RoundTripper {
 	if t.options.Tracing.Protocol == None {
 		return next

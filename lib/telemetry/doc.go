@@ -3,7 +3,7 @@
 //
 // A Telemetry is an observer of a host's requests, a recorder of what becomes of jobs, and a wrapper of what
 // moves them on. Those who are observed know none of it: each has an interface of its own that a Telemetry
-// satisfies, and nobody but the program that makes a Telemetry sees OpenTelemetry. Nothing here is global; what
+// satisfies, and only the program that makes a Telemetry uses OpenTelemetry. Nothing here is global; what
 // Knative's packages put into Prometheus's default registry is the one exception, so a process has one Telemetry
 // with Prometheus.
 //
@@ -16,6 +16,6 @@
 //
 // A request is a span, a child of its caller's if it names one by W3C trace context. A job keeps the context of the call
 // that started it, see Traceparent: its run hands it on, so that the run's own call is part of the same trace, and
-// whatever else moves the job on is a span that is linked to it. A span tells routes, codes and ids of jobs; never a
-// path that nobody serves, a query, a header or a body, since these hold secrets.
+// whatever else moves the job on is a span that is linked to it. A span contains routes, codes and ids of jobs; never a
+// path that is not served, a query, a header or a body, since these hold secrets.
 package telemetry

@@ -62,7 +62,7 @@ func (l traced) span(ctx context.Context, name string, j job.Job, do func(contex
 	defer span.End()
 	err := do(ctx, j)
 	if err != nil {
-		// Not its text, which is for the log: nobody has held the causes of errors to what a trace may tell.
+		// Not its text, which is for the log: causes of errors may contain what must not be in a trace.
 		span.SetStatus(codes.Error, result(err))
 	}
 	return err

@@ -142,13 +142,13 @@ func (t *Telemetry) Removed(ctx context.Context, expired bool) {
 	t.removed.Add(ctx, 1, labels(reasonLabel.String(reason)))
 }
 
-// Looked counts a job that a sweep looked at. Err is why it was postponed.
+// Looked counts a job that a sweep handled. Err is why it was postponed.
 func (t *Telemetry) Looked(ctx context.Context, task string, err error) {
 	t.swept.Add(ctx, 1, labels(taskLabel.String(task), resultLabel.String(result(err))))
 }
 
 // Swept counts a sweep that is over. Busy says that there was another, so that this one did nothing. It looks how many jobs
-// are active: a sweep comes often enough for that, and nobody's answer waits for it.
+// are active: a sweep comes often enough for that, and no caller waits for it.
 func (t *Telemetry) Swept(ctx context.Context, took time.Duration, busy bool, err error) {
 	how := result(err)
 	if busy {

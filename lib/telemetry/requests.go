@@ -63,7 +63,7 @@ func (t *Telemetry) Begin(r *http.Request) (ctx context.Context, traceID, spanID
 	}
 	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer)}
 	ctx = contextOf(ctx, r.Header.Get("Traceparent"), r.Header.Get("Tracestate"))
-	// An event tells the trace that it belongs to; the request, that of whoever delivers it, perhaps again and again.
+	// An event names the trace that it belongs to; the request names the trace of its delivery, which may be repeated.
 	if event := spanOf(r.Header.Get("Ce-Traceparent")); event.IsValid() {
 		if parent := trace.SpanContextFromContext(ctx); !parent.IsValid() {
 			ctx = trace.ContextWithRemoteSpanContext(ctx, event)
@@ -137,7 +137,7 @@ func contextOf(ctx context.Context, traceparent, tracestate string) context.Cont
 	return w3c.Extract(ctx, propagation.MapCarrier{"traceparent": traceparent, "tracestate": tracestate})
 }
 
-// spanOf returns the span that a traceparent names; an invalid one for what is no traceparent.
+// spanOf returns the span that a traceparent names; an invalid one for any other text.
 func spanOf(traceparent string) trace.SpanContext {
 	return trace.SpanContextFromContext(contextOf(context.Background(), traceparent, ""))
 }

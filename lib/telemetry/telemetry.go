@@ -28,7 +28,7 @@ const (
 // scope names who measures.
 const scope = "github.com/ag-computational-bio/bakta-web-backend"
 
-// flushTime bounds what Close may take: nobody waits longer for a collector that is away.
+// flushTime bounds Close: a collector that is down delays the end no longer.
 const flushTime = 5 * time.Second
 
 // Options say what is measured and where that goes.
@@ -40,9 +40,9 @@ type Options struct {
 	Tracing Tracing
 	Log     *slog.Logger // must be given
 
-	// Workflows are the kinds that Active tells of even when it has none.
+	// Workflows are the kinds that Active reports even when there are none.
 	Workflows []string
-	// Active counts the jobs that wait or run. It is asked when a sweep ends. Nil for nobody to ask.
+	// Active counts the jobs that wait or run. It is called when a sweep ends. Nil: active jobs are not counted.
 	Active func(context.Context) ([]Count, error)
 }
 
@@ -106,7 +106,7 @@ func (o Options) resource() *resource.Resource {
 }
 
 // Close sends what was measured and not sent yet. It belongs to the end of a process, when no request is in flight. A
-// collector that does not take it is logged, and is no error: nothing of a job is lost.
+// collector that does not accept it is logged, and does not make Close fail: nothing of a job is lost.
 func (t *Telemetry) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, flushTime)
 	defer cancel()

@@ -137,7 +137,7 @@ func (w *writer) fail(format string, args ...any) {
 }
 
 // option returns an option of something in a proto file. The compiler makes options of types of its own; this reads them
-// anew as the Go types that this program links.
+// again as the Go types that this program links.
 func option[T any](options proto.Message, extension protoreflect.ExtensionType) T {
 	var none T
 	raw, err := proto.Marshal(options)
@@ -246,7 +246,7 @@ func (w *writer) success(method protoreflect.MethodDescriptor, rule *annotations
 	return response
 }
 
-// links says which calls an answer with a new job leads to, and how they are told of it: those without a body, which a job
+// links says which calls an answer with a new job leads to, and how its values are passed on: those without a body, which a job
 // answers from its beginning to its end.
 func (w *writer) links(service protoreflect.ServiceDescriptor, made protoreflect.FieldDescriptor) object {
 	var links object

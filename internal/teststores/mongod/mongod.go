@@ -97,7 +97,7 @@ func initiate(ctx context.Context, p *process.Process, address string) error {
 		{Key: "_id", Value: 0}, {Key: "host", Value: address},
 	}}}}
 	ours := func() error {
-		// Whoever took the port before us may be a mongod, too, and must not be told who it is.
+		// Whoever took the port before us may be a mongod, too, and must not be taken for ours.
 		var status struct {
 			PID int64 `bson:"pid"`
 		}

@@ -129,7 +129,7 @@ func open(root string) (*stores, error) {
 	if err := sweep(); err != nil {
 		return nil, err
 	}
-	// The directory gets the name under which others look at it once it is locked.
+	// The directory gets the name under which other processes find it once it is locked.
 	unlocked, err := os.MkdirTemp("", "new-"+dirPattern)
 	if err != nil {
 		return nil, err
@@ -145,7 +145,7 @@ func open(root string) (*stores, error) {
 	return &stores{root: root, dir: dir, lock: lock}, os.Rename(unlocked, dir)
 }
 
-// sweep removes the directories of processes that were killed before they could: those whose lock nobody holds.
+// sweep removes the directories of processes that were killed before they could: those whose lock no process holds.
 func sweep() error {
 	dirs, err := filepath.Glob(filepath.Join(os.TempDir(), dirPattern))
 	if err != nil {
