@@ -23,7 +23,7 @@ const (
 
 func profile(t *testing.T) string {
 	t.Helper()
-	content, err := os.ReadFile("../lib/workflow/testdata/small.hmm")
+	content, err := os.ReadFile("../lib/upload/testdata/small.hmm")
 	if err != nil {
 		t.Fatal(err)
 	}

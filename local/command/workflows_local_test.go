@@ -37,7 +37,7 @@ var hypotheticals = []string{"hypotheticals.faa", "hypotheticals.tsv"}
 
 func profile(t *testing.T) string {
 	t.Helper()
-	content, err := os.ReadFile("../../lib/workflow/testdata/small.hmm")
+	content, err := os.ReadFile("../../lib/upload/testdata/small.hmm")
 	if err != nil {
 		t.Fatal(err)
 	}
