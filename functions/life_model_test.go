@@ -11,6 +11,7 @@ import (
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store"
 )
 
 // The models of the stores and the runner. Each operation is one atomic change of the life's state with a step
@@ -42,7 +43,10 @@ func missing(what string) error { return job.Errorf(job.NotFound, "no %s", what)
 func etag(b []byte) string { return fmt.Sprintf("etag-%d", len(b)) }
 
 // jobsModel is the store of jobs.
-type jobsModel struct{ *life }
+type jobsModel struct {
+	*life
+	store.Jobs // what is not part of a life
+}
 
 // change is a compare-and-set of the document: to may be empty for the same state.
 func (m jobsModel) change(what string, to job.State, when func(d *job.Job) bool, set func(d *job.Job)) (bool, error) {
@@ -67,12 +71,6 @@ func (m jobsModel) change(what string, to job.State, when func(d *job.Job) bool,
 
 func activeRun(run int) func(d *job.Job) bool {
 	return func(d *job.Job) bool { return d.State.Active() && d.Run == run }
-}
-
-func (m jobsModel) Insert(context.Context, job.Job) error { panic("not part of a life") }
-
-func (m jobsModel) Unstarted(context.Context, time.Time, int) (int, error) {
-	panic("not part of a life")
 }
 
 func (m jobsModel) ExpireUnstarted(_ context.Context, made, by time.Time) (int, error) {
@@ -228,10 +226,9 @@ func (m jobsModel) ReleaseLease(_ context.Context, name, holder string) error {
 }
 
 // filesModel is the bucket.
-type filesModel struct{ *life }
-
-func (m filesModel) PresignPut(context.Context, string, time.Duration) (string, error) {
-	panic("not part of a life")
+type filesModel struct {
+	*life
+	store.Files // what is not part of a life
 }
 
 func (m filesModel) read(key string) (content []byte, err error) {

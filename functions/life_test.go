@@ -17,13 +17,13 @@ import (
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 
+	"github.com/ag-computational-bio/bakta-web-backend/functions"
 	"github.com/ag-computational-bio/bakta-web-backend/functions/expire"
-	"github.com/ag-computational-bio/bakta-web-backend/functions/jobupdate"
 	"github.com/ag-computational-bio/bakta-web-backend/functions/status"
 	"github.com/ag-computational-bio/bakta-web-backend/functions/submit"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
@@ -416,13 +416,24 @@ func givenUp(f *job.Failure) bool {
 	return f != nil && (f.Code == job.Unschedulable || f.Code == job.BadImage)
 }
 
-func (l *life) lifecycle() *lifecycle.Lifecycle {
-	lc, err := lifecycle.New(jobsModel{l}, filesModel{l}, runnerModel{l}, lifecycle.Options{
-		Retention: keep, UploadTTL: linkTTL, RecheckInterval: look, PendingTimeout: patience, ImageTimeout: imagePatience, InFlight: deadline + time.Second, Now: l.now, Log: slog.New(slog.DiscardHandler)})
+// functions returns the functions on the model, as a process of that name has them.
+func (l *life) functions(holder string) *functions.Functions {
+	set := settings.Default()
+	set.Retention, set.UploadTTL, set.DownloadTTL, set.MaxList = keep, linkTTL, linkTTL, 10
+	set.RecheckInterval, set.PendingTimeout, set.ImageTimeout, set.InFlight = look, patience, imagePatience, deadline+time.Second
+	set.SweepJobs = 1 // the schedule decides what happens side by side
+	return must(functions.New(functions.Parts{
+		Jobs: jobsModel{life: l}, Files: filesModel{life: l}, Runner: runnerModel{l}, Held: runnerModel{l}, Offered: workflow.Catalogue(),
+		Now: l.now, Log: slog.New(slog.DiscardHandler), Holder: fmt.Sprint(holder, len(l.steps)),
+	}, set))
+}
+
+// must returns a part of the test that can't fail to be made.
+func must[T any](part T, err error) T {
 	if err != nil {
 		panic(err)
 	}
-	return lc
+	return part
 }
 
 func (l *life) now() time.Time { return l.clock }
@@ -430,12 +441,8 @@ func (l *life) now() time.Time { return l.clock }
 func (l *life) start() {
 	config := option.Config{Genus: []string{"Escherichia", "Escherichia", "Salmonella"}[l.rand.IntN(3)]}
 	l.call("start", func(ctx context.Context) {
-		f, err := submit.New(submit.Deps{Jobs: jobsModel{l}, Files: filesModel{l}, Launcher: l.lifecycle(), Offered: workflow.Catalogue(),
-			Retention: keep, UploadTTL: linkTTL, Now: l.now, Log: slog.New(slog.DiscardHandler)})
-		if err != nil {
-			panic(err)
-		}
-		_, err = f.Start(ctx, submit.Start{API: 1, ID: l.id, Secret: secret, Workflow: workflow.Bakta, Config: config})
+		f := must(l.functions("start").Submit())
+		_, err := f.Start(ctx, submit.Start{API: 1, ID: l.id, Secret: secret, Workflow: workflow.Bakta, Config: config})
 		l.logf("start of %s answers %v", config.Genus, err)
 		encoded, _ := option.Encode(config.Normalise())
 		switch {
@@ -467,15 +474,7 @@ func (l *life) deleteCall() {
 	})
 }
 
-func (l *life) expire(holder string) *expire.Function {
-	f, err := expire.New(expire.Deps{Jobs: jobsModel{l}, Lifecycle: l.lifecycle(), Runs: runnerModel{l}, UploadTTL: linkTTL, Now: l.now, Log: slog.New(slog.DiscardHandler),
-		Parallel: 1, // the schedule decides what happens side by side
-		Holder:   fmt.Sprint(holder, len(l.steps))})
-	if err != nil {
-		panic(err)
-	}
-	return f
-}
+func (l *life) expire(holder string) *expire.Function { return must(l.functions(holder).Expire()) }
 
 func (l *life) sweep() {
 	l.call("sweep", func(ctx context.Context) {
@@ -491,10 +490,7 @@ func (l *life) sweep() {
 func (l *life) event() {
 	number, hinted := 1+l.rand.IntN(job.MaxRuns), l.rand.IntN(3) == 0
 	l.call("event", func(ctx context.Context) {
-		f, err := jobupdate.New(jobupdate.Deps{Jobs: jobsModel{l}, Lifecycle: l.lifecycle(), Runs: runnerModel{l}, Log: slog.New(slog.DiscardHandler)})
-		if err != nil {
-			panic(err)
-		}
+		f := must(l.functions("event").JobUpdate())
 		if hinted {
 			if _, err := f.V1().UpdateStatus(ctx, &pb.UpdateStatusRequest{JobID: l.id}); err != nil {
 				l.faultf("hint answers %v", err)
@@ -515,10 +511,10 @@ func (l *life) event() {
 // show is what a user sees at this moment. It takes no turns: it is one read.
 func (l *life) show() {
 	seen := "NOT_FOUND"
-	f, err := status.New(status.Deps{Jobs: stillModel{l}, Files: stillModel{l}, Logs: stillModel{l}, Offered: workflow.Catalogue(), DownloadTTL: linkTTL, MaxList: 10, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		panic(err)
-	}
+	f := must(status.New(status.Deps{
+		Jobs: stillModel{l}, Files: stillModel{l}, Logs: stillModel{l}, Offered: workflow.Catalogue(), DownloadTTL: linkTTL, MaxList: 10,
+		Log: slog.New(slog.DiscardHandler),
+	}))
 	list, err := f.List(context.Background(), []status.Ref{{ID: l.id, Secret: secret}})
 	if err != nil {
 		l.faultf("list answers %v", err)

@@ -19,13 +19,12 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
+	"github.com/ag-computational-bio/bakta-web-backend/functions"
 	"github.com/ag-computational-bio/bakta-web-backend/functions/expire"
 	"github.com/ag-computational-bio/bakta-web-backend/functions/jobupdate"
-	"github.com/ag-computational-bio/bakta-web-backend/functions/status"
-	"github.com/ag-computational-bio/bakta-web-backend/functions/submit"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/process"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/mongo"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 	"github.com/ag-computational-bio/bakta-web-backend/local/access"
@@ -64,10 +63,7 @@ type Options struct {
 const StandIn = "stand-in"
 
 const (
-	bucket   = "bakta-web"
-	uploads  = 10_000 * time.Second // life of an upload link: what clients rely on
-	download = 6 * 24 * time.Hour   // life of a download link: S3 allows at most 7 days
-	maxList  = 1000
+	bucket = "bakta-web"
 	// maxUnstarted is how many jobs may be created and not started: to count them, the embedded database looks at every job.
 	maxUnstarted = 1000
 	// reserveTime is how long a sweep that fails on a full disk leaves the reserve alone: what filled the disk may still
@@ -210,7 +206,7 @@ func (o Options) complete() (Options, error) {
 	}
 	o.Threads = min(o.Threads, runtime.NumCPU()) // Bakta refuses more than there are
 	if o.Retention <= 0 {
-		o.Retention = 30 * 24 * time.Hour
+		o.Retention = settings.Default().Retention
 	}
 	if o.MaxRunTime <= 0 {
 		o.MaxRunTime = 24 * time.Hour
@@ -241,33 +237,16 @@ func (o Options) complete() (Options, error) {
 
 // hosts makes the functions and the two hosts that serve them: one for users, one for events.
 func (o Options) hosts(who *access.Policy, disk *space.Disk, jobs *mongo.Store, files *s3.Store, runs *process.Runner, tools tools) (api, events *server.Server, err error) {
-	life, err := lifecycle.New(jobs, files, runs, lifecycle.Options{
-		Retention: o.Retention, UploadTTL: uploads,
-		RecheckInterval: 15 * time.Second,
-		PendingTimeout:  24 * time.Hour,
-		InFlight:        0, // every call ends with this process, and only its end interrupts runs
-		Now:             time.Now, Log: o.Log,
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	submitter, err := submit.New(submit.Deps{Jobs: jobs, Files: files, Launcher: life, Offered: tools.offered(),
-		Retention: o.Retention, UploadTTL: uploads, Unstarted: maxUnstarted, Now: time.Now, Log: o.Log})
-	if err != nil {
-		return nil, nil, err
-	}
-	teller, err := status.New(status.Deps{Jobs: jobs, Files: files, Logs: runs, Offered: tools.offered(), DownloadTTL: download, MaxList: maxList, Log: o.Log,
-		Versions: tools.versions(o.Version)})
-	if err != nil {
-		return nil, nil, err
-	}
-	expirer, err := expire.New(expire.Deps{Jobs: jobs, Lifecycle: life, UploadTTL: uploads, Now: time.Now, Log: o.Log,
-		// Nobody else sweeps for this directory, so the lease that a killed process left is this one's at once.
-		Holder: "local " + o.Data})
-	if err != nil {
-		return nil, nil, err
-	}
-	updater, err := jobupdate.New(jobupdate.Deps{Jobs: jobs, Lifecycle: life, Log: o.Log})
+	set := settings.Default()
+	set.Retention, set.MaxUnstarted = o.Retention, maxUnstarted
+	set.RecheckInterval = 15 * time.Second
+	set.ImageTimeout = 0 // there are no images
+	set.InFlight = 0     // every call ends with this process, and only its end interrupts runs
+	all, err := functions.New(functions.Parts{
+		Jobs: jobs, Files: files, Runner: runs, Offered: tools.offered(), Versions: tools.versions(o.Version), Log: o.Log,
+		// No other process sweeps for this directory, so the lease that a killed process left is this one's at once.
+		Holder: "local " + o.Data,
+	}, set)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -287,12 +266,7 @@ func (o Options) hosts(who *access.Policy, disk *space.Disk, jobs *mongo.Store, 
 			return nil, nil, err
 		}
 	}
-	for _, register := range []func(*server.Server) error{submitter.Register, teller.Register, expirer.Register, updater.Register} {
-		if err := register(api); err != nil {
-			return nil, nil, err
-		}
-	}
-	return api, events, errors.Join(expirer.RegisterSweep(events), updater.RegisterEvents(events))
+	return api, events, all.Register(api, events)
 }
 
 // tick has a sweep done now and again, until ctx ends.

@@ -2,10 +2,7 @@
 package main
 
 import (
-	"time"
-
 	"github.com/ag-computational-bio/bakta-web-backend/cmd/internal/deployment"
-	"github.com/ag-computational-bio/bakta-web-backend/functions/expire"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 )
@@ -13,11 +10,11 @@ import (
 func main() { deployment.Main("expire", build, config.Mongo, config.S3Store, config.Kube) }
 
 func build(d *deployment.Deployment) (*server.Server, error) {
-	parts, err := d.Parts()
+	all, err := d.Functions(nil, false)
 	if err != nil {
 		return nil, err
 	}
-	f, err := expire.New(expire.Deps{Jobs: parts.Jobs, Lifecycle: parts.Life, Runs: parts.Runs, UploadTTL: deployment.UploadTTL, Now: time.Now, Log: d.Log, Holder: d.Holder, Recorder: d.Recorder()})
+	f, err := all.Expire()
 	if err != nil {
 		return nil, err
 	}

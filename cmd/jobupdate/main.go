@@ -3,7 +3,6 @@ package main
 
 import (
 	"github.com/ag-computational-bio/bakta-web-backend/cmd/internal/deployment"
-	"github.com/ag-computational-bio/bakta-web-backend/functions/jobupdate"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 )
@@ -11,11 +10,11 @@ import (
 func main() { deployment.Main("jobupdate", build, config.Mongo, config.S3Store, config.Kube) }
 
 func build(d *deployment.Deployment) (*server.Server, error) {
-	parts, err := d.Parts()
+	all, err := d.Functions(nil, false)
 	if err != nil {
 		return nil, err
 	}
-	f, err := jobupdate.New(jobupdate.Deps{Jobs: parts.Jobs, Lifecycle: parts.Life, Runs: parts.Runs, Log: d.Log})
+	f, err := all.JobUpdate()
 	if err != nil {
 		return nil, err
 	}

@@ -14,25 +14,14 @@ var version string
 func main() { deployment.Main("status", build, config.Mongo, config.S3Store, config.KubeLogs) }
 
 func build(d *deployment.Deployment) (*server.Server, error) {
-	jobs, err := d.Jobs()
-	if err != nil {
-		return nil, err
-	}
-	files, err := d.Files()
-	if err != nil {
-		return nil, err
-	}
-	logs, err := d.Logs()
-	if err != nil {
-		return nil, err
-	}
 	versions := status.Versions{
 		Tool: d.Version.Tool, Database: d.Version.DB, Baktfold: d.Version.Baktfold, BaktfoldDatabase: d.Version.BaktfoldDB, Backend: version,
 	}
-	f, err := status.New(status.Deps{
-		Jobs: jobs, Files: files, Logs: logs, Offered: d.Offered(), DownloadTTL: deployment.DownloadTTL, MaxList: d.Limits.ListSize, Log: d.Log,
-		Versions: func() status.Versions { return versions },
-	})
+	all, err := d.Functions(func() status.Versions { return versions }, true)
+	if err != nil {
+		return nil, err
+	}
+	f, err := all.Status()
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ type started struct {
 // programs are the functions.
 var programs = []string{"submit", "status", "expire", "jobupdate"}
 
-const settings = `
+const coldConfig = `
 Objectstorage: {S3: {UserBucket: user, Endpoint: "http://127.0.0.1:9"}}
 Database: {MongoHost: 127.0.0.1, MongoPort: 9, MongoDBName: bakta}
 UpdateService: {Name: 127.0.0.1, Port: 9}
@@ -67,7 +67,7 @@ func starts(ctx context.Context, times int) (hello sample, all []started, err er
 		return nil, nil, fmt.Errorf("building the programs: %w: %s", err, out)
 	}
 	config, kubeconfig := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "kubeconfig")
-	if err := errors.Join(os.WriteFile(config, []byte(settings), 0o600), os.WriteFile(kubeconfig, []byte(cluster), 0o600)); err != nil {
+	if err := errors.Join(os.WriteFile(config, []byte(coldConfig), 0o600), os.WriteFile(kubeconfig, []byte(cluster), 0o600)); err != nil {
 		return nil, nil, err
 	}
 	environ := []string{"AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=s", "StagerContainer=stager:1", "KUBECONFIG=" + kubeconfig, "HOME=" + dir}

@@ -22,14 +22,12 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
-	"github.com/ag-computational-bio/bakta-web-backend/functions/expire"
-	"github.com/ag-computational-bio/bakta-web-backend/functions/jobupdate"
+	"github.com/ag-computational-bio/bakta-web-backend/functions"
 	"github.com/ag-computational-bio/bakta-web-backend/functions/status"
-	"github.com/ag-computational-bio/bakta-web-backend/functions/submit"
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/mongo"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
@@ -172,31 +170,17 @@ func (w *world) newSite(ctx context.Context, database, label string, count int) 
 
 // register has a host serve the four functions.
 func (s *site) register(h *server.Server) error {
-	log := discard()
-	life, err := lifecycle.New(s.store, s.files, idle{}, lifecycle.Options{
-		Retention: keep, UploadTTL: linkTTL, RecheckInterval: look, PendingTimeout: time.Hour, InFlight: look, Now: time.Now, Log: log})
+	set := settings.Default()
+	set.Retention, set.UploadTTL, set.DownloadTTL, set.PendingTimeout = keep, linkTTL, linkTTL, time.Hour
+	set.RecheckInterval, set.InFlight, set.MaxUnstarted = look, look, math.MaxInt32
+	all, err := functions.New(functions.Parts{
+		Jobs: s.store, Files: s.files, Runner: idle{}, Offered: workflow.Catalogue(), Log: discard(), Holder: "bench",
+		Versions: func() status.Versions { return status.Versions{Tool: "1.12.2", Database: "6.0", Backend: "bench"} },
+	}, set)
 	if err != nil {
 		return err
 	}
-	submitter, err := submit.New(submit.Deps{Jobs: s.store, Files: s.files, Launcher: life, Offered: workflow.Catalogue(),
-		Retention: keep, UploadTTL: linkTTL, Unstarted: math.MaxInt32, Now: time.Now, Log: log})
-	if err != nil {
-		return err
-	}
-	teller, err := status.New(status.Deps{Jobs: s.store, Files: s.files, Logs: idle{}, Offered: workflow.Catalogue(), DownloadTTL: linkTTL, MaxList: 1000, Log: log,
-		Versions: func() status.Versions { return status.Versions{Tool: "1.12.2", Database: "6.0", Backend: "bench"} }})
-	if err != nil {
-		return err
-	}
-	expirer, err := expire.New(expire.Deps{Jobs: s.store, Lifecycle: life, UploadTTL: linkTTL, Now: time.Now, Log: log, Holder: "bench"})
-	if err != nil {
-		return err
-	}
-	updater, err := jobupdate.New(jobupdate.Deps{Jobs: s.store, Lifecycle: life, Log: log})
-	if err != nil {
-		return err
-	}
-	return errors.Join(submitter.Register(h), teller.Register(h), expirer.Register(h), updater.Register(h))
+	return all.Register(h, h)
 }
 
 // idle is a runner that costs nothing: what a cluster takes is not the backend's. Its runs run for ever.

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
 )
 
 // DefaultPath is where the configuration file is looked for when none is named.
@@ -180,9 +182,10 @@ const OfficialEntry = "/entrypoint.sh"
 
 // Default returns the configuration that an empty file stands for.
 func Default() Config {
+	s := settings.Default()
 	return Config{
 		Listen:        ":8080",
-		ExpiryTime:    30 * day,
+		ExpiryTime:    s.Retention,
 		InCluster:     true,
 		Objectstorage: Objectstorage{S3: S3{Region: "us-east-1", PathStyle: true, SecretName: "s3"}},
 		Database:      Database{MongoPort: 27017, MongoAuthSource: "admin"},
@@ -192,8 +195,8 @@ func Default() Config {
 			Disk:           Resource{Limit: mustQuantity("20Gi"), Request: mustQuantity("1Gi")},
 			ResultsLimit:   mustQuantity("10Gi"),
 			Deadline:       24 * time.Hour,
-			PendingTimeout: 24 * time.Hour,
-			ImageTimeout:   30 * time.Minute,
+			PendingTimeout: s.PendingTimeout,
+			ImageTimeout:   s.ImageTimeout,
 			KeepFinished:   6 * time.Hour,
 			Retries:        2,
 			NodeSelector:   []string{},
@@ -201,7 +204,7 @@ func Default() Config {
 			PullSecrets:    []string{},
 			User:           65532,
 		},
-		Limits: Limits{GenomeSize: mustQuantity("100Mi"), ListSize: 1000, Unstarted: 10_000, BodySize: mustQuantity("1Mi")},
+		Limits: Limits{GenomeSize: mustQuantity("100Mi"), ListSize: s.MaxList, Unstarted: s.MaxUnstarted, BodySize: mustQuantity("1Mi")},
 		Programs: Programs{
 			Bakta:         Program{Command: []string{}, Resources: []string{}, NodeSelector: []string{}, Tolerations: []string{}},
 			BaktaProteins: Program{Command: []string{}, Resources: []string{}, NodeSelector: []string{}, Tolerations: []string{}},

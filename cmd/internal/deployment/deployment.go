@@ -16,6 +16,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/ag-computational-bio/bakta-web-backend/functions"
+	"github.com/ag-computational-bio/bakta-web-backend/functions/status"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/caller"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
@@ -23,7 +25,9 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/program"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/mongo"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/telemetry"
@@ -31,21 +35,11 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
+// A call of a function may take callTime, and a sweep sweepTime.
 const (
-	// UploadTTL is how long an upload link lives: what clients rely on.
-	UploadTTL = 10_000 * time.Second
-	// DownloadTTL is how long a download link lives; S3 allows at most 7 days.
-	DownloadTTL = 6 * 24 * time.Hour
-
-	// callTime bounds a call of a function, and sweepTime a sweep. Nothing that read a job acts on it for
-	// longer.
 	callTime  = 30 * time.Second
 	sweepTime = 110 * time.Second
 	inFlight  = sweepTime + 10*time.Second
-
-	// look is how long after the last news of a run the sweep looks at it itself: events are faster when they
-	// come, and they need not come.
-	look = 2 * time.Minute
 )
 
 // Deployment is what a function's program works with.
@@ -132,36 +126,49 @@ func (d *Deployment) Files() (*s3.Store, error) {
 	return store, nil
 }
 
-// Parts are what every function that moves jobs on works with.
-type Parts struct {
-	Jobs  *mongo.Store
-	Files *s3.Store
-	Runs  *kube.Runner
-	Life  telemetry.Lifecycle
+// Settings returns the times and limits that the configuration says.
+func (d *Deployment) Settings() settings.Settings {
+	s := settings.Default()
+	s.Retention, s.PendingTimeout, s.ImageTimeout, s.InFlight = d.ExpiryTime, d.Job.PendingTimeout, d.Job.ImageTimeout, inFlight
+	s.MaxList, s.MaxUnstarted = d.Limits.ListSize, d.Limits.Unstarted
+	genome := d.Limits.GenomeSize.Floor()
+	s.MaxSizes = map[string]int64{upload.GenomeFASTA: genome, upload.ProteinFASTA: genome}
+	return s
 }
 
-// Parts returns the stores, and what is done with jobs on those and on the cluster.
-func (d *Deployment) Parts() (Parts, error) {
+// Functions returns the functions on the stores and the cluster that the configuration names. A process that reads alone
+// has no runner: it needs fewer permissions.
+func (d *Deployment) Functions(versions func() status.Versions, reads bool) (*functions.Functions, error) {
 	jobs, err := d.Jobs()
 	if err != nil {
-		return Parts{}, err
+		return nil, err
 	}
 	files, err := d.Files()
 	if err != nil {
-		return Parts{}, err
+		return nil, err
 	}
-	runs, err := d.Runs()
+	p := d.parts(jobs, files)
+	p.Versions = versions
+	if reads {
+		p.Logs, err = d.Logs()
+	} else {
+		var runs *kube.Runner
+		runs, err = d.Runs()
+		p.Runner, p.Held = runs, runs
+	}
 	if err != nil {
-		return Parts{}, err
+		return nil, err
 	}
-	life, err := lifecycle.New(jobs, files, runs, lifecycle.Options{
-		Retention: d.ExpiryTime, UploadTTL: UploadTTL, RecheckInterval: look, PendingTimeout: d.Job.PendingTimeout, ImageTimeout: d.Job.ImageTimeout, InFlight: inFlight,
-		Now: time.Now, Log: d.Log, Recorder: d.Recorder(),
-	})
-	if err != nil {
-		return Parts{}, err
+	return functions.New(p, d.Settings())
+}
+
+// parts returns the parts of the functions but for the runner.
+func (d *Deployment) parts(jobs store.Jobs, files store.Files) functions.Parts {
+	p := functions.Parts{Jobs: jobs, Files: files, Offered: d.Offered(), Log: d.Log, Holder: d.Holder}
+	if d.telemetry != nil {
+		p.Recorder, p.Trace = d.telemetry, d.measured
 	}
-	return Parts{Jobs: jobs, Files: files, Runs: runs, Life: d.measured(life)}, nil
+	return p
 }
 
 // Logs returns where the logs of running jobs are.
@@ -295,11 +302,6 @@ func (d *Deployment) environment(name string) (program.Environment, error) {
 
 // databasePath is where the volume with a database is mounted in a job's pod.
 func databasePath(claim string) string { return "/databases/" + claim }
-
-// MaxSizes returns how large uploads may be, in bytes by kind, where the deployment allows less than the catalogue.
-func (d *Deployment) MaxSizes() map[string]int64 {
-	return map[string]int64{upload.GenomeFASTA: d.Limits.GenomeSize.Floor(), upload.ProteinFASTA: d.Limits.GenomeSize.Floor()}
-}
 
 // Server returns a server with everything registered.
 func (d *Deployment) Server(register ...func(*server.Server) error) (*server.Server, error) {

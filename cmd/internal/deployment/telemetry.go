@@ -7,11 +7,10 @@ import (
 
 	"go.opentelemetry.io/otel"
 
-	"github.com/ag-computational-bio/bakta-web-backend/functions/expire"
-	"github.com/ag-computational-bio/bakta-web-backend/functions/submit"
+	"github.com/ag-computational-bio/bakta-web-backend/functions"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/telemetry"
 )
 
@@ -47,7 +46,7 @@ func (d *Deployment) active(ctx context.Context) ([]telemetry.Count, error) {
 	if d.jobs == nil {
 		return nil, nil
 	}
-	found, err := d.jobs.Active(ctx, time.Now().Add(look+inFlight+time.Minute))
+	found, err := d.jobs.Active(ctx, time.Now().Add(settings.Default().RecheckInterval+inFlight+time.Minute))
 	counts := make([]telemetry.Count, 0, len(found))
 	for _, c := range found {
 		counts = append(counts, telemetry.Count(c))
@@ -55,11 +54,8 @@ func (d *Deployment) active(ctx context.Context) ([]telemetry.Count, error) {
 	return counts, err
 }
 
-// measured returns a lifecycle that is traced, if anything is.
-func (d *Deployment) measured(l *lifecycle.Lifecycle) telemetry.Lifecycle {
-	if d.telemetry == nil {
-		return l
-	}
+// measured returns a lifecycle that is traced.
+func (d *Deployment) measured(l functions.Lifecycle) functions.Lifecycle {
 	return d.telemetry.Lifecycle(l)
 }
 
@@ -77,21 +73,6 @@ func (d *Deployment) around(name string) func(http.RoundTripper) http.RoundTripp
 		return nil
 	}
 	return func(next http.RoundTripper) http.RoundTripper { return d.telemetry.Transport(name, next) }
-}
-
-// Recorder is told what functions do.
-type Recorder interface {
-	submit.Recorder
-	expire.Recorder
-	lifecycle.Recorder
-}
-
-// Recorder returns who is told what functions do; nil for nobody.
-func (d *Deployment) Recorder() Recorder {
-	if d.telemetry == nil {
-		return nil
-	}
-	return d.telemetry
 }
 
 // observer returns who is told of requests; nil for nobody.

@@ -25,15 +25,12 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 
+	"github.com/ag-computational-bio/bakta-web-backend/functions"
 	"github.com/ag-computational-bio/bakta-web-backend/functions/expire"
-	"github.com/ag-computational-bio/bakta-web-backend/functions/jobupdate"
-	"github.com/ag-computational-bio/bakta-web-backend/functions/status"
-	"github.com/ag-computational-bio/bakta-web-backend/functions/submit"
 	"github.com/ag-computational-bio/bakta-web-backend/internal/testcollector"
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/mongo"
@@ -305,20 +302,13 @@ func newWorld(t *testing.T) *world {
 	w.jobs = jobs
 	w.runs = &runs{test: t, files: files, launched: make(map[string]job.Job), ended: make(map[string]bool)}
 	now := func() time.Time { return time.Now().Add(time.Duration(w.clock.Load())) }
-	life, err := lifecycle.New(jobs, files, w.runs, lifecycle.Options{Retention: keep, UploadTTL: UploadTTL, RecheckInterval: look, PendingTimeout: keep, InFlight: inFlight,
-		Now: now, Log: d.Log, Recorder: d.Recorder()})
+	parts := d.parts(jobs, files)
+	parts.Runner, parts.Now = w.runs, now
+	set := d.Settings()
+	set.Retention, set.PendingTimeout, set.MaxList = keep, keep, 10
+	all, err := functions.New(parts, set)
 	must(t, err)
-	moved := d.measured(life)
-	submitter, err := submit.New(submit.Deps{Jobs: jobs, Files: files, Launcher: moved, Offered: d.Offered(), Retention: keep, UploadTTL: UploadTTL,
-		Now: now, Log: d.Log, Recorder: d.Recorder()})
-	must(t, err)
-	teller, err := status.New(status.Deps{Jobs: jobs, Files: files, Logs: w.runs, Offered: d.Offered(), DownloadTTL: DownloadTTL, MaxList: 10, Log: d.Log})
-	must(t, err)
-	expirer, err := expire.New(expire.Deps{Jobs: jobs, Lifecycle: moved, UploadTTL: UploadTTL, Now: now, Log: d.Log, Holder: d.Holder, Recorder: d.Recorder()})
-	must(t, err)
-	updater, err := jobupdate.New(jobupdate.Deps{Jobs: jobs, Lifecycle: moved, Log: d.Log})
-	must(t, err)
-	srv, err := d.Server(submitter.Register, teller.Register, expirer.Register, expirer.RegisterSweep, updater.Register, updater.RegisterEvents)
+	srv, err := d.Server(func(s *server.Server) error { return all.Register(s, s) })
 	must(t, err)
 	w.routes, err = srv.Served()
 	must(t, err)

@@ -1,0 +1,167 @@
+// Package functions assembles the four functions. The programs in cmd serve one of them each, local mode, the tests and
+// the benchmarks serve all: so it is here alone that a function gets its parts and its settings.
+package functions
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/ag-computational-bio/bakta-web-backend/functions/expire"
+	"github.com/ag-computational-bio/bakta-web-backend/functions/jobupdate"
+	"github.com/ag-computational-bio/bakta-web-backend/functions/status"
+	"github.com/ag-computational-bio/bakta-web-backend/functions/submit"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+)
+
+// Parts are what the functions work with.
+type Parts struct {
+	Jobs    store.Jobs
+	Files   store.Files
+	Runner  runner.Runner       // nil in a process that serves Status alone
+	Logs    runner.Logs         // nil: Runner
+	Held    runner.Held         // nil where the objects of runs end with this process
+	Offered []workflow.Workflow // the workflows that this deployment can run
+
+	Versions func() status.Versions    // called for each answer; nil: none is known
+	Recorder Recorder                  // nil: nothing is recorded
+	Trace    func(Lifecycle) Lifecycle // wraps the lifecycle; nil: nothing does
+	Now      func() time.Time          // nil: time.Now
+	Log      *slog.Logger
+	Holder   string // names this process and no other, for leases
+}
+
+// Recorder receives what metrics count of jobs.
+type Recorder interface {
+	submit.Recorder
+	expire.Recorder
+	lifecycle.Recorder
+}
+
+// Lifecycle is what the functions do with a job together, see lib/lifecycle.
+type Lifecycle interface {
+	Launch(ctx context.Context, j job.Job) error
+	Settle(ctx context.Context, j job.Job) error
+	Remove(ctx context.Context, j job.Job) error
+}
+
+// Functions makes each function on the same parts and settings.
+type Functions struct {
+	parts     Parts
+	settings  settings.Settings
+	lifecycle Lifecycle // nil without a runner
+}
+
+// New returns the functions. It makes no network call.
+func New(p Parts, s settings.Settings) (*Functions, error) {
+	if p.Now == nil {
+		p.Now = time.Now
+	}
+	if p.Logs == nil && p.Runner != nil {
+		p.Logs = p.Runner
+	}
+	f := &Functions{parts: p, settings: s}
+	if p.Runner == nil {
+		return f, nil
+	}
+	o := lifecycle.Options{
+		Retention: s.Retention, UploadTTL: s.UploadTTL, RecheckInterval: s.RecheckInterval, PendingTimeout: s.PendingTimeout,
+		ImageTimeout: s.ImageTimeout, InFlight: s.InFlight, Now: p.Now, Log: p.Log,
+	}
+	if p.Recorder != nil {
+		o.Recorder = p.Recorder
+	}
+	l, err := lifecycle.New(p.Jobs, p.Files, p.Runner, o)
+	if err != nil {
+		return nil, err
+	}
+	f.lifecycle = l
+	if p.Trace != nil {
+		f.lifecycle = p.Trace(l)
+	}
+	return f, nil
+}
+
+var errNoRunner = errors.New("functions: without a runner there is no function but status")
+
+// Submit returns the submit function.
+func (f *Functions) Submit() (*submit.Function, error) {
+	if f.lifecycle == nil {
+		return nil, errNoRunner
+	}
+	p, s := f.parts, f.settings
+	d := submit.Deps{
+		Jobs: p.Jobs, Files: p.Files, Launcher: f.lifecycle, Offered: p.Offered, Now: p.Now, Log: p.Log,
+		Retention: s.Retention, UploadTTL: s.UploadTTL, MaxSizes: s.MaxSizes, Unstarted: s.MaxUnstarted,
+	}
+	if p.Recorder != nil {
+		d.Recorder = p.Recorder
+	}
+	return submit.New(d)
+}
+
+// Status returns the status function.
+func (f *Functions) Status() (*status.Function, error) {
+	p, s := f.parts, f.settings
+	return status.New(status.Deps{
+		Jobs: p.Jobs, Files: p.Files, Logs: p.Logs, Offered: p.Offered, Versions: p.Versions, Log: p.Log,
+		DownloadTTL: s.DownloadTTL, MaxList: s.MaxList,
+	})
+}
+
+// Expire returns the expire function.
+func (f *Functions) Expire() (*expire.Function, error) {
+	if f.lifecycle == nil {
+		return nil, errNoRunner
+	}
+	p, s := f.parts, f.settings
+	d := expire.Deps{Jobs: p.Jobs, Lifecycle: f.lifecycle, UploadTTL: s.UploadTTL, Now: p.Now, Log: p.Log, Holder: p.Holder, Parallel: s.SweepJobs}
+	if p.Held != nil {
+		d.Runs = p.Held
+	}
+	if p.Recorder != nil {
+		d.Recorder = p.Recorder
+	}
+	return expire.New(d)
+}
+
+// JobUpdate returns the jobupdate function.
+func (f *Functions) JobUpdate() (*jobupdate.Function, error) {
+	if f.lifecycle == nil {
+		return nil, errNoRunner
+	}
+	d := jobupdate.Deps{Jobs: f.parts.Jobs, Lifecycle: f.lifecycle, Log: f.parts.Log}
+	if f.parts.Held != nil {
+		d.Runs = f.parts.Held
+	}
+	return jobupdate.New(d)
+}
+
+// Register has one server serve the calls of all functions, and another one, or the same, the events that drive them.
+func (f *Functions) Register(calls, events *server.Server) error {
+	submitter, err := f.Submit()
+	if err != nil {
+		return err
+	}
+	reader, err := f.Status()
+	if err != nil {
+		return err
+	}
+	expirer, err := f.Expire()
+	if err != nil {
+		return err
+	}
+	updater, err := f.JobUpdate()
+	if err != nil {
+		return err
+	}
+	return errors.Join(submitter.Register(calls), reader.Register(calls), expirer.Register(calls), updater.Register(calls),
+		expirer.RegisterSweep(events), updater.RegisterEvents(events))
+}

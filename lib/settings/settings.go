@@ -1,0 +1,47 @@
+// Package settings holds the times and limits that the functions share, and their defaults. lib/config reads them from a
+// file, `bakta-web local` from its flags.
+package settings
+
+import "time"
+
+// Settings are the times and limits of a backend.
+type Settings struct {
+	Retention   time.Duration // how long a job is kept after its last change of state
+	UploadTTL   time.Duration // how long an upload link is valid
+	DownloadTTL time.Duration // how long a download link is valid; S3 allows at most 7 days
+
+	PendingTimeout  time.Duration // how long a run may wait for a node; then the job fails
+	ImageTimeout    time.Duration // how long a run may wait for an image or a container; 0: PendingTimeout
+	RecheckInterval time.Duration // how long after the last news of a run the sweep observes the run itself
+	// InFlight is how long a call can act on a job that it has read: the longest deadline of a call, and some more. It is 0
+	// where all calls end with the runner.
+	InFlight time.Duration
+
+	MaxList      int              // how many jobs one list may ask for
+	MaxUnstarted int              // how many jobs may be created and not started, of all callers together, about
+	SweepJobs    int              // how many jobs a sweep handles at once
+	MaxSizes     map[string]int64 // bytes by kind of upload, where the deployment allows less than lib/upload; nil: nowhere
+}
+
+const day = 24 * time.Hour
+
+// Default returns the settings of a deployment that configures nothing.
+func Default() Settings {
+	return Settings{
+		Retention:   30 * day,
+		UploadTTL:   10_000 * time.Second, // clients rely on it
+		DownloadTTL: 6 * day,
+
+		PendingTimeout: day,
+		// A registry that is away for some minutes must not fail jobs, and an image that does not exist must not let them
+		// wait for a day.
+		ImageTimeout: 30 * time.Minute,
+		// Events are faster when they come, and they need not come.
+		RecheckInterval: 2 * time.Minute,
+		InFlight:        2 * time.Minute,
+
+		MaxList:      1000,
+		MaxUnstarted: 10_000,
+		SweepJobs:    8,
+	}
+}
