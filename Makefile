@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 export GOFLAGS ?= -buildvcs=false -trimpath
+# go.work is for editors. A workspace selects one version of a dependency for all modules, so an image would hold what a test asks for.
+export GOWORK := off
 # There are two kinds of builds: as deployed (without cgo), and for the race detector. So each package is compiled at most twice.
 GO := CGO_ENABLED=0 go
 
@@ -135,7 +137,7 @@ clients: bin/bakta-web ## generate Python and TypeScript clients from the OpenAP
 	local/clients/run.sh
 
 .PHONY: check
-check: ## check format, vet, and that generated code matches proto/
+check: ## check format, vet, lint, dead code, known vulnerabilities, and that generated code matches proto/
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	CGO_ENABLED=1 go vet -race -tags e2e ./...
 	cd local && CGO_ENABLED=1 go vet -race ./... && cd published && CGO_ENABLED=1 go vet -race ./...
@@ -143,6 +145,18 @@ check: ## check format, vet, and that generated code matches proto/
 	cd e2e && $(GO) vet -tags e2e ./...
 	cd kservices/observability && $(GO) vet ./...
 	@$(MAKE) --no-print-directory generate-check
+	@$(MAKE) --no-print-directory lint
+
+bin/lint/built: tools/lint/go.mod tools/lint/go.sum
+	@mkdir -p bin/lint
+	cd tools/lint && $(GO) build -o ../../bin/lint/ tool
+	@touch $@
+
+PARTS ?=
+
+.PHONY: lint
+lint: bin/lint/built ## check the code's style, dead functions and known vulnerabilities (PARTS="lint dead vulnerabilities")
+	tools/lint/run.sh $(PARTS)
 
 .PHONY: generate
 generate: ## generate code and routes from proto/
