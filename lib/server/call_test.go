@@ -50,7 +50,7 @@ func TestErrors(t *testing.T) {
 		{"another server's status", returns(fmt.Errorf("asking: %w", status.Error(codes.NotFound, "the cause"))), codes.Internal, 500, internal, "ERROR"},
 		{"a panic", func(context.Context) error { panic("the cause") }, codes.Internal, 500, internal, "ERROR"},
 		{"a nil pointer", func(context.Context) error { return errors.New(*(*string)(nil)) }, codes.Internal, 500, internal, "ERROR"},
-		{"a deadline", func(ctx context.Context) error { <-ctx.Done(); return fmt.Errorf("the cause: %w", ctx.Err()) }, codes.DeadlineExceeded, 504, "this took too long; please try again later", "WARN"},
+		{"a deadline", func(ctx context.Context) error { <-ctx.Done(); return fmt.Errorf("the cause: %w", ctx.Err()) }, codes.DeadlineExceeded, 504, "the call took too long; try again later", "WARN"},
 		{"odd bytes", returns(job.Errorf(job.Invalid, "t\xffold").Because(cause)), codes.InvalidArgument, 400, "t�old", "INFO"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -143,7 +143,7 @@ func TestCallersDeadline(t *testing.T) {
 	s := serveJobs(t, f)
 	for _, timeout := range []string{"1n", "20m"} {
 		got := send(t, client(t), "GET", s.url+"/api/v1/version", "", "Grpc-Timeout", timeout)
-		if f := got.failure(t); got.status != 504 || codes.Code(*f.Code) != codes.DeadlineExceeded || !strings.Contains(f.Message, "longer than the caller would wait") {
+		if f := got.failure(t); got.status != 504 || codes.Code(*f.Code) != codes.DeadlineExceeded || !strings.Contains(f.Message, "longer than the caller's deadline") {
 			t.Errorf("Grpc-Timeout %s is told %d %s", timeout, got.status, got.body)
 		}
 	}

@@ -1,32 +1,35 @@
-// Package server serves functions: it is what turns an ordinary Go type with a few methods into a service on
-// one port. The same server carries one function in a container, and all of them in a local process or a test.
+// Package server serves functions: it turns a Go type with a few methods into a service on one port. The same server serves one function
+// in a container, and all of them in a local process or a test. It knows nothing of Bakta.
 //
-// A function registers what it serves, by method name, since the methods of one service live in several
-// functions:
+// A function registers the methods that it serves by name, because the methods of one service belong to several functions:
 //
 //	srv, err := server.New(server.Options{Log: log})
 //	err = srv.Serve(apiv1.API(), f, "InitJob", "StartJob")
 //	err = srv.Events("/events", f.Event)
 //	err = srv.Run(ctx, listener)
 //
-// The package's example is a whole program.
+// The example of the package is a complete program.
 //
 // # One port
 //
-// The port speaks HTTP/1.1 and HTTP/2 in clear text. A request of gRPC's content type over HTTP/2 goes to
-// gRPC, with its reflection and health services; everything else goes by path: the REST form of an API,
-// CloudEvents, the documentation, /healthz. What is at none of these is 404.
+// The port serves HTTP/1.1 and HTTP/2 without TLS. A request with the content type of gRPC over HTTP/2 goes to gRPC, with its reflection
+// and health services. Every other request goes by its path: to the REST form of an API, CloudEvents, the documentation, or /healthz.
+// Every other path is 404.
 //
-// REST is the generated gateway, which calls the methods through the same interceptors as gRPC, without a
-// socket. Before it stands a reader that takes JSON as clients in the wild write it (see JSON), and behind it a
-// writer of errors in the form that the API's version has: {"code":…,"message":"…","details":[]} in the first, a JSON
-// string in the second.
+// REST is the generated gateway, which calls the methods through the same interceptors as gRPC, without a socket. Requests and answers
+// have the JSON form of jsonform.Form. Errors have the form of the API's version: {"code":…,"message":"…","details":[]} in the first, a
+// JSON string in the second.
+//
+// # Callers
+//
+// Each request has a caller in its context, see lib/caller. Options.Admit admits or refuses each call of a method, by gRPC or REST, and
+// each event, before it has an effect. Options.Authenticate requires a bearer token for events.
 //
 // # Errors
 //
-// A method returns errors of lib/job. They become gRPC and HTTP statuses here and nowhere else. The caller sees
-// the message of the error and never its cause, which is logged. An error without a code of lib/job, and a
-// panic, is told as an internal error, and ends no process.
+// A method returns errors of lib/job. Only the server translates them to gRPC and HTTP statuses. The caller gets the message of an error.
+// Its cause is logged. An error without a code of lib/job, and a panic, is reported as an internal error; a panic does not end the
+// process.
 //
 //	lib/job         gRPC                 HTTP   events
 //	Invalid         InvalidArgument      400    204
@@ -39,22 +42,21 @@
 //	Unavailable     Unavailable          503    503
 //	any other       Internal             500    503
 //
-// In the REST form of the second version, a body that is JSON and lacks something, or has something of the wrong type,
-// is 422 and no 400. A call that outlasts the deadline of its caller is DeadlineExceeded, 504, and no fault of ours: it is
-// logged as news.
+// API.MisfitStatus replaces 400 for a body that is JSON but lacks a field, or has a field of the wrong type. A call that exceeds the
+// deadline of its caller is DeadlineExceeded, 504. That is not an error of the server and is logged as information.
 //
-// Pages of all origins that may call REST may read its errors, too, also where there is no such path or method. What is left
-// of a request's body is read before an error is answered, up to a bound, since most clients read no answer before they have
-// sent everything.
+// Web pages that may call REST may also read its errors, even if the path or the method does not exist. The server reads the rest of a
+// request's body before it answers with an error, up to a bound, because most clients read the answer only after they have sent
+// everything.
 //
 // # Log
 //
-// Each request is one line when it ends: debug if it went well, else at a level by its code. It tells the
-// method, the status, the job where there is one, the cause of an error, and the trace's id; never a query, a
-// header or a body, since these hold secrets. What else is logged with a request's context names request, trace and
-// job, too.
+// Each request is one line, written when it ends: at debug level if it succeeded, else at a level by its code. The line contains the
+// method, the status, the id of the job if there is one, the cause of an error, and the trace's id. It never contains a query, a header
+// field or a body, because these contain secrets, and the caller only if Options.LogCallers is set. Other lines that are logged with a
+// request's context contain its id, trace and job, too.
 //
 // # Telemetry
 //
-// Options.Observer is where metrics and traces go.
+// Options.Observer receives what metrics and traces are made of.
 package server

@@ -13,39 +13,37 @@ import (
 	"github.com/swaggest/swgui/v5emb"
 )
 
-// where the documentation is served.
+// The paths of the documentation.
 const (
 	docsPath = "/api-docs/"
 	docPath  = docsPath + "openapi.json"
-	oldPath  = "/swagger-ui" // where it once was
+	oldPath  = "/swagger-ui" // of older versions
 )
 
 // Document describes a version of an API.
 type Document struct {
-	Version   string // as paths name it: "v1"
+	Version   string // as in paths: "v1"
 	Swagger2  string // in JSON
 	OpenAPI31 string // in JSON
 }
 
-// docsHead is for the head of the documentation's page.
+// docsHead is added to the head of the documentation's page.
 //
 //go:embed docs_head.html
 var docsHead string
 
-// docsPolicy keeps the documentation's page from loading anything that this server does not serve, whatever the
-// viewer would like. Its page starts the viewer by an inline script.
+// docsPolicy prevents the documentation's page from loading anything from another server. An inline script starts the viewer.
 const docsPolicy = "default-src 'none'; connect-src 'self'; img-src 'self' data:; font-src 'self' data:; " +
 	"style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// Docs serves documents and one page that shows them, the first at first. All that the page needs is part of the program.
+// Docs serves documents and one page that shows them, beginning with the first one. The program contains everything that the page needs.
 //
-// A version's OpenAPI 3.1 document is at /api-docs/openapi-3.1-<version>.json, and its Swagger 2 document, which the page
-// shows, at /api-docs/openapi-<version>.json; that of the last one, which clients of old know, also at
-// /api-docs/openapi.json. The page is at /api-docs/, and at / if nothing else is there; /swagger-ui, where people may
-// have a bookmark, leads to it.
+// The OpenAPI 3.1 document of a version is at /api-docs/openapi-3.1-<version>.json. Its Swagger 2 document, which the page shows, is at
+// /api-docs/openapi-<version>.json; that of the last version, which old clients use, is also at /api-docs/openapi.json. The page is at
+// /api-docs/, and at / unless another handler is there. /swagger-ui, the path of older versions, redirects to it.
 func (s *Server) Docs(title string, documents ...Document) error {
 	if len(documents) == 0 {
-		return errors.New("there is nothing to document")
+		return errors.New("there are no documents to serve")
 	}
 	type source struct {
 		URL  string `json:"url"`
@@ -75,12 +73,12 @@ func (s *Server) Docs(title string, documents ...Document) error {
 		Title:       title,
 		SwaggerJSON: docPath,
 		BasePath:    docsPath,
-		ShowTopBar:  len(documents) > 1, // where a reader chooses between them
+		ShowTopBar:  len(documents) > 1, // it selects the document
 		AppendHead:  template.HTML(docsHead),
 		PrependHTML: template.HTML(links),
 		SettingsUI: map[string]string{
 			"urls":                     string(urls),
-			"validatorUrl":             "null", // else the viewer shows the document to a server on the internet
+			"validatorUrl":             "null", // otherwise the viewer sends the document to a server on the internet
 			"defaultModelsExpandDepth": "0",
 			"displayRequestDuration":   "true",
 			"tryItOutEnabled":          "true",
@@ -122,7 +120,7 @@ func (s *Server) document(content string) http.Handler {
 	}))
 }
 
-// get lets GET and HEAD pass.
+// get serves GET and HEAD, and refuses other methods.
 func get(serve http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {

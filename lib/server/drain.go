@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	// lastBody is how long the rest of a request's body is waited for when the server drains: it may never come.
+	// lastBody is how long a draining server waits for the rest of a request's body.
 	lastBody = 2 * time.Second
-	// lastConnection is how long connections are waited for on which no request is in flight any more: answers are on
-	// their way there, or a header that may never end.
+	// lastConnection is how long a draining server waits for connections without a request in flight: they may be transferring an
+	// answer, or an incomplete header.
 	lastConnection = time.Second
 )
 
-// drain ends serving. (gRPC's own GracefulStop panics on connections that net/http serves.)
+// drain stops serving. gRPC's own GracefulStop panics on connections that net/http serves.
 func (s *Server) drain(server *http.Server) error {
 	s.refuse()
 	s.health.Shutdown()
@@ -27,14 +27,14 @@ func (s *Server) drain(server *http.Server) error {
 	defer cancel()
 	stopped := make(chan error, 1)
 	go func() { stopped <- server.Shutdown(wait) }()
-	err := s.idle(wait) // Shutdown does not wait for a handler whose client has gone
+	err := s.idle(wait) // Shutdown does not wait for a handler whose client has disconnected
 	if err == nil {
 		select {
 		case err = <-stopped:
 		case <-time.After(lastConnection):
 			defer server.Close()
 		}
-		err = errors.Join(err, s.idle(wait)) // a request may have come on one of the last connections
+		err = errors.Join(err, s.idle(wait)) // one of the last connections may have sent a request
 	}
 	if err == nil {
 		return nil
@@ -46,7 +46,7 @@ func (s *Server) drain(server *http.Server) error {
 	return err
 }
 
-// idle waits until nothing is in flight any more.
+// idle waits until no request is in flight.
 func (s *Server) idle(ctx context.Context) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -60,7 +60,7 @@ func (s *Server) idle(ctx context.Context) error {
 	return nil
 }
 
-// hurrying ends requests whose body does not come while the server drains.
+// hurrying ends requests whose body does not arrive while the server drains.
 func (s *Server) hurrying(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Body == nil || r.Body == http.NoBody {
@@ -74,17 +74,17 @@ func (s *Server) hurrying(next http.Handler) http.Handler {
 	})
 }
 
-// hurried is a body that has little time left when the server drains.
+// hurried is a body with a deadline that begins when the server drains.
 type hurried struct {
 	io.ReadCloser
 	control *http.ResponseController
 
 	mu      sync.Mutex
-	over    bool // all of it was read
-	limited bool // it has a deadline of ours
+	over    bool // it was read to its end
+	limited bool // it has the deadline
 }
 
-// hurry gives what is left of the body its last time.
+// hurry sets the deadline of the rest of the body.
 func (b *hurried) hurry() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -100,7 +100,7 @@ func (b *hurried) Read(p []byte) (int, error) {
 		defer b.mu.Unlock()
 		b.over = true
 		if b.limited && err == io.EOF {
-			// The server reads on, to see whether the client leaves, and would take the deadline for that.
+			// net/http continues to read, to notice a client that disconnects, and would take the deadline for that.
 			_ = b.control.SetReadDeadline(time.Time{})
 		}
 	}

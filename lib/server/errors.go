@@ -12,9 +12,8 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// statusOf says what a caller is told about an error. It is the only place where the codes of lib/job become
-// codes of gRPC, and with those HTTP's. What the caller can't do anything about has a neutral text; its cause
-// goes to the log.
+// statusOf returns the status that a caller gets for an error. Only this function translates the codes of lib/job to those of gRPC, which
+// determine those of HTTP. An error that the caller cannot correct has a neutral text; its cause is logged.
 func statusOf(err error) *status.Status {
 	var e *job.Error
 	if errors.As(err, &e) {
@@ -22,16 +21,15 @@ func statusOf(err error) *status.Status {
 			return status.New(code, strings.ToValidUTF8(e.Message, "�"))
 		}
 	}
-	// Only a status that is the error itself is meant for the caller. A wrapped one is what some other server
-	// told us.
+	// Only a status that is the error itself is written for the caller. A wrapped one is an answer of another server.
 	if st, ok := err.(interface{ GRPCStatus() *status.Status }); ok {
 		return st.GRPCStatus()
 	}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return status.New(codes.DeadlineExceeded, "this took too long; please try again later")
+		return status.New(codes.DeadlineExceeded, "the call took too long; try again later")
 	case errors.Is(err, context.Canceled):
-		return status.New(codes.Canceled, "the call was given up by the caller")
+		return status.New(codes.Canceled, "the caller cancelled the call")
 	}
 	return status.New(codes.Internal, "internal error; please tell the operators if it happens again")
 }
@@ -56,8 +54,8 @@ func codeOf(code job.Code) codes.Code {
 	return codes.Internal
 }
 
-// levelOf says how loud a call's end is in the log: the operator's faults are errors, what may pass by itself
-// is a warning, and the caller's faults are no more than news.
+// levelOf returns the level at which the end of a call is logged: error for what the operator has to correct, warning for what may be
+// transient, information for errors of the caller.
 func levelOf(code codes.Code) slog.Level {
 	switch code {
 	case codes.OK:

@@ -16,12 +16,11 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// Events has CloudEvents that are posted to a path, in binary or structured mode, handled by handle.
+// Events registers the handler of CloudEvents that are posted to a path, in binary or structured mode.
 //
-// Sources give an event up at once on most statuses, 500 among them, and try again a few times on some. So an
-// event that was handled is answered with 204, and so is one that can never be (its error is logged). What may
-// work later is answered with 503, or with 429 for job.Exhausted: job.Unavailable, a deadline, and every error
-// and panic that lib/job has no code for, since nobody knows better. No answer is ever 500.
+// Sources retry an event only after some statuses, and 500 is not one of them. So the answer is 204 for an event that was handled, and also
+// for one that can never be handled (its error is logged). It is 429 for job.Exhausted, and 503 for everything else that may succeed
+// later: job.Unavailable, an exceeded deadline, an error without a code of lib/job, and a panic. It is never 500.
 func (s *Server) Events(path string, handle func(context.Context, event.Event) error) error {
 	return s.Handle(path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost {
@@ -56,20 +55,20 @@ func (s *Server) Events(path string, handle func(context.Context, event.Event) e
 	}))
 }
 
-// readEvent reads the event that a request holds. Its body must be in memory.
+// readEvent reads the event of a request whose body is in memory.
 func readEvent(r *http.Request) (event.Event, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return event.Event{}, fmt.Errorf("reading the event: %w", err)
 	}
-	// The SDK takes an absent body for a fault of the transport.
+	// The SDK reports an absent body as an error of the transport.
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	e, err := cehttp.NewEventFromHTTPRequest(r)
 	if err != nil || e == nil {
 		return event.Event{}, errors.New("the request is not a CloudEvent in binary or structured mode")
 	}
 	if err := e.Validate(); err != nil {
-		return event.Event{}, errors.New("the CloudEvent is not valid: it lacks an attribute, or one is malformed")
+		return event.Event{}, errors.New("the CloudEvent is not valid: a required attribute is missing, or an attribute is malformed")
 	}
 	return *e, nil
 }
@@ -84,7 +83,7 @@ func attempt(ctx context.Context, handle func(context.Context, event.Event) erro
 	return handle(ctx, e)
 }
 
-// failed answers for an event that could not be handled, and returns what became of it.
+// failed answers the request of an event that could not be handled, and returns the outcome.
 func (s *Server) failed(w http.ResponseWriter, r *http.Request, err error) Outcome {
 	st := statusOf(err)
 	callOf(r.Context()).end(st.Code(), err)

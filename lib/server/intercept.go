@@ -13,7 +13,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// chain makes one interceptor of several, the first outermost.
+// chain combines interceptors into one. The first is the outermost.
 func chain(interceptors ...grpc.UnaryServerInterceptor) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 		for i := len(interceptors) - 1; i >= 0; i-- {
@@ -24,8 +24,7 @@ func chain(interceptors ...grpc.UnaryServerInterceptor) grpc.UnaryServerIntercep
 	}
 }
 
-// recovering turns a panic into an internal error. gRPC runs handlers in goroutines of their own, where a
-// panic that nobody recovers ends the process.
+// recovering turns a panic into an internal error. gRPC runs handlers in separate goroutines, where an unrecovered panic ends the process.
 func recovering(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (answer any, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -35,8 +34,8 @@ func recovering(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handl
 	return handler(ctx, request)
 }
 
-// streaming is recovering for the streams of health and reflection. It ends those of health when the server
-// drains: their clients watch for as long as they live, and would hold up the end.
+// streaming is recovering for the streams of health and reflection. It ends them when the server drains, because clients watch the health
+// without an end.
 func (s *Server) streaming(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
 	callOf(stream.Context()).called(info.FullMethod)
 	ctx, cancel := context.WithCancel(stream.Context())
@@ -58,7 +57,7 @@ type until struct {
 
 func (u until) Context() context.Context { return u.ctx }
 
-// recovered records a panic for the log and returns what the caller is told.
+// recovered records a panic for the log and returns the status for the caller.
 func recovered(ctx context.Context, v any) *status.Status {
 	cause := fmt.Errorf("panic: %v", v)
 	c := callOf(ctx)
@@ -69,8 +68,8 @@ func recovered(ctx context.Context, v any) *status.Status {
 	return statusOf(cause)
 }
 
-// counting says that a call is under way. A gRPC handler may be after its client has gone and its HTTP request
-// has ended, so that one's end is not enough to go by.
+// counting counts a call as in flight. A gRPC handler may still run after its client has disconnected and the HTTP request has ended, so
+// counting requests is not enough.
 func (s *Server) counting(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	s.inFlight.Add(1)
 	defer s.inFlight.Add(-1)
@@ -81,8 +80,8 @@ func (s *Server) counting(ctx context.Context, request any, info *grpc.UnaryServ
 	return handler(ctx, request)
 }
 
-// translating gives a call its deadline, and its error the form that the caller sees. It notes for the log
-// which method and job the call is about and how it ended.
+// translating sets the deadline of a call, admits it, and translates its error for the caller. It records method, job and outcome for the
+// log.
 func (s *Server) translating(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	c := callOf(ctx)
 	c.mu.Lock()
@@ -102,21 +101,21 @@ func (s *Server) translating(ctx context.Context, request any, info *grpc.UnaryS
 		c.end(codes.OK, nil)
 		return answer, nil
 	}
-	st := s.told(info.FullMethod, err)
+	st := s.statusFor(info.FullMethod, err)
 	switch {
-	// Whatever the handler made of it: the caller gave up, and nothing is wrong with what we need.
+	// The caller cancelled the call: whatever error the handler made of that, nothing else failed.
 	case errors.Is(ctx.Err(), context.Canceled):
 		st = statusOf(ctx.Err())
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		st = status.New(codes.DeadlineExceeded, "this took longer than the caller would wait")
+		st = status.New(codes.DeadlineExceeded, "the call took longer than the caller's deadline")
 		c.givenUp()
 	}
 	c.end(st.Code(), err)
 	return nil, st.Err()
 }
 
-// told is statusOf in the words of the method's API.
-func (s *Server) told(method string, err error) *status.Status {
+// statusFor is statusOf with the texts of the method's API.
+func (s *Server) statusFor(method string, err error) *status.Status {
 	st := statusOf(err)
 	if api := s.apis[serviceOf(method)]; api != nil {
 		if text, ok := api.Texts[job.CodeOf(err)]; ok {

@@ -16,13 +16,13 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/caller"
 )
 
-// NewLogger returns a logger that writes a JSON object a line. To what is logged with a request's context it
-// adds that request's id, the job that it is about, and where it stands in a trace.
+// NewLogger returns a logger that writes one JSON object per line. It adds the request's id, its job and its place in a trace to each line
+// that is logged with the context of a request.
 func NewLogger(w io.Writer, level slog.Leveler) *slog.Logger {
 	return slog.New(contextual{slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})})
 }
 
-// contextual adds what is known of the request that the context belongs to.
+// contextual adds the attributes of the context's request.
 type contextual struct{ slog.Handler }
 
 func (h contextual) Handle(ctx context.Context, r slog.Record) error {
@@ -38,7 +38,7 @@ func (h contextual) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, r)
 }
 
-// has reports whether a record has an attribute of that name already.
+// has reports whether a record has an attribute of that name.
 func has(r slog.Record, key string) bool {
 	found := false
 	r.Attrs(func(a slog.Attr) bool {
@@ -56,11 +56,11 @@ func (h contextual) WithGroup(name string) slog.Handler {
 	return contextual{h.Handler.WithGroup(name)}
 }
 
-// jobKey is the attribute that names a job.
+// jobKey is the attribute with the id of a job.
 const jobKey = "job"
 
-// Note adds an attribute to the line that is logged when the request ends. The attribute "job" says which job the
-// request is about, and is added to the lines before that, too. Note does nothing where there is no request.
+// Note adds an attribute to the line that is logged when the request ends. The attribute "job" is the id of the request's job, and is also
+// added to the other lines from then on. Note does nothing if the context belongs to no request.
 func Note(ctx context.Context, key string, value any) {
 	if c := callOf(ctx); c != nil {
 		c.mu.Lock()
@@ -72,29 +72,29 @@ func Note(ctx context.Context, key string, value any) {
 	}
 }
 
-// call collects what is to be logged of a request: one line at its end, whichever way it came.
+// call collects what is logged of a request, whether gRPC or HTTP: one line at its end.
 type call struct {
-	id     string // the request's trace id, or one that was made up
-	span   string // the id of its span; empty if it is not traced
+	id     string // the request's trace id, or a random one
+	span   string // the id of its span; empty if the request is not traced
 	began  time.Time
 	method string
 	path   string
 
-	mu     sync.Mutex // gRPC handlers run beside the goroutine that serves HTTP
-	under  int        // how many parts of the request are under way
+	mu     sync.Mutex // gRPC handlers run in other goroutines than the HTTP handler
+	under  int        // number of parts of the request that have not ended
 	status int        // of HTTP
-	rpc    string     // the gRPC method, however it was called; empty for what is none
-	grpc   bool       // it came by gRPC
-	route  string     // what of all that is registered serves it; empty for nothing
-	job    string     // id of the job that it is about, if it is about one
+	rpc    string     // the gRPC method, also if called by REST; empty if it is not a call
+	grpc   bool       // the request is gRPC
+	route  string     // the registered path or method that serves it; empty if there is none
+	job    string     // id of the job that it is about; empty if it is about none
 	caller caller.Caller
-	known  bool // whether code holds
+	known  bool // whether code is set
 	code   codes.Code
 	cause  error
 	stack  []byte
 	notes  []slog.Attr
 
-	ignored bool // of an event: there was nothing to do about it
+	ignored bool // it is an event that needed no action
 	hasty   bool // the caller's own deadline ended it
 }
 
@@ -106,7 +106,7 @@ func callOf(ctx context.Context) *call {
 	return c
 }
 
-// begin says that a part of the request is under way: its HTTP side, or the call of a method.
+// begin records that a part of the request begins: the HTTP handler, or the call of a method.
 func (c *call) begin() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -134,14 +134,14 @@ func (c *call) at(route string) {
 	c.route = route
 }
 
-// byGRPC records that the request came by gRPC.
+// byGRPC records that the request is gRPC.
 func (c *call) byGRPC() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.grpc = true
 }
 
-// called records which gRPC method serves the request. The path says it already of one that came by REST.
+// called records which gRPC method serves the request. A REST request already has its path as the route.
 func (c *call) called(method string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -150,14 +150,14 @@ func (c *call) called(method string) {
 	}
 }
 
-// about returns the job that the request is about, if it is about one.
+// about returns the id of the job that the request is about; empty if it is about none.
 func (c *call) about() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.job
 }
 
-// end records the outcome of a call. The first one counts: it is the nearest to the cause.
+// end records the outcome of a call. Only the first outcome is kept, because it is nearest to the cause.
 func (c *call) end(code codes.Code, cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -166,15 +166,15 @@ func (c *call) end(code codes.Code, cause error) {
 	}
 }
 
-// givenUp records that the call ended because its caller would wait no longer.
+// givenUp records that the call ended at its caller's own deadline.
 func (c *call) givenUp() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.hasty = true
 }
 
-// idOf takes a request's id from its W3C trace context, so that it can be found in what others log of it, too;
-// else it makes one up.
+// idOf returns the trace id of a request's W3C trace context, so that the logs of other programs have the same id; without one, a random
+// id.
 func idOf(r *http.Request) string {
 	if part := strings.Split(r.Header.Get("Traceparent"), "-"); len(part) >= 4 && len(part[1]) == 32 {
 		if _, err := hex.DecodeString(part[1]); err == nil {
@@ -186,8 +186,8 @@ func idOf(r *http.Request) string {
 	return hex.EncodeToString(id[:])
 }
 
-// loggable is as much of a path as may be logged. Secrets travel in queries, and a client that encodes its
-// question mark has its query in the path.
+// loggable returns the part of a path that may be logged. Queries contain secrets, and a client that encodes the question mark sends its
+// query in the path.
 func loggable(path string) string {
 	const most = 80
 	for i, c := range []byte(path) {

@@ -13,10 +13,9 @@ import (
 	"google.golang.org/grpc/grpclog"
 )
 
-// Main is the main function of a function's program. It has build make the server, runs it on the server's Address,
-// or on the port that the environment's PORT names (Knative sets it; 8080 by default), ends it in order on SIGTERM or an interrupt, at
-// once on a second one, and ends the program: with status 0 if all went well, else with 1 after logging why.
-// It logs to standard error.
+// Main is the main function of a function's program. It calls build for the server and runs it on the server's Address, by default on the
+// port in the environment variable PORT, which Knative sets, or 8080. SIGTERM or an interrupt drains the server; a second one ends the
+// program at once. The exit status is 0, or 1 after an error, which is logged. Main logs to standard error.
 func Main(build func(context.Context, *slog.Logger) (*Server, error)) {
 	port := os.Getenv("PORT")
 	if port == "" {
@@ -28,11 +27,11 @@ func Main(build func(context.Context, *slog.Logger) (*Server, error)) {
 // program runs a function's program and returns its exit status.
 func program(address string, build func(context.Context, *slog.Logger) (*Server, error)) int {
 	log := NewLogger(os.Stderr, slog.LevelInfo)
-	// gRPC and its gateway log on their own: what they call an error is a client that went away.
+	// gRPC and its gateway have a log of their own, in which a client that disconnects is an error.
 	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, slog.NewLogLogger(log.Handler(), slog.LevelWarn).Writer()))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	context.AfterFunc(ctx, stop) // the second signal has its usual effect
+	context.AfterFunc(ctx, stop) // a second signal has its default effect
 	if err := run(ctx, log, address, build); err != nil {
 		log.Error("the program ends", "error", err)
 		return 1

@@ -9,8 +9,8 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// observe is around everything: it counts requests in flight, recovers panics, tells the observer, and logs each request
-// in one line when it ends. It logs no query, no header and no body: they hold secrets.
+// observe is the outermost handler. It counts requests in flight, determines the caller, recovers panics, reports to the observer, and logs
+// each request in one line when it ends. It logs no query, no header field and no body, because they contain secrets.
 func (s *Server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.inFlight.Add(1)
@@ -39,14 +39,14 @@ func (s *Server) observe(next http.Handler) http.Handler {
 			c.answered(answered.code)
 			s.end(r.Context(), c)
 			if v == http.ErrAbortHandler {
-				panic(v) // net/http's own way to cut a connection
+				panic(v) // net/http then closes the connection
 			}
 		}()
 		next.ServeHTTP(answered, r)
 	})
 }
 
-// end logs a request, and tells the observer of it, if no part of it is under way any more.
+// end logs a request and reports it to the observer, when its last part has ended.
 func (s *Server) end(ctx context.Context, c *call) {
 	c.mu.Lock()
 	c.under--
@@ -66,7 +66,7 @@ func (s *Server) end(ctx context.Context, c *call) {
 			}
 		}
 	}
-	c.mu.Unlock() // the log takes the lock, too
+	c.mu.Unlock() // the log locks it, too
 	if s.Observer != nil {
 		s.Observer.End(ctx, request)
 	}
@@ -75,20 +75,20 @@ func (s *Server) end(ctx context.Context, c *call) {
 	}
 }
 
-// level says how loud the line about a request is. The caller holds the call's lock.
+// level returns the level of the line about a request. The caller holds the call's lock.
 func (c *call) level() slog.Level {
 	switch {
 	case c.known && c.hasty && c.code == codes.DeadlineExceeded:
-		return slog.LevelInfo // what took long is not known to be slow
+		return slog.LevelInfo // the caller's deadline may be short
 	case c.status >= http.StatusBadRequest && c.status < http.StatusInternalServerError && c.status != http.StatusTooManyRequests:
-		return slog.LevelInfo // a body that is too large or too slow has the code of what is ours at other times
+		return slog.LevelInfo // the codes of a body that is too large or too slow otherwise mean an error of the server
 	case c.known:
 		return levelOf(c.code)
 	}
 	return levelOfStatus(c.status)
 }
 
-// attrs returns what is logged of a request. The caller holds the call's lock.
+// attrs returns the attributes of the line about a request. The caller holds the call's lock.
 func (c *call) attrs() []slog.Attr {
 	attrs := []slog.Attr{slog.String("method", c.method), slog.String("path", c.path), slog.Int("status", c.status)}
 	if c.rpc != "" {
@@ -108,7 +108,7 @@ func (c *call) attrs() []slog.Attr {
 	return attrs
 }
 
-// levelOfStatus is levelOf for what is no call: a page, an unknown path.
+// levelOfStatus is levelOf for requests that are not calls, such as pages and unknown paths.
 func levelOfStatus(code int) slog.Level {
 	switch {
 	case code >= http.StatusInternalServerError:
@@ -119,7 +119,7 @@ func levelOfStatus(code int) slog.Level {
 	return slog.LevelDebug
 }
 
-// response remembers the status that was answered.
+// response records the status of the answer.
 type response struct {
 	http.ResponseWriter
 	code int
@@ -139,7 +139,7 @@ func (w *response) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-// Flush is what gRPC asks of a response.
+// Flush implements http.Flusher, which gRPC requires.
 func (w *response) Flush() {
 	if w.code == 0 {
 		w.code = http.StatusOK
@@ -147,5 +147,5 @@ func (w *response) Flush() {
 	_ = http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// Unwrap is what http.ResponseController asks of a response.
+// Unwrap implements the interface that http.ResponseController uses.
 func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }

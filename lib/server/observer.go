@@ -9,45 +9,44 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// Observer is told of what a server serves, but for its health. Its methods are called by many goroutines at once, and
-// those who are served wait for them. lib/telemetry makes one.
+// Observer receives the requests and events of a server, except those of /healthz. Many goroutines call its methods at once, and requests
+// wait for them. lib/telemetry implements it.
 type Observer interface {
-	// Begin is told of a request that came. It returns the context that the request is served with, which must be
-	// made of the request's, and the ids that its trace and span have in W3C trace context; empty if it has none.
+	// Begin is called when a request begins. It returns the context of the request, derived from the original one, and the ids of
+	// its trace and span in W3C trace context; empty if it has none.
 	Begin(r *http.Request) (ctx context.Context, trace, span string)
-	// End is told once of each request, when nothing of it is under way any more, with the context of Begin.
+	// End is called once for each request, when all of its parts have ended, with the context of Begin.
 	End(ctx context.Context, r Request)
-	// Event is told of each request to handle an event: the event's type, which may be anything, and what became of it.
+	// Event is called for each request of an event, with the event's type, which may be any text, and the outcome.
 	Event(ctx context.Context, kind string, outcome Outcome)
 }
 
-// Request is what is known of a request that has ended.
+// Request describes a request that has ended.
 type Request struct {
-	Route  string // the path or the gRPC method that served it, as it was registered; empty if there is none
+	Route  string // the path or the gRPC method that served it, as registered; empty if there is none
 	Method string // of HTTP, as the client wrote it
-	Call   string // full name of the API's method that was called, by gRPC or by REST; empty if there was none
+	Call   string // full name of the API's method, also if called by REST; empty if there was none
 	Job    string // id of the job that it was about; empty if it was about none, or several
-	Status int    // of HTTP; of a gRPC call the one that REST would have answered
+	Status int    // of HTTP; for gRPC, the status that REST would have
 	Took   time.Duration
 }
 
-// Outcome is what became of an event.
+// Outcome is the outcome of an event.
 type Outcome string
 
 // The outcomes of events.
 const (
-	Handled   Outcome = "handled"   // acknowledged, and something was looked at
-	Ignored   Outcome = "ignored"   // acknowledged, there was nothing to look at: see Ignore
-	Refused   Outcome = "refused"   // acknowledged, it can never be handled
-	Deferred  Outcome = "deferred"  // not acknowledged, it may be handled later
-	Malformed Outcome = "malformed" // no event
+	Handled   Outcome = "handled"   // acknowledged
+	Ignored   Outcome = "ignored"   // acknowledged, but it needed no action: see Ignore
+	Refused   Outcome = "refused"   // acknowledged, because it can never be handled
+	Deferred  Outcome = "deferred"  // not acknowledged: it may be handled later
+	Malformed Outcome = "malformed" // the request is not an event
 )
 
-// statusGone is what a request has that ended without an answer, because its client went away.
+// statusGone is the status of a request that ended without an answer, because its client disconnected.
 const statusGone = 499
 
-// Ignore says of the event that is being handled that there is nothing to do about it, and why, for the log. It is
-// acknowledged all the same.
+// Ignore records that the current event needs no action, with the reason for the log. The event is acknowledged.
 func Ignore(ctx context.Context, reason string) {
 	Note(ctx, "ignored", reason)
 	if c := callOf(ctx); c != nil {
@@ -57,7 +56,7 @@ func Ignore(ctx context.Context, reason string) {
 	}
 }
 
-// event tells the observer what became of an event.
+// event reports the outcome of an event to the observer.
 func (s *Server) event(ctx context.Context, kind string, outcome Outcome) {
 	if s.Observer == nil {
 		return
@@ -72,7 +71,7 @@ func (s *Server) event(ctx context.Context, kind string, outcome Outcome) {
 	s.Observer.Event(ctx, kind, outcome)
 }
 
-// request returns what is known of a request that has ended. The caller holds the call's lock.
+// request describes the request, which has ended. The caller holds the call's lock.
 func (c *call) request() Request {
 	r := Request{Route: c.route, Method: c.method, Call: c.rpc, Job: c.job, Status: c.status, Took: time.Since(c.began)}
 	switch {

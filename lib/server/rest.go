@@ -39,7 +39,7 @@ type body struct {
 // Misfits is called by the decoder of jsonform.Form.
 func (b *body) Misfits() { b.misfit = true }
 
-// routes holds the message that a request is read into, by path and method.
+// routes are the messages that requests are read into, by path and HTTP method.
 type routes map[string]map[string]protoreflect.MessageDescriptor
 
 func newGateway(s *Server, api API) (*gateway, error) {
@@ -50,7 +50,7 @@ func newGateway(s *Server, api API) (*gateway, error) {
 	g.mux = runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, &runtime.HTTPBodyMarshaler{Marshaler: api.JSON}),
 		runtime.WithErrorHandler(g.fail),
-		// No header of a request means anything to a method.
+		// Methods get no header fields.
 		runtime.WithIncomingHeaderMatcher(func(string) (string, bool) { return "", false }),
 		runtime.WithDisablePathLengthFallback(),
 		runtime.WithDisableHTTPMethodOverride(),
@@ -59,7 +59,7 @@ func newGateway(s *Server, api API) (*gateway, error) {
 	return g, api.Register(context.Background(), g.mux, conn{s})
 }
 
-// add reads the routes of a service from its annotations. Paths may not hold variables: ours have none.
+// add reads the routes of a service from its annotations. Paths with variables are not supported.
 func (r routes) add(service string) error {
 	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service))
 	if err != nil {
@@ -109,16 +109,16 @@ func route(rule *annotations.HttpRule) (method, path string) {
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	methods := g.routes[r.URL.Path]
 	if methods == nil {
-		callOf(r.Context()).at("") // what is above it serves other paths
+		callOf(r.Context()).at("") // the prefix is not a route
 		g.answer(w, r, http.StatusNotFound, nothing())
 		return
 	}
 	callOf(r.Context()).at(r.URL.Path)
-	w.Header().Set("Cache-Control", "no-store") // answers hold secrets and links
+	w.Header().Set("Cache-Control", "no-store") // answers contain secrets and links
 	r = r.Clone(r.Context())
-	r.Header.Del("Content-Type") // a body is JSON, whatever it says; the generated gateway would complain of odd ones
+	r.Header.Del("Content-Type") // a body is read as JSON in any case; the generated gateway would refuse malformed types
 	if r.Method == http.MethodHead {
-		r.Method = http.MethodGet // the server leaves the body out
+		r.Method = http.MethodGet // net/http omits the body
 	}
 	input := methods[r.Method]
 	if input == nil {
@@ -134,7 +134,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if encoding := r.Header.Get("Content-Encoding"); r.ContentLength != 0 && encoding != "" && !strings.EqualFold(encoding, "identity") {
 		w.Header().Set("Accept-Encoding", "identity")
 		g.answer(w, r, http.StatusUnsupportedMediaType, status.New(codes.InvalidArgument,
-			"the body has a Content-Encoding, which is not read here: send the JSON as it is"))
+			"a Content-Encoding of the body is not supported; send the JSON without one"))
 		return
 	}
 	if code, st := buffer(r, g.server.MaxBody); st != nil {
@@ -145,16 +145,16 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.mux.ServeHTTP(w, r)
 }
 
-// buffer reads the body into memory, at most most bytes of it. If it can't, it returns what to answer.
+// buffer reads the body into memory, at most most bytes. If it cannot, it returns the status to answer with.
 func buffer(r *http.Request, most int64) (int, *status.Status) {
-	tooLarge := status.Newf(codes.ResourceExhausted, "the body is too large: at most %d bytes are taken", most)
+	tooLarge := status.Newf(codes.ResourceExhausted, "the body is too large: the limit is %d bytes", most)
 	if r.ContentLength > most {
 		return http.StatusRequestEntityTooLarge, tooLarge
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, most+1))
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return http.StatusRequestTimeout, status.New(codes.DeadlineExceeded, "the body came too slowly")
+		return http.StatusRequestTimeout, status.New(codes.DeadlineExceeded, "the body arrived too slowly")
 	case err != nil:
 		return http.StatusBadRequest, status.New(codes.InvalidArgument, "the body ended before it was complete")
 	case int64(len(body)) > most:
@@ -198,18 +198,17 @@ func objectBody(st *status.Status) []byte {
 	return body
 }
 
-// leftover bounds how much is read of a body that is not wanted, in bytes: more than the genomes that are sent here by
-// mistake.
+// leftover bounds how many bytes of an unwanted body are read: more than the genomes that users send here by mistake.
 const leftover = 64 << 20
 
-// readOut reads what is left of a request's body. Most clients send all of it before they read the answer. One that is
-// still sending when its connection is closed reports a broken connection and never sees the answer.
+// readOut reads the rest of a request's body. Most clients send the whole body before they read the answer. A client whose connection is
+// closed while it sends reports a broken connection and never sees the answer.
 func readOut(r *http.Request) {
-	// A client that expects 100-continue has sent nothing yet, and waits for the answer. To read would invite its body.
+	// A client that expects 100-continue has sent nothing yet, and waits for the answer. Reading would ask for the body.
 	if r.Body == nil || r.ContentLength > leftover || r.ProtoMajor == 1 && r.Header.Get("Expect") != "" {
 		return
 	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, leftover)) // a client that went away, or took longer than readTime
+	_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, leftover)) // fails if the client disconnects, or takes longer than readTime
 }
 
 // respond writes an error.
@@ -221,13 +220,13 @@ func respond(w http.ResponseWriter, r *http.Request, code int, st *status.Status
 	header.Del("Content-Length")
 	switch code {
 	case http.StatusUnauthorized:
-		// HTTP wants a challenge. No browser knows this one, so none asks its user for a password.
+		// HTTP requires a challenge. Browsers do not know this one, so they do not prompt for a password.
 		header.Set("WWW-Authenticate", `Secret realm="job"`)
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		header.Set("Retry-After", "5")
 	}
 	w.WriteHeader(code)
-	_, _ = w.Write(body) // a client that went away
+	_, _ = w.Write(body) // fails if the client has disconnected
 }
 
 func notFound(w http.ResponseWriter, r *http.Request) {
@@ -239,7 +238,7 @@ func nothing() *status.Status { return status.New(codes.NotFound, "there is noth
 // answerer writes an error.
 type answerer func(w http.ResponseWriter, r *http.Request, code int, st *status.Status)
 
-// notAllowed answers a method that a path does not have.
+// notAllowed answers a request whose method the path does not have.
 func notAllowed[T any](w http.ResponseWriter, r *http.Request, methods map[string]T, answer answerer) {
 	allowed := make([]string, 0, len(methods)+2)
 	for m := range methods {
@@ -256,5 +255,5 @@ func notAllowed[T any](w http.ResponseWriter, r *http.Request, methods map[strin
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	answer(w, r, http.StatusMethodNotAllowed, status.Newf(codes.Unimplemented, "this path answers %s", list))
+	answer(w, r, http.StatusMethodNotAllowed, status.Newf(codes.Unimplemented, "this path supports %s", list))
 }

@@ -79,15 +79,15 @@ func TestREST(t *testing.T) {
 		{"logs with bad UTF-8", "GET", "/api/v1/job/logs?jobID=i&secret=%ff", ``, 400, "UTF-8", 3},
 		{"not JSON", "POST", "/api/v1/job/init", `name=x`, 400, "not JSON", 3},
 		{"a wrong type", "POST", "/api/v1/job/list", `{"jobs":[{"jobID":{"$ne":1}}]}`, 400, "jobs[0].jobID must be a text", 3},
-		{"a body too large", "POST", "/api/v1/job/init", `{"name":"` + strings.Repeat("x", 1<<20) + `"}`, 413, "at most 1048576 bytes", 8},
+		{"a body too large", "POST", "/api/v1/job/init", `{"name":"` + strings.Repeat("x", 1<<20) + `"}`, 413, "the limit is 1048576 bytes", 8},
 		{"no such path", "GET", "/api/v1/jobs", ``, 404, "nothing at this path", 5},
 		{"no such path above", "POST", "/api/v3/job/init", `{}`, 404, "nothing at this path", 5},
 		{"a path too long", "GET", "/api/v1/version/x", ``, 404, "nothing at this path", 5},
 		{"two slashes", "GET", "//api/v1/version", ``, 404, "nothing at this path", 5},
 		{"the root", "GET", "/", ``, 404, "nothing at this path", 5},
 		{"a gRPC path", "POST", "/bakta.web.api.proto.v1.BaktaJobs/Version", `{}`, 404, "nothing at this path", 5},
-		{"a wrong method", "GET", "/api/v1/job/init", ``, 405, "answers OPTIONS, POST", 12},
-		{"another wrong method", "PUT", "/api/v1/version", ``, 405, "answers GET, HEAD, OPTIONS", 12},
+		{"a wrong method", "GET", "/api/v1/job/init", ``, 405, "supports OPTIONS, POST", 12},
+		{"another wrong method", "PUT", "/api/v1/version", ``, 405, "supports GET, HEAD, OPTIONS", 12},
 	} {
 		for name, protocol := range map[string]func(*http.Protocols){"HTTP/1.1": http1, "HTTP/2": h2c} {
 			t.Run(row.name+" over "+name, func(t *testing.T) {
@@ -244,7 +244,7 @@ func TestContentEncoding(t *testing.T) {
 		if got.status != want {
 			t.Errorf("%q: status %d, %s", encoding, got.status, got.body)
 		}
-		if want == 415 && (!strings.Contains(got.failure(t).Message, "send the JSON as it is") || got.header.Get("Accept-Encoding") != "identity") {
+		if want == 415 && (!strings.Contains(got.failure(t).Message, "send the JSON without one") || got.header.Get("Accept-Encoding") != "identity") {
 			t.Errorf("%q: %v %s", encoding, got.header, got.body)
 		}
 	}

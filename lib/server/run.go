@@ -13,26 +13,25 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 )
 
-// Limits that keep a slow or greedy client from holding on to what others need.
+// Limits that prevent slow or greedy clients from using up what others need.
 const (
-	headerTime = 10 * time.Second // to send a request's header
-	readTime   = time.Minute      // to send all of a request
-	writeTime  = 5 * time.Minute  // to take the answer: a log may be long; Knative allows no more
-	idleTime   = 3 * time.Minute  // longer than clients keep a connection, so that they close it and not we
-	pingTime   = 30 * time.Second // of silence after which a HTTP/2 client is asked whether it is there
+	headerTime = 10 * time.Second // for the client to send a request's header
+	readTime   = time.Minute      // for the client to send the whole request
+	writeTime  = 5 * time.Minute  // for the client to receive the answer: a log may be long; Knative's limit is the same
+	idleTime   = 3 * time.Minute  // longer than clients keep a connection, so that they close it and not the server
+	pingTime   = 30 * time.Second // without traffic until the server sends a ping to a HTTP/2 client
 	headerSize = 64 << 10         // bytes
-	streams    = 1000             // requests at once on a connection; Knative sends all of ours over a few
+	streams    = 1000             // requests at once on a connection; Knative sends all requests over a few
 )
 
-// Run serves on a listener, which it closes, until ctx ends or serving fails. Then it refuses new requests,
-// waits for those in flight as long as Options.Drain says, and closes what AfterDrain named. It returns nil if
-// everything ended in order. A server runs once.
+// Run serves on a listener, which it closes, until ctx ends or serving fails. Then it refuses new requests, waits for those in flight up
+// to Options.Drain, and calls the closers of AfterDrain. It returns nil if all of that succeeded. A server runs once.
 func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	handler, err := s.Handler()
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	server := s.server(context.WithoutCancel(ctx), handler) // requests outlive ctx: they are waited for
+	server := s.server(context.WithoutCancel(ctx), handler) // requests outlive ctx, because Run waits for them
 	s.health.SetServingStatus("", grpc_health_v1.HealthCheckResponse_SERVING)
 	s.Log.InfoContext(ctx, "serving", "address", listener.Addr().String(), "after", time.Since(s.began).String())
 
@@ -52,8 +51,8 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	return errors.Join(err, s.close(ctx))
 }
 
-// Handler returns all that the server serves, without a port: for tests, and for a program with a server of its
-// own, which must speak HTTP/2 for gRPC. Nothing can be registered after it.
+// Handler returns everything that the server serves as a handler: for tests, and for programs with an HTTP server of their own, which must
+// support HTTP/2 for gRPC. Nothing can be registered afterwards.
 func (s *Server) Handler() (http.Handler, error) {
 	if !s.registered {
 		s.registered = true
@@ -68,8 +67,8 @@ func (s *Server) Handler() (http.Handler, error) {
 	return s.observe(s.hurrying(handler)), nil
 }
 
-// server returns the HTTP server. It speaks HTTP/1.1, which probes and browsers do, and HTTP/2 in clear text by
-// prior knowledge, as gRPC and Knative do, on the same port.
+// server returns the HTTP server. On one port it serves HTTP/1.1, which probes and browsers use, and HTTP/2 without TLS and with prior
+// knowledge, which gRPC and Knative use.
 func (s *Server) server(requests context.Context, handler http.Handler) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -88,7 +87,7 @@ func (s *Server) server(requests context.Context, handler http.Handler) *http.Se
 	}
 }
 
-// close closes what functions hold.
+// close calls the closers.
 func (s *Server) close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Timeout)
 	defer cancel()

@@ -11,14 +11,14 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
-// Served lists the paths of all that was registered, in order: of methods as gRPC calls them ("/package.Service/Method"),
-// of their REST form, and those given to Handle, Events and Docs, where one with a slash at its end stands for all below
-// it. What every server has, such as its health, is not among them.
+// Served returns the sorted paths of everything that was registered: those of gRPC methods ("/package.Service/Method"), of their REST form,
+// and those of Handle, Events and Docs, where a path that ends in a slash stands for everything below it. It omits what every server has,
+// such as /healthz.
 //
-// It is for who sends requests to servers: a path that isn't listed should never come.
+// It is for routers in front of servers, which need to send no other path.
 func (s *Server) Served() ([]string, error) {
 	if s.registered {
-		return nil, errors.New("a server tells what was registered before it serves")
+		return nil, errors.New("Served must be called before the server runs")
 	}
 	var paths []string
 	for path := range s.paths {
@@ -31,7 +31,7 @@ func (s *Server) Served() ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		methods := found.(protoreflect.ServiceDescriptor).Methods() // else it couldn't have been served
+		methods := found.(protoreflect.ServiceDescriptor).Methods() // otherwise Serve would have failed
 		for i := range methods.Len() {
 			m := methods.Get(i)
 			full := fullMethod(service, string(m.Name()))

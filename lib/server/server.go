@@ -22,22 +22,22 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/caller"
 )
 
-// healthPath is for probes.
+// healthPath is the path for probes.
 const healthPath = "/healthz"
 
-// Options say how a server serves. Zero values take the defaults.
+// Options configure a server. Zero values mean the defaults.
 type Options struct {
-	Log *slog.Logger // must be given
+	Log *slog.Logger // required
 
-	Address string        // where Main listens; default the port that the environment's PORT names
-	Timeout time.Duration // deadline of a call or an event, if its caller has no earlier one; default 30 s
+	Address string        // that Main listens on; default: the port in the environment variable PORT
+	Timeout time.Duration // deadline of a call or an event, unless its caller has an earlier one; default 30 s
 	MaxBody int64         // bytes of a request's body, or of a gRPC message; default 1 MiB
 	Drain   time.Duration // how long Run waits at its end for requests in flight; default Timeout and 5 s
-	Origins []string      // from which browsers may call REST; default any
+	Origins []string      // of web pages that may call REST; default any
 
-	// AllowOrigin, if not nil, says in place of Origins whether browsers may call REST from an origin.
+	// AllowOrigin, if not nil, replaces Origins: it reports whether web pages of an origin may call REST.
 	AllowOrigin func(origin string) bool
-	// Connections, if not nil, bounds what clients hold open.
+	// Connections, if not nil, bounds the number of connections.
 	Connections Connections
 
 	// Proxies are the proxies in front of the server, which determine the address of a caller. See lib/caller.
@@ -49,21 +49,21 @@ type Options struct {
 	// Admit decides whether a call or an event may proceed. Nil: all may.
 	Admit Admission
 
-	// Observer is told of requests and events. Nil: nobody is.
+	// Observer receives requests and events. Nil: none does.
 	Observer Observer
 
-	// Middleware sees every request, Interceptors every call of a method, by gRPC or by REST, with the status that
-	// the caller gets. The first is outermost.
+	// Middleware wraps every request. Interceptors wrap every call of a method, by gRPC or REST, and see the status that the caller
+	// gets. The first is the outermost.
 	Middleware   []func(http.Handler) http.Handler
 	Interceptors []grpc.UnaryServerInterceptor
 }
 
 func (o *Options) fill() error {
 	if o.Log == nil {
-		return errors.New("a server needs a log")
+		return errors.New("a server needs Options.Log")
 	}
 	if o.Timeout < 0 || o.MaxBody < 0 || o.Drain < 0 {
-		return errors.New("a server's limits can't be negative")
+		return errors.New("a server's limits cannot be negative")
 	}
 	if o.Timeout == 0 {
 		o.Timeout = 30 * time.Second
@@ -77,39 +77,39 @@ func (o *Options) fill() error {
 	return nil
 }
 
-// Connections bounds how many connections a server has open.
+// Connections bounds the number of a server's open connections.
 type Connections interface {
-	// Listener returns a listener that keeps the bounds, of whose connections State is told.
+	// Listener returns a listener that enforces the bound. State must be called for its connections.
 	Listener(net.Listener) net.Listener
-	// State is told of a connection's changes of state, as http.Server.ConnState is.
+	// State is called for each change of a connection's state, as http.Server.ConnState is.
 	State(net.Conn, http.ConnState)
 }
 
-// Server serves functions on one port. Functions register with it (Serve, Events, Docs, Handle), then it is Run.
-// Registering is not safe for concurrent use, and nothing may be registered any more when it runs.
+// Server serves functions on one port. Functions register with it (Serve, Events, Docs, Handle) before Run. Registering is not safe for
+// concurrent use, and not possible while the server runs.
 type Server struct {
 	Options
 
 	apis      map[string]*API               // by service
-	methods   map[string]grpc.MethodHandler // by full name; those that no function serves, too
+	methods   map[string]grpc.MethodHandler // by full name; also those that no function serves
 	served    map[string]bool               // by full name
-	paths     map[string]http.Handler       // by path; a path with a slash at its end stands for all below it
-	closers   []func(context.Context) error // of what must go when no request is in flight
+	paths     map[string]http.Handler       // by path; a path that ends in a slash stands for all below it
+	closers   []func(context.Context) error // called when no request is in flight
 	cors      *cors.Cors
-	nothing   http.Handler // answers what is at no path
+	nothing   http.Handler // answers unknown paths
 	intercept grpc.UnaryServerInterceptor
 	grpc      *grpc.Server
 	health    *health.Server
 	began     time.Time
 
-	registered bool // nothing may be added any more
+	registered bool // nothing can be registered any more
 
 	inFlight atomic.Int64
-	draining context.Context // ends when no new requests are welcome any more
+	draining context.Context // ends when the server refuses new requests
 	refuse   func()          // ends draining
 }
 
-// New returns a server that serves nothing yet but its health.
+// New returns a server that serves only its health.
 func New(o Options) (*Server, error) {
 	if err := o.fill(); err != nil {
 		return nil, err
@@ -125,18 +125,20 @@ func New(o Options) (*Server, error) {
 	}
 	s.draining, s.refuse = context.WithCancel(context.Background())
 	s.cors = cors.New(cors.Options{
-		AllowedOrigins:  o.Origins, // none is any
+		AllowedOrigins:  o.Origins, // empty: any
 		AllowOriginFunc: o.AllowOrigin,
-		// Any common method and any header pass, so that a page that uses a wrong one is told so by the answer. A
-		// refused preflight would tell it nothing.
-		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions},
+		// Any common method and any header field is allowed, so that a page that uses a wrong one can read the error in the answer. A
+		// refused preflight gives no reason.
+		AllowedMethods: []string{
+			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
+		},
 		AllowedHeaders: []string{"*"},
 		ExposedHeaders: []string{"Allow", "Retry-After", "X-Request-Id"},
-		MaxAge:         int((2 * time.Hour).Seconds()), // more than any browser keeps
+		MaxAge:         int((2 * time.Hour).Seconds()), // the maximum of browsers
 	})
 	s.nothing = s.cors.Handler(http.HandlerFunc(notFound))
-	// Panics are recovered on both sides of what others put in between: so it sees a status for a handler's
-	// panic, and may itself panic.
+	// Panics are recovered on both sides of Options.Interceptors: so they see a status for a handler's panic, and may panic
+	// themselves.
 	interceptors := append([]grpc.UnaryServerInterceptor{recovering, s.counting}, o.Interceptors...)
 	s.intercept = chain(append(interceptors, s.translating, recovering)...)
 	s.grpc = grpc.NewServer(
@@ -149,11 +151,11 @@ func New(o Options) (*Server, error) {
 	return s, s.Handle(healthPath, get(s.healthz))
 }
 
-// Handle serves a path, or, if it ends in a slash, all paths below it that nothing longer serves. It is an
-// error if the path is taken.
+// Handle registers the handler of a path, or, if the path ends in a slash, of all paths below it without a handler of a longer path. It
+// returns an error if the path has a handler.
 func (s *Server) Handle(path string, handler http.Handler) error {
 	if !strings.HasPrefix(path, "/") || handler == nil {
-		return fmt.Errorf("%q can't be served", path)
+		return fmt.Errorf("%q cannot be served", path)
 	}
 	if s.paths[path] != nil {
 		return fmt.Errorf("%s is served twice", path)
@@ -162,13 +164,13 @@ func (s *Server) Handle(path string, handler http.Handler) error {
 	return nil
 }
 
-// AfterDrain has Run close what functions hold when no request is in flight any more, the last first.
+// AfterDrain registers a function that Run calls when no request is in flight any more. The last one is called first.
 func (s *Server) AfterDrain(closer func(context.Context) error) {
 	s.closers = append(s.closers, closer)
 }
 
-// healthz says whether new requests are welcome. It asks nobody else: a process that can't reach its database
-// serves errors, which is better than nobody who does.
+// healthz reports whether the server accepts new requests. It does not check other services: a process that cannot reach its store
+// answers with errors, which is better than no process that answers.
 func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
 	if s.draining.Err() != nil {
 		answer(w, r, http.StatusServiceUnavailable, status.New(codes.Unavailable, "shutting down"))
@@ -178,14 +180,14 @@ func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte("ok\n"))
 }
 
-// route hands a request to what serves it.
+// route calls the handler of a request.
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor == 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
 		callOf(r.Context()).byGRPC()
 		s.grpc.ServeHTTP(w, r)
 		return
 	}
-	w.Header().Set("X-Content-Type-Options", "nosniff") // a log holds what users wrote
+	w.Header().Set("X-Content-Type-Options", "nosniff") // a log contains what users wrote
 	for path := r.URL.Path; path != ""; {
 		if handler := s.paths[path]; handler != nil {
 			callOf(r.Context()).at(path)

@@ -105,9 +105,9 @@ func TestV2(t *testing.T) {
 		{"a query in lowerCamelCase", "GET", "/api/v2/job/logs?jobId=i&secret=s", ``, 200, `{"workflow_kind":"","stages":[{"stage":"i s","status":"pending","content":""}]}`},
 		{"nothing", "DELETE", "/api/v2/job/delete?job_id=i&secret=s", ``, 200, ``},
 		{"a bad query", "DELETE", "/api/v2/job/delete?job_id=i&secret=%zz", ``, 400, "URL-encoded"},
-		{"a body too large", "POST", "/api/v2/job/init", `{"name":"` + strings.Repeat("x", 1<<20) + `"}`, 413, "at most 1048576 bytes"},
+		{"a body too large", "POST", "/api/v2/job/init", `{"name":"` + strings.Repeat("x", 1<<20) + `"}`, 413, "the limit is 1048576 bytes"},
 		{"no such path", "GET", "/api/v2/jobs", ``, 404, "there is nothing at this path"},
-		{"a wrong method", "GET", "/api/v2/job/init", ``, 405, "answers OPTIONS, POST"},
+		{"a wrong method", "GET", "/api/v2/job/init", ``, 405, "supports OPTIONS, POST"},
 		{"another function's", "GET", "/api/v2/version", ``, 501, "Version is not served here"},
 	} {
 		for name, protocol := range map[string]func(*http.Protocols){"HTTP/1.1": http1, "HTTP/2": h2c} {
@@ -166,7 +166,7 @@ func TestErrorsV2(t *testing.T) {
 		{job.Errorf(job.NotReady, "told"), codes.FailedPrecondition, 400, "told"},
 		{job.Errorf(job.Exhausted, "told"), codes.ResourceExhausted, 429, "told"},
 		{job.Errorf(job.Unavailable, "told"), codes.Unavailable, 503, "told"},
-		{context.DeadlineExceeded, codes.DeadlineExceeded, 504, "this took too long; please try again later"},
+		{context.DeadlineExceeded, codes.DeadlineExceeded, 504, "the call took too long; try again later"},
 	} {
 		s := serveV2(t, &jobsV2{err: row.err})
 		got := send(t, client(t), "DELETE", s.url+"/api/v2/job/delete", "")
