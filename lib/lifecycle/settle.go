@@ -17,8 +17,8 @@ type Options struct {
 	Retention       time.Duration // how long a job is kept after its last change of state
 	UploadTTL       time.Duration // how long an upload link lives; a removed job's prefix is wiped again when it ended
 	RecheckInterval time.Duration // how long after the last news the sweep looks at an active job itself
-	PendingTimeout  time.Duration // how long a run may wait without any machine that could take it
-	// ImageTimeout is how long a run may wait on a machine that took it and can't begin it, because an image can't
+	PendingTimeout  time.Duration // how long a run may wait for a node
+	// ImageTimeout is how long a run may wait on a node that can't begin it, because an image can't
 	// be had or a container can't be made; Patience, if that is shorter or this is 0. A registry that is away for
 	// some minutes is no reason to fail jobs, and an image that is not there at all none to wait for a day.
 	ImageTimeout time.Duration
@@ -323,12 +323,12 @@ func (l *Lifecycle) giveUp(ctx context.Context, j job.Job, cause error) error {
 	}})
 }
 
-// abandon ends a job that no machine can take, or go on with. Stages that ran before the one whose image can't be had
+// abandon ends a job that no node can run or continue. Stages that ran before the one whose image can't be pulled
 // have a log.
 func (l *Lifecycle) abandon(ctx context.Context, j job.Job, seen job.Observation) error {
 	failure := seen.Failure
 	if failure == nil {
-		failure = &job.Failure{Code: job.Unschedulable, Message: "No machine could run the job: " + seen.Waiting + ". This is not a fault of your data; please tell the operators."}
+		failure = &job.Failure{Code: job.Unschedulable, Message: "No node could run the job: " + seen.Waiting + ". This is not a fault of your data; please tell the operators."}
 	}
 	logs, err := l.storeLogs(ctx, j)
 	if err != nil {

@@ -50,8 +50,8 @@ func (r *Runner) held(ctx context.Context, before time.Time, page int64, visit f
 	}
 }
 
-// Forget takes the finalizer off the Jobs of a job that nobody knows any more. It deletes nothing, and leaves a Job
-// alone that still runs or waits: such a one ends by itself. It costs one small read for each run that a job may
+// Forget removes the finalizer of the Jobs of a job that does not exist any more. It deletes nothing, and does not touch a
+// Job that still runs or waits: such a Job ends by its deadline. It costs one small read for each run that a job may
 // have.
 func (r *Runner) Forget(ctx context.Context, id string) error {
 	var failures []error

@@ -31,7 +31,7 @@ type Options struct {
 	Stager    string             // image whose entry point is the stager
 	Programs  map[string]Program // what the stages run in, by the stage's name
 	Storage   Storage            // where inputs come from and results go
-	Hint      string             // HOST:PORT that is told when a stage has begun and when the manifest is stored; nobody if empty
+	Hint      string             // HOST:PORT to notify when a stage has begun and when the manifest is stored; no notification if empty
 
 	CPU    Amount // of a stage whose program has none of its own, in cores
 	Memory Amount // of such a stage, in bytes
@@ -39,20 +39,20 @@ type Options struct {
 
 	Deadline       time.Duration // how long a stage may take
 	PendingTimeout time.Duration // how long a run may wait; a Job that is older than this and Deadline is ended by Kubernetes
-	JobTTL         time.Duration // how long a Job and its pods are kept after its end; with the pods go logs that nobody has stored
+	JobTTL         time.Duration // how long a Job and its pods are kept after its end; logs that were not stored are deleted with the pods
 	Retries        int32         // how often Kubernetes starts a pod again that could not do its part
 
 	Queue          string              // local queue of Kueue; none if empty
 	PriorityClass  string              // of pods; the cluster's default if empty
-	NodeSelector   map[string]string   // labels of the machines that may be used
-	Tolerations    []corev1.Toleration // taints of machines that may be used all the same
+	NodeSelector   map[string]string   // labels that the node must have
+	Tolerations    []corev1.Toleration // taints of nodes that pods tolerate
 	ServiceAccount string              // of pods, which get no token of it; the namespace's default if empty
 	PullSecrets    []string            // names of Secrets for pulling images
 	User           int64               // id of the user and group that all containers run as, above 0; DefaultUser if 0
 	Now            func() time.Time    // time.Now if nil
 }
 
-// Program is what a stage runs in. All stages of a run share a pod, and so a machine: it has to have the labels that
+// Program is the environment of a stage. All stages of a run share a pod, and so a node: it must have the labels that
 // any of them selects, and the pod tolerates what any of them does.
 type Program struct {
 	Image        string
@@ -61,7 +61,7 @@ type Program struct {
 
 	CPU       Amount            // in cores; Options.CPU if empty
 	Memory    Amount            // in bytes; Options.Memory if empty
-	Resources map[string]string // further resources of the machine, such as nvidia.com/gpu, in whole numbers
+	Resources map[string]string // other resources of the node, such as nvidia.com/gpu, in whole numbers
 
 	NodeSelector map[string]string   // besides Options.NodeSelector
 	Tolerations  []corev1.Toleration // besides Options.Tolerations
@@ -190,7 +190,7 @@ func (r *Runner) fill() error {
 	}
 	if r.options.Hint != "" {
 		if _, _, err := net.SplitHostPort(r.options.Hint); err != nil {
-			return fmt.Errorf("who is told of a manifest: %w", err)
+			return fmt.Errorf("the address for notifications: %w", err)
 		}
 	}
 	var err error

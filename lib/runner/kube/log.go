@@ -14,12 +14,12 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// logPatience is how long after a container's end its log is waited for on a machine that does not answer.
-// Then the machine is taken for gone, and the log with it.
+// logPatience is how long after a container's end its log is waited for on a node that does not answer.
+// Then the node is considered gone, and the log with it.
 const logPatience = 10 * time.Minute
 
 // Log returns what a stage has printed so far, from the newest pod of the run in which it began. What the
-// machine does not keep any more, because there was much of it, is missing at the beginning.
+// node has already removed, because there was too much, is missing at the beginning.
 func (l *Logs) Log(ctx context.Context, j job.Job, stage string) (io.ReadCloser, error) {
 	none := job.Errorf(job.NotFound, "there is no log of the stage %s", stage)
 	pods, err := l.list(ctx, labels.Set{jobLabel: j.ID, runLabel: strconv.Itoa(j.Run)})

@@ -93,7 +93,7 @@ func (r *Runner) Object(j job.Job) (*batchv1.Job, error) {
 	}
 	if j.Start != nil && j.Start.Trace != "" {
 		object.Annotations[traceAnnotation] = j.Start.Trace
-		// What the run tells the backend is part of that trace. Programs that users' files are read by need not know it.
+		// The run's calls of the backend belong to that trace. Programs, which read users' files, don't get it.
 		out := &object.Spec.Template.Spec.Containers[0]
 		out.Env = append(out.Env, corev1.EnvVar{Name: "TRACEPARENT", Value: j.Start.Trace})
 	}
@@ -111,7 +111,7 @@ func (r *Runner) Object(j job.Job) (*batchv1.Job, error) {
 func policy(spec stage.Spec) *batchv1.PodFailurePolicy {
 	rules := []batchv1.PodFailurePolicyRule{
 		{
-			// Its machine went, or was needed for others. That is nothing of its own doing.
+			// Its node is gone, or the pod was preempted. The run did not cause it.
 			Action: batchv1.PodFailurePolicyActionIgnore,
 			OnPodConditions: []batchv1.PodFailurePolicyOnPodConditionsPattern{
 				{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue},

@@ -260,7 +260,7 @@ func TestObjectRefuses(t *testing.T) {
 			})(o)
 			o.Programs = map[string]Program{"a_b": {Image: "x"}, "a-b": {Image: "x"}}
 		},
-		"stages that no machine can run": func(o *Options) {
+		"stages that no node can run": func(o *Options) {
 			o.NodeSelector = map[string]string{"pool": "jobs"}
 			o.Programs = map[string]Program{"bakta": {Image: "x", NodeSelector: map[string]string{"pool": "gpu"}}}
 		},
@@ -363,8 +363,8 @@ func TestMergeSelectors(t *testing.T) {
 	}{
 		{[]string{"a"}, map[string]string{"pool": "jobs", "disk": "fast"}, nil},
 		{[]string{"a", "b"}, map[string]string{"pool": "jobs", "disk": "fast", "gpu": "yes"}, nil},
-		{[]string{"a", "c"}, nil, []string{"the stage a asks", "disk=fast", "the stage c", "disk=slow"}},
-		{[]string{"d"}, nil, []string{"every job asks", "pool=jobs", "the stage d", "pool=other"}},
+		{[]string{"a", "c"}, nil, []string{"the stage a requires", "disk=fast", "the stage c", "disk=slow"}},
+		{[]string{"d"}, nil, []string{"every job requires", "pool=jobs", "the stage d", "pool=other"}},
 	} {
 		got, err := o.MergeSelectors(tt.stages)
 		if diff := cmp.Diff(tt.want, got); diff != "" || (err != nil) != (tt.says != nil) {

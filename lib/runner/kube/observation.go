@@ -14,8 +14,8 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage/stager"
 )
 
-// lostAfter is how long a pod may take to end after it was told to. One that takes longer is on a machine that
-// does not answer; Kubernetes keeps it until somebody says that the machine is gone for good.
+// lostAfter is how long a pod may take to end after its deletion. One that takes longer is on a node that does not
+// answer; Kubernetes keeps it until its Node object is deleted.
 const lostAfter = 10 * time.Minute
 
 // observe derives how a run does from its Job, nil if there is none, and the pods that carry its labels. The
@@ -130,7 +130,7 @@ func (v view) failed(c *batchv1.JobCondition) job.Observation {
 	case c.Reason == batchv1.JobReasonDeadlineExceeded:
 		o.Failure = v.outOfTime("")
 	case p == nil:
-		// Its pods are gone, and the reason with them. A pod that fails by itself stays with its Job, so
+		// Its pods are gone, and the reason with them. A pod that fails on its own stays with its Job, so
 		// somebody removed these.
 		o.Interrupted = true
 	default:
@@ -142,12 +142,12 @@ func (v view) failed(c *batchv1.JobCondition) job.Observation {
 // between describes a run without a pod that runs or waits: there was none yet, or the next one is awaited.
 func (v view) between() job.Observation {
 	if v.run.Spec.Suspend != nil && *v.run.Spec.Suspend {
-		o := job.Observation{Phase: job.Waiting, Since: v.run.CreationTimestamp.Time, Blocked: true, Waiting: "it is held back"}
+		o := job.Observation{Phase: job.Waiting, Since: v.run.CreationTimestamp.Time, Blocked: true, Waiting: "the Kubernetes Job is suspended"}
 		if c := v.condition(batchv1.JobSuspended); c != nil {
 			o.Since = c.LastTransitionTime.Time
 		}
 		if queue := v.run.Labels[queueLabel]; queue != "" {
-			o.Waiting = fmt.Sprintf("it waits for its turn in the queue %q", queue)
+			o.Waiting = fmt.Sprintf("it waits in the queue %q", queue)
 		}
 		return o
 	}
@@ -155,12 +155,12 @@ func (v view) between() job.Observation {
 	switch {
 	case p == nil:
 		// Without a pod for long, something keeps Kubernetes from making one, such as a quota.
-		return job.Observation{Phase: job.Waiting, Since: v.run.CreationTimestamp.Time, Blocked: true, Waiting: "its pod has not been made yet"}
+		return job.Observation{Phase: job.Waiting, Since: v.run.CreationTimestamp.Time, Blocked: true, Waiting: "its pod is not created yet"}
 	case p.Status.Phase == corev1.PodSucceeded:
 		// Its Job is about to say so.
 		return job.Observation{Phase: job.Active, Since: endOf(p), Stages: v.progress(p), Failure: outOfMemory(p, v.stages)}
 	default:
-		return job.Observation{Phase: job.Waiting, Since: endOf(p), Waiting: "it was cut off and is tried again"}
+		return job.Observation{Phase: job.Waiting, Since: endOf(p), Waiting: "it was interrupted and is retried"}
 	}
 }
 
@@ -169,7 +169,7 @@ func (v view) of(p *corev1.Pod) job.Observation {
 	o := job.Observation{Phase: job.Waiting, Since: p.CreationTimestamp.Time, Failure: outOfMemory(p, v.stages)}
 	scheduled := podCondition(p, corev1.PodScheduled)
 	if scheduled == nil || scheduled.Status != corev1.ConditionTrue {
-		o.Waiting = "it waits for a machine"
+		o.Waiting = "it waits for a node"
 		if scheduled != nil && scheduled.Status == corev1.ConditionFalse {
 			o.Since, o.Blocked = scheduled.LastTransitionTime.Time, true
 			if text := schedulerText(scheduled.Message); text != "" {
@@ -197,12 +197,12 @@ func (v view) of(p *corev1.Pod) job.Observation {
 			o.Since = s.State.Running.StartedAt.Time
 			o.Phase, o.Waiting = job.Active, ""
 			if s.Name == stageIn {
-				o.Phase, o.Waiting = job.Waiting, "its files are brought"
+				o.Phase, o.Waiting = job.Waiting, "its files are downloaded"
 			}
 			return o
 		case s.State.Waiting != nil:
 			if o.Phase == job.Waiting {
-				o.Waiting = "its machine prepares it"
+				o.Waiting = "its node prepares it"
 			}
 			if failure, text := v.stuck(s); failure != nil {
 				o.Phase, o.Blocked, o.Waiting, o.Failure = job.Waiting, true, text, failure
@@ -211,29 +211,29 @@ func (v view) of(p *corev1.Pod) job.Observation {
 		}
 	}
 	if o.Waiting == "" && o.Phase == job.Waiting {
-		o.Waiting = "its machine prepares it"
+		o.Waiting = "its node prepares it"
 	}
 	return o
 }
 
-// stuck tells the container that waits for what will not come by itself from the one that is about to start.
+// stuck reports why a container can't start without a change from outside; nothing for one that is about to start.
 func (v view) stuck(s corev1.ContainerStatus) (*job.Failure, string) {
 	w := s.State.Waiting
 	stage, _ := v.stageOf(s.Name)
 	switch w.Reason {
 	case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable", "SignatureValidationFailed":
-		// The first two take turns; what is told of them should not.
+		// The first two alternate; the message should not.
 		why := ""
 		if w.Reason != "ErrImagePull" && w.Reason != "ImagePullBackOff" {
 			why = " (" + w.Reason + ")"
 		}
-		f := internal(stage, "The image %s, in which a part of the job runs, can't be had%s.", s.Image, why)
+		f := internal(stage, "The image %s, which the job needs, can't be pulled%s.", s.Image, why)
 		f.Code = job.BadImage
-		return f, fmt.Sprintf("the image %s can't be had%s", s.Image, why)
+		return f, fmt.Sprintf("the image %s can't be pulled%s", s.Image, why)
 	case "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreCreateHookError", "PostStartHookError":
-		f := internal(stage, "The job's container could not be made (%s).", w.Reason)
+		f := internal(stage, "The container of the job could not be created (%s).", w.Reason)
 		f.Code = job.Unschedulable
-		return f, fmt.Sprintf("its container can't be made (%s)", w.Reason)
+		return f, fmt.Sprintf("its container can't be created (%s)", w.Reason)
 	}
 	return nil, ""
 }
@@ -269,16 +269,16 @@ func (v view) cause(p *corev1.Pod) (failure *job.Failure, interrupted bool) {
 			// A stage's container ends with 0 whatever its program does. It was killed, and nothing above says why.
 			return nil, true
 		case s.Name == stageIn:
-			return internal("", "The job's files could not be brought."), false
+			return internal("", "The job's files could not be downloaded."), false
 		case t.ExitCode == stager.RunFailed:
-			return nil, false // the manifest tells why
+			return nil, false // the manifest has the reason
 		case t.ExitCode == stager.Full:
 			return internal("", "The results could not be stored, because the file storage is full."), false
 		default:
-			return internal("", "What the job left could not be stored."), false
+			return internal("", "The results of the job could not be stored."), false
 		}
 	}
-	// No container ended badly: its machine did not take it after all, or lost it.
+	// No container failed: the node rejected the pod, or lost it.
 	return nil, p.Status.Reason != ""
 }
 
@@ -290,7 +290,7 @@ const (
 )
 
 // outOfMemory returns the failure of a stage that was killed at its memory limit, or nil. The kernel may have
-// killed one of its processes alone; the stager sees to it that its container fails all the same.
+// killed only one of its processes; the stager makes its container fail all the same.
 func outOfMemory(p *corev1.Pod, stages []stageRef) *job.Failure {
 	for _, s := range p.Status.InitContainerStatuses {
 		i := slices.IndexFunc(stages, func(r stageRef) bool { return r.container == s.Name })
@@ -309,14 +309,14 @@ func outOfMemory(p *corev1.Pod, stages []stageRef) *job.Failure {
 	return nil
 }
 
-// disrupted reports whether a pod was ended for the sake of others, or with its machine.
+// disrupted reports whether a pod was preempted or evicted, or ended with its node.
 func disrupted(p *corev1.Pod) bool {
 	c := podCondition(p, corev1.DisruptionTarget)
 	return c != nil && c.Status == corev1.ConditionTrue
 }
 
-// outgrown reports whether a pod was evicted because it used more of the disk than it may. A machine whose own disk
-// runs full evicts pods, too, but tells that it disrupts them.
+// outgrown reports whether a pod was evicted because it used more of the disk than it may. A node whose own disk
+// is full evicts pods, too, but marks them as disrupted.
 func outgrown(p *corev1.Pod) bool {
 	return p.Status.Phase == corev1.PodFailed && p.Status.Reason == reasonEvicted && !disrupted(p)
 }
@@ -351,7 +351,7 @@ func internal(stage, format string, args ...any) *job.Failure {
 	return &job.Failure{Code: job.Internal, Stage: stage, Message: fmt.Sprintf(format, args...) + " This is not a fault of your data; please tell the operators."}
 }
 
-// progress tells the stages' states by their containers in a pod.
+// progress returns the states of the stages, by their containers in a pod.
 func (v view) progress(p *corev1.Pod) []job.Stage {
 	stages := make([]job.Stage, len(v.stages))
 	last := -1 // the last stage whose container ended with 0
@@ -369,7 +369,7 @@ func (v view) progress(p *corev1.Pod) []job.Stage {
 			last = i
 		}
 	}
-	// A container that ended with 0 tells that its program ended, not how; the manifest will. Until then the
+	// A container that exited with 0 shows that its program ended, not how; the manifest will. Until then the
 	// stage counts as running, unless there is a stage behind it, which does not show that either, but is what
 	// will run from now on if anything does.
 	if last >= 0 && last == len(stages)-1 {
@@ -402,7 +402,7 @@ func over(p *corev1.Pod) bool {
 	return p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
 }
 
-// lost reports whether a pod was told to end so long ago that its machine can't be there any more.
+// lost reports whether a pod was deleted so long ago that its node must be gone.
 func lost(p *corev1.Pod, now time.Time) bool {
 	return p.DeletionTimestamp != nil && now.Sub(p.DeletionTimestamp.Time) > lostAfter
 }
@@ -438,7 +438,7 @@ func podCondition(p *corev1.Pod, t corev1.PodConditionType) *corev1.PodCondition
 	return nil
 }
 
-// schedulerText returns the scheduler's words for why no machine would do. What follows them is about making
+// schedulerText returns the scheduler's reason why no node was suitable. What follows them is about making
 // room, which it could not.
 func schedulerText(message string) string {
 	text, _, _ := strings.Cut(message, ". ")

@@ -25,7 +25,7 @@ const (
 
 	binDir  = "/bakta-web/bin"
 	program = binDir + "/stager"
-	// tempDir is for programs that ask nobody where temporary files go, and their home.
+	// tempDir is for programs that can't be configured where temporary files go, and their home.
 	tempDir = "/tmp"
 )
 
@@ -37,7 +37,7 @@ const (
 	stagerMemLimit = "512Mi"
 )
 
-// grace is how long containers have to end when they are told to, in seconds. The stager gives a program 5 s.
+// grace is the time that containers have to end after SIGTERM, in seconds. The stager gives a program 5 s.
 const grace = 30
 
 // maxArgument is what the kernel takes as one string of a process's environment, in bytes.
@@ -45,7 +45,7 @@ const maxArgument = 128 << 10
 
 // pod returns the pod of a run. Its containers run one after the other: stage-in, the stages, stage-out. If a
 // container before stage-out ends with anything but 0, stage-out never runs; so the stager that runs a stage's
-// program ends with 0 whatever the program does, and stage-out tells.
+// program exits with 0 whatever the program does, and stage-out reports the outcome.
 func (r *Runner) pod(s stage.Spec) (corev1.PodSpec, error) {
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -55,7 +55,7 @@ func (r *Runner) pod(s stage.Spec) (corev1.PodSpec, error) {
 	if len(spec) >= maxArgument {
 		return corev1.PodSpec{}, fmt.Errorf("the spec of job %s has %d bytes, too many for a container's environment", s.Job, len(spec))
 	}
-	machine, err := r.machine(s)
+	node, err := r.node(s)
 	if err != nil {
 		return corev1.PodSpec{}, err
 	}
@@ -66,8 +66,8 @@ func (r *Runner) pod(s stage.Spec) (corev1.PodSpec, error) {
 		EnableServiceLinks:            ptr(false), // addresses of services are nothing that a program needs to know
 		ServiceAccountName:            r.options.ServiceAccount,
 		PriorityClassName:             r.options.PriorityClass,
-		NodeSelector:                  machine.labels,
-		Tolerations:                   machine.taints,
+		NodeSelector:                  node.labels,
+		Tolerations:                   node.taints,
 		SecurityContext: &corev1.PodSecurityContext{
 			RunAsNonRoot:   ptr(true),
 			RunAsUser:      ptr(r.options.User),
@@ -149,7 +149,7 @@ func (r *Runner) stager(name, spec, command string, args ...string) corev1.Conta
 			},
 		},
 		SecurityContext:          restricted(true),
-		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError, // for who looks at the pod
+		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError, // for people who inspect the pod
 	}
 }
 
@@ -182,7 +182,7 @@ func (r *Runner) stage(id string, c stage.Command) (corev1.Container, error) {
 		Env: []corev1.EnvVar{
 			// Programs look for a home, and the user of these containers has none.
 			{Name: "HOME", Value: tempDir},
-			// Python keeps its output back when nobody sits before it. Then no progress shows.
+			// Python buffers its output unless it writes to a terminal. Then progress would show late.
 			{Name: "PYTHONUNBUFFERED", Value: "1"},
 		},
 		Resources: r.resources[c.Stage],

@@ -20,7 +20,7 @@ import (
 const callTime = 15 * time.Second
 
 // Launch makes the Job of the run. A Job that stands there already is this run's, made by a call before this
-// one that was killed before it could say so: its name can only be this run's, and its labels are looked at
+// one that was killed before it could record it: its name can only be this run's, and its labels are checked
 // all the same.
 func (r *Runner) Launch(ctx context.Context, j job.Job) (string, error) {
 	object, err := r.Object(j)
@@ -45,7 +45,7 @@ func (r *Runner) Launch(ctx context.Context, j job.Job) (string, error) {
 		return "", unavailable(errors.New("its labels are not ours"), "the name %s is taken by a Job of somebody else", object.Name)
 	}
 	// It may be on its way out: made, and deleted by somebody before its launch was recorded. Its pod may still
-	// run, so it must not be made anew under the same name. It was launched, and who observes it finds that it
+	// run, so it must not be created again under the same name. It was launched, and who observes it finds that it
 	// was interrupted.
 	return there.Name, nil
 }
@@ -168,7 +168,7 @@ func (r *Runner) discard(ctx context.Context, object *batchv1.Job) error {
 	case err != nil:
 		return unavailable(err, "deleting the Job %s", object.Name)
 	}
-	// The deletion changed it, so what was read before is no base for a patch any more.
+	// The deletion changed it, so the object that was read before can't be patched any more.
 	object, err = r.jobs.Get(call, object.Name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
@@ -181,7 +181,7 @@ func (r *Runner) discard(ctx context.Context, object *batchv1.Job) error {
 
 // Stop deletes all Jobs of a job, and does not wait for the end of their pods, which get half a minute to end: while
 // one of them still runs, the error is job.NotReady. Nil means that no container of the job runs any more, with one
-// exception: a machine that has not answered for ten minutes may still run one, and nobody could tell.
+// exception: a node that has not answered for ten minutes may still run one, unnoticed.
 func (r *Runner) Stop(ctx context.Context, id string) error {
 	if err := r.discardAll(ctx, id); err != nil {
 		return err

@@ -40,11 +40,11 @@ func TestObserveVariants(t *testing.T) {
 		}, job.Observation{Phase: job.Ended, Interrupted: true, Stages: stages(job.StageFailed, job.StagePending)}},
 		"the pod failed and the Job has not seen it": {killed, func(c *capture) {
 			c.Job.Status.Conditions = nil
-		}, job.Observation{Phase: job.Waiting, Waiting: "it was cut off and is tried again"}},
+		}, job.Observation{Phase: job.Waiting, Waiting: "it was interrupted and is retried"}},
 		"killed at the limit of memory, stager and all": {killed, func(c *capture) {
 			ended(c, "first-stage", "OOMKilled", exitKilled)
 		}, job.Observation{Phase: job.Ended, Failure: outOfMemory64, Stages: stages(job.StageFailed, job.StagePending)}},
-		"its machine forgot its container": {killed, func(c *capture) {
+		"its node forgot its container": {killed, func(c *capture) {
 			ended(c, "first-stage", "ContainerStatusUnknown", exitKilled)
 		}, job.Observation{Phase: job.Ended, Interrupted: true, Stages: stages(job.StageFailed, job.StagePending)}},
 		"its container can't be started": {killed, func(c *capture) {
@@ -55,43 +55,43 @@ func TestObserveVariants(t *testing.T) {
 			ended(c, "first-stage", "Error", 2)
 		}, job.Observation{Phase: job.Ended, Stages: stages(job.StageFailed, job.StagePending),
 			Failure: &job.Failure{Code: job.Internal, Stage: "first_stage", Message: "The job could not be run as it was configured. " + tellOperators}}},
-		"its files can't be brought": {killed, func(c *capture) {
+		"its files can't be downloaded": {killed, func(c *capture) {
 			ended(c, "stage-in", "Error", 1)
 			state(c, "first-stage").State = corev1.ContainerState{}
 		}, job.Observation{Phase: job.Ended, Stages: stages(job.StagePending, job.StagePending),
-			Failure: &job.Failure{Code: job.Internal, Message: "The job's files could not be brought. " + tellOperators}}},
+			Failure: &job.Failure{Code: job.Internal, Message: "The job's files could not be downloaded. " + tellOperators}}},
 		"its results can't be stored": {"refused", func(c *capture) {
 			ended(c, "stage-out", "Error", 1)
 		}, job.Observation{Phase: job.Ended, Stages: stages(job.StageSucceeded, job.StageRunning),
-			Failure: &job.Failure{Code: job.Internal, Message: "What the job left could not be stored. " + tellOperators}}},
-		"its machine did not take it": {"pod deleted once too often", func(c *capture) {
+			Failure: &job.Failure{Code: job.Internal, Message: "The results of the job could not be stored. " + tellOperators}}},
+		"its node did not take it": {"pod deleted once too often", func(c *capture) {
 			p := captured(t, "unschedulable").Pods[0]
 			p.OwnerReferences[0].UID = c.Job.UID
 			p.Status = corev1.PodStatus{Phase: corev1.PodFailed, Reason: "OutOfcpu"}
 			c.Pods = []corev1.Pod{p}
 		}, job.Observation{Phase: job.Ended, Interrupted: true, Stages: stages(job.StagePending, job.StagePending)}},
-		"its machine was needed for others": {killed, func(c *capture) {
+		"it was preempted": {killed, func(c *capture) {
 			c.Pods[0].Status.Conditions = append(c.Pods[0].Status.Conditions, corev1.PodCondition{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue})
 		}, job.Observation{Phase: job.Ended, Interrupted: true, Stages: stages(job.StageFailed, job.StagePending)}},
-		"its machine prepares it": {"stage-in runs", func(c *capture) {
+		"its node prepares it": {"stage-in runs", func(c *capture) {
 			for i := range c.Pods[0].Status.InitContainerStatuses {
 				c.Pods[0].Status.InitContainerStatuses[i].State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "PodInitializing"}}
 			}
-		}, job.Observation{Phase: job.Waiting, Waiting: "its machine prepares it"}},
-		"its machine has said nothing yet": {"stage-in runs", func(c *capture) {
+		}, job.Observation{Phase: job.Waiting, Waiting: "its node prepares it"}},
+		"its node has reported nothing yet": {"stage-in runs", func(c *capture) {
 			c.Pods[0].Status.InitContainerStatuses, c.Pods[0].Status.ContainerStatuses = nil, nil
-		}, job.Observation{Phase: job.Waiting, Waiting: "its machine prepares it"}},
+		}, job.Observation{Phase: job.Waiting, Waiting: "its node prepares it"}},
 		"the scheduler has said nothing yet": {"unschedulable", func(c *capture) {
 			c.Pods[0].Status.Conditions = nil
-		}, job.Observation{Phase: job.Waiting, Waiting: "it waits for a machine"}},
-		"held back without a queue": {"suspended", func(c *capture) {
+		}, job.Observation{Phase: job.Waiting, Waiting: "it waits for a node"}},
+		"suspended without a queue": {"suspended", func(c *capture) {
 			delete(c.Job.Labels, queueLabel)
-		}, job.Observation{Phase: job.Waiting, Blocked: true, Waiting: "it is held back"}},
+		}, job.Observation{Phase: job.Waiting, Blocked: true, Waiting: "the Kubernetes Job is suspended"}},
 		"the second stage's image can't be had": {"second stage runs", func(c *capture) {
 			s := state(c, "second-stage")
 			s.Image, s.State = "fold:1", corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff"}}
-		}, job.Observation{Phase: job.Waiting, Blocked: true, Waiting: "the image fold:1 can't be had", Stages: stages(job.StageSucceeded, job.StagePending),
-			Failure: &job.Failure{Code: job.BadImage, Stage: "second_stage", Message: "The image fold:1, in which a part of the job runs, can't be had. " + tellOperators}}},
+		}, job.Observation{Phase: job.Waiting, Blocked: true, Waiting: "the image fold:1 can't be pulled", Stages: stages(job.StageSucceeded, job.StagePending),
+			Failure: &job.Failure{Code: job.BadImage, Stage: "second_stage", Message: "The image fold:1, which the job needs, can't be pulled. " + tellOperators}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := captured(t, tt.of)

@@ -13,7 +13,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 )
 
-// ParseNodeSelector reads labels of machines, each written as label=value.
+// ParseNodeSelector reads labels of nodes, each written as label=value.
 func ParseNodeSelector(texts []string) (map[string]string, error) {
 	if len(texts) == 0 {
 		return nil, nil
@@ -35,7 +35,7 @@ func ParseNodeSelector(texts []string) (map[string]string, error) {
 	return selector, nil
 }
 
-// ParseTolerations reads taints of machines as they are written for kubectl: key=value:effect, key:effect for
+// ParseTolerations reads taints of nodes as they are written for kubectl: key=value:effect, key:effect for
 // any value, key=value or key for any effect.
 func ParseTolerations(texts []string) ([]corev1.Toleration, error) {
 	var tolerations []corev1.Toleration
@@ -61,21 +61,21 @@ func ParseTolerations(texts []string) ([]corev1.Toleration, error) {
 	return tolerations, nil
 }
 
-// machine is what a run asks of the machine that it runs on.
-type machine struct {
+// node is what a run requires of the node that it runs on.
+type node struct {
 	labels map[string]string
 	taints []corev1.Toleration // that it tolerates
 }
 
-// machine merges what all stages of a run ask of a machine: they share it.
-func (r *Runner) machine(s stage.Spec) (machine, error) {
+// node merges what all stages of a run require of a node, because they share it.
+func (r *Runner) node(s stage.Spec) (node, error) {
 	var stages []string
 	for _, c := range s.Stages {
 		stages = append(stages, c.Stage)
 	}
 	labels, err := r.options.MergeSelectors(stages)
 	if err != nil {
-		return machine{}, err
+		return node{}, err
 	}
 	taints := slices.Clone(r.options.Tolerations)
 	for _, name := range stages {
@@ -85,11 +85,11 @@ func (r *Runner) machine(s stage.Spec) (machine, error) {
 			}
 		}
 	}
-	return machine{labels: labels, taints: taints}, nil
+	return node{labels: labels, taints: taints}, nil
 }
 
-// MergeSelectors returns the labels that a machine has to have which runs those stages one after the other. The
-// error names what asks for different values of one label: no machine could run them.
+// MergeSelectors returns the labels that the node of these stages must have. The error names the stages that require
+// different values of one label: no node could run them.
 func (o Options) MergeSelectors(stages []string) (map[string]string, error) {
 	merged := maps.Clone(o.NodeSelector)
 	by := make(map[string]string) // label to the stage that asks for it
@@ -101,7 +101,7 @@ func (o Options) MergeSelectors(stages []string) (map[string]string, error) {
 				if by[label] == "" {
 					first = "every job"
 				}
-				return nil, fmt.Errorf("%s asks for machines with %s=%s and the stage %s for %s=%s, and a job's stages run on one machine", first, label, other, name, label, value)
+				return nil, fmt.Errorf("%s requires nodes with %s=%s and the stage %s requires %s=%s, but all stages of a job run on one node", first, label, other, name, label, value)
 			}
 			if merged == nil {
 				merged = make(map[string]string)
