@@ -18,9 +18,9 @@ type Options struct {
 	UploadTTL       time.Duration // how long an upload link lives; a removed job's prefix is wiped again when it ended
 	RecheckInterval time.Duration // how long after the last news the sweep looks at an active job itself
 	PendingTimeout  time.Duration // how long a run may wait for a node
-	// ImageTimeout is how long a run may wait on a node that can't begin it, because an image can't
-	// be had or a container can't be made; Patience, if that is shorter or this is 0. A registry that is away for
-	// some minutes is no reason to fail jobs, and an image that is not there at all none to wait for a day.
+	// ImageTimeout is how long a run may wait on a node that can't begin it, because an image can't be pulled or a container
+	// can't be created; PendingTimeout, if that is shorter or this is 0. It is longer than an outage of a registry, and
+	// shorter than a day, because an image that does not exist never comes.
 	ImageTimeout time.Duration
 	InFlight     time.Duration // how long a call can still act on what it read; 0 if all calls die with the runner
 	Now          func() time.Time
