@@ -390,7 +390,10 @@ func TestNoSecretInErrors(t *testing.T) {
 	defer listener.Close()
 	hung := serve(t, hangUp)
 	link := func(s *server) string { return s.URL + "/b/key?X-Amz-Signature=" + secret }
-	quoting := serve(t, answer(403, `<Error><Code>SignatureDoesNotMatch</Code><Message>no</Message><CanonicalRequest>`+secret+`</CanonicalRequest></Error>`))
+	quoting := serve(
+		t,
+		answer(403, `<Error><Code>SignatureDoesNotMatch</Code><Message>no</Message><CanonicalRequest>`+secret+`</CanonicalRequest></Error>`),
+	)
 	dir := t.TempDir()
 	for name, call := range map[string]func(c *Client, s *server) error{
 		"logs":   func(c *Client, _ *server) error { _, err := c.Logs(t.Context(), ref, 0); return err },
@@ -427,7 +430,8 @@ func TestUnreachable(t *testing.T) {
 	s := serve(t, hangUp)
 	s.Close()
 	_, err := s.client(t, Options{Patience: -1}).Version(t.Context())
-	if err == nil || !Transient(err) || !strings.Contains(err.Error(), s.URL+" can't be reached: ") || !strings.Contains(err.Error(), "refused") {
+	if err == nil || !Transient(err) || !strings.Contains(err.Error(), s.URL+" can't be reached: ") ||
+		!strings.Contains(err.Error(), "refused") {
 		t.Errorf("err = %v", err)
 	}
 	// Plain HTTP where TLS is expected, and the reverse, stay wrong.

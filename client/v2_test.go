@@ -233,7 +233,12 @@ func TestUploadV2(t *testing.T) {
 	var got http.Header
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) { got = r.Header.Clone() })
 	v := s.client(t, Options{}).V2()
-	if err := v.Upload(t.Context(), UploadLink{URL: s.URL + "/x", Headers: map[string]string{"content-type": "application/octet-stream"}}, BytesContent([]byte("x")), nil); err != nil {
+	if err := v.Upload(
+		t.Context(),
+		UploadLink{URL: s.URL + "/x", Headers: map[string]string{"content-type": "application/octet-stream"}},
+		BytesContent([]byte("x")),
+		nil,
+	); err != nil {
 		t.Fatal(err)
 	}
 	if got.Get("Content-Type") != "application/octet-stream" {
@@ -249,7 +254,10 @@ func TestUploadV2(t *testing.T) {
 
 func TestWaitV2(t *testing.T) {
 	list := func(status string) http.HandlerFunc {
-		return answer(200, `{"jobs":[{"job_id":"`+id+`","status":"`+status+`","workflow_kind":"bakta","started":"2026-01-31T12:00:00Z","updated":"2026-01-31T12:00:00Z"}],"failed_jobs":[]}`)
+		return answer(
+			200,
+			`{"jobs":[{"job_id":"`+id+`","status":"`+status+`","workflow_kind":"bakta","started":"2026-01-31T12:00:00Z","updated":"2026-01-31T12:00:00Z"}],"failed_jobs":[]}`,
+		)
 	}
 	s := serve(t, list("init"), list("running"), list("error"))
 	var seen []State

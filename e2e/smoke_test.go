@@ -107,7 +107,12 @@ func (n namespace) eventually(ask func() error) {
 func (n namespace) atZero(service string) {
 	n.Helper()
 	n.eventually(func() error {
-		scale := n.kubectl("get", "podautoscaler", "--selector=serving.knative.dev/service="+service, "--output=jsonpath={.items[*].status.actualScale}")
+		scale := n.kubectl(
+			"get",
+			"podautoscaler",
+			"--selector=serving.knative.dev/service="+service,
+			"--output=jsonpath={.items[*].status.actualScale}",
+		)
 		if scale != "0" {
 			return fmt.Errorf("%s has %s pods", service, scale)
 		}
@@ -188,7 +193,15 @@ func TestKnativeServicesWakeFromZero(t *testing.T) {
 	lap("one host, gRPC", err)
 
 	n.atZero("rest")
-	n.kubectl("run", "asks", "--image=dev.local/cluster/hello:built", "--restart=Never", "--", "get", "http://rest."+n.name+".svc.cluster.local/")
+	n.kubectl(
+		"run",
+		"asks",
+		"--image=dev.local/cluster/hello:built",
+		"--restart=Never",
+		"--",
+		"get",
+		"http://rest."+n.name+".svc.cluster.local/",
+	)
 	n.kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=2m", "pod/asks")
 	if err := get("rest."+n.name+".svc.cluster.local", "/"); err == nil {
 		t.Error("a service of the cluster's own answers outside")
@@ -202,7 +215,16 @@ func TestEventsReachKnativeServices(t *testing.T) {
 	n.kubectl("wait", "--for=condition=Ready", "--timeout=2m", "ksvc/greeter")
 	n.apply("events.yaml")
 	n.kubectl("wait", "--for=condition=Ready", "--timeout=2m", "apiserversource/jobs", "pingsource/clock")
-	n.kubectl("create", "job", "quick", "--image=dev.local/cluster/hello:built", "--", "/hello", "get", "http://greeter."+n.name+".svc.cluster.local/")
+	n.kubectl(
+		"create",
+		"job",
+		"quick",
+		"--image=dev.local/cluster/hello:built",
+		"--",
+		"/hello",
+		"get",
+		"http://greeter."+n.name+".svc.cluster.local/",
+	)
 	n.kubectl("wait", "--for=condition=Complete", "--timeout=2m", "job/quick")
 
 	n.eventuallyLogs("greeter", `"succeeded\":1`, "type=dev.knative.sources.ping")
@@ -212,7 +234,16 @@ func TestEventsReachKnativeServices(t *testing.T) {
 func (n namespace) eventuallyLogs(service string, words ...string) {
 	n.Helper()
 	n.eventually(func() error { // pods come and go, and their logs with them
-		log, err := run(nil, "kubectl", "--namespace", n.name, "logs", "--selector=serving.knative.dev/service="+service, "--container=user-container", "--tail=-1")
+		log, err := run(
+			nil,
+			"kubectl",
+			"--namespace",
+			n.name,
+			"logs",
+			"--selector=serving.knative.dev/service="+service,
+			"--container=user-container",
+			"--tail=-1",
+		)
 		words = slices.DeleteFunc(words, func(word string) bool { return strings.Contains(log, word) })
 		if len(words) > 0 {
 			return errors.Join(fmt.Errorf("%s hasn't logged %q", service, words), err)

@@ -47,7 +47,15 @@ func TestClusterDatabase(t *testing.T) {
 	batch, err := batchclient.NewForConfig(connection)
 	must(t, err)
 	bucket := teststores.Bucket(t)
-	store, err := s3.New(s3.Options{Endpoint: bucket.Endpoint, Region: bucket.Region, Bucket: bucket.Bucket, AccessKey: bucket.AccessKey, SecretKey: bucket.SecretKey})
+	store, err := s3.New(
+		s3.Options{
+			Endpoint:  bucket.Endpoint,
+			Region:    bucket.Region,
+			Bucket:    bucket.Bucket,
+			AccessKey: bucket.AccessKey,
+			SecretKey: bucket.SecretKey,
+		},
+	)
 	must(t, err)
 	if err := store.Setup(ctx); err != nil {
 		t.Log(err) // the embedded store takes no CORS rules
@@ -122,22 +130,38 @@ func prepare(t *testing.T, core *coreclient.CoreV1Client, namespace, volume stri
 			t.Error(err)
 		}
 	})
-	_, err = core.ServiceAccounts(namespace).Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "bakta-job"}}, metav1.CreateOptions{})
+	_, err = core.ServiceAccounts(
+		namespace,
+	).Create(
+		ctx,
+		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "bakta-job"}},
+		metav1.CreateOptions{},
+	)
 	must(t, err)
 	_, err = core.Secrets(namespace).Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "s3"},
 		StringData: map[string]string{"AccessKey": bucket.AccessKey, "SecretKey": bucket.SecretKey}}, metav1.CreateOptions{})
 	must(t, err)
 	size, class := corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Mi")}, "none"
-	_, err = core.PersistentVolumes().Create(ctx, &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: namespace}, Spec: corev1.PersistentVolumeSpec{
-		Capacity: size, AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany}, StorageClassName: class,
-		ClaimRef:               &corev1.ObjectReference{Namespace: namespace, Name: "bakta-database"},
-		PersistentVolumeSource: corev1.PersistentVolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: volume}},
-	}}, metav1.CreateOptions{})
+	_, err = core.PersistentVolumes().Create(
+		ctx,
+		&corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: namespace}, Spec: corev1.PersistentVolumeSpec{
+			Capacity: size, AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany}, StorageClassName: class,
+			ClaimRef:               &corev1.ObjectReference{Namespace: namespace, Name: "bakta-database"},
+			PersistentVolumeSource: corev1.PersistentVolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: volume}},
+		}},
+		metav1.CreateOptions{},
+	)
 	must(t, err)
-	_, err = core.PersistentVolumeClaims(namespace).Create(ctx, &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "bakta-database"}, Spec: corev1.PersistentVolumeClaimSpec{
-		AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany}, StorageClassName: &class, VolumeName: namespace,
-		Resources: corev1.VolumeResourceRequirements{Requests: size},
-	}}, metav1.CreateOptions{})
+	_, err = core.PersistentVolumeClaims(
+		namespace,
+	).Create(
+		ctx,
+		&corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "bakta-database"}, Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany}, StorageClassName: &class, VolumeName: namespace,
+			Resources: corev1.VolumeResourceRequirements{Requests: size},
+		}},
+		metav1.CreateOptions{},
+	)
 	must(t, err)
 }
 

@@ -105,7 +105,16 @@ func TestHint(t *testing.T) {
 func TestAPodsContainers(t *testing.T) {
 	t.Parallel()
 	bucket := teststores.Bucket(t)
-	store, err := s3.New(s3.Options{Endpoint: bucket.Endpoint, Region: bucket.Region, Bucket: bucket.Bucket, BaseKey: "base", AccessKey: bucket.AccessKey, SecretKey: bucket.SecretKey})
+	store, err := s3.New(
+		s3.Options{
+			Endpoint:  bucket.Endpoint,
+			Region:    bucket.Region,
+			Bucket:    bucket.Bucket,
+			BaseKey:   "base",
+			AccessKey: bucket.AccessKey,
+			SecretKey: bucket.SecretKey,
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +146,9 @@ func TestAPodsContainers(t *testing.T) {
 	container := func(program string, environ []string, args ...string) string {
 		t.Helper()
 		cmd := exec.Command(program, args...)
-		cmd.Env = append([]string{"STAGER_TEST=1", "PATH=" + os.Getenv("PATH"), "IMAGE=its own", "SOME_PASSWORD=x", "GORACE=atexit_sleep_ms=0"}, environ...)
+		cmd.Env = append(
+			[]string{"STAGER_TEST=1", "PATH=" + os.Getenv("PATH"), "IMAGE=its own", "SOME_PASSWORD=x", "GORACE=atexit_sleep_ms=0"},
+			environ...)
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Fatalf("%q: %v: %s", args, err, out)
@@ -145,9 +156,24 @@ func TestAPodsContainers(t *testing.T) {
 		return string(out)
 	}
 	container(os.Args[0], ours, append([]string{"in", "--install", volume}, storage...)...)
-	said := container(filepath.Join(volume, "stager"), nil, "run", "--dir", spec.Dir, "--stage", "bakta", "--title", "Bakta", "--image-env", "--",
-		"/bin/sh", "-c", "env; cp ../in/genome.fna ../out/bakta/result.fna")
-	if !strings.HasPrefix(said, "Bakta Command: /bin/sh -c ") || !strings.Contains(said, "\nIMAGE=its own\n") || strings.Contains(said, "PASSWORD") {
+	said := container(
+		filepath.Join(volume, "stager"),
+		nil,
+		"run",
+		"--dir",
+		spec.Dir,
+		"--stage",
+		"bakta",
+		"--title",
+		"Bakta",
+		"--image-env",
+		"--",
+		"/bin/sh",
+		"-c",
+		"env; cp ../in/genome.fna ../out/bakta/result.fna",
+	)
+	if !strings.HasPrefix(said, "Bakta Command: /bin/sh -c ") || !strings.Contains(said, "\nIMAGE=its own\n") ||
+		strings.Contains(said, "PASSWORD") {
 		t.Errorf("the program said %q", said)
 	}
 	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

@@ -29,7 +29,16 @@ import (
 // sent posts an event to a function from inside, and returns the status.
 func (s suite) sent(function, path string, header map[string]string, body string) int {
 	s.Helper()
-	code, text, err := request{at: s.target.inside, host: function + ".bakta.svc.cluster.local", method: http.MethodPost, path: path, header: header, body: body}.do(s.Context())
+	code, text, err := request{
+		at:     s.target.inside,
+		host:   function + ".bakta.svc.cluster.local",
+		method: http.MethodPost,
+		path:   path,
+		header: header,
+		body:   body,
+	}.do(
+		s.Context(),
+	)
 	s.must(err)
 	if code/100 == 5 && code != http.StatusServiceUnavailable {
 		s.Errorf("%s%s answers %d: %s", function, path, code, trimmed(text))
@@ -39,7 +48,11 @@ func (s suite) sent(function, path string, header map[string]string, body string
 
 func (s suite) updates() pb.BaktaStatusUpdateClient {
 	s.Helper()
-	conn, err := grpc.NewClient(s.target.inside, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithAuthority("jobupdate.bakta.svc.cluster.local"))
+	conn, err := grpc.NewClient(
+		s.target.inside,
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithAuthority("jobupdate.bakta.svc.cluster.local"),
+	)
 	s.must(err)
 	s.Cleanup(func() { conn.Close() })
 	return pb.NewBaktaStatusUpdateClient(conn)
@@ -379,7 +392,16 @@ func TestBroker(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	_, err = s.kubectl(t.Context(), "", "wait", "--for=condition=Ready", "--timeout=3m", "broker/runs", "trigger/jobupdate", "apiserversource/runs")
+	_, err = s.kubectl(
+		t.Context(),
+		"",
+		"wait",
+		"--for=condition=Ready",
+		"--timeout=3m",
+		"broker/runs",
+		"trigger/jobupdate",
+		"apiserversource/runs",
+	)
 	s.must(err)
 	r := s.run("fine")
 	s.becomes(r, "SUCCESSFUL")

@@ -95,7 +95,10 @@ func TestComponents(t *testing.T) {
 				if o.GetKind() == "ReferenceGrant" {
 					grants++
 				}
-				if text := fmt.Sprint(o.Object); strings.HasPrefix(below, "ingress/") && o.GetKind() == "HTTPRoute" && strings.Contains(text, "namespace:ingress") {
+				if text := fmt.Sprint(
+					o.Object,
+				); strings.HasPrefix(below, "ingress/") && o.GetKind() == "HTTPRoute" &&
+					strings.Contains(text, "namespace:ingress") {
 					t.Errorf("the route %s leads to no such ingress: %s", o.GetName(), text)
 				}
 			}
@@ -251,7 +254,11 @@ func (s kindSet) add(o map[string]any) error {
 	}
 	for _, version := range external.Spec.Versions {
 		var props apiextensions.JSONSchemaProps
-		if err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(version.Schema.OpenAPIV3Schema, &props, nil); err != nil {
+		if err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(
+			version.Schema.OpenAPIV3Schema,
+			&props,
+			nil,
+		); err != nil {
 			return err
 		}
 		k := kind{}
@@ -274,7 +281,12 @@ func (s kindSet) check(ctx context.Context, o *unstructured.Unstructured) error 
 		if err != nil {
 			return err
 		}
-		strict := serializer.NewSerializerWithOptions(serializer.DefaultMetaFactory, scheme.Scheme, scheme.Scheme, serializer.SerializerOptions{Strict: true})
+		strict := serializer.NewSerializerWithOptions(
+			serializer.DefaultMetaFactory,
+			scheme.Scheme,
+			scheme.Scheme,
+			serializer.SerializerOptions{Strict: true},
+		)
 		_, _, err = strict.Decode(text, nil, nil)
 		return err
 	}
@@ -354,7 +366,13 @@ func checkPods(t *testing.T, objects []*unstructured.Unstructured) {
 		if o.GetKind() == "Namespace" {
 			t.Errorf("the namespace %s is part of it, and all else in there goes with it", o.GetName())
 		}
-		if labels, there, _ := unstructured.NestedStringMap(o.Object, "spec", "podSelector", "matchLabels"); o.GetKind() == "NetworkPolicy" && (!there || labels[part] != ours) {
+		if labels, there, _ := unstructured.NestedStringMap(
+			o.Object,
+			"spec",
+			"podSelector",
+			"matchLabels",
+		); o.GetKind() == "NetworkPolicy" &&
+			(!there || labels[part] != ours) {
 			t.Errorf("the policy %s is about pods of others: %v", o.GetName(), labels)
 		}
 		if _, there, _ := unstructured.NestedMap(o.Object, "spec", "template", "spec"); !there {

@@ -144,7 +144,13 @@ func at(e end, port int32) end { e.port = port; return e }
 
 // always is what every job reaches: name servers, as clusters have them.
 func always() []end {
-	dns := end{namespace: "kube-system", labels: labels.Set{"k8s-app": "kube-dns"}, address: "10.244.0.2", port: 53, protocol: corev1.ProtocolUDP}
+	dns := end{
+		namespace: "kube-system",
+		labels:    labels.Set{"k8s-app": "kube-dns"},
+		address:   "10.244.0.2",
+		port:      53,
+		protocol:  corev1.ProtocolUDP,
+	}
 	byTCP, onNode := dns, end{address: "169.254.20.10", port: 53, protocol: corev1.ProtocolUDP}
 	byTCP.protocol = corev1.ProtocolTCP
 	return []end{dns, byTCP, onNode}
@@ -156,12 +162,22 @@ func never() []end {
 		"app.kubernetes.io/part-of": "bakta-web", "app.kubernetes.io/component": "function",
 	}}
 	return []end{
-		{address: "169.254.169.254", port: 80}, {address: "fd00:ec2::254", port: 80}, // credentials of a cloud
-		{address: "10.96.0.1", port: 443}, {address: "10.200.0.1", port: 6443}, {address: "10.200.0.1", port: 10250}, // Kubernetes
-		{address: "198.51.100.1", port: 443}, {address: "2001:db8::1", port: 443}, {address: "198.51.100.1", port: 53, protocol: corev1.ProtocolUDP}, // outside
-		{address: "10.200.0.2", port: 27017}, // a store beside the object storage
+		{address: "169.254.169.254", port: 80},
+		{address: "fd00:ec2::254", port: 80}, // credentials of a cloud
+		{address: "10.96.0.1", port: 443},
+		{address: "10.200.0.1", port: 6443},
+		{address: "10.200.0.1", port: 10250}, // Kubernetes
+		{
+			address: "198.51.100.1",
+			port:    443,
+		},
+		{address: "2001:db8::1", port: 443},
+		{address: "198.51.100.1", port: 53, protocol: corev1.ProtocolUDP}, // outside
+		{address: "10.200.0.2", port: 27017},                              // a store beside the object storage
 		{namespace: "bakta", labels: labels.Set{"app.kubernetes.io/name": "mongodb"}, address: "10.244.0.4", port: 27017},
-		function, at(function, 8080), at(function, 9464),
+		function,
+		at(function, 8080),
+		at(function, 9464),
 		{namespace: "default", labels: labels.Set{"app": "x"}, address: "10.244.0.5", port: 80},
 		{namespace: "default", labels: labels.Set{"k8s-app": "kube-dns"}, address: "10.244.0.5", port: 53},
 		{namespace: "kube-system", labels: labels.Set{"k8s-app": "kube-dns"}, address: "10.244.0.2", port: 9153}, // its metrics

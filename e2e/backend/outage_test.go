@@ -130,7 +130,12 @@ func TestStoresAway(t *testing.T) {
 				}
 				return nil
 			})
-			if code := s.sent("jobupdate", "/events", event("dev.knative.apiserver.ref.update", job.ObjectName(ends.ID, 1)), "{}"); code != row.event {
+			if code := s.sent(
+				"jobupdate",
+				"/events",
+				event("dev.knative.apiserver.ref.update", job.ObjectName(ends.ID, 1)),
+				"{}",
+			); code != row.event {
 				t.Errorf("an event is answered %d", code)
 			}
 			s.wait("the store's being away for long enough", func(context.Context) error {
@@ -261,7 +266,12 @@ func TestManyAtOnce(t *testing.T) {
 	}))
 	ended := time.Since(began)
 	s.released(all)
-	jobs, err := s.batch.Jobs(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/part-of=bakta-web,app.kubernetes.io/component=job"})
+	jobs, err := s.batch.Jobs(
+		namespace,
+	).List(
+		t.Context(),
+		metav1.ListOptions{LabelSelector: "app.kubernetes.io/part-of=bakta-web,app.kubernetes.io/component=job"},
+	)
 	s.must(err)
 	runs := make(map[string]int)
 	for _, j := range jobs.Items {
@@ -277,7 +287,12 @@ func TestManyAtOnce(t *testing.T) {
 			t.Errorf("job %s has %d manifests", id, manifests)
 		}
 	}
-	n, err := s.database.Collection("annotationJobs").CountDocuments(t.Context(), bson.M{"_id": bson.M{"$in": keys(ids)}, "state": "succeeded"})
+	n, err := s.database.Collection(
+		"annotationJobs",
+	).CountDocuments(
+		t.Context(),
+		bson.M{"_id": bson.M{"$in": keys(ids)}, "state": "succeeded"},
+	)
 	s.must(err)
 	if n != int64(many) {
 		t.Errorf("%d of %d documents say succeeded", n, many)

@@ -122,7 +122,11 @@ func TestOneHost(t *testing.T) {
 			t.Errorf("GET %s is answered %d: %s", path, code, trimmed(text))
 		}
 	}
-	preflight := map[string]string{"Origin": "https://bakta.example.org", "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+	preflight := map[string]string{
+		"Origin":                         "https://bakta.example.org",
+		"Access-Control-Request-Method":  "POST",
+		"Access-Control-Request-Headers": "content-type",
+	}
 	for _, path := range []string{"/api/v1/job/init", "/api/v1/job/list", "/api/v1/delete"} {
 		if code, text := ask(s.target.host, http.MethodOptions, path, preflight); code/100 != 2 {
 			t.Errorf("OPTIONS %s is answered %d: %s", path, code, trimmed(text))

@@ -103,11 +103,24 @@ func TestColdStarts(t *testing.T) {
 	idle, err := s.create(t.Context())
 	s.must(err)
 	calls := map[string]request{
-		"hello":     {method: http.MethodGet, path: "/"},
-		"submit":    {method: http.MethodPost, path: "/api/v1/job/start", body: fmt.Sprintf(`{"job":{"jobID":%q,"secret":%q},"config":{}}`, nobody.ID, nobody.Secret)},
-		"status":    {method: http.MethodPost, path: "/api/v1/job/list", body: fmt.Sprintf(`{"jobs":[{"jobID":%q,"secret":%q}]}`, nobody.ID, nobody.Secret)},
-		"expire":    {method: http.MethodDelete, path: "/api/v1/job/delete" + nobody.query()},
-		"jobupdate": {method: http.MethodPost, path: "/events", header: event("dev.knative.apiserver.ref.update", job.ObjectName(idle.ID, 1)), body: "{}"},
+		"hello": {method: http.MethodGet, path: "/"},
+		"submit": {
+			method: http.MethodPost,
+			path:   "/api/v1/job/start",
+			body:   fmt.Sprintf(`{"job":{"jobID":%q,"secret":%q},"config":{}}`, nobody.ID, nobody.Secret),
+		},
+		"status": {
+			method: http.MethodPost,
+			path:   "/api/v1/job/list",
+			body:   fmt.Sprintf(`{"jobs":[{"jobID":%q,"secret":%q}]}`, nobody.ID, nobody.Secret),
+		},
+		"expire": {method: http.MethodDelete, path: "/api/v1/job/delete" + nobody.query()},
+		"jobupdate": {
+			method: http.MethodPost,
+			path:   "/events",
+			header: event("dev.knative.apiserver.ref.update", job.ObjectName(idle.ID, 1)),
+			body:   "{}",
+		},
 	}
 	answers := map[string]int{"hello": 200, "submit": 404, "status": 200, "expire": 404, "jobupdate": 204}
 	names := []string{"hello", "submit", "status", "expire", "jobupdate"}
@@ -242,7 +255,13 @@ func TestEnds(t *testing.T) {
 			}
 			t.Logf("%s, %s: to SUCCESSFUL %v, to Complete %v", what, state.name, told, complete)
 			if told.median() > complete.median()+slack {
-				t.Errorf("%s, %s: SUCCESSFUL comes after %s, Kubernetes' Complete after %s", what, state.name, seconds(told.median()), seconds(complete.median()))
+				t.Errorf(
+					"%s, %s: SUCCESSFUL comes after %s, Kubernetes' Complete after %s",
+					what,
+					state.name,
+					seconds(told.median()),
+					seconds(complete.median()),
+				)
 			}
 			out.row(what+", "+state.name, seconds(told.median()), seconds(told.quantile(0.25))+" to "+seconds(told.quantile(0.75)),
 				seconds(complete.median()), seconds(complete.quantile(0.25))+" to "+seconds(complete.quantile(0.75)))

@@ -92,10 +92,17 @@ func TestWorkflows(t *testing.T) {
 func TestSecondStageFails(t *testing.T) {
 	s := newSuite(t)
 	api := pb.NewBaktaJobsClient(s.rpc)
-	r := s.begun(api, pb.WorkflowKind_WORKFLOW_KIND_BAKTA_BAKTFOLD, pb.UploadKind_UPLOAD_KIND_GENOME_FASTA, genome, &pb.JobConfig{Strain: "fail-baktfold:error"})
+	r := s.begun(
+		api,
+		pb.WorkflowKind_WORKFLOW_KIND_BAKTA_BAKTFOLD,
+		pb.UploadKind_UPLOAD_KIND_GENOME_FASTA,
+		genome,
+		&pb.JobConfig{Strain: "fail-baktfold:error"},
+	)
 	s.becomes(r, "ERROR")
 	_, err := api.JobResult(t.Context(), &pb.JobResultRequest{JobId: r.ID, Secret: r.Secret})
-	if status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), "Baktfold") || !strings.Contains(err.Error(), "played failure") {
+	if status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), "Baktfold") ||
+		!strings.Contains(err.Error(), "played failure") {
 		t.Errorf("the result is answered %v", err)
 	}
 	kept, err := api.JobResult(t.Context(), &pb.JobResultRequest{JobId: r.ID, Secret: r.Secret, Partial: true})
@@ -105,7 +112,8 @@ func TestSecondStageFails(t *testing.T) {
 	}
 	logs, err := api.Logs(t.Context(), &pb.LogsRequest{JobId: r.ID, Secret: r.Secret})
 	s.must(err)
-	if l := logs.GetStages(); len(l) != 2 || l[0].GetStatus() != pb.StageStatus_STAGE_STATUS_SUCCEEDED || l[1].GetStatus() != pb.StageStatus_STAGE_STATUS_FAILED {
+	if l := logs.GetStages(); len(l) != 2 || l[0].GetStatus() != pb.StageStatus_STAGE_STATUS_SUCCEEDED ||
+		l[1].GetStatus() != pb.StageStatus_STAGE_STATUS_FAILED {
 		t.Errorf("the stages are %v", l)
 	}
 }

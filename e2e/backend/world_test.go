@@ -207,7 +207,14 @@ func (w *world) bringDatabase() error {
 		}
 	}
 	const content = `{"date":"2025-02-24","major":6,"minor":0,"type":"light"}`
-	if _, err := w.files.PutObject(ctx, databases, "bakta/e2e/version.json", strings.NewReader(content), int64(len(content)), minio.PutObjectOptions{}); err != nil {
+	if _, err := w.files.PutObject(
+		ctx,
+		databases,
+		"bakta/e2e/version.json",
+		strings.NewReader(content),
+		int64(len(content)),
+		minio.PutObjectOptions{},
+	); err != nil {
 		return err
 	}
 	if _, err := w.kubectl(ctx, "", "apply", "-k", filepath.Join(w.overlay, "database")); err != nil {

@@ -165,7 +165,12 @@ func (c *Cluster) configure() error {
 	const nodes, admins = "system:nodes", "system:masters"
 	const service = "kubernetes.default.svc.cluster.local"
 	if err := errors.Join(
-		issue(pki, "kube-apiserver")(ca.server("kube-apiserver", "", "kubernetes", "kubernetes.default", "kubernetes.default.svc", service, "10.96.0.1", Node)),
+		issue(
+			pki,
+			"kube-apiserver",
+		)(
+			ca.server("kube-apiserver", "", "kubernetes", "kubernetes.default", "kubernetes.default.svc", service, "10.96.0.1", Node),
+		),
 		issue(pki, "kubelet")(ca.server("system:node:"+nodeName, nodes, nodeName, Node)),
 		issue(pki, "kubelet-client")(ca.client("kube-apiserver", admins)),
 		issue(pki, "service-accounts")(ca.client("service-accounts", "")),

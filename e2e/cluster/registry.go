@@ -74,7 +74,12 @@ func (c *Cluster) startRegistry(ctx context.Context, s space) error {
 		return err
 	}
 	return c.await(ctx, func(ctx context.Context) error {
-		return remote.Write(tag, built, remote.WithContext(ctx), remote.WithTransport(&http.Transport{DialContext: s.dial, DisableKeepAlives: true}))
+		return remote.Write(
+			tag,
+			built,
+			remote.WithContext(ctx),
+			remote.WithTransport(&http.Transport{DialContext: s.dial, DisableKeepAlives: true}),
+		)
 	}, "registry")
 }
 

@@ -224,7 +224,10 @@ func TestReport(t *testing.T) {
 		t.Errorf("%d targets of growth are missed, want 1:\n%s", r.missed, &out)
 	}
 	r.missed = 0
-	if err := r.starts(flat(5*time.Millisecond), []started{{"soon", flat(49 * time.Millisecond)}, {"late", flat(51 * time.Millisecond)}}); err != nil {
+	if err := r.starts(
+		flat(5*time.Millisecond),
+		[]started{{"soon", flat(49 * time.Millisecond)}, {"late", flat(51 * time.Millisecond)}},
+	); err != nil {
 		t.Fatal(err)
 	}
 	if r.missed != 1 {

@@ -166,8 +166,18 @@ func (s *site) startStep(ctx context.Context, batch int, config *pb.JobConfig, u
 				}
 			}
 			now := time.Now()
-			err := s.update(ctx, id, bson.D{{Key: "state", Value: submitted}, {Key: "start", Value: bson.D{{Key: "config", Value: string(encoded)}}},
-				{Key: "run", Value: 1}, {Key: "started", Value: now}, {Key: "updated", Value: now}, {Key: "due", Value: now}, {Key: "expires", Value: now}})
+			err := s.update(ctx, id, bson.D{
+				{Key: "state", Value: submitted},
+				{Key: "start", Value: bson.D{{Key: "config", Value: string(encoded)}}},
+				{
+					Key:   "run",
+					Value: 1,
+				},
+				{Key: "started", Value: now},
+				{Key: "updated", Value: now},
+				{Key: "due", Value: now},
+				{Key: "expires", Value: now},
+			})
 			if err != nil {
 				return err
 			}

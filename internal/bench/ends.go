@@ -246,8 +246,19 @@ func (s *site) dueStep(ctx context.Context, count int) (step, error) {
 			return err
 		},
 		floor: func(ctx context.Context, _ int) error {
-			return findMany[due](ctx, s, count, bson.D{{Key: "due", Value: bson.D{{Key: "$lte", Value: now}}}},
-				options.Find().SetProjection(bson.D{{Key: "results", Value: 0}, {Key: "logs", Value: 0}}).SetSort(bson.D{{Key: "due", Value: 1}}).SetLimit(100))
+			return findMany[due](
+				ctx,
+				s,
+				count,
+				bson.D{{Key: "due", Value: bson.D{{Key: "$lte", Value: now}}}},
+				options.Find().SetProjection(
+					bson.D{{Key: "results", Value: 0}, {Key: "logs", Value: 0}},
+				).SetSort(
+					bson.D{{Key: "due", Value: 1}},
+				).SetLimit(
+					100,
+				),
+			)
 		},
 		close: func(ctx context.Context) error { return s.remove(ctx, jobs) },
 	}, nil

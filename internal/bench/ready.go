@@ -70,7 +70,13 @@ func starts(ctx context.Context, times int) (hello sample, all []started, err er
 	if err := errors.Join(os.WriteFile(config, []byte(coldConfig), 0o600), os.WriteFile(kubeconfig, []byte(cluster), 0o600)); err != nil {
 		return nil, nil, err
 	}
-	environ := []string{"AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=s", "StagerContainer=stager:1", "KUBECONFIG=" + kubeconfig, "HOME=" + dir}
+	environ := []string{
+		"AWS_ACCESS_KEY_ID=a",
+		"AWS_SECRET_ACCESS_KEY=s",
+		"StagerContainer=stager:1",
+		"KUBECONFIG=" + kubeconfig,
+		"HOME=" + dir,
+	}
 
 	for _, name := range programs {
 		all = append(all, started{name: name})

@@ -87,7 +87,10 @@ func (r *report) growth(few, many *site, all []measured) error {
 
 // starts prints how soon programs are ready.
 func (r *report) starts(hello sample, all []started) error {
-	r.line("\nA function's program, from its start to its first answer on /healthz. Target: at most %d ms at the median. Times in ms.", mostReady.Milliseconds())
+	r.line(
+		"\nA function's program, from its start to its first answer on /healthz. Target: at most %d ms at the median. Times in ms.",
+		mostReady.Milliseconds(),
+	)
 	r.line("The floor is a program that serves one line of text on the same kind of port.\n")
 	r.line("program\ttimes\tp50\tp99\tfloor p50\tratio\tmore\ttarget\t")
 	for _, s := range all {

@@ -61,7 +61,11 @@ func fromEnvironment() (endpoints, error) {
 	}
 	e := endpoints{mongo: os.Getenv(teststores.MongoURI), backend: s, raw: s}
 	if e.mongo == "" || s.Endpoint == "" {
-		return e, fmt.Errorf("%s and %s have to name the stores to measure on; with-stores starts some", teststores.MongoURI, teststores.S3Endpoint)
+		return e, fmt.Errorf(
+			"%s and %s have to name the stores to measure on; with-stores starts some",
+			teststores.MongoURI,
+			teststores.S3Endpoint,
+		)
 	}
 	return e, nil
 }

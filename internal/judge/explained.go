@@ -34,7 +34,8 @@ func parseExplained(text string) ([]*explained, error) {
 		if _, err := path.Match(e.pattern, ""); err != nil {
 			return nil, fmt.Errorf("line %d: %w", i+1, err)
 		}
-		if !slices.Contains([]string{accepts, warns, refuses}, e.ours) || e.real != succeeds && e.real != fails && e.real != ignores || e.why == "" {
+		if !slices.Contains([]string{accepts, warns, refuses}, e.ours) || e.real != succeeds && e.real != fails && e.real != ignores ||
+			e.why == "" {
 			return nil, fmt.Errorf("line %d: ours is %q, the program's %q, and why is %q", i+1, e.ours, e.real, e.why)
 		}
 		if agree(e.ours, e.real) {

@@ -137,8 +137,18 @@ func TestJudge(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]finding{
-		"genome/plain": {ours: accepts, real: succeeds}, "genome/letter-x": {ours: refuses, real: fails}, "proteins/plain": {ours: accepts, real: succeeds},
-		"annotation/plain": {ours: accepts, real: succeeds}, "annotation/cut": {ours: refuses, real: fails}, "gff/plain": {ours: accepts, real: succeeds},
+		"genome/plain": {
+			ours: accepts,
+			real: succeeds,
+		},
+		"genome/letter-x": {ours: refuses, real: fails},
+		"proteins/plain":  {ours: accepts, real: succeeds},
+		"annotation/plain": {
+			ours: accepts,
+			real: succeeds,
+		},
+		"annotation/cut": {ours: refuses, real: fails},
+		"gff/plain":      {ours: accepts, real: succeeds},
 	}
 	var some []variant
 	for _, v := range all {

@@ -154,7 +154,10 @@ func feature(key, location string, qualifiers ...string) string {
 
 // cds returns a coding sequence of a GenBank record with all that Bakta wants of one.
 func (g gene) cds(location string, more ...string) string {
-	return feature("CDS", location, append([]string{`/locus_tag="A_1"`, `/product="what we know"`, `/translation="` + g.protein + `"`}, more...)...)
+	return feature(
+		"CDS",
+		location,
+		append([]string{`/locus_tag="A_1"`, `/product="what we know"`, `/translation="` + g.protein + `"`}, more...)...)
 }
 
 // hmm returns a profile of a protein in HMMER's text format, with those lines in its header. The numbers are no one's

@@ -15,15 +15,37 @@ type object = map[string]any
 func annotationOf(s sample) object {
 	cds := func(g gene, strand, locus string) object {
 		return object{
-			"type": "cds", "sequence": "contig_1", "start": g.start, "stop": g.stop, "strand": strand, "frame": 1, "gene": nil,
-			"product":    "hypothetical protein",
-			"start_type": "ATG", "rbs_motif": nil, "db_xrefs": []string{}, "nt": s.dna[g.start-1 : g.stop], "aa": g.protein, "aa_hexdigest": locus,
+			"type":         "cds",
+			"sequence":     "contig_1",
+			"start":        g.start,
+			"stop":         g.stop,
+			"strand":       strand,
+			"frame":        1,
+			"gene":         nil,
+			"product":      "hypothetical protein",
+			"start_type":   "ATG",
+			"rbs_motif":    nil,
+			"db_xrefs":     []string{},
+			"nt":           s.dna[g.start-1 : g.stop],
+			"aa":           g.protein,
+			"aa_hexdigest": locus,
 			"hypothetical": true,
-			"genes":        []string{}, "seq_stats": object{"molecular_weight": 15000.0, "isoelectric_point": 5.2}, "id": "ID_" + locus, "locus": locus,
+			"genes":        []string{},
+			"seq_stats":    object{"molecular_weight": 15000.0, "isoelectric_point": 5.2},
+			"id":           "ID_" + locus,
+			"locus":        locus,
 		}
 	}
 	return object{
-		"genome":   object{"genus": "Exemplum", "species": nil, "strain": nil, "taxon": nil, "complete": true, "gram": "?", "translation_table": 11},
+		"genome": object{
+			"genus":             "Exemplum",
+			"species":           nil,
+			"strain":            nil,
+			"taxon":             nil,
+			"complete":          true,
+			"gram":              "?",
+			"translation_table": 11,
+		},
 		"stats":    object{"size": len(s.dna), "gc": 0.5, "n_ratio": 0.0, "n50": len(s.dna), "n90": len(s.dna), "coding_ratio": 0.6},
 		"features": []any{cds(s.forward, "+", "L_1"), cds(s.reverse, "-", "L_2")},
 		"sequences": []any{object{"id": "contig_1", "description": "d", "nt": s.dna, "length": len(s.dna), "complete": true,
@@ -42,7 +64,10 @@ func annotationVariants(s sample, packed packed) []variant {
 	plain := annotation(s)
 	var variants []variant
 	add := func(name, file string, content []byte) {
-		variants = append(variants, variant{name: "annotation/" + name, kind: workflow.Baktfold, uploads: []userFile{{upload.BaktaJSON, file, content}}})
+		variants = append(
+			variants,
+			variant{name: "annotation/" + name, kind: workflow.Baktfold, uploads: []userFile{{upload.BaktaJSON, file, content}}},
+		)
 	}
 	text := func(name, content string) { add(name, "annotation.json", []byte(content)) }
 	with := func(name string, change func(all, genome, feature, sequence object)) {

@@ -20,10 +20,33 @@ var characters = []struct{ name, text string }{
 
 // rareCharacters are not printable, or not ASCII.
 var rareCharacters = []struct{ name, text string }{
-	{"start-of-heading", "\x01"}, {"bell", "\a"}, {"escape", "\x1b"}, {"delete", "\x7f"}, {"form-feed", "\f"}, {"vertical-tab", "\v"},
-	{"file-separator", "\x1c"}, {"unit-separator", "\x1f"}, {"next-line", "\u0085"}, {"no-break-space", "\u00a0"}, {"line-separator", "\u2028"},
-	{"ideographic-space", "\u3000"}, {"zero-width-space", "\u200b"}, {"bom", "\ufeff"}, {"a-umlaut", "ä"}, {"combining", "a\u0308"}, {"greek", "β"},
-	{"japanese", "日本"}, {"emoji", "🧬"}, {"arabic-digit", "٣"}, {"last-code-point", "\U0010ffff"},
+	{"start-of-heading", "\x01"},
+	{"bell", "\a"},
+	{"escape", "\x1b"},
+	{"delete", "\x7f"},
+	{"form-feed", "\f"},
+	{"vertical-tab", "\v"},
+	{
+		"file-separator",
+		"\x1c",
+	},
+	{"unit-separator", "\x1f"},
+	{"next-line", "\u0085"},
+	{"no-break-space", "\u00a0"},
+	{"line-separator", "\u2028"},
+	{
+		"ideographic-space",
+		"\u3000",
+	},
+	{"zero-width-space", "\u200b"},
+	{"bom", "\ufeff"},
+	{"a-umlaut", "ä"},
+	{"combining", "a\u0308"},
+	{"greek", "β"},
+	{"japanese", "日本"},
+	{"emoji", "🧬"},
+	{"arabic-digit", "٣"},
+	{"last-code-point", "\U0010ffff"},
 }
 
 // idVariants are names of sequences: kept ones, new ones of a replicon table, and automatic ones that they collide with.

@@ -29,12 +29,47 @@ func optionVariants(s sample) []variant {
 		add(fmt.Sprintf("locus-tag-increment-%d", n), config{LocusTagIncrement: n}, genes, fasta)
 	}
 	texts := []struct{ name, text string }{
-		{"one-letter", "x"}, {"dash", "-"}, {"dashes", "--help"}, {"dollar", "$(id)"}, {"quotes", `a"b'c`}, {"semicolon", "a;b"}, {"equals", "a=b"},
-		{"slash", "a/b"}, {"backslash", `a\b`}, {"brackets", "[a]"}, {"angles", "<a>"}, {"percent", "50%"}, {"hash", "#1"}, {"pipe", "a|b"},
-		{"umlaut", "ä"}, {"japanese", "日本"}, {"emoji", "🧬"}, {"no-break-space", "a\u00a0b"}, {"two-spaces", "a  b"}, {"dot", "sp."},
-		{"100", strings.Repeat("x", 100)}, {"199", strings.Repeat("y", 199)}, {"200", strings.Repeat("x", 200)}, {"201", strings.Repeat("x", 201)},
-		{"500", strings.Repeat("x", 500)}, {"line-break", "a\nb"}, {"tab", "a\tb"}, {"escape", "a\x1bb"}, {"nul", "a\x00b"}, {"not-utf8", "a\xffb"},
-		{"line-separator", "a\u2028b"}, {"next-line", "a\u0085b"},
+		{
+			"one-letter",
+			"x",
+		},
+		{"dash", "-"},
+		{"dashes", "--help"},
+		{"dollar", "$(id)"},
+		{"quotes", `a"b'c`},
+		{"semicolon", "a;b"},
+		{"equals", "a=b"},
+		{"slash", "a/b"},
+		{"backslash", `a\b`},
+		{"brackets", "[a]"},
+		{"angles", "<a>"},
+		{"percent", "50%"},
+		{"hash", "#1"},
+		{"pipe", "a|b"},
+		{"umlaut", "ä"},
+		{"japanese", "日本"},
+		{"emoji", "🧬"},
+		{"no-break-space", "a\u00a0b"},
+		{"two-spaces", "a  b"},
+		{"dot", "sp."},
+		{
+			"100",
+			strings.Repeat("x", 100),
+		},
+		{"199", strings.Repeat("y", 199)},
+		{"200", strings.Repeat("x", 200)},
+		{"201", strings.Repeat("x", 201)},
+		{
+			"500",
+			strings.Repeat("x", 500),
+		},
+		{"line-break", "a\nb"},
+		{"tab", "a\tb"},
+		{"escape", "a\x1bb"},
+		{"nul", "a\x00b"},
+		{"not-utf8", "a\xffb"},
+		{"line-separator", "a\u2028b"},
+		{"next-line", "a\u0085b"},
 	}
 	for _, t := range texts {
 		if t.name == "nul" {

@@ -325,7 +325,10 @@ func proteinVariants(s sample) []variant {
 	}
 	var variants []variant
 	add := func(name, file string, content []byte) {
-		variants = append(variants, variant{name: "proteins/" + name, kind: workflow.BaktaProteins, uploads: []userFile{{upload.ProteinFASTA, file, content}}})
+		variants = append(
+			variants,
+			variant{name: "proteins/" + name, kind: workflow.BaktaProteins, uploads: []userFile{{upload.ProteinFASTA, file, content}}},
+		)
 	}
 	for _, r := range list {
 		add(r.name, "proteins.faa", []byte(r.content))

@@ -65,7 +65,14 @@ func Grant(t testing.TB, config *rest.Config, namespace string) *Accounts {
 // Config returns how the account of that name reaches the cluster: by a token of its own, and by nothing else.
 func (a *Accounts) Config(t testing.TB, account string) *rest.Config {
 	t.Helper()
-	token, err := a.core.ServiceAccounts(a.namespace).CreateToken(t.Context(), account, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+	token, err := a.core.ServiceAccounts(
+		a.namespace,
+	).CreateToken(
+		t.Context(),
+		account,
+		&authenticationv1.TokenRequest{},
+		metav1.CreateOptions{},
+	)
 	check(t, err)
 	config := rest.AnonymousClientConfig(a.config)
 	config.BearerToken = token.Status.Token

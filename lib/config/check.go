@@ -266,7 +266,11 @@ func checkMongo(d Database, found *findings) {
 	if d.URI != "" || found.failed("Database.URI") {
 		return
 	}
-	found.missing(d.MongoHost, "Database.MongoHost", "the host of MongoDB; or set the environment variable MONGODB_URI to its whole connection string")
+	found.missing(
+		d.MongoHost,
+		"Database.MongoHost",
+		"the host of MongoDB; or set the environment variable MONGODB_URI to its whole connection string",
+	)
 	if d.MongoUser != "" && d.Password == "" {
 		found.problem(0, "the environment variable MongoPassword is missing: the password of Database.MongoUser")
 	}
@@ -296,7 +300,11 @@ func checkKube(cfg *Config, found *findings) {
 		found.missing(cfg.JobContainer, "JobContainer", "the image that holds Bakta, for example "+officialImage)
 	}
 	found.missing(cfg.StagerContainer, "StagerContainer", "the image of the stager; or set the environment variable of that name")
-	found.missing(cfg.Objectstorage.S3.SecretName, "Objectstorage.S3.SecretName", "the Kubernetes Secret that jobs get the object storage's keys from")
+	found.missing(
+		cfg.Objectstorage.S3.SecretName,
+		"Objectstorage.S3.SecretName",
+		"the Kubernetes Secret that jobs get the object storage's keys from",
+	)
 	found.missing(cfg.UpdateService.Name, "UpdateService.Name", "the service that a job tells its news to")
 	if cfg.UpdateService.Port == 0 && !found.failed("UpdateService.Port") {
 		found.bad("UpdateService.Port", "is missing: the port of that service")

@@ -188,7 +188,11 @@ func (d decoder) unknown(key *yaml.Node, path string, section reflect.Type) {
 	case key.Kind != yaml.ScalarNode || key.Value == "":
 		d.problem(key.Line, "there is a key that is no word")
 	case strings.Contains(key.Value, "."):
-		d.problem(key.Line, "%s is no known key; what belongs to a section goes on lines of its own below it, indented, and not behind a dot", full)
+		d.problem(
+			key.Line,
+			"%s is no known key; what belongs to a section goes on lines of its own below it, indented, and not behind a dot",
+			full,
+		)
 	case secret:
 		d.problem(key.Line, "%s is a secret and has no place in the file; give it as the environment variable %s", full, variable)
 	default:

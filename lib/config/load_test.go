@@ -39,8 +39,17 @@ func TestLoadOlderFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Default()
-	want.Objectstorage.S3 = S3{SecretName: "s3", UserBucket: "bakta-userdata", DBBucket: "bakta-db", BaseKey: "jobs", Endpoint: "http://minio:9000",
-		Region: "us-east-1", PathStyle: true, AccessKey: "access", SecretKey: "secret"}
+	want.Objectstorage.S3 = S3{
+		SecretName: "s3",
+		UserBucket: "bakta-userdata",
+		DBBucket:   "bakta-db",
+		BaseKey:    "jobs",
+		Endpoint:   "http://minio:9000",
+		Region:     "us-east-1",
+		PathStyle:  true,
+		AccessKey:  "access",
+		SecretKey:  "secret",
+	}
 	want.Database = Database{MongoHost: "mongo-mongodb", MongoPort: 27017, MongoDBName: "bakta", MongoUser: "bakta",
 		MongoAuthSource: "bakta", Password: "pass/word"}
 	want.UpdateService = UpdateService{Name: "bakta-web-updater", Port: 8081}
@@ -97,7 +106,12 @@ func TestValues(t *testing.T) {
 		{"bool in capitals", "Testing: TRUE", func(c Config) any { return c.DatabaseDir() }, "db-mock"},
 		{"bool left out", "", func(c Config) any { return c.DatabaseDir() }, "db"},
 		{"entry point of Bakta's image", "", func(c Config) any { return c.JobCommand }, []string{"/entrypoint.sh"}},
-		{"command given", "JobCommand: [micromamba, run, bakta]", func(c Config) any { return c.JobCommand }, []string{"micromamba", "run", "bakta"}},
+		{
+			"command given",
+			"JobCommand: [micromamba, run, bakta]",
+			func(c Config) any { return c.JobCommand },
+			[]string{"micromamba", "run", "bakta"},
+		},
 		{"threads", "Job: {CPU: {Limit: 2500m, Request: 1}}", func(c Config) any { return c.Program("bakta").Threads() }, 2},
 		{"threads below a core", "Job: {CPU: {Limit: 500m, Request: 100m}}", func(c Config) any { return c.Program("bakta").Threads() }, 1},
 		{"an alias", "Job: {CPU: {Limit: &n 3, Request: *n}}", func(c Config) any { return c.Job.CPU.Request.String() }, "3"},
@@ -105,7 +119,12 @@ func TestValues(t *testing.T) {
 			[]string{"https://a.example", "http://localhost:5173"}},
 		{"no origin", "CORS: {Origins: []}", func(c Config) any { return c.CORS.Origins }, []string{}},
 		{"taints", "Job: {Tolerations: [\"a:NoSchedule\"]}", func(c Config) any { return c.Job.Tolerations }, []string{"a:NoSchedule"}},
-		{"callers", "Access: {TrustedProxies: 3, ForwardedHeader: forwarded}", func(c Config) any { return c.Access }, Access{TrustedProxies: 3, ForwardedHeader: "forwarded"}},
+		{
+			"callers",
+			"Access: {TrustedProxies: 3, ForwardedHeader: forwarded}",
+			func(c Config) any { return c.Access },
+			Access{TrustedProxies: 3, ForwardedHeader: "forwarded"},
+		},
 		{"callers left out", "", func(c Config) any { return c.Access }, Access{ForwardedHeader: "X-Forwarded-For"}},
 		{"public endpoint left out", "", func(c Config) any { return c.Objectstorage.S3.Public() }, "http://minio:9000"},
 	}
@@ -128,9 +147,17 @@ func TestProblems(t *testing.T) {
 	rows := []struct{ name, add, want string }{
 		{"unknown key", "Foo: 1", "line 8: Foo is no known key; the file has Objectstorage, Database, UpdateService, Listen, ExpiryTime, " +
 			"JobContainer, JobCommand, StagerContainer, InCluster, Testing, K8sNamespace, BaktaDatabasePVCName, Version, Job, Programs, Limits, CORS, Access, Events, Telemetry"},
-		{"unknown key in a section", "Version: {Tool: 1, Database: 2}", "line 8: Version.Database is no known key; Version has Tool, DB, Baktfold, BaktfoldDB"},
-		{"key with dots", "Version.Tool: 1", "line 8: Version.Tool is no known key; what belongs to a section goes on lines of its own below it, " +
-			"indented, and not behind a dot"},
+		{
+			"unknown key in a section",
+			"Version: {Tool: 1, Database: 2}",
+			"line 8: Version.Database is no known key; Version has Tool, DB, Baktfold, BaktfoldDB",
+		},
+		{
+			"key with dots",
+			"Version.Tool: 1",
+			"line 8: Version.Tool is no known key; what belongs to a section goes on lines of its own below it, " +
+				"indented, and not behind a dot",
+		},
 		{"key that is a list", "? [a]\n: 1", "line 8: there is a key that is no word"},
 		{"merge key", "Version: {<<: {Tool: 1}}", "line 8: Version.<< is no known key; Version has Tool, DB, Baktfold, BaktfoldDB"},
 		{"key twice", "k8sNamespace: other", "line 8: k8sNamespace is there twice, first in line 6; letter case makes no difference"},
@@ -143,24 +170,72 @@ func TestProblems(t *testing.T) {
 		{"value for a section", "Job: 4", "line 8: Job is a section: its keys go on lines of their own below it, indented"},
 		{"section for a value", "Listen: {Port: 1}", "line 8: Listen takes a single value"},
 		{"list for a value", "Listen: [a]", "line 8: Listen takes a single value"},
-		{"old image for proteins", "Programs: {BaktaProteins: {Image: bakta-web-job}}", `line 8: Programs.BaktaProteins.Image is "bakta-web-job", the job image of the older backend: it takes no arguments for Bakta and can't serve here.` +
-			" Images that serve are oschwengers/bakta, which is Bakta's own, and the BioContainers image biocontainers/bakta (JobCommand: [bakta])"},
-		{"image that starts only bakta", "Programs: {BaktaProteins: {Image: oschwengers/bakta}}", `line 8: Programs.BaktaProteins.Image is "oschwengers/bakta", whose entry point starts nothing but bakta, and outside of it bakta_proteins is not found; ` +
-			"name what starts it as Programs.BaktaProteins.Command, or take the BioContainers image biocontainers/bakta"},
-		{"Baktfold without its database", "Programs: {Baktfold: {Image: x}}", "Programs.Baktfold.Database is missing: the volume claim that holds Baktfold's database"},
-		{"a database that is no claim", "Programs: {Baktfold: {Image: x, Database: /db}}", `line 8: Programs.Baktfold.Database is "/db"; write a volume claim, which has lower-case letters, digits, - and ., and maybe a directory behind a slash`},
-		{"a database outside of its claim", "Programs: {Bakta: {Database: db/../x}}", `line 8: Programs.Bakta.Database is "db/../x"; the directory must not lead out of the volume`},
-		{"a program's request above its limit", "Programs: {Baktfold: {CPU: {Limit: 2, Request: 3}}}", `line 8: Programs.Baktfold.CPU.Request is "3", more than the limit, which is "2"`},
-		{"a program's memory without a unit", "Programs: {Baktfold: {Memory: {Limit: 64, Request: 0}}}", `line 8: Programs.Baktfold.Memory.Limit is "64", which is less than 1 MiB; write Mi or Gi behind the number`},
-		{"a resource without an amount", "Programs: {Baktfold: {Resources: [nvidia.com/gpu]}}", `line 8: Programs.Baktfold.Resources holds "nvidia.com/gpu"; write domain/name=amount with a whole number, as in nvidia.com/gpu=1`},
-		{"a resource of half", "Programs: {Baktfold: {Resources: [nvidia.com/gpu=0.5]}}", `line 8: Programs.Baktfold.Resources holds "nvidia.com/gpu=0.5"; write domain/name=amount with a whole number, as in nvidia.com/gpu=1`},
-		{"a resource without a domain", "Programs: {Baktfold: {Resources: [gpu=1]}}", `line 8: Programs.Baktfold.Resources holds "gpu=1"; write domain/name=amount with a whole number, as in nvidia.com/gpu=1`},
-		{"a program that there is not", "Programs: {Prokka: {Image: x}}", "line 8: Programs.Prokka is no known key; Programs has Bakta, BaktaProteins, Baktfold"},
+		{
+			"old image for proteins",
+			"Programs: {BaktaProteins: {Image: bakta-web-job}}",
+			`line 8: Programs.BaktaProteins.Image is "bakta-web-job", the job image of the older backend: it takes no arguments for Bakta and can't serve here.` +
+				" Images that serve are oschwengers/bakta, which is Bakta's own, and the BioContainers image biocontainers/bakta (JobCommand: [bakta])",
+		},
+		{
+			"image that starts only bakta",
+			"Programs: {BaktaProteins: {Image: oschwengers/bakta}}",
+			`line 8: Programs.BaktaProteins.Image is "oschwengers/bakta", whose entry point starts nothing but bakta, and outside of it bakta_proteins is not found; ` +
+				"name what starts it as Programs.BaktaProteins.Command, or take the BioContainers image biocontainers/bakta",
+		},
+		{
+			"Baktfold without its database",
+			"Programs: {Baktfold: {Image: x}}",
+			"Programs.Baktfold.Database is missing: the volume claim that holds Baktfold's database",
+		},
+		{
+			"a database that is no claim",
+			"Programs: {Baktfold: {Image: x, Database: /db}}",
+			`line 8: Programs.Baktfold.Database is "/db"; write a volume claim, which has lower-case letters, digits, - and ., and maybe a directory behind a slash`,
+		},
+		{
+			"a database outside of its claim",
+			"Programs: {Bakta: {Database: db/../x}}",
+			`line 8: Programs.Bakta.Database is "db/../x"; the directory must not lead out of the volume`,
+		},
+		{
+			"a program's request above its limit",
+			"Programs: {Baktfold: {CPU: {Limit: 2, Request: 3}}}",
+			`line 8: Programs.Baktfold.CPU.Request is "3", more than the limit, which is "2"`,
+		},
+		{
+			"a program's memory without a unit",
+			"Programs: {Baktfold: {Memory: {Limit: 64, Request: 0}}}",
+			`line 8: Programs.Baktfold.Memory.Limit is "64", which is less than 1 MiB; write Mi or Gi behind the number`,
+		},
+		{
+			"a resource without an amount",
+			"Programs: {Baktfold: {Resources: [nvidia.com/gpu]}}",
+			`line 8: Programs.Baktfold.Resources holds "nvidia.com/gpu"; write domain/name=amount with a whole number, as in nvidia.com/gpu=1`,
+		},
+		{
+			"a resource of half",
+			"Programs: {Baktfold: {Resources: [nvidia.com/gpu=0.5]}}",
+			`line 8: Programs.Baktfold.Resources holds "nvidia.com/gpu=0.5"; write domain/name=amount with a whole number, as in nvidia.com/gpu=1`,
+		},
+		{
+			"a resource without a domain",
+			"Programs: {Baktfold: {Resources: [gpu=1]}}",
+			`line 8: Programs.Baktfold.Resources holds "gpu=1"; write domain/name=amount with a whole number, as in nvidia.com/gpu=1`,
+		},
+		{
+			"a program that there is not",
+			"Programs: {Prokka: {Image: x}}",
+			"line 8: Programs.Prokka is no known key; Programs has Bakta, BaktaProteins, Baktfold",
+		},
 		{"value for a list", "JobCommand: bakta", "line 8: JobCommand is a list: write [one, two]"},
 		{"list in a list", "JobCommand: [[bakta]]", "line 8: JobCommand holds something other than single values"},
 		{"empty list", "JobCommand: []", "line 8: JobCommand is empty; name what starts Bakta in the image, or leave the key out"},
 		{"control character", `JobCommand: ["a\nb"]`, "line 8: JobCommand holds a control character"},
-		{"listen", "Listen: nowhere", `line 8: Listen is "nowhere"; write an address with a port, as in :8080. The environment variable PORT sets it, too`},
+		{
+			"listen",
+			"Listen: nowhere",
+			`line 8: Listen is "nowhere"; write an address with a port, as in :8080. The environment variable PORT sets it, too`,
+		},
 		{"time", "ExpiryTime: 3 weeks", `line 8: ExpiryTime is "3 weeks", which is no length of time; ` +
 			"write whole seconds (2592000), a duration (720h, 90m) or days (30d)"},
 		{"negative time", "ExpiryTime: -1", "line 8: ExpiryTime must be more than nothing, for example 30d"},
@@ -168,12 +243,20 @@ func TestProblems(t *testing.T) {
 		{"quantity", "Job: {CPU: {Limit: four}}", `line 8: Job.CPU.Limit is "four", which is no quantity; ` +
 			"write a number, maybe with a suffix: 4, 500m, 4000Mi, 4Gi"},
 		{"request over limit", "Job: {CPU: {Limit: 2}}", `Job.CPU.Request is "4", more than the limit, which is "2"`},
-		{"thousandths of bytes", "Job: {Memory: {Request: 4000m}}", `line 8: Job.Memory.Request is "4000m", which is less than 1 MiB; write Mi or Gi behind the number`},
+		{
+			"thousandths of bytes",
+			"Job: {Memory: {Request: 4000m}}",
+			`line 8: Job.Memory.Request is "4000m", which is less than 1 MiB; write Mi or Gi behind the number`,
+		},
 		{"origin with a path", `CORS: {Origins: ["https://a.example/x"]}`,
 			`line 8: CORS.Origins holds "https://a.example/x"; write an origin as in https://bakta.example.org, or * for any`},
 		{"too many proxies", "Access: {TrustedProxies: 11}", "line 8: Access.TrustedProxies is 11; it must be 0 to 10"},
 		{"fewer proxies than none", "Access: {TrustedProxies: -1}", "line 8: Access.TrustedProxies is -1; it must be 0 to 10"},
-		{"another header", "Access: {ForwardedHeader: X-Real-IP}", `line 8: Access.ForwardedHeader is "X-Real-IP"; write X-Forwarded-For or Forwarded`},
+		{
+			"another header",
+			"Access: {ForwardedHeader: X-Real-IP}",
+			`line 8: Access.ForwardedHeader is "X-Real-IP"; write X-Forwarded-For or Forwarded`,
+		},
 		{"second document", "---\na: 1", "line 8: a second document begins here; put everything into one"},
 	}
 	for _, row := range rows {

@@ -132,11 +132,21 @@ func (p Program) GPU() bool {
 
 // checkPrograms looks at what is said of the programs. What they take from elsewhere is looked at there.
 func checkPrograms(cfg *Config, found *findings) {
-	own := map[string]Program{programBakta: cfg.Programs.Bakta, programProteins: cfg.Programs.BaktaProteins, programBaktfold: cfg.Programs.Baktfold}
+	own := map[string]Program{
+		programBakta:    cfg.Programs.Bakta,
+		programProteins: cfg.Programs.BaktaProteins,
+		programBaktfold: cfg.Programs.Baktfold,
+	}
 	for _, known := range programKeys() {
 		key, given, p := "Programs."+known.key, own[known.name], cfg.Program(known.name)
 		if known.name != programBakta && repository(given.Image) == officialImage && len(given.Command) == 0 {
-			found.bad(key+".Image", "is %q, whose entry point starts nothing but bakta, and outside of it %s is not found; name what starts it as %s.Command, or take the BioContainers image biocontainers/bakta", given.Image, known.name, key)
+			found.bad(
+				key+".Image",
+				"is %q, whose entry point starts nothing but bakta, and outside of it %s is not found; name what starts it as %s.Command, or take the BioContainers image biocontainers/bakta",
+				given.Image,
+				known.name,
+				key,
+			)
 		}
 		checkJobImage(key+".Image", given.Image, found)
 		for _, part := range given.Command {
@@ -172,7 +182,11 @@ func checkPrograms(cfg *Config, found *findings) {
 func checkClaim(key string, p Program, found *findings) {
 	claim, directory := p.Claim()
 	if !objectName.MatchString(claim) {
-		found.bad(key, "is %q; write a volume claim, which has lower-case letters, digits, - and ., and maybe a directory behind a slash", p.Database)
+		found.bad(
+			key,
+			"is %q; write a volume claim, which has lower-case letters, digits, - and ., and maybe a directory behind a slash",
+			p.Database,
+		)
 	}
 	for part := range strings.SplitSeq(directory, "/") {
 		if part == ".." {

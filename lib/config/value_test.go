@@ -58,7 +58,17 @@ func TestSecretShowsNowhere(t *testing.T) {
 	if err := json.NewEncoder(&out).Encode(cfg); err != nil {
 		t.Fatal(err)
 	}
-	slog.New(slog.NewJSONHandler(&out, nil)).Info("text", "config", cfg, "secret", cfg.Database.Password, "uri", cfg.Database.ConnectionString())
+	slog.New(
+		slog.NewJSONHandler(&out, nil),
+	).Info(
+		"text",
+		"config",
+		cfg,
+		"secret",
+		cfg.Database.Password,
+		"uri",
+		cfg.Database.ConnectionString(),
+	)
 	slog.New(slog.NewTextHandler(&out, nil)).Info("text", "config", cfg, "secret", cfg.Database.Password)
 	if strings.Contains(out.String(), hidden) {
 		t.Errorf("the secret shows:\n%s", &out)

@@ -366,7 +366,8 @@ func TestFetchRefuses(t *testing.T) {
 		})
 	}
 	for _, name := range []string{"", "..", "a/b", ".hidden", strings.Repeat("x", 64)} {
-		if v.Fetch(t.Context(), listOf{}, "p", name, silent) == nil || v.Switch(name, "1") == nil || v.Switch("db", name) == nil || v.Remove(name) == nil {
+		if v.Fetch(t.Context(), listOf{}, "p", name, silent) == nil || v.Switch(name, "1") == nil || v.Switch("db", name) == nil ||
+			v.Remove(name) == nil {
 			t.Errorf("%q is taken for a name", name)
 		}
 	}

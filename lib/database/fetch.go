@@ -216,7 +216,9 @@ func (f *fetch) progress() (stop func()) {
 				got := f.got.Load()
 				rate := float64(got) / time.Since(began).Seconds()
 				have := f.total - f.left + got
-				f.report(fmt.Sprintf("version %s: %s of %s (%d%%), %s/s", f.version, size(have), size(f.total), 100*have/max(f.total, 1), size(int64(rate))))
+				f.report(
+					fmt.Sprintf("version %s: %s of %s (%d%%), %s/s", f.version, size(have), size(f.total), 100*have/max(f.total, 1), size(int64(rate))),
+				)
 			}
 		}
 	}()

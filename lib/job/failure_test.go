@@ -16,7 +16,8 @@ func TestFit(t *testing.T) {
 		}
 	}
 	got := Failure{Code: "x\"}\nup 1", Message: "\x1b[31m" + strings.Repeat("\xff\n", 9000), Stage: "../x"}.Fit(stages)
-	if got.Code != Internal || got.Stage != "" || len(got.Message) > MaxMessage || !utf8.ValidString(got.Message) || strings.ContainsAny(got.Message, "\x1b\n") {
+	if got.Code != Internal || got.Stage != "" || len(got.Message) > MaxMessage || !utf8.ValidString(got.Message) ||
+		strings.ContainsAny(got.Message, "\x1b\n") {
 		t.Errorf("%+v", got)
 	}
 	if got := (Failure{Code: BadInput, Message: "\x00 \n"}).Fit(nil); got.Message == "" {

@@ -91,7 +91,10 @@ func bring(ctx context.Context, files Files, s Spec, in job.Input) (*job.Failure
 	})
 	switch {
 	case changed(err):
-		return badInput("The uploaded %s was changed or removed after the job was started. Create a new job, upload the file again and start that.", words(in.Kind)), nil
+		return badInput(
+			"The uploaded %s was changed or removed after the job was started. Create a new job, upload the file again and start that.",
+			words(in.Kind),
+		), nil
 	case job.Is(err, job.Invalid):
 		// The start has looked at it, so this is the work of a newer or an older version of the rules.
 		return badInput("The uploaded %s can't be used: %s", words(in.Kind), message(err)), nil

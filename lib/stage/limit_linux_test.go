@@ -26,7 +26,12 @@ func TestRunEndsAProgramThatTakesTooLong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := directory(t)
-			got, err := Run(t.Context(), shell(tt.script), dir, Options{Environ: Environment(os.Environ()), Limit: tt.limit, Grace: 50 * time.Millisecond})
+			got, err := Run(
+				t.Context(),
+				shell(tt.script),
+				dir,
+				Options{Environ: Environment(os.Environ()), Limit: tt.limit, Grace: 50 * time.Millisecond},
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -47,7 +52,8 @@ func TestRunEndsAProgramThatTakesTooLong(t *testing.T) {
 			if got.Status != job.StageFailed || got.Signal == "" {
 				t.Errorf("%+v", got)
 			}
-			if rec.Failure == nil || rec.Failure.Code != job.OutOfTime || rec.Failure.Stage != "bakta" || !strings.Contains(rec.Failure.Message, tt.limit.String()) {
+			if rec.Failure == nil || rec.Failure.Code != job.OutOfTime || rec.Failure.Stage != "bakta" ||
+				!strings.Contains(rec.Failure.Message, tt.limit.String()) {
 				t.Errorf("failure %+v", rec.Failure)
 			}
 			if !strings.Contains(log, rec.Failure.Message) {

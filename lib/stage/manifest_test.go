@@ -131,7 +131,11 @@ func FuzzReadManifest(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(good)
-	f.Add([]byte(`{"version":1,"job":"` + testJob + `","run":2,"outcome":"failed","failure":{"code":"internal","message":"x"},"stages":[{"name":"a","status":"pending"}]}`))
+	f.Add(
+		[]byte(
+			`{"version":1,"job":"` + testJob + `","run":2,"outcome":"failed","failure":{"code":"internal","message":"x"},"stages":[{"name":"a","status":"pending"}]}`,
+		),
+	)
 	f.Add([]byte(`{"version":1,"files":[{"key":"../../x"}]}`))
 	f.Add([]byte(`[]`))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -66,13 +66,19 @@ func Store(ctx context.Context, files Files, s Spec, records Records) (Manifest,
 	m.Files, m.Logs = make([]job.File, len(found)), []job.File{}
 	uploads := make([]outgoing, 0, len(found)+len(s.Stages))
 	for i, r := range found {
-		uploads = append(uploads, outgoing{name: r.Ending, path: r.Path, limit: maxFile, key: prefix + "results/result." + r.Ending, to: &m.Files[i]})
+		uploads = append(
+			uploads,
+			outgoing{name: r.Ending, path: r.Path, limit: maxFile, key: prefix + "results/result." + r.Ending, to: &m.Files[i]},
+		)
 	}
 	stored := make([]job.File, len(s.Stages))
 	for i, c := range s.Stages {
 		path := filepath.Join(states, c.Stage, logFile)
 		if _, err := sizeOf(Dir(s.Dir), path); err == nil {
-			uploads = append(uploads, outgoing{name: c.Stage, path: path, limit: maxStoredLog, key: prefix + "logs/" + c.Stage + ".log", to: &stored[i]})
+			uploads = append(
+				uploads,
+				outgoing{name: c.Stage, path: path, limit: maxStoredLog, key: prefix + "logs/" + c.Stage + ".log", to: &stored[i]},
+			)
 		}
 	}
 	group, each := errgroup.WithContext(ctx)
@@ -196,8 +202,15 @@ func (m *Manifest) collect(s Spec) ([]result, error) {
 			names[i] = filepath.Base(missing[i])
 		}
 		m.Outcome = Failed
-		m.Failure = &job.Failure{Code: job.Internal, Stage: s.Stages[at].Stage,
-			Message: fmt.Sprintf("%s ended without an error, but did not leave what it should have: %s. This is not a fault of your data; please tell the operators.", s.Stages[at].Title, strings.Join(names, ", "))}
+		m.Failure = &job.Failure{
+			Code:  job.Internal,
+			Stage: s.Stages[at].Stage,
+			Message: fmt.Sprintf(
+				"%s ended without an error, but did not leave what it should have: %s. This is not a fault of your data; please tell the operators.",
+				s.Stages[at].Title,
+				strings.Join(names, ", "),
+			),
+		}
 	}
 	return found, nil
 }

@@ -289,8 +289,15 @@ func execute(ctx context.Context, c Command, d Dir, state *os.Root, o Options) (
 	}
 	if late {
 		rec.Status = job.StageFailed
-		rec.Failure = &job.Failure{Code: job.OutOfTime, Stage: c.Stage,
-			Message: fmt.Sprintf("%s took longer than the %s that it may take, and was ended. Large genomes, and assemblies of very many contigs, take longer; please tell the operators.", c.Title, o.Limit)}
+		rec.Failure = &job.Failure{
+			Code:  job.OutOfTime,
+			Stage: c.Stage,
+			Message: fmt.Sprintf(
+				"%s took longer than the %s that it may take, and was ended. Large genomes, and assemblies of very many contigs, take longer; please tell the operators.",
+				c.Title,
+				o.Limit,
+			),
+		}
 		fmt.Fprintf(errout, "%s\n", rec.Failure.Message)
 	}
 	return rec, nil

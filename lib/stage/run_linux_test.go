@@ -39,17 +39,89 @@ func TestRun(t *testing.T) {
 		{"stderr is in the log", shell("echo warning >&2"), job.StageSucceeded, 0, "", "", "", "warning\n"},
 		{"no line end", shell("printf fine"), job.StageSucceeded, 0, "", "", "", "\nfine\n"},
 		{"stdin is empty", shell("cat && echo read"), job.StageSucceeded, 0, "", "", "", "read\n"},
-		{"the program says why", shell("echo ERROR: wrong genome file format! >&2; exit 1"), job.StageFailed, 1, "", job.BadInput, "wrong genome file format!", "ERROR: wrong"},
-		{"the program says why on stdout", shell("echo ERROR: it is too late; exit 1"), job.StageFailed, 1, "", job.BadInput, "it is too late", ""},
-		{"the program says something on stdout", shell("echo it is too late; exit 1"), job.StageFailed, 1, "", job.Internal, "did not say why", ""},
+		{
+			"the program says why",
+			shell("echo ERROR: wrong genome file format! >&2; exit 1"),
+			job.StageFailed,
+			1,
+			"",
+			job.BadInput,
+			"wrong genome file format!",
+			"ERROR: wrong",
+		},
+		{
+			"the program says why on stdout",
+			shell("echo ERROR: it is too late; exit 1"),
+			job.StageFailed,
+			1,
+			"",
+			job.BadInput,
+			"it is too late",
+			"",
+		},
+		{
+			"the program says something on stdout",
+			shell("echo it is too late; exit 1"),
+			job.StageFailed,
+			1,
+			"",
+			job.Internal,
+			"did not say why",
+			"",
+		},
 		{"the program does not say why", shell("exit 1"), job.StageFailed, 1, "", job.Internal, "did not say why", ""},
 		{"the program is killed", shell("kill -9 $$"), job.StageFailed, -1, "SIGKILL", job.Internal, "SIGKILL", ""},
 		{"what the program starts is killed", shell("exit 137"), job.StageFailed, 137, "", job.Internal, "SIGKILL", ""},
-		{"no such program", Command{Stage: "bakta", Title: "Bakta", Argv: []string{nothing}}, job.StageFailed, -1, "", job.BadImage, "could not be started", "could not be started"},
-		{"no such name", Command{Stage: "bakta", Title: "Bakta", Argv: []string{"no-such-name"}}, job.StageFailed, -1, "", job.BadImage, "could not be started", ""},
-		{"not executable", Command{Stage: "bakta", Title: "Bakta", Argv: []string{plain}}, job.StageFailed, -1, "", job.BadImage, "could not be started", ""},
-		{"no program", Command{Stage: "bakta", Title: "Bakta", Argv: []string{binary}}, job.StageFailed, -1, "", job.BadImage, "could not be started", ""},
-		{"a directory", Command{Stage: "bakta", Title: "Bakta", Argv: []string{"/"}}, job.StageFailed, -1, "", job.BadImage, "could not be started", ""},
+		{
+			"no such program",
+			Command{Stage: "bakta", Title: "Bakta", Argv: []string{nothing}},
+			job.StageFailed,
+			-1,
+			"",
+			job.BadImage,
+			"could not be started",
+			"could not be started",
+		},
+		{
+			"no such name",
+			Command{Stage: "bakta", Title: "Bakta", Argv: []string{"no-such-name"}},
+			job.StageFailed,
+			-1,
+			"",
+			job.BadImage,
+			"could not be started",
+			"",
+		},
+		{
+			"not executable",
+			Command{Stage: "bakta", Title: "Bakta", Argv: []string{plain}},
+			job.StageFailed,
+			-1,
+			"",
+			job.BadImage,
+			"could not be started",
+			"",
+		},
+		{
+			"no program",
+			Command{Stage: "bakta", Title: "Bakta", Argv: []string{binary}},
+			job.StageFailed,
+			-1,
+			"",
+			job.BadImage,
+			"could not be started",
+			"",
+		},
+		{
+			"a directory",
+			Command{Stage: "bakta", Title: "Bakta", Argv: []string{"/"}},
+			job.StageFailed,
+			-1,
+			"",
+			job.BadImage,
+			"could not be started",
+			"",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -92,7 +164,11 @@ func TestRunKeepsLinesWhole(t *testing.T) {
 	if _, err := Run(t.Context(), shell(script), dir, Options{Stdout: &stdout, Stderr: &stderr}); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := stdout.String(), strings.Repeat("out put\n", 300); !strings.HasSuffix(got, want) || !strings.HasPrefix(got, "Bakta Command: ") {
+	if got, want := stdout.String(), strings.Repeat(
+		"out put\n",
+		300,
+	); !strings.HasSuffix(got, want) ||
+		!strings.HasPrefix(got, "Bakta Command: ") {
 		t.Errorf("stdout: %q", got)
 	}
 	if got, want := stderr.String(), strings.Repeat("err or\n", 300); got != want {
@@ -131,9 +207,21 @@ func TestRunGivesTheProgramItsOwnEnvironmentOnly(t *testing.T) {
 		environ    []string
 		want, lack []string
 	}{
-		{"shared machine", Environment(have),
-			[]string{"PATH=/usr/bin:/bin", "HOME=/h", "LC_ALL=C", "LANG=de", "PYTHONUNBUFFERED=1", "CONDA_PREFIX=/c", "TMPDIR=" + dir + "/tmp", dir + "/tmp"},
-			[]string{"AWS_", "secret", "OTHER", "TMPDIR=/elsewhere", "LANG=C"}},
+		{
+			"shared machine",
+			Environment(have),
+			[]string{
+				"PATH=/usr/bin:/bin",
+				"HOME=/h",
+				"LC_ALL=C",
+				"LANG=de",
+				"PYTHONUNBUFFERED=1",
+				"CONDA_PREFIX=/c",
+				"TMPDIR=" + dir + "/tmp",
+				dir + "/tmp",
+			},
+			[]string{"AWS_", "secret", "OTHER", "TMPDIR=/elsewhere", "LANG=C"},
+		},
 		{"image", ImageEnvironment(have),
 			[]string{"PATH=/usr/bin:/bin", "OTHER=1", "LANG=de", "TMPDIR=" + dir + "/tmp"},
 			[]string{"AWS_", "secret"}},
@@ -185,7 +273,11 @@ func TestRunAfterAFailureDoesNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer state.Close()
-			if err := write(state, inputState, inputRecord{Job: testJob, Run: 1, Failure: &job.Failure{Code: job.BadInput, Message: "x"}}); err != nil {
+			if err := write(
+				state,
+				inputState,
+				inputRecord{Job: testJob, Run: 1, Failure: &job.Failure{Code: job.BadInput, Message: "x"}},
+			); err != nil {
 				t.Fatal(err)
 			}
 		}, job.StagePending},
@@ -434,12 +526,18 @@ func TestRunBoundsTheLog(t *testing.T) {
 	t.Parallel()
 	dir := directory(t)
 	var copied bytes.Buffer
-	got, err := Run(t.Context(), shell("head -c 1000000000 /dev/zero; echo 'ERROR: at last' >&2; exit 1"), dir, Options{MaxLog: 100_000, Stdout: &copied})
+	got, err := Run(
+		t.Context(),
+		shell("head -c 1000000000 /dev/zero; echo 'ERROR: at last' >&2; exit 1"),
+		dir,
+		Options{MaxLog: 100_000, Stdout: &copied},
+	)
 	if err != nil || got.ExitCode != 1 {
 		t.Fatalf("Run: %+v, %v", got, err)
 	}
 	log := text(t, Dir(dir).Log("bakta"))
-	if want := "\n[The output is longer than 100000 bytes. The rest of it is left out of this log.]\n"; len(log) != 100_000+len(want) || !strings.HasSuffix(log, want) {
+	if want := "\n[The output is longer than 100000 bytes. The rest of it is left out of this log.]\n"; len(log) != 100_000+len(want) ||
+		!strings.HasSuffix(log, want) {
 		t.Errorf("the log has %d bytes and ends in %q", len(log), log[max(0, len(log)-200):])
 	}
 	if copied.Len() > 200_000 {

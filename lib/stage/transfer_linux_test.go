@@ -281,7 +281,11 @@ func TestInNormalisesTheRepliconTable(t *testing.T) {
 				return
 			}
 			// Above the table's rows stands one of no sequence, by which Bakta finds out how fields are separated.
-			if got := text(t, Dir(s.Dir).Input("replicons.tsv")); failure != nil || !strings.HasSuffix(got, "\n"+tt.want) || strings.Count(got, "\n") != 2 {
+			if got := text(
+				t,
+				Dir(s.Dir).Input("replicons.tsv"),
+			); failure != nil || !strings.HasSuffix(got, "\n"+tt.want) ||
+				strings.Count(got, "\n") != 2 {
 				t.Errorf("table: %q, %+v", got, failure)
 			}
 		})
@@ -378,24 +382,76 @@ func TestOut(t *testing.T) {
 			[]string{"bakta.gff3", "bakta.svg"}, []string{"bakta", "second"}, job.Internal, "did not leave what it should have: result.gff3"},
 		{"a result is a link to somebody else's file", []Command{shell("ln -s " + secret + " ../out/bakta/result.gff3")}, []job.StageStatus{done},
 			nil, []string{"bakta"}, job.Internal, "result.gff3"},
-		{"a result is a link to its own file", []Command{shell("echo 1 > ../out/bakta/x; ln -s x ../out/bakta/result.gff3")}, []job.StageStatus{done},
-			nil, []string{"bakta"}, job.Internal, "result.gff3"},
-		{"the results' directory is a link", []Command{shell("rmdir ../out/bakta; ln -s " + filepath.Dir(secret) + " ../out/bakta")}, []job.StageStatus{done},
-			nil, []string{"bakta"}, job.Internal, "result.gff3"},
+		{
+			"a result is a link to its own file",
+			[]Command{shell("echo 1 > ../out/bakta/x; ln -s x ../out/bakta/result.gff3")},
+			[]job.StageStatus{done},
+			nil,
+			[]string{"bakta"},
+			job.Internal,
+			"result.gff3",
+		},
+		{
+			"the results' directory is a link",
+			[]Command{shell("rmdir ../out/bakta; ln -s " + filepath.Dir(secret) + " ../out/bakta")},
+			[]job.StageStatus{done},
+			nil,
+			[]string{"bakta"},
+			job.Internal,
+			"result.gff3",
+		},
 		{"a result is a FIFO", []Command{shell("mkfifo ../out/bakta/result.gff3")}, []job.StageStatus{done},
 			nil, []string{"bakta"}, job.Internal, "result.gff3"},
 		{"a result is a directory", []Command{shell("mkdir ../out/bakta/result.gff3")}, []job.StageStatus{done},
 			nil, []string{"bakta"}, job.Internal, "result.gff3"},
-		{"a result is too large for any store", []Command{shell("truncate -s 6G ../out/bakta/result.gff3")}, []job.StageStatus{done},
-			nil, []string{"bakta"}, job.OutOfDisk, "The results are too large: 6GiB together, of which at most 5GiB may be stored as one file. The largest are result.gff3 (6GiB)."},
-		{"the results are too large together", []Command{shell("truncate -s 4G ../out/bakta/result.gff3; truncate -s 3G ../out/bakta/result.svg"), second("truncate -s 4G ../out/second/result.gff3")}, []job.StageStatus{done, done},
-			nil, []string{"bakta", "second"}, job.OutOfDisk, "11GiB together, of which at most 10GiB may be stored. The largest are result.gff3 (4GiB), result.gff3 (4GiB), result.svg (3GiB)."},
-		{"a log that its program made large", []Command{shell("echo 1 > ../out/bakta/result.gff3; truncate -s 6G ../state/bakta/output.log")}, []job.StageStatus{done},
-			[]string{"bakta.gff3"}, []string{"bakta"}, "", ""},
-		{"a result that may be missing is a FIFO", []Command{shell("echo 1 > ../out/bakta/result.gff3; mkfifo ../out/bakta/result.svg")}, []job.StageStatus{done},
-			[]string{"bakta.gff3"}, []string{"bakta"}, "", ""},
-		{"the log is a link to somebody else's file", []Command{shell("echo 1 > ../out/bakta/result.gff3; ln -sf " + secret + " ../state/bakta/output.log")}, []job.StageStatus{done},
-			[]string{"bakta.gff3"}, nil, "", ""},
+		{
+			"a result is too large for any store",
+			[]Command{shell("truncate -s 6G ../out/bakta/result.gff3")},
+			[]job.StageStatus{done},
+			nil,
+			[]string{"bakta"},
+			job.OutOfDisk,
+			"The results are too large: 6GiB together, of which at most 5GiB may be stored as one file. The largest are result.gff3 (6GiB).",
+		},
+		{
+			"the results are too large together",
+			[]Command{
+				shell("truncate -s 4G ../out/bakta/result.gff3; truncate -s 3G ../out/bakta/result.svg"),
+				second("truncate -s 4G ../out/second/result.gff3"),
+			},
+			[]job.StageStatus{done, done},
+			nil,
+			[]string{"bakta", "second"},
+			job.OutOfDisk,
+			"11GiB together, of which at most 10GiB may be stored. The largest are result.gff3 (4GiB), result.gff3 (4GiB), result.svg (3GiB).",
+		},
+		{
+			"a log that its program made large",
+			[]Command{shell("echo 1 > ../out/bakta/result.gff3; truncate -s 6G ../state/bakta/output.log")},
+			[]job.StageStatus{done},
+			[]string{"bakta.gff3"},
+			[]string{"bakta"},
+			"",
+			"",
+		},
+		{
+			"a result that may be missing is a FIFO",
+			[]Command{shell("echo 1 > ../out/bakta/result.gff3; mkfifo ../out/bakta/result.svg")},
+			[]job.StageStatus{done},
+			[]string{"bakta.gff3"},
+			[]string{"bakta"},
+			"",
+			"",
+		},
+		{
+			"the log is a link to somebody else's file",
+			[]Command{shell("echo 1 > ../out/bakta/result.gff3; ln -sf " + secret + " ../state/bakta/output.log")},
+			[]job.StageStatus{done},
+			[]string{"bakta.gff3"},
+			nil,
+			"",
+			"",
+		},
 		{"the first stage fails", []Command{shell(first + "; echo ERROR: no >&2; exit 1"), second(then)}, []job.StageStatus{failed, pending},
 			nil, []string{"bakta"}, job.BadInput, "no"},
 		{"the second stage fails", []Command{shell(first), second(then + "; echo ERROR: no >&2; exit 1")}, []job.StageStatus{done, failed},
@@ -443,7 +499,12 @@ func TestOut(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, file := range stored {
-				if b, err := f.Store.Get(t.Context(), file.Key, 1<<20); err != nil || bytes.Contains(b, []byte("secret")) && !bytes.Contains(b, []byte(secret)) {
+				if b, err := f.Store.Get(
+					t.Context(),
+					file.Key,
+					1<<20,
+				); err != nil ||
+					bytes.Contains(b, []byte("secret")) && !bytes.Contains(b, []byte(secret)) {
 					t.Errorf("%s: %q, %v", file.Key, b, err)
 				}
 			}
@@ -470,7 +531,8 @@ func TestOutOfAStageThatWasCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	m, err := Out(t.Context(), f, s)
-	if err != nil || m.Outcome != Failed || m.Failure.Code != job.Internal || m.Failure.Stage != "bakta" || !strings.Contains(m.Failure.Message, "did not run to its end") {
+	if err != nil || m.Outcome != Failed || m.Failure.Code != job.Internal || m.Failure.Stage != "bakta" ||
+		!strings.Contains(m.Failure.Message, "did not run to its end") {
 		t.Errorf("Out: %+v, %v", m, err)
 	}
 	if m, _ := f.manifest(t, s); len(m.Stages) != 2 || m.Stages[0].Status != job.StageFailed || m.Stages[1].Status != job.StagePending {
@@ -565,7 +627,11 @@ func TestKilledBetweenAnyTwoSteps(t *testing.T) {
 	files := bucket(t)
 	killed := errors.New("killed")
 	for at := 0; ; at++ {
-		s := newSpec(t, shell("cat ../in/genome.fna > ../out/bakta/result.gff3; echo 1 > ../out/bakta/result.svg"), second("cp ../out/bakta/result.gff3 ../out/second/"))
+		s := newSpec(
+			t,
+			shell("cat ../in/genome.fna > ../out/bakta/result.gff3; echo 1 > ../out/bakta/result.svg"),
+			second("cp ../out/bakta/result.gff3 ../out/second/"),
+		)
 		f := &faulty{Store: files.Store}
 		s.Inputs = []job.Input{
 			f.upload(t, s.Job, upload.GenomeFASTA, "genome.fna", genome),

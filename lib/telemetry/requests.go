@@ -45,7 +45,15 @@ func apiOf(path string) string {
 }
 
 // methods are the values of the label of that name.
-var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
+var methods = []string{
+	http.MethodGet,
+	http.MethodHead,
+	http.MethodPost,
+	http.MethodPut,
+	http.MethodPatch,
+	http.MethodDelete,
+	http.MethodOptions,
+}
 
 func known(method string) string {
 	if slices.Contains(methods, method) {
@@ -92,7 +100,11 @@ func (t *Telemetry) End(ctx context.Context, r Request) {
 		name += " " + r.Route
 	}
 	span.SetName(name)
-	facts := []attribute.KeyValue{semconv.HTTPRoute(r.Route), semconv.HTTPResponseStatusCode(r.Status), attribute.String("http.request.method", r.Method)}
+	facts := []attribute.KeyValue{
+		semconv.HTTPRoute(r.Route),
+		semconv.HTTPResponseStatusCode(r.Status),
+		attribute.String("http.request.method", r.Method),
+	}
 	if r.Call != "" {
 		facts = append(facts, attribute.String("rpc.method", strings.TrimPrefix(r.Call, "/")))
 	}

@@ -158,7 +158,13 @@ func TestSpans(t *testing.T) {
 	event.Header.Set("Ce-Traceparent", parent)
 	serve(event, telemetry.Request{Method: "POST", Route: "/events", Status: 204}, func(ctx context.Context) {
 		l := m.Lifecycle(lifecycle{job.Errorf(job.Unavailable, "away").Because(errors.New("hunter2"))})
-		if err := l.Settle(ctx, job.Job{ID: "id", Workflow: "bakta", Start: &job.Start{Trace: "no trace at all"}}); !job.Is(err, job.Unavailable) {
+		if err := l.Settle(
+			ctx,
+			job.Job{ID: "id", Workflow: "bakta", Start: &job.Start{Trace: "no trace at all"}},
+		); !job.Is(
+			err,
+			job.Unavailable,
+		) {
 			t.Errorf("the error is lost: %v", err)
 		}
 	})

@@ -228,7 +228,11 @@ func closure(files linker.Files) []*descriptorpb.FileDescriptorProto {
 }
 
 // run runs the plugin as a tool of this module.
-func (p plugin) run(ctx context.Context, root string, request *pluginpb.CodeGeneratorRequest) ([]*pluginpb.CodeGeneratorResponse_File, error) {
+func (p plugin) run(
+	ctx context.Context,
+	root string,
+	request *pluginpb.CodeGeneratorRequest,
+) ([]*pluginpb.CodeGeneratorResponse_File, error) {
 	in, err := proto.MarshalOptions{Deterministic: true}.Marshal(request)
 	if err != nil {
 		return nil, err

@@ -280,7 +280,10 @@ func (w *writer) errors() object {
 		}
 		response := object{{"description", e.description}}
 		if e.header != "" {
-			response = response.with("headers", object{{e.header, object{{"description", e.means}, {"required", true}, {"schema", object{{"type", "string"}}}}}})
+			response = response.with(
+				"headers",
+				object{{e.header, object{{"description", e.means}, {"required", true}, {"schema", object{{"type", "string"}}}}}},
+			)
 		}
 		schema := ref0("Error")
 		all = all.with(e.name, response.with("content", object{{"application/json", object{{"schema", schema}}}}))
@@ -402,7 +405,11 @@ func (w *writer) scalar(field protoreflect.FieldDescriptor, request bool) object
 		if !request {
 			return object{{"type", "boolean"}}
 		}
-		w.schemas["FlagText"] = object{{"type", "string"}, {"description", "A boolean that is written as a text."}, {"enum", []string{"true", "false"}}}
+		w.schemas["FlagText"] = object{
+			{"type", "string"},
+			{"description", "A boolean that is written as a text."},
+			{"enum", []string{"true", "false"}},
+		}
 		return w.notGiven(object{{"type", "boolean"}}, ref0("FlagText"))
 	}
 	number := w.number(field)
@@ -483,7 +490,11 @@ func (w *writer) entry(message protoreflect.MessageDescriptor) object {
 
 // notGiven describes a value that need not be given: null and "" are as good as leaving it out.
 func (w *writer) notGiven(schemas ...object) object {
-	w.schemas["Blank"] = object{{"type", "string"}, {"description", "Not given: the same as null, and as leaving it out."}, {"enum", []string{""}}}
+	w.schemas["Blank"] = object{
+		{"type", "string"},
+		{"description", "Not given: the same as null, and as leaving it out."},
+		{"enum", []string{""}},
+	}
 	return anyOf(append(schemas, ref0("Blank"), object{{"type", "null"}})...)
 }
 

@@ -221,7 +221,12 @@ func TestClusterForgottenJob(t *testing.T) {
 	if m, merr := stage.ReadManifest(content); err != nil || merr != nil || m.Outcome != stage.Succeeded {
 		t.Errorf("after %s its run left %s, %v %v", time.Since(began), content, err, merr)
 	}
-	if j, err := b.jobs.Get(t.Context(), job.ObjectName(kept.ID, 1), metav1.GetOptions{}); err != nil || len(j.Finalizers) == 0 || b.status(kept) != "RUNNING" {
+	if j, err := b.jobs.Get(
+		t.Context(),
+		job.ObjectName(kept.ID, 1),
+		metav1.GetOptions{},
+	); err != nil || len(j.Finalizers) == 0 ||
+		b.status(kept) != "RUNNING" {
 		t.Errorf("another job: %v, %v", j, err)
 	}
 }

@@ -90,7 +90,13 @@ func newBackend(t testing.TB, more string) *backend {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &backend{TB: t, namespace: "test-" + strings.ToLower(rand.Text()[:10]), urls: make(map[string]string), dir: t.TempDir(), bin: os.Getenv("E2E_BIN")}
+	b := &backend{
+		TB:        t,
+		namespace: "test-" + strings.ToLower(rand.Text()[:10]),
+		urls:      make(map[string]string),
+		dir:       t.TempDir(),
+		bin:       os.Getenv("E2E_BIN"),
+	}
 	if b.bin == "" {
 		t.Fatal("E2E_BIN names no directory with the functions' programs")
 	}
@@ -271,7 +277,9 @@ func (b *backend) feed(ctx context.Context, kind string, open func(context.Conte
 			e := cloudevents.NewEvent()
 			e.SetID(rand.Text())
 			e.SetSource("https://kubernetes")
-			e.SetType("dev.knative.apiserver.resource." + map[watch.EventType]string{watch.Added: "add", watch.Modified: "update", watch.Deleted: "delete"}[change.Type])
+			e.SetType(
+				"dev.knative.apiserver.resource." + map[watch.EventType]string{watch.Added: "add", watch.Modified: "update", watch.Deleted: "delete"}[change.Type],
+			)
 			e.SetSubject("/apis/batch/v1/namespaces/" + b.namespace + "/" + kind + "/" + object.GetName())
 			e.SetExtension("name", object.GetName())
 			_ = e.SetData(cloudevents.ApplicationJSON, map[string]string{"name": object.GetName()})
@@ -360,7 +368,12 @@ func (b *backend) createWith(genome string) ref {
 func (b *backend) startJob(strain string) ref {
 	b.Helper()
 	r := b.create()
-	if status, answer := b.call("submit", http.MethodPost, "/job/start", map[string]any{"job": r, "config": map[string]any{"strain": strain}}); status != http.StatusOK {
+	if status, answer := b.call(
+		"submit",
+		http.MethodPost,
+		"/job/start",
+		map[string]any{"job": r, "config": map[string]any{"strain": strain}},
+	); status != http.StatusOK {
 		b.Fatalf("start: %d %v", status, answer)
 	}
 	return r
@@ -453,7 +466,13 @@ func (b *backend) unfinalize(ctx context.Context) {
 		return
 	}
 	for _, j := range list.Items {
-		if _, err := b.jobs.Patch(ctx, j.Name, "application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{}); err != nil {
+		if _, err := b.jobs.Patch(
+			ctx,
+			j.Name,
+			"application/merge-patch+json",
+			[]byte(`{"metadata":{"finalizers":null}}`),
+			metav1.PatchOptions{},
+		); err != nil {
 			b.Error(err)
 		}
 	}
@@ -520,8 +539,13 @@ func TestClusterJobs(t *testing.T) {
 		"its Job is torn away": {strain: "slow", status: "SUCCESSFUL", during: func(b *backend, r ref) {
 			b.pod(r)
 			name := job.ObjectName(r.ID, 1)
-			must(b.TB, b.jobs.Delete(b.Context(), name, metav1.DeleteOptions{}),
-				err1(b.jobs.Patch(b.Context(), name, "application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})))
+			must(
+				b.TB,
+				b.jobs.Delete(b.Context(), name, metav1.DeleteOptions{}),
+				err1(
+					b.jobs.Patch(b.Context(), name, "application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{}),
+				),
+			)
 		}},
 	}
 	for _, name := range slices.Sorted(maps.Keys(rows)) {
@@ -574,7 +598,10 @@ JobContainer: `+image)
 		t.Fatalf("%d %v", status, answer)
 	}
 	status, reason := b.end(r)
-	if log := b.logs(r); status != "SUCCESSFUL" || !strings.HasPrefix(log, "Bakta Command: bakta ") || !strings.Contains(log, "Annotation successfully finished") {
+	if log := b.logs(
+		r,
+	); status != "SUCCESSFUL" || !strings.HasPrefix(log, "Bakta Command: bakta ") ||
+		!strings.Contains(log, "Annotation successfully finished") {
 		t.Errorf("it ended as %s: %s\n%s", status, reason, log)
 	}
 }

@@ -93,7 +93,13 @@ contexts: [{name: c, context: {cluster: c, user: u}}]
 current-context: c
 `)
 			cmd := exec.Command(filepath.Join(bin, name), "-c", file)
-			cmd.Env = []string{"AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=s", "StagerContainer=stager:1", "KUBECONFIG=" + kubeconfig, "HOME=" + dir}
+			cmd.Env = []string{
+				"AWS_ACCESS_KEY_ID=a",
+				"AWS_SECRET_ACCESS_KEY=s",
+				"StagerContainer=stager:1",
+				"KUBECONFIG=" + kubeconfig,
+				"HOME=" + dir,
+			}
 			stderr, err := cmd.StderrPipe()
 			if err != nil {
 				t.Fatal(err)

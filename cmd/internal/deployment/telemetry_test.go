@@ -64,8 +64,16 @@ func TestTelemetry(t *testing.T) {
 	done := w.initREST("v1")
 	w.start(done)
 	w.runs.end(done.id, nil)
-	update := []string{"Ce-Type", "dev.knative.apiserver.resource.update", "Ce-Subject", "/apis/batch/v1/namespaces/x/jobs/" + job.ObjectName(done.id, 1)}
-	w.event("/events", http.StatusNoContent, append(update, "Ce-Traceparent", traceparent(eventsTrace), "Traceparent", traceparent(deliverTrace))...)
+	update := []string{
+		"Ce-Type",
+		"dev.knative.apiserver.resource.update",
+		"Ce-Subject",
+		"/apis/batch/v1/namespaces/x/jobs/" + job.ObjectName(done.id, 1),
+	}
+	w.event(
+		"/events",
+		http.StatusNoContent,
+		append(update, "Ce-Traceparent", traceparent(eventsTrace), "Traceparent", traceparent(deliverTrace))...)
 	w.event("/events", http.StatusNoContent, update...) // twice: it ended before
 	w.post("/api/v1/job/list", fmt.Sprintf(`{"jobs":[%s]}`, done.auth()), http.StatusOK)
 	w.secret(linksIn(w.post("/api/v1/job/result", done.auth(), http.StatusOK))...)
@@ -98,7 +106,14 @@ func TestTelemetry(t *testing.T) {
 	w.start(going)
 	w.event("/events", http.StatusNoContent, "Ce-Type", "dev.knative.apiserver.resource.add", "Ce-Subject", "/x/"+job.ObjectName(going.id, 1))
 	w.runs.away.Store(true)
-	w.event("/events", http.StatusServiceUnavailable, "Ce-Type", "dev.knative.apiserver.resource.add", "Ce-Subject", "/x/"+job.ObjectName(going.id, 1))
+	w.event(
+		"/events",
+		http.StatusServiceUnavailable,
+		"Ce-Type",
+		"dev.knative.apiserver.resource.add",
+		"Ce-Subject",
+		"/x/"+job.ObjectName(going.id, 1),
+	)
 	w.runs.away.Store(false)
 
 	// What is nobody's.
@@ -205,11 +220,13 @@ func (w *world) holdsTraces(done, failed created, kept string) {
 		w.Errorf("the job keeps %s, its start was %s", kept, want)
 	}
 	find("the hint, in the start's trace", func(s *trace.Span) bool {
-		return s.GetName() == "POST /bakta.web.api.proto.v1.BaktaStatusUpdate/UpdateStatus" && bytes.Equal(s.GetParentSpanId(), byGRPC.GetSpanId())
+		return s.GetName() == "POST /bakta.web.api.proto.v1.BaktaStatusUpdate/UpdateStatus" &&
+			bytes.Equal(s.GetParentSpanId(), byGRPC.GetSpanId())
 	})
 	// The sweep's launch of that job is linked to its start.
 	find("the sweep's launch", func(s *trace.Span) bool {
-		return s.GetName() == "settle" && about(s, failed.id) && len(s.GetLinks()) == 1 && bytes.Equal(s.GetLinks()[0].GetTraceId(), byGRPC.GetTraceId())
+		return s.GetName() == "settle" && about(s, failed.id) && len(s.GetLinks()) == 1 &&
+			bytes.Equal(s.GetLinks()[0].GetTraceId(), byGRPC.GetTraceId())
 	})
 }
 
@@ -549,7 +566,8 @@ func (w *world) documented() {
 	}
 	for name, f := range families {
 		// What Prometheus's client tells of every program is not ours.
-		if !strings.HasPrefix(name, "go_") && !strings.HasPrefix(name, "process_") && !strings.HasPrefix(name, "promhttp_") && name != "target_info" {
+		if !strings.HasPrefix(name, "go_") && !strings.HasPrefix(name, "process_") && !strings.HasPrefix(name, "promhttp_") &&
+			name != "target_info" {
 			w.Errorf("%s %s is not documented", name, f.GetType())
 		}
 	}

@@ -69,7 +69,10 @@ func TestOfferedWorkflows(t *testing.T) {
 }
 
 func TestConflictingMachines(t *testing.T) {
-	d := configured(t, "Programs:\n  Bakta: {NodeSelector: [disk=fast]}\n  Baktfold: {Image: fold, Database: fold-db, NodeSelector: [disk=slow]}\n")
+	d := configured(
+		t,
+		"Programs:\n  Bakta: {NodeSelector: [disk=fast]}\n  Baktfold: {Image: fold, Database: fold-db, NodeSelector: [disk=slow]}\n",
+	)
 	_, err := d.runs()
 	for _, s := range []string{"bakta_baktfold", "the stage bakta ", "disk=fast", "the stage baktfold", "disk=slow"} {
 		if err == nil || !strings.Contains(err.Error(), s) {
@@ -93,8 +96,14 @@ func TestTwoStages(t *testing.T) {
 		t.Fatal(err)
 	}
 	j := job.Job{
-		ID: "123e4567-e89b-42d3-a456-426614174000", Workflow: workflow.BaktaBaktfold, State: job.Submitted, Run: 1,
-		Start: &job.Start{Config: []byte(`{"meta":true}`), Inputs: []job.Input{{Kind: upload.GenomeFASTA, Size: 1, ETag: "e", Name: "genome.fna"}}},
+		ID:       "123e4567-e89b-42d3-a456-426614174000",
+		Workflow: workflow.BaktaBaktfold,
+		State:    job.Submitted,
+		Run:      1,
+		Start: &job.Start{
+			Config: []byte(`{"meta":true}`),
+			Inputs: []job.Input{{Kind: upload.GenomeFASTA, Size: 1, ETag: "e", Name: "genome.fna"}},
+		},
 	}
 	spec, err := o.Specs(j, kube.RunDir)
 	if err != nil {
@@ -137,7 +146,8 @@ func TestTwoStages(t *testing.T) {
 		}
 		c := pod.InitContainers[i]
 		gpus := c.Resources.Limits["nvidia.com/gpu"]
-		if c.Image != tt.image || c.Resources.Limits.Cpu().String() != tt.cpu || c.Resources.Limits.Memory().String() != tt.memory || gpus.String() != tt.gpus ||
+		if c.Image != tt.image || c.Resources.Limits.Cpu().String() != tt.cpu || c.Resources.Limits.Memory().String() != tt.memory ||
+			gpus.String() != tt.gpus ||
 			*c.SecurityContext.ReadOnlyRootFilesystem != tt.readOnly {
 			t.Errorf("%s: image %s, %v, read-only %t", c.Name, c.Image, c.Resources, *c.SecurityContext.ReadOnlyRootFilesystem)
 		}

@@ -188,9 +188,21 @@ func (s Stager) run(ctx context.Context, args []string) (int, error) {
 		c.Warnings = append(c.Warnings, w)
 		return nil
 	})
-	image := flags.Bool("image-env", false, "this process and its program have a container of their own: pass on this process's environment, as an image sets it, in place of the few variables that programs need")
-	anew := flags.Bool("anew", false, "believe nothing that lies in the run's directory: whoever starts this knows that the stage has not run, and that its turn has come")
-	report := flags.Bool("report", false, "write the stage's record to stdout, in place of the program's output: when the program has begun, and at its end; each is a line of JSON")
+	image := flags.Bool(
+		"image-env",
+		false,
+		"this process and its program have a container of their own: pass on this process's environment, as an image sets it, in place of the few variables that programs need",
+	)
+	anew := flags.Bool(
+		"anew",
+		false,
+		"believe nothing that lies in the run's directory: whoever starts this knows that the stage has not run, and that its turn has come",
+	)
+	report := flags.Bool(
+		"report",
+		false,
+		"write the stage's record to stdout, in place of the program's output: when the program has begun, and at its end; each is a line of JSON",
+	)
 	quiet := flags.Bool("quiet", false, "keep the program's output in the log alone")
 	hint := flags.String("hint", "", "tell the backend at `HOST:PORT` that the stage has begun")
 	id := flags.String("job", "", "`ID` of the job, for the hint")

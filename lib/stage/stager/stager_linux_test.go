@@ -207,7 +207,11 @@ func TestARun(t *testing.T) {
 
 // stageCommand is a process that runs a stage's script.
 func stageCommand(p *process, dir, script string, flags ...string) *exec.Cmd {
-	args := slices.Concat([]string{"run", "--dir", dir, "--stage", "bakta", "--title", "Bakta"}, flags, []string{"--", "/bin/sh", "-c", script})
+	args := slices.Concat(
+		[]string{"run", "--dir", dir, "--stage", "bakta", "--title", "Bakta"},
+		flags,
+		[]string{"--", "/bin/sh", "-c", script},
+	)
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
 	cmd.Stdout, cmd.Stderr = &p.stdout, &p.stderr
@@ -363,7 +367,9 @@ func TestRunReports(t *testing.T) {
 		}
 		told = append(told, rec)
 	}
-	if len(told) != 2 || told[0].Status != job.StageRunning || told[0].Process.PID == 0 || told[1].Status != job.StageFailed || told[1].ExitCode != 3 || told[1].Failure == nil {
+	if len(told) != 2 || told[0].Status != job.StageRunning || told[0].Process.PID == 0 || told[1].Status != job.StageFailed ||
+		told[1].ExitCode != 3 ||
+		told[1].Failure == nil {
 		t.Errorf("told %+v", told)
 	}
 }
