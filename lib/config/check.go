@@ -65,7 +65,8 @@ func byLine(a, b int) int {
 
 // findings collects what is found on the way.
 type findings struct {
-	lines    map[string]int // by path of the key
+	lines    map[string]int    // by path of the key
+	former   map[string]string // keys that the file calls by a former name, by path of the key
 	problems []Problem
 	warnings []Warning
 }
@@ -76,6 +77,24 @@ func (f *findings) problem(line int, format string, args ...any) {
 
 func (f *findings) warn(line int, format string, args ...any) {
 	f.warnings = append(f.warnings, Warning{Line: line, Text: fmt.Sprintf(format, args...)})
+}
+
+// asWritten makes texts that begin with a key say how the file calls it.
+func (f *findings) asWritten() {
+	name := func(text string) string {
+		for now, former := range f.former {
+			if rest, ok := strings.CutPrefix(text, now+" "); ok {
+				return former + " (now " + now + ") " + rest
+			}
+		}
+		return text
+	}
+	for i := range f.problems {
+		f.problems[i].Text = name(f.problems[i].Text)
+	}
+	for i := range f.warnings {
+		f.warnings[i].Text = name(f.warnings[i].Text)
+	}
 }
 
 // bad notes that a key's value won't do.
@@ -121,11 +140,11 @@ func checkAlways(cfg *Config, found *findings) {
 	if _, port, err := net.SplitHostPort(cfg.Listen); err != nil || !isPort(port) {
 		found.bad("Listen", "is %q; write an address with a port, as in :8080. The environment variable PORT sets it, too", cfg.Listen)
 	}
-	switch e := cfg.ExpiryTime; {
+	switch e := cfg.Retention; {
 	case e <= 0:
-		found.bad("ExpiryTime", "must be more than nothing, for example 30d")
+		found.bad("Retention", "must be more than nothing, for example 30d")
 	case e < day:
-		found.warn(found.lines["ExpiryTime"], "ExpiryTime is %s: jobs and their results are removed after less than a day. "+
+		found.warn(found.lines["Retention"], "Retention is %s: jobs and their results are removed after less than a day. "+
 			"A number without a unit is seconds; write 30d for thirty days", e)
 	}
 	checkImage(cfg, found)
@@ -139,7 +158,7 @@ func checkAlways(cfg *Config, found *findings) {
 	checkMemory("Job.ResultsLimit", cfg.Job.ResultsLimit, found)
 	checkSize("Job.ResultsLimit", cfg.Job.ResultsLimit, found)
 	checkTime("Job.Deadline", cfg.Job.Deadline, found)
-	checkTime("Job.KeepFinished", cfg.Job.KeepFinished, found)
+	checkTime("Job.TTL", cfg.Job.TTL, found)
 	checkTime("Job.PendingTimeout", cfg.Job.PendingTimeout, found)
 	checkTime("Job.ImageTimeout", cfg.Job.ImageTimeout, found)
 	if n := cfg.Job.Retries; n < 0 || n > 10 {

@@ -24,7 +24,7 @@ type Config struct {
 	Database             Database
 	UpdateService        UpdateService
 	Listen               string        // address that a function serves on
-	ExpiryTime           time.Duration // how long a job is kept
+	Retention            time.Duration // how long a job is kept
 	JobContainer         string        // image that holds Bakta
 	JobCommand           []string      // what starts Bakta in that image; its arguments follow
 	StagerContainer      string        // image of the program that surrounds Bakta in a job, environment StagerContainer
@@ -133,7 +133,7 @@ type Job struct {
 	Deadline       time.Duration // a run that takes longer is ended
 	PendingTimeout time.Duration // a run that no machine could take for that long is ended
 	ImageTimeout   time.Duration // a run whose image could not be had, or whose container not be made, for that long is ended
-	KeepFinished   time.Duration // how long the Job of a finished run is kept in Kubernetes
+	TTL            time.Duration // how long the Job of a finished run is kept in Kubernetes
 	Retries        int           // how often Kubernetes starts a pod again whose files could not be moved
 	Queue          string        // name of a Kueue queue; none when empty
 	PriorityClass  string        // priority class of pods; the cluster's default when empty
@@ -185,7 +185,7 @@ func Default() Config {
 	s := settings.Default()
 	return Config{
 		Listen:        ":8080",
-		ExpiryTime:    s.Retention,
+		Retention:     s.Retention,
 		InCluster:     true,
 		Objectstorage: Objectstorage{S3: S3{Region: "us-east-1", PathStyle: true, SecretName: "s3"}},
 		Database:      Database{MongoPort: 27017, MongoAuthSource: "admin"},
@@ -197,7 +197,7 @@ func Default() Config {
 			Deadline:       24 * time.Hour,
 			PendingTimeout: s.PendingTimeout,
 			ImageTimeout:   s.ImageTimeout,
-			KeepFinished:   6 * time.Hour,
+			TTL:            6 * time.Hour,
 			Retries:        2,
 			NodeSelector:   []string{},
 			Tolerations:    []string{},

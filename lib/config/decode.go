@@ -37,8 +37,11 @@ func (d decoder) section(node *yaml.Node, fields reflect.Value, path string) {
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
 		name := strings.ToLower(key.Value)
+		if now, ok := renamed[strings.ToLower(join(path, key.Value))]; ok {
+			name = now
+		}
 		if first, twice := seen[name]; twice {
-			d.problem(key.Line, "%s is there twice, first in line %d; letter case makes no difference", join(path, key.Value), first)
+			d.problem(key.Line, "%s is there twice, first in line %d, maybe under its former name or in another letter case", join(path, key.Value), first)
 			continue
 		}
 		seen[name] = key.Line
@@ -49,6 +52,9 @@ func (d decoder) section(node *yaml.Node, fields reflect.Value, path string) {
 		}
 		full := join(path, field.Name)
 		d.lines[full] = key.Line
+		if !strings.EqualFold(field.Name, key.Value) {
+			d.former[full] = join(path, key.Value)
+		}
 		d.field(value, fields.FieldByIndex(field.Index), full)
 	}
 }
@@ -166,6 +172,12 @@ func lookup(section reflect.Type, name string) (reflect.StructField, bool) {
 
 func isSection(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && t != reflect.TypeFor[Quantity]()
+}
+
+// renamed maps keys of earlier versions, by their path, to the names that they have now. Both work.
+var renamed = map[string]string{
+	"expirytime":       "retention",
+	"job.keepfinished": "ttl",
 }
 
 // strays are keys that files of the older backend hold and nothing reads, by the end of their path.

@@ -66,7 +66,7 @@ func TestShippedFiles(t *testing.T) {
 		}
 		defaults := Default()
 		for _, pair := range [][2]any{
-			{cfg.ExpiryTime, defaults.ExpiryTime}, {cfg.Job, defaults.Job}, {cfg.Programs, defaults.Programs}, {cfg.Limits, defaults.Limits}, {cfg.CORS, defaults.CORS}, {cfg.Access, defaults.Access}, {cfg.Telemetry, defaults.Telemetry},
+			{cfg.Retention, defaults.Retention}, {cfg.Job, defaults.Job}, {cfg.Programs, defaults.Programs}, {cfg.Limits, defaults.Limits}, {cfg.CORS, defaults.CORS}, {cfg.Access, defaults.Access}, {cfg.Telemetry, defaults.Telemetry},
 			{cfg.Listen, defaults.Listen}, {cfg.InCluster, defaults.InCluster}, {cfg.Testing, defaults.Testing},
 			{cfg.Objectstorage.S3.Region, defaults.Objectstorage.S3.Region}, {cfg.Objectstorage.S3.PathStyle, defaults.Objectstorage.S3.PathStyle},
 			{cfg.Database.MongoPort, defaults.Database.MongoPort}, {cfg.Database.MongoAuthSource, defaults.Database.MongoAuthSource},

@@ -19,6 +19,6 @@ func ExampleLoad() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(len(warnings), cfg.ExpiryTime, cfg.Job.Memory.Limit, cfg.Objectstorage.S3.SecretKey)
+	fmt.Println(len(warnings), cfg.Retention, cfg.Job.Memory.Limit, cfg.Objectstorage.S3.SecretKey)
 	// Output: 0 720h0m0s 4000Mi [secret]
 }

@@ -49,7 +49,7 @@ func readFile(path string) ([]byte, error) {
 
 func parse(path string, content []byte, env func(string) string, needs []Need) (Config, []Warning, error) {
 	cfg := Default()
-	found := &findings{lines: map[string]int{}}
+	found := &findings{lines: map[string]int{}, former: map[string]string{}}
 	if doc, err := document(content); err != nil {
 		found.problem(0, "%s", strings.TrimPrefix(err.Error(), "yaml: "))
 	} else {
@@ -57,6 +57,7 @@ func parse(path string, content []byte, env func(string) string, needs []Need) (
 		readEnv(&cfg, env, found)
 		derive(&cfg)
 		check(&cfg, needs, found)
+		found.asWritten()
 	}
 	slices.SortStableFunc(found.problems, func(a, b Problem) int { return byLine(a.Line, b.Line) })
 	slices.SortStableFunc(found.warnings, func(a, b Warning) int { return byLine(a.Line, b.Line) })

@@ -53,7 +53,7 @@ func TestLoadOlderFile(t *testing.T) {
 	want.Database = Database{MongoHost: "mongo-mongodb", MongoPort: 27017, MongoDBName: "bakta", MongoUser: "bakta",
 		MongoAuthSource: "bakta", Password: "pass/word"}
 	want.UpdateService = UpdateService{Name: "bakta-web-updater", Port: 8081}
-	want.ExpiryTime = 34560 * time.Second
+	want.Retention = 34560 * time.Second
 	want.JobContainer = "registry.example.org/oschwengers/bakta:v1.12.2"
 	want.JobCommand = []string{"bakta"}
 	want.StagerContainer = "registry.example.org/stager:1"
@@ -67,7 +67,7 @@ func TestLoadOlderFile(t *testing.T) {
 	wantWarnings := []string{
 		"line 4: Objectstorage.S3.Bucket has no meaning and can be removed",
 		"line 16: Database.MongoUserAuthSource has no meaning and can be removed",
-		"line 20: ExpiryTime is 9h36m0s: jobs and their results are removed after less than a day. " +
+		"line 20: expirytime (now Retention) is 9h36m0s: jobs and their results are removed after less than a day. " +
 			"A number without a unit is seconds; write 30d for thirty days",
 		"line 21: stragglerwaittime has no meaning and can be removed",
 	}
@@ -95,13 +95,15 @@ func TestValues(t *testing.T) {
 		get       func(Config) any
 		want      any
 	}{
-		{"seconds", "ExpiryTime: 2592000", func(c Config) any { return c.ExpiryTime }, 720 * time.Hour},
-		{"seconds as a string", `ExpiryTime: "86400"`, func(c Config) any { return c.ExpiryTime }, 24 * time.Hour},
-		{"duration", "ExpiryTime: 720h30m", func(c Config) any { return c.ExpiryTime }, 720*time.Hour + 30*time.Minute},
-		{"days", "ExpiryTime: 30d", func(c Config) any { return c.ExpiryTime }, 720 * time.Hour},
-		{"days and hours", "ExpiryTime: 1d12h", func(c Config) any { return c.ExpiryTime }, 36 * time.Hour},
-		{"nothing given", "ExpiryTime:", func(c Config) any { return c.ExpiryTime }, 720 * time.Hour},
-		{"empty given", `ExpiryTime: ""`, func(c Config) any { return c.ExpiryTime }, 720 * time.Hour},
+		{"seconds", "Retention: 2592000", func(c Config) any { return c.Retention }, 720 * time.Hour},
+		{"seconds as a string", `Retention: "86400"`, func(c Config) any { return c.Retention }, 24 * time.Hour},
+		{"duration", "Retention: 720h30m", func(c Config) any { return c.Retention }, 720*time.Hour + 30*time.Minute},
+		{"a former name", "ExpiryTime: 30d", func(c Config) any { return c.Retention }, 720 * time.Hour},
+		{"another one", "Job: {KeepFinished: 1h}", func(c Config) any { return c.Job.TTL }, time.Hour},
+		{"days", "Retention: 30d", func(c Config) any { return c.Retention }, 720 * time.Hour},
+		{"days and hours", "Retention: 1d12h", func(c Config) any { return c.Retention }, 36 * time.Hour},
+		{"nothing given", "Retention:", func(c Config) any { return c.Retention }, 720 * time.Hour},
+		{"empty given", `Retention: ""`, func(c Config) any { return c.Retention }, 720 * time.Hour},
 		{"version as a number", "Version: {DB: 5.10}", func(c Config) any { return c.Version.DB }, "5.10"},
 		{"bool in capitals", "Testing: TRUE", func(c Config) any { return c.DatabaseDir() }, "db-mock"},
 		{"bool left out", "", func(c Config) any { return c.DatabaseDir() }, "db"},
@@ -145,7 +147,7 @@ func TestValues(t *testing.T) {
 // operator sees.
 func TestProblems(t *testing.T) {
 	rows := []struct{ name, add, want string }{
-		{"unknown key", "Foo: 1", "line 8: Foo is no known key; the file has Objectstorage, Database, UpdateService, Listen, ExpiryTime, " +
+		{"unknown key", "Foo: 1", "line 8: Foo is no known key; the file has Objectstorage, Database, UpdateService, Listen, Retention, " +
 			"JobContainer, JobCommand, StagerContainer, InCluster, Testing, K8sNamespace, BaktaDatabasePVCName, Version, Job, Programs, Limits, CORS, Access, Events, Telemetry"},
 		{
 			"unknown key in a section",
@@ -160,7 +162,8 @@ func TestProblems(t *testing.T) {
 		},
 		{"key that is a list", "? [a]\n: 1", "line 8: there is a key that is no word"},
 		{"merge key", "Version: {<<: {Tool: 1}}", "line 8: Version.<< is no known key; Version has Tool, DB, Baktfold, BaktfoldDB"},
-		{"key twice", "k8sNamespace: other", "line 8: k8sNamespace is there twice, first in line 6; letter case makes no difference"},
+		{"key twice", "k8sNamespace: other",
+			"line 8: k8sNamespace is there twice, first in line 6, maybe under its former name or in another letter case"},
 		{"secret in the file", "Version: {Tool: 1, MongoPassword: hunter2}",
 			"line 8: Version.MongoPassword is a secret and has no place in the file; give it as the environment variable MongoPassword"},
 		{"bool", "Testing: maybe", `line 8: Testing is "maybe"; write true or false`},
@@ -236,9 +239,13 @@ func TestProblems(t *testing.T) {
 			"Listen: nowhere",
 			`line 8: Listen is "nowhere"; write an address with a port, as in :8080. The environment variable PORT sets it, too`,
 		},
-		{"time", "ExpiryTime: 3 weeks", `line 8: ExpiryTime is "3 weeks", which is no length of time; ` +
+		{"time", "Retention: 3 weeks", `line 8: Retention is "3 weeks", which is no length of time; ` +
 			"write whole seconds (2592000), a duration (720h, 90m) or days (30d)"},
-		{"negative time", "ExpiryTime: -1", "line 8: ExpiryTime must be more than nothing, for example 30d"},
+		{"a former name and the new one", "Retention: 30d\nExpiryTime: 30d",
+			"line 9: ExpiryTime is there twice, first in line 8, maybe under its former name or in another letter case"},
+		{"a former name's value", "Job: {KeepFinished: soon}", `line 8: Job.KeepFinished (now Job.TTL) is "soon", which is no length of time; ` +
+			"write whole seconds (2592000), a duration (720h, 90m) or days (30d)"},
+		{"negative time", "Retention: -1", "line 8: Retention must be more than nothing, for example 30d"},
 		{"no time", "Job: {Deadline: 0}", "line 8: Job.Deadline is 0s; it must be at least a second"},
 		{"quantity", "Job: {CPU: {Limit: four}}", `line 8: Job.CPU.Limit is "four", which is no quantity; ` +
 			"write a number, maybe with a suffix: 4, 500m, 4000Mi, 4Gi"},
@@ -276,7 +283,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	file := `
 Objectstorage: {S3: {UserBucket: {a: 1}, Bukket: x}}
 Database: {MongoUser: me, URI: }
-ExpiryTime: soon
+Retention: soon
 InCluster: 7
 JobContainer: registry.example.org/x/bakta-web-job:v3@sha256:abc
 `
@@ -284,7 +291,7 @@ JobContainer: registry.example.org/x/bakta-web-job:v3@sha256:abc
 	want := `the configuration f.yaml has 16 problems:
   line 2: Objectstorage.S3.UserBucket takes a single value
   line 2: Objectstorage.S3.Bukket is no known key; Objectstorage.S3 has UserBucket, DBBucket, BaseKey, Endpoint, PublicEndpoint, Region, PathStyle, SecretName
-  line 4: ExpiryTime is "soon", which is no length of time; write whole seconds (2592000), a duration (720h, 90m) or days (30d)
+  line 4: Retention is "soon", which is no length of time; write whole seconds (2592000), a duration (720h, 90m) or days (30d)
   line 5: InCluster is "7"; write true or false
   line 6: JobContainer is "registry.example.org/x/bakta-web-job:v3@sha256:abc", the job image of the older backend: it takes no arguments for Bakta and can't serve here. Images that serve are oschwengers/bakta, which is Bakta's own, and the BioContainers image biocontainers/bakta (JobCommand: [bakta])
   Database.MongoDBName is missing: the name of the database
@@ -426,7 +433,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		cfg, _, err := parse("f.yaml", content, environment(nil), everything)
 		if err == nil {
-			if cfg.ExpiryTime <= 0 || cfg.Program("baktfold").Threads() < 1 || len(cfg.JobCommand) == 0 || cfg.Objectstorage.S3.UserBucket == "" {
+			if cfg.Retention <= 0 || cfg.Program("baktfold").Threads() < 1 || len(cfg.JobCommand) == 0 || cfg.Objectstorage.S3.UserBucket == "" {
 				t.Errorf("taken, but wrong: %+v", cfg)
 			}
 		} else if e := (*Error)(nil); !errors.As(err, &e) || len(e.Problems) == 0 {

@@ -187,7 +187,7 @@ func TestClusterHalfResult(t *testing.T) {
 // nothing keeps its Job any more.
 func TestClusterForgottenJob(t *testing.T) {
 	t.Parallel()
-	b := newBackend(t, small+`Deadline: 10m, KeepFinished: 1s}`)
+	b := newBackend(t, small+`Deadline: 10m, TTL: 1s}`)
 	lost, kept := b.startJob("slow"), b.startJob("fail-hang")
 	b.pod(lost)
 	b.pod(kept)

@@ -129,7 +129,7 @@ func (d *Deployment) Files() (*s3.Store, error) {
 // Settings returns the times and limits that the configuration says.
 func (d *Deployment) Settings() settings.Settings {
 	s := settings.Default()
-	s.Retention, s.PendingTimeout, s.ImageTimeout, s.InFlight = d.ExpiryTime, d.Job.PendingTimeout, d.Job.ImageTimeout, inFlight
+	s.Retention, s.PendingTimeout, s.ImageTimeout, s.InFlight = d.Retention, d.Job.PendingTimeout, d.Job.ImageTimeout, inFlight
 	s.MaxList, s.MaxUnstarted = d.Limits.ListSize, d.Limits.Unstarted
 	genome := d.Limits.GenomeSize.Floor()
 	s.MaxSizes = map[string]int64{upload.GenomeFASTA: genome, upload.ProteinFASTA: genome}
@@ -230,7 +230,7 @@ func (d *Deployment) runs() (kube.Options, error) {
 
 		Deadline:       d.Job.Deadline,
 		PendingTimeout: d.Job.PendingTimeout,
-		JobTTL:         d.Job.KeepFinished,
+		JobTTL:         d.Job.TTL,
 		Retries:        int32(d.Job.Retries), //nolint:gosec // at most 10
 
 		Queue:          d.Job.Queue,

@@ -154,7 +154,7 @@ current-context: c
 	t.Run("a configuration that lacks things", func(t *testing.T) {
 		t.Parallel()
 		file := filepath.Join(t.TempDir(), "config.yaml")
-		write(t, file, "ExpiryTime: 30d\n")
+		write(t, file, "Retention: 30d\n")
 		cmd := exec.Command(filepath.Join(bin, "submit"), "-c", file)
 		cmd.Env = []string{}
 		out, err := cmd.CombinedOutput()
