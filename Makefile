@@ -162,11 +162,13 @@ lint: bin/lint/built ## check the code's style, dead functions and known vulnera
 generate: ## generate code and routes from proto/
 	cd tools && $(GO) run ./generate
 	$(GO) run ./internal/routes
+	$(GO) run ./internal/tables
 
 .PHONY: generate-check
 generate-check:
 	cd tools && $(GO) run ./generate -check
 	$(GO) run ./internal/routes -check
+	$(GO) run ./internal/tables -check
 
 .PHONY: bench
 bench: ## measure the backend as ratios to its floor (BENCH=-quick for a short run)

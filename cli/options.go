@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,157 +16,163 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
-// options are Bakta's options under Bakta's names.
+// options are the flags of the options and of the optional uploads, as the tables have them.
 type options struct {
-	config option.Config
-	gram   string             // as it was typed
-	skip   map[string]*bool   // by the workflow's names of the steps
-	files  map[string]*string // paths of what is uploaded beside the input, by upload kind; empty: none
-	names  []string           // of all these flags
-}
-
-// files are what may be given beside a genome, in the order in which it is looked at, and sent.
-var files = []struct{ kind, flag, usage string }{
-	{upload.RepliconsTable, "replicons", "table of replicons, a CSV or TSV `file`: id, new id, type, topology, name"},
-	{upload.ProdigalTrainingFile, "prodigal-tf", "Prodigal training `file`"},
-	{upload.RegionsFile, "regions", "`file` of coding sequences that are known, GFF3 or GenBank"},
-	{upload.TrustedProteinsFile, "proteins", "`file` of proteins whose annotation is trusted, FASTA or GenBank"},
-	{upload.HMMsFile, "hmms", "`file` of profile HMMs that are trusted, as HMMER writes it"},
+	texts    map[string]*string // of options, by their names
+	numbers  map[string]*int64
+	switches map[string]*bool
+	files    map[string]*string // paths of optional uploads, by kind; empty: none
+	names    []string           // of all these flags
 }
 
 // flags gives a command the flags.
 func (o *options) flags(cmd *cobra.Command) {
-	f, c := pflag.NewFlagSet("", pflag.ContinueOnError), &o.config
+	f := pflag.NewFlagSet("", pflag.ContinueOnError)
 	f.SortFlags = false
-	f.StringVar(&c.Genus, "genus", "", "`genus`, for example Escherichia")
-	f.StringVar(&c.Species, "species", "", "`species`, for example coli")
-	f.StringVar(&c.Strain, "strain", "", "`strain`, for example Sakai")
-	f.StringVar(&c.Plasmid, "plasmid", "", "`name` of the plasmid, for a genome that is one: p… or unnamed…")
-	f.StringVar(&c.Locus, "locus", "", "`prefix` of the sequences' new ids")
-	f.StringVar(&c.LocusTag, "locus-tag", "", "`prefix` of the features' locus tags")
-	f.IntVar(&c.LocusTagIncrement, "locus-tag-increment", 1, "count locus tags by `N`: 1, 5 or 10")
-	f.IntVar(&c.TranslationTable, "translation-table", 11, "translation `table`: 4, 11 or 25")
-	f.StringVar(&o.gram, "gram", "?", "cell envelope by its `sign`: + (monoderm), - (diderm) or ? (unknown)")
-	f.BoolVar(&c.CompleteGenome, "complete", false, "all sequences are complete replicons")
-	f.BoolVar(&c.KeepContigHeaders, "keep-contig-headers", false, "keep the ids of the sequences")
-	f.BoolVar(&c.Compliant, "compliant", false, "make the result acceptable to the public databases")
-	f.BoolVar(&c.Meta, "meta", false, "find genes as in a metagenome")
-	f.Int64Var(&c.MinContigLength, "min-contig-length", 0, "leave out sequences of less than `N` base pairs")
-	o.files = make(map[string]*string)
-	for _, file := range files {
-		o.files[file.kind] = f.String(file.flag, "", file.usage)
+	o.texts, o.numbers, o.switches, o.files = make(map[string]*string), make(map[string]*int64), make(map[string]*bool), make(map[string]*string)
+	var steps []option.Option // last: they are many
+	for _, row := range option.Table() {
+		switch row.Kind {
+		case option.Text:
+			o.texts[row.Name] = f.String(row.Flag, "", row.Help)
+		case option.Number:
+			o.numbers[row.Name] = f.Int64(row.Flag, 0, row.Help)
+		case option.Switch:
+			o.switches[row.Name] = f.Bool(row.Flag, false, row.Help)
+		case option.Step:
+			steps = append(steps, row)
+		}
+		if row.Default != "" {
+			f.Lookup(row.Flag).DefValue = row.Default // for the help; what is not typed is not sent
+		}
 	}
-	o.skip = make(map[string]*bool)
-	for _, step := range option.Steps() {
-		o.skip[step] = f.Bool(skipFlag(step), false, "leave out "+steps[step])
+	for _, row := range upload.Table() {
+		if row.Flag != "" {
+			o.files[row.Kind] = f.String(row.Flag, "", row.Help)
+		}
+	}
+	for _, row := range steps {
+		o.switches[row.Name] = f.Bool(row.Flag, false, row.Help)
 	}
 	f.VisitAll(func(flag *pflag.Flag) { o.names = append(o.names, flag.Name) })
 	cmd.Flags().AddFlagSet(f)
-	for flag, values := range map[string][]string{
-		"gram":                {"+", "-", "?", "monoderm", "diderm", "unknown"},
-		"translation-table":   {"4", "11", "25"},
-		"locus-tag-increment": {"1", "5", "10"},
-	} {
-		// It fails for a flag that isn't there, which the test of the completion would show.
-		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	for _, row := range option.Table() {
+		if len(row.Choices) > 0 {
+			// It fails for a flag that does not exist, which the test of the completion would show.
+			_ = cmd.RegisterFlagCompletionFunc(row.Flag, cobra.FixedCompletions(spellings(row), cobra.ShellCompDirectiveNoFileComp))
+		}
 	}
 }
 
-// skipFlag is the flag that leaves out a step.
-func skipFlag(step string) string { return "skip-" + strings.ReplaceAll(step, "_", "-") }
-
-// steps are what people call the steps that can be left out.
-var steps = map[string]string{
-	"trna": "tRNAs", "tmrna": "tmRNAs", "rrna": "rRNAs", "ncrna": "ncRNAs", "ncrna_region": "ncRNA regions", "crispr": "CRISPR arrays",
-	"cds": "coding sequences", "pseudo": "pseudogenes", "sorf": "small open reading frames", "gap": "gaps",
-	"ori": "origins of replication and transfer", "filter": "the filter of overlapping features", "plot": "the circular plots",
+// spellings returns what may be typed for an option with choices: the values of Bakta's flag and those of the API.
+func spellings(row option.Option) []string {
+	var all []string
+	for _, c := range row.Choices {
+		all = append(all, c.Flag)
+	}
+	for _, c := range row.Choices {
+		if c.Value != c.Flag {
+			all = append(all, c.Value)
+		}
+	}
+	return all
 }
 
-// spelling says by which flag or file an option of the workflow is known here.
-var spelling = map[string]string{
-	"translation_table": "--translation-table", "min_contig_length": "--min-contig-length", "derm_type": "--gram",
-	"genus": "--genus", "species": "--species", "strain": "--strain", "plasmid": "--plasmid", "locus": "--locus", "locus_tag": "--locus-tag",
-	"locus_tag_increment": "--locus-tag-increment", "skip": "--skip-…",
-	upload.GenomeFASTA: "the genome", upload.ProteinFASTA: "the proteins", upload.BaktaJSON: "the annotation",
-	upload.RepliconsTable: "--replicons", upload.ProdigalTrainingFile: "--prodigal-tf", upload.RegionsFile: "--regions",
-	upload.TrustedProteinsFile: "--proteins", upload.HMMsFile: "--hmms",
+// nameOf returns the flag of an option, or the flag or the label of an upload, as refusals and lists name them.
+func nameOf(u upload.Upload) string {
+	if u.Flag != "" {
+		return "--" + u.Flag
+	}
+	return "the " + u.Label
 }
 
-// dermTypes are the spellings of --gram.
-var dermTypes = map[string]string{
-	"+": option.Monoderm, "monoderm": option.Monoderm, "-": option.Diderm, "diderm": option.Diderm,
-	"?": option.DermUnknown, "unknown": option.DermUnknown, "": option.DermUnknown,
+// spelling returns the flags by the names of options and the kinds of uploads.
+func spelling() map[string]string {
+	names := map[string]string{"skip": "--skip-…"}
+	for _, row := range option.Table() {
+		names[row.Name] = "--" + row.Flag
+	}
+	for _, row := range upload.Table() {
+		names[row.Kind] = nameOf(row)
+	}
+	return names
 }
 
-// read returns the configuration of a workflow, after the rules that Bakta has for it. changed tells which flags
-// were typed: those that the workflow has no use for are a mistake.
+// read returns the configuration of a workflow that the flags give, checked by Bakta's rules. changed reports which flags were
+// typed: it is a mistake to type one that the workflow does not use.
 func (o *options) read(w workflow.Workflow, changed func(flag string) bool) (option.Config, error) {
 	if !slices.ContainsFunc(w.Uploads, func(u workflow.Upload) bool { return u.Kind == upload.GenomeFASTA }) {
 		for _, flag := range o.names {
 			if changed(flag) {
-				return option.Config{}, Usagef("--%s: the workflow %s has no such option; it is one of those that annotate a genome", flag, workflowName(w.Kind))
+				return option.Config{}, Usagef("--%s: the workflow %s does not have this option; only workflows that annotate a genome do", flag, workflowName(w.Kind))
 			}
 		}
 		return option.Config{}, nil
 	}
-	derm, ok := dermTypes[strings.ToLower(o.gram)]
-	if !ok {
-		return option.Config{}, Usagef("--gram: %q is none of + (monoderm), - (diderm), ? (unknown)", o.gram)
-	}
-	config := o.config
-	config.DermType = derm
-	config.Skip = nil
-	for _, step := range option.Steps() {
-		if *o.skip[step] {
-			config.Skip = append(config.Skip, step)
+	config := option.Config{Use: make(map[string]bool)}
+	for _, row := range option.Table() {
+		value, err := o.value(row)
+		if err != nil {
+			return option.Config{}, err
 		}
+		row.Set(&config, value)
 	}
-	config.Use = make(map[string]bool)
-	for _, file := range files {
-		config.Use[file.kind] = *o.files[file.kind] != ""
+	for kind, path := range o.files {
+		config.Use[kind] = *path != ""
 	}
 	config = config.Normalise()
 	if err := w.Validate(config); err != nil {
-		return option.Config{}, &usageError{option.Respell(err, spelling)}
+		return option.Config{}, &usageError{option.Respell(err, spelling())}
 	}
 	return config, nil
 }
 
-// request returns a configuration in the API's words.
-func request(c option.Config) client.Config {
-	skips := func(step string) bool { return slices.Contains(c.Skip, step) }
-	return client.Config{
-		UseProdigalTrainingFile: c.Use[upload.ProdigalTrainingFile],
-		UseReplicons:            c.Use[upload.RepliconsTable],
-		UseRegions:              c.Use[upload.RegionsFile],
-		UseTrustedProteins:      c.Use[upload.TrustedProteinsFile],
-		UseHMMs:                 c.Use[upload.HMMsFile],
-		TranslationTable:        c.TranslationTable,
-		CompleteGenome:          c.CompleteGenome,
-		KeepContigHeaders:       c.KeepContigHeaders,
-		MinContigLength:         c.MinContigLength,
-		DermType:                c.DermType,
-		Genus:                   c.Genus,
-		Species:                 c.Species,
-		Strain:                  c.Strain,
-		Plasmid:                 c.Plasmid,
-		Locus:                   c.Locus,
-		LocusTag:                c.LocusTag,
-		LocusTagIncrement:       c.LocusTagIncrement,
-		Compliant:               c.Compliant,
-		Meta:                    c.Meta,
-		SkipTRNA:                skips("trna"),
-		SkipTMRNA:               skips("tmrna"),
-		SkipRRNA:                skips("rrna"),
-		SkipNCRNA:               skips("ncrna"),
-		SkipNCRNARegion:         skips("ncrna_region"),
-		SkipCRISPR:              skips("crispr"),
-		SkipCDS:                 skips("cds"),
-		SkipPseudo:              skips("pseudo"),
-		SkipSORF:                skips("sorf"),
-		SkipGap:                 skips("gap"),
-		SkipOri:                 skips("ori"),
-		SkipFilter:              skips("filter"),
-		SkipPlot:                skips("plot"),
+// value returns the value of an option that its flag gives.
+func (o *options) value(row option.Option) (option.Value, error) {
+	switch row.Kind {
+	case option.Text:
+		text := *o.texts[row.Name]
+		if text == "" || len(row.Choices) == 0 {
+			return option.Value{Text: text}, nil
+		}
+		for _, c := range row.Choices {
+			if typed := strings.ToLower(text); typed == c.Flag || typed == c.Value {
+				return option.Value{Text: c.Value}, nil
+			}
+		}
+		return option.Value{}, Usagef("--%s: %q is not valid; choose one of %s", row.Flag, text, strings.Join(spellings(row), ", "))
+	case option.Number:
+		return option.Value{Number: *o.numbers[row.Name]}, nil
+	default:
+		return option.Value{On: *o.switches[row.Name]}, nil
 	}
+}
+
+// request returns a configuration in the terms of the API, whose JSON has the names of the tables.
+func request(c option.Config) (client.Config, error) {
+	fields := make(map[string]any)
+	for _, row := range option.Table() {
+		switch v := row.Get(c); {
+		case row.Kind == option.Text && v.Text != "":
+			fields[row.Name] = v.Text
+		case row.Kind == option.Number && v.Number != 0:
+			fields[row.Name] = json.Number(strconv.FormatInt(v.Number, 10))
+		case v.On:
+			fields[row.Name] = true
+		}
+	}
+	for _, row := range upload.Table() {
+		if row.Use != "" && c.Use[row.Kind] {
+			fields[row.Use] = true
+		}
+	}
+	text, err := json.Marshal(fields)
+	if err != nil {
+		return client.Config{}, fmt.Errorf("writing the configuration: %w", err)
+	}
+	var config client.Config
+	if err := json.Unmarshal(text, &config); err != nil {
+		return client.Config{}, fmt.Errorf("writing the configuration: %w", err)
+	}
+	return config, nil
 }

@@ -106,7 +106,11 @@ func (a *app) submit(ctx context.Context, s submission, changed func(flag string
 	if err != nil {
 		return err
 	}
-	entry, err := a.begin(ctx, c, s, w, uploads, request(config))
+	options, err := request(config)
+	if err != nil {
+		return err
+	}
+	entry, err := a.begin(ctx, c, s, w, uploads, options)
 	if err != nil {
 		return err
 	}
@@ -253,9 +257,9 @@ func (s *submission) check(w workflow.Workflow, changed func(flag string) bool) 
 		uploads = append(uploads, inputFile{kind, path, content})
 		return nil
 	}
-	for _, file := range files { // before the genome, with which they are compared
-		if path := *s.options.files[file.kind]; path != "" {
-			if err := look(file.kind, path); err != nil {
+	for _, row := range upload.Table() { // before the genome, with which they are compared
+		if path := s.options.files[row.Kind]; path != nil && *path != "" {
+			if err := look(row.Kind, *path); err != nil {
 				return config, nil, err
 			}
 		}

@@ -83,11 +83,6 @@ func workflowFor(path string) string {
 	return workflow.Bakta
 }
 
-// inputs are what people call the files that a workflow can't do without.
-var inputs = map[string]string{
-	upload.GenomeFASTA: "a genome (FASTA)", upload.ProteinFASTA: "proteins (FASTA)", upload.BaktaJSON: "an annotation (Bakta's JSON)",
-}
-
 func (a *app) workflowsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "workflows",
@@ -129,13 +124,14 @@ func (a *app) workflows(ctx context.Context) error {
 	for _, w := range known {
 		var takes, more []string
 		for _, u := range w.Uploads {
+			row, known := upload.Lookup(u.Kind)
 			switch {
-			case u.Required && inputs[u.Kind] != "":
-				takes = append(takes, inputs[u.Kind])
+			case u.Required && known:
+				takes = append(takes, row.Short)
 			case u.Required:
 				takes = append(takes, shown(u.Kind))
-			case spelling[u.Kind] != "":
-				more = append(more, spelling[u.Kind])
+			case known:
+				more = append(more, nameOf(row))
 			default:
 				more = append(more, shown(u.Kind))
 			}

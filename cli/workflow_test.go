@@ -13,6 +13,7 @@ import (
 
 	"github.com/ag-computational-bio/bakta-web-backend/cli/clitest"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
@@ -73,31 +74,39 @@ func TestNamedWorkflow(t *testing.T) {
 	}
 	for _, w := range workflow.Catalogue() {
 		if workflowNames[w.Kind] == "" {
-			t.Errorf("nobody has a name for %s", w.Kind)
+			t.Errorf("%s has no name", w.Kind)
 		}
-		if inputs[w.Uploads[0].Kind] == "" || !w.Uploads[0].Required {
-			t.Errorf("nobody has a name for what %s takes", w.Kind)
+		if w.Uploads[0].Short == "" || !w.Uploads[0].Required {
+			t.Errorf("what %s takes has no name", w.Kind)
 		}
 	}
 }
 
-// TestNames: everything that a workflow takes has a flag or a name here.
-func TestNames(t *testing.T) {
-	for _, w := range workflow.Catalogue() {
-		for _, u := range w.Uploads {
-			if spelling[u.Kind] == "" {
-				t.Errorf("%s has no name", u.Kind)
-			}
+// TestRequest: each option and each optional upload has a field of the client, whose JSON is what the API reads.
+func TestRequest(t *testing.T) {
+	t.Parallel()
+	sent := func(c option.Config) string {
+		config, err := request(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := json.Marshal(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	for _, row := range option.Table() {
+		var c option.Config
+		want := map[option.Kind]string{option.Text: `"diderm"`, option.Number: "11", option.Switch: "true", option.Step: "true"}[row.Kind]
+		row.Set(&c, option.Value{Text: option.Diderm, Number: 11, On: true})
+		if got := sent(c); got != `{"`+row.Name+`":`+want+`}` {
+			t.Errorf("%s is %s", row.Name, got)
 		}
 	}
-	for _, step := range option.Steps() {
-		if steps[step] == "" {
-			t.Errorf("%s has no name", step)
-		}
-		config := option.Config{Skip: []string{step}}
-		text, err := json.Marshal(request(config))
-		if err != nil || string(text) != `{"skip_`+step+`":true}` {
-			t.Errorf("skipping %s is %s, %v", step, text, err)
+	for _, row := range upload.Table() {
+		if got := sent(option.Config{Use: map[string]bool{row.Kind: true}}); row.Use != "" && got != `{"`+row.Use+`":true}` {
+			t.Errorf("%s is %s", row.Kind, got)
 		}
 	}
 }

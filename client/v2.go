@@ -58,47 +58,6 @@ type UploadLink struct {
 	Headers map[string]string `json:"headers"` // header fields to send with the file, if any
 }
 
-// Config are the options of a start. A field at its zero value means the default of the option. Only workflows that begin with Bakta have
-// options.
-type Config struct {
-	// Whether the upload is used. An upload that is used must have been uploaded.
-	UseProdigalTrainingFile bool `json:"use_prodigal_training_file,omitempty"`
-	UseReplicons            bool `json:"use_replicons,omitempty"`
-	UseRegions              bool `json:"use_regions,omitempty"`
-	UseTrustedProteins      bool `json:"use_trusted_proteins,omitempty"`
-	UseHMMs                 bool `json:"use_hmms,omitempty"`
-
-	TranslationTable  int    `json:"translation_table,omitempty"` // 4, 11 or 25
-	CompleteGenome    bool   `json:"complete_genome,omitempty"`   // all sequences are complete replicons
-	KeepContigHeaders bool   `json:"keep_contig_headers,omitempty"`
-	MinContigLength   int64  `json:"min_contig_length,omitempty"` // base pairs
-	DermType          string `json:"derm_type,omitempty"`         // "unknown", "monoderm" or "diderm"
-	Genus             string `json:"genus,omitempty"`
-	Species           string `json:"species,omitempty"`
-	Strain            string `json:"strain,omitempty"`
-	Plasmid           string `json:"plasmid,omitempty"`
-	Locus             string `json:"locus,omitempty"`               // prefix of the sequences' ids
-	LocusTag          string `json:"locus_tag,omitempty"`           // prefix of the features' locus tags
-	LocusTagIncrement int    `json:"locus_tag_increment,omitempty"` // 1, 5 or 10
-	Compliant         bool   `json:"compliant,omitempty"`
-	Meta              bool   `json:"meta,omitempty"`
-
-	// Steps to skip.
-	SkipTRNA        bool `json:"skip_trna,omitempty"`
-	SkipTMRNA       bool `json:"skip_tmrna,omitempty"`
-	SkipRRNA        bool `json:"skip_rrna,omitempty"`
-	SkipNCRNA       bool `json:"skip_ncrna,omitempty"`
-	SkipNCRNARegion bool `json:"skip_ncrna_region,omitempty"`
-	SkipCRISPR      bool `json:"skip_crispr,omitempty"`
-	SkipCDS         bool `json:"skip_cds,omitempty"`
-	SkipPseudo      bool `json:"skip_pseudo,omitempty"`
-	SkipSORF        bool `json:"skip_sorf,omitempty"`
-	SkipGap         bool `json:"skip_gap,omitempty"`
-	SkipOri         bool `json:"skip_ori,omitempty"`
-	SkipFilter      bool `json:"skip_filter,omitempty"`
-	SkipPlot        bool `json:"skip_plot,omitempty"`
-}
-
 // StageLog is the state and the output of a stage.
 type StageLog struct {
 	Stage   string `json:"stage"`

@@ -69,7 +69,7 @@ func testGRPCV2(t *testing.T, s *siteV2) {
 		{"start: no config", start(own, bakta, nil), codes.InvalidArgument, "config is missing"},
 		{"start: no workflow", start(own, 0, nothing), codes.InvalidArgument, "workflow_kind is missing"},
 		{"start: another workflow", start(own, protov2.WorkflowKind_WORKFLOW_KIND_BAKTFOLD, nothing), codes.InvalidArgument, "Workflow kind mismatch"},
-		{"start: no genome", start(own, bakta, nothing), codes.InvalidArgument, "genome fasta was not uploaded"},
+		{"start: no genome", start(own, bakta, nothing), codes.InvalidArgument, "genome: the file was not uploaded"},
 		{"start: a bad table", start(own, bakta, &protov2.JobConfig{TranslationTable: 3}), codes.InvalidArgument, "Invalid translation_table"},
 		{"start: a bad increment", start(own, bakta, &protov2.JobConfig{LocusTagIncrement: 3}), codes.InvalidArgument, "Invalid locus_tag_increment"},
 		{"start: unknown", start(unknown, bakta, nothing), codes.NotFound, "Job not found"},

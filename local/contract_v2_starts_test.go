@@ -144,12 +144,12 @@ func testUploadsV2(t *testing.T, s *siteV2) {
 		{"regions", map[string]string{"regions_file": regions}, `{"use_regions":true}`, "", []string{"--regions"}},
 		{"trusted proteins", map[string]string{"trusted_proteins_file": trusted}, `{"use_trusted_proteins":true}`, "", []string{"--proteins"}},
 		{"an empty table", map[string]string{"replicons_table": ""}, `{"use_replicons":true}`, "", nil},
-		{"a table that is not there", nil, `{"use_replicons":true}`, "replicons table was not uploaded", nil},
-		{"a training file that is not there", nil, `{"use_prodigal_training_file":true}`, "prodigal training file was not uploaded", nil},
-		{"regions that are not there", nil, `{"use_regions":true}`, "regions file was not uploaded", nil},
-		{"proteins that are not there", nil, `{"use_trusted_proteins":true}`, "trusted proteins file was not uploaded", nil},
-		{"profiles that are not there", nil, `{"use_hmms":true}`, "hmms file was not uploaded", nil},
-		{"empty regions", map[string]string{"regions_file": "\n"}, `{"use_regions":true}`, "regions file is empty", nil},
+		{"a table that is not there", nil, `{"use_replicons":true}`, "replicon table: the file was not uploaded", nil},
+		{"a training file that is not there", nil, `{"use_prodigal_training_file":true}`, "Prodigal training file: the file was not uploaded", nil},
+		{"regions that are not there", nil, `{"use_regions":true}`, "regions file: the file was not uploaded", nil},
+		{"proteins that are not there", nil, `{"use_trusted_proteins":true}`, "trusted proteins: the file was not uploaded", nil},
+		{"profiles that are not there", nil, `{"use_hmms":true}`, "profile HMMs: the file was not uploaded", nil},
+		{"empty regions", map[string]string{"regions_file": "\n"}, `{"use_regions":true}`, "regions file: the uploaded file is empty", nil},
 		{"regions that are none", map[string]string{"regions_file": genome}, `{"use_regions":true}`, "(?i)regions", nil},
 	} {
 		m := s.readyV2(t, tt.name)

@@ -3,17 +3,9 @@ package submit
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"maps"
-	"slices"
-	"strings"
-
-	"github.com/docker/go-units"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
@@ -23,9 +15,6 @@ type Start struct {
 	ID, Secret string
 	Workflow   string // what the caller takes the job's workflow for
 	Config     option.Config
-	// Declined are kinds of optional uploads for which the caller's version has no words. They are not used, and are no
-	// part of the configuration that is kept: a repeat is told by that, and has to be told by later versions, too.
-	Declined []string
 }
 
 // Start promises to run a job. The same start again is a success that changes nothing; a start with another
@@ -62,7 +51,7 @@ func (f *Function) Start(ctx context.Context, s Start) ([]job.Warning, error) {
 		}
 	}
 	if j.State == job.Created {
-		if j, err = f.submit(ctx, j, w, s.without(config), encoded); err != nil {
+		if j, err = f.submit(ctx, j, w, s.API, config, encoded); err != nil {
 			return nil, err
 		}
 	}
@@ -73,17 +62,6 @@ func (f *Function) Start(ctx context.Context, s Start) ([]job.Warning, error) {
 		f.deps.Log.WarnContext(ctx, "a started job is not launched yet, the sweep will do it", "job", id, "error", err)
 	}
 	return j.Start.Warnings, nil
-}
-
-// without returns the configuration with the kinds declined that the caller has no words for.
-func (s Start) without(config option.Config) option.Config {
-	use := make(map[string]bool, len(config.Use)+len(s.Declined))
-	maps.Copy(use, config.Use)
-	for _, kind := range s.Declined {
-		use[kind] = false
-	}
-	config.Use = use
-	return config
 }
 
 // fits returns why the job is not one that can be started so. An older job has no links for what newer versions of the
@@ -100,8 +78,8 @@ func (s Start) fits(j job.Job) error {
 
 // submit pins the inputs and moves the job to submitted. Of several starts at once one wins; each returns the
 // job as the winner left it.
-func (f *Function) submit(ctx context.Context, j job.Job, w workflow.Workflow, config option.Config, encoded []byte) (job.Job, error) {
-	inputs, warnings, err := f.inputs(ctx, j.ID, w, config)
+func (f *Function) submit(ctx context.Context, j job.Job, w workflow.Workflow, api int, config option.Config, encoded []byte) (job.Job, error) {
+	inputs, warnings, err := f.inputs(ctx, j.ID, w, api, config)
 	if err != nil {
 		return job.Job{}, err
 	}
@@ -135,70 +113,3 @@ func (f *Function) submit(ctx context.Context, j job.Job, w workflow.Workflow, c
 	}
 	return j, nil
 }
-
-// inputs looks at every upload of the workflow and returns those that the job will read, and what to warn of. The required ones come
-// first in the catalogue and are looked at last, when it is known what has to go with them. Of several refusals the
-// caller is told the one about the first in the catalogue.
-func (f *Function) inputs(ctx context.Context, id string, w workflow.Workflow, config option.Config) ([]job.Input, []job.Warning, error) {
-	select {
-	case f.looks <- struct{}{}:
-		defer func() { <-f.looks }()
-	case <-ctx.Done():
-		return nil, nil, job.Errorf(job.Exhausted, "too many jobs are started at the moment; please try again later").Because(ctx.Err())
-	}
-	var inputs []job.Input
-	var refusal error
-	inspection := w.NewInspection(config)
-	for _, u := range slices.Backward(w.Uploads) {
-		promised, said := config.Use[u.Kind]
-		if said && !promised && !u.Required {
-			continue
-		}
-		input, err := f.input(ctx, id, u, inspection)
-		switch {
-		case err == nil:
-			inputs = append(inputs, input)
-		case job.Is(err, job.NotFound):
-			if u.Required || promised {
-				refusal = job.Errorf(job.Invalid, "the %s was not uploaded; put it to its upload link, then start the job again", words(u.Kind))
-			}
-		case errors.Is(err, upload.ErrBlank):
-			// Clients promise a table that they then leave empty: that is no promise, and no file. Nobody promises
-			// a training file without one.
-			if u.Required || promised && u.Kind != upload.RepliconsTable {
-				refusal = job.Errorf(job.Invalid, "the uploaded %s is empty; upload the file again, then start the job again", words(u.Kind))
-			}
-		case job.Is(err, job.Invalid):
-			refusal = err
-		default:
-			return nil, nil, err
-		}
-	}
-	slices.Reverse(inputs)
-	return inputs, inspection.Warnings(), refusal
-}
-
-// input looks at one upload, as far as is needed to know that the workflow can read it, and pins it.
-func (f *Function) input(ctx context.Context, id string, u workflow.Upload, inspection *upload.Inspection) (job.Input, error) {
-	// One request tells whether it is there, its size and its ETag, and brings as much of it as is read.
-	content, file, err := f.deps.Files.Open(ctx, job.UploadKey(id, u.Kind), "")
-	if err != nil {
-		return job.Input{}, err
-	}
-	defer content.Close()
-	limit := u.MaxSize
-	if l, ok := f.deps.MaxSizes[u.Kind]; ok && l < limit {
-		limit = l
-	}
-	if file.Size > limit {
-		return job.Input{}, job.Errorf(job.Invalid, "the uploaded %s has %s, at most %s are allowed", words(u.Kind), units.BytesSize(float64(file.Size)), units.BytesSize(float64(limit)))
-	}
-	name, err := inspection.Inspect(u.Kind, content)
-	if err != nil {
-		return job.Input{}, fmt.Errorf("%s: %w", u.Kind, err)
-	}
-	return job.Input{Kind: u.Kind, Size: file.Size, ETag: file.ETag, Name: name}, nil
-}
-
-// words is a kind of upload as people say it.
-func words(kind string) string { return strings.ReplaceAll(kind, "_", " ") }

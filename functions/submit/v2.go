@@ -1,13 +1,12 @@
 package submit
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v2"
 )
 
@@ -64,9 +63,9 @@ func (v V2) start(ctx context.Context, r *pb.StartJobRequest) ([]*pb.Warning, er
 	if r.GetConfig() == nil {
 		return nil, job.Errorf(job.Invalid, "config is missing")
 	}
-	found, err := v.f.Start(ctx, Start{API: 2, ID: r.GetJob().GetJobId(), Secret: r.GetJob().GetSecret(), Workflow: kind, Config: configV2(r.GetConfig())})
+	found, err := v.f.Start(ctx, Start{API: 2, ID: r.GetJob().GetJobId(), Secret: r.GetJob().GetSecret(), Workflow: kind, Config: wireV2().config(r.GetConfig())})
 	if err != nil {
-		return nil, refusalV2(err)
+		return nil, refusalV2(err, r.GetConfig())
 	}
 	warnings := make([]*pb.Warning, 0, len(found))
 	for _, w := range found {
@@ -84,81 +83,13 @@ func kindV2(k pb.WorkflowKind) (string, error) {
 }
 
 // refusalV2 names each option that a start is refused for as clients of this version know it: "Invalid <option>".
-func refusalV2(err error) error {
+func refusalV2(err error, config *pb.JobConfig) error {
+	spelling := wireV2().spelling(config, false)
 	var violations option.Violations
-	if !errors.As(err, &violations) {
-		return err
-	}
-	spelling := make(map[string]string, len(violations))
-	for _, v := range violations {
-		name := v.Field
-		if use, ok := usesV2()[v.Field]; ok {
-			name = use
+	if errors.As(err, &violations) {
+		for _, v := range violations {
+			spelling[v.Field] = "Invalid " + cmp.Or(spelling[v.Field], v.Field)
 		}
-		spelling[v.Field] = "Invalid " + name
 	}
 	return option.Respell(err, spelling)
-}
-
-// usesV2 holds, by kind of upload, the option that says whether the upload is used.
-func usesV2() map[string]string {
-	return map[string]string{
-		upload.ProdigalTrainingFile: "use_prodigal_training_file",
-		upload.RepliconsTable:       "use_replicons",
-		upload.RegionsFile:          "use_regions",
-		upload.TrustedProteinsFile:  "use_trusted_proteins",
-		upload.HMMsFile:             "use_hmms",
-	}
-}
-
-// configV2 reads the second version's configuration.
-func configV2(c *pb.JobConfig) option.Config {
-	config := option.Config{
-		// Unlike in the first version, an upload that is not asked for is not used, whatever it holds.
-		Use: map[string]bool{
-			upload.ProdigalTrainingFile: c.GetUseProdigalTrainingFile(),
-			upload.RepliconsTable:       c.GetUseReplicons(),
-			upload.RegionsFile:          c.GetUseRegions(),
-			upload.TrustedProteinsFile:  c.GetUseTrustedProteins(),
-			upload.HMMsFile:             c.GetUseHmms(),
-		},
-		TranslationTable:  int(c.GetTranslationTable()),
-		CompleteGenome:    c.GetCompleteGenome(),
-		KeepContigHeaders: c.GetKeepContigHeaders(),
-		MinContigLength:   c.GetMinContigLength(),
-		Genus:             c.GetGenus(),
-		Species:           c.GetSpecies(),
-		Strain:            c.GetStrain(),
-		Plasmid:           c.GetPlasmid(),
-		Locus:             c.GetLocus(),
-		LocusTag:          c.GetLocusTag(),
-		LocusTagIncrement: int(c.GetLocusTagIncrement()),
-		Compliant:         c.GetCompliant(),
-		Meta:              c.GetMeta(),
-		Skip:              skippedV2(c),
-	}
-	// As in the first version, unknown is what it is if nothing is said.
-	if derm := pb.Word(c.GetDermType()); derm != option.DermUnknown {
-		config.DermType = derm
-	}
-	return config
-}
-
-// skippedV2 lists the steps that a configuration leaves out. Each has a field of its name.
-func skippedV2(c *pb.JobConfig) []string {
-	m := c.ProtoReflect()
-	fields := m.Descriptor().Fields()
-	left := make(map[string]bool)
-	for i := range fields.Len() {
-		if step, ok := strings.CutPrefix(string(fields.Get(i).Name()), "skip_"); ok {
-			left[step] = m.Get(fields.Get(i)).Bool()
-		}
-	}
-	var skipped []string
-	for _, step := range option.Steps() {
-		if left[step] {
-			skipped = append(skipped, step)
-		}
-	}
-	return skipped
 }

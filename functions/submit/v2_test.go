@@ -48,7 +48,7 @@ func TestConfigV2(t *testing.T) {
 		{"nothing is known of membranes", &pb.JobConfig{DermType: pb.DermType_DERM_TYPE_UNKNOWN}, option.Config{Use: none()}},
 		{"steps, in Bakta's order", &pb.JobConfig{SkipPlot: true, SkipTrna: true, SkipNcrnaRegion: true}, option.Config{Use: none(), Skip: []string{"trna", "ncrna_region", "plot"}}},
 	} {
-		if diff := cmp.Diff(tt.want, configV2(tt.in)); diff != "" {
+		if diff := cmp.Diff(tt.want, wireV2().config(tt.in)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
 	}
@@ -58,7 +58,7 @@ func TestConfigV2(t *testing.T) {
 func TestConfigV2IsWhole(t *testing.T) {
 	t.Parallel()
 	fields := (*pb.JobConfig)(nil).ProtoReflect().Descriptor().Fields()
-	nothing := configV2(&pb.JobConfig{})
+	nothing := wireV2().config(&pb.JobConfig{})
 	var steps []string
 	for i := range fields.Len() {
 		field := fields.Get(i)
@@ -79,7 +79,7 @@ func TestConfigV2IsWhole(t *testing.T) {
 			t.Fatalf("%s is of another kind: %s", field.Name(), field.Kind())
 		}
 		c.ProtoReflect().Set(field, v)
-		if cmp.Equal(nothing, configV2(c)) {
+		if cmp.Equal(nothing, wireV2().config(c)) {
 			t.Errorf("%s means nothing", field.Name())
 		}
 		if step, ok := strings.CutPrefix(string(field.Name()), "skip_"); ok {
@@ -91,7 +91,7 @@ func TestConfigV2IsWhole(t *testing.T) {
 	}
 	for _, w := range workflow.Catalogue() {
 		for _, u := range w.Uploads {
-			use, ok := usesV2()[u.Kind]
+			use, ok := u.Use, u.Use != ""
 			if ok == u.Required || ok && fields.ByName(protoreflect.Name(use)) == nil {
 				t.Errorf("%s of %s is required %t, and used by %q", u.Kind, w.Kind, u.Required, use)
 			}
@@ -144,7 +144,7 @@ func TestRefusalV2(t *testing.T) {
 		{&pb.JobConfig{LocusTagIncrement: 2}, []string{"Invalid locus_tag_increment: "}},
 		{&pb.JobConfig{TranslationTable: 1, LocusTagIncrement: -1, Plasmid: "x"}, []string{"Invalid translation_table: ", "Invalid plasmid: ", "Invalid locus_tag_increment: "}},
 	} {
-		err := refusalV2(w.Validate(w.Normalise(configV2(tt.config))))
+		err := refusalV2(w.Validate(w.Normalise(wireV2().config(tt.config))), tt.config)
 		var e *job.Error
 		if !errors.As(err, &e) || e.Code != job.Invalid {
 			t.Errorf("%v is refused with %v", tt.config, err)
@@ -160,7 +160,7 @@ func TestRefusalV2(t *testing.T) {
 			t.Errorf("%v: %q lacks %q", tt.config, e.Message, missing)
 		}
 	}
-	if err := job.Errorf(job.NotFound, "x"); !errors.Is(refusalV2(err), err) {
+	if err := job.Errorf(job.NotFound, "x"); !errors.Is(refusalV2(err, nil), err) {
 		t.Error("another error is changed")
 	}
 }

@@ -1,4 +1,4 @@
-// Package option has the options of Bakta: their JSON form, rules and flags.
+// Package option has the options of Bakta in one table: their names in both versions of the API, flags, rules and help.
 package option
 
 import (
@@ -6,54 +6,18 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// Config holds every option of every workflow, after the API's versions were read into it: one field has one
-// meaning and one spelling here. The zero value of a field means that the option was not given. Its JSON form
-// (EncodeConfig) is canonical and stored with the job.
-type Config struct {
-	// Use says, by upload kind, whether the caller promised (true) or declined (false) an optional upload.
-	// A kind that is absent leaves it to the upload: content is used, nothing is not.
-	Use map[string]bool `json:"use,omitempty"`
-
-	TranslationTable  int    `json:"translation_table,omitempty"` // 4, 11 or 25
-	CompleteGenome    bool   `json:"complete_genome,omitempty"`
-	KeepContigHeaders bool   `json:"keep_contig_headers,omitempty"`
-	MinContigLength   int64  `json:"min_contig_length,omitempty"` // base pairs
-	DermType          string `json:"derm_type,omitempty"`         // DermUnknown, Monoderm, Diderm
-	Genus             string `json:"genus,omitempty"`
-	Species           string `json:"species,omitempty"`
-	Strain            string `json:"strain,omitempty"`
-	Plasmid           string `json:"plasmid,omitempty"`
-	Locus             string `json:"locus,omitempty"`
-	LocusTag          string `json:"locus_tag,omitempty"`
-	LocusTagIncrement int    `json:"locus_tag_increment,omitempty"` // 1, 5 or 10
-	Compliant         bool   `json:"compliant,omitempty"`
-	Meta              bool   `json:"meta,omitempty"` // find genes as in a metagenome
-
-	// Skip holds the steps that are left out, of Steps, each once and in their order.
-	Skip []string `json:"skip,omitempty"`
-}
-
-// Steps returns the steps that can be left out, in the order in which Bakta does them.
-func Steps() []string {
-	return []string{"trna", "tmrna", "rrna", "ncrna", "ncrna_region", "crispr", "cds", "pseudo", "sorf", "gap", "ori", "filter", "plot"}
-}
-
-// The derm types.
-const (
-	DermUnknown = "unknown"
-	Monoderm    = "monoderm"
-	Diderm      = "diderm"
-)
-
-// Normalise returns the configuration as it is validated, stored and run: without white space around texts, so
-// that a blank text is one that was not given, and with each step that is skipped once and in order. What was given
-// is kept even where it is Bakta's default.
+// Normalise returns the configuration as it is validated, stored and run: texts have no white space around them, so that a
+// blank text is not given, and each step that is left out is there once and in order. A value that was given is kept even if
+// it is Bakta's default.
 func (c Config) Normalise() Config {
-	for _, text := range []*string{&c.DermType, &c.Genus, &c.Species, &c.Strain, &c.Plasmid, &c.Locus, &c.LocusTag} {
-		*text = strings.TrimSpace(*text)
+	for _, o := range Table() {
+		if o.Kind == Text {
+			o.Set(&c, Value{Text: strings.TrimSpace(o.Get(c).Text)})
+		}
 	}
 	if len(c.Use) == 0 {
 		c.Use = nil
@@ -63,16 +27,17 @@ func (c Config) Normalise() Config {
 	return c
 }
 
-// sortedSteps returns the steps in their order, each once, and behind them what is no step.
-func sortedSteps(skip []string) []string {
+// sortedSteps returns the steps in their order, each once, and unknown ones behind them.
+func sortedSteps(skipped []string) []string {
 	var sorted, unknown []string
-	for _, step := range Steps() {
-		if slices.Contains(skip, step) {
+	steps := Steps()
+	for _, step := range steps {
+		if slices.Contains(skipped, step) {
 			sorted = append(sorted, step)
 		}
 	}
-	for _, s := range skip {
-		if !slices.Contains(Steps(), s) {
+	for _, s := range skipped {
+		if !slices.Contains(steps, s) {
 			unknown = append(unknown, s)
 		}
 	}
@@ -80,7 +45,41 @@ func sortedSteps(skip []string) []string {
 	return append(sorted, slices.Compact(unknown)...)
 }
 
-// EncodeConfig returns the canonical JSON of a configuration: two that are equal have equal bytes.
+// Arguments returns the flags that Bakta gets for the options that were given. A value stands in one word with its flag: in a
+// word of its own, a value that begins with a dash would be read as a flag.
+func (c Config) Arguments() []string {
+	var args []string
+	for _, o := range Table() {
+		v := o.Get(c)
+		switch o.Kind {
+		case Text:
+			if v.Text != "" {
+				args = append(args, "--"+o.Flag+"="+o.flagged(v.Text))
+			}
+		case Number:
+			if v.Number != 0 && v.Number != o.Implied {
+				args = append(args, "--"+o.Flag+"="+strconv.FormatInt(v.Number, 10))
+			}
+		default:
+			if v.On {
+				args = append(args, "--"+o.Flag)
+			}
+		}
+	}
+	return args
+}
+
+// flagged returns a text as the flag has it.
+func (o Option) flagged(text string) string {
+	for _, choice := range o.Choices {
+		if choice.Value == text {
+			return choice.Flag
+		}
+	}
+	return text
+}
+
+// Encode returns the canonical JSON of a configuration: equal configurations have equal bytes.
 func Encode(c Config) ([]byte, error) {
 	b, err := json.Marshal(c)
 	if err != nil {
@@ -89,8 +88,7 @@ func Encode(c Config) ([]byte, error) {
 	return b, nil
 }
 
-// DecodeConfig reads what EncodeConfig wrote. Fields that it does not know, which a newer version wrote, are
-// passed over.
+// Decode reads what Encode wrote. It ignores fields that it does not know, which a newer version wrote.
 func Decode(b []byte) (Config, error) {
 	var c Config
 	if err := json.Unmarshal(b, &c); err != nil {

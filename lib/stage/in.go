@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
@@ -91,13 +90,11 @@ func bring(ctx context.Context, files Files, s Spec, in job.Input) (*job.Failure
 	})
 	switch {
 	case changed(err):
-		return badInput(
-			"The uploaded %s was changed or removed after the job was started. Create a new job, upload the file again and start that.",
-			words(in.Kind),
-		), nil
+		return badInput("%s: the upload was changed or removed after the job was started; create a new job, upload the file again and start that job",
+			upload.Label(in.Kind)), nil
 	case job.Is(err, job.Invalid):
-		// The start has looked at it, so this is the work of a newer or an older version of the rules.
-		return badInput("The uploaded %s can't be used: %s", words(in.Kind), message(err)), nil
+		// The start has inspected it, so another version of the backend did, whose rules differ.
+		return badInput("%s: the upload can't be used: %s", upload.Label(in.Kind), message(err)), nil
 	case err != nil:
 		return nil, err
 	}
@@ -160,14 +157,6 @@ func message(err error) string {
 		return e.Message
 	}
 	return err.Error()
-}
-
-// words says what kind of upload it is.
-func words(kind string) string {
-	if kind == upload.GenomeFASTA {
-		return "genome"
-	}
-	return strings.ReplaceAll(kind, "_", " ")
 }
 
 func badInput(format string, args ...any) *job.Failure {

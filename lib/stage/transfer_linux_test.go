@@ -184,15 +184,15 @@ func TestIn(t *testing.T) {
 		failure string // part of its message; empty for none
 	}{
 		{"fine", func(*testing.T, *faulty, Spec) {}, ""},
-		{"replaced", replace(">c1\nTTTTTTTT\n"), "The uploaded genome was changed or removed after the job was started"},
+		{"replaced", replace(">c1\nTTTTTTTT\n"), "genome: the upload was changed or removed after the job was started"},
 		{"replaced by the same", replace(genome), ""},
-		{"emptied", replace(""), "The uploaded genome was changed"},
+		{"emptied", replace(""), "genome: the upload was changed"},
 		{"removed", func(t *testing.T, f *faulty, s Spec) {
 			if err := f.Store.RemovePrefix(t.Context(), job.Prefix(s.Job)); err != nil {
 				t.Fatal(err)
 			}
-		}, "The uploaded genome was changed"},
-		{"pinned with another size", func(_ *testing.T, _ *faulty, s Spec) { s.Inputs[0].Size++ }, "The uploaded genome was changed"},
+		}, "genome: the upload was changed"},
+		{"pinned with another size", func(_ *testing.T, _ *faulty, s Spec) { s.Inputs[0].Size++ }, "genome: the upload was changed"},
 		{"storage is away for a while", so(3, "open"), ""},
 		{"storage gives no content for a while", so(3, "opened"), ""},
 		{"the connection breaks", func(_ *testing.T, f *faulty, _ Spec) {
@@ -263,7 +263,7 @@ func TestInNormalisesTheRepliconTable(t *testing.T) {
 	}{
 		{"fine", "c1\tn1\tchromosome\tcircular\t-\n", normal, ""},
 		{"blank lines, which Bakta dies of", "c1\tn1\tchromosome\tcircular\t-\r\n\r\n", normal, ""},
-		{"no table", "c1\tn1\n", "", "The uploaded replicons table can't be used: "},
+		{"no table", "c1\tn1\n", "", "replicon table: the upload can't be used: "},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

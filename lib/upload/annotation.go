@@ -20,7 +20,7 @@ const annotationFile = "annotation"
 // Baktfold would crash at is refused: it takes what it needs of each feature for granted, and finds that it is missing
 // when it writes its results, after it has predicted all structures.
 func inspectAnnotation(r io.Reader) (string, error) {
-	u := openUnpacked(r, MaxJSON)
+	u := openUnpacked(r, maxJSON)
 	defer u.close()
 	in := bufio.NewReaderSize(u, headSize)
 	head, err := in.Peek(headSize)

@@ -28,7 +28,7 @@ var hmmTags = []struct{ tag, what string }{
 // crashes at a profile without a description or trusted cutoffs, and at anything other than such profiles of
 // proteins.
 func readHMMs(r io.Reader, to io.Writer) error {
-	t := openText(r, MaxHMMs, hmmsFile)
+	t := openText(r, maxHMMs, hmmsFile)
 	defer t.close()
 	out := bufio.NewWriter(to)
 	var p profile

@@ -8,23 +8,20 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
 )
 
-// ErrBlank is what Inspect returns of an upload that holds nothing but white space. Clients upload such files
-// in place of none.
+// ErrBlank is the error of Inspect for an upload that has only white space. Clients upload such files in place of none.
 var ErrBlank = errors.New("the file is empty")
 
-// Inspect looks at an upload as far as is needed to know that the programs can read it, and returns the name
-// under which they want it: they go by a name's ending before they look at the content. What they would refuse
-// is a job.Invalid error that names the file and says what to do, or ErrBlank. An error of the reader is
-// returned as it is, wrapped.
+// Inspect reads an upload as far as is needed to know that the programs can read it, and returns the file name that the
+// programs need: they go by its ending before they read the content. It refuses what they would refuse with a job.Invalid
+// error, which names the file and says what to do, or with ErrBlank. An error of the reader is returned wrapped.
 //
-// A genome is read only as far as maxScanned, decompressed; a fault behind that shows when the program runs. The other
-// files are read to their end.
+// A genome is read as far as maxScanned, decompressed; a fault behind that shows when the program runs. Other files are read
+// to their end.
 func Inspect(kind string, content io.Reader, c option.Config) (name string, err error) {
 	return NewInspection(c).Inspect(kind, content)
 }
@@ -32,10 +29,10 @@ func Inspect(kind string, content io.Reader, c option.Config) (name string, err 
 // headSize is how much of a file is read to see what it is, in bytes, decompressed.
 const headSize = 64 << 10
 
-// Inspection looks at the uploads of one job, and whether they go together. Regions and the replicon table are compared
-// with the genome that is looked at after them.
+// Inspection inspects the uploads of one job, and whether they fit together. Regions and the replicon table are compared with
+// the genome that is inspected after them.
 type Inspection struct {
-	Baktfold bool // Baktfold goes on from what Bakta makes of the uploads, and can't read all of that
+	Baktfold bool // Baktfold reads what Bakta makes of the uploads, and can't read all of that
 
 	config    option.Config
 	regions   *regions
@@ -46,82 +43,42 @@ type Inspection struct {
 // NewInspection returns an inspection of the uploads of a job with that normalised configuration.
 func NewInspection(c option.Config) *Inspection { return &Inspection{config: c} }
 
-// Inspect does what the function of that name does, and remembers what matters for the uploads that come after.
+// Inspect does what the function of that name does, and remembers what the next uploads are compared with.
 func (i *Inspection) Inspect(kind string, content io.Reader) (name string, err error) {
-	if err := i.useless(kind); err != nil {
+	u, ok := Lookup(kind)
+	if !ok {
+		return "", fmt.Errorf("inspecting an upload: the kind %q is not known", kind)
+	}
+	// Bakta ignores these files without a message. It ignores a training file, too, but users do not expect that one in the
+	// results.
+	if u.Coding && slices.Contains(i.config.Skip, "cds") {
+		return "", refuse("%s: Bakta reads the file when it predicts coding sequences, and these are skipped; leave the file out, or don't skip the step cds.", u.Label)
+	}
+	return u.inspect(i, content)
+}
+
+func (i *Inspection) repliconTable(content io.Reader) (string, error) {
+	table, err := inspectReplicons(content)
+	i.replicons = table
+	return "replicons.tsv", err
+}
+
+func (i *Inspection) regionsFile(content io.Reader) (string, error) {
+	r, err := readRegions(content, io.Discard)
+	if err != nil {
 		return "", err
 	}
-	switch kind {
-	case GenomeFASTA:
-		return i.genome(content)
-	case ProdigalTrainingFile:
-		return "training.trn", inspectTraining(content)
-	case RepliconsTable:
-		table, err := inspectReplicons(content)
-		i.replicons = table
-		return "replicons.tsv", err
-	case RegionsFile:
-		r, err := readRegions(content, io.Discard)
-		if err != nil {
-			return "", err
-		}
-		if r.slips > 0 && i.Baktfold {
-			// baktfold/io/gff.py of 0.3.0 asks each exception of Bakta's for a codon, and slippage has none.
-			return "", refuse("The regions file has a coding sequence in line %d with /ribosomal_slippage, of which Baktfold can't read what Bakta writes; remove that line, or annotate the genome without Baktfold.", r.slips)
-		}
-		i.regions = &r
-		return r.name, nil
-	case TrustedProteinsFile:
-		return readTrusted(content, io.Discard)
-	case HMMsFile:
-		return "profiles.hmm", readHMMs(content, io.Discard)
-	case ProteinFASTA:
-		return inspectProteins(content)
-	case BaktaJSON:
-		return inspectAnnotation(content)
+	if r.slips > 0 && i.Baktfold {
+		// baktfold/io/gff.py of 0.3.0 asks each exception of Bakta's for a codon, and slippage has none.
+		return "", refuse("The regions file has a coding sequence in line %d with /ribosomal_slippage, and Baktfold can't read what Bakta writes for it; "+
+			"remove that line, or annotate the genome without Baktfold.", r.slips)
 	}
-	return "", fmt.Errorf("inspecting an upload: %q is no kind of upload", kind)
-}
-
-// useless refuses files that Bakta passes over without a word as it is told to run. A training file is passed over,
-// too, but it is no part of what a user wants to see in the outcome.
-func (i *Inspection) useless(kind string) error {
-	switch kind {
-	case RegionsFile, TrustedProteinsFile, HMMsFile:
-		if slices.Contains(i.config.Skip, "cds") {
-			return refuse("The %s is about coding sequences, and those are skipped; leave the file out, or don't skip the step cds.", strings.ReplaceAll(kind, "_", " "))
-		}
-	}
-	return nil
-}
-
-// Prepare copies an upload to where a program reads it, in the form that the program surely takes: tables, regions,
-// trusted proteins and profiles are written anew, all else is copied as it is. What Inspect accepted, Prepare does.
-// It reads the upload to its end.
-func Prepare(kind string, to io.Writer, from io.Reader) error {
-	var err error
-	switch kind {
-	case RepliconsTable:
-		return prepareReplicons(to, from)
-	case RegionsFile:
-		_, err = readRegions(from, to)
-	case TrustedProteinsFile:
-		_, err = readTrusted(from, to)
-	case HMMsFile:
-		err = readHMMs(from, to)
-	default:
-		_, err = io.Copy(to, from)
-		return err
-	}
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(io.Discard, from)
-	return err
+	i.regions = &r
+	return r.name, nil
 }
 
 func prepareReplicons(to io.Writer, from io.Reader) error {
-	content, err := readAll(from, MaxReplicon, repliconTable)
+	content, err := readAll(from, maxReplicon, repliconTable)
 	if err != nil {
 		return err
 	}

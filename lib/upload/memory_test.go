@@ -55,13 +55,13 @@ func TestMemory(t *testing.T) {
 		upload     string
 		genome     string // looked at after it, if not empty
 	}{
-		{"short rows", RepliconsTable, rows("#,,,,\n", MaxReplicon/10), ""},
+		{"short rows", RepliconsTable, rows("#,,,,\n", maxReplicon/10), ""},
 		{"short rows with new ids", RepliconsTable, rows("#,#,,,\n", 100_000), ""},
-		{"rows without separators", RepliconsTable, strings.Repeat("a\n", MaxReplicon/2), ""},
-		{"blank rows", RepliconsTable, strings.Repeat("\n", MaxReplicon), ""},
-		{"a row of separators", RepliconsTable, strings.Repeat("\t", MaxReplicon-1), ""},
-		{"lines of separators", RepliconsTable, strings.Repeat(strings.Repeat("\t", 60<<10)+"\n", MaxReplicon/(61<<10)), ""},
-		{"a row over lines", RepliconsTable, strings.Repeat("\"\n\",", MaxReplicon/4), ""},
+		{"rows without separators", RepliconsTable, strings.Repeat("a\n", maxReplicon/2), ""},
+		{"blank rows", RepliconsTable, strings.Repeat("\n", maxReplicon), ""},
+		{"a row of separators", RepliconsTable, strings.Repeat("\t", maxReplicon-1), ""},
+		{"lines of separators", RepliconsTable, strings.Repeat(strings.Repeat("\t", 60<<10)+"\n", maxReplicon/(61<<10)), ""},
+		{"a row over lines", RepliconsTable, strings.Repeat("\"\n\",", maxReplicon/4), ""},
 		{"tags", HMMsFile, packed("HMMER3/f\n" + rows("T# x\n", 1_200_000)), ""},
 		{"long lines", RegionsFile, packed(longLines), packed(rows(">s# "+pad+"\nACGT\n", 30_000))},
 		{"long ids", RegionsFile, packed(longIDs), packed(rows(">s#"+pad+"\nACGT\n", 30_000))},

@@ -14,7 +14,7 @@ const proteinFile = "protein file"
 
 // inspectProteins reads a FASTA file of proteins to its end and returns the name of its file.
 func inspectProteins(r io.Reader) (string, error) {
-	u := openUnpacked(r, MaxProteins)
+	u := openUnpacked(r, maxProteins)
 	defer u.close()
 	in := bufio.NewReaderSize(u, headSize)
 	head, err := in.Peek(headSize)

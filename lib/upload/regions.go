@@ -85,7 +85,7 @@ func (r *regions) pass(line int, why skip) {
 // genome does not have end its run; it passes over the whole file if its name has another ending than its content,
 // or if there is no coding sequence in it.
 func readRegions(r io.Reader, to io.Writer) (regions, error) {
-	t := openText(r, MaxRegions, regionsFile)
+	t := openText(r, maxRegions, regionsFile)
 	defer t.close()
 	out := bufio.NewWriter(to)
 	found := regions{spans: make(map[string]*span)}

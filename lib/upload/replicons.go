@@ -49,7 +49,7 @@ func (r replicon) circular() bool {
 // it, even after it was written anew. Rows of sequences that the genome lacks count for nothing, so what the ids are is
 // looked at with the genome. Of several rows of a sequence Bakta goes by the last.
 func inspectReplicons(content io.Reader) (map[string]replicon, error) {
-	b, err := readAll(content, MaxReplicon, repliconTable)
+	b, err := readAll(content, maxReplicon, repliconTable)
 	if err != nil {
 		return nil, err
 	}

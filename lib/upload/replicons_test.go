@@ -129,7 +129,7 @@ func TestReplicons(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Inspect(RepliconsTable, strings.NewReader(strings.Repeat("a\tx\tc\tc\tn\n", MaxReplicon/10+1)), option.Config{}); !job.Is(err, job.Invalid) {
+	if _, err := Inspect(RepliconsTable, strings.NewReader(strings.Repeat("a\tx\tc\tc\tn\n", maxReplicon/10+1)), option.Config{}); !job.Is(err, job.Invalid) {
 		t.Errorf("a table that is too large: %v", err)
 	}
 }

@@ -175,7 +175,7 @@ func idProblem(id string, c option.Config, only bool) string {
 		return "and EMBL files can't hold the character ;, so that Bakta ends without a result; use another character"
 	case strings.Contains(id, "%") && !skips("crispr"):
 		return "and the program with which Bakta searches CRISPR arrays misreads the character %; use another character"
-	case only && option.Formula(id, c):
+	case only && c.Formula(id):
 		return "and Bakta's plot takes what stands between two characters $ for a formula; use another character"
 	case strings.ContainsFunc(id, job.Control) || !utf8.ValidString(id):
 		return "which holds a control character; use letters, digits and visible characters"

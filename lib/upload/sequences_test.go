@@ -98,7 +98,7 @@ func TestRegionsOfLargeGenomes(t *testing.T) {
 
 // What is large is refused before it is decompressed as a whole.
 func TestUploadsTooLarge(t *testing.T) {
-	bomb := gzipped(bytes.Repeat([]byte("# comment\n"), MaxRegions/8))
+	bomb := gzipped(bytes.Repeat([]byte("# comment\n"), maxRegions/8))
 	for kind, content := range map[string]io.Reader{
 		RegionsFile:         bytes.NewReader(bomb),
 		TrustedProteinsFile: io.MultiReader(strings.NewReader(">a"), endlessly("x")),

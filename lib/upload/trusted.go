@@ -38,7 +38,7 @@ func (p *trusted) skip(why string) {
 // protein that can be used, and what the program can't stand that compares the sequences: it waits for ever at a
 // dot.
 func readTrusted(r io.Reader, to io.Writer) (string, error) {
-	t := openText(r, MaxTrusted, trustedProteins)
+	t := openText(r, maxTrusted, trustedProteins)
 	defer t.close()
 	out := bufio.NewWriter(to)
 	line, more := skipBlank(t)

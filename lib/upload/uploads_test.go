@@ -115,7 +115,7 @@ func uploadTests(t testing.TB) []uploadTest {
 		uploadTest{name: "outside", content: "c2\tx\tCDS\t31\t60\t.\t+\t0\t.\n", says: "has 30 base pairs", kinder: true},                                                     // Bakta passes over it
 		uploadTest{name: "far outside", content: "c2\tx\tCDS\t10\t300\t.\t+\t0\t.\n", says: "reaches to 300", kinder: true},                                                   // Bakta passes over it
 		uploadTest{name: "on a sequence that is left out", content: "c2\tx\tCDS\t1\t30\t.\t+\t0\t.\n", c: option.Config{MinContigLength: 31}, says: "left out", kinder: true}, // the judge leaves none out
-		uploadTest{name: "coding sequences are skipped", content: geneLine, c: option.Config{Skip: []string{"cds"}}, says: "those are skipped", kinder: true},                 // Bakta passes over the file
+		uploadTest{name: "coding sequences are skipped", content: geneLine, c: option.Config{Skip: []string{"cds"}}, says: "these are skipped", kinder: true},                 // Bakta passes over the file
 		uploadTest{name: "not UTF-8", content: "c1\tx\tCDS\t1\t30\t.\t+\t0\tName=\xe4\n", says: "not UTF-8 text in line 1"},
 		uploadTest{name: "FASTA", content: ">c1\nACGT\n", says: "a FASTA file"},
 		uploadTest{name: "EMBL", content: "ID   c1; SV 1; linear; DNA; STD; PRO; 10 BP.\n", says: "an EMBL file"},
@@ -218,7 +218,7 @@ func uploadTests(t testing.TB) []uploadTest {
 		uploadTest{name: "digit", content: ">p1 g~~~a~~~\nMK1LL\n", says: `'1'`},
 		uploadTest{name: "not UTF-8", content: ">p1 g~~~\xe4~~~\nMKLL\n", says: "not UTF-8"},
 		uploadTest{name: "table", content: "id\tproduct\n", says: "neither FASTA nor GenBank"},
-		uploadTest{name: "skipped", content: trustedOne, c: option.Config{Skip: []string{"trna", "cds"}}, says: "those are skipped", kinder: true}, // Bakta passes over the file
+		uploadTest{name: "skipped", content: trustedOne, c: option.Config{Skip: []string{"trna", "cds"}}, says: "these are skipped", kinder: true}, // Bakta passes over the file
 	)
 	add(TrustedProteinsFile, "proteins.gbff",
 		uploadTest{name: "GenBank", content: geneRecord},
@@ -286,7 +286,7 @@ func uploadTests(t testing.TB) []uploadTest {
 		uploadTest{name: "words behind", content: profile + "x\n", says: "no beginning of a profile"},
 		uploadTest{name: "FASTA", content: trustedOne, says: "FASTA"},
 		uploadTest{name: "not UTF-8", content: change(profile, "small protein", "\xe4"), says: "not UTF-8"},
-		uploadTest{name: "skipped", content: profile, c: option.Config{Skip: []string{"cds"}}, says: "those are skipped", kinder: true}, // Bakta passes over the file
+		uploadTest{name: "skipped", content: profile, c: option.Config{Skip: []string{"cds"}}, says: "these are skipped", kinder: true}, // Bakta passes over the file
 	)
 	add(ProteinFASTA, "proteins.faa",
 		uploadTest{name: "proteins", content: ">a x\nMKLLV\nVAA*\n>b\nmkl-l UOXBZJ\n"},

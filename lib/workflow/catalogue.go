@@ -26,11 +26,10 @@ const (
 	BaktaBaktfold = "bakta_baktfold" // both, one after the other
 )
 
-// Upload is a file that a user may upload before the start.
+// Upload is a file that a workflow takes.
 type Upload struct {
-	Kind     string
+	upload.Upload
 	Required bool
-	MaxSize  int64 // bytes, as uploaded; a deployment may allow less
 }
 
 // Stage is one program run of a workflow.
@@ -87,14 +86,8 @@ func bakta() Workflow {
 	return Workflow{
 		Kind:       Bakta,
 		ResultKind: "bakta",
-		Uploads: []Upload{
-			{Kind: upload.GenomeFASTA, Required: true, MaxSize: upload.MaxGenome},
-			{Kind: upload.ProdigalTrainingFile, MaxSize: upload.MaxTraining},
-			{Kind: upload.RepliconsTable, MaxSize: upload.MaxReplicon},
-			{Kind: upload.RegionsFile, MaxSize: upload.MaxRegions},
-			{Kind: upload.TrustedProteinsFile, MaxSize: upload.MaxTrusted},
-			{Kind: upload.HMMsFile, MaxSize: upload.MaxHMMs},
-		},
+		Uploads: takes(upload.GenomeFASTA, upload.ProdigalTrainingFile, upload.RepliconsTable, upload.RegionsFile, upload.TrustedProteinsFile,
+			upload.HMMsFile),
 		Stages: []Stage{{Name: stageBakta, Title: "Bakta", Program: program.ProgramBakta}},
 		Results: results([]string{stageBakta}, "embl", "faa", "hypotheticals.faa", "ffn", "fna", "gbff", "gff3", "json", "tsv",
 			"hypotheticals.tsv", "inference.tsv", "txt", "png", "svg"),
@@ -106,7 +99,7 @@ func baktaProteins() Workflow {
 	return Workflow{
 		Kind:       BaktaProteins,
 		ResultKind: "bakta_proteins",
-		Uploads:    []Upload{{Kind: upload.ProteinFASTA, Required: true, MaxSize: upload.MaxProteins}},
+		Uploads:    takes(upload.ProteinFASTA),
 		Stages:     []Stage{{Name: stageProteins, Title: "Bakta Proteins", Program: program.ProgramBaktaProteins}},
 		Results:    results([]string{stageProteins}, "faa", "json", "tsv", "hypotheticals.tsv"),
 	}
@@ -132,7 +125,7 @@ func baktfold() Workflow {
 	w := Workflow{
 		Kind:       Baktfold,
 		ResultKind: "baktfold",
-		Uploads:    []Upload{{Kind: upload.BaktaJSON, Required: true, MaxSize: upload.MaxJSON}},
+		Uploads:    takes(upload.BaktaJSON),
 		Stages:     []Stage{{Name: stageBaktfold, Title: "Baktfold", Program: program.ProgramBaktfold}},
 		Results: results([]string{stageBaktfold}, "embl", "faa", "hypotheticals.faa", "ffn", "fna", "gbff", "gff3", "json", "tsv",
 			"hypotheticals.tsv", "inference.tsv", "txt"),
@@ -151,6 +144,16 @@ const (
 	stageProteins = "bakta_proteins"
 	stageBaktfold = "baktfold"
 )
+
+// takes returns the uploads of those kinds. The first one is required.
+func takes(required string, optional ...string) []Upload {
+	var uploads []Upload
+	for _, kind := range append([]string{required}, optional...) {
+		row, _ := upload.Lookup(kind) // a test holds that there is one
+		uploads = append(uploads, Upload{Upload: row, Required: kind == required})
+	}
+	return uploads
+}
 
 // results returns the result files with those endings that stages write under the names that their prefix and
 // the endings make. Only the JSON file is required: Bakta writes some files only if there is something to write,

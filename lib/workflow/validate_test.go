@@ -81,7 +81,7 @@ func TestValidate(t *testing.T) {
 		{"increment 2", option.Config{LocusTagIncrement: 2}, "locus_tag_increment", "choose 1, 5 or 10"},
 		{"increment -1", option.Config{LocusTagIncrement: -1}, "locus_tag_increment", "-1"},
 		{"all steps", option.Config{Skip: option.Steps()}, "", ""},
-		{"no such step", option.Config{Skip: []string{"cds", "CDS"}}, "skip", "\"CDS\" is no step"},
+		{"no such step", option.Config{Skip: []string{"cds", "CDS"}}, "skip", "\"CDS\" is not a step"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w, _ := Lookup(Bakta)
@@ -120,7 +120,7 @@ func TestValidateAgrees(t *testing.T) {
 	for _, n := range []int{-1, 0, 1, 2, 4, 5, 6, 10, 11, 12, 25, 26} {
 		configs = append(configs, option.Config{TranslationTable: n}, option.Config{LocusTagIncrement: n})
 	}
-	for _, step := range append(option.Steps(), "x") {
+	for _, step := range option.Steps() {
 		configs = append(configs, option.Config{Skip: []string{step}})
 	}
 	var commands [][]string
@@ -150,7 +150,7 @@ func TestValidateTellsAll(t *testing.T) {
 	for _, x := range v {
 		fields = append(fields, x.Field)
 	}
-	want := []string{"a", "b", "translation_table", "min_contig_length", "derm_type", "genus", "species", "strain", "plasmid", "locus", "locus_tag", "locus_tag_increment", "skip"}
+	want := []string{"a", "b", "min_contig_length", "genus", "species", "strain", "plasmid", "translation_table", "derm_type", "locus", "locus_tag", "locus_tag_increment", "skip"}
 	if diff := cmp.Diff(want, fields); diff != "" {
 		t.Error(diff)
 	}

@@ -132,7 +132,7 @@ func (d *Deployment) Settings() settings.Settings {
 	s.Retention, s.PendingTimeout, s.ImageTimeout, s.InFlight = d.Retention, d.Job.PendingTimeout, d.Job.ImageTimeout, inFlight
 	s.MaxList, s.MaxUnstarted = d.Limits.ListSize, d.Limits.Unstarted
 	genome := d.Limits.GenomeSize.Floor()
-	s.MaxSizes = map[string]int64{upload.GenomeFASTA: genome, upload.ProteinFASTA: genome}
+	s.MaxSizes = upload.MaxSizes(genome)
 	return s
 }
 

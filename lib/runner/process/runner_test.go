@@ -91,7 +91,7 @@ func TestOutcomes(t *testing.T) {
 		{name: "a result is a FIFO", job: script("mkfifo ../out/bakta/result.gff3"),
 			outcome: stage.Failed, code: job.Internal, message: "result.gff3"},
 		{name: "an upload is gone", job: job.Job{ID: script("").ID, Run: 1, Start: &job.Start{Config: []byte(fine), Inputs: missing}},
-			outcome: stage.Failed, code: job.BadInput, message: "genome was changed or removed", noOutput: true},
+			outcome: stage.Failed, code: job.BadInput, message: "genome: the upload was changed or removed", noOutput: true},
 		{name: "no program", job: script(fine), change: func(o *Options) {
 			o.Specs = func(j job.Job, dir string) (stage.Spec, error) {
 				s, err := specs(j, dir)
