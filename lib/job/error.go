@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// Error is an error that has a meaning to a caller. Message is for the caller; the cause is for the log alone.
-// Errors of any other type are internal.
+// Error is an error that a caller can act on. Message is written for the caller. The cause is only logged. Errors of any other type are
+// internal errors.
 type Error struct {
 	Code    Code
 	Message string
@@ -18,14 +18,14 @@ type Code string
 
 // The codes of errors.
 const (
-	Invalid       Code = "invalid"        // the request is wrong and stays wrong
-	NotFound      Code = "not_found"      // there is no such thing
-	WrongSecret   Code = "wrong_secret"   // the job is not the caller's
-	AlreadyExists Code = "already_exists" // another start of the job came before
-	NotReady      Code = "not_ready"      // the job's state does not allow it (yet, or any more)
-	TooLarge      Code = "too_large"      // more than a limit allows
-	Exhausted     Code = "exhausted"      // too much at once; later it may work
-	Unavailable   Code = "unavailable"    // something that is needed is away; later it may work
+	Invalid       Code = "invalid"        // the request is not valid; repeating it does not help
+	NotFound      Code = "not_found"      // what the request names does not exist
+	WrongSecret   Code = "wrong_secret"   // the caller's secret or token is not valid
+	AlreadyExists Code = "already_exists" // the job was already started with another configuration
+	NotReady      Code = "not_ready"      // the job's state does not allow the call
+	TooLarge      Code = "too_large"      // a limit is exceeded
+	Exhausted     Code = "exhausted"      // too many requests; the caller may retry later
+	Unavailable   Code = "unavailable"    // another service is down; the caller may retry later
 )
 
 // Errorf returns an error with a message for the caller.
@@ -33,7 +33,7 @@ func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// Because adds the cause, which is logged and never shown to the caller.
+// Because adds the cause, which is logged and not shown to the caller.
 func (e *Error) Because(cause error) *Error {
 	return &Error{Code: e.Code, Message: e.Message, cause: cause}
 }

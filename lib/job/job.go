@@ -1,6 +1,5 @@
-// Package job says what an annotation job is: its identity, the states it moves through, the ways it can
-// end and the errors that a caller is told. It does no I/O and imports nothing but the standard library, so
-// that every other package can speak in its words.
+// Package job defines an annotation job: its identity, its states, its outcomes and the errors that callers get. It does no I/O and imports
+// only the standard library, so that every other package can use its terms.
 package job
 
 import (
@@ -11,61 +10,61 @@ import (
 	"time"
 )
 
-// Job is what the backend remembers of one job. The zero values of the optional parts mean "not yet".
+// Job is a job as it is stored. The zero value of an optional field means "not yet".
 type Job struct {
 	ID         string    // a UUID in lower case, public
-	SecretHash []byte    // SHA-256 of the secret; the secret itself is known to its owner alone
-	Name       string    // what the user called it, any text of at most MaxNameBytes
+	SecretHash []byte    // SHA-256 of the secret, which only the owner knows
+	Name       string    // given by the user, any text of at most MaxNameBytes
 	Workflow   string    // kind of a workflow of the catalogue
-	API        int       // version of the API that made it; 0 is 1: once there was no other
+	API        int       // version of the API that created it; 0 means 1, in documents from before the second version
 	State      State     //
 	Created    time.Time //
-	Started    time.Time // when it was submitted; zero before
-	Updated    time.Time // when the state changed last, or a look at the run was recorded
-	Expires    time.Time // from when on the sweep may remove it
-	Due        time.Time // when the sweep has to look at it next
+	Started    time.Time // when it was started; zero before
+	Updated    time.Time // when the state last changed, or progress of the run was recorded
+	Expires    time.Time // when the sweep may remove it
+	Due        time.Time // when the sweep must check it next
 
-	Start   *Start   // what it was started with; nil before
-	Run     int      // number of the run that counts, from 1; 0 before the start
-	RunName string   // what the runner calls the object of this Run; empty while the launch is owed
-	Stages  []Stage  // progress of the workflow's stages in this Run, in the catalogue's order
-	Results []File   // the result files of a succeeded job, and those that a failed one kept
-	Logs    []File   // stored logs by stage, once the run ended
+	Start   *Start   // configuration and inputs; nil before the start
+	Run     int      // number of the current run, from 1; 0 before the start
+	RunName string   // name of the runner's object of this Run; empty while the launch is owed
+	Stages  []Stage  // progress of the workflow's stages in this Run, in the order of the catalogue
+	Results []File   // the result files of a succeeded job, or the partial results of a failed one
+	Logs    []File   // stored logs by stage, after the run ended
 	Failure *Failure // why it failed; nil otherwise
 	Owed    []Effect // what an ended job still owes, in the order in which it is done
 }
 
-// Start is what a job was started with. It is written once, by the start that won.
+// Start is what a job was started with. The first start writes it, and it never changes.
 type Start struct {
-	Config []byte  // the workflow's configuration as canonical JSON: two starts are the same if these bytes are
+	Config []byte  // configuration as canonical JSON; equal bytes mean the same start
 	Inputs []Input // the uploads that the job uses, pinned
 	Trace  string  // W3C trace context (traceparent) of the call that started it; empty if it was not traced
 
-	Warnings []Warning // what was seen of the uploads that the workflow can work with, but probably not as it is meant
+	Warnings []Warning // about the uploads
 }
 
-// Warning is something about an upload that a user should know before the job has run.
+// Warning is something in an upload that the workflow can process, but probably not as intended.
 type Warning struct {
-	Code    string // a word for programs, which says of what kind it is
+	Code    string // its kind, a word for programs
 	Upload  string // upload kind of the catalogue
-	Message string // what it is and what to do about it, in words
+	Message string // what is wrong and what to do, for people
 }
 
-// Input is an upload as it was when the job was started. The upload link outlives the start, so the ETag is
-// pinned: a job reads this content or fails, never another one.
+// Input is an upload at the time of the start. The upload link is still valid after the start, so the ETag is pinned: the job reads this
+// content or fails.
 type Input struct {
 	Kind string `json:"kind"` // upload kind of the catalogue
 	Size int64  `json:"size"` // bytes
-	ETag string `json:"etag"` // as S3 gives it, without quotes
-	Name string `json:"name"` // file name under which the workflow wants it; its ending says what the content is
+	ETag string `json:"etag"` // as S3 returns it, without quotes
+	Name string `json:"name"` // file name for the workflow, with the ending of the content's format
 }
 
-// File is one stored object that belongs to a job's outcome.
+// File is a stored object of a job's outcome.
 type File struct {
 	Name string `json:"name"` // the ending of a result ("gff3"), or the stage of a log
 	Key  string `json:"key"`  // object key, relative to the configured base key
 	Size int64  `json:"size"` // bytes
-	ETag string `json:"etag"` // as S3 gives it, without quotes
+	ETag string `json:"etag"` // as S3 returns it, without quotes
 }
 
 // Stage is the progress of one stage of a run.
@@ -85,7 +84,7 @@ const (
 	StageFailed    StageStatus = "failed"
 )
 
-// Known reports whether it is one of these states.
+// Known reports whether s is one of these states.
 func (s StageStatus) Known() bool {
 	switch s {
 	case StagePending, StageRunning, StageSucceeded, StageFailed:
@@ -97,12 +96,12 @@ func (s StageStatus) Known() bool {
 // MaxNameBytes bounds the name of a job.
 const MaxNameBytes = 1024
 
-// MaxRuns is how often a job is launched before it is given up: the first time, and again when its run
-// vanished without an outcome (its object was deleted by hand, its machine went away).
+// MaxRuns is how many runs a job may have: the first one, and another one whenever a run vanished without an outcome (its object was
+// deleted by hand, or its node was lost).
 const MaxRuns = 3
 
-// UploadGrace is how long after the end of its link an upload may still be on its way: a store looks at a link when
-// the upload begins. So long a job that was not started is kept, and may be started, when its links have ended.
+// UploadGrace is how long an upload may take after its link has expired: a store checks the link only when the upload begins. A job that
+// was not started is kept, and may be started, for this time after its links have expired.
 const UploadGrace = 15 * time.Minute
 
 const (
@@ -110,11 +109,11 @@ const (
 	secretAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 )
 
-// NewSecret returns a new secret of 32 letters and digits (190 bits). Clients put it into query strings
-// without encoding it, so it holds nothing else.
+// NewSecret returns a new secret of 32 letters and digits (190 bits). It contains no other characters, because clients put it into query
+// strings without encoding it.
 func NewSecret() string {
-	// 248 is the largest multiple of the alphabet's 62 that a byte can hold: bytes above it would make some
-	// letters likelier than others.
+	// 248 is the largest multiple of 62, the length of the alphabet, in a byte. Larger bytes would make some characters more likely than
+	// others.
 	secret := make([]byte, 0, secretLength)
 	var random [2 * secretLength]byte
 	for {
@@ -129,7 +128,7 @@ func NewSecret() string {
 	}
 }
 
-// HashSecret returns what is stored of a secret.
+// HashSecret returns the hash of a secret, which is stored instead of it.
 func HashSecret(secret string) []byte {
 	h := sha256.Sum256([]byte(secret))
 	return h[:]
@@ -153,8 +152,8 @@ func (j Job) Input(kind string) (Input, bool) {
 	return Input{}, false
 }
 
-// ParseID reads the id of a job as a client wrote it: a UUID in its canonical form, in any letter case. It
-// returns the form under which jobs are stored, or an Invalid error.
+// ParseID reads the id of a job from a client: a UUID in its canonical form, in upper or lower case. It returns the id in lower case, as it
+// is stored, or an Invalid error.
 func ParseID(s string) (string, error) {
 	if len(s) == 36 {
 		ok := true
@@ -170,17 +169,17 @@ func ParseID(s string) (string, error) {
 			return strings.ToLower(s), nil
 		}
 	}
-	return "", Errorf(Invalid, "this is not the id of a job: it has to look like 123e4567-e89b-42d3-a456-426614174000")
+	return "", Errorf(Invalid, "this is not a valid job id; an id looks like 123e4567-e89b-42d3-a456-426614174000")
 }
 
-// Authorise returns nil if the secret opens the job, and otherwise the error that its caller is told. A job
-// that is being deleted is gone for everybody.
+// Authorise returns nil if the secret is this job's, otherwise the error for the caller. A job that is being deleted counts as not
+// existing.
 func (j Job) Authorise(secret string) error {
 	switch {
 	case j.State == Deleting:
 		return Errorf(NotFound, "there is no such job; it may have been deleted or have expired")
 	case !j.Opens(secret):
-		return Errorf(WrongSecret, "the secret is not the one of this job")
+		return Errorf(WrongSecret, "the secret is not this job's")
 	}
 	return nil
 }

@@ -2,21 +2,20 @@ package job
 
 import "strconv"
 
-// Object keys, relative to the configured base key. Everything of a job lies under its own prefix, so that
-// removing the prefix removes the job's data, and everything of a run lies under the run's, so that what
-// another run left behind is never taken for this one's.
+// Object keys, relative to the configured base key. All objects of a job have its prefix, so that deleting the prefix deletes the job's
+// data. All objects of a run have the run's prefix, so that objects of another run are never mistaken for its own.
 
-// AllPrefix holds everything of all jobs.
+// AllPrefix is the prefix of all objects of all jobs.
 const AllPrefix = "jobs/"
 
-// Prefix holds everything of a job.
+// Prefix is the prefix of all objects of a job.
 func Prefix(id string) string { return AllPrefix + id + "/" }
 
-// UploadKey is where the upload of that kind goes.
+// UploadKey is the key of the upload of a kind.
 func UploadKey(id, kind string) string { return Prefix(id) + "uploads/" + kind }
 
-// RunPrefix holds what one run leaves behind.
+// RunPrefix is the prefix of the objects of a run.
 func RunPrefix(id string, run int) string { return Prefix(id) + "runs/" + strconv.Itoa(run) + "/" }
 
-// ManifestKey is where a run's manifest goes.
+// ManifestKey is the key of a run's manifest.
 func ManifestKey(id string, run int) string { return RunPrefix(id, run) + "manifest.json" }

@@ -5,15 +5,14 @@ import (
 	"strings"
 )
 
-// objectPrefix begins the name of every object that runs a job.
+// objectPrefix begins the name of every object of a run.
 const objectPrefix = "bakta-"
 
-// ObjectName is what a runner calls the object of a run. It depends on nothing else, so making the object a
-// second time, after a crash, finds the first; and no other run ever has it, so an object that is still being
-// deleted is in nobody's way.
+// ObjectName is the name of a runner's object of a run. It depends only on job and run, so creating the object again after a crash finds
+// the first one. No other run has this name, so an object that is still being deleted does not block another run.
 func ObjectName(id string, run int) string { return objectPrefix + id + "-" + strconv.Itoa(run) }
 
-// ParseObjectName returns the job whose run's object has that name, or whose object's pod ("…-x7k2p") has.
+// ParseObjectName returns the job of a run's object, by the name of the object or of its pod ("…-x7k2p").
 func ParseObjectName(name string) (id string, ok bool) {
 	rest, ok := strings.CutPrefix(name, objectPrefix)
 	if !ok || len(rest) < 38 || rest[36] != '-' || rest[37] < '0' || rest[37] > '9' {

@@ -2,29 +2,29 @@ package job
 
 import "time"
 
-// Observation is what a runner knows of a run.
+// Observation is what a runner knows about a run.
 type Observation struct {
 	Phase       Phase
-	Since       time.Time // since when it is in this phase, if that is known
+	Since       time.Time // when the phase began; zero if not known
 	Stages      []Stage   // as far as known
-	Failure     *Failure  // for Ended: why, if it failed for a reason that the runner knows; for Blocked: what is wrong with it
-	Interrupted bool      // for Ended: it was cut off by something that has nothing to do with it; run it again
-	Waiting     string    // for Waiting: what it waits for, in words
-	Blocked     bool      // for Waiting: no machine can take it as things are or, with a Failure, the one that took it can't begin it
+	Failure     *Failure  // for Ended: the reason, if the runner knows one; for Blocked: what prevents it
+	Interrupted bool      // for Ended: it was ended by something outside of it, and should run again
+	Waiting     string    // for Waiting: what it waits for, for people
+	Blocked     bool      // for Waiting: no node can take it or, with a Failure, its node cannot start it
 }
 
-// Phase is where a run is.
+// Phase is the phase of a run.
 type Phase int
 
 // The phases of a run.
 const (
-	Absent  Phase = iota // there is no such run: never launched, or vanished
-	Waiting              // launched, nothing of it runs yet
+	Absent  Phase = iota // it does not exist: never launched, or vanished
+	Waiting              // launched, but nothing of it has begun
 	Active               // something of it runs
-	Ended                // nothing of it will run any more; the manifest tells the outcome, if it left one
+	Ended                // it has ended; the manifest has the outcome, if there is one
 )
 
-// End is the outcome of a run as it is recorded.
+// End is the outcome of a run, as it is stored.
 type End struct {
 	State   State // Succeeded or Failed
 	Failure *Failure
@@ -33,10 +33,9 @@ type End struct {
 	Logs    []File
 	Owed    []Effect  // what follows from it, see Effect
 	At      time.Time // when it was recorded
-	Due     time.Time // when the sweep looks again, in case the run was not released
-	Expires time.Time // from when on the job may be removed
+	Due     time.Time // when the sweep checks the job again, in case the run was not released
+	Expires time.Time // when the job may be removed
 
-	// Not recorded, for who measures: when the run's first stage began and its last one ended, by the clock of the
-	// run; zero if not known.
+	// For metrics, not stored: when the run's first stage began and its last one ended, by the clock of the run; zero if not known.
 	Began, Over time.Time
 }

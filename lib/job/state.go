@@ -2,17 +2,17 @@ package job
 
 import "slices"
 
-// State is where a job is in its life. States only move down the order in which they are listed.
+// State is the state of a job. A job only moves from a state to a later one in the list.
 type State string
 
-// The states of a job, and what holds in each.
+// The states of a job.
 const (
-	Created   State = "created"   // links are handed out, nothing is started
-	Submitted State = "submitted" // configuration and inputs are pinned, a run is owed or waits
+	Created   State = "created"   // the upload links were returned, nothing is started
+	Submitted State = "submitted" // configuration and inputs are pinned; a run is owed, or waits
 	Running   State = "running"   // a stage of the workflow runs
 	Succeeded State = "succeeded" // the results are in the bucket
 	Failed    State = "failed"    // a reason is recorded, the log is in the bucket
-	Deleting  State = "deleting"  // the user or expiry wants it gone; removal may be under way
+	Deleting  State = "deleting"  // deleted by its owner or expired; its data is being removed
 )
 
 // States lists every state in the order of a job's life.
@@ -20,8 +20,7 @@ func States() []State {
 	return []State{Created, Submitted, Running, Succeeded, Failed, Deleting}
 }
 
-// next holds the states that each state may become. A run may finish before anybody saw it run, so submitted
-// leads straight to an outcome, too.
+// next are the states that may follow each state. A run may end before it was seen running, so an outcome may follow submitted.
 var next = map[State][]State{
 	Created:   {Submitted, Deleting},
 	Submitted: {Running, Succeeded, Failed, Deleting},
@@ -45,7 +44,7 @@ func Before(s State) []State {
 	return from
 }
 
-// Active reports whether a run is owed, waiting or under way.
+// Active reports whether a run is owed, waits or runs.
 func (s State) Active() bool { return s == Submitted || s == Running }
 
 // Ended reports whether the job has an outcome.

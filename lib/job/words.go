@@ -7,11 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// escapes are the sequences by which programs steer a terminal: colours, moves, titles.
+// escapes are the sequences that control a terminal: colours, cursor movements, titles.
 var escapes = regexp.MustCompile(`\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])`)
 
-// Words makes a text that a program wrote fit for a message, a document and a label: one line of valid UTF-8 without
-// characters that steer or can't be seen, of at most limit bytes. What is cut is marked.
+// Words returns a program's text as it may stand in a message, a document and a label: one line of valid UTF-8 without control or invisible
+// characters, of at most limit bytes. An ellipsis marks a cut.
 func Words(text string, limit int) string {
 	text = escapes.ReplaceAllString(strings.ToValidUTF8(text, "\uFFFD"), "")
 	text = strings.Map(func(r rune) rune {

@@ -160,7 +160,7 @@ func TestErrorsV2(t *testing.T) {
 		text   string
 	}{
 		{job.Errorf(job.NotFound, "there is no such job; it may have been deleted"), codes.NotFound, 404, "Job not found"},
-		{job.Errorf(job.WrongSecret, "the secret is not the one of this job"), codes.Unauthenticated, 401, "Unauthorized"},
+		{job.Errorf(job.WrongSecret, "the secret is not this job's"), codes.Unauthenticated, 401, "Unauthorized"},
 		{job.Errorf(job.Invalid, `say "hi" & <b>`), codes.InvalidArgument, 400, `say "hi" & <b>`},
 		{job.Errorf(job.AlreadyExists, "told"), codes.AlreadyExists, 409, "told"},
 		{job.Errorf(job.NotReady, "told"), codes.FailedPrecondition, 400, "told"},

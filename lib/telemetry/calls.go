@@ -10,8 +10,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Call begins the span of a call of something that a function needs. The name is one of a few. What it returns ends the
-// span, with the call's error.
+// Call begins the span of a call to another service. The name must be one of a few. The returned function ends the span, with the call's
+// error.
 func (t *Telemetry) Call(ctx context.Context, name string) (context.Context, func(error)) {
 	if t.options.Tracing.Protocol == None {
 		return ctx, func(error) {}
@@ -19,14 +19,14 @@ func (t *Telemetry) Call(ctx context.Context, name string) (context.Context, fun
 	ctx, span := t.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindClient))
 	return ctx, func(err error) {
 		if err != nil {
-			span.SetStatus(codes.Error, result(err)) // its text may hold anything
+			span.SetStatus(codes.Error, result(err)) // not its text, which may contain anything
 		}
 		span.End()
 	}
 }
 
-// Transport returns a transport whose requests are spans, under the name of what is asked. They contain method and status, and
-// no URL: that of a link is a key. The receiver does not learn the trace, because it is not part of it.
+// Transport returns a transport that makes a span of each request, under the name of the service. The span contains method and status, but
+// no URL, because that of a link is a key. The trace context is not sent, because the service is not part of the trace.
 func (t *Telemetry) Transport(name string, next http.RoundTripper) http.RoundTripper {
 	if t.options.Tracing.Protocol == None {
 		return next
@@ -58,7 +58,7 @@ func (r transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// CloseIdleConnections is what http.Client asks of a transport.
+// CloseIdleConnections implements the interface that http.Client uses.
 func (r transport) CloseIdleConnections() {
 	if c, ok := r.next.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()

@@ -1,21 +1,19 @@
-// Package telemetry measures what functions do: metrics for Prometheus or an OpenTelemetry collector, and traces,
-// by Knative's own packages for both, so that a deployment is set up as Knative itself is.
+// Package telemetry provides the metrics and traces of functions: metrics for Prometheus or an OpenTelemetry collector, and traces. It uses
+// Knative's packages for both, so a deployment is configured like Knative itself.
 //
-// A Telemetry is an observer of a host's requests, a recorder of what becomes of jobs, and a wrapper of what
-// moves them on. Those who are observed know none of it: each has an interface of its own that a Telemetry
-// satisfies, and only the program that makes a Telemetry uses OpenTelemetry. Nothing here is global; what
-// Knative's packages put into Prometheus's default registry is the one exception, so a process has one Telemetry
-// with Prometheus.
+// A Telemetry observes the requests of a server, records what happens to jobs, and wraps the lifecycle. The packages that it measures do
+// not depend on it: each defines an interface that a Telemetry implements, and only the programs use OpenTelemetry. There is no global
+// state, except for Prometheus's default registry, which Knative's packages use, so a process has at most one Telemetry with Prometheus.
 //
 // # Metrics
 //
-// See metrics.go for all of them. What a label may say is bounded: a route is one that the host serves or empty, a
-// method of HTTP is a known one, a type of event is one of a few. No label names a job.
+// metrics.go lists all metrics. The values of labels are bounded: a route is one that the server has, or empty; an HTTP method is a known
+// one; a type of event is one of a few. No label contains a job's id.
 //
 // # Traces
 //
-// A request is a span, a child of its caller's if it names one by W3C trace context. A job keeps the context of the call
-// that started it, see Traceparent: its run hands it on, so that the run's own call is part of the same trace, and
-// whatever else moves the job on is a span that is linked to it. A span contains routes, codes and ids of jobs; never a
-// path that is not served, a query, a header or a body, since these hold secrets.
+// A request is a span, a child of the span in its W3C trace context, if it has one. A job stores the context of the call that started it,
+// see Traceparent. Its run sends that context, so the calls of the run are part of the same trace. Other operations on the job are spans
+// that link to it. A span contains routes, codes and ids of jobs. It never contains an unknown path, a query, a header field or a body,
+// because these may contain secrets.
 package telemetry

@@ -10,23 +10,22 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// Traceparent returns the W3C trace context of the span that the context belongs to, for a job to keep; empty
-// if there is none.
+// Traceparent returns the W3C trace context of the current span, which a job stores; empty if there is none.
 func (t *Telemetry) Traceparent(ctx context.Context) string {
 	carrier := propagation.MapCarrier{}
 	w3c.Inject(ctx, carrier)
 	return carrier.Get("traceparent")
 }
 
-// Lifecycle moves jobs on; lib/lifecycle does.
+// Lifecycle is the interface of lib/lifecycle.
 type Lifecycle interface {
 	Launch(ctx context.Context, j job.Job) error
 	Settle(ctx context.Context, j job.Job) error
 	Remove(ctx context.Context, j job.Job) error
 }
 
-// Lifecycle returns one of whose calls each is a span. One that is not of the trace in which the job was started
-// is linked to it: a sweep moves many jobs on, and none of them is what it is a part of.
+// Lifecycle returns a Lifecycle that makes a span of each call. If the span belongs to another trace than the start of the job, it links to
+// that: a sweep handles many jobs and belongs to none of their traces.
 func (t *Telemetry) Lifecycle(l Lifecycle) Lifecycle {
 	if t.options.Tracing.Protocol == None {
 		return l
@@ -62,7 +61,7 @@ func (l traced) span(ctx context.Context, name string, j job.Job, do func(contex
 	defer span.End()
 	err := do(ctx, j)
 	if err != nil {
-		// Not its text, which is for the log: causes of errors may contain what must not be in a trace.
+		// Not its text, which is logged: causes of errors may contain secrets.
 		span.SetStatus(codes.Error, result(err))
 	}
 	return err

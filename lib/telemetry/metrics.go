@@ -11,8 +11,8 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// instruments are all metrics. Their names here are OpenTelemetry's; in Prometheus dots become underscores, seconds
-// get a suffix, and counters end in _total, which must not stand in the name a second time.
+// instruments are all metrics. The comments have their names in Prometheus: it replaces dots by underscores, and appends the unit, and
+// _total to counters.
 type instruments struct {
 	requests metric.Float64Histogram // http_request_duration_seconds{route,method,status}
 	events   metric.Int64Counter     // events_total{event,outcome}
@@ -52,25 +52,25 @@ func newInstruments(m metric.Meter) (i instruments, err error) {
 		return h
 	}
 	i = instruments{
-		requests: seconds("http.request.duration", "Time to answer a request, by REST, gRPC or of an event.", requestBounds),
-		events:   counter("events", "Events that came, by what became of them."),
+		requests: seconds("http.request.duration", "Duration of requests: REST, gRPC and events.", requestBounds),
+		events:   counter("events", "Events received, by outcome."),
 
-		created:   counter("jobs.created", "Jobs that were created."),
-		submitted: counter("jobs.submitted", "Jobs that were started."),
-		completed: counter("jobs.completed", "Jobs that got an outcome, each counted once."),
-		failed:    counter("jobs.failed", "Jobs that failed, by the code of their failure."),
-		removed:   counter("jobs.removed", "Jobs that were marked for removal."),
-		launches:  counter("job.launches", "Tries to launch a run."),
+		created:   counter("jobs.created", "Jobs created."),
+		submitted: counter("jobs.submitted", "Jobs started."),
+		completed: counter("jobs.completed", "Jobs that ended, each counted once."),
+		failed:    counter("jobs.failed", "Jobs that failed, by the code of the failure."),
+		removed:   counter("jobs.removed", "Jobs marked for removal."),
+		launches:  counter("job.launches", "Attempts to launch a run."),
 		queued:    seconds("job.queue", "Time from a job's start to the beginning of its first stage.", jobBounds),
 		runtime:   seconds("job.runtime", "Time from the beginning of a job's first stage to the end of its last.", jobBounds),
 		recorded:  seconds("job.outcome.delay", "Time from the end of a job's last stage to its outcome being recorded.", delayBounds),
 
-		sweeps:    counter("sweeps", "Sweeps, by how they ended."),
-		sweepTime: seconds("sweep.duration", "Time that a sweep took.", requestBounds),
-		swept:     counter("sweep.jobs", "Jobs that were due, by what a sweep did with them."),
+		sweeps:    counter("sweeps", "Sweeps, by result."),
+		sweepTime: seconds("sweep.duration", "Duration of sweeps.", requestBounds),
+		swept:     counter("sweep.jobs", "Due jobs, by the task and result of the sweep."),
 	}
 	var e error
-	i.active, e = m.Int64Gauge("jobs.active", metric.WithDescription("Jobs that wait or run, as the last sweep found them."))
+	i.active, e = m.Int64Gauge("jobs.active", metric.WithDescription("Jobs that wait or run, at the last sweep."))
 	return i, errors.Join(err, e)
 }
 
@@ -94,22 +94,22 @@ func labels(pairs ...attribute.KeyValue) metric.MeasurementOption {
 	return metric.WithAttributeSet(attribute.NewSet(pairs...))
 }
 
-// Created counts a job that was created.
+// Created counts a created job.
 func (t *Telemetry) Created(ctx context.Context, workflow string) {
 	t.created.Add(ctx, 1, labels(apiLabel.String(requestOf(ctx).api), workflowLabel.String(workflow)))
 }
 
-// Started counts a job that was started. It must be called by the start that won.
+// Started counts a started job. Only the call whose compare-and-set started the job may call it.
 func (t *Telemetry) Started(ctx context.Context, workflow string) {
 	t.submitted.Add(ctx, 1, labels(apiLabel.String(requestOf(ctx).api), workflowLabel.String(workflow)))
 }
 
-// Launched counts a try to launch the job's run; err is nil, or why it could not be launched.
+// Launched counts an attempt to launch the job's run. err is its error.
 func (t *Telemetry) Launched(ctx context.Context, j job.Job, err error) {
 	t.launches.Add(ctx, 1, labels(workflowLabel.String(j.Workflow), runLabel.Int(j.Run), resultLabel.String(result(err))))
 }
 
-// Ended counts a job that got an outcome. It must be called by the one who recorded it.
+// Ended counts a job that ended. Only the call whose compare-and-set stored the outcome may call it.
 func (t *Telemetry) Ended(ctx context.Context, j job.Job, end job.End) {
 	workflow := workflowLabel.String(j.Workflow)
 	status := "successful"
@@ -122,7 +122,7 @@ func (t *Telemetry) Ended(ctx context.Context, j job.Job, end job.End) {
 		t.failed.Add(ctx, 1, labels(workflow, codeLabel.String(string(code))))
 	}
 	t.completed.Add(ctx, 1, labels(workflow, statusLabel.String(status)))
-	// The run's clock and ours may differ a little, and no time is less than none.
+	// The clock of the run may differ from that of this process, so a difference may be negative.
 	since := func(h metric.Float64Histogram, from, to time.Time) {
 		if !from.IsZero() && !to.IsZero() {
 			h.Record(ctx, max(0, to.Sub(from).Seconds()), labels(workflow))
@@ -133,7 +133,7 @@ func (t *Telemetry) Ended(ctx context.Context, j job.Job, end job.End) {
 	since(t.recorded, end.Over, end.At)
 }
 
-// Removed counts a job that was marked for removal, because its owner wanted it, or because it expired.
+// Removed counts a job that was marked for removal, by its owner or because it expired.
 func (t *Telemetry) Removed(ctx context.Context, expired bool) {
 	reason := "owner"
 	if expired {
@@ -142,13 +142,13 @@ func (t *Telemetry) Removed(ctx context.Context, expired bool) {
 	t.removed.Add(ctx, 1, labels(reasonLabel.String(reason)))
 }
 
-// Looked counts a job that a sweep handled. Err is why it was postponed.
+// Looked counts a job that a sweep handled. err is the reason why it was postponed.
 func (t *Telemetry) Looked(ctx context.Context, task string, err error) {
 	t.swept.Add(ctx, 1, labels(taskLabel.String(task), resultLabel.String(result(err))))
 }
 
-// Swept counts a sweep that is over. Busy says that there was another, so that this one did nothing. It looks how many jobs
-// are active: a sweep comes often enough for that, and no caller waits for it.
+// Swept counts a sweep that ended. busy means that another sweep was running, so this one did nothing. Swept also measures the number of
+// active jobs: sweeps are frequent enough, and no caller waits for them.
 func (t *Telemetry) Swept(ctx context.Context, took time.Duration, busy bool, err error) {
 	how := result(err)
 	if busy {
@@ -164,7 +164,7 @@ func (t *Telemetry) Swept(ctx context.Context, took time.Duration, busy bool, er
 	}
 	counts, err := t.options.Active(ctx)
 	if err != nil {
-		t.options.Log.WarnContext(ctx, "active jobs can't be counted", "error", err)
+		t.options.Log.WarnContext(ctx, "active jobs cannot be counted", "error", err)
 		return
 	}
 	t.count(ctx, counts)
@@ -174,18 +174,18 @@ func (t *Telemetry) Swept(ctx context.Context, took time.Duration, busy bool, er
 type Count struct {
 	Workflow string
 	State    job.State
-	Launched bool // their run was launched
+	Launched bool // whether their run was launched
 	Jobs     int
 }
 
 // The states of active jobs.
 const (
 	owed    = "pending" // the run is not launched yet
-	waiting = "init"    // launched, nothing of it was seen running yet
+	waiting = "init"    // launched, but not seen running
 	running = "running"
 )
 
-// count sets the gauge of active jobs. What there is none of is 0 and not what it was before.
+// count sets the gauge of active jobs. It sets missing kinds to 0, because a gauge keeps its last value.
 func (t *Telemetry) count(ctx context.Context, counts []Count) {
 	type kind struct{ workflow, status string }
 	now := make(map[kind]int)
@@ -209,7 +209,7 @@ func (t *Telemetry) count(ctx context.Context, counts []Count) {
 	}
 }
 
-// result is how something ended: well, for want of something that may come back, or otherwise.
+// result returns the label of an error: done, unavailable (another service is down, or a deadline was exceeded) or failed.
 func result(err error) string {
 	switch {
 	case err == nil:

@@ -14,17 +14,17 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Request is what is known of a request that has ended.
+// Request describes a request that has ended.
 type Request struct {
-	Route  string        // a path or a gRPC method that is served; empty for what is none
-	Method string        // of HTTP
-	Call   string        // the method of an API that was called, by gRPC or REST; empty for none
-	Job    string        // id of the job that it was about; empty for none, or several
-	Status int           // of HTTP; of gRPC the one that the same error has by REST
-	Took   time.Duration //
+	Route  string // the registered path or gRPC method; empty if there is none
+	Method string // of HTTP
+	Call   string // the API's method, also if called by REST; empty if there is none
+	Job    string // id of the job that it was about; empty if it was about none, or several
+	Status int    // of HTTP; for gRPC, the status that REST would have
+	Took   time.Duration
 }
 
-// request is what is remembered of a request while it is served.
+// request is stored in the context of a request.
 type request struct{ api string }
 
 type requestKey struct{}
@@ -34,7 +34,7 @@ func requestOf(ctx context.Context) request {
 	return r
 }
 
-// apiOf returns the version of the API that a path of REST or of gRPC belongs to.
+// apiOf returns the version of the API that a path of REST or gRPC belongs to.
 func apiOf(path string) string {
 	for _, version := range []string{"v1", "v2"} {
 		if strings.Contains(path, "/"+version+"/") || strings.Contains(path, "."+version+".") {
@@ -44,7 +44,7 @@ func apiOf(path string) string {
 	return ""
 }
 
-// methods are the values of the label of that name.
+// methods are the known values of the label method.
 var methods = []string{
 	http.MethodGet,
 	http.MethodHead,
@@ -62,8 +62,8 @@ func known(method string) string {
 	return "other"
 }
 
-// Begin begins the span of a request. It returns the context that the request is to be served with, and the ids of trace
-// and span; these are empty if there is no trace.
+// Begin begins the span of a request. It returns the context for serving the request, and the ids of trace and span; empty if there is no
+// trace.
 func (t *Telemetry) Begin(r *http.Request) (ctx context.Context, traceID, spanID string) {
 	ctx = context.WithValue(r.Context(), requestKey{}, request{api: apiOf(r.URL.Path)})
 	if t.options.Tracing.Protocol == None {
@@ -71,7 +71,7 @@ func (t *Telemetry) Begin(r *http.Request) (ctx context.Context, traceID, spanID
 	}
 	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer)}
 	ctx = contextOf(ctx, r.Header.Get("Traceparent"), r.Header.Get("Tracestate"))
-	// An event names the trace that it belongs to; the request names the trace of its delivery, which may be repeated.
+	// The event contains the trace that it belongs to. The request contains the trace of its delivery, which may be repeated.
 	if event := spanOf(r.Header.Get("Ce-Traceparent")); event.IsValid() {
 		if parent := trace.SpanContextFromContext(ctx); !parent.IsValid() {
 			ctx = trace.ContextWithRemoteSpanContext(ctx, event)
@@ -86,7 +86,7 @@ func (t *Telemetry) Begin(r *http.Request) (ctx context.Context, traceID, spanID
 	return ctx, "", ""
 }
 
-// End ends a request's span and counts the request. The context is the one that Begin made.
+// End ends a request's span and counts the request. The context is that of Begin.
 func (t *Telemetry) End(ctx context.Context, r Request) {
 	r.Method = known(r.Method)
 	t.requests.Record(ctx, r.Took.Seconds(), labels(routeLabel.String(r.Route), methodLabel.String(r.Method), statusLabel.Int(r.Status)))
@@ -117,12 +117,12 @@ func (t *Telemetry) End(ctx context.Context, r Request) {
 	}
 }
 
-// Event counts an event by its type and what became of it.
+// Event counts an event by its type and outcome.
 func (t *Telemetry) Event(ctx context.Context, kind, outcome string) {
 	t.events.Add(ctx, 1, labels(eventLabel.String(eventOf(kind)), outcomeLabel.String(outcome)))
 }
 
-// eventOf returns what the label of an event's type says: anybody inside may send any type.
+// eventOf returns the label of an event's type. The type itself may be any text, because any client in the cluster may send events.
 func eventOf(kind string) string {
 	switch kind {
 	case "dev.knative.apiserver.resource.add", "dev.knative.apiserver.ref.add":
@@ -139,7 +139,7 @@ func eventOf(kind string) string {
 
 func jobID(id string) attribute.KeyValue { return attribute.String("bakta.job", id) }
 
-// w3c reads and writes W3C trace context. Baggage is left out: it is anybody's text.
+// w3c reads and writes W3C trace context, without baggage, which may be any text.
 var w3c propagation.TraceContext
 
 func contextOf(ctx context.Context, traceparent, tracestate string) context.Context {
@@ -149,7 +149,7 @@ func contextOf(ctx context.Context, traceparent, tracestate string) context.Cont
 	return w3c.Extract(ctx, propagation.MapCarrier{"traceparent": traceparent, "tracestate": tracestate})
 }
 
-// spanOf returns the span that a traceparent names; an invalid one for any other text.
+// spanOf returns the span of a traceparent; an invalid one for any other text.
 func spanOf(traceparent string) trace.SpanContext {
 	return trace.SpanContextFromContext(contextOf(context.Background(), traceparent, ""))
 }

@@ -16,7 +16,7 @@ import (
 	"knative.dev/pkg/observability/tracing"
 )
 
-// The protocols of metrics and traces. Prometheus is for metrics alone, Stdout for traces alone.
+// The protocols of metrics and traces. Prometheus is only for metrics, Stdout only for traces.
 const (
 	None       = metrics.ProtocolNone
 	Prometheus = metrics.ProtocolPrometheus
@@ -25,39 +25,39 @@ const (
 	Stdout     = tracing.ProtocolStdout
 )
 
-// scope names who measures.
+// scope is the name of the instrumentation scope.
 const scope = "github.com/ag-computational-bio/bakta-web-backend"
 
-// flushTime bounds Close: a collector that is down delays the end no longer.
+// flushTime bounds how long a collector that is down can delay Close.
 const flushTime = 5 * time.Second
 
-// Options say what is measured and where that goes.
+// Options configure what is measured and where it is sent.
 type Options struct {
 	Service  string // the function: "submit"
-	Instance string // names this process, like no other
+	Instance string // unique name of this process
 
 	Metrics Metrics
 	Tracing Tracing
-	Log     *slog.Logger // must be given
+	Log     *slog.Logger // required
 
-	// Workflows are the kinds that Active reports even when there are none.
+	// Workflows are the kinds for which the gauge of active jobs is set even if there are none.
 	Workflows []string
-	// Active counts the jobs that wait or run. It is called when a sweep ends. Nil: active jobs are not counted.
+	// Active counts the jobs that wait or run. It is called after each sweep. Nil: active jobs are not counted.
 	Active func(context.Context) ([]Count, error)
 }
 
-// Metrics says how metrics leave the process.
+// Metrics configures the export of metrics.
 type Metrics struct {
 	Protocol string        // None, Prometheus, GRPC or HTTP
-	Endpoint string        // HOST:PORT to be scraped at for Prometheus; URL of a collector for GRPC and HTTP
-	Interval time.Duration // between two exports to a collector; 0 for OpenTelemetry's default, a minute
+	Endpoint string        // for Prometheus the HOST:PORT to listen on; for GRPC and HTTP the URL of a collector
+	Interval time.Duration // between two exports to a collector; 0 means OpenTelemetry's default, a minute
 }
 
-// Tracing says how traces leave the process.
+// Tracing configures the export of traces.
 type Tracing struct {
 	Protocol     string  // None, GRPC, HTTP or Stdout
 	Endpoint     string  // URL of a collector for GRPC and HTTP
-	SamplingRate float64 // of the traces that begin here, 0 to 1; of others their caller decides, unless this is 0 or 1
+	SamplingRate float64 // 0 to 1, of traces that begin here; the caller decides for its traces, unless this is 0 or 1
 }
 
 // Enabled reports whether anything is measured.
@@ -72,10 +72,10 @@ type Telemetry struct {
 	instruments
 }
 
-// New returns a Telemetry. It makes no network call; with Prometheus it begins to listen.
+// New returns a Telemetry. It makes no network call. With Prometheus it starts to listen.
 func New(ctx context.Context, o Options) (*Telemetry, error) {
 	if o.Service == "" || o.Instance == "" || o.Log == nil {
-		return nil, errors.New("telemetry needs to know who is measured, and a log")
+		return nil, errors.New("telemetry needs Options.Service, Instance and Log")
 	}
 	who := o.resource()
 	meters, err := metrics.NewMeterProvider(ctx,
@@ -97,16 +97,16 @@ func New(ctx context.Context, o Options) (*Telemetry, error) {
 	return t, nil
 }
 
-// resource says who is measured; the environment's OTEL_RESOURCE_ATTRIBUTES says more. (Knative's own default panics
-// without a variable that only its controllers have.)
+// resource describes this process; the environment variable OTEL_RESOURCE_ATTRIBUTES adds attributes. Knative's default resource panics
+// without a variable that only its controllers have.
 func (o Options) resource() *resource.Resource {
 	return resource.NewWithAttributes(semconv.SchemaURL,
 		semconv.ServiceName("bakta-web-"+o.Service),
 		semconv.ServiceInstanceID(o.Instance))
 }
 
-// Close sends what was measured and not sent yet. It belongs to the end of a process, when no request is in flight. A
-// collector that does not accept it is logged, and does not make Close fail: nothing of a job is lost.
+// Close sends what was not sent yet. It must be called at the end of a process, when no request is in flight. If the collector does not
+// accept it, Close logs a warning and returns nil, because no job is affected.
 func (t *Telemetry) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, flushTime)
 	defer cancel()
