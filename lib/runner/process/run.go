@@ -68,7 +68,7 @@ func (r *Runner) save(x *run) error {
 	return stage.WriteFile(filepath.Join(r.records(), x.object()+".json"), content)
 }
 
-// execute runs a run from its beginning to its end and tells of both. It is called once it is active.
+// execute runs a run from its beginning to its end and reports both. It is called once it is active.
 func (r *Runner) execute(ctx context.Context, x *run) {
 	failure, err := r.begin(ctx, x)
 	if err == nil && failure == nil {
@@ -173,8 +173,8 @@ func (r *Runner) perform(ctx context.Context, x *run) (*job.Failure, error) {
 	return nil, nil
 }
 
-// tell takes note of how far a stage has come, and tells of it.
-func (r *Runner) tell(x *run, stage string, status job.StageStatus, programs ...stage.Process) {
+// report records the progress of a stage, and sends an event.
+func (r *Runner) report(x *run, stage string, status job.StageStatus, programs ...stage.Process) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range x.Stages {
@@ -196,7 +196,7 @@ func (r *Runner) programs(x *run) []stage.Process {
 	return slices.Clone(x.Programs)
 }
 
-// full tells an error that comes from this machine's disk, and will come again, from others.
+// full reports whether an error comes from a full disk of this machine, so that it will happen again.
 func (r *Runner) full(ctx context.Context, x *run, err error) (*job.Failure, error) {
 	if job.Is(err, job.Exhausted) {
 		r.o.Log.Error("a run's results find no room in the file storage", "job", x.Job, "run", x.Run, "error", err)
@@ -233,14 +233,14 @@ func (r *Runner) program(ctx context.Context, x *run, c stage.Command) (stage.Re
 	cmd.Env = append(stage.Environment(r.o.Environ), stage.Mark(x.dir))
 	said := &bounded{left: 16 << 10}
 	cmd.Stderr = said
-	told := &reports{took: func(rec stage.Record) {
+	received := &reports{took: func(rec stage.Record) {
 		if rec.Status == job.StageRunning {
-			r.tell(x, c.Stage, rec.Status, rec.Process)
+			r.report(x, c.Stage, rec.Status, rec.Process)
 		} else {
-			r.tell(x, c.Stage, rec.Status)
+			r.report(x, c.Stage, rec.Status)
 		}
 	}}
-	cmd.Stdout = told
+	cmd.Stdout = received
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = r.o.Grace + 2*killing // then the stager itself is killed
 	death, err := cmd.StdinPipe()
@@ -256,14 +256,14 @@ func (r *Runner) program(ctx context.Context, x *run, c stage.Command) (stage.Re
 	}
 	// Nothing is left, unless somebody killed the stager.
 	err = errors.Join(err, stage.KillLeft(x.dir, killing, r.programs(x)...))
-	if err == nil && told.last.Status != job.StageSucceeded && told.last.Status != job.StageFailed {
+	if err == nil && received.last.Status != job.StageSucceeded && received.last.Status != job.StageFailed {
 		err = errors.New("the stager ended without a word of how its program did")
 	}
 	if err != nil {
-		r.tell(x, c.Stage, job.StageFailed)
+		r.report(x, c.Stage, job.StageFailed)
 		return stage.Record{}, err
 	}
-	return told.last, nil
+	return received.last, nil
 }
 
 // reports reads the records that a stager writes, one on a line.

@@ -1,17 +1,16 @@
-// Package runner runs jobs as local processes. It does for local mode what Kubernetes Jobs do in a cluster: it
-// remembers what it was told to launch, runs so many at a time and the others in order, tells of every change
-// by an event of the shape that a cluster's has, and keeps what a run left until its outcome is stored.
+// Package process runs jobs as local processes. It does for local mode what Kubernetes Jobs do in a cluster: it stores what
+// was launched, runs a limited number at the same time and the others in order, sends an event of each change in the form
+// of a cluster's, and keeps the files of a run until its outcome is stored.
 //
-// What it remembers are small files below one directory, so it goes on where it was when its process is
-// started again, however it ended:
+// Its state is small files below one directory, so it continues when its process is started again, however it ended:
 //
 //	records/<object>.json      a run that was launched; written before Launch returns
 //	records/<object>.released  a run whose outcome is stored elsewhere; it keeps the run from being launched again
 //	work/<object>/             the run's working directory, see lib/stage
 //	trash/                     what is being removed
 //
-// A run whose record says that it waits is run. One whose record says that it is active, when there is nobody
-// that runs it, was interrupted: whatever is left of its processes is killed, and it is over.
+// A run whose record says that it waits is run. A run whose record says that it is active, but that no process runs, was
+// interrupted: its remaining processes are killed, and it is over.
 package process
 
 import (
@@ -99,7 +98,7 @@ func New(o Options) (*Runner, error) {
 	}
 	r := &Runner{o: o, runs: make(map[string]*run), owed: make(map[string]bool)}
 	for _, dir := range []string{r.records(), r.work(), r.trash()} {
-		// Nobody else's business: inside, directories are open to all, see stage.In.
+		// Not for other users: inside, directories are open to all, see stage.In.
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("making the runner's directory: %w", err)
 		}
@@ -183,7 +182,7 @@ func (r *Runner) Launch(ctx context.Context, j job.Job) (string, error) {
 		return "", err
 	}
 	if err != nil {
-		// Told as the run's end: a launch that failed would be tried again for ever.
+		// Reported as the end of the run: a failed launch would be retried for ever.
 		r.o.Log.ErrorContext(ctx, "a job can't be run", "job", j.ID, "error", err)
 		x.Phase, x.Failure = ended, &job.Failure{Code: job.Internal,
 			Message: "The job can't be run by this server as it is set up. This is not a fault of your data; please tell the operators."}

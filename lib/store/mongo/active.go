@@ -19,8 +19,8 @@ type Count struct {
 	Jobs     int
 }
 
-// Unstarted counts the created jobs that are looked at again by then, at most limit of them: it costs what it counts,
-// by an index. A job that is not started is looked at when it expires.
+// Unstarted counts the created jobs that are due by then, at most limit of them. With an index, its cost depends on the
+// count. A job that is not started is due when it expires.
 func (s *Store) Unstarted(ctx context.Context, by time.Time, limit int) (int, error) {
 	if limit <= 0 {
 		return 0, nil // to the server, 0 would mean all

@@ -38,7 +38,7 @@ const (
 // document is a job as it is stored. Fields that a later version added are ignored, and kept by every write,
 // since writes name the fields that they change.
 //
-// Due and Expires are always there: a job without them would never be looked at again.
+// Due and Expires are always there: the sweep would never find a job without them.
 type document struct {
 	ID         string    `bson:"_id"`
 	SecretHash []byte    `bson:"secretHash"`
@@ -198,7 +198,7 @@ func (d document) job() job.Job {
 	return j
 }
 
-// registry returns how Go values become BSON: as they are, but for text that is no UTF-8. BSON has no place for
+// registry returns how Go values become BSON: unchanged, except text that is not UTF-8. BSON does not allow
 // it, and servers differ in what they do with it, so its broken bytes become U+FFFD.
 func registry() *bson.Registry {
 	r := bson.NewRegistry()

@@ -62,7 +62,7 @@ func (s *Store) Extend(ctx context.Context, name, holder string, ttl time.Durati
 		if err != nil {
 			return err
 		}
-		// A lease that expired and still has this holder was nobody's in between.
+		// A lease that expired and still has this holder had no other holder in between.
 		r, err := c.UpdateOne(ctx,
 			bson.D{{Key: fieldID, Value: name}, {Key: fieldHolder, Value: holder}},
 			bson.D{{Key: "$set", Value: bson.D{{Key: fieldLeaseExpiry, Value: now.Add(ttl)}}}})

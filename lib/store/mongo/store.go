@@ -1,15 +1,15 @@
-// Package mongo remembers jobs in MongoDB.
+// Package mongo stores jobs in MongoDB.
 //
 // A job is one document, and every write is one compare-and-set on it with majority write concern: its filter
-// names the states that may be left, so a late, doubled or reordered event changes nothing. There is no
-// read-modify-write and no transaction.
+// names the states that may be left, so a late, duplicated or reordered event changes nothing. There are no
+// read-modify-write cycles and no transactions.
 //
-// A write whose answer was lost is sent again by the driver where the server is a replica set (retryable writes),
-// and is then applied once. Where that is impossible the caller gets a job.Unavailable error, and the write may or
-// may not have happened: it has to look, or to write again and take "false" for "perhaps it was me".
+// If the answer to a write is lost and the server is a replica set, the driver repeats the write (retryable writes), which
+// is applied once. Otherwise the caller gets a job.Unavailable error, and the write may or may not have happened: the
+// caller has to read the job, or to repeat the write and take "false" for "perhaps the first one succeeded".
 //
-// An embedded FerretDB is spoken to as well. Its writes are atomic on one connection only: use MaxPoolSize 1, and
-// one Store in all.
+// An embedded FerretDB works as well. Its writes are atomic on one connection only: use MaxPoolSize 1, and a single
+// Store.
 package mongo
 
 import (
@@ -42,7 +42,7 @@ const (
 const (
 	defaultPoolSize = 16
 	defaultTimeout  = 10 * time.Second
-	// A server that can't be found in this time is told to the caller as unavailable; the driver's 30 s would
+	// A server that can't be found in this time is reported to the caller as unavailable; the driver's 30 s would
 	// outlast what most clients wait for an answer.
 	selectionTimeout = 5 * time.Second
 )
@@ -63,7 +63,7 @@ type Options struct {
 	Timeout     time.Duration // of each call; 0 is 10 s. A call that only reads ends with its context, too
 	Logger      *slog.Logger  // nil is slog.Default
 
-	// Call, if not nil, is told of each call, by a name that is one of a few ("mongodb reading"). The call gets the context that
+	// Call, if not nil, is called for each call of the server, with one of a few names ("mongodb reading"). The call gets the context that
 	// it returns, and its error is given to what it returns.
 	Call func(ctx context.Context, name string) (context.Context, func(error))
 
@@ -159,7 +159,7 @@ func (s *Store) clientOptions() (*options.ClientOptions, error) {
 	if err := c.Validate(); err != nil {
 		if strings.Contains(o.URI, "@") {
 			// The driver's message may quote the URI, and with it the password.
-			return nil, errors.New("mongo: the URI is no valid connection string (it is not shown, since it holds credentials)")
+			return nil, errors.New("mongo: the URI is not a valid connection string (it is not shown, since it holds credentials)")
 		}
 		return nil, fmt.Errorf("mongo: %w", err)
 	}
@@ -260,7 +260,7 @@ func (s *Store) Close(ctx context.Context) error {
 	if s.client == nil {
 		return nil
 	}
-	// The driver says goodbye to the server, and waits for one that is away unless it is told for how long.
+	// The driver ends its sessions on the server, and waits for one that is down unless the time is limited.
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	err := s.client.Disconnect(ctx)

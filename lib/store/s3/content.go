@@ -23,7 +23,7 @@ func (b *body) Read(p []byte) (int, error) {
 }
 
 // source is content on its way to the store. It gives away the last byte only when it has seen that the size is
-// right, so that the store never holds an object of another size: a client that is told a size reads no further.
+// right, so that the store never holds an object of another size: a client that knows the size reads no further.
 type source struct {
 	content io.Reader
 	size    int64 // -1: not known

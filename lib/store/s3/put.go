@@ -168,7 +168,7 @@ func (s *Store) putParts(ctx context.Context, object string, from *source, size 
 func (s *Store) confirm(ctx context.Context, object string, want contents) (string, error) {
 	info, err := s.stat(ctx, object)
 	if err != nil {
-		// A missing object is no answer to whoever has just stored it, so the store's words are all that is kept.
+		// The caller has just stored the object, so "not found" would mislead: only the store's message is kept.
 		return "", fmt.Errorf("the store did not say what it has stored, nor when it was asked: %v", err) //nolint:errorlint // see above
 	}
 	tag := etag(info.ETag)

@@ -14,7 +14,7 @@ import (
 func (s *Store) OpenAt(ctx context.Context, key, tag string, offset int64) (io.ReadCloser, error) {
 	o := minio.GetObjectOptions{}
 	if err := o.SetMatchETag(tag); err != nil {
-		return nil, job.Errorf(job.Invalid, "%q is no ETag", tag).Because(err)
+		return nil, job.Errorf(job.Invalid, "%q is not an ETag", tag).Because(err)
 	}
 	if offset > 0 {
 		if err := o.SetRange(offset, 0); err != nil { // 0 stands for the object's end

@@ -13,16 +13,16 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// maxErrors is how many failures of one removal are told.
+// maxErrors is how many failures of one removal are reported.
 const maxErrors = 10
 
 // RemovePrefix removes all that is under a prefix, which has to end in a slash: all versions of all objects, as
-// far as the store has versions and lets us see them, and the parts of uploads that were never completed. It is no
-// error when there is nothing. What could not be removed is told, and does not keep the rest.
+// far as the store has versions and lets us see them, and the parts of uploads that were never completed. It
+// succeeds when there is nothing. An object that can't be removed is reported, and does not stop the removal of the others.
 func (s *Store) RemovePrefix(ctx context.Context, prefix string) error {
 	// "jobs/1" would take jobs/10 with it, and "" everything.
 	if !strings.HasSuffix(prefix, "/") {
-		return job.Errorf(job.Invalid, "%q is no prefix to remove", prefix)
+		return job.Errorf(job.Invalid, "%q is not a prefix that can be removed", prefix)
 	}
 	if _, err := clean(strings.TrimSuffix(prefix, "/")); err != nil {
 		return err

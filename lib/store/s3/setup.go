@@ -70,7 +70,7 @@ func (s *Store) setupBucket(ctx context.Context) error {
 }
 
 // setupLifecycle makes the rule by which parts go that a killed process left. Without it they go with their job, see
-// RemovePrefix, so it is no error when the store has no such rules or doesn't let us make them. A bucket that has
+// RemovePrefix, so it succeeds when the store does not support such rules or does not permit them. A bucket that has
 // rules of its operator's is left alone: there is one set of rules, and what we don't know in it would be lost.
 func (s *Store) setupLifecycle(ctx context.Context) error {
 	want := lifecycle.Rule{

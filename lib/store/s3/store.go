@@ -1,6 +1,6 @@
 // Package s3 keeps the files of jobs in an S3 bucket.
 //
-// Keys that callers name and get are relative to the configured base key, which nobody else knows of. ETags come
+// Keys that callers name and get are relative to the configured base key, which no other package knows. ETags come
 // and go without quotes. Errors are job.NotFound for an object that isn't there, job.NotReady for one that is not
 // the one that was asked for any more, job.Exhausted for content for which the store has no room, and job.Unavailable
 // for whatever keeps the store from answering, refused credentials and a missing bucket among it: later, or once the
@@ -179,7 +179,7 @@ func (s *Store) Open(ctx context.Context, key, tag string) (io.ReadCloser, job.F
 	o := minio.GetObjectOptions{}
 	if tag != "" {
 		if err := o.SetMatchETag(tag); err != nil {
-			return nil, job.File{}, job.Errorf(job.Invalid, "%q is no ETag", tag).Because(err)
+			return nil, job.File{}, job.Errorf(job.Invalid, "%q is not an ETag", tag).Because(err)
 		}
 	}
 	return s.get(ctx, key, o)
@@ -262,7 +262,7 @@ func (s *Store) object(key string) (string, error) {
 func clean(key string) (string, error) {
 	bad := func(part string) bool { return part == "" || part == "." || part == ".." }
 	if !utf8.ValidString(key) || strings.ContainsRune(key, 0) || slices.ContainsFunc(strings.Split(key, "/"), bad) {
-		return "", job.Errorf(job.Invalid, "%q is no key of an object", key)
+		return "", job.Errorf(job.Invalid, "%q is not a valid key of an object", key)
 	}
 	return key, nil
 }
