@@ -124,7 +124,8 @@ func TestCalls(t *testing.T) {
 				return nil, c.Start(ctx, ref, &protov1.JobConfig{HasReplicons: proto.Bool(false), TranslationalTable: 4, LocusTag: "ABC"})
 			},
 			answer: `{}`,
-			sent:   request{"POST", "/api/v1/job/start", `{"config":{"hasReplicons":false,"locusTag":"ABC","translationTable":4},"job":` + auth + `}`},
+			sent: request{"POST", "/api/v1/job/start", `{"config":{"hasReplicons":false,"locusTag":"ABC","translationTable":4},` +
+				`"job":` + auth + `}`},
 		},
 		{
 			name: "status",
@@ -141,10 +142,11 @@ func TestCalls(t *testing.T) {
 			want:   []Status{},
 		},
 		{
-			name:   "result",
-			call:   func(ctx context.Context, c *Client) (any, error) { return c.Result(ctx, ref) },
-			answer: `{"jobID":"` + id + `","ResultFiles":{"GFF3":"https://s/x","JSON":"https://s/y","PNGCircularPlot":null},` + times + `,"name":"n"}`,
-			sent:   request{"POST", "/api/v1/job/result", auth},
+			name: "result",
+			call: func(ctx context.Context, c *Client) (any, error) { return c.Result(ctx, ref) },
+			answer: `{"jobID":"` + id + `","ResultFiles":{"GFF3":"https://s/x","JSON":"https://s/y","PNGCircularPlot":null},` + times + `,` +
+				`"name":"n"}`,
+			sent: request{"POST", "/api/v1/job/result", auth},
 			want: Result{Name: "n", Started: began, Updated: ended,
 				Files: map[string]string{"GFF3": "https://s/x", "JSON": "https://s/y"}},
 		},

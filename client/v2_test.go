@@ -39,8 +39,9 @@ func TestCallsV2(t *testing.T) {
 			call: func(ctx context.Context, v *V2) (any, error) {
 				return v.Init(ctx, "bakta_proteins", "E. coli \"x\"\n")
 			},
-			answer: `{"job":` + auth + `,"workflow_kind":"bakta_proteins","uploads":[{"upload_kind":"protein_fasta","required":true,"url":"u","headers":{"A":"b"}}]}`,
-			sent:   request{"POST", "/api/v2/job/init", `{"name":"E. coli \"x\"\n","workflow_kind":"bakta_proteins"}`},
+			answer: `{"job":` + auth + `,"workflow_kind":"bakta_proteins","uploads":[{"upload_kind":"protein_fasta","required":true,"url":"u",` +
+				`"headers":{"A":"b"}}]}`,
+			sent: request{"POST", "/api/v2/job/init", `{"name":"E. coli \"x\"\n","workflow_kind":"bakta_proteins"}`},
 			want: Made{Job: ref, Workflow: "bakta_proteins",
 				Uploads: []UploadLink{{UploadKind{"protein_fasta", true}, "u", map[string]string{"A": "b"}}}},
 		},
@@ -52,7 +53,8 @@ func TestCallsV2(t *testing.T) {
 			answer: `{"warnings":[{"code":"small_genome","upload_kind":"genome_fasta","message":"It is small."}]}`,
 			want:   []Warning{{Code: "small_genome", Kind: "genome_fasta", Message: "It is small."}},
 			sent: request{"POST", "/api/v2/job/submit",
-				`{"config":{"locus_tag_increment":5,"skip_ncrna_region":true,"translation_table":4,"use_regions":true},"job":` + auth + `,"workflow_kind":"bakta"}`},
+				`{"config":{"locus_tag_increment":5,"skip_ncrna_region":true,"translation_table":4,"use_regions":true},"job":` + auth + `,` +
+					`"workflow_kind":"bakta"}`},
 		},
 		{
 			name:   "start without options",
@@ -66,23 +68,27 @@ func TestCallsV2(t *testing.T) {
 			call: func(ctx context.Context, v *V2) (any, error) {
 				return v.Status(ctx, Ref{ID: "other", Secret: "x"}, ref)
 			},
-			answer: `{"jobs":[{"job_id":"` + id + `","status":"successful","workflow_kind":"bakta_baktfold","result_kind":"bakta",` + times + `,"name":"n"}],
+			answer: `{"jobs":[{"job_id":"` + id + `","status":"successful","workflow_kind":"bakta_baktfold",
+				"result_kind":"bakta",` + times + `,"name":"n"}],
 				"failed_jobs":[{"job_id":"other","status":"not_found"}]}`,
 			sent: request{"POST", "/api/v2/job/list", `{"details":true,"jobs":[{"job_id":"other","secret":"x"},` + auth + `]}`},
 			want: []Status{{ID: "other", State: NotFound},
 				{ID: id, State: Successful, Name: "n", Started: began, Updated: ended, Workflow: "bakta_baktfold", ResultKind: "bakta"}},
 		},
 		{
-			name:   "status of a job that waits",
-			call:   func(ctx context.Context, v *V2) (any, error) { return v.Status(ctx, ref) },
-			answer: `{"jobs":[{"job_id":"` + id + `","status":"init","workflow_kind":"bakta","result_kind":"bakta",` + times + `,"name":"n","waiting":true}],"failed_jobs":[]}`,
-			sent:   request{"POST", "/api/v2/job/list", `{"details":true,"jobs":[` + auth + `]}`},
-			want:   []Status{{ID: id, State: Init, Name: "n", Started: began, Updated: ended, Workflow: "bakta", ResultKind: "bakta", Waiting: new(true)}},
+			name: "status of a job that waits",
+			call: func(ctx context.Context, v *V2) (any, error) { return v.Status(ctx, ref) },
+			answer: `{"jobs":[{"job_id":"` + id + `","status":"init","workflow_kind":"bakta","result_kind":"bakta",` + times + `,"name":"n",` +
+				`"waiting":true}],"failed_jobs":[]}`,
+			sent: request{"POST", "/api/v2/job/list", `{"details":true,"jobs":[` + auth + `]}`},
+			want: []Status{{ID: id, State: Init, Name: "n", Started: began, Updated: ended, Workflow: "bakta", ResultKind: "bakta",
+				Waiting: new(true)}},
 		},
 		{
 			name: "result",
 			call: func(ctx context.Context, v *V2) (any, error) { return v.Result(ctx, ref, false) },
-			answer: `{"job_id":"` + id + `","workflow_kind":"bakta","result":{"result_kind":"bakta","files":{"gff3":"https://s/x","json":"https://s/y","tsv":null,"faa":" "}},` +
+			answer: `{"job_id":"` + id + `","workflow_kind":"bakta","result":{"result_kind":"bakta","files":{"gff3":"https://s/x",` +
+				`"json":"https://s/y","tsv":null,"faa":" "}},` +
 				times + `,"name":"n"}`,
 			sent: request{"POST", "/api/v2/job/result", auth},
 			want: Result{Name: "n", Started: began, Updated: ended, Workflow: "bakta", ResultKind: "bakta",
@@ -91,17 +97,20 @@ func TestCallsV2(t *testing.T) {
 		{
 			name: "partial result",
 			call: func(ctx context.Context, v *V2) (any, error) { return v.Result(ctx, ref, true) },
-			answer: `{"job_id":"` + id + `","workflow_kind":"bakta_baktfold","result":{"result_kind":"bakta","files":{}},"failure":"Baktfold failed",` +
+			answer: `{"job_id":"` + id + `","workflow_kind":"bakta_baktfold","result":{"result_kind":"bakta","files":{}},` +
+				`"failure":"Baktfold failed",` +
 				times + `,"name":"n"}`,
 			sent: request{"POST", "/api/v2/job/result", `{"job_id":"` + id + `","partial":true,"secret":"` + secret + `"}`},
-			want: Result{Name: "n", Started: began, Updated: ended, Workflow: "bakta_baktfold", ResultKind: "bakta", Files: map[string]string{}, Failure: "Baktfold failed"},
+			want: Result{Name: "n", Started: began, Updated: ended, Workflow: "bakta_baktfold", ResultKind: "bakta", Files: map[string]string{},
+				Failure: "Baktfold failed"},
 		},
 		{
-			name:   "logs",
-			call:   func(ctx context.Context, v *V2) (any, error) { return v.Logs(ctx, ref) },
-			answer: `{"workflow_kind":"bakta_baktfold","stages":[{"stage":"bakta","status":"succeeded","content":"a\nb"},{"stage":"baktfold","status":"running","content":""}]}`,
-			sent:   request{"GET", "/api/v2/job/logs?" + query, ""},
-			want:   []StageLog{{"bakta", StageSucceeded, "a\nb"}, {"baktfold", StageRunning, ""}},
+			name: "logs",
+			call: func(ctx context.Context, v *V2) (any, error) { return v.Logs(ctx, ref) },
+			answer: `{"workflow_kind":"bakta_baktfold","stages":[{"stage":"bakta","status":"succeeded","content":"a\nb"},{"stage":"baktfold",` +
+				`"status":"running","content":""}]}`,
+			sent: request{"GET", "/api/v2/job/logs?" + query, ""},
+			want: []StageLog{{"bakta", StageSucceeded, "a\nb"}, {"baktfold", StageRunning, ""}},
 		},
 		{
 			name:   "delete",
@@ -215,7 +224,8 @@ func TestRetriesV2(t *testing.T) {
 }
 
 func TestNoSecretInErrorsV2(t *testing.T) {
-	for _, handler := range []http.HandlerFunc{hangUp, answer(200, `{`), answer(400, `"no"`), answer(302, ``, "Location", "http://elsewhere/?"+secret)} {
+	for _, handler := range []http.HandlerFunc{hangUp, answer(200, `{`), answer(400, `"no"`),
+		answer(302, ``, "Location", "http://elsewhere/?"+secret)} {
 		s := serve(t, handler)
 		v := s.client(t, Options{Patience: -1}).V2()
 		_, status := v.Status(t.Context(), ref)
@@ -256,7 +266,8 @@ func TestWaitV2(t *testing.T) {
 	list := func(status string) http.HandlerFunc {
 		return answer(
 			200,
-			`{"jobs":[{"job_id":"`+id+`","status":"`+status+`","workflow_kind":"bakta","started":"2026-01-31T12:00:00Z","updated":"2026-01-31T12:00:00Z"}],"failed_jobs":[]}`,
+			`{"jobs":[{"job_id":"`+id+`","status":"`+status+`","workflow_kind":"bakta","started":"2026-01-31T12:00:00Z",`+
+				`"updated":"2026-01-31T12:00:00Z"}],"failed_jobs":[]}`,
 		)
 	}
 	s := serve(t, list("init"), list("running"), list("error"))

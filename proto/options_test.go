@@ -16,8 +16,10 @@ import (
 func TestOpenAPI31TellsOptions(t *testing.T) {
 	t.Parallel()
 	bakta, _ := workflow.Lookup(workflow.Bakta)
-	samples := []string{"", "p", "pA", "pOSAK1", "p1.b_c", "p-1", "p" + strings.Repeat("x", 19), "p" + strings.Repeat("x", 20), "unnamed", "unnamed1", "unnamed123",
-		"unnamed1234", "x", "A", "ECs", "a b", "a;b", "a:b", "a*b", "a#b", "a-b", "a.b", "a_b", "ä", "-", strings.Repeat("A", 20), strings.Repeat("A", 21),
+	samples := []string{"", "p", "pA", "pOSAK1", "p1.b_c", "p-1", "p" + strings.Repeat("x", 19), "p" + strings.Repeat("x", 20), "unnamed",
+		"unnamed1", "unnamed123",
+		"unnamed1234", "x", "A", "ECs", "a b", "a;b", "a:b", "a*b", "a#b", "a-b", "a.b", "a_b", "ä", "-", strings.Repeat("A",
+			20), strings.Repeat("A", 21),
 		strings.Repeat("A", 24), strings.Repeat("A", 25)}
 	for _, row := range []struct {
 		first, second string

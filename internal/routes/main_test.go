@@ -28,7 +28,8 @@ func TestNothingElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := string(manifest(routes))
-	for _, path := range []string{"/events", "/sweep", "/healthz", "UpdateStatus", "jobupdate", "value: /}\n        - path: {type: PathPrefix, value: /}"} {
+	for _, path := range []string{"/events", "/sweep", "/healthz", "UpdateStatus", "jobupdate",
+		"value: /}\n        - path: {type: PathPrefix, value: /}"} {
 		if strings.Contains(text, path) {
 			t.Errorf("a route names %s", path)
 		}

@@ -168,7 +168,8 @@ func TestLogCallers(t *testing.T) {
 			LogCallers: log, Proxies: caller.Proxies{Count: 1},
 			Authenticate: func(context.Context, string) (string, error) { return "the-source", nil },
 		}, func(s *server.Server) error {
-			return errors.Join(s.Serve(apiv1.API(), echoing(), all()...), s.Events("/events", func(context.Context, event.Event) error { return nil }))
+			return errors.Join(s.Serve(apiv1.API(), echoing(), all()...),
+				s.Events("/events", func(context.Context, event.Event) error { return nil }))
 		})
 		headers := []string{"X-Forwarded-For", "203.0.113.9, 2001:db8::77", "Authorization", "Bearer x"}
 		send(t, client(t), http.MethodGet, s.url+"/api/v1/version", "", headers...)

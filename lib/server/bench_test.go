@@ -62,7 +62,8 @@ func BenchmarkCall(b *testing.B) {
 
 // BenchmarkReadJSON times reading a list of 100 jobs.
 func BenchmarkReadJSON(b *testing.B) {
-	body := []byte(`{"jobs":[` + strings.Repeat(`{"jobID":"0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d","secret":"FmZUzJ6Y0example0example0KZw2Qr8"},`, 99) + `{}]}`)
+	body := []byte(`{"jobs":[` + strings.Repeat(`{"jobID":"0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d",`+
+		`"secret":"FmZUzJ6Y0example0example0KZw2Qr8"},`, 99) + `{}]}`)
 	for b.Loop() {
 		if err := apiv1.API().JSON.Unmarshal(body, new(protov1.JobStatusRequestList)); err != nil {
 			b.Fatal(err)

@@ -44,13 +44,16 @@ func TestErrors(t *testing.T) {
 		{"exhausted", returns(job.Errorf(job.Exhausted, "told").Because(cause)), codes.ResourceExhausted, 429, "told", "WARN"},
 		{"unavailable", returns(job.Errorf(job.Unavailable, "told").Because(cause)), codes.Unavailable, 503, "told", "WARN"},
 		{"wrapped", returns(fmt.Errorf("doing: %w", job.Errorf(job.NotFound, "told").Because(cause))), codes.NotFound, 404, "told", "INFO"},
-		{"the outermost counts", returns(job.Errorf(job.Unavailable, "told").Because(job.Errorf(job.NotFound, "the cause"))), codes.Unavailable, 503, "told", "WARN"},
+		{"the outermost counts", returns(job.Errorf(job.Unavailable, "told").Because(job.Errorf(job.NotFound, "the cause"))), codes.Unavailable,
+			503, "told", "WARN"},
 		{"of an unknown code", returns(job.Errorf("odd", "the cause")), codes.Internal, 500, internal, "ERROR"},
 		{"any other", returns(cause), codes.Internal, 500, internal, "ERROR"},
-		{"another server's status", returns(fmt.Errorf("asking: %w", status.Error(codes.NotFound, "the cause"))), codes.Internal, 500, internal, "ERROR"},
+		{"another server's status", returns(fmt.Errorf("asking: %w", status.Error(codes.NotFound, "the cause"))), codes.Internal, 500, internal,
+			"ERROR"},
 		{"a panic", func(context.Context) error { panic("the cause") }, codes.Internal, 500, internal, "ERROR"},
 		{"a nil pointer", func(context.Context) error { return errors.New(*(*string)(nil)) }, codes.Internal, 500, internal, "ERROR"},
-		{"a deadline", func(ctx context.Context) error { <-ctx.Done(); return fmt.Errorf("the cause: %w", ctx.Err()) }, codes.DeadlineExceeded, 504, "the call took too long; try again later", "WARN"},
+		{"a deadline", func(ctx context.Context) error { <-ctx.Done(); return fmt.Errorf("the cause: %w", ctx.Err()) }, codes.DeadlineExceeded,
+			504, "the call took too long; try again later", "WARN"},
 		{"odd bytes", returns(job.Errorf(job.Invalid, "t\xffold").Because(cause)), codes.InvalidArgument, 400, "t�old", "INFO"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -85,7 +88,8 @@ func TestErrors(t *testing.T) {
 			for _, line := range lines {
 				if strings.Contains(line, id) {
 					found++
-					for _, want := range []string{`"level":"` + row.level + `"`, `"code":"` + row.code.String() + `"`, `BaktaJobs/Delete"`, `"request":"`} {
+					for _, want := range []string{`"level":"` + row.level + `"`, `"code":"` + row.code.String() + `"`, `BaktaJobs/Delete"`,
+						`"request":"`} {
 						if !strings.Contains(line, want) {
 							t.Errorf("the log does not say %s: %s", want, line)
 						}
@@ -143,7 +147,8 @@ func TestCallersDeadline(t *testing.T) {
 	s := serveJobs(t, f)
 	for _, timeout := range []string{"1n", "20m"} {
 		got := send(t, client(t), "GET", s.url+"/api/v1/version", "", "Grpc-Timeout", timeout)
-		if f := got.failure(t); got.status != 504 || codes.Code(*f.Code) != codes.DeadlineExceeded || !strings.Contains(f.Message, "longer than the caller's deadline") {
+		if f := got.failure(t); got.status != 504 || codes.Code(*f.Code) != codes.DeadlineExceeded || !strings.Contains(f.Message,
+			"longer than the caller's deadline") {
 			t.Errorf("Grpc-Timeout %s is told %d %s", timeout, got.status, got.body)
 		}
 	}
@@ -155,7 +160,8 @@ func TestCallersDeadline(t *testing.T) {
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
 	}
-	if said := s.log.String(); strings.Contains(said, "WARN") || strings.Contains(said, "ERROR") || strings.Count(said, `"code":"DeadlineExceeded"`) < 2 {
+	if said := s.log.String(); strings.Contains(said, "WARN") || strings.Contains(said, "ERROR") || strings.Count(said,
+		`"code":"DeadlineExceeded"`) < 2 {
 		t.Error("the log says", said)
 	}
 }
@@ -186,10 +192,12 @@ func TestUnserved(t *testing.T) {
 	if f := got.failure(t); got.status != http.StatusNotImplemented || *f.Code != 12 || f.Message != want {
 		t.Errorf("REST says %d %s", got.status, got.body)
 	}
-	if _, err := protov1.NewBaktaStatusUpdateClient(s.grpc).UpdateStatus(t.Context(), &protov1.UpdateStatusRequest{}); status.Code(err) != codes.Unimplemented {
+	if _, err := protov1.NewBaktaStatusUpdateClient(s.grpc).UpdateStatus(t.Context(),
+		&protov1.UpdateStatusRequest{}); status.Code(err) != codes.Unimplemented {
 		t.Error("UpdateStatus says", err)
 	}
-	if err := s.grpc.Invoke(t.Context(), "/bakta.web.api.proto.v1.BaktaJobs/Nothing", &protov1.Empty{}, &protov1.Empty{}); status.Code(err) != codes.Unimplemented {
+	if err := s.grpc.Invoke(t.Context(), "/bakta.web.api.proto.v1.BaktaJobs/Nothing", &protov1.Empty{},
+		&protov1.Empty{}); status.Code(err) != codes.Unimplemented {
 		t.Error("an unknown method says", err)
 	}
 }
@@ -238,7 +246,8 @@ func TestInterceptors(t *testing.T) {
 	seen := make(chan string, 4)
 	f := &jobs{version: func(context.Context) (*protov1.VersionResponse, error) { panic("handler") }}
 	s := serve(t, server.Options{
-		Interceptors: []grpc.UnaryServerInterceptor{func(ctx context.Context, r any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+		Interceptors: []grpc.UnaryServerInterceptor{func(ctx context.Context, r any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any,
+			error) {
 			if info.FullMethod == protov1.BaktaJobs_Delete_FullMethodName {
 				panic("interceptor")
 			}
@@ -296,7 +305,9 @@ func TestReflectionAndHealth(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := stream.Send(&grpc_reflection_v1.ServerReflectionRequest{
-		MessageRequest: &grpc_reflection_v1.ServerReflectionRequest_FileContainingSymbol{FileContainingSymbol: "bakta.web.api.proto.v1.BaktaJobs.InitJob"},
+		MessageRequest: &grpc_reflection_v1.ServerReflectionRequest_FileContainingSymbol{
+			FileContainingSymbol: "bakta.web.api.proto.v1.BaktaJobs.InitJob",
+		},
 	}); err != nil {
 		t.Fatal(err)
 	}

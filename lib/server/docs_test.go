@@ -14,7 +14,8 @@ import (
 
 // documents are two, the newer one first.
 func documents() []server.Document {
-	return []server.Document{{Version: "v2", Swagger2: protov2.Swagger2(), OpenAPI31: protov2.OpenAPI31()}, {Version: "v1", Swagger2: protov1.Swagger2(), OpenAPI31: protov1.OpenAPI31()}}
+	return []server.Document{{Version: "v2", Swagger2: protov2.Swagger2(), OpenAPI31: protov2.OpenAPI31()},
+		{Version: "v1", Swagger2: protov1.Swagger2(), OpenAPI31: protov1.OpenAPI31()}}
 }
 
 func TestDocs(t *testing.T) {
@@ -23,7 +24,8 @@ func TestDocs(t *testing.T) {
 	c := client(t)
 
 	got := send(t, c, "GET", s.url+"/api-docs/openapi.json", "", "Origin", "https://other.example.org")
-	if got.status != 200 || got.body != protov1.Swagger2() || got.header.Get("Content-Type") != "application/json" || got.header.Get("Access-Control-Allow-Origin") != "*" {
+	if got.status != 200 || got.body != protov1.Swagger2() || got.header.Get("Content-Type") != "application/json" ||
+		got.header.Get("Access-Control-Allow-Origin") != "*" {
 		t.Errorf("the document is %d, %v", got.status, got.header)
 	}
 	for path, want := range map[string]string{
@@ -39,7 +41,8 @@ func TestDocs(t *testing.T) {
 		t.Error("the document is sent again with", again.status)
 	}
 	page := send(t, c, "GET", s.url+"/", "")
-	if page.status != 200 || !strings.HasPrefix(page.header.Get("Content-Type"), "text/html") || !strings.Contains(page.body, `{"url":"/api-docs/openapi-v2.json","name":"Bakta Web API v2"},{"url":"/api-docs/openapi-v1.json","name":"Bakta Web API v1"}`) {
+	if page.status != 200 || !strings.HasPrefix(page.header.Get("Content-Type"), "text/html") || !strings.Contains(page.body,
+		`{"url":"/api-docs/openapi-v2.json","name":"Bakta Web API v2"},{"url":"/api-docs/openapi-v1.json","name":"Bakta Web API v1"}`) {
 		t.Errorf("the page is %d, %v: %s", page.status, page.header, page.body)
 	}
 	if other := send(t, c, "GET", s.url+"/api-docs/", ""); other.body != page.body {
@@ -79,7 +82,8 @@ func TestDocsAreSelfContained(t *testing.T) {
 	s := serve(t, server.Options{}, func(s *server.Server) error { return s.Docs("Bakta Web API", documents()...) })
 	c := client(t)
 	page := send(t, c, "GET", s.url+"/", "")
-	if policy := page.header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "http") || strings.Contains(policy, "*") {
+	if policy := page.header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy,
+		"http") || strings.Contains(policy, "*") {
 		t.Errorf("the policy is %q", policy)
 	}
 	loads := regexp.MustCompile(`(?:src|href)="([^"]*)"`).FindAllStringSubmatch(page.body, -1)
@@ -96,7 +100,8 @@ func TestDocsAreSelfContained(t *testing.T) {
 			t.Error(l[1], "is", got.status)
 		}
 	}
-	for _, part := range []string{`<meta name="viewport" content="width=device-width, initial-scale=1">`, "prefers-color-scheme: dark", "max-width: 640px"} {
+	for _, part := range []string{`<meta name="viewport" content="width=device-width, initial-scale=1">`, "prefers-color-scheme: dark",
+		"max-width: 640px"} {
 		if !strings.Contains(page.body, part) {
 			t.Errorf("the page lacks %s", part)
 		}
@@ -110,7 +115,10 @@ func TestDocsAreSelfContained(t *testing.T) {
 func TestDocsBesideAnotherPage(t *testing.T) {
 	t.Parallel()
 	s := serve(t, server.Options{}, func(s *server.Server) error {
-		if err := s.Handle("/", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the UI") })); err != nil {
+		if err := s.Handle("/", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_,
+				_ = io.WriteString(w, "the UI")
+		})); err != nil {
 			return err
 		}
 		return s.Docs("Bakta Web API", documents()...)

@@ -48,14 +48,16 @@ func TestEvents(t *testing.T) {
 		{"binary", `{"a":1}`, binary(), 204, want + `{"a":1}`},
 		{"binary without data", ``, binary(), 204, want},
 		{"structured", structured, []string{"Content-Type", "application/cloudevents+json"}, 204, want + `{"a":1}`},
-		{"structured with a character set", structured, []string{"Content-Type", "application/cloudevents+json; charset=utf-8"}, 204, want + `{"a":1}`},
+		{"structured with a character set", structured, []string{"Content-Type", "application/cloudevents+json; charset=utf-8"}, 204,
+			want + `{"a":1}`},
 		{"nothing", ``, nil, 400, ""},
 		{"no event", `{"a":1}`, []string{"Content-Type", "application/json"}, 400, ""},
 		{"no id", `{}`, append([]string{"Ce-Id", ""}, binary()[4:]...), 400, ""},
 		{"an unknown version", `{}`, append(binary(), "Ce-Specversion", "9.9"), 400, ""},
 		{"a malformed extension", `{}`, append(binary(), "Ce-A_b", "x"), 400, ""},
 		{"structured and cut off", structured[:50], []string{"Content-Type", "application/cloudevents+json"}, 400, ""},
-		{"structured without its source", `{"specversion":"1.0","id":"1","type":"x"}`, []string{"Content-Type", "application/cloudevents+json"}, 400, ""},
+		{"structured without its source", `{"specversion":"1.0","id":"1","type":"x"}`, []string{"Content-Type", "application/cloudevents+json"},
+			400, ""},
 		{"a batch", "[" + structured + "]", []string{"Content-Type", "application/cloudevents-batch+json"}, 400, ""},
 		{"too large", `"` + strings.Repeat("x", 1000) + `"`, binary(), 413, ""},
 	} {
@@ -189,7 +191,8 @@ func FuzzEvents(f *testing.F) {
 	f.Fuzz(func(t *testing.T, contentType, version, id, extension string, body []byte) {
 		r := httptest.NewRequest("POST", "/events", strings.NewReader(string(body)))
 		r.Header = http.Header{
-			"Content-Type": {contentType}, "Ce-Specversion": {version}, "Ce-Id": {id}, "Ce-Type": {"x"}, "Ce-Source": {"/x"}, "Ce-Extension": {extension}, "Ce-Time": {extension},
+			"Content-Type": {contentType}, "Ce-Specversion": {version}, "Ce-Id": {id}, "Ce-Type": {"x"}, "Ce-Source": {"/x"},
+			"Ce-Extension": {extension}, "Ce-Time": {extension},
 		}
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, r)

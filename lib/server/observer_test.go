@@ -69,7 +69,10 @@ func TestObserver(t *testing.T) {
 	}
 	o := new(observer)
 	s := serve(t, server.Options{Observer: o}, func(s *server.Server) error {
-		if err := s.Handle("/pages/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) })); err != nil {
+		if err := s.Handle("/pages/", http.HandlerFunc(func(w http.ResponseWriter,
+			r *http.Request) {
+			panic(http.ErrAbortHandler)
+		})); err != nil {
 			return err
 		}
 		return s.Serve(apiv1.API(), f, all()...)

@@ -42,7 +42,8 @@ func echoing() *jobs {
 		},
 		remove: func(context.Context, *protov1.JobAuth) (*protov1.Empty, error) { return &protov1.Empty{}, nil },
 		logs: func(_ context.Context, r *protov1.LogsRequest) (*httpbody.HttpBody, error) {
-			return &httpbody.HttpBody{ContentType: "text/plain; charset=utf-8", Data: fmt.Appendf(nil, "%s %s %d\n<b>", r.GetJobID(), r.GetSecret(), r.GetOffset())}, nil
+			return &httpbody.HttpBody{ContentType: "text/plain; charset=utf-8", Data: fmt.Appendf(nil, "%s %s %d\n<b>", r.GetJobID(), r.GetSecret(),
+				r.GetOffset())}, nil
 		},
 	}
 }
@@ -56,14 +57,18 @@ func TestREST(t *testing.T) {
 		want                     string // the whole body of a success; part of the message of an error
 		code                     int    // of an error
 	}{
-		{"init", "POST", "/api/v1/job/init", `{"name":"x","repliconTableType":"TSV"}`, 200, `{"uploadLinkFasta":"x","uploadLinkProdigal":"","uploadLinkReplicons":"","job":{"secret":"s","jobID":"i"}}`, 0},
-		{"init without a body", "POST", "/api/v1/job/init", ``, 200, `{"uploadLinkFasta":"","uploadLinkProdigal":"","uploadLinkReplicons":"","job":{"secret":"s","jobID":"i"}}`, 0},
+		{"init", "POST", "/api/v1/job/init", `{"name":"x","repliconTableType":"TSV"}`, 200,
+			`{"uploadLinkFasta":"x","uploadLinkProdigal":"","uploadLinkReplicons":"","job":{"secret":"s","jobID":"i"}}`, 0},
+		{"init without a body", "POST", "/api/v1/job/init", ``, 200,
+			`{"uploadLinkFasta":"","uploadLinkProdigal":"","uploadLinkReplicons":"","job":{"secret":"s","jobID":"i"}}`, 0},
 		{"start", "POST", "/api/v1/job/start", `{"config":{"completeGenome":true},"job":{"jobID":"i","secret":"s"}}`, 200, `{}`, 0},
 		{"list of none", "POST", "/api/v1/job/list", `{"jobs":[]}`, 200, `{"jobs":[],"failedJobs":[]}`, 0},
-		{"list", "POST", "/api/v1/job/list", `{"jobs":[{"jobID":"I"}]}`, 200, `{"jobs":[],"failedJobs":[{"jobID":"I","jobStatus":"NOT_FOUND"}]}`, 0},
+		{"list", "POST", "/api/v1/job/list", `{"jobs":[{"jobID":"I"}]}`, 200, `{"jobs":[],"failedJobs":[{"jobID":"I","jobStatus":"NOT_FOUND"}]}`,
+			0},
 		{"result", "POST", "/api/v1/job/result", `{"jobId":"i","secret":"s"}`, 200, `{"jobID":"i","name":""}`, 0},
 		{"version", "GET", "/api/v1/version", ``, 200, `{"toolVersion":"1","dbVersion":"","backendVersion":""}`, 0},
-		{"version with a query", "GET", "/api/v1/version?x=1&x=2&y[z]=1&%5b=", ``, 200, `{"toolVersion":"1","dbVersion":"","backendVersion":""}`, 0},
+		{"version with a query", "GET", "/api/v1/version?x=1&x=2&y[z]=1&%5b=", ``, 200, `{"toolVersion":"1","dbVersion":"","backendVersion":""}`,
+			0},
 		{"version with a body", "GET", "/api/v1/version", `x`, 200, `{"toolVersion":"1","dbVersion":"","backendVersion":""}`, 0},
 		{"delete as the UI does", "DELETE", "/api/v1/delete?jobID=i&secret=s", ``, 200, `{}`, 0},
 		{"delete as documented", "DELETE", "/api/v1/job/delete?secret=s&jobID=i", ``, 200, `{}`, 0},
@@ -115,8 +120,10 @@ func TestContentTypes(t *testing.T) {
 	t.Parallel()
 	s := serveJobs(t, echoing())
 	c := client(t)
-	for _, contentType := range []string{"application/json", "application/octet-stream", "application/x-www-form-urlencoded", "text/plain", "application/grpc", "", "§"} {
-		got := send(t, c, "POST", s.url+"/api/v1/job/start", `{"job":{"jobID":"i"}}`, "Content-Type", contentType, "X-HTTP-Method-Override", "GET")
+	for _, contentType := range []string{"application/json", "application/octet-stream", "application/x-www-form-urlencoded", "text/plain",
+		"application/grpc", "", "§"} {
+		got := send(t, c, "POST", s.url+"/api/v1/job/start", `{"job":{"jobID":"i"}}`, "Content-Type", contentType, "X-HTTP-Method-Override",
+			"GET")
 		if got.status != http.StatusOK || got.body != "{}" {
 			t.Errorf("%q: status %d, %s", contentType, got.status, got.body)
 		}
@@ -137,27 +144,33 @@ func TestHeaders(t *testing.T) {
 		want               map[string]string // "" is absent
 	}{
 		{"logs are no page", "GET", "/api/v1/job/logs", nil, 200, map[string]string{
-			"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Access-Control-Allow-Origin": "",
+			"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store",
+			"Access-Control-Allow-Origin": "",
 		}},
-		{"HEAD is GET without its body", "HEAD", "/api/v1/version", nil, 200, map[string]string{"Content-Type": "application/json", "Content-Length": "54"}},
+		{"HEAD is GET without its body", "HEAD", "/api/v1/version", nil, 200, map[string]string{"Content-Type": "application/json",
+			"Content-Length": "54"}},
 		{"a wrong method is told the right ones", "PATCH", "/api/v1/job/delete", nil, 405, map[string]string{"Allow": "DELETE, OPTIONS"}},
 		{"OPTIONS", "OPTIONS", "/api/v1/version", nil, 204, map[string]string{"Allow": "GET, HEAD, OPTIONS"}},
 		{"any origin may read", "GET", "/api/v1/version", []string{"Origin", "https://ui.example.org"}, 200, map[string]string{
 			"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Credentials": "",
 		}},
-		{"any origin may read errors", "POST", "/api/v1/version", []string{"Origin", "https://ui.example.org"}, 405, map[string]string{"Access-Control-Allow-Origin": "*"}},
+		{"any origin may read errors", "POST", "/api/v1/version", []string{"Origin", "https://ui.example.org"}, 405,
+			map[string]string{"Access-Control-Allow-Origin": "*"}},
 		{"a browser asks before it sends JSON", "OPTIONS", "/api/v1/job/init", []string{
-			"Origin", "https://ui.example.org", "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "accept,authorization,content-type",
+			"Origin", "https://ui.example.org", "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers",
+			"accept,authorization,content-type",
 		}, 204, map[string]string{
-			"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "POST", "Access-Control-Allow-Headers": "accept,authorization,content-type",
-			"Access-Control-Max-Age": "7200", "Access-Control-Allow-Credentials": "",
+			"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "POST",
+			"Access-Control-Allow-Headers": "accept,authorization,content-type",
+			"Access-Control-Max-Age":       "7200", "Access-Control-Allow-Credentials": "",
 		}},
 		{"a browser asks before it deletes", "OPTIONS", "/api/v1/delete?jobID=i&secret=s", []string{
 			"Origin", "null", "Access-Control-Request-Method", "DELETE",
 		}, 204, map[string]string{"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "DELETE"}},
-		{"a trace's id is the request's", "GET", "/api/v1/version", []string{"Traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}, 200, map[string]string{
-			"X-Request-Id": "4bf92f3577b34da6a3ce929d0e0e4736",
-		}},
+		{"a trace's id is the request's", "GET", "/api/v1/version",
+			[]string{"Traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}, 200, map[string]string{
+				"X-Request-Id": "4bf92f3577b34da6a3ce929d0e0e4736",
+			}},
 	} {
 		got := send(t, c, row.method, s.url+row.path, "", row.headers...)
 		if got.status != row.status {
@@ -170,7 +183,8 @@ func TestHeaders(t *testing.T) {
 		}
 	}
 	for _, garbage := range []string{"", "x", "00-xyz-00-01", "00-" + strings.Repeat("\u00e4", 16) + "-00f067aa0ba902b7-01"} {
-		if id := send(t, c, "GET", s.url+"/api/v1/version", "", "Traceparent", garbage).header.Get("X-Request-Id"); len(id) != 32 || strings.Trim(id, "0123456789abcdef") != "" {
+		if id := send(t, c, "GET", s.url+"/api/v1/version", "", "Traceparent",
+			garbage).header.Get("X-Request-Id"); len(id) != 32 || strings.Trim(id, "0123456789abcdef") != "" {
 			t.Errorf("the request of trace %q has the id %q", garbage, id)
 		}
 	}
@@ -227,7 +241,8 @@ func TestPagesReadErrors(t *testing.T) {
 		// A browser asks first, with whatever headers the page sends.
 		got = send(t, c, "OPTIONS", s.url+row.path, "", "Origin", "https://ui.example.org",
 			"Access-Control-Request-Method", row.method, "Access-Control-Request-Headers", "content-encoding,x-requested-with")
-		if h := got.header; got.status != 204 || h.Get("Access-Control-Allow-Origin") != "*" || h.Get("Access-Control-Allow-Methods") != row.method ||
+		if h := got.header; got.status != 204 || h.Get("Access-Control-Allow-Origin") != "*" ||
+			h.Get("Access-Control-Allow-Methods") != row.method ||
 			h.Get("Access-Control-Allow-Headers") != "content-encoding,x-requested-with" {
 			t.Errorf("%s: preflight: status %d, %v", row.name, got.status, got.header)
 		}
@@ -239,12 +254,14 @@ func TestContentEncoding(t *testing.T) {
 	t.Parallel()
 	s := serveJobs(t, echoing())
 	c := client(t)
-	for encoding, want := range map[string]int{"": 200, "identity": 200, "Identity": 200, "gzip": 415, "br": 415, "aws-chunked": 415, "gzip, identity": 415} {
+	for encoding, want := range map[string]int{"": 200, "identity": 200, "Identity": 200, "gzip": 415, "br": 415, "aws-chunked": 415,
+		"gzip, identity": 415} {
 		got := send(t, c, "POST", s.url+"/api/v1/job/start", `{"job":{"jobID":"i"}}`, "Content-Encoding", encoding)
 		if got.status != want {
 			t.Errorf("%q: status %d, %s", encoding, got.status, got.body)
 		}
-		if want == 415 && (!strings.Contains(got.failure(t).Message, "send the JSON without one") || got.header.Get("Accept-Encoding") != "identity") {
+		if want == 415 && (!strings.Contains(got.failure(t).Message,
+			"send the JSON without one") || got.header.Get("Accept-Encoding") != "identity") {
 			t.Errorf("%q: %v %s", encoding, got.header, got.body)
 		}
 	}
@@ -259,7 +276,8 @@ func TestOrigins(t *testing.T) {
 		return s.Serve(apiv1.API(), echoing(), all()...)
 	})
 	c := client(t)
-	for origin, want := range map[string]string{"https://ui.example.org": "https://ui.example.org", "https://other.example.org": "", "null": ""} {
+	for origin, want := range map[string]string{"https://ui.example.org": "https://ui.example.org", "https://other.example.org": "",
+		"null": ""} {
 		if got := send(t, c, "GET", s.url+"/api/v1/version", "", "Origin", origin).header.Get("Access-Control-Allow-Origin"); got != want {
 			t.Errorf("origin %s is told %q, not %q", origin, got, want)
 		}
@@ -278,14 +296,16 @@ func TestRESTIsGRPC(t *testing.T) {
 	s := serveJobs(t, f)
 	yes := true
 	want := &protov1.StartJobRequest{
-		Job:    &protov1.JobAuth{JobID: "i", Secret: "s"},
-		Config: &protov1.JobConfig{HasReplicons: &yes, TranslationalTable: 4, MinContigLength: 1 << 40, DermType: protov1.DermType_DIDERM, LocusTag: "ABC"},
+		Job: &protov1.JobAuth{JobID: "i", Secret: "s"},
+		Config: &protov1.JobConfig{HasReplicons: &yes, TranslationalTable: 4, MinContigLength: 1 << 40, DermType: protov1.DermType_DIDERM,
+			LocusTag: "ABC"},
 	}
 	if _, err := protov1.NewBaktaJobsClient(s.grpc).StartJob(t.Context(), want); err != nil {
 		t.Fatal(err)
 	}
 	send(t, client(t), "POST", s.url+"/api/v1/job/start",
-		`{"job":{"jobID":"i","secret":"s"},"config":{"hasReplicons":true,"translationTable":4,"minContigLength":"1099511627776","dermType":"DIDERM","locusTag":"ABC"}}`)
+		`{"job":{"jobID":"i","secret":"s"},"config":{"hasReplicons":true,"translationTable":4,"minContigLength":"1099511627776",`+
+			`"dermType":"DIDERM","locusTag":"ABC"}}`)
 	for _, way := range []string{"gRPC", "REST"} {
 		if diff := cmp.Diff(want, <-got, protocmp.Transform()); diff != "" {
 			t.Errorf("by %s (-want +got):\n%s", way, diff)

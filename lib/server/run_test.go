@@ -110,7 +110,8 @@ func TestDrainDoesNotWaitForWhatNeverComes(t *testing.T) {
 			})
 		}},
 	}, func(s *server.Server) error { return s.Serve(apiv1.API(), f, "Version", "InitJob") })
-	for _, begin := range []string{"", "GET / HTTP/1.1\r\nX-Slow: ", "POST /api/v1/job/init HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n{"} {
+	for _, begin := range []string{"", "GET / HTTP/1.1\r\nX-Slow: ",
+		"POST /api/v1/job/init HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n{"} {
 		c, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 		if err != nil {
 			t.Fatal(err)
@@ -123,7 +124,8 @@ func TestDrainDoesNotWaitForWhatNeverComes(t *testing.T) {
 	never, writer := io.Pipe()
 	defer writer.Close()
 	for _, contentType := range []string{"application/json", "application/grpc"} {
-		path := map[string]string{"application/json": "/api/v1/job/init", "application/grpc": "/" + protov1.BaktaJobs_ServiceDesc.ServiceName + "/Version"}[contentType]
+		path := map[string]string{"application/json": "/api/v1/job/init",
+			"application/grpc": "/" + protov1.BaktaJobs_ServiceDesc.ServiceName + "/Version"}[contentType]
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+path, never)
 		if err != nil {
 			t.Fatal(err)
@@ -340,7 +342,8 @@ func TestUnwantedBody(t *testing.T) {
 	t.Parallel()
 	s := serveJobs(t, echoing())
 	const size = 24 << 20 // more than the kernel would keep for a server that does not read
-	for request, want := range map[string]int{"POST /api/v1/job/init": 413, "PUT /api/v1/job/init": 405, "PUT /nothing": 404, "POST /api/v1/job/list?x=%zz": 400} {
+	for request, want := range map[string]int{"POST /api/v1/job/init": 413, "PUT /api/v1/job/init": 405, "PUT /nothing": 404,
+		"POST /api/v1/job/list?x=%zz": 400} {
 		for _, length := range []string{fmt.Sprintf("Content-Length: %d", size), "Transfer-Encoding: chunked"} {
 			t.Run(request+" "+length, func(t *testing.T) {
 				t.Parallel()
@@ -353,7 +356,8 @@ func TestUnwantedBody(t *testing.T) {
 				if strings.HasSuffix(length, "chunked") {
 					begin, end = fmt.Sprintf("%x\r\n", size), "\r\n0\r\n\r\n"
 				}
-				if _, err := fmt.Fprintf(c, "%s HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n%s%s%s", request, length, begin, strings.Repeat("A", size), end); err != nil {
+				if _, err := fmt.Fprintf(c, "%s HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n%s%s%s", request, length, begin, strings.Repeat("A", size),
+					end); err != nil {
 					t.Fatal("sending:", err)
 				}
 				read := bufio.NewReader(c)
@@ -415,15 +419,19 @@ func TestNoSecretIsLogged(t *testing.T) {
 	}
 	paths := []string{
 		"/api/v1/job/init", "/api/v1/job/start", "/api/v1/job/list", "/api/v1/job/result", "/api/v1/version?secret=" + secret,
-		"/api/v1/delete?jobID=x&secret=" + secret, "/api/v1/job/delete?secret=" + secret + "&secret=other", "/api/v1/job/logs?jobID=x&secret=" + secret,
-		"/api/v1/job/logs?offset=" + secret, "/api/v1/job/logs?secret=" + secret + "%zz", "/api/v1/job/logs?secret=" + secret + "%ff", "/api/v1/job/logs?x;secret=" + secret,
-		"/api/v1/job/logs%3Fsecret=" + secret, "/api/v1/job/logs&secret=" + secret, "/nothing?secret=" + secret, "/?secret=" + secret, "/healthz?secret=" + secret,
+		"/api/v1/delete?jobID=x&secret=" + secret, "/api/v1/job/delete?secret=" + secret + "&secret=other",
+		"/api/v1/job/logs?jobID=x&secret=" + secret,
+		"/api/v1/job/logs?offset=" + secret, "/api/v1/job/logs?secret=" + secret + "%zz", "/api/v1/job/logs?secret=" + secret + "%ff",
+		"/api/v1/job/logs?x;secret=" + secret,
+		"/api/v1/job/logs%3Fsecret=" + secret, "/api/v1/job/logs&secret=" + secret, "/nothing?secret=" + secret, "/?secret=" + secret,
+		"/healthz?secret=" + secret,
 	}
 	c := client(t)
 	for _, path := range paths {
 		for _, method := range []string{"GET", "POST", "DELETE", "PUT"} {
 			for _, body := range bodies {
-				send(t, c, method, s.url+path, body, "Authorization", "Bearer "+secret, "Cookie", secret, "Referer", s.url+"/?"+secret, "User-Agent", secret, "Traceparent", "00-"+secret+"-1-1")
+				send(t, c, method, s.url+path, body, "Authorization", "Bearer "+secret, "Cookie", secret, "Referer", s.url+"/?"+secret, "User-Agent",
+					secret, "Traceparent", "00-"+secret+"-1-1")
 			}
 		}
 	}

@@ -55,7 +55,8 @@ func (j *jobsV2) Delete(context.Context, *protov2.DeleteRequest) (*protov2.Delet
 }
 
 func (j *jobsV2) Logs(_ context.Context, r *protov2.LogsRequest) (*protov2.LogsResponse, error) {
-	return &protov2.LogsResponse{Stages: []*protov2.StageLog{{Stage: r.GetJobId() + " " + r.GetSecret(), Status: protov2.StageStatus_STAGE_STATUS_PENDING}}}, j.err
+	return &protov2.LogsResponse{Stages: []*protov2.StageLog{{Stage: r.GetJobId() + " " + r.GetSecret(),
+		Status: protov2.StageStatus_STAGE_STATUS_PENDING}}}, j.err
 }
 
 func serveV2(t *testing.T, f *jobsV2) *running {
@@ -74,26 +75,34 @@ func TestV2(t *testing.T) {
 		status                   int
 		want                     string // the whole body of a success; part of the text of an error
 	}{
-		{"a bare list", "GET", "/api/v2/workflows", ``, 200, `[{"workflow_kind":"bakta_proteins","result_kind":"","uploads":[],"stages":["a","b"]},{"workflow_kind":"","result_kind":"","uploads":[],"stages":[]}]`},
-		{"words", "POST", "/api/v2/job/init", `{"name":"x","workflow_kind":"bakta_baktfold"}`, 200, `{"job":{"job_id":"i","secret":"x"},"workflow_kind":"bakta_baktfold","uploads":[]}`},
-		{"words in any case", "POST", "/api/v2/job/init", `{"name":"x","workflowKind":" Bakta"}`, 200, `{"job":{"job_id":"i","secret":"x"},"workflow_kind":"bakta","uploads":[]}`},
+		{"a bare list", "GET", "/api/v2/workflows", ``, 200, `[{"workflow_kind":"bakta_proteins","result_kind":"","uploads":[],"stages":["a",` +
+			`"b"]},{"workflow_kind":"","result_kind":"","uploads":[],"stages":[]}]`},
+		{"words", "POST", "/api/v2/job/init", `{"name":"x","workflow_kind":"bakta_baktfold"}`, 200,
+			`{"job":{"job_id":"i","secret":"x"},"workflow_kind":"bakta_baktfold","uploads":[]}`},
+		{"words in any case", "POST", "/api/v2/job/init", `{"name":"x","workflowKind":" Bakta"}`, 200,
+			`{"job":{"job_id":"i","secret":"x"},"workflow_kind":"bakta","uploads":[]}`},
 		{"a byte order mark", "POST", "/api/v2/job/init", "\ufeff" + `{"name":"x","workflow_kind":"bakta"}`, 200,
 			`{"job":{"job_id":"i","secret":"x"},"workflow_kind":"bakta","uploads":[]}`},
 		{"UTF-16", "POST", "/api/v2/job/init", "\xff\xfe{\x00}\x00", 400, "UTF-16; send it as UTF-8"},
-		{"no names of protobuf's", "POST", "/api/v2/job/init", `{"workflow_kind":"WORKFLOW_KIND_BAKTA"}`, 422, "workflow_kind must be one of bakta, bakta_proteins, bakta_baktfold, baktfold"},
+		{"no names of protobuf's", "POST", "/api/v2/job/init", `{"workflow_kind":"WORKFLOW_KIND_BAKTA"}`, 422,
+			"workflow_kind must be one of bakta, bakta_proteins, bakta_baktfold, baktfold"},
 		{"no numbers", "POST", "/api/v2/job/init", `{"workflow_kind":1}`, 422, "workflow_kind must be one of"},
 		{"not the one that is not specified", "POST", "/api/v2/job/init", `{"workflow_kind":"unspecified"}`, 422, "workflow_kind must be one of"},
-		{"a text as it is", "POST", "/api/v2/job/init", `{"name":"<é> & \"q\"\n","workflow_kind":"bakta"}`, 200, `{"job":{"job_id":"i","secret":"<é> & \"q\"\n"},"workflow_kind":"bakta","uploads":[]}`},
+		{"a text as it is", "POST", "/api/v2/job/init", `{"name":"<é> & \"q\"\n","workflow_kind":"bakta"}`, 200,
+			`{"job":{"job_id":"i","secret":"<é> & \"q\"\n"},"workflow_kind":"bakta","uploads":[]}`},
 		{"null", "POST", "/api/v2/job/start", `{` + job + `,"workflow_kind":"bakta","config":{}}`, 200, `null`},
-		{"a number in a text", "POST", "/api/v2/job/start", `{` + job + `,"workflow_kind":"bakta","config":{"translation_table":"11","min_contig_length":2e2}}`, 200, `null`},
+		{"a number in a text", "POST", "/api/v2/job/start", `{` + job + `,"workflow_kind":"bakta","config":{"translation_table":"11",` +
+			`"min_contig_length":2e2}}`, 200, `null`},
 		{"no config", "POST", "/api/v2/job/start", `{` + job + `,"workflow_kind":"bakta"}`, 422, "config is missing"},
 		{"config is null", "POST", "/api/v2/job/start", `{` + job + `,"workflow_kind":"bakta","config":null}`, 422, "config is missing"},
 		{"no workflow", "POST", "/api/v2/job/start", `{` + job + `,"config":{}}`, 422, "workflow_kind is missing"},
 		{"no job", "POST", "/api/v2/job/start", `{"workflow_kind":"bakta","config":{}}`, 422, "job is missing"},
 		{"nothing", "POST", "/api/v2/job/start", ``, 422, "job is missing"},
 		{"null alone", "POST", "/api/v2/job/init", `null`, 422, "workflow_kind is missing"},
-		{"a wrong type", "POST", "/api/v2/job/start", `{` + job + `,"workflow_kind":"bakta","config":{"genus":5}}`, 422, "config.genus must be a text in quotes, not a number"},
-		{"a wrong number", "POST", "/api/v2/job/start", `{` + job + `,"workflow_kind":"bakta","config":{"translation_table":"x"}}`, 422, "config.translation_table must be a number"},
+		{"a wrong type", "POST", "/api/v2/job/start", `{` + job + `,"workflow_kind":"bakta","config":{"genus":5}}`, 422,
+			"config.genus must be a text in quotes, not a number"},
+		{"a wrong number", "POST", "/api/v2/job/start", `{` + job + `,"workflow_kind":"bakta","config":{"translation_table":"x"}}`, 422,
+			"config.translation_table must be a number"},
 		{"a list", "POST", "/api/v2/job/list", `[]`, 422, "the body must be an object, not a list"},
 		{"not JSON", "POST", "/api/v2/job/list", `jobs=x`, 400, "not JSON"},
 		{"cut off", "POST", "/api/v2/job/list", `{"jobs":[`, 400, "not JSON"},
@@ -101,8 +110,10 @@ func TestV2(t *testing.T) {
 		{"a list of nobody", "POST", "/api/v2/job/list", `{}`, 422, "jobs is missing"},
 		{"a bad entry fails nothing", "POST", "/api/v2/job/list", `{"jobs":[null,{},{"jobId":"x"}]}`, 200,
 			`{"jobs":[],"failed_jobs":[{"job_id":"","status":"not_found"},{"job_id":"","status":"not_found"},{"job_id":"x","status":"not_found"}]}`},
-		{"a query", "GET", "/api/v2/job/logs?job_id=i&secret=s", ``, 200, `{"workflow_kind":"","stages":[{"stage":"i s","status":"pending","content":""}]}`},
-		{"a query in lowerCamelCase", "GET", "/api/v2/job/logs?jobId=i&secret=s", ``, 200, `{"workflow_kind":"","stages":[{"stage":"i s","status":"pending","content":""}]}`},
+		{"a query", "GET", "/api/v2/job/logs?job_id=i&secret=s", ``, 200,
+			`{"workflow_kind":"","stages":[{"stage":"i s","status":"pending","content":""}]}`},
+		{"a query in lowerCamelCase", "GET", "/api/v2/job/logs?jobId=i&secret=s", ``, 200,
+			`{"workflow_kind":"","stages":[{"stage":"i s","status":"pending","content":""}]}`},
 		{"nothing", "DELETE", "/api/v2/job/delete?job_id=i&secret=s", ``, 200, ``},
 		{"a bad query", "DELETE", "/api/v2/job/delete?job_id=i&secret=%zz", ``, 400, "URL-encoded"},
 		{"a body too large", "POST", "/api/v2/job/init", `{"name":"` + strings.Repeat("x", 1<<20) + `"}`, 413, "the limit is 1048576 bytes"},
@@ -113,7 +124,8 @@ func TestV2(t *testing.T) {
 		for name, protocol := range map[string]func(*http.Protocols){"HTTP/1.1": http1, "HTTP/2": h2c} {
 			t.Run(row.name+" over "+name, func(t *testing.T) {
 				t.Parallel()
-				got := send(t, client(t, protocol), row.method, s.url+row.path, row.body, "Content-Type", "text/plain", "Origin", "https://ui.example.org")
+				got := send(t, client(t, protocol), row.method, s.url+row.path, row.body, "Content-Type", "text/plain", "Origin",
+					"https://ui.example.org")
 				if got.status != row.status {
 					t.Errorf("status %d, not %d: %s", got.status, row.status, got.body)
 				}
@@ -190,13 +202,16 @@ func TestRESTIsGRPCV2(t *testing.T) {
 	s := serveV2(t, f)
 	want := &protov2.StartJobRequest{
 		Job: &protov2.JobRef{JobId: "i", Secret: "s"}, WorkflowKind: protov2.WorkflowKind_WORKFLOW_KIND_BAKTA,
-		Config: &protov2.JobConfig{UseReplicons: true, TranslationTable: 4, MinContigLength: 1 << 40, DermType: protov2.DermType_DERM_TYPE_DIDERM, LocusTag: "ABC", SkipNcrnaRegion: true},
+		Config: &protov2.JobConfig{UseReplicons: true, TranslationTable: 4, MinContigLength: 1 << 40, DermType: protov2.DermType_DERM_TYPE_DIDERM,
+			LocusTag: "ABC", SkipNcrnaRegion: true},
 	}
 	if _, err := protov2.NewBaktaJobsClient(s.grpc).StartJob(t.Context(), want); err != nil {
 		t.Fatal(err)
 	}
-	send(t, client(t), "POST", s.url+"/api/v2/job/start", `{"job":{"job_id":"i","secret":"s"},"workflow_kind":"bakta","config":{"use_replicons":true,"use_hmms":null,`+
-		`"translation_table":4,"min_contig_length":"1099511627776","derm_type":"diderm","locus_tag":"ABC","genus":"","species":null,"skip_ncrna_region":true,"threads":8}}`)
+	send(t, client(t), "POST", s.url+"/api/v2/job/start", `{"job":{"job_id":"i","secret":"s"},"workflow_kind":"bakta",`+
+		`"config":{"use_replicons":true,"use_hmms":null,`+
+		`"translation_table":4,"min_contig_length":"1099511627776","derm_type":"diderm","locus_tag":"ABC","genus":"","species":null,`+
+		`"skip_ncrna_region":true,"threads":8}}`)
 	for _, way := range []string{"gRPC", "REST"} {
 		if diff := cmp.Diff(want, <-f.started, protocmp.Transform()); diff != "" {
 			t.Errorf("by %s (-want +got):\n%s", way, diff)

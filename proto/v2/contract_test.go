@@ -152,7 +152,8 @@ func TestEnums(t *testing.T) {
 	want := map[protoreflect.Name]string{
 		"WorkflowKind": "- bakta bakta_proteins bakta_baktfold baktfold",
 		"ResultKind":   "- bakta bakta_proteins baktfold",
-		"UploadKind":   "- genome_fasta prodigal_training_file replicons_table regions_file trusted_proteins_file hmms_file protein_fasta bakta_json",
+		"UploadKind": "- genome_fasta prodigal_training_file replicons_table regions_file trusted_proteins_file hmms_file protein_fasta " +
+			"bakta_json",
 		"DermType":     "- unknown monoderm diderm",
 		"JobStatus":    "- init running successful error",
 		"FailedStatus": "- not_found unauthorized",
@@ -264,7 +265,8 @@ func TestOpenAPI(t *testing.T) {
 		}
 	}
 	want := map[string]bool{
-		"get /api/v2/workflows": true, "post /api/v2/job/init": true, "post /api/v2/job/start": true, "post /api/v2/job/submit": true, "post /api/v2/job/list": true,
+		"get /api/v2/workflows": true, "post /api/v2/job/init": true, "post /api/v2/job/start": true, "post /api/v2/job/submit": true,
+		"post /api/v2/job/list":   true,
 		"post /api/v2/job/result": true, "get /api/v2/job/logs": true, "delete /api/v2/job/delete": true, "get /api/v2/version": true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

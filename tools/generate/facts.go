@@ -35,7 +35,8 @@ func factsOf(dir string) (facts, bool) {
 	switch dir {
 	case "proto/v1":
 		var files object
-		for _, kind := range []string{"EMBL", "FAA", "FAAHypothetical", "FFN", "FNA", "GBFF", "GFF3", "JSON", "TSV", "TSVHypothetical", "TSVInference",
+		for _, kind := range []string{"EMBL", "FAA", "FAAHypothetical", "FFN", "FNA", "GBFF", "GFF3", "JSON", "TSV", "TSVHypothetical",
+			"TSVInference",
 			"TXTLogs", "PNGCircularPlot", "SVGCircularPlot"} {
 			files = files.with(kind, object{{"type", "string"}, {"format", "uri"}})
 		}
@@ -64,7 +65,8 @@ func factsOf(dir string) (facts, bool) {
 			"DeleteRequest.secret": {{"minLength", 1}}, // of a job that is not there any text is taken for the secret
 			"plasmid":              plasmid, "locus": locus, "locus_tag": tag, "min_contig_length": natural,
 		}
-		for _, file := range []string{"json", "tsv", "faa", "hypotheticals_tsv", "embl", "ffn", "fna", "gbff", "gff3", "hypotheticals_faa", "inference_tsv",
+		for _, file := range []string{"json", "tsv", "faa", "hypotheticals_tsv", "embl", "ffn", "fna", "gbff", "gff3", "hypotheticals_faa",
+			"inference_tsv",
 			"logs_txt", "circular_plot_png", "circular_plot_svg"} {
 			fields["ResultFiles."+file] = link
 		}

@@ -45,7 +45,8 @@ func TestCheckTells(t *testing.T) {
 	if err == nil {
 		t.Fatal("the check finds nothing")
 	}
-	for _, want := range []string{"proto/v1/old.pb.go is no longer generated", "proto/v1/jobs.pb.go is out of date", "proto/v1/jobs.pb.gw.go is missing"} {
+	for _, want := range []string{"proto/v1/old.pb.go is no longer generated", "proto/v1/jobs.pb.go is out of date",
+		"proto/v1/jobs.pb.gw.go is missing"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the check does not say %q:\n%v", want, err)
 		}

@@ -34,24 +34,30 @@ func TestReadConfig(t *testing.T) {
 		{"both spellings", `{"translationTable":11,"translationalTable":4}`, &config{TranslationalTable: 11}},
 		{
 			"all defaults of the web UI",
-			`{"hasProdigal":"","prodigalTrainingFile":null,"hasReplicons":true,"translationTable":11,"completeGenome":false,"keepContigHeaders":false,"minContigLength":1,"dermType":"UNKNOWN","genus":"","species":"","strain":"","plasmid":"","locus":"","locusTag":"","compliant":false}`,
+			`{"hasProdigal":"","prodigalTrainingFile":null,"hasReplicons":true,"translationTable":11,"completeGenome":false,` +
+				`"keepContigHeaders":false,"minContigLength":1,"dermType":"UNKNOWN","genus":"","species":"","strain":"","plasmid":"","locus":"",` +
+				`"locusTag":"","compliant":false}`,
 			&config{HasReplicons: yes, TranslationalTable: 11, MinContigLength: 1},
 		},
 		{
 			"all null",
-			`{"hasProdigal":null,"prodigalTrainingFile":null,"hasReplicons":null,"translationTable":null,"completeGenome":null,"keepContigHeaders":null,"minContigLength":null,"dermType":null,"genus":null,"species":null,"strain":null,"plasmid":null,"locus":null,"locusTag":null,"compliant":null}`,
+			`{"hasProdigal":null,"prodigalTrainingFile":null,"hasReplicons":null,"translationTable":null,"completeGenome":null,` +
+				`"keepContigHeaders":null,"minContigLength":null,"dermType":null,"genus":null,"species":null,"strain":null,"plasmid":null,` +
+				`"locus":null,"locusTag":null,"compliant":null}`,
 			&config{},
 		},
 		{
 			"all empty",
-			`{"hasProdigal":"","prodigalTrainingFile":"","hasReplicons":"","translationTable":"","completeGenome":"","keepContigHeaders":"","minContigLength":" ","dermType":"","genus":"","species":"","strain":"","plasmid":"","locus":"","locusTag":"","compliant":""}`,
+			`{"hasProdigal":"","prodigalTrainingFile":"","hasReplicons":"","translationTable":"","completeGenome":"","keepContigHeaders":"",` +
+				`"minContigLength":" ","dermType":"","genus":"","species":"","strain":"","plasmid":"","locus":"","locusTag":"","compliant":""}`,
 			&config{},
 		},
 		{"numbers in texts", `{"translationTable":"11","minContigLength":" 200 "}`, &config{TranslationalTable: 11, MinContigLength: 200}},
 		{"numbers with a point", `{"translationTable":11.0,"minContigLength":"2e2"}`, &config{TranslationalTable: 11, MinContigLength: 200}},
 		{"the largest number", `{"minContigLength":9223372036854775807}`, &config{MinContigLength: 9223372036854775807}},
 		{"zeros", `{"translationTable":0,"minContigLength":0}`, &config{}},
-		{"booleans in texts", `{"completeGenome":"true","compliant":"False","hasReplicons":"FALSE"}`, &config{CompleteGenome: true, HasReplicons: no}},
+		{"booleans in texts", `{"completeGenome":"true","compliant":"False","hasReplicons":"FALSE"}`,
+			&config{CompleteGenome: true, HasReplicons: no}},
 		{"derm type in lower case", `{"dermType":"monoderm"}`, &config{DermType: protov1.DermType_MONODERM}},
 		{"derm type as a number", `{"dermType":2}`, &config{DermType: protov1.DermType_DIDERM}},
 		{"derm type as a number in a text", `{"dermType":"2"}`, &config{DermType: protov1.DermType_DIDERM}},
@@ -61,7 +67,8 @@ func TestReadConfig(t *testing.T) {
 		{"no training file's name, and yes", `{"prodigalTrainingFile":null,"hasProdigal":true}`, &config{HasProdigal: yes}},
 		{"a training file, yes", `{"prodigalTrainingFile":true}`, &config{HasProdigal: yes}},
 		{"unknown fields", `{"what":{"deep":[1,2,{"x":null}]},"genus":"Escherichia","":1}`, &config{Genus: "Escherichia"}},
-		{"texts as they are", `{"strain":" O157:H7 \"Sakai\"\nß💩\u00e9 ","species":"$ne"}`, &config{Strain: " O157:H7 \"Sakai\"\nß💩é ", Species: "$ne"}},
+		{"texts as they are", `{"strain":" O157:H7 \"Sakai\"\nß💩\u00e9 ","species":"$ne"}`, &config{Strain: " O157:H7 \"Sakai\"\nß💩é ",
+			Species: "$ne"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -106,11 +113,13 @@ func TestReadBody(t *testing.T) {
 		},
 		{"what the documentation starts with", `{"config":{"completeGenome":true},"job":{"jobID":"a","secret":"b"}}`,
 			&protov1.StartJobRequest{Job: auth("a", "b"), Config: &protov1.JobConfig{CompleteGenome: true}}},
-		{"table type in lower case", `{"name":"x","repliconTableType":"tsv"}`, &protov1.InitJobRequest{Name: "x", RepliconTableType: protov1.RepliconTableType_TSV}},
-		{"types that protojson knows", `{"started":"2026-01-31T12:00:00Z", "ResultFiles" : {"JSON":"x"} ,"updated":null}`, &protov1.JobResultResponse{
-			Started:     &timestamppb.Timestamp{Seconds: 1769860800},
-			ResultFiles: &structpb.Struct{Fields: map[string]*structpb.Value{"JSON": structpb.NewStringValue("x")}},
-		}},
+		{"table type in lower case", `{"name":"x","repliconTableType":"tsv"}`, &protov1.InitJobRequest{Name: "x",
+			RepliconTableType: protov1.RepliconTableType_TSV}},
+		{"types that protojson knows", `{"started":"2026-01-31T12:00:00Z", "ResultFiles" : {"JSON":"x"} ,"updated":null}`,
+			&protov1.JobResultResponse{
+				Started:     &timestamppb.Timestamp{Seconds: 1769860800},
+				ResultFiles: &structpb.Struct{Fields: map[string]*structpb.Value{"JSON": structpb.NewStringValue("x")}},
+			}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -172,7 +181,8 @@ func TestReadRefuses(t *testing.T) {
 		{"not a number", `{"config":{"minContigLength":"NaN"}}`, "config.minContigLength must be a number"},
 		{"a hexadecimal number", `{"config":{"minContigLength":"0x10"}}`, "config.minContigLength must be a number"},
 		{"a fraction", `{"config":{"minContigLength":1.5}}`, "config.minContigLength must be a whole number"},
-		{"too large for 32 bits", `{"config":{"translationTable":2147483648}}`, "config.translationTable must be a number from -2147483648 to 2147483647"},
+		{"too large for 32 bits", `{"config":{"translationTable":2147483648}}`,
+			"config.translationTable must be a number from -2147483648 to 2147483647"},
 		{"too large for 64 bits", `{"config":{"minContigLength":9223372036854775808}}`, "config.minContigLength is too large"},
 		{"far too large", `{"config":{"minContigLength":1e999999999}}`, "config.minContigLength is too large"},
 		{"far too small", `{"config":{"minContigLength":"-1e300"}}`, "config.minContigLength is too large"},
@@ -183,13 +193,15 @@ func TestReadRefuses(t *testing.T) {
 		{"an object for a list", `{"jobs":{"jobID":"a"}}`, "jobs must be a list, not an object"},
 		{"a text in a list", `{"jobs":[{},"a"]}`, "jobs[1] must be an object, not a text"},
 		{"an operator in a list", `{"jobs":[{"jobID":{"$ne":null}}]}`, "jobs[0].jobID must be a text in quotes, not an object"},
-		{"an object for a file's name", `{"config":{"prodigalTrainingFile":{}}}`, "config.prodigalTrainingFile must be true or false, not an object"},
+		{"an object for a file's name", `{"config":{"prodigalTrainingFile":{}}}`,
+			"config.prodigalTrainingFile must be true or false, not an object"},
 		{"no time", `{"started":"yesterday"}`, "started has a value that does not fit"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			var message string
-			for _, m := range []proto.Message{&protov1.StartJobRequest{}, &protov1.InitJobRequest{}, &protov1.JobStatusRequestList{}, &protov1.JobStatusResponse{}} {
+			for _, m := range []proto.Message{&protov1.StartJobRequest{}, &protov1.InitJobRequest{}, &protov1.JobStatusRequestList{},
+				&protov1.JobStatusResponse{}} {
 				if err := apiv1.API().JSON.Unmarshal([]byte(row.body), m); err != nil {
 					message = err.Error()
 					break
@@ -219,7 +231,8 @@ func TestReadsWhatProtojsonWrites(t *testing.T) {
 		if rapid.Bool().Draw(t, "says") {
 			want.Config.HasReplicons = proto.Bool(rapid.Bool().Draw(t, "replicons"))
 		}
-		text, err := protojson.MarshalOptions{UseProtoNames: rapid.Bool().Draw(t, "names"), EmitUnpopulated: rapid.Bool().Draw(t, "all")}.Marshal(want)
+		text, err := protojson.MarshalOptions{UseProtoNames: rapid.Bool().Draw(t, "names"), EmitUnpopulated: rapid.Bool().Draw(t,
+			"all")}.Marshal(want)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -246,15 +259,20 @@ func TestWrite(t *testing.T) {
 		{
 			"states",
 			&protov1.JobStatusReponseList{
-				Jobs:       []*protov1.JobStatusResponse{{JobID: "a", JobStatus: protov1.JobStatusEnum_SUCCESSFULL, Started: at, Updated: at, Name: "<&\"ü"}},
+				Jobs: []*protov1.JobStatusResponse{{JobID: "a", JobStatus: protov1.JobStatusEnum_SUCCESSFULL, Started: at, Updated: at,
+					Name: "<&\"ü"}},
 				FailedJobs: []*protov1.FailedJob{{JobID: "b", JobStatus: protov1.JobFailedStatus_NOT_FOUND}},
 			},
-			`{"jobs":[{"jobID":"a","jobStatus":"SUCCESSFUL","started":"2026-01-31T12:00:00.005Z","updated":"2026-01-31T12:00:00.005Z","name":"<&\"ü"}],"failedJobs":[{"jobID":"b","jobStatus":"NOT_FOUND"}]}`,
+			`{"jobs":[{"jobID":"a","jobStatus":"SUCCESSFUL","started":"2026-01-31T12:00:00.005Z","updated":"2026-01-31T12:00:00.005Z",` +
+				`"name":"<&\"ü"}],"failedJobs":[{"jobID":"b","jobStatus":"NOT_FOUND"}]}`,
 		},
 		{
 			"results",
-			&protov1.JobResultResponse{JobID: "a", ResultFiles: &structpb.Struct{Fields: map[string]*structpb.Value{"FAAHypothetical": structpb.NewStringValue("https://x/?a=1&b=2")}}, Started: at, Updated: at},
-			`{"jobID":"a","ResultFiles":{"FAAHypothetical":"https://x/?a=1&b=2"},"started":"2026-01-31T12:00:00.005Z","updated":"2026-01-31T12:00:00.005Z","name":""}`,
+			&protov1.JobResultResponse{JobID: "a", Started: at, Updated: at, ResultFiles: &structpb.Struct{Fields: map[string]*structpb.Value{
+				"FAAHypothetical": structpb.NewStringValue("https://x/?a=1&b=2"),
+			}}},
+			`{"jobID":"a","ResultFiles":{"FAAHypothetical":"https://x/?a=1&b=2"},"started":"2026-01-31T12:00:00.005Z",` +
+				`"updated":"2026-01-31T12:00:00.005Z","name":""}`,
 		},
 		{"no job", &protov1.InitJobResponse{}, `{"uploadLinkFasta":"","uploadLinkProdigal":"","uploadLinkReplicons":""}`},
 	} {
@@ -289,7 +307,8 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 // Nothing that a body holds makes the reader panic, or accept what is not JSON.
 func FuzzReadJSON(f *testing.F) {
-	for _, seed := range []string{``, `{}`, `{"config":{"dermType":"x","minContigLength":1e9},"job":{"jobID":"a"}}`, `{"jobs":[{},null]}`, `[[[`, `{"a":1,"a":1}`, "\xff"} {
+	for _, seed := range []string{``, `{}`, `{"config":{"dermType":"x","minContigLength":1e9},"job":{"jobID":"a"}}`, `{"jobs":[{},null]}`,
+		`[[[`, `{"a":1,"a":1}`, "\xff"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {

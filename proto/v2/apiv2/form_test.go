@@ -23,12 +23,14 @@ func TestWrite(t *testing.T) {
 		{&protov2.JobResultResponse{}, `{"job_id":"","workflow_kind":"","name":""}`},
 		{
 			&protov2.JobResultResponse{Started: at, Updated: timestamppb.New(time.Unix(0, 0)), Result: &protov2.Result{
-				ResultKind: protov2.ResultKind_RESULT_KIND_BAKTFOLD, Files: &protov2.ResultFiles{Tsv: proto.String("https://x/?a=1&b=2"), Faa: proto.String("")},
+				ResultKind: protov2.ResultKind_RESULT_KIND_BAKTFOLD, Files: &protov2.ResultFiles{Tsv: proto.String("https://x/?a=1&b=2"),
+					Faa: proto.String("")},
 			}, Failure: proto.String("")},
 			`{"job_id":"","workflow_kind":"","started":"2026-01-31T12:00:00.250Z","updated":"1970-01-01T00:00:00Z","name":"",` +
 				`"result":{"result_kind":"baktfold","files":{"tsv":"https://x/?a=1&b=2","faa":""}},"failure":""}`,
 		},
-		{&protov2.UploadLink{Required: true, UploadKind: protov2.UploadKind_UPLOAD_KIND_HMMS_FILE}, `{"upload_kind":"hmms_file","required":true,"url":""}`},
+		{&protov2.UploadLink{Required: true, UploadKind: protov2.UploadKind_UPLOAD_KIND_HMMS_FILE},
+			`{"upload_kind":"hmms_file","required":true,"url":""}`},
 		{&protov2.StartJobResponse{}, `null`},
 		{&protov2.DeleteResponse{}, ``},
 	} {
@@ -50,7 +52,8 @@ func TestWrite(t *testing.T) {
 
 // FuzzReadJSON reads anything, and takes nothing that lacks what is required.
 func FuzzReadJSON(f *testing.F) {
-	f.Add([]byte(`{"job":{"job_id":"i","secret":"s"},"workflow_kind":"bakta","config":{"translation_table":"11","derm_type":"monoderm","skip_cds":true}}`))
+	f.Add([]byte(`{"job":{"job_id":"i","secret":"s"},"workflow_kind":"bakta","config":{"translation_table":"11","derm_type":"monoderm",` +
+		`"skip_cds":true}}`))
 	f.Add([]byte(`null`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		j := apiv2.API().JSON
