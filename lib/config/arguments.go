@@ -7,8 +7,8 @@ import (
 	"io"
 )
 
-// PathFrom returns the configuration file that a function's arguments name by -c or --configfile, else
-// DefaultPath. It returns flag.ErrHelp after it wrote the help that was asked for.
+// PathFrom returns the configuration file that -c or --configfile names in a function's arguments, else DefaultPath.
+// If the arguments ask for help, it writes the help to out and returns flag.ErrHelp.
 func PathFrom(program string, args []string, out io.Writer) (string, error) {
 	path := DefaultPath
 	flags := flag.NewFlagSet(program, flag.ContinueOnError)
@@ -22,7 +22,7 @@ func PathFrom(program string, args []string, out io.Writer) (string, error) {
 		return "", fmt.Errorf("reading the arguments: %w", err)
 	}
 	if flags.NArg() > 0 {
-		return "", fmt.Errorf("%s takes no argument %q", program, flags.Arg(0))
+		return "", fmt.Errorf("%s: unexpected argument %q", program, flags.Arg(0))
 	}
 	return path, nil
 }

@@ -11,30 +11,30 @@ import (
 	"time"
 )
 
-// Need is a part of the outside that a function needs to reach.
+// Need is a service that a function uses.
 type Need int
 
-// What functions need.
+// The services that functions use, with the keys that each requires.
 const (
 	Mongo    Need = iota // Database
 	S3Store              // Objectstorage
-	Kube                 // K8sNamespace, JobContainer and what else a Kubernetes Job needs
-	KubeLogs             // K8sNamespace: where jobs run, to read their logs
+	Kube                 // K8sNamespace, JobContainer and the other keys of a Kubernetes Job
+	KubeLogs             // K8sNamespace: the namespace of jobs, to read their logs
 )
 
-// Error holds everything that is wrong with a configuration.
+// Error contains all problems of a configuration.
 type Error struct {
 	Path     string
 	Problems []Problem
 }
 
-// Problem is one thing that is wrong.
+// Problem is one fault of a configuration.
 type Problem struct {
-	Line int    // in the file; 0 when it is about no line of it
+	Line int    // in the file; 0 if the problem is not on a line of it
 	Text string // names the key and says what to do
 }
 
-// Error names all problems, a line each.
+// Error lists all problems, one per line.
 func (e *Error) Error() string {
 	var text strings.Builder
 	if len(e.Problems) == 1 {
@@ -55,7 +55,7 @@ func atLine(line int, text string) string {
 	return fmt.Sprintf("line %d: %s", line, text)
 }
 
-// byLine orders what is about no line of the file behind the rest.
+// byLine compares line numbers. 0, no line of the file, comes last.
 func byLine(a, b int) int {
 	if (a == 0) != (b == 0) {
 		return cmp.Compare(b, a)
@@ -63,10 +63,10 @@ func byLine(a, b int) int {
 	return cmp.Compare(a, b)
 }
 
-// findings collects what is found on the way.
+// findings collects problems and warnings.
 type findings struct {
 	lines    map[string]int    // by path of the key
-	former   map[string]string // keys that the file calls by a former name, by path of the key
+	former   map[string]string // former names that the file uses, by path of the key
 	problems []Problem
 	warnings []Warning
 }
@@ -79,7 +79,7 @@ func (f *findings) warn(line int, format string, args ...any) {
 	f.warnings = append(f.warnings, Warning{Line: line, Text: fmt.Sprintf(format, args...)})
 }
 
-// asWritten makes texts that begin with a key say how the file calls it.
+// asWritten adds the former name of a key to the texts about it, if the file uses that name.
 func (f *findings) asWritten() {
 	name := func(text string) string {
 		for now, former := range f.former {
@@ -97,12 +97,12 @@ func (f *findings) asWritten() {
 	}
 }
 
-// bad notes that a key's value won't do.
+// bad adds a problem with the value of a key.
 func (f *findings) bad(key, format string, args ...any) {
 	f.problem(f.lines[key], "%s %s", key, fmt.Sprintf(format, args...))
 }
 
-// failed reports whether there is a problem with the key already, so that it is told once.
+// failed reports whether the key has a problem already. Each key is reported once.
 func (f *findings) failed(key string) bool {
 	for _, p := range f.problems {
 		if strings.HasPrefix(p.Text, key+" ") {
@@ -112,7 +112,7 @@ func (f *findings) failed(key string) bool {
 	return false
 }
 
-// missing notes a needed value that is not given.
+// missing adds a problem if a required value is not given.
 func (f *findings) missing(value, key, what string) {
 	if value == "" && !f.failed(key) {
 		f.bad(key, "is missing: %s", what)
@@ -135,16 +135,16 @@ func check(cfg *Config, needs []Need, found *findings) {
 	}
 }
 
-// checkAlways looks at what is given, whoever needs it.
+// checkAlways checks the values that are given, whether or not the function needs them.
 func checkAlways(cfg *Config, found *findings) {
 	if _, port, err := net.SplitHostPort(cfg.Listen); err != nil || !isPort(port) {
-		found.bad("Listen", "is %q; write an address with a port, as in :8080. The environment variable PORT sets it, too", cfg.Listen)
+		found.bad("Listen", "is %q; write an address with a port, such as :8080. The environment variable PORT overrides it", cfg.Listen)
 	}
 	switch e := cfg.Retention; {
 	case e <= 0:
-		found.bad("Retention", "must be more than nothing, for example 30d")
+		found.bad("Retention", "must be positive, for example 30d")
 	case e < day:
-		found.warn(found.lines["Retention"], "Retention is %s: jobs and their results are removed after less than a day. "+
+		found.warn(found.lines["Retention"], "Retention is %s: jobs and their results are deleted after less than a day. "+
 			"A number without a unit is seconds; write 30d for thirty days", e)
 	}
 	checkImage(cfg, found)
@@ -165,7 +165,7 @@ func checkAlways(cfg *Config, found *findings) {
 		found.bad("Job.Retries", "is %d; it must be 0 to 10", n)
 	}
 	if n := cfg.Job.User; n < 1 || n > 1<<31-1 {
-		found.bad("Job.User", "is %d; it must be a number above 0, which is nobody who may do everything", n)
+		found.bad("Job.User", "is %d; it must be the ID of a user other than root: 1 to 2147483647", n)
 	}
 	checkSize("Limits.GenomeSize", cfg.Limits.GenomeSize, found)
 	checkSize("Limits.BodySize", cfg.Limits.BodySize, found)
@@ -184,7 +184,7 @@ func checkAlways(cfg *Config, found *findings) {
 	checkTelemetry(cfg, found)
 	for _, origin := range cfg.CORS.Origins {
 		if origin != "*" && !isOrigin(origin) {
-			found.bad("CORS.Origins", "holds %q; write an origin as in https://bakta.example.org, or * for any", origin)
+			found.bad("CORS.Origins", "contains %q; write an origin such as https://bakta.example.org, or * for any origin", origin)
 		}
 	}
 	if n := cfg.Access.TrustedProxies; n < 0 || n > 10 {
@@ -198,11 +198,11 @@ func checkAlways(cfg *Config, found *findings) {
 		{"Objectstorage.S3.PublicEndpoint", cfg.Objectstorage.S3.PublicEndpoint},
 	} {
 		if e.value != "" && !isOrigin(strings.TrimSuffix(e.value, "/")) {
-			found.bad(e.key, "is %q; write a URL without a path, as in https://s3.example.org or http://minio:9000", e.value)
+			found.bad(e.key, "is %q; write a URL without a path, such as https://s3.example.org or http://minio:9000", e.value)
 		}
 	}
 	if uri := cfg.Database.URI.Reveal(); uri != "" && !strings.HasPrefix(uri, "mongodb://") && !strings.HasPrefix(uri, "mongodb+srv://") {
-		// The value stays out of the message: it may hold a password.
+		// The value is not part of the message: it may contain a password.
 		found.bad("Database.URI", "must begin with mongodb:// or mongodb+srv://")
 	}
 }
@@ -216,26 +216,25 @@ func checkImage(cfg *Config, found *findings) {
 	checkJobImage("JobContainer", cfg.JobContainer, found)
 	for _, part := range cfg.JobCommand {
 		if strings.ContainsFunc(part, func(r rune) bool { return r < ' ' }) {
-			found.bad("JobCommand", "holds a control character")
+			found.bad("JobCommand", "contains a control character")
 		}
 	}
 	if len(cfg.JobCommand) == 0 {
-		found.bad("JobCommand", "is empty; name what starts Bakta in the image, or leave the key out")
+		found.bad("JobCommand", "is empty; write the command that starts Bakta in the image, or omit the key")
 	}
 }
 
-// checkJobImage refuses the image that existing files have.
+// checkJobImage refuses the image that configuration files of the older backend name.
 func checkJobImage(key, image string, found *findings) {
 	name := repository(image)
 	if base := name[strings.LastIndex(name, "/")+1:]; strings.HasPrefix(base, oldJobImage) {
-		found.bad(key, "is %q, the job image of the older backend: it takes no arguments for Bakta and can't serve here. "+
-			"Images that serve are %s, which is Bakta's own, and the BioContainers image biocontainers/bakta (JobCommand: [bakta])",
+		found.bad(key, "is %q, the job image of the older backend, which does not accept Bakta's arguments; "+
+			"use %s, Bakta's own image, or the BioContainers image biocontainers/bakta with JobCommand: [bakta]",
 			image, officialImage)
 	}
 }
 
-// repository returns an image's name without tag and digest, and without the host for the images of the default
-// registry.
+// repository returns the name of an image without its tag and digest. It also removes the host of the default registry.
 func repository(image string) string {
 	image, _, _ = strings.Cut(image, "@")
 	if i := strings.LastIndex(image, ":"); i > strings.LastIndex(image, "/") {
@@ -252,7 +251,7 @@ func checkResource(key string, r Resource, found *findings) {
 		return
 	}
 	if r.Limit.Milli() <= 0 {
-		found.bad(key+".Limit", "must be more than nothing")
+		found.bad(key+".Limit", "must be greater than 0")
 	}
 	if r.Request.Milli() > r.Limit.Milli() {
 		found.bad(key+".Request", "is %q, more than the limit, which is %q", r.Request, r.Limit)
@@ -260,9 +259,9 @@ func checkResource(key string, r Resource, found *findings) {
 }
 
 func checkMemory(key string, q Quantity, found *findings) {
-	// "4000m" is four bytes and "4000" four thousand. Both were meant otherwise.
+	// "4000m" is four bytes and "4000" four thousand. Neither is what an operator means.
 	if q.Milli() > 0 && q.Floor() < 1<<20 {
-		found.bad(key, "is %q, which is less than 1 MiB; write Mi or Gi behind the number", q)
+		found.bad(key, "is %q, which is less than 1 MiB; add Mi or Gi to the number", q)
 	}
 }
 
@@ -288,7 +287,7 @@ func checkMongo(d Database, found *findings) {
 	found.missing(
 		d.MongoHost,
 		"Database.MongoHost",
-		"the host of MongoDB; or set the environment variable MONGODB_URI to its whole connection string",
+		"the host of MongoDB; or set the environment variable MONGODB_URI to the full connection string",
 	)
 	if d.MongoUser != "" && d.Password == "" {
 		found.problem(0, "the environment variable MongoPassword is missing: the password of Database.MongoUser")
@@ -297,12 +296,12 @@ func checkMongo(d Database, found *findings) {
 
 func checkS3(s S3, found *findings) {
 	found.missing(s.UserBucket, "Objectstorage.S3.UserBucket", "the bucket of input and output data")
-	found.missing(s.Endpoint, "Objectstorage.S3.Endpoint", "the URL of the object storage, as in http://minio:9000")
+	found.missing(s.Endpoint, "Objectstorage.S3.Endpoint", "the URL of the S3 store, such as http://minio:9000")
 	if s.AccessKey == "" {
-		found.problem(0, "the environment variable AWS_ACCESS_KEY_ID is missing: the name of the key for the object storage")
+		found.problem(0, "the environment variable AWS_ACCESS_KEY_ID is missing: the access key ID for the S3 store")
 	}
 	if s.SecretKey == "" {
-		found.problem(0, "the environment variable AWS_SECRET_ACCESS_KEY is missing: the key for the object storage")
+		found.problem(0, "the environment variable AWS_SECRET_ACCESS_KEY is missing: the secret access key for the S3 store")
 	}
 }
 
@@ -313,20 +312,20 @@ func checkKubeLogs(cfg *Config, found *findings) {
 func checkKube(cfg *Config, found *findings) {
 	checkKubeLogs(cfg, found)
 	if cfg.Programs.Bakta.Database == "" {
-		found.missing(cfg.BaktaDatabasePVCName, "BaktaDatabasePVCName", "the volume claim that holds Bakta's database")
+		found.missing(cfg.BaktaDatabasePVCName, "BaktaDatabasePVCName", "the PersistentVolumeClaim of Bakta's reference database")
 	}
 	if cfg.Programs.Bakta.Image == "" {
-		found.missing(cfg.JobContainer, "JobContainer", "the image that holds Bakta, for example "+officialImage)
+		found.missing(cfg.JobContainer, "JobContainer", "the image that contains Bakta, for example "+officialImage)
 	}
 	found.missing(cfg.StagerContainer, "StagerContainer", "the image of the stager; or set the environment variable of that name")
 	found.missing(
 		cfg.Objectstorage.S3.SecretName,
 		"Objectstorage.S3.SecretName",
-		"the Kubernetes Secret that jobs get the object storage's keys from",
+		"the Kubernetes Secret with the keys of the S3 store, for jobs",
 	)
-	found.missing(cfg.UpdateService.Name, "UpdateService.Name", "the service that a job tells its news to")
+	found.missing(cfg.UpdateService.Name, "UpdateService.Name", "the Service that jobs report their progress to")
 	if cfg.UpdateService.Port == 0 && !found.failed("UpdateService.Port") {
-		found.bad("UpdateService.Port", "is missing: the port of that service")
+		found.bad("UpdateService.Port", "is missing: the port of that Service")
 	}
 	for _, named := range []struct{ key, value string }{
 		{"K8sNamespace", cfg.K8sNamespace},
@@ -337,7 +336,7 @@ func checkKube(cfg *Config, found *findings) {
 		{"Job.ServiceAccount", cfg.Job.ServiceAccount},
 	} {
 		if named.value != "" && !objectName.MatchString(named.value) {
-			found.bad(named.key, "is %q; a name in Kubernetes has lower-case letters, digits, - and .", named.value)
+			found.bad(named.key, "is %q; a Kubernetes name consists of lower-case letters, digits, - and .", named.value)
 		}
 	}
 }

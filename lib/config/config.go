@@ -1,7 +1,6 @@
-// Package config is the typed configuration of the functions: a YAML file for what is public and environment
-// variables for what is secret. It is the only place that reads either. Keys may be written in any letter
-// case and plain values with or without quotes, as existing files do; beyond that it is strict, and tells
-// every problem at once.
+// Package config is the typed configuration of the functions: a YAML file, and environment variables for secrets.
+// It is the only package that reads either. Keys are not case-sensitive and values may be quoted or not, because
+// existing files have both forms. Everything else is checked strictly, and all problems are reported together.
 package config
 
 import (
@@ -14,24 +13,24 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
 )
 
-// DefaultPath is where the configuration file is looked for when none is named.
+// DefaultPath is the configuration file that is read if no other is named.
 const DefaultPath = "./config/config.yaml"
 
-// Config is the whole configuration. The names of its fields are the keys of the file; config/config.yaml
-// documents each of them. A function checks the parts that it needs by naming them to Load.
+// Config is the configuration. The names of its fields are the keys of the file; config/config.yaml documents each of
+// them. A function names the services that it uses to Load, which then requires their keys.
 type Config struct {
 	Objectstorage        Objectstorage
 	Database             Database
 	UpdateService        UpdateService
 	Listen               string        // address that a function serves on
 	Retention            time.Duration // how long a job is kept
-	JobContainer         string        // image that holds Bakta
-	JobCommand           []string      // what starts Bakta in that image; its arguments follow
-	StagerContainer      string        // image of the program that surrounds Bakta in a job, environment StagerContainer
-	InCluster            bool          // reach Kubernetes as a pod does, else by a kubeconfig file
+	JobContainer         string        // image that contains Bakta
+	JobCommand           []string      // command that starts Bakta in that image; Bakta's arguments are appended
+	StagerContainer      string        // image of the stager, which moves the files of a job; environment StagerContainer
+	InCluster            bool          // use the pod's service account for Kubernetes, else a kubeconfig file
 	Testing              bool          // use Bakta's test database: DatabaseDir
-	K8sNamespace         string        // where jobs run
-	BaktaDatabasePVCName string        // volume claim that holds Bakta's database
+	K8sNamespace         string        // namespace that jobs run in
+	BaktaDatabasePVCName string        // PersistentVolumeClaim of Bakta's reference database
 	Version              Version
 	Job                  Job
 	Programs             Programs
@@ -42,26 +41,26 @@ type Config struct {
 	Telemetry            Telemetry
 }
 
-// Objectstorage is where files are kept.
+// Objectstorage is the store of files.
 type Objectstorage struct {
 	S3 S3
 }
 
-// S3 says how the object storage is reached, and where things lie in it.
+// S3 is how to connect to the S3 store, and the buckets and keys to use in it.
 type S3 struct {
 	UserBucket     string // bucket of input and output data
-	DBBucket       string // bucket that holds Bakta's database: stager db reads it
+	DBBucket       string // bucket of Bakta's reference database, which "stager db" reads
 	BaseKey        string // key prefix of input and output data
-	Endpoint       string // URL by which functions and jobs reach it
-	PublicEndpoint string // URL by which browsers and scripts reach it; Endpoint when empty
+	Endpoint       string // URL for functions and jobs
+	PublicEndpoint string // URL for browsers and scripts; Endpoint if empty
 	Region         string // region that links are signed for
-	PathStyle      bool   // the bucket stands in the path of a URL, not in its host name
-	SecretName     string // Kubernetes Secret that jobs get the keys from: its keys AccessKey and SecretKey
+	PathStyle      bool   // the bucket is in the path of a URL, not in its host name
+	SecretName     string // Kubernetes Secret with the keys for jobs, as AccessKey and SecretKey
 	AccessKey      Secret `yaml:"-"` // environment AWS_ACCESS_KEY_ID
 	SecretKey      Secret `yaml:"-"` // environment AWS_SECRET_ACCESS_KEY
 }
 
-// Public returns the URL by which browsers and scripts reach the storage.
+// Public returns the URL of the S3 store for browsers and scripts.
 func (s S3) Public() string {
 	if s.PublicEndpoint != "" {
 		return s.PublicEndpoint
@@ -69,18 +68,18 @@ func (s S3) Public() string {
 	return s.Endpoint
 }
 
-// Database is where jobs are remembered: a MongoDB, named by its parts or as a whole by URI.
+// Database is the store of jobs: MongoDB, configured by URI or by the other fields.
 type Database struct {
-	URI             Secret // connection string; stands in for the other parts, environment MONGODB_URI
+	URI             Secret // connection string, which replaces the other fields; environment MONGODB_URI
 	MongoHost       string
 	MongoPort       int
 	MongoDBName     string
-	MongoUser       string // no authentication when empty
-	MongoAuthSource string // database that knows the user
+	MongoUser       string // no authentication if empty
+	MongoAuthSource string // authentication database of the user
 	Password        Secret `yaml:"-"` // environment MongoPassword
 }
 
-// ConnectionString returns how MongoDB is reached. It may hold a password.
+// ConnectionString returns the connection string of MongoDB. It may contain a password.
 func (d Database) ConnectionString() Secret {
 	if d.URI != "" {
 		return d.URI
@@ -100,7 +99,7 @@ func (d Database) Name() string {
 	if d.MongoDBName != "" {
 		return d.MongoDBName
 	}
-	// A list of hosts is no URL, so this is read by hand. User and password have their slashes escaped.
+	// net/url does not parse a list of hosts. A user and a password have their slashes escaped.
 	_, rest, _ := strings.Cut(d.URI.Reveal(), "://")
 	_, name, _ := strings.Cut(rest, "/")
 	name, _, _ = strings.Cut(name, "?")
@@ -110,77 +109,76 @@ func (d Database) Name() string {
 	return name
 }
 
-// UpdateService is where a job's container says that it has news.
+// UpdateService is the Service that the stager in a job reports to.
 type UpdateService struct {
-	Name string // host name of the service
+	Name string // host name of the Service
 	Port int
 }
 
-// Version is what the API tells of the versions in use.
+// Version contains the versions that the API returns.
 type Version struct {
 	Tool       string // of Bakta
-	DB         string // of its database
+	DB         string // of Bakta's reference database
 	Baktfold   string // of Baktfold
-	BaktfoldDB string // of its database
+	BaktfoldDB string // of Baktfold's reference database
 }
 
-// Job is what Kubernetes is asked for, for each job. A program can have amounts and machines of its own: Programs.
+// Job is what each Kubernetes Job requests. A program can have its own resources and nodes: see Programs.
 type Job struct {
 	CPU            Resource
 	Memory         Resource
 	Disk           Resource      // local disk: inputs, temporary files and results together
 	ResultsLimit   Quantity      // bytes of all results together
 	Deadline       time.Duration // a run that takes longer is ended
-	PendingTimeout time.Duration // a run that no machine could take for that long is ended
-	ImageTimeout   time.Duration // a run whose image could not be had, or whose container not be made, for that long is ended
-	TTL            time.Duration // how long the Job of a finished run is kept in Kubernetes
-	Retries        int           // how often Kubernetes starts a pod again whose files could not be moved
-	Queue          string        // name of a Kueue queue; none when empty
-	PriorityClass  string        // priority class of pods; the cluster's default when empty
-	NodeSelector   []string      // label=value of machines that may be used; any when empty
-	Tolerations    []string      // taints of machines that may be used all the same: key[=value][:effect]
-	ServiceAccount string        // service account of pods, which get no token of it; the namespace's default when empty
-	PullSecrets    []string      // names of Secrets that images are pulled with
-	User           int           // id of the user that everything in a pod runs as
+	PendingTimeout time.Duration // a run that could not be scheduled on a node for this time is ended
+	ImageTimeout   time.Duration // a run whose image could not be pulled, or whose container not be created, for this time is ended
+	TTL            time.Duration // how long the Kubernetes Job of a finished run is kept
+	Retries        int           // how often Kubernetes starts another pod after the files of a job could not be moved
+	Queue          string        // name of a Kueue queue; none if empty
+	PriorityClass  string        // priority class of pods; the cluster's default if empty
+	NodeSelector   []string      // label=value that nodes must have; any node if empty
+	Tolerations    []string      // taints of nodes that pods tolerate: key[=value][:effect]
+	ServiceAccount string        // service account of pods, whose token is not mounted; the namespace's default if empty
+	PullSecrets    []string      // names of the Secrets for pulling images
+	User           int           // user ID of all containers of a pod
 	WritableRoot   bool          // Bakta's image doesn't work with a read-only root file system
 }
 
-// Resource is an amount that a job may use at most, and one that it is sure to get.
+// Resource is the maximum amount that a job may use, and the amount that is guaranteed to it.
 type Resource struct {
 	Limit   Quantity
 	Request Quantity
 }
 
-// Limits bound what a caller may ask for.
+// Limits are the bounds of what callers may send and create.
 type Limits struct {
-	GenomeSize Quantity // bytes of an uploaded genome, as it is uploaded
+	GenomeSize Quantity // bytes of an uploaded genome, as uploaded
 	ListSize   int      // jobs in one list
-	Unstarted  int      // jobs that were created and not started, of all callers together, about
+	Unstarted  int      // created and not started jobs of all callers together, approximately
 	BodySize   Quantity // bytes of a request's body
 }
 
-// Access is about the callers of the API.
+// Access is how the callers of the API are identified.
 type Access struct {
-	TrustedProxies  int    // proxies that each request passes and that append to ForwardedHeader; 0: the caller is the connection's peer
+	TrustedProxies  int    // proxies that each request passes and that append to ForwardedHeader; 0: the peer is the caller
 	ForwardedHeader string // X-Forwarded-For or Forwarded
 	LogCallers      bool   // log the caller's address and subject with each request
 }
 
-// Events says whose events are taken.
+// Events is how the sources of events authenticate.
 type Events struct {
-	Audience string // what the tokens of their sources are made out to; "" takes events without a token
+	Audience string // required audience of an event source's token; "" accepts events without a token
 }
 
-// CORS says which web pages may call the API.
+// CORS lists the web pages that may call the API.
 type CORS struct {
 	Origins []string // scheme://host[:port] each, or "*" for any
 }
 
-// OfficialEntry is what starts Bakta in its official image: the program needs an environment that only this
-// entry point sets up.
+// OfficialEntry starts Bakta in its official image: only this entry point sets up the environment that Bakta needs.
 const OfficialEntry = "/entrypoint.sh"
 
-// Default returns the configuration that an empty file stands for.
+// Default returns the configuration of an empty file.
 func Default() Config {
 	s := settings.Default()
 	return Config{
@@ -219,7 +217,7 @@ func Default() Config {
 	}
 }
 
-// DatabaseDir returns the directory of Bakta's database below the root of its volume.
+// DatabaseDir returns the directory of Bakta's reference database below the root of its volume.
 func (c Config) DatabaseDir() string {
 	if c.Testing {
 		return "db-mock"

@@ -12,9 +12,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// decoder puts what the file says into the fields of the same names. It reads the nodes of the YAML document
-// and not the values that YAML makes of them: a node knows its line, and a version 5.10 is no number.
-// Only what has a field is looked into, so aliases can't make it more than it is.
+// decoder sets the fields of Config from the keys of the same names. It reads the nodes of the YAML document instead
+// of decoded values: a node has its line, and the version 5.10 remains text. It visits only nodes that have a field,
+// so that aliases can't multiply the work.
 type decoder struct{ *findings }
 
 func decode(doc *yaml.Node, cfg *Config, found *findings) {
@@ -27,9 +27,9 @@ func decode(doc *yaml.Node, cfg *Config, found *findings) {
 func (d decoder) section(node *yaml.Node, fields reflect.Value, path string) {
 	if node.Kind != yaml.MappingNode {
 		if path == "" {
-			d.problem(node.Line, "the file holds no keys; it should have lines of the form Key: value")
+			d.problem(node.Line, "the file has no keys; write lines of the form Key: value")
 		} else {
-			d.problem(node.Line, "%s is a section: its keys go on lines of their own below it, indented", path)
+			d.problem(node.Line, "%s is a section; write its keys on lines of their own below it, indented", path)
 		}
 		return
 	}
@@ -41,7 +41,8 @@ func (d decoder) section(node *yaml.Node, fields reflect.Value, path string) {
 			name = now
 		}
 		if first, twice := seen[name]; twice {
-			d.problem(key.Line, "%s is there twice, first in line %d, maybe under its former name or in another letter case", join(path, key.Value), first)
+			d.problem(key.Line, "%s is set twice, first in line %d, maybe under its former name or in another letter case", join(path, key.Value),
+				first)
 			continue
 		}
 		seen[name] = key.Line
@@ -59,7 +60,7 @@ func (d decoder) section(node *yaml.Node, fields reflect.Value, path string) {
 	}
 }
 
-// field reads one value. An empty one stands for "not given", and leaves the default.
+// field reads one value. An empty value leaves the default.
 func (d decoder) field(node *yaml.Node, field reflect.Value, path string) {
 	if node.Kind == yaml.AliasNode {
 		node = node.Alias
@@ -79,14 +80,14 @@ func (d decoder) field(node *yaml.Node, field reflect.Value, path string) {
 	field.Set(reflect.ValueOf(value))
 }
 
-// convert gives a value of the file the type of its field. It may be quoted or not, whatever its type: existing
+// convert converts a value of the file to the type of its field. A value of any type may be quoted or not: existing
 // files have both.
 func convert(node *yaml.Node, field any) (any, error) {
 	if _, isList := field.([]string); isList {
 		return list(node)
 	}
 	if node.Kind != yaml.ScalarNode {
-		return nil, errors.New("takes a single value")
+		return nil, errors.New("must be a single value")
 	}
 	text := node.Value
 	switch field.(type) {
@@ -111,7 +112,7 @@ func convert(node *yaml.Node, field any) (any, error) {
 	case float64:
 		n, err := strconv.ParseFloat(text, 64)
 		if err != nil {
-			return nil, fmt.Errorf("is %q; write a number, as in 0.1", text)
+			return nil, fmt.Errorf("is %q; write a number such as 0.1", text)
 		}
 		return n, nil
 	case time.Duration:
@@ -127,7 +128,7 @@ func convert(node *yaml.Node, field any) (any, error) {
 
 func list(node *yaml.Node) ([]string, error) {
 	if node.Kind != yaml.SequenceNode {
-		return nil, errors.New("is a list: write [one, two]")
+		return nil, errors.New("is a list; write [one, two]")
 	}
 	texts := make([]string, 0, len(node.Content))
 	for _, item := range node.Content {
@@ -135,7 +136,7 @@ func list(node *yaml.Node) ([]string, error) {
 			item = item.Alias
 		}
 		if item.Kind != yaml.ScalarNode {
-			return nil, errors.New("holds something other than single values")
+			return nil, errors.New("contains an item that is not a single value")
 		}
 		texts = append(texts, item.Value)
 	}
@@ -174,39 +175,39 @@ func isSection(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && t != reflect.TypeFor[Quantity]()
 }
 
-// renamed maps keys of earlier versions, by their path, to the names that they have now. Both work.
+// renamed maps the paths of keys of earlier versions to their present names. Both names work.
 var renamed = map[string]string{
 	"expirytime":       "retention",
 	"job.keepfinished": "ttl",
 }
 
-// strays are keys that files of the older backend hold and nothing reads, by the end of their path.
-var strays = []string{"mongouserauthsource", "stragglerwaittime", "objectstorage.s3.bucket"}
+// obsoleteKeys are keys of the older backend's files that have no effect, by the end of their path.
+var obsoleteKeys = []string{"mongouserauthsource", "stragglerwaittime", "objectstorage.s3.bucket"}
 
-// secretKeys are names under which a secret may have been put into the file by mistake.
+// secretKeys maps keys under which a file may contain a secret by mistake to the environment variable of that secret.
 var secretKeys = map[string]string{ //nolint:gosec // names of keys, no secrets
 	"mongopassword": "MongoPassword", "password": "MongoPassword",
 	"accesskey": "AWS_ACCESS_KEY_ID", "aws_access_key_id": "AWS_ACCESS_KEY_ID",
 	"secretkey": "AWS_SECRET_ACCESS_KEY", "aws_secret_access_key": "AWS_SECRET_ACCESS_KEY",
 }
 
-// unknown notes a key that no field has. Its value is never told: it may be a secret.
+// unknown reports a key that has no field. It never shows the value, which may be a secret.
 func (d decoder) unknown(key *yaml.Node, path string, section reflect.Type) {
 	full := join(path, key.Value)
 	variable, secret := secretKeys[strings.ToLower(key.Value)]
 	switch {
-	case slices.Contains(strays, strings.ToLower(full)), slices.Contains(strays, strings.ToLower(key.Value)):
-		d.warn(key.Line, "%s has no meaning and can be removed", full)
+	case slices.Contains(obsoleteKeys, strings.ToLower(full)), slices.Contains(obsoleteKeys, strings.ToLower(key.Value)):
+		d.warn(key.Line, "%s has no effect and can be removed", full)
 	case key.Kind != yaml.ScalarNode || key.Value == "":
-		d.problem(key.Line, "there is a key that is no word")
+		d.problem(key.Line, "a key is not a plain word; write lines of the form Key: value")
 	case strings.Contains(key.Value, "."):
 		d.problem(
 			key.Line,
-			"%s is no known key; what belongs to a section goes on lines of its own below it, indented, and not behind a dot",
+			"%s is not a known key; write the keys of a section on lines of their own below it, indented, without dots",
 			full,
 		)
 	case secret:
-		d.problem(key.Line, "%s is a secret and has no place in the file; give it as the environment variable %s", full, variable)
+		d.problem(key.Line, "%s is a secret and must not be in the file; set the environment variable %s instead", full, variable)
 	default:
 		var names []string
 		for _, field := range keys(section) {
@@ -215,6 +216,6 @@ func (d decoder) unknown(key *yaml.Node, path string, section reflect.Type) {
 		if path == "" {
 			path = "the file"
 		}
-		d.problem(key.Line, "%s is no known key; %s has %s", full, path, strings.Join(names, ", "))
+		d.problem(key.Line, "%s is not a known key; %s has %s", full, path, strings.Join(names, ", "))
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// TestDocumented keeps config/config.yaml and the struct in step: every key stands in the file, in the order of
-// the fields, under a comment of its own, and the file has no other.
+// TestDocumented compares config/config.yaml with the struct: the file has exactly the keys of the struct, in the order
+// of the fields, each under a comment of its own.
 func TestDocumented(t *testing.T) {
 	content, err := os.ReadFile("../../config/config.yaml")
 	if err != nil {
@@ -53,8 +53,8 @@ func TestDocumented(t *testing.T) {
 	}
 }
 
-// TestShippedFiles loads the files as they are shipped: nothing is wrong with them, and the cluster's says of
-// the defaults what the code does.
+// TestShippedFiles loads the files of the repository: they have no problems, and config.yaml states the defaults of the
+// code.
 func TestShippedFiles(t *testing.T) {
 	for _, name := range []string{"config.yaml", "local-config.yaml"} {
 		cfg, warnings, err := Load("../../config/"+name, environment(nil), everything...)
@@ -66,7 +66,8 @@ func TestShippedFiles(t *testing.T) {
 		}
 		defaults := Default()
 		for _, pair := range [][2]any{
-			{cfg.Retention, defaults.Retention}, {cfg.Job, defaults.Job}, {cfg.Programs, defaults.Programs}, {cfg.Limits, defaults.Limits}, {cfg.CORS, defaults.CORS}, {cfg.Access, defaults.Access}, {cfg.Telemetry, defaults.Telemetry},
+			{cfg.Retention, defaults.Retention}, {cfg.Job, defaults.Job}, {cfg.Programs, defaults.Programs}, {cfg.Limits, defaults.Limits},
+			{cfg.CORS, defaults.CORS}, {cfg.Access, defaults.Access}, {cfg.Telemetry, defaults.Telemetry},
 			{cfg.Listen, defaults.Listen}, {cfg.InCluster, defaults.InCluster}, {cfg.Testing, defaults.Testing},
 			{cfg.Objectstorage.S3.Region, defaults.Objectstorage.S3.Region}, {cfg.Objectstorage.S3.PathStyle, defaults.Objectstorage.S3.PathStyle},
 			{cfg.Database.MongoPort, defaults.Database.MongoPort}, {cfg.Database.MongoAuthSource, defaults.Database.MongoAuthSource},

@@ -10,10 +10,10 @@ import (
 
 const day = 24 * time.Hour
 
-var errDuration = errors.New("is no length of time; write whole seconds (2592000), a duration (720h, 90m) or days (30d)")
+var errDuration = errors.New("is not a duration; write whole seconds (2592000), hours or minutes (720h, 90m) or days (30d)")
 
-// ParseDuration reads how long something takes or is kept: a whole number of seconds, a Go duration, or days,
-// maybe with a duration behind them: "30d", "1d12h".
+// ParseDuration parses a whole number of seconds, a Go duration, or days, optionally followed by a Go duration:
+// "30d", "1d12h".
 func ParseDuration(text string) (time.Duration, error) {
 	if seconds, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return scale(seconds, time.Second)

@@ -8,7 +8,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
 )
 
-// A function loads its configuration once, at its start, and says what it needs of it.
+// A function loads its configuration once, when it starts, and names the services that it uses.
 func ExampleLoad() {
 	path, err := config.PathFrom("submit", []string{"-c", "../../config/config.yaml"}, os.Stderr)
 	if err != nil {

@@ -14,22 +14,21 @@ import (
 // maxFile bounds the configuration file, in bytes. A ConfigMap holds at most 1 MiB.
 const maxFile = 1 << 20
 
-// Warning is something about the configuration that an operator should look at. It starts anyway.
+// Warning is a property of the configuration that an operator should check. The function starts all the same.
 type Warning struct {
-	Line int    // in the file; 0 when it is about no line of it
+	Line int    // in the file; 0 if the warning is not about a line of it
 	Text string // whole sentence, names the key
 }
 
 // String returns the warning with its line.
 func (w Warning) String() string { return atLine(w.Line, w.Text) }
 
-// Load reads the configuration file and the environment (os.Getenv, or what stands in for it), and checks that
-// what the caller needs is there. Wrong types, unknown keys, bad and missing values come back in one *Error
-// that names them all.
+// Load reads the configuration file and the environment (os.Getenv, or a replacement), and checks the keys that needs
+// require. It returns wrong types, unknown keys, bad values and missing values together, in one *Error.
 func Load(path string, env func(string) string, needs ...Need) (Config, []Warning, error) {
 	content, err := readFile(path)
 	if err != nil {
-		return Config{}, nil, fmt.Errorf("reading the configuration: %w; name another file by --configfile", err)
+		return Config{}, nil, fmt.Errorf("reading the configuration: %w; use --configfile to name another file", err)
 	}
 	return parse(path, content, env, needs)
 }
@@ -80,7 +79,7 @@ func document(content []byte) (*yaml.Node, error) {
 		if err != nil {
 			return nil, err
 		}
-		return nil, fmt.Errorf("line %d: a second document begins here; put everything into one", second.Line)
+		return nil, fmt.Errorf("line %d: a second document begins here; put all keys into one document", second.Line)
 	}
 	return doc.Content[0], nil
 }
@@ -99,24 +98,24 @@ func readEnv(cfg *Config, env func(string) string, found *findings) {
 		if value == "" {
 			continue
 		}
-		// A Secret that was made from a file by `kubectl create secret` often ends in the file's line break.
+		// A Secret that `kubectl create secret` made from a file often ends in the file's line break.
 		if trimmed := strings.TrimRight(value, "\r\n"); trimmed != value {
-			found.warn(0, "the environment variable %s ends in a line break, which is left out", secret.name)
+			found.warn(0, "the environment variable %s ends in a line break, which is ignored", secret.name)
 			value = trimmed
 		}
 		*secret.to = Secret(value)
 	}
-	// ko builds images and puts their names into manifests, where it finds no file inside of a file.
+	// ko replaces the names of images in manifests, but not in a configuration file inside a manifest.
 	if image := env("StagerContainer"); image != "" {
 		cfg.StagerContainer = image
 	}
-	// Knative says by PORT where it sends requests.
+	// Knative sets PORT to the port that it sends requests to.
 	if port := env("PORT"); port != "" {
 		cfg.Listen = ":" + port
 	}
 }
 
-// derive fills in what follows from other keys.
+// derive sets the values that depend on other keys.
 func derive(cfg *Config) {
 	if cfg.JobCommand == nil {
 		cfg.JobCommand = []string{"bakta"}

@@ -65,11 +65,11 @@ func TestLoadOlderFile(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	wantWarnings := []string{
-		"line 4: Objectstorage.S3.Bucket has no meaning and can be removed",
-		"line 16: Database.MongoUserAuthSource has no meaning and can be removed",
-		"line 20: expirytime (now Retention) is 9h36m0s: jobs and their results are removed after less than a day. " +
+		"line 4: Objectstorage.S3.Bucket has no effect and can be removed",
+		"line 16: Database.MongoUserAuthSource has no effect and can be removed",
+		"line 20: expirytime (now Retention) is 9h36m0s: jobs and their results are deleted after less than a day. " +
 			"A number without a unit is seconds; write 30d for thirty days",
-		"line 21: stragglerwaittime has no meaning and can be removed",
+		"line 21: stragglerwaittime has no effect and can be removed",
 	}
 	if diff := cmp.Diff(wantWarnings, shown(warnings)); diff != "" {
 		t.Errorf("warnings (-want +got)\n%s", diff)
@@ -79,7 +79,7 @@ func TestLoadOlderFile(t *testing.T) {
 	}
 }
 
-// complete is a file with all that is needed; tests add to it.
+// complete is a file with all required keys; tests add to it.
 const complete = `
 Objectstorage: {S3: {UserBucket: user, Endpoint: "http://minio:9000"}}
 Database: {MongoHost: mongo, MongoDBName: bakta}
@@ -143,62 +143,65 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// TestProblems has a row for each thing that may be wrong. The whole message is compared: it is what an
-// operator sees.
+// TestProblems has a row for each kind of problem. It compares the whole message, which is what an operator sees.
 func TestProblems(t *testing.T) {
 	rows := []struct{ name, add, want string }{
-		{"unknown key", "Foo: 1", "line 8: Foo is no known key; the file has Objectstorage, Database, UpdateService, Listen, Retention, " +
-			"JobContainer, JobCommand, StagerContainer, InCluster, Testing, K8sNamespace, BaktaDatabasePVCName, Version, Job, Programs, Limits, CORS, Access, Events, Telemetry"},
+		{"unknown key", "Foo: 1", "line 8: Foo is not a known key; the file has Objectstorage, Database, UpdateService, Listen, Retention, " +
+			"JobContainer, JobCommand, StagerContainer, InCluster, Testing, K8sNamespace, BaktaDatabasePVCName, Version, Job, Programs, Limits, " +
+			"CORS, Access, Events, Telemetry"},
 		{
 			"unknown key in a section",
 			"Version: {Tool: 1, Database: 2}",
-			"line 8: Version.Database is no known key; Version has Tool, DB, Baktfold, BaktfoldDB",
+			"line 8: Version.Database is not a known key; Version has Tool, DB, Baktfold, BaktfoldDB",
 		},
 		{
 			"key with dots",
 			"Version.Tool: 1",
-			"line 8: Version.Tool is no known key; what belongs to a section goes on lines of its own below it, " +
-				"indented, and not behind a dot",
+			"line 8: Version.Tool is not a known key; write the keys of a section on lines of their own below it, " +
+				"indented, without dots",
 		},
-		{"key that is a list", "? [a]\n: 1", "line 8: there is a key that is no word"},
-		{"merge key", "Version: {<<: {Tool: 1}}", "line 8: Version.<< is no known key; Version has Tool, DB, Baktfold, BaktfoldDB"},
+		{"key that is a list", "? [a]\n: 1", "line 8: a key is not a plain word; write lines of the form Key: value"},
+		{"merge key", "Version: {<<: {Tool: 1}}", "line 8: Version.<< is not a known key; Version has Tool, DB, Baktfold, BaktfoldDB"},
 		{"key twice", "k8sNamespace: other",
-			"line 8: k8sNamespace is there twice, first in line 6, maybe under its former name or in another letter case"},
+			"line 8: k8sNamespace is set twice, first in line 6, maybe under its former name or in another letter case"},
 		{"secret in the file", "Version: {Tool: 1, MongoPassword: hunter2}",
-			"line 8: Version.MongoPassword is a secret and has no place in the file; give it as the environment variable MongoPassword"},
+			"line 8: Version.MongoPassword is a secret and must not be in the file; set the environment variable MongoPassword instead"},
 		{"bool", "Testing: maybe", `line 8: Testing is "maybe"; write true or false`},
 		{"number", "Limits: {ListSize: many}", `line 8: Limits.ListSize is "many"; write a whole number`},
 		{"fraction", "Limits: {ListSize: 1.5}", `line 8: Limits.ListSize is "1.5"; write a whole number`},
 		{"number out of bounds", "Limits: {ListSize: 0}", "line 8: Limits.ListSize is 0; it must be at least 1"},
-		{"value for a section", "Job: 4", "line 8: Job is a section: its keys go on lines of their own below it, indented"},
-		{"section for a value", "Listen: {Port: 1}", "line 8: Listen takes a single value"},
-		{"list for a value", "Listen: [a]", "line 8: Listen takes a single value"},
+		{"value for a section", "Job: 4", "line 8: Job is a section; write its keys on lines of their own below it, indented"},
+		{"section for a value", "Listen: {Port: 1}", "line 8: Listen must be a single value"},
+		{"list for a value", "Listen: [a]", "line 8: Listen must be a single value"},
 		{
 			"old image for proteins",
 			"Programs: {BaktaProteins: {Image: bakta-web-job}}",
-			`line 8: Programs.BaktaProteins.Image is "bakta-web-job", the job image of the older backend: it takes no arguments for Bakta and can't serve here.` +
-				" Images that serve are oschwengers/bakta, which is Bakta's own, and the BioContainers image biocontainers/bakta (JobCommand: [bakta])",
+			`line 8: Programs.BaktaProteins.Image is "bakta-web-job", the job image of the older backend, ` +
+				"which does not accept Bakta's arguments; " +
+				"use oschwengers/bakta, Bakta's own image, or the BioContainers image biocontainers/bakta with JobCommand: [bakta]",
 		},
 		{
 			"image that starts only bakta",
 			"Programs: {BaktaProteins: {Image: oschwengers/bakta}}",
-			`line 8: Programs.BaktaProteins.Image is "oschwengers/bakta", whose entry point starts nothing but bakta, and outside of it bakta_proteins is not found; ` +
-				"name what starts it as Programs.BaktaProteins.Command, or take the BioContainers image biocontainers/bakta",
+			`line 8: Programs.BaktaProteins.Image is "oschwengers/bakta", whose entry point starts only bakta, ` +
+				"and bakta_proteins is not found without that entry point; " +
+				"set Programs.BaktaProteins.Command, or use the BioContainers image biocontainers/bakta",
 		},
 		{
 			"Baktfold without its database",
 			"Programs: {Baktfold: {Image: x}}",
-			"Programs.Baktfold.Database is missing: the volume claim that holds Baktfold's database",
+			"Programs.Baktfold.Database is missing: the PersistentVolumeClaim of Baktfold's reference database",
 		},
 		{
-			"a database that is no claim",
+			"a database without a valid claim",
 			"Programs: {Baktfold: {Image: x, Database: /db}}",
-			`line 8: Programs.Baktfold.Database is "/db"; write a volume claim, which has lower-case letters, digits, - and ., and maybe a directory behind a slash`,
+			`line 8: Programs.Baktfold.Database is "/db"; ` +
+				"write the name of a PersistentVolumeClaim (lower-case letters, digits, - and .), optionally with /directory",
 		},
 		{
 			"a database outside of its claim",
 			"Programs: {Bakta: {Database: db/../x}}",
-			`line 8: Programs.Bakta.Database is "db/../x"; the directory must not lead out of the volume`,
+			`line 8: Programs.Bakta.Database is "db/../x"; the directory must be inside the volume`,
 		},
 		{
 			"a program's request above its limit",
@@ -208,55 +211,56 @@ func TestProblems(t *testing.T) {
 		{
 			"a program's memory without a unit",
 			"Programs: {Baktfold: {Memory: {Limit: 64, Request: 0}}}",
-			`line 8: Programs.Baktfold.Memory.Limit is "64", which is less than 1 MiB; write Mi or Gi behind the number`,
+			`line 8: Programs.Baktfold.Memory.Limit is "64", which is less than 1 MiB; add Mi or Gi to the number`,
 		},
 		{
 			"a resource without an amount",
 			"Programs: {Baktfold: {Resources: [nvidia.com/gpu]}}",
-			`line 8: Programs.Baktfold.Resources holds "nvidia.com/gpu"; write domain/name=amount with a whole number, as in nvidia.com/gpu=1`,
+			`line 8: Programs.Baktfold.Resources contains "nvidia.com/gpu"; write domain/name=amount with a whole number, such as nvidia.com/gpu=1`,
 		},
 		{
 			"a resource of half",
 			"Programs: {Baktfold: {Resources: [nvidia.com/gpu=0.5]}}",
-			`line 8: Programs.Baktfold.Resources holds "nvidia.com/gpu=0.5"; write domain/name=amount with a whole number, as in nvidia.com/gpu=1`,
+			`line 8: Programs.Baktfold.Resources contains "nvidia.com/gpu=0.5"; write domain/name=amount with a whole number, such as ` +
+				`nvidia.com/gpu=1`,
 		},
 		{
 			"a resource without a domain",
 			"Programs: {Baktfold: {Resources: [gpu=1]}}",
-			`line 8: Programs.Baktfold.Resources holds "gpu=1"; write domain/name=amount with a whole number, as in nvidia.com/gpu=1`,
+			`line 8: Programs.Baktfold.Resources contains "gpu=1"; write domain/name=amount with a whole number, such as nvidia.com/gpu=1`,
 		},
 		{
 			"a program that there is not",
 			"Programs: {Prokka: {Image: x}}",
-			"line 8: Programs.Prokka is no known key; Programs has Bakta, BaktaProteins, Baktfold",
+			"line 8: Programs.Prokka is not a known key; Programs has Bakta, BaktaProteins, Baktfold",
 		},
-		{"value for a list", "JobCommand: bakta", "line 8: JobCommand is a list: write [one, two]"},
-		{"list in a list", "JobCommand: [[bakta]]", "line 8: JobCommand holds something other than single values"},
-		{"empty list", "JobCommand: []", "line 8: JobCommand is empty; name what starts Bakta in the image, or leave the key out"},
-		{"control character", `JobCommand: ["a\nb"]`, "line 8: JobCommand holds a control character"},
+		{"value for a list", "JobCommand: bakta", "line 8: JobCommand is a list; write [one, two]"},
+		{"list in a list", "JobCommand: [[bakta]]", "line 8: JobCommand contains an item that is not a single value"},
+		{"empty list", "JobCommand: []", "line 8: JobCommand is empty; write the command that starts Bakta in the image, or omit the key"},
+		{"control character", `JobCommand: ["a\nb"]`, "line 8: JobCommand contains a control character"},
 		{
 			"listen",
 			"Listen: nowhere",
-			`line 8: Listen is "nowhere"; write an address with a port, as in :8080. The environment variable PORT sets it, too`,
+			`line 8: Listen is "nowhere"; write an address with a port, such as :8080. The environment variable PORT overrides it`,
 		},
-		{"time", "Retention: 3 weeks", `line 8: Retention is "3 weeks", which is no length of time; ` +
-			"write whole seconds (2592000), a duration (720h, 90m) or days (30d)"},
+		{"time", "Retention: 3 weeks", `line 8: Retention is "3 weeks", which is not a duration; ` +
+			"write whole seconds (2592000), hours or minutes (720h, 90m) or days (30d)"},
 		{"a former name and the new one", "Retention: 30d\nExpiryTime: 30d",
-			"line 9: ExpiryTime is there twice, first in line 8, maybe under its former name or in another letter case"},
-		{"a former name's value", "Job: {KeepFinished: soon}", `line 8: Job.KeepFinished (now Job.TTL) is "soon", which is no length of time; ` +
-			"write whole seconds (2592000), a duration (720h, 90m) or days (30d)"},
-		{"negative time", "Retention: -1", "line 8: Retention must be more than nothing, for example 30d"},
+			"line 9: ExpiryTime is set twice, first in line 8, maybe under its former name or in another letter case"},
+		{"a former name's value", "Job: {KeepFinished: soon}", `line 8: Job.KeepFinished (now Job.TTL) is "soon", which is not a duration; ` +
+			"write whole seconds (2592000), hours or minutes (720h, 90m) or days (30d)"},
+		{"negative time", "Retention: -1", "line 8: Retention must be positive, for example 30d"},
 		{"no time", "Job: {Deadline: 0}", "line 8: Job.Deadline is 0s; it must be at least a second"},
-		{"quantity", "Job: {CPU: {Limit: four}}", `line 8: Job.CPU.Limit is "four", which is no quantity; ` +
-			"write a number, maybe with a suffix: 4, 500m, 4000Mi, 4Gi"},
+		{"quantity", "Job: {CPU: {Limit: four}}", `line 8: Job.CPU.Limit is "four", which is not a quantity; ` +
+			"write a number, with a suffix if needed: 4, 500m, 4000Mi, 4Gi"},
 		{"request over limit", "Job: {CPU: {Limit: 2}}", `Job.CPU.Request is "4", more than the limit, which is "2"`},
 		{
 			"thousandths of bytes",
 			"Job: {Memory: {Request: 4000m}}",
-			`line 8: Job.Memory.Request is "4000m", which is less than 1 MiB; write Mi or Gi behind the number`,
+			`line 8: Job.Memory.Request is "4000m", which is less than 1 MiB; add Mi or Gi to the number`,
 		},
 		{"origin with a path", `CORS: {Origins: ["https://a.example/x"]}`,
-			`line 8: CORS.Origins holds "https://a.example/x"; write an origin as in https://bakta.example.org, or * for any`},
+			`line 8: CORS.Origins contains "https://a.example/x"; write an origin such as https://bakta.example.org, or * for any origin`},
 		{"too many proxies", "Access: {TrustedProxies: 11}", "line 8: Access.TrustedProxies is 11; it must be 0 to 10"},
 		{"fewer proxies than none", "Access: {TrustedProxies: -1}", "line 8: Access.TrustedProxies is -1; it must be 0 to 10"},
 		{
@@ -264,13 +268,13 @@ func TestProblems(t *testing.T) {
 			"Access: {ForwardedHeader: X-Real-IP}",
 			`line 8: Access.ForwardedHeader is "X-Real-IP"; write X-Forwarded-For or Forwarded`,
 		},
-		{"second document", "---\na: 1", "line 8: a second document begins here; put everything into one"},
+		{"second document", "---\na: 1", "line 8: a second document begins here; put all keys into one document"},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			_, _, err := parse("f.yaml", []byte(complete+row.add), environment(nil), everything)
 			if err == nil {
-				t.Fatal("it was taken")
+				t.Fatal("the file was accepted")
 			}
 			if diff := cmp.Diff("the configuration f.yaml has a problem:\n  "+row.want, err.Error()); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
@@ -288,25 +292,29 @@ InCluster: 7
 JobContainer: registry.example.org/x/bakta-web-job:v3@sha256:abc
 `
 	_, _, err := parse("f.yaml", []byte(file), func(string) string { return "" }, everything)
-	want := `the configuration f.yaml has 16 problems:
-  line 2: Objectstorage.S3.UserBucket takes a single value
-  line 2: Objectstorage.S3.Bukket is no known key; Objectstorage.S3 has UserBucket, DBBucket, BaseKey, Endpoint, PublicEndpoint, Region, PathStyle, SecretName
-  line 4: Retention is "soon", which is no length of time; write whole seconds (2592000), a duration (720h, 90m) or days (30d)
+	// A problem that takes two lines here is one line of the message.
+	want := strings.ReplaceAll(`the configuration f.yaml has 16 problems:
+  line 2: Objectstorage.S3.UserBucket must be a single value
+  line 2: Objectstorage.S3.Bukket is not a known key; Objectstorage.S3 has UserBucket, DBBucket, BaseKey, Endpoint,
+    PublicEndpoint, Region, PathStyle, SecretName
+  line 4: Retention is "soon", which is not a duration; write whole seconds (2592000), hours or minutes (720h, 90m) or days (30d)
   line 5: InCluster is "7"; write true or false
-  line 6: JobContainer is "registry.example.org/x/bakta-web-job:v3@sha256:abc", the job image of the older backend: it takes no arguments for Bakta and can't serve here. Images that serve are oschwengers/bakta, which is Bakta's own, and the BioContainers image biocontainers/bakta (JobCommand: [bakta])
+  line 6: JobContainer is "registry.example.org/x/bakta-web-job:v3@sha256:abc", the job image of the older backend,
+    which does not accept Bakta's arguments; use oschwengers/bakta, Bakta's own image,
+    or the BioContainers image biocontainers/bakta with JobCommand: [bakta]
   Database.MongoDBName is missing: the name of the database
-  Database.MongoHost is missing: the host of MongoDB; or set the environment variable MONGODB_URI to its whole connection string
+  Database.MongoHost is missing: the host of MongoDB; or set the environment variable MONGODB_URI to the full connection string
   the environment variable MongoPassword is missing: the password of Database.MongoUser
-  Objectstorage.S3.Endpoint is missing: the URL of the object storage, as in http://minio:9000
-  the environment variable AWS_ACCESS_KEY_ID is missing: the name of the key for the object storage
-  the environment variable AWS_SECRET_ACCESS_KEY is missing: the key for the object storage
+  Objectstorage.S3.Endpoint is missing: the URL of the S3 store, such as http://minio:9000
+  the environment variable AWS_ACCESS_KEY_ID is missing: the access key ID for the S3 store
+  the environment variable AWS_SECRET_ACCESS_KEY is missing: the secret access key for the S3 store
   K8sNamespace is missing: the namespace that jobs run in
-  BaktaDatabasePVCName is missing: the volume claim that holds Bakta's database
+  BaktaDatabasePVCName is missing: the PersistentVolumeClaim of Bakta's reference database
   StagerContainer is missing: the image of the stager; or set the environment variable of that name
-  UpdateService.Name is missing: the service that a job tells its news to
-  UpdateService.Port is missing: the port of that service`
+  UpdateService.Name is missing: the Service that jobs report their progress to
+  UpdateService.Port is missing: the port of that Service`, "\n    ", " ")
 	if err == nil {
-		t.Fatal("it was taken")
+		t.Fatal("the file was accepted")
 	}
 	if diff := cmp.Diff(want, err.Error()); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -324,14 +332,15 @@ func TestNeeds(t *testing.T) {
 	}{
 		{name: "nothing needed"},
 		{name: "database as a whole", env: map[string]string{"MONGODB_URI": "mongodb://u:p@a:1,b:2/bakta?x=y"}, needs: []Need{Mongo}},
-		{name: "database as a whole without a name", env: map[string]string{"MONGODB_URI": "mongodb://a:1"}, needs: []Need{Mongo}, fails: "Database.MongoDBName"},
+		{name: "database as a whole without a name", env: map[string]string{"MONGODB_URI": "mongodb://a:1"}, needs: []Need{Mongo},
+			fails: "Database.MongoDBName"},
 		{name: "database as a whole, named by its key", file: "Database: {URI: \"mongodb://a\", MongoDBName: x}", needs: []Need{Mongo}},
 		{name: "no database URI", env: map[string]string{"MONGODB_URI": "http://hunter2"}, fails: "Database.URI must begin with mongodb://"},
 		{name: "database without a user", file: "Database: {MongoHost: a, MongoDBName: x}", needs: []Need{Mongo}},
 		{name: "unset", needs: []Need{S3Store}, fails: "UserBucket"},
 		{name: "logs of jobs alone", file: "K8sNamespace: x", needs: []Need{KubeLogs}},
 		{name: "logs of jobs from nowhere", needs: []Need{KubeLogs}, fails: "K8sNamespace"},
-		{name: "a job as the user who may do everything", file: "Job: {User: 0}", fails: "Job.User"},
+		{name: "a job as root", file: "Job: {User: 0}", fails: "Job.User"},
 		{name: "a job without a disk", file: "Job: {Disk: {Limit: 4, Request: 4}}", fails: "Job.Disk.Limit"},
 		{name: "a job that is tried for ever", file: "Job: {Retries: 100}", fails: "Job.Retries"},
 	} {
@@ -345,7 +354,7 @@ func TestNeeds(t *testing.T) {
 				t.Errorf("err = %v, want one with %q", err, row.fails)
 			}
 			if err != nil && strings.Contains(err.Error(), "hunter2") {
-				t.Errorf("the message tells the secret: %v", err)
+				t.Errorf("the message shows the secret: %v", err)
 			}
 		})
 	}
@@ -363,7 +372,7 @@ func TestEnvironment(t *testing.T) {
 	if cfg.Objectstorage.S3.SecretKey != "key" {
 		t.Errorf("the key is %q", cfg.Objectstorage.S3.SecretKey.Reveal())
 	}
-	want := []string{"the environment variable AWS_SECRET_ACCESS_KEY ends in a line break, which is left out"}
+	want := []string{"the environment variable AWS_SECRET_ACCESS_KEY ends in a line break, which is ignored"}
 	if diff := cmp.Diff(want, shown(warnings)); diff != "" {
 		t.Errorf("warnings (-want +got)\n%s", diff)
 	}

@@ -6,28 +6,27 @@ import (
 	"strings"
 )
 
-// Programs say how each program that jobs run is reached. What is left out of one is as Job and the keys around it
-// have it.
+// Programs configure the programs that jobs run. A program's missing values are those of Job and of the keys around it.
 type Programs struct {
-	Bakta         Program // the annotation of genomes; its image is JobContainer when none is named here
-	BaktaProteins Program // the annotation of proteins by Bakta
-	Baktfold      Program // what goes on from an annotation by Bakta
+	Bakta         Program // annotates genomes; its image is JobContainer if none is named here
+	BaktaProteins Program // Bakta's program that annotates proteins
+	Baktfold      Program // extends an annotation by Bakta
 }
 
-// Program is how a program is reached, and what it needs of a machine.
+// Program is the image, the command, the reference database and the resources of a program.
 type Program struct {
-	Image        string   // image that holds it; when empty, nothing that needs it is offered
-	Command      []string // what starts it in that image; its arguments follow
-	Database     string   // volume claim that holds its database, and maybe its directory there: claim/directory
+	Image        string   // image that contains it; if empty, workflows that use the program are not offered
+	Command      []string // command that starts it in that image; its arguments are appended
+	Database     string   // PersistentVolumeClaim of its reference database, and optionally the directory there: claim/directory
 	CPU          Resource
 	Memory       Resource
-	Resources    []string // further resources of machines that it needs: name=amount, as in nvidia.com/gpu=1
-	NodeSelector []string // label=value of machines that may be used, besides those of Job
-	Tolerations  []string // taints of machines that may be used all the same, besides those of Job
+	Resources    []string // extended resources that it needs: name=amount, such as nvidia.com/gpu=1
+	NodeSelector []string // label=value that nodes must have, in addition to those of Job
+	Tolerations  []string // taints of nodes that pods tolerate, in addition to those of Job
 	WritableRoot bool     // its image doesn't work with a read-only root file system
 }
 
-// The programs that this package knows, as the workflows call them.
+// The programs, by the names that the workflows use.
 const (
 	programBakta    = "bakta"
 	programProteins = "bakta_proteins"
@@ -41,7 +40,7 @@ func programKeys() []struct{ name, key string } {
 	}
 }
 
-// ProgramKey returns the key under which a program stands in the file.
+// ProgramKey returns the key of a program in the file.
 func ProgramKey(name string) string {
 	for _, p := range programKeys() {
 		if p.name == name {
@@ -51,8 +50,8 @@ func ProgramKey(name string) string {
 	return ""
 }
 
-// Program returns how the program of that name is reached, with all that the file leaves out. Without an image it
-// can't be.
+// Program returns the configuration of a program, with the values that the file omits. Without an image, the program
+// can't be used.
 func (c Config) Program(name string) Program {
 	var p Program
 	switch name {
@@ -80,14 +79,14 @@ func (c Config) Program(name string) Program {
 	}
 	p.CPU = p.CPU.or(c.Job.CPU)
 	p.Memory = p.Memory.or(c.Job.Memory)
-	// Bakta's image may be named in either place.
+	// Either key may name Bakta's image.
 	if name == programBakta || p.Image == c.JobContainer {
 		p.WritableRoot = p.WritableRoot || c.Job.WritableRoot
 	}
 	return p
 }
 
-// or returns the amounts, with the others in place of what is not given. A limit alone is a request, too.
+// or returns the amounts, with those of other where none are given. A limit without a request is also the request.
 func (r Resource) or(other Resource) Resource {
 	switch {
 	case r.Limit == (Quantity{}) && r.Request == (Quantity{}):
@@ -100,18 +99,18 @@ func (r Resource) or(other Resource) Resource {
 	return r
 }
 
-// Claim returns the volume claim that holds the program's database, and its directory there; both are empty if it
-// has none.
+// Claim returns the PersistentVolumeClaim of the program's reference database, and the directory there. Both are
+// empty if the program has no database.
 func (p Program) Claim() (claim, directory string) {
 	claim, directory, _ = strings.Cut(p.Database, "/")
 	return claim, directory
 }
 
-// Threads returns how many threads the program is told to use: what the CPU limit allows, at least one. No program
-// here sees the limit by itself.
+// Threads returns the number of threads that the program may use: the CPU limit rounded down, at least one. None of
+// the programs detects the limit of its container.
 func (p Program) Threads() int { return int(max(1, p.CPU.Limit.Floor())) }
 
-// Further returns the amounts of the further resources by their names.
+// Further returns the amounts of the extended resources by their names.
 func (p Program) Further() map[string]string {
 	further := make(map[string]string, len(p.Resources))
 	for _, r := range p.Resources {
@@ -121,16 +120,16 @@ func (p Program) Further() map[string]string {
 	return further
 }
 
-// GPU reports whether the program is given a graphics processor.
+// GPU reports whether the program has a GPU.
 func (p Program) GPU() bool {
 	return slices.ContainsFunc(p.Resources, func(r string) bool {
 		name, _, _ := strings.Cut(r, "=")
-		// The vendors' plugins say nvidia.com/gpu, amd.com/gpu, gpu.intel.com/i915, nvidia.com/mig-1g.5gb and the like.
+		// Names of the vendors' device plugins: nvidia.com/gpu, amd.com/gpu, gpu.intel.com/i915, nvidia.com/mig-1g.5gb.
 		return strings.Contains(name, "gpu") || strings.HasPrefix(name, "nvidia.com/")
 	})
 }
 
-// checkPrograms looks at what is said of the programs. What they take from elsewhere is looked at there.
+// checkPrograms checks the values of the programs. Values that they inherit are checked under their own keys.
 func checkPrograms(cfg *Config, found *findings) {
 	own := map[string]Program{
 		programBakta:    cfg.Programs.Bakta,
@@ -142,7 +141,8 @@ func checkPrograms(cfg *Config, found *findings) {
 		if known.name != programBakta && repository(given.Image) == officialImage && len(given.Command) == 0 {
 			found.bad(
 				key+".Image",
-				"is %q, whose entry point starts nothing but bakta, and outside of it %s is not found; name what starts it as %s.Command, or take the BioContainers image biocontainers/bakta",
+				"is %q, whose entry point starts only bakta, and %s is not found without that entry point; set %s.Command, "+
+					"or use the BioContainers image biocontainers/bakta",
 				given.Image,
 				known.name,
 				key,
@@ -151,14 +151,14 @@ func checkPrograms(cfg *Config, found *findings) {
 		checkJobImage(key+".Image", given.Image, found)
 		for _, part := range given.Command {
 			if strings.ContainsFunc(part, func(r rune) bool { return r < ' ' }) {
-				found.bad(key+".Command", "holds a control character")
+				found.bad(key+".Command", "contains a control character")
 			}
 		}
 		if given.Database != "" {
 			checkClaim(key+".Database", given, found)
 		}
 		if known.name == programBaktfold && given.Image != "" {
-			found.missing(given.Database, key+".Database", "the volume claim that holds Baktfold's database")
+			found.missing(given.Database, key+".Database", "the PersistentVolumeClaim of Baktfold's reference database")
 		}
 		if given.CPU != (Resource{}) {
 			checkResource(key+".CPU", p.CPU, found)
@@ -172,25 +172,25 @@ func checkPrograms(cfg *Config, found *findings) {
 			name, amount, ok := strings.Cut(r, "=")
 			n, err := strconv.Atoi(amount)
 			if domain, rest, slash := strings.Cut(name, "/"); !ok || err != nil || n < 1 || !slash || domain == "" || rest == "" {
-				found.bad(key+".Resources", "holds %q; write domain/name=amount with a whole number, as in nvidia.com/gpu=1", r)
+				found.bad(key+".Resources", "contains %q; write domain/name=amount with a whole number, such as nvidia.com/gpu=1", r)
 			}
 		}
 	}
 }
 
-// checkClaim looks at where a database lies.
+// checkClaim checks the claim and the directory of a reference database.
 func checkClaim(key string, p Program, found *findings) {
 	claim, directory := p.Claim()
 	if !objectName.MatchString(claim) {
 		found.bad(
 			key,
-			"is %q; write a volume claim, which has lower-case letters, digits, - and ., and maybe a directory behind a slash",
+			"is %q; write the name of a PersistentVolumeClaim (lower-case letters, digits, - and .), optionally with /directory",
 			p.Database,
 		)
 	}
 	for part := range strings.SplitSeq(directory, "/") {
 		if part == ".." {
-			found.bad(key, "is %q; the directory must not lead out of the volume", p.Database)
+			found.bad(key, "is %q; the directory must be inside the volume", p.Database)
 		}
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestProgram has what each program is after the file left things out.
+// TestProgram checks each program with the values that the file omits.
 func TestProgram(t *testing.T) {
 	amount := func(limit, request string) Resource {
 		return Resource{Limit: mustQuantity(limit), Request: mustQuantity(request)}
@@ -27,21 +27,24 @@ func TestProgram(t *testing.T) {
 		{"Bakta with the test database", "Testing: true", programBakta, with(func(p *Program) {
 			p.Image, p.Command, p.Database = "oschwengers/bakta:latest", []string{OfficialEntry}, "db/db-mock"
 		})},
-		{"Bakta of its own", "JobCommand: [x]\nJob: {WritableRoot: true}\nPrograms: {Bakta: {Image: y, Database: other/1, CPU: {Limit: 8}}}", programBakta, with(func(p *Program) {
-			p.Image, p.Command, p.Database, p.CPU, p.WritableRoot = "y", []string{"bakta"}, "other/1", amount("8", "8"), true
-		})},
-		{"the official image, named anew", "Programs: {Bakta: {Image: docker.io/oschwengers/bakta}}", programBakta, with(func(p *Program) {
-			p.Image, p.Command, p.Database = "docker.io/oschwengers/bakta", []string{OfficialEntry}, "db/db"
-		})},
+		{"Bakta of its own", "JobCommand: [x]\nJob: {WritableRoot: true}\nPrograms: {Bakta: {Image: y, Database: other/1, CPU: {Limit: 8}}}",
+			programBakta, with(func(p *Program) {
+				p.Image, p.Command, p.Database, p.CPU, p.WritableRoot = "y", []string{"bakta"}, "other/1", amount("8", "8"), true
+			})},
+		{"the official image, also under Programs", "Programs: {Bakta: {Image: docker.io/oschwengers/bakta}}", programBakta,
+			with(func(p *Program) {
+				p.Image, p.Command, p.Database = "docker.io/oschwengers/bakta", []string{OfficialEntry}, "db/db"
+			})},
 		{"no proteins", "", programProteins, with(func(p *Program) { p.Command, p.Database = []string{"bakta_proteins"}, "db/db" })},
 		{"proteins", "Programs: {BaktaProteins: {Image: biocontainers/bakta}}", programProteins, with(func(p *Program) {
 			p.Image, p.Command, p.Database = "biocontainers/bakta", []string{"bakta_proteins"}, "db/db"
 		})},
-		{"Baktfold", "Programs: {Baktfold: {Image: x, Command: [run, baktfold], Database: fold, CPU: {Request: 1}, Memory: {Limit: 32Gi, Request: 16Gi}, " +
-			"Resources: [nvidia.com/gpu=1], NodeSelector: [gpu=yes], Tolerations: [gpu], WritableRoot: true}}", programBaktfold, Program{
-			Image: "x", Command: []string{"run", "baktfold"}, Database: "fold", CPU: amount("4", "1"), Memory: amount("32Gi", "16Gi"),
-			Resources: []string{"nvidia.com/gpu=1"}, NodeSelector: []string{"gpu=yes"}, Tolerations: []string{"gpu"}, WritableRoot: true,
-		}},
+		{"Baktfold",
+			"Programs: {Baktfold: {Image: x, Command: [run, baktfold], Database: fold, CPU: {Request: 1}, Memory: {Limit: 32Gi, Request: 16Gi}, " +
+				"Resources: [nvidia.com/gpu=1], NodeSelector: [gpu=yes], Tolerations: [gpu], WritableRoot: true}}", programBaktfold, Program{
+				Image: "x", Command: []string{"run", "baktfold"}, Database: "fold", CPU: amount("4", "1"), Memory: amount("32Gi", "16Gi"),
+				Resources: []string{"nvidia.com/gpu=1"}, NodeSelector: []string{"gpu=yes"}, Tolerations: []string{"gpu"}, WritableRoot: true,
+			}},
 		{"none", "", "prokka", with(func(p *Program) { p.Command = []string{"prokka"} })},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -69,7 +72,8 @@ func TestProgramParts(t *testing.T) {
 		}
 	}
 	for resource, want := range map[string]bool{
-		"nvidia.com/gpu=1": true, "amd.com/gpu=2": true, "gpu.intel.com/i915=1": true, "nvidia.com/mig-1g.5gb=1": true, "example.org/disk=1": false,
+		"nvidia.com/gpu=1": true, "amd.com/gpu=2": true, "gpu.intel.com/i915=1": true, "nvidia.com/mig-1g.5gb=1": true,
+		"example.org/disk=1": false,
 	} {
 		if p := (Program{Resources: []string{resource}}); p.GPU() != want || len(p.Further()) != 1 {
 			t.Errorf("%s: GPU %t, %v", resource, p.GPU(), p.Further())

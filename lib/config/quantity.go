@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// Quantity is an amount in the notation of Kubernetes: a number, maybe with a suffix such as m (thousandths),
-// M (millions) or Mi (1024²). The zero value is no amount. Kubernetes' own parser would bring all of its
-// machinery into every function, so the notation is read here; Kubernetes gets the text as it was written.
+// Quantity is an amount in the notation of Kubernetes: a number with an optional suffix such as m (thousandths),
+// M (millions) or Mi (1024²). The zero value means that no amount is given. Kubernetes' own parser would add its
+// dependencies to every function, so this package parses the notation; Kubernetes gets the text as written.
 type Quantity struct {
 	text  string
 	milli int64 // thousandths, rounded up
 }
 
-// Exponents are left out where they can't be told from a suffix: 1E is 10¹⁸, 1E3 is 1000.
+// The E of an exponent has digits after it: 1E is 10¹⁸, 1E3 is 1000.
 var quantitySyntax = regexp.MustCompile(`^\+?([0-9]+\.?[0-9]*|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,2})?$`)
 
 var suffixes = map[string]string{
@@ -23,15 +23,15 @@ var suffixes = map[string]string{
 	"Ki": "1024", "Mi": "1048576", "Gi": "1073741824", "Ti": "1099511627776", "Pi": "1125899906842624", "Ei": "1152921504606846976",
 }
 
-// maxMilli is 2⁵³ in thousandths: 8 PiB. Nothing that is configured here comes near it.
+// maxMilli is 2⁵³ in thousandths: 8 PiB, more than any amount that is configured here.
 const maxMilli = (1 << 53) * 1000
 
 var (
-	errQuantity = errors.New("is no quantity; write a number, maybe with a suffix: 4, 500m, 4000Mi, 4Gi")
-	errTooLarge = errors.New("is more than any machine has")
+	errQuantity = errors.New("is not a quantity; write a number, with a suffix if needed: 4, 500m, 4000Mi, 4Gi")
+	errTooLarge = errors.New("is more than 8Pi, the maximum")
 )
 
-// ParseQuantity reads an amount of at most 8 Pi. It is not negative.
+// ParseQuantity parses an amount from 0 to 8Pi.
 func ParseQuantity(text string) (Quantity, error) {
 	parts := quantitySyntax.FindStringSubmatch(text)
 	if parts == nil || len(text) > 40 {
@@ -65,10 +65,10 @@ func mustQuantity(text string) Quantity {
 	return q
 }
 
-// String returns the amount as it was written.
+// String returns the amount as written.
 func (q Quantity) String() string { return q.text }
 
-// MarshalText returns the amount as it was written.
+// MarshalText returns the amount as written.
 func (q Quantity) MarshalText() ([]byte, error) { return []byte(q.text), nil }
 
 // Milli returns the amount in thousandths, rounded up.

@@ -2,7 +2,7 @@ package config
 
 import "log/slog"
 
-// Secret is a text that shows in no log, message or document, however it is printed. Reveal returns it.
+// Secret is a text that logs, messages and documents do not show, in any format. Reveal returns it.
 type Secret string
 
 const redacted = "[secret]"
@@ -10,7 +10,7 @@ const redacted = "[secret]"
 // Reveal returns the secret text.
 func (s Secret) Reveal() string { return string(s) }
 
-// String hides the secret, and says whether there is one.
+// String returns "[secret]", or "" if the secret is empty.
 func (s Secret) String() string {
 	if s == "" {
 		return ""

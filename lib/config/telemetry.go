@@ -8,24 +8,24 @@ import (
 	"time"
 )
 
-// Telemetry says what operators watch a deployment by.
+// Telemetry is how a function exports metrics and traces.
 type Telemetry struct {
 	Metrics Metrics
 	Tracing Tracing
 }
 
-// Metrics says how metrics leave a function.
+// Metrics is how a function exports metrics.
 type Metrics struct {
 	Protocol string        // none, prometheus, grpc or http/protobuf
-	Endpoint string        // address to be scraped at, or URL of a collector
-	Interval time.Duration // between two sendings to a collector
+	Endpoint string        // address that Prometheus scrapes, or URL of a collector
+	Interval time.Duration // between two exports to a collector
 }
 
-// Tracing says how traces leave a function.
+// Tracing is how a function exports traces.
 type Tracing struct {
 	Protocol     string  // none, grpc, http/protobuf or stdout
 	Endpoint     string  // URL of a collector
-	SamplingRate float64 // share of the traces that are kept, of those that begin here
+	SamplingRate float64 // fraction of the traces that begin here and are exported
 }
 
 // The protocols of telemetry.
@@ -37,10 +37,10 @@ const (
 	ProtocolStdout     = "stdout"
 )
 
-// DefaultScrape is the address that Prometheus scrapes if none is given: the port that OpenTelemetry has for that.
+// DefaultScrape is the default address that Prometheus scrapes. The port is OpenTelemetry's default for that purpose.
 const DefaultScrape = ":9464"
 
-// taken are ports of Knative's own container, which shares the pod's network with a function's.
+// taken are ports of Knative's queue-proxy container, which shares the pod's network with the function.
 var taken = []string{"8008", "8012", "8013", "8022", "8112", "9090", "9091"}
 
 func checkTelemetry(cfg *Config, found *findings) {
@@ -67,7 +67,7 @@ func checkTelemetry(cfg *Config, found *findings) {
 	}
 }
 
-// checkScrape looks at the address to be scraped at.
+// checkScrape checks the address that Prometheus scrapes.
 func checkScrape(cfg *Config, found *findings) {
 	const key = "Telemetry.Metrics.Endpoint"
 	address := cfg.Telemetry.Metrics.Endpoint
@@ -75,22 +75,23 @@ func checkScrape(cfg *Config, found *findings) {
 	_, serving, _ := net.SplitHostPort(cfg.Listen)
 	switch {
 	case err != nil || !isPort(port) || len(port) < 4:
-		found.bad(key, "is %q; write an address with a port above 1023, as in %s", address, DefaultScrape)
+		found.bad(key, "is %q; write an address with a port above 1023, such as %s", address, DefaultScrape)
 	case slices.Contains(taken, port):
-		found.bad(key, "is %q; Knative has that port in use, in the same pod. %s is free", address, DefaultScrape)
+		found.bad(key, "is %q, a port that Knative uses in the same pod; %s is free", address, DefaultScrape)
 	case port == serving:
-		found.bad(key, "is %q; that port is the function's own", address)
+		found.bad(key, "is %q, the port that the function serves on; use another", address)
 	}
 }
 
-// checkCollector looks at the URL of a collector.
+// checkCollector checks the URL of a collector.
 func checkCollector(key, text string, found *findings) {
 	u, err := url.Parse(text)
 	switch {
 	case err == nil && u.User != nil:
-		// The value stays out of the message.
-		found.bad(key, "holds a user or a password; give what a collector wants to see by the environment variable OTEL_EXPORTER_OTLP_HEADERS")
+		// The value is not part of the message.
+		found.bad(key, "contains a user name or a password; "+
+			"set the collector's credentials in the environment variable OTEL_EXPORTER_OTLP_HEADERS")
 	case err != nil || !isOrigin(strings.TrimSuffix(text, u.Path)):
-		found.bad(key, "is %q; write the collector's URL, as in http://collector.monitoring:4317", text)
+		found.bad(key, "is %q; write the collector's URL, such as http://collector.monitoring:4317", text)
 	}
 }

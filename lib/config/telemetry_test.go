@@ -5,25 +5,30 @@ import (
 	"testing"
 )
 
-// TestTelemetry has a row for each way to be watched, and for each mistake in it.
+// TestTelemetry has a row for each protocol, and for each mistake.
 func TestTelemetry(t *testing.T) {
 	for _, row := range []struct{ name, add, want string }{
 		{"nothing", "", ""},
 		{"scraped", "{Metrics: {Protocol: prometheus}}", ""},
 		{"scraped elsewhere", `{Metrics: {Protocol: prometheus, Endpoint: "127.0.0.1:9999"}}`, ""},
-		{"sent", `{Metrics: {Protocol: grpc, Endpoint: "http://c:4317", Interval: 10s}, Tracing: {Protocol: http/protobuf, Endpoint: "https://c.example/x", SamplingRate: 1}}`, ""},
+		{"sent", `{Metrics: {Protocol: grpc, Endpoint: "http://c:4317", Interval: 10s}, Tracing: {Protocol: http/protobuf, Endpoint: ` +
+			`"https://c.example/x", SamplingRate: 1}}`, ""},
 		{"printed", "{Tracing: {Protocol: stdout}}", ""},
-		{"an unknown protocol", "{Metrics: {Protocol: statsd}}", `Telemetry.Metrics.Protocol is "statsd"; write none, prometheus, grpc or http/protobuf`},
-		{"an unknown protocol of traces", "{Tracing: {Protocol: prometheus}}", `Telemetry.Tracing.Protocol is "prometheus"; write none, grpc, http/protobuf or stdout`},
-		{"the port of Knative", `{Metrics: {Protocol: prometheus, Endpoint: ":9090"}}`, "Knative has that port in use"},
-		{"the port of the function", `{Metrics: {Protocol: prometheus, Endpoint: ":8080"}}`, "that port is the function's own"},
+		{"an unknown protocol", "{Metrics: {Protocol: statsd}}",
+			`Telemetry.Metrics.Protocol is "statsd"; write none, prometheus, grpc or http/protobuf`},
+		{"an unknown protocol of traces", "{Tracing: {Protocol: prometheus}}",
+			`Telemetry.Tracing.Protocol is "prometheus"; write none, grpc, http/protobuf or stdout`},
+		{"the port of Knative", `{Metrics: {Protocol: prometheus, Endpoint: ":9090"}}`, "a port that Knative uses in the same pod"},
+		{"the port of the function", `{Metrics: {Protocol: prometheus, Endpoint: ":8080"}}`, "the port that the function serves on"},
 		{"no port", "{Metrics: {Protocol: prometheus, Endpoint: here}}", "write an address with a port above 1023"},
-		{"nobody to send to", "{Metrics: {Protocol: grpc}}", "Telemetry.Metrics.Endpoint is \"\"; write the collector's URL"},
-		{"no URL to send to", "{Tracing: {Protocol: grpc, Endpoint: \"c:4317\"}}", "Telemetry.Tracing.Endpoint is \"c:4317\"; write the collector's URL"},
-		{"a password", `{Tracing: {Protocol: grpc, Endpoint: "http://u:hunter2@c:4317"}}`, "Telemetry.Tracing.Endpoint holds a user or a password"},
+		{"no collector", "{Metrics: {Protocol: grpc}}", "Telemetry.Metrics.Endpoint is \"\"; write the collector's URL"},
+		{"no URL to send to", "{Tracing: {Protocol: grpc, Endpoint: \"c:4317\"}}",
+			"Telemetry.Tracing.Endpoint is \"c:4317\"; write the collector's URL"},
+		{"a password", `{Tracing: {Protocol: grpc, Endpoint: "http://u:hunter2@c:4317"}}`,
+			"Telemetry.Tracing.Endpoint contains a user name or a password"},
 		{"too often", "{Metrics: {Interval: 1ms}}", "Telemetry.Metrics.Interval is 1ms; it must be at least a second"},
 		{"more than all", "{Tracing: {SamplingRate: 2}}", "Telemetry.Tracing.SamplingRate is 2; it must be 0 to 1"},
-		{"no number", "{Tracing: {SamplingRate: much}}", `Telemetry.Tracing.SamplingRate is "much"; write a number, as in 0.1`},
+		{"no number", "{Tracing: {SamplingRate: much}}", `Telemetry.Tracing.SamplingRate is "much"; write a number such as 0.1`},
 		{"not a number", "{Tracing: {SamplingRate: NaN}}", "it must be 0 to 1"},
 	} {
 		cfg, _, err := parse("f.yaml", []byte(complete+"Telemetry: "+row.add), environment(nil), everything)
@@ -36,7 +41,7 @@ func TestTelemetry(t *testing.T) {
 			t.Errorf("%s: the error shows the password: %v", row.name, err)
 		}
 		if m := cfg.Telemetry.Metrics; m.Protocol == ProtocolPrometheus && m.Endpoint == "" {
-			t.Errorf("%s: nobody knows where to scrape", row.name)
+			t.Errorf("%s: the address to scrape is empty", row.name)
 		}
 	}
 }

@@ -35,7 +35,8 @@ func TestParseDuration(t *testing.T) {
 			t.Errorf("ParseDuration(%q) = %v, %v; want %v", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "d", "30 d", "1.5d", "-1d", "1d-1h", "5w", "9223372036854775807", "106752d", "106751d24h", "1e3", "1dd", "1dh"} {
+	for _, text := range []string{"", "d", "30 d", "1.5d", "-1d", "1d-1h", "5w", "9223372036854775807", "106752d", "106751d24h", "1e3", "1dd",
+		"1dh"} {
 		if got, err := ParseDuration(text); err == nil {
 			t.Errorf("ParseDuration(%q) = %v", text, got)
 		}
