@@ -28,7 +28,7 @@ const (
 	patienceIn  = 2 * time.Minute
 	patienceOut = 10 * time.Minute
 	// patienceFull is how long storage that is full is waited for: the sweep, once a minute, may make room. If it
-	// does not, somebody has to, and is told only when the run has ended.
+	// does not, a retry is needed, and only the end of the run shows that.
 	patienceFull = 2 * time.Minute
 )
 

@@ -48,7 +48,7 @@ type Result struct {
 	Status   job.StageStatus `json:"status"`
 	Started  time.Time       `json:"started,omitzero"`
 	Ended    time.Time       `json:"ended,omitzero"`
-	ExitCode int             `json:"exit_code"`        // -1 when it did not exit by itself
+	ExitCode int             `json:"exit_code"`        // -1 when a signal ended it
 	Signal   string          `json:"signal,omitempty"` // what ended it, if a signal did
 }
 
@@ -101,9 +101,9 @@ func Check(m Manifest, id string, run int, stored []job.File) error {
 			is, found := there[f.Key]
 			switch {
 			case !endingName.MatchString(f.Name) || names[f.Name]:
-				return fmt.Errorf("manifest: a file called %q stands there twice, or that is no name", f.Name)
+				return fmt.Errorf("manifest: the file name %q is not valid, or occurs twice", f.Name)
 			case !strings.HasPrefix(f.Key, prefix) || f.Key == job.ManifestKey(id, run):
-				return fmt.Errorf("manifest: %q is no file of this run", f.Key)
+				return fmt.Errorf("manifest: %q is not a file of this run", f.Key)
 			case !found:
 				return fmt.Errorf("manifest: %q is not there", f.Key)
 			case is.Size != f.Size || is.ETag != f.ETag || f.ETag == "":
@@ -124,7 +124,7 @@ func (m Manifest) consistent() error {
 	succeeded := 0
 	for _, s := range m.Stages {
 		if !stageName.MatchString(s.Name) || stages[s.Name] {
-			return fmt.Errorf("a stage %q stands there twice, or that is no name", s.Name)
+			return fmt.Errorf("the stage name %q is not valid, or occurs twice", s.Name)
 		}
 		stages[s.Name] = true
 		switch s.Status {
@@ -137,7 +137,7 @@ func (m Manifest) consistent() error {
 	}
 	for _, f := range m.Logs {
 		if !stages[f.Name] {
-			return fmt.Errorf("a log of %q, which is no stage", f.Name)
+			return fmt.Errorf("a log of %q, which is not a stage", f.Name)
 		}
 	}
 	switch m.Outcome {

@@ -30,7 +30,7 @@ const (
 	parallel = 4
 )
 
-// StorageFull is what the owner of a run is told whose results found no room.
+// StorageFull is the message for the owner of a run whose results did not fit into the storage.
 const StorageFull = "The results could not be stored, because the file storage is full. This is not a fault of your data; please tell the operators."
 
 // Out stores what the run leaves behind: the result files, each stage's log, and last of all the manifest,
@@ -39,7 +39,7 @@ const StorageFull = "The results could not be stored, because the file storage i
 // its own, so what an earlier manifest names stays as it was, and the last manifest counts.
 //
 // Of a run that failed, the results of the stages that succeeded are kept. A run whose results find no room fails,
-// with what could be stored; the error is job.Exhausted if there is no room for the manifest either.
+// with what could be stored; the error is job.Exhausted if there is no space for the manifest either.
 func Out(ctx context.Context, files Files, s Spec) (Manifest, error) {
 	if err := s.Validate(); err != nil {
 		return Manifest{}, err
@@ -104,7 +104,7 @@ func Store(ctx context.Context, files Files, s Spec, records Records) (Manifest,
 	return m, m.store(ctx, files)
 }
 
-// verdict returns the run's manifest as far as its records tell it.
+// verdict returns the run's manifest as far as its records determine it.
 func verdict(s Spec, records Records) Manifest {
 	m := Manifest{Version: ManifestVersion, Job: s.Job, Run: s.Run, Outcome: Succeeded}
 	names := make([]job.Stage, len(s.Stages))

@@ -117,7 +117,7 @@ func (t *tail) Write(b []byte) {
 	t.kept = append(t.kept, b...)
 }
 
-// createLog makes a stage's log anew, in the directory of its state.
+// createLog creates the log of a stage, empty, in the directory of its state.
 func createLog(state *os.Root) (*os.File, error) {
 	// Not opened but made: what lies there may be a link that the program of an execution before this one left.
 	if err := remove(state, logFile); err != nil {

@@ -53,7 +53,7 @@ func enter(at *os.Root, name string) (*os.Root, error) {
 	return next, nil
 }
 
-// anew makes a directory in another and opens it. What had its name is removed, with all that it held.
+// anew creates a directory in another and opens it. Whatever had its name is removed, with its content.
 func anew(at *os.Root, name string) (*os.Root, error) {
 	if err := remove(at, name); err != nil {
 		// A directory on which a volume is mounted stays.
@@ -125,7 +125,7 @@ func unlock(at *os.Root, name string) {
 	}
 }
 
-// Remove removes a tree that programs have written to. It is no error when there is none.
+// Remove removes a tree that programs have written to. It succeeds when there is none.
 func Remove(path string) error {
 	at, err := os.OpenRoot(filepath.Dir(path))
 	if errors.Is(err, fs.ErrNotExist) {

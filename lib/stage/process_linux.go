@@ -23,7 +23,7 @@ func attributes() *syscall.SysProcAttr {
 // runnable returns nil: this system can run programs the way Run does.
 func runnable() error { return nil }
 
-// signalGroup sends a signal to a process group. It is no error that there is none.
+// signalGroup sends a signal to a process group. It succeeds if there is none.
 func signalGroup(group int, s syscall.Signal) { unix.Kill(-group, s) }
 
 // signalName returns the signal's name, such as SIGKILL.
@@ -124,7 +124,7 @@ func killChildren(within time.Duration) error {
 		}
 		for _, pid := range all {
 			if s, err := stat(pid); err == nil && s.parent == self {
-				// Nobody else waits for children of this process, so the id stays this child's until it is reaped
+				// No other goroutine waits for children of this process, so the id stays that of this child until it is reaped
 				// below.
 				unix.Kill(pid, unix.SIGKILL)
 			}

@@ -87,7 +87,7 @@ func sizeOf(dir Dir, path string) (int64, error) {
 }
 
 // OpenLog opens what a stage has printed so far. The error is fs.ErrNotExist when it has not begun, or when something
-// that is no log lies in its place.
+// that is not a log is in its place.
 func OpenLog(dir, stage string) (*os.File, error) {
 	f, _, err := openRegular(Dir(dir), filepath.Join(states, stage, logFile))
 	if errors.Is(err, errIrregular) {

@@ -77,13 +77,13 @@ func ReadSpec(b []byte) (Spec, error) {
 // reach out of the directory or the prefix that they belong to.
 func (s Spec) Validate() error {
 	if id, err := job.ParseID(s.Job); err != nil || id != s.Job {
-		return fmt.Errorf("spec: %q is no job id", s.Job)
+		return fmt.Errorf("spec: %q is not a job id", s.Job)
 	}
 	if s.Run < 1 {
 		return fmt.Errorf("spec: run %d; runs are numbered from 1", s.Run)
 	}
 	if !filepath.IsAbs(s.Dir) || filepath.Clean(s.Dir) == "/" {
-		return fmt.Errorf("spec: %q is no absolute path of a directory", s.Dir)
+		return fmt.Errorf("spec: %q is not the absolute path of a directory", s.Dir)
 	}
 	if len(s.Inputs) > maxInputs || len(s.Stages) > maxStages || len(s.Results) > maxFiles {
 		return fmt.Errorf("spec: too many inputs, stages or results (%d, %d, %d)", len(s.Inputs), len(s.Stages), len(s.Results))
@@ -124,7 +124,7 @@ func (s Spec) Validate() error {
 		}
 		for _, path := range r.places() {
 			if !filepath.IsLocal(path) || !seen["stage"+writer(path)] {
-				return fmt.Errorf("spec: result %q at %q, which is no file of a stage's output directory", r.Ending, path)
+				return fmt.Errorf("spec: result %q at %q, which is not a file of a stage's output directory", r.Ending, path)
 			}
 		}
 		if err := once("result", r.Ending); err != nil {
@@ -137,7 +137,7 @@ func (s Spec) Validate() error {
 // Validate reports what makes a command unusable.
 func (c Command) Validate() error {
 	if !stageName.MatchString(c.Stage) {
-		return fmt.Errorf("%q is no name of a stage", c.Stage)
+		return fmt.Errorf("%q is not a valid stage name", c.Stage)
 	}
 	if len(c.Argv) == 0 || c.Argv[0] == "" {
 		return fmt.Errorf("stage %s: no program", c.Stage)
@@ -151,7 +151,7 @@ func (c Command) Validate() error {
 	}
 	for _, e := range c.Env {
 		if strings.IndexByte(e, '=') < 1 {
-			return fmt.Errorf("stage %s: %q is no NAME=value", c.Stage, e)
+			return fmt.Errorf("stage %s: %q is not of the form NAME=value", c.Stage, e)
 		}
 	}
 	return nil

@@ -32,7 +32,7 @@ func (d *Deployment) Measure(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	// There is no other way to learn that a collector is away.
+	// There is no other way to learn that a collector is down.
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
 		d.Log.Warn("metrics or traces could not be sent", "error", err)
 	}))
@@ -41,7 +41,7 @@ func (d *Deployment) Measure(ctx context.Context, name string) error {
 	return nil
 }
 
-// active counts the jobs that wait or run. A look at one is never farther away than what is added here.
+// active counts the jobs that wait or run. Each is checked again within the time that is added here.
 func (d *Deployment) active(ctx context.Context) ([]telemetry.Count, error) {
 	if d.jobs == nil {
 		return nil, nil
@@ -59,7 +59,7 @@ func (d *Deployment) measured(l functions.Lifecycle) functions.Lifecycle {
 	return d.telemetry.Lifecycle(l)
 }
 
-// call returns who is told of calls of the database; nil for nobody.
+// call returns the observer of calls of the store of jobs; nil if nothing is measured.
 func (d *Deployment) call() func(context.Context, string) (context.Context, func(error)) {
 	if d.telemetry == nil {
 		return nil
@@ -75,7 +75,7 @@ func (d *Deployment) around(name string) func(http.RoundTripper) http.RoundTripp
 	return func(next http.RoundTripper) http.RoundTripper { return d.telemetry.Transport(name, next) }
 }
 
-// observer returns who is told of requests; nil for nobody.
+// observer returns the observer of requests; nil if nothing is measured.
 func (d *Deployment) observer() server.Observer {
 	if d.telemetry == nil {
 		return nil

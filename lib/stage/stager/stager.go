@@ -8,10 +8,10 @@
 //
 // Without --spec, the spec is the content of the environment variable STAGER_SPEC.
 //
-// Exit codes: 0, done; also when a stage's program failed or inputs can't be had, because then stage-out tells
-// so and must get its turn. 1, there is no verdict, running the same again may help. 2, wrong usage. 3, only
+// Exit codes: 0, done; also when a stage's program failed or inputs are not available, because then stage-out must run and
+// reports it. 1, there is no verdict, running the same again may help. 2, wrong usage. 3, only
 // from out, the run failed and its manifest says so. 4, only from run, the limit of memory was hit. 5, only from out,
-// there is no verdict, because the storage has no room for it.
+// there is no verdict, because the storage has no space for it.
 package stager
 
 import (
@@ -55,7 +55,7 @@ type Stager struct {
 
 	// Files reaches the object storage. Nil where the stager only runs programs.
 	Files func(Storage) (stage.Files, error)
-	// Hint tells the backend at an address that there is news of a job. Nil for nobody to tell.
+	// Hint notifies the backend at an address of progress of a job. Nil: no notification.
 	Hint func(ctx context.Context, address, id string) error
 }
 
@@ -75,11 +75,11 @@ type Storage struct {
 const hintTime = 5 * time.Second
 
 // seenTime is how long the hint that a stage has begun is held back: so long it may take until others can see that. (A
-// kubelet looks at its containers once a second.) Told at once, the backend would find nothing new.
+// kubelet looks at its containers once a second.) Notified at once, the backend would find nothing new.
 const seenTime = time.Second
 
 // Main runs the stager with its arguments, without the program's name, and returns its exit code. Ctx ends when
-// the process is told to end.
+// the process gets SIGTERM.
 func (s Stager) Main(ctx context.Context, args []string) int {
 	if len(args) == 0 {
 		args = []string{"help"}
@@ -146,7 +146,7 @@ func (s Stager) out(ctx context.Context, args []string) (int, error) {
 	var t transfer
 	flags := s.flags("out")
 	t.flags(flags)
-	hint := flags.String("hint", "", "tell the backend at `HOST:PORT` when the manifest is stored")
+	hint := flags.String("hint", "", "notify the backend at `HOST:PORT` when the manifest is stored")
 	if err := parse(flags, args, 0); err != nil {
 		return 0, err
 	}
@@ -163,7 +163,7 @@ func (s Stager) out(ctx context.Context, args []string) (int, error) {
 		short, cancel := context.WithTimeout(ctx, hintTime)
 		defer cancel()
 		if err := s.Hint(short, *hint, spec.Job); err != nil {
-			fmt.Fprintf(s.Stderr, "the backend could not be told: %v\n", err)
+			fmt.Fprintf(s.Stderr, "the backend could not be notified: %v\n", err)
 		}
 	}
 	if m.Outcome != stage.Succeeded {
@@ -204,7 +204,7 @@ func (s Stager) run(ctx context.Context, args []string) (int, error) {
 		"write the stage's record to stdout, in place of the program's output: when the program has begun, and at its end; each is a line of JSON",
 	)
 	quiet := flags.Bool("quiet", false, "keep the program's output in the log alone")
-	hint := flags.String("hint", "", "tell the backend at `HOST:PORT` that the stage has begun")
+	hint := flags.String("hint", "", "notify the backend at `HOST:PORT` that the stage has begun")
 	id := flags.String("job", "", "`ID` of the job, for the hint")
 	watch := flags.Bool("watch-stdin", false, "kill the program and end when stdin does")
 	flags.DurationVar(&o.Grace, "grace", stage.DefaultGrace, "`TIME` from SIGTERM to SIGKILL")
@@ -218,7 +218,7 @@ func (s Stager) run(ctx context.Context, args []string) (int, error) {
 		c.Title = c.Stage
 	}
 	if !filepath.IsAbs(*dir) {
-		return 0, usagef("--dir %q is no absolute path", *dir)
+		return 0, usagef("--dir %q is not an absolute path", *dir)
 	}
 	if err := c.Validate(); err != nil {
 		return 0, usageError{err}
@@ -227,10 +227,10 @@ func (s Stager) run(ctx context.Context, args []string) (int, error) {
 		o.Stdout, o.Stderr = nil, nil
 	}
 	o.Anew = *anew
-	told := json.NewEncoder(s.Stdout)
+	records := json.NewEncoder(s.Stdout)
 	if *report {
 		o.Stdout = nil
-		o.Note = func(r stage.Record) { told.Encode(r) } // the end is told, too
+		o.Note = func(r stage.Record) { records.Encode(r) } // the end is reported, too
 	}
 	o.Environ = stage.Environment(s.Environ)
 	if *image {
@@ -259,12 +259,12 @@ func (s Stager) run(ctx context.Context, args []string) (int, error) {
 	cancel() // what comes next tells, too
 	hints.Wait()
 	if err == nil && *report {
-		err = told.Encode(rec)
+		err = records.Encode(rec)
 	}
 	return Done, err
 }
 
-// begun tells the backend that a stage has begun, unless it ends before others can see that. What comes of it is nothing
+// begun notifies the backend that a stage has begun, unless it ends before others can see that. What comes of it is nothing
 // that the stage depends on.
 func (s Stager) begun(ctx context.Context, address, id string) {
 	select {
@@ -275,7 +275,7 @@ func (s Stager) begun(ctx context.Context, address, id string) {
 	ctx, cancel := context.WithTimeout(ctx, hintTime)
 	defer cancel()
 	if err := s.Hint(ctx, address, id); err != nil && ctx.Err() == nil {
-		fmt.Fprintf(s.Stderr, "the backend could not be told: %v\n", err)
+		fmt.Fprintf(s.Stderr, "the backend could not be notified: %v\n", err)
 	}
 }
 
@@ -387,7 +387,7 @@ func (s Stager) getenv(name string) string {
 	return ""
 }
 
-// Signals returns a context that ends when this process is told to end. From then on a closed stdout or stderr
+// Signals returns a context that ends when this process gets SIGTERM or an interrupt. From then on a closed stdout or stderr
 // doesn't end the process either: whoever read the program's output may go before the program does.
 func Signals(ctx context.Context) (context.Context, context.CancelFunc) {
 	// Caught, not ignored: a program inherits what is ignored.

@@ -128,7 +128,7 @@ func TestUsage(t *testing.T) {
 		{"run without inputs", "", []string{"run", "--dir", dir, "--stage", "bakta", "--", "true"}, NoVerdict, "inputs have not been brought"},
 		{"in without a spec", "", []string{"in"}, Usage, "spec"},
 		{"in with a spec that is none", "{", []string{"in"}, Usage, "spec"},
-		{"in with a spec that is incomplete", "{}", []string{"in"}, Usage, "no job id"},
+		{"in with a spec that is incomplete", "{}", []string{"in"}, Usage, "not a job id"},
 		{"in with a spec in a file that is missing", "", []string{"in", "--spec", filepath.Join(dir, "none")}, NoVerdict, "none"},
 		{"in with an argument", good, []string{"in", "x"}, Usage, "1 arguments"},
 		{"in without storage", good, []string{"in", "--s3-bucket", "bad"}, Usage, "no such thing"},
