@@ -122,7 +122,7 @@ func TestUsage(t *testing.T) {
 		{"unknown flag", "", []string{"run", "--no-such-flag"}, Usage, "no-such-flag"},
 		{"run without a directory", "", []string{"run", "--stage", "bakta", "--", "true"}, Usage, "absolute"},
 		{"run in a relative directory", "", []string{"run", "--dir", "x", "--stage", "bakta", "--", "true"}, Usage, "absolute"},
-		{"run without a stage", "", []string{"run", "--dir", dir, "--", "true"}, Usage, "name of a stage"},
+		{"run without a stage", "", []string{"run", "--dir", dir, "--", "true"}, Usage, "a valid stage name"},
 		{"run without a program", "", []string{"run", "--dir", dir, "--stage", "bakta"}, Usage, "no program"},
 		{"run with a bad variable", "", []string{"run", "--dir", dir, "--stage", "bakta", "--env", "x", "--", "true"}, Usage, "NAME=value"},
 		{"run without inputs", "", []string{"run", "--dir", dir, "--stage", "bakta", "--", "true"}, NoVerdict, "inputs have not been brought"},
