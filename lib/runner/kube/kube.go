@@ -96,7 +96,7 @@ const (
 	DefaultSecretKey = "SecretKey"
 )
 
-// Runner runs jobs in a cluster. It is what lib/lifecycle calls a runner.
+// Runner runs jobs in a cluster. It implements runner.Runner and runner.Held.
 type Runner struct {
 	options Options
 	*Logs
