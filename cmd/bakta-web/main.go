@@ -1,5 +1,5 @@
-// Command bakta-web sends genomes to a Bakta-Web server, watches the jobs and fetches the results. The program of the same
-// name below local/ is this one with an embedded backend.
+// Command bakta-web sends genomes to a Bakta-Web server, watches the jobs and downloads the results. The program of the
+// same name in local/cmd also contains a backend.
 package main
 
 import (

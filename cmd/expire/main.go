@@ -1,4 +1,4 @@
-// Command expire is the function that removes jobs and sweeps.
+// Command expire is the function that deletes jobs and sweeps.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Command jobupdate is the function that follows what happens to runs.
+// Command jobupdate is the function that updates the states of jobs after events of their runs.
 package main
 
 import (

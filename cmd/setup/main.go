@@ -1,5 +1,5 @@
-// Command setup is the step of a deployment that makes what functions expect to be there: the indexes of the
-// database, the bucket, and the bucket's rules for web pages. It may be run again at any time.
+// Command setup prepares a deployment. It creates the indexes of MongoDB, the bucket, and the bucket's CORS rules. It may
+// be run again at any time.
 package main
 
 import (
@@ -24,15 +24,15 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 )
 
-// patience is how long stores that do not answer are waited for: a new deployment starts them at the same time.
-const patience = 5 * time.Minute
+// storeTimeout is how long setup waits for stores that do not answer: a new deployment starts them at the same time.
+const storeTimeout = 5 * time.Minute
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	log := server.NewLogger(os.Stderr, slog.LevelInfo)
 	if err := realMain(ctx, log, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
-		log.Error("the deployment is not set up", "error", err)
+		log.Error("setup failed", "error", err)
 		os.Exit(1)
 	}
 }
@@ -56,28 +56,28 @@ func realMain(ctx context.Context, log *slog.Logger, args []string) error {
 		return err
 	}
 	defer files.Close()
-	if err := retry(ctx, log, "database", jobs.Setup); err != nil {
-		return fmt.Errorf("the database: %w", err)
+	if err := retry(ctx, log, "MongoDB", jobs.Setup); err != nil {
+		return fmt.Errorf("setting up MongoDB: %w", err)
 	}
-	log.Info("the database is set up", "database", d.Database.Name())
-	err = retry(ctx, log, "object storage", func(ctx context.Context) error {
+	log.Info("MongoDB is set up", "database", d.Database.Name())
+	err = retry(ctx, log, "S3 store", func(ctx context.Context) error {
 		err := files.Setup(ctx)
 		var cors *s3.CORSError
 		if errors.As(err, &cors) {
-			log.Warn("web pages may not reach the bucket", "reason", cors)
+			log.Warn("the CORS rules of the bucket could not be set; web pages may be unable to upload and download", "error", cors)
 			return nil
 		}
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("the object storage: %w", err)
+		return fmt.Errorf("setting up the S3 store: %w", err)
 	}
-	log.Info("the object storage is set up", "bucket", d.Objectstorage.S3.UserBucket)
+	log.Info("the S3 store is set up", "bucket", d.Objectstorage.S3.UserBucket)
 	return nil
 }
 
-// refused reports whether a store is there and does not take who asks, or lets it do what is to be done: waiting for it
-// would only hide why.
+// refused reports whether a store answers that the credentials are wrong or lack a permission. Waiting would only hide
+// the reason.
 func refused(err error) bool {
 	const unauthorized, authenticationFailed = 13, 18 // MongoDB's codes
 	for _, code := range mongo.ErrorCodes(err) {
@@ -89,8 +89,8 @@ func refused(err error) bool {
 	return errors.As(err, &answer) && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden)
 }
 
-// retry does something until it is done, refused, or patience is over.
-func retry(ctx context.Context, log *slog.Logger, what string, do func(context.Context) error) error {
+// retry calls do until it succeeds, the store refuses it, or storeTimeout is over.
+func retry(ctx context.Context, log *slog.Logger, store string, do func(context.Context) error) error {
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		err := do(ctx)
 		if refused(err) {
@@ -98,9 +98,9 @@ func retry(ctx context.Context, log *slog.Logger, what string, do func(context.C
 		}
 		return struct{}{}, err
 	},
-		backoff.WithMaxElapsedTime(patience),
+		backoff.WithMaxElapsedTime(storeTimeout),
 		backoff.WithNotify(func(err error, next time.Duration) {
-			log.Warn("not yet", "what", what, "error", err, "next", next.String())
+			log.Warn("the store does not answer yet", "store", store, "error", err, "retry_in", next.String())
 		}))
 	return err
 }

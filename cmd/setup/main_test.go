@@ -13,8 +13,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
 )
 
-// A store that is there and refuses who asks ends the set-up at once, with the store's own words; one that takes it is
-// set up, as often as one likes.
+// TestRefused: a store that refuses the credentials ends setup at once, with the store's own error.
 func TestRefused(t *testing.T) {
 	uri, database := teststores.Mongo(t)
 	files := teststores.Bucket(t)
@@ -22,11 +21,11 @@ func TestRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wrong.User = url.UserPassword("nobody", "x")
+	wrong.User = url.UserPassword("unknown", "x")
 	for name, row := range map[string]struct{ uri, secret, want string }{
-		"as it should be":         {uri, files.SecretKey, ""},
-		"another database's user": {wrong.String(), files.SecretKey, "AuthenticationFailed"},
-		"another storage's key":   {uri, "x", "the object storage"},
+		"right credentials":  {uri, files.SecretKey, ""},
+		"an unknown user":    {wrong.String(), files.SecretKey, "AuthenticationFailed"},
+		"a wrong secret key": {uri, "x", "setting up the S3 store"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "config.yaml")
@@ -38,14 +37,14 @@ func TestRefused(t *testing.T) {
 			t.Setenv("MONGODB_URI", row.uri)
 			t.Setenv("AWS_ACCESS_KEY_ID", files.AccessKey)
 			t.Setenv("AWS_SECRET_ACCESS_KEY", row.secret)
-			var said strings.Builder
+			var output strings.Builder
 			began := time.Now()
-			err := realMain(t.Context(), slog.New(slog.NewTextHandler(&said, nil)), []string{"-c", file})
-			if row.want == "" && err != nil || row.want != "" && (err == nil || !strings.Contains(fmt.Sprintf("%v %s", err, &said), row.want)) {
-				t.Errorf("%v\n%s", err, &said)
+			err := realMain(t.Context(), slog.New(slog.NewTextHandler(&output, nil)), []string{"-c", file})
+			if row.want == "" && err != nil || row.want != "" && (err == nil || !strings.Contains(fmt.Sprintf("%v %s", err, &output), row.want)) {
+				t.Errorf("%v\n%s", err, &output)
 			}
-			if strings.Contains(said.String(), "not yet") {
-				t.Errorf("it waited, for %v:\n%s", time.Since(began), &said)
+			if strings.Contains(output.String(), "does not answer yet") {
+				t.Errorf("it waited, for %v:\n%s", time.Since(began), &output)
 			}
 			t.Log(err, time.Since(began))
 		})

@@ -35,8 +35,8 @@ func fromEnv(name, value string) string {
 	return value
 }
 
-// TestClusterDatabase applies the Job that brings a database on a real cluster: twice, which is refused, and then
-// for another version. KUBECONFIG names the cluster, which runs on this machine and has the stager's image.
+// TestClusterDatabase applies the Kubernetes Job that copies a database on a real cluster: twice, which is refused, and
+// then for another version. KUBECONFIG names the cluster, which runs on this machine and has the stager's image.
 func TestClusterDatabase(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -58,7 +58,7 @@ func TestClusterDatabase(t *testing.T) {
 	)
 	must(t, err)
 	if err := store.Setup(ctx); err != nil {
-		t.Log(err) // the embedded store takes no CORS rules
+		t.Log(err) // the embedded store does not support CORS rules
 	}
 	for key, content := range map[string]string{
 		"bakta/6.0/version.json": "6.0", "bakta/6.0/amrfinderplus-db/db.fa": ">a", "bakta/6.1/version.json": "6.1",
@@ -69,7 +69,7 @@ func TestClusterDatabase(t *testing.T) {
 	volume, err := os.MkdirTemp(os.Getenv("E2E_VOLUMES"), "volume-")
 	must(t, err)
 	t.Cleanup(func() { os.RemoveAll(volume) })
-	must(t, os.Chmod(volume, 0o777)) // a directory of the machine has nobody who gives it to the pod's group
+	must(t, os.Chmod(volume, 0o777)) // Kubernetes does not apply fsGroup to a hostPath volume
 	namespace := "test-" + strings.ToLower(rand.Text()[:10])
 	prepare(t, core, namespace, volume, bucket)
 
@@ -93,7 +93,7 @@ func TestClusterDatabase(t *testing.T) {
 	for _, version := range []string{"6.0", "6.1"} {
 		must(t, apply(version))
 		if err := apply(version); !apierrors.IsAlreadyExists(err) {
-			t.Errorf("a second one beside it: %v", err)
+			t.Errorf("applying it twice: %v", err)
 		}
 		wait(t, core, namespace, "version "+version, func() bool {
 			j, err := batch.Jobs(namespace).Get(ctx, "bakta-database", metav1.GetOptions{})
@@ -114,7 +114,7 @@ func TestClusterDatabase(t *testing.T) {
 	}
 }
 
-// prepare makes a namespace with the Secret and the volume claim that the Job needs.
+// prepare creates a namespace with the Secret and the PersistentVolumeClaim that the Kubernetes Job needs.
 func prepare(t *testing.T, core *coreclient.CoreV1Client, namespace, volume string, bucket teststores.S3) {
 	t.Helper()
 	ctx := t.Context()
@@ -179,7 +179,7 @@ func wait(t *testing.T, core *coreclient.CoreV1Client, namespace, what string, h
 				t.Logf("%s (%s):\n%s", p.Name, p.Status.Phase, text)
 			}
 		}
-		t.Fatalf("in vain waited for %s", what)
+		t.Fatalf("timeout while waiting for %s", what)
 	}
 }
 

@@ -20,11 +20,11 @@ const databaseUsage = `usage: stager db --dir VOLUME --version VERSION [--prefix
        stager db --dir VOLUME --remove VERSION
        stager db --dir VOLUME
 
-Brings the version of a database that lies under a prefix of a bucket into a volume, and has the link lead to it
-once it is whole and verified. It goes on where it was cut off before. Without --prefix the link is made to lead
-to a version that is there. The bucket is Objectstorage.S3.DBBucket of the configuration file, if one is named, and
-is reached as that says, as far as no flag says otherwise. --remove removes a version that no link leads to. With --dir alone it lists what is
-there. It does nothing while another process changes the volume.
+Copies a version of a reference database from a prefix of a bucket to a volume, verifies it, and then points the
+link at it. It resumes an interrupted copy. Without --prefix it points the link at a version that is in the volume.
+With --configfile it uses the bucket Objectstorage.S3.DBBucket and the store of that configuration; flags take
+precedence. --remove deletes a version that no link points at. With --dir alone it lists the versions in the volume.
+It fails without a change while another process changes the volume.
 `
 
 // changeDatabase is the command "stager db". It returns the exit code.
@@ -38,13 +38,13 @@ func changeDatabase(ctx context.Context, args []string) int {
 		fmt.Fprintf(os.Stderr, "stager db: %v\n", err)
 		return stager.Usage
 	case err != nil:
-		log.Error("the database is not what it should be", "error", err)
+		log.Error("changing the database failed", "error", err)
 		return stager.NoVerdict
 	}
 	return stager.Done
 }
 
-var errUsage = errors.New("wrong usage, see stager db --help")
+var errUsage = errors.New("invalid arguments; see stager db --help")
 
 func runDatabase(ctx context.Context, args []string, log *slog.Logger) (err error) {
 	flags := flag.NewFlagSet("stager db", flag.ContinueOnError)
@@ -52,19 +52,19 @@ func runDatabase(ctx context.Context, args []string, log *slog.Logger) (err erro
 		fmt.Fprint(flags.Output(), databaseUsage)
 		flags.PrintDefaults()
 	}
-	dir := flags.String("dir", "", "`DIRECTORY` on which the volume is mounted")
+	dir := flags.String("dir", "", "mount `DIRECTORY` of the volume")
 	version := flags.String("version", "", "`NAME` of the version")
 	prefix := flags.String("prefix", "", "`PREFIX` of its files in the bucket")
-	name := flags.String("name", "db", "`NAME` of the link by which jobs find the current version")
-	remove := flags.String("remove", "", "`VERSION` to remove")
+	name := flags.String("name", "db", "`NAME` of the link to the version that jobs use")
+	remove := flags.String("remove", "", "`VERSION` to delete")
 	var file string
 	flags.StringVar(&file, "configfile", "", "configuration `FILE` of the functions")
 	flags.StringVar(&file, "c", "", "short for --configfile")
 	o := s3.Options{AccessKey: os.Getenv("AWS_ACCESS_KEY_ID"), SecretKey: os.Getenv("AWS_SECRET_ACCESS_KEY")}
-	flags.StringVar(&o.Endpoint, "s3-endpoint", "", "`URL` of the object storage")
+	flags.StringVar(&o.Endpoint, "s3-endpoint", "", "`URL` of the S3 store")
 	flags.StringVar(&o.Region, "s3-region", "", "`REGION` of the bucket")
-	flags.StringVar(&o.Bucket, "s3-bucket", "", "`BUCKET` of databases")
-	flags.BoolVar(&o.VirtualHosted, "s3-virtual-hosted", false, "name the bucket in front of the host, in place of in the path")
+	flags.StringVar(&o.Bucket, "s3-bucket", "", "`BUCKET` of reference databases")
+	flags.BoolVar(&o.VirtualHosted, "s3-virtual-hosted", false, "put the bucket's name in the host name instead of the path")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return err
@@ -89,7 +89,7 @@ func runDatabase(ctx context.Context, args []string, log *slog.Logger) (err erro
 		if err := volume.Remove(*remove); err != nil {
 			return err
 		}
-		log.Info("removed", "version", *remove)
+		log.Info("deleted a version", "version", *remove)
 	case *version != "":
 		if *prefix != "" {
 			store, err := s3.New(o)
@@ -113,11 +113,11 @@ func runDatabase(ctx context.Context, args []string, log *slog.Logger) (err erro
 	if err != nil {
 		return err
 	}
-	log.Info("the volume", "versions", strings.Join(all, ", "), "link", *name, "current", current)
+	log.Info("versions in the volume", "versions", strings.Join(all, ", "), "link", *name, "current", current)
 	return nil
 }
 
-// configured takes from a configuration file what the flags leave out.
+// configured sets the options that no flag sets from a configuration file.
 func configured(flags *flag.FlagSet, file string, o *s3.Options, log *slog.Logger) error {
 	cfg, warnings, err := config.Load(file, os.Getenv)
 	if err != nil {
@@ -130,7 +130,7 @@ func configured(flags *flag.FlagSet, file string, o *s3.Options, log *slog.Logge
 	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
 	c := cfg.Objectstorage.S3
 	if !given["s3-bucket"] && c.DBBucket == "" {
-		return fmt.Errorf("%s names no bucket of databases: write Objectstorage.S3.DBBucket, or give --s3-bucket", file)
+		return fmt.Errorf("%s has no bucket of reference databases; set Objectstorage.S3.DBBucket in it, or use --s3-bucket", file)
 	}
 	for _, missing := range []struct {
 		flag string

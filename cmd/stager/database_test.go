@@ -13,8 +13,8 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 )
 
-// TestDatabaseOfTheConfiguration brings a database from the bucket that a configuration file names, and from another
-// one that a flag names.
+// TestDatabaseOfTheConfiguration copies a database from the bucket that a configuration file names, and from another one
+// that a flag names.
 func TestDatabaseOfTheConfiguration(t *testing.T) {
 	buckets := make(map[string]teststores.S3)
 	for _, name := range []string{"configured", "given"} {
@@ -46,13 +46,13 @@ func TestDatabaseOfTheConfiguration(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		args []string
-		want string // what the volume holds; or
+		want string // content of the database in the volume; or
 		err  string
 	}{
 		{"the file's bucket", []string{"--configfile", file(b.Bucket)}, "configured", ""},
 		{"its short form", []string{"-c", file(b.Bucket)}, "configured", ""},
-		{"a flag goes before it", []string{"-c", file(b.Bucket), "--s3-bucket", buckets["given"].Bucket}, "given", ""},
-		{"a flag in place of it", []string{"-c", file(""), "--s3-bucket", buckets["given"].Bucket}, "given", ""},
+		{"a flag takes precedence", []string{"-c", file(b.Bucket), "--s3-bucket", buckets["given"].Bucket}, "given", ""},
+		{"a flag instead of it", []string{"-c", file(""), "--s3-bucket", buckets["given"].Bucket}, "given", ""},
 		{"no bucket", []string{"-c", file("")}, "", "Objectstorage.S3.DBBucket"},
 		{"no file", []string{"-c", filepath.Join(t.TempDir(), "none.yaml")}, "", "none.yaml"},
 	} {
@@ -88,7 +88,7 @@ func TestOverlaysNameOneBucket(t *testing.T) {
 		s := cfg.Objectstorage.S3
 		for _, want := range []string{"--s3-bucket=" + s.DBBucket, "--s3-endpoint=" + s.Endpoint, "--s3-region=" + s.Region} {
 			if !strings.Contains(string(content), want+"\n") && !strings.HasSuffix(string(content), want) {
-				t.Errorf("%s lacks %s, which the overlay's configuration says", path, want)
+				t.Errorf("%s lacks %s, which is in the overlay's configuration", path, want)
 			}
 		}
 	}

@@ -13,8 +13,8 @@ import (
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
 
-// hint calls UpdateStatus at a host and port, a few times if need be, until ctx ends. The service may have to
-// start first.
+// hint calls UpdateStatus of the service at a host and port. It tries up to four times, until ctx ends, because Knative may
+// have to start the service first.
 func hint(ctx context.Context, address, id string) error {
 	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -22,7 +22,7 @@ func hint(ctx context.Context, address, id string) error {
 	}
 	defer conn.Close()
 	if trace := os.Getenv("TRACEPARENT"); trace != "" {
-		// What comes of the hint belongs to the trace in which the job was started.
+		// The effects of the hint belong to the trace in which the job was started.
 		ctx = metadata.AppendToOutgoingContext(ctx, "traceparent", trace)
 	}
 	pause := backoff.NewExponentialBackOff()

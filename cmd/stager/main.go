@@ -1,5 +1,5 @@
-// Command stager is what the containers of a job's pod start; see package stager for its command line. Besides,
-// "stager db" brings the database that jobs read into its volume.
+// Command stager runs in the containers of a job's pod; see package stager for its command line. "stager db" copies the
+// reference database of jobs to its volume.
 package main
 
 import (

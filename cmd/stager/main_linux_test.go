@@ -28,19 +28,19 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// This binary is the program, too.
+	// The test's binary is also the program.
 	if os.Getenv("STAGER_TEST") != "" {
 		os.Exit(realMain(context.Background()))
 	}
 	os.Exit(m.Run())
 }
 
-// backend takes hints. It refuses the first few.
+// backend receives hints. It refuses the first few.
 type backend struct {
 	pb.UnimplementedBaktaStatusUpdateServer
 	mu     sync.Mutex
 	refuse int
-	told   []string
+	hinted []string // IDs of jobs
 	traces []string // that the hints belong to
 }
 
@@ -51,7 +51,7 @@ func (b *backend) UpdateStatus(ctx context.Context, r *pb.UpdateStatusRequest) (
 		b.refuse--
 		return nil, status.Error(codes.Unavailable, "not now")
 	}
-	b.told = append(b.told, r.GetJobID())
+	b.hinted = append(b.hinted, r.GetJobID())
 	b.traces = append(b.traces, metadata.ValueFromIncomingContext(ctx, "traceparent")...)
 	return &pb.Empty{}, nil
 }
@@ -78,16 +78,16 @@ func serve(t *testing.T, b *backend) string {
 
 func TestHint(t *testing.T) {
 	t.Parallel()
-	for refuse, told := range map[int]int{0: 1, 2: 1, 9: 0} {
+	for refuse, hints := range map[int]int{0: 1, 2: 1, 9: 0} {
 		b := &backend{refuse: refuse}
-		if err := hint(t.Context(), serve(t, b), "id"); (err == nil) != (told == 1) {
+		if err := hint(t.Context(), serve(t, b), "id"); (err == nil) != (hints == 1) {
 			t.Errorf("refused %d times: %v", refuse, err)
 		}
-		if len(b.told) != told {
-			t.Errorf("refused %d times: told %q", refuse, b.told)
+		if len(b.hinted) != hints {
+			t.Errorf("refused %d times: the hints are %q", refuse, b.hinted)
 		}
 	}
-	// Nobody listens: it is given up in time.
+	// Without a listener, hint returns when its context ends.
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +97,7 @@ func TestHint(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	if err := hint(ctx, address, "id"); err == nil {
-		t.Error("nobody listens: no error")
+		t.Error("no error without a listener")
 	}
 }
 
@@ -156,7 +156,7 @@ func TestAPodsContainers(t *testing.T) {
 		return string(out)
 	}
 	container(os.Args[0], ours, append([]string{"in", "--install", volume}, storage...)...)
-	said := container(
+	output := container(
 		filepath.Join(volume, "stager"),
 		nil,
 		"run",
@@ -172,9 +172,9 @@ func TestAPodsContainers(t *testing.T) {
 		"-c",
 		"env; cp ../in/genome.fna ../out/bakta/result.fna",
 	)
-	if !strings.HasPrefix(said, "Bakta Command: /bin/sh -c ") || !strings.Contains(said, "\nIMAGE=its own\n") ||
-		strings.Contains(said, "PASSWORD") {
-		t.Errorf("the program said %q", said)
+	if !strings.HasPrefix(output, "Bakta Command: /bin/sh -c ") || !strings.Contains(output, "\nIMAGE=its own\n") ||
+		strings.Contains(output, "PASSWORD") {
+		t.Errorf("the output is %q", output)
 	}
 	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	container(os.Args[0], append(ours, "TRACEPARENT="+trace), append([]string{"out", "--hint", address}, storage...)...)
@@ -187,10 +187,10 @@ func TestAPodsContainers(t *testing.T) {
 	if err != nil || m.Outcome != stage.Succeeded || len(m.Files) != 1 || m.Files[0].Size != int64(len(genome)) {
 		t.Errorf("manifest: %+v, %v", m, err)
 	}
-	if len(b.told) != 1 || b.told[0] != spec.Job {
-		t.Errorf("told: %q", b.told)
+	if len(b.hinted) != 1 || b.hinted[0] != spec.Job {
+		t.Errorf("the hints are for %q", b.hinted)
 	}
 	if len(b.traces) != 1 || b.traces[0] != trace {
-		t.Errorf("told as part of %q", b.traces)
+		t.Errorf("the hints belong to the traces %q", b.traces)
 	}
 }

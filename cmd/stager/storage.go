@@ -6,7 +6,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 )
 
-// storage reaches the object storage. It makes no network call.
+// storage returns the S3 store. It makes no network call.
 func storage(s stager.Storage) (stage.Files, error) {
 	return s3.New(s3.Options{
 		Endpoint: s.Endpoint, Region: s.Region, Bucket: s.Bucket, BaseKey: s.BaseKey, VirtualHosted: s.VirtualHosted,

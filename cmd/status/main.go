@@ -1,4 +1,4 @@
-// Command status is the function that returns states, results and logs of jobs.
+// Command status is the function that returns the states, results and logs of jobs.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Command submit is the function that makes jobs and starts them.
+// Command submit is the function that creates jobs and starts them.
 package main
 
 import (

@@ -9,19 +9,19 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 )
 
-// accountNamespace is where a pod reads which namespace it is in, beside its service account's token.
+// accountNamespace is the file with a pod's namespace, beside the token of its service account.
 const accountNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
-// ownNamespace returns the namespace that the functions run in, as the sources of events do; jobs may run in another.
+// ownNamespace returns the namespace of the functions and of the event sources; jobs may run in another.
 func ownNamespace(file string) (string, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return "", fmt.Errorf("reading which namespace sources of events are in: %w", err)
+		return "", fmt.Errorf("reading the namespace of the event sources: %w", err)
 	}
 	return strings.TrimSpace(string(text)), nil
 }
 
-// authenticator returns what authenticates sources of events; nil, if the configuration requires no token.
+// authenticator returns the authenticator of event sources, or nil if the configuration requires no token.
 func (d *Deployment) authenticator() (server.Authenticator, error) {
 	if d.Events.Audience == "" {
 		return nil, nil

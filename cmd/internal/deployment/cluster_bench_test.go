@@ -34,14 +34,13 @@ func median(times []time.Duration) float64 {
 	return float64(times[len(times)/2].Microseconds()) / 1000
 }
 
-// BenchmarkClusterEnd measures how long it takes from a job's manifest in the bucket, which is the last thing
-// that stage-out does to it, until its user is told SUCCESSFUL, and, as a floor, until Kubernetes says Complete
-// of its Job. Every function is warm.
+// BenchmarkClusterEnd measures the time from a job's manifest in the bucket, the last object that stage-out writes, until
+// the API returns SUCCESSFUL, and, as a floor, until its Kubernetes Job is Complete. All functions are warm.
 func BenchmarkClusterEnd(b *testing.B) {
 	d := newBackend(b, small+`Deadline: 10m}`)
 	store, err := d.bucket.Client()
 	must(b, err)
-	var told, complete []time.Duration
+	var reported, complete []time.Duration
 	for range endRounds {
 		r := d.startJob("fine")
 		stored := make(chan time.Time, 1)
@@ -72,19 +71,19 @@ func BenchmarkClusterEnd(b *testing.B) {
 			time.Sleep(2 * time.Millisecond)
 		}
 		successful, at := time.Now(), <-stored
-		told = append(told, successful.Sub(at))
+		reported = append(reported, successful.Sub(at))
 		complete = append(complete, (<-condition).Sub(at))
 	}
 	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(median(told), "told-ms")
-	b.ReportMetric(float64(told[len(told)-1].Milliseconds()), "told-max-ms")
+	b.ReportMetric(median(reported), "reported-ms")
+	b.ReportMetric(float64(reported[len(reported)-1].Milliseconds()), "reported-max-ms")
 	b.ReportMetric(median(complete), "complete-ms")
 	b.ReportMetric(float64(complete[0].Milliseconds()), "complete-min-ms")
-	b.ReportMetric(median(told)/median(complete), "ratio")
+	b.ReportMetric(median(reported)/median(complete), "ratio")
 }
 
-// starter starts jobs, and makes Jobs like theirs by nothing but a client. The Jobs are suspended, so that no pod takes
-// the machine's time from either.
+// starter starts jobs, and creates Kubernetes Jobs like theirs with a bare client. The Kubernetes Jobs are suspended, so
+// that no pod takes CPU time from either.
 type starter struct {
 	*backend
 	like *batchv1.Job
@@ -101,7 +100,7 @@ func newStarter(b *testing.B) starter {
 	return starter{d, like}
 }
 
-// bare makes a Job.
+// bare creates a Kubernetes Job.
 func (s starter) bare(ctx context.Context) error {
 	object := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{
 		Name: "floor-" + strings.ToLower(rand.Text()), Labels: s.like.Labels, Annotations: s.like.Annotations, Finalizers: s.like.Finalizers}}
@@ -110,7 +109,7 @@ func (s starter) bare(ctx context.Context) error {
 	return err
 }
 
-// begin starts a job. Its Job is made when that answers.
+// begin starts a job. Its Kubernetes Job exists when the call returns.
 func (s starter) begin(r ref) {
 	config := map[string]any{"completeGenome": true}
 	if status, answer := s.call("submit", http.MethodPost, "/job/start", map[string]any{"job": r, "config": config}); status != http.StatusOK {
@@ -118,9 +117,9 @@ func (s starter) begin(r ref) {
 	}
 }
 
-// BenchmarkClusterStart measures the API's call that starts a job (its genome is looked at, the start written
-// to the database with majority, the Job made, its name written) against a floor: the creation of a Job like
-// that by a bare client.
+// BenchmarkClusterStart measures the API's call that starts a job (it checks the genome, writes the start to MongoDB with
+// majority, creates the Kubernetes Job and writes its name) against a floor: the creation of a Kubernetes Job like that by
+// a bare client.
 func BenchmarkClusterStart(b *testing.B) {
 	s := newStarter(b)
 	var start, bare []time.Duration

@@ -28,7 +28,7 @@ import (
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
 
-// hint tells jobupdate that a job has news, as anybody inside a cluster can.
+// hint calls UpdateStatus of jobupdate for a job, as any pod of a cluster can.
 func (b *backend) hint(id string) {
 	b.Helper()
 	conn, err := grpc.NewClient(strings.TrimPrefix(b.urls["jobupdate"], "http://"), grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -139,7 +139,8 @@ func TestClusterForgedManifests(t *testing.T) {
 		store(key, content)
 		b.shows(r, "RUNNING", "after a manifest "+name)
 	}
-	for name, content := range map[string]string{"blank": "\n", "cut off": `{"version":1,"job":"`, "no manifest": "[]", "huge": strings.Repeat(" ", stage.MaxManifest+1)} {
+	for name, content := range map[string]string{"blank": "\n", "cut off": `{"version":1,"job":"`, "no manifest": "[]",
+		"huge": strings.Repeat(" ", stage.MaxManifest+1)} {
 		store(job.ManifestKey(r.ID, 1), []byte(content))
 		b.shows(r, "RUNNING", "after a manifest that is "+name)
 	}

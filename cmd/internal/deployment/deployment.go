@@ -1,6 +1,5 @@
-// Package deployment makes the parts of a deployed function out of its configuration. Nothing here makes a
-// network call: a function is ready as soon as its process is, and reaches for what it needs at its first
-// request.
+// Package deployment creates the parts of a deployed function from its configuration. It makes no network call: a function
+// is ready as soon as its process runs, and connects to its stores and the cluster at its first request.
 package deployment
 
 import (
@@ -35,25 +34,25 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
-// A call of a function may take callTime, and a sweep sweepTime.
+// callTime is the maximum duration of a call of a function, sweepTime that of a sweep.
 const (
 	callTime  = 30 * time.Second
 	sweepTime = 110 * time.Second
 	inFlight  = sweepTime + 10*time.Second
 )
 
-// Deployment is what a function's program works with.
+// Deployment is the configuration of a function's program, and the parts that were created from it.
 type Deployment struct {
 	config.Config
 	Log    *slog.Logger
-	Holder string // names this process, like no other
+	Holder string // unique name of this process
 
-	jobs      *mongo.Store         // nil as long as nobody asked for it
+	jobs      *mongo.Store         // nil before Jobs
 	telemetry *telemetry.Telemetry // nil if nothing is measured
 	closers   []func(context.Context) error
 }
 
-// Main is the main function of the program of that name. Build makes its host; needs are what it reaches.
+// Main is the main function of the program of that name. build creates its server; needs are the services that it uses.
 func Main(name string, build func(*Deployment) (*server.Server, error), needs ...config.Need) {
 	path, err := config.PathFrom(name, os.Args[1:], os.Stderr)
 	switch {
@@ -111,7 +110,7 @@ func (d *Deployment) Jobs() (*mongo.Store, error) {
 	return store, nil
 }
 
-// Files returns the object storage.
+// Files returns the store of files.
 func (d *Deployment) Files() (*s3.Store, error) {
 	s := d.Objectstorage.S3
 	store, err := s3.New(s3.Options{
@@ -126,7 +125,7 @@ func (d *Deployment) Files() (*s3.Store, error) {
 	return store, nil
 }
 
-// Settings returns the times and limits that the configuration says.
+// Settings returns the default settings with the times and limits of the configuration.
 func (d *Deployment) Settings() settings.Settings {
 	s := settings.Default()
 	s.Retention, s.PendingTimeout, s.ImageTimeout, s.InFlight = d.Retention, d.Job.PendingTimeout, d.Job.ImageTimeout, inFlight
@@ -136,8 +135,8 @@ func (d *Deployment) Settings() settings.Settings {
 	return s
 }
 
-// Functions returns the functions on the stores and the cluster that the configuration names. A process that reads alone
-// has no runner: it needs fewer permissions.
+// Functions returns the functions on the stores and the cluster of the configuration. A process that only reads has no
+// runner, so that it needs fewer permissions.
 func (d *Deployment) Functions(versions func() status.Versions, reads bool) (*functions.Functions, error) {
 	jobs, err := d.Jobs()
 	if err != nil {
@@ -162,7 +161,7 @@ func (d *Deployment) Functions(versions func() status.Versions, reads bool) (*fu
 	return functions.New(p, d.Settings())
 }
 
-// parts returns the parts of the functions but for the runner.
+// parts returns the parts of the functions, without the runner.
 func (d *Deployment) parts(jobs store.Jobs, files store.Files) functions.Parts {
 	p := functions.Parts{Jobs: jobs, Files: files, Offered: d.Offered(), Log: d.Log, Holder: d.Holder}
 	if d.telemetry != nil {
@@ -171,7 +170,7 @@ func (d *Deployment) parts(jobs store.Jobs, files store.Files) functions.Parts {
 	return p
 }
 
-// Logs returns where the logs of running jobs are.
+// Logs returns a reader of the logs of running jobs.
 func (d *Deployment) Logs() (*kube.Logs, error) {
 	connection, err := kube.Connect(d.InCluster)
 	if err != nil {
@@ -181,7 +180,7 @@ func (d *Deployment) Logs() (*kube.Logs, error) {
 	return kube.NewLogs(connection, d.K8sNamespace)
 }
 
-// Runs returns where jobs run.
+// Runs returns the runner of jobs.
 func (d *Deployment) Runs() (*kube.Runner, error) {
 	connection, err := kube.Connect(d.InCluster)
 	if err != nil {
@@ -195,7 +194,7 @@ func (d *Deployment) Runs() (*kube.Runner, error) {
 	return kube.New(connection, o)
 }
 
-// runs says what the pods of jobs look like.
+// runs returns the options for the pods of jobs.
 func (d *Deployment) runs() (kube.Options, error) {
 	selector, err := kube.ParseNodeSelector(d.Job.NodeSelector)
 	if err != nil {
@@ -247,13 +246,13 @@ func (d *Deployment) runs() (kube.Options, error) {
 			stages = append(stages, s.Name)
 		}
 		if _, err := o.MergeSelectors(stages); err != nil {
-			return kube.Options{}, fmt.Errorf("the workflow %s can't run as its programs' NodeSelector is configured: %w", w.Kind, err)
+			return kube.Options{}, fmt.Errorf("the workflow %s can't run: the NodeSelector values of its programs conflict: %w", w.Kind, err)
 		}
 	}
 	return o, nil
 }
 
-// programs says what the stages of the offered workflows run in.
+// programs returns the programs of the offered workflows' stages, by stage.
 func (d *Deployment) programs() (map[string]kube.Program, error) {
 	programs := make(map[string]kube.Program)
 	for _, w := range d.Offered() {
@@ -287,11 +286,11 @@ func (d *Deployment) Offered() []workflow.Workflow {
 	})
 }
 
-// environment says how a program is reached in a job's pod.
+// environment returns the command, the threads and the database of a program in a job's pod.
 func (d *Deployment) environment(name string) (program.Environment, error) {
 	p := d.Program(name)
 	if p.Image == "" {
-		return program.Environment{}, fmt.Errorf("no image with the program %q is configured", name)
+		return program.Environment{}, fmt.Errorf("no image of the program %q is configured", name)
 	}
 	env := program.Environment{Command: p.Command, Threads: p.Threads(), GPU: p.GPU()}
 	if claim, directory := p.Claim(); claim != "" {
@@ -300,7 +299,7 @@ func (d *Deployment) environment(name string) (program.Environment, error) {
 	return env, nil
 }
 
-// databasePath is where the volume with a database is mounted in a job's pod.
+// databasePath is the mount path of a database's volume in a job's pod.
 func databasePath(claim string) string { return "/databases/" + claim }
 
 // Server returns a server with everything registered.

@@ -47,8 +47,8 @@ func newStranger(t *testing.T) *stranger {
 	return s
 }
 
-// TestProgramsStartAlone starts each function's program in a world where nothing answers. It has to be ready all
-// the same, and to have asked nobody: that is what starting from zero costs a user.
+// TestProgramsStartAlone starts each function's program while its stores and the cluster do not answer. It has to become
+// ready without a connection: a user waits for this start when Knative scales from zero.
 func TestProgramsStartAlone(t *testing.T) {
 	t.Parallel()
 	bin := t.TempDir()
@@ -139,7 +139,7 @@ current-context: c
 				t.Errorf("it is %s", response.Status)
 			}
 			if n := world.count.Load(); n != 0 {
-				t.Errorf("it made %d connections before anybody asked for something", n)
+				t.Errorf("it made %d connections before the first request", n)
 			}
 			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 				t.Fatal(err)
@@ -147,7 +147,7 @@ current-context: c
 			for lines.Scan() {
 			}
 			if err := cmd.Wait(); err != nil {
-				t.Errorf("told to end, it ends with %v", err)
+				t.Errorf("after SIGTERM it ends with %v", err)
 			}
 		})
 	}

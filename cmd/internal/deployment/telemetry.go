@@ -14,8 +14,8 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/telemetry"
 )
 
-// Measure begins to measure the function of that name, if the configuration says so. It comes before all other parts are
-// made. Where nothing is measured, nothing of it is made.
+// Measure starts metrics and traces of the function of that name, if the configuration enables them. Call it before all
+// other methods. With both disabled, it does nothing.
 func (d *Deployment) Measure(ctx context.Context, name string) error {
 	m, t := d.Telemetry.Metrics, d.Telemetry.Tracing
 	if m.Protocol == config.ProtocolNone && t.Protocol == config.ProtocolNone {
@@ -32,16 +32,16 @@ func (d *Deployment) Measure(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	// There is no other way to learn that a collector is down.
+	// OpenTelemetry reports failed exports only here.
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
-		d.Log.Warn("metrics or traces could not be sent", "error", err)
+		d.Log.Warn("exporting metrics or traces failed", "error", err)
 	}))
 	d.telemetry = measured
-	d.closers = append(d.closers, measured.Close) // the first is closed last
+	d.closers = append(d.closers, measured.Close) // closers run in reverse order
 	return nil
 }
 
-// active counts the jobs that wait or run. Each is checked again within the time that is added here.
+// active counts the jobs that wait or run. Each of them is due for a check before the time that this function computes.
 func (d *Deployment) active(ctx context.Context) ([]telemetry.Count, error) {
 	if d.jobs == nil {
 		return nil, nil
@@ -54,12 +54,12 @@ func (d *Deployment) active(ctx context.Context) ([]telemetry.Count, error) {
 	return counts, err
 }
 
-// measured returns a lifecycle that is traced.
+// measured returns the lifecycle with traces.
 func (d *Deployment) measured(l functions.Lifecycle) functions.Lifecycle {
 	return d.telemetry.Lifecycle(l)
 }
 
-// call returns the observer of calls of the store of jobs; nil if nothing is measured.
+// call returns the observer of calls to MongoDB, or nil without telemetry.
 func (d *Deployment) call() func(context.Context, string) (context.Context, func(error)) {
 	if d.telemetry == nil {
 		return nil
@@ -67,7 +67,7 @@ func (d *Deployment) call() func(context.Context, string) (context.Context, func
 	return d.telemetry.Call
 }
 
-// around returns what goes around the transport to something of that name; nil for nothing.
+// around returns a function that adds telemetry to the transport to a service of that name, or nil without telemetry.
 func (d *Deployment) around(name string) func(http.RoundTripper) http.RoundTripper {
 	if d.telemetry == nil {
 		return nil
@@ -75,7 +75,7 @@ func (d *Deployment) around(name string) func(http.RoundTripper) http.RoundTripp
 	return func(next http.RoundTripper) http.RoundTripper { return d.telemetry.Transport(name, next) }
 }
 
-// observer returns the observer of requests; nil if nothing is measured.
+// observer returns the observer of requests, or nil without telemetry.
 func (d *Deployment) observer() server.Observer {
 	if d.telemetry == nil {
 		return nil
@@ -83,7 +83,7 @@ func (d *Deployment) observer() server.Observer {
 	return observer{d.telemetry}
 }
 
-// observer is a telemetry as a server knows it.
+// observer adapts a Telemetry to server.Observer.
 type observer struct{ *telemetry.Telemetry }
 
 func (o observer) End(ctx context.Context, r server.Request) {

@@ -2,18 +2,13 @@ package deployment
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,21 +16,9 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 	trace "go.opentelemetry.io/proto/otlp/trace/v1"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 
-	"github.com/ag-computational-bio/bakta-web-backend/functions"
-	"github.com/ag-computational-bio/bakta-web-backend/functions/expire"
-	"github.com/ag-computational-bio/bakta-web-backend/internal/testcollector"
-	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/store/mongo"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
 
@@ -52,11 +35,11 @@ const (
 
 func traceparent(id string) string { return "00-" + id + "-b7ad6b7169203331-01" }
 
-// TestTelemetry lives some jobs' lives on a whole backend, whose runs alone are played, and looks at what operators see
-// of it: the metrics are those that are documented, each outcome is counted once, the trace of a start leads to the end
-// of its job, and neither metrics, traces nor logs hold what opens something.
+// TestTelemetry takes jobs through their lives on a whole backend with a fake runner, and checks its telemetry: the metrics
+// are the documented ones, each outcome is counted once, the trace of a start leads to the end of its job, and metrics,
+// traces and logs contain no secret.
 //
-// It is one test because it is one process: Knative's package for Prometheus has one registry.
+// It is one test because Knative's package for Prometheus has one registry per process.
 func TestTelemetry(t *testing.T) {
 	w := newWorld(t)
 
@@ -78,7 +61,7 @@ func TestTelemetry(t *testing.T) {
 	w.post("/api/v1/job/list", fmt.Sprintf(`{"jobs":[%s]}`, done.auth()), http.StatusOK)
 	w.secret(linksIn(w.post("/api/v1/job/result", done.auth(), http.StatusOK))...)
 
-	// A job by gRPC, whose run can't be launched at first, and fails, and says so itself.
+	// A job by gRPC, whose run can't be launched at first, then fails, and sends a hint.
 	failed := w.initGRPC()
 	w.runs.away.Store(true)
 	if _, err := w.api.StartJob(t.Context(), &pb.StartJobRequest{Job: &pb.JobAuth{JobID: failed.id, Secret: failed.secret}}); err != nil {
@@ -101,7 +84,7 @@ func TestTelemetry(t *testing.T) {
 		}
 	}
 
-	// A job that goes on, of whose run nothing can be learned for a while.
+	// A job that continues to run, and whose run can't be observed for a while.
 	going := w.initREST("v1")
 	w.start(going)
 	w.event("/events", http.StatusNoContent, "Ce-Type", "dev.knative.apiserver.resource.add", "Ce-Subject", "/x/"+job.ObjectName(going.id, 1))
@@ -116,7 +99,7 @@ func TestTelemetry(t *testing.T) {
 	)
 	w.runs.away.Store(false)
 
-	// What is nobody's.
+	// Requests and events that belong to no job.
 	w.event("/events", http.StatusNoContent, "Ce-Type", "com.example.whatever", "Ce-Subject", "x")
 	w.event("/events", http.StatusBadRequest, "Ce-Type", "")
 	w.post("/api/v1/job/nothing", "{}", http.StatusNotFound)
@@ -124,7 +107,7 @@ func TestTelemetry(t *testing.T) {
 	w.post("/api/v1/job/result", going.auth(), http.StatusBadRequest)
 	w.post("/api/v1/job/result", strings.Replace(going.auth(), going.secret, strings.Repeat("x", 32), 1), http.StatusUnauthorized)
 
-	// The end: one is deleted, the others expire, but for the one that goes on.
+	// The end: one job is deleted, the others expire, except the one that continues to run.
 	w.do(http.MethodDelete, "/api/v1/job/delete?jobID="+done.id+"&secret="+done.secret, "", http.StatusOK)
 	w.sweep(http.StatusNoContent)
 	w.holdsMetrics()
@@ -172,7 +155,7 @@ func (w *world) holdsMetrics() {
 	w.documented()
 }
 
-// holdsTraces looks at what the collector was sent, the last of it when the server had drained.
+// holdsTraces checks the spans that the collector received. The server sends the last of them after it has drained.
 func (w *world) holdsTraces(done, failed created, kept string) {
 	w.Helper()
 	spans := w.collector.Spans()
@@ -182,13 +165,13 @@ func (w *world) holdsTraces(done, failed created, kept string) {
 		if i := slices.IndexFunc(spans, is); i >= 0 {
 			return spans[i]
 		}
-		w.Errorf("there is no span of %s", what)
+		w.Errorf("no span: %s", what)
 		return &trace.Span{}
 	}
 	about := func(s *trace.Span, id string) bool {
 		return slices.ContainsFunc(attributes(s), func(a string) bool { return a == "bakta.job="+id })
 	}
-	// The user's trace goes on in the call, and in the launch.
+	// The call and the launch continue the user's trace.
 	started := find("the start by REST", func(s *trace.Span) bool { return s.GetName() == "POST /api/v1/job/start" && about(s, done.id) })
 	if got := name(started.GetTraceId()); got != usersTrace {
 		w.Errorf("the start is of the trace %s, its caller's is %s", got, usersTrace)
@@ -196,13 +179,13 @@ func (w *world) holdsTraces(done, failed created, kept string) {
 	find("the launch", func(s *trace.Span) bool {
 		return s.GetName() == "launch" && about(s, done.id) && bytes.Equal(s.GetParentSpanId(), started.GetSpanId())
 	})
-	// What it asked is part of it, too.
+	// So do its calls to the stores.
 	for _, asked := range []string{"mongodb submitting", "s3 GET"} {
 		find(asked, func(s *trace.Span) bool {
 			return s.GetName() == asked && bytes.Equal(s.GetParentSpanId(), started.GetSpanId())
 		})
 	}
-	// An event's delivery is a trace of its own, linked to that of the event, and to the start's.
+	// The delivery of an event has its own trace, with links to the traces of the event and of the start.
 	event := find("the event", func(s *trace.Span) bool { return s.GetName() == "POST /events" && name(s.GetTraceId()) == deliverTrace })
 	settled := find("the settling", func(s *trace.Span) bool {
 		return s.GetName() == "settle" && bytes.Equal(s.GetParentSpanId(), event.GetSpanId())
@@ -212,7 +195,7 @@ func (w *world) holdsTraces(done, failed created, kept string) {
 			w.Errorf("%s has the links %v, not one to %s", of.GetName(), links, want)
 		}
 	}
-	// The run's own call is part of the start's trace, which was nobody else's.
+	// The hint of the run is part of the start's trace. Its caller sent no trace.
 	byGRPC := find("the start by gRPC", func(s *trace.Span) bool {
 		return s.GetName() == "POST /bakta.web.api.proto.v1.BaktaJobs/StartJob" && about(s, failed.id)
 	})
@@ -230,24 +213,24 @@ func (w *world) holdsTraces(done, failed created, kept string) {
 	})
 }
 
-// holdsNoSecret looks for all that opens something in all that operators see.
+// holdsNoSecret searches the traces, metrics and logs for secrets.
 func (w *world) holdsNoSecret() {
 	w.Helper()
-	var said strings.Builder
+	var output strings.Builder
 	for _, s := range w.collector.Spans() {
-		fmt.Fprintln(&said, s.String())
+		fmt.Fprintln(&output, s.String())
 	}
-	said.WriteString(w.scraped)
+	output.WriteString(w.scraped)
 	lines := w.log.lines()
 	for _, line := range lines {
-		said.WriteString(line + "\n")
+		output.WriteString(line + "\n")
 	}
 	if len(w.secrets) < 10 {
 		w.Fatalf("only %d secrets are known", len(w.secrets))
 	}
 	for _, secret := range w.secrets {
-		if strings.Contains(said.String(), secret) {
-			w.Errorf("%s… is told to operators", secret[:8])
+		if strings.Contains(output.String(), secret) {
+			w.Errorf("operators see the secret %s…", secret[:8])
 		}
 	}
 	jobs := 0
@@ -263,7 +246,7 @@ func (w *world) holdsNoSecret() {
 			w.Errorf("%v: %s", err, line)
 		}
 		if of.Request != "" && (of.Trace != of.Request || len(of.Span) != 16) {
-			w.Errorf("a line of a traced request does not say where it is in the trace: %s", line)
+			w.Errorf("a line of a traced request has no trace and span: %s", line)
 		}
 		if of.Msg == "request" && of.Job != "" {
 			jobs++
@@ -275,197 +258,6 @@ func (w *world) holdsNoSecret() {
 	if jobs < 10 {
 		w.Errorf("%d requests of %d lines name their job", jobs, len(lines))
 	}
-}
-
-// world is a backend with its stores, and what is known of it.
-type world struct {
-	testing.TB
-	url       string
-	scrape    string // address
-	api       pb.BaktaJobsClient
-	updates   pb.BaktaStatusUpdateClient
-	jobs      *mongo.Store
-	runs      *runs
-	clock     atomic.Int64 // how far it is ahead, in nanoseconds
-	collector *testcollector.Collector
-	log       *lines
-	routes    []string
-	stop      func()
-	secrets   []string // what must never be told
-	scraped   string
-}
-
-func newWorld(t *testing.T) *world {
-	w := &world{TB: t, collector: testcollector.Start(t), log: &lines{}, scrape: freeAddress(t)}
-	uri, database := teststores.Mongo(t)
-	bucket := teststores.Bucket(t)
-	w.secret(bucket.SecretKey)
-	cfg := config.Default()
-	cfg.Database.URI, cfg.Database.MongoDBName = config.Secret(uri), database
-	cfg.Objectstorage.S3 = config.S3{UserBucket: bucket.Bucket, Endpoint: bucket.Endpoint, Region: bucket.Region, PathStyle: true,
-		AccessKey: config.Secret(bucket.AccessKey), SecretKey: config.Secret(bucket.SecretKey)}
-	cfg.JobContainer, cfg.JobCommand = "bakta", []string{"bakta"}
-	cfg.Telemetry.Metrics = config.Metrics{Protocol: config.ProtocolPrometheus, Endpoint: w.scrape}
-	cfg.Telemetry.Tracing = config.Tracing{Protocol: config.ProtocolGRPC, Endpoint: w.collector.URL, SamplingRate: 1}
-	d := &Deployment{Config: cfg, Log: server.NewLogger(w.log, slog.LevelDebug), Holder: "test"}
-	must(t, d.Measure(t.Context(), "all"))
-
-	jobs, err := d.Jobs()
-	must(t, err)
-	files, err := d.Files()
-	must(t, err)
-	must(t, jobs.Setup(t.Context()))
-	must(t, files.Setup(t.Context()))
-	w.jobs = jobs
-	w.runs = &runs{test: t, files: files, launched: make(map[string]job.Job), ended: make(map[string]bool)}
-	now := func() time.Time { return time.Now().Add(time.Duration(w.clock.Load())) }
-	parts := d.parts(jobs, files)
-	parts.Runner, parts.Now = w.runs, now
-	set := d.Settings()
-	set.Retention, set.PendingTimeout, set.MaxList = keep, keep, 10
-	all, err := functions.New(parts, set)
-	must(t, err)
-	srv, err := d.Server(func(s *server.Server) error { return all.Register(s, s) })
-	must(t, err)
-	w.routes, err = srv.Served()
-	must(t, err)
-
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	w.url = "http://" + l.Addr().String()
-	ctx, cancel := context.WithCancel(context.Background())
-	ran := make(chan error, 1)
-	go func() { ran <- srv.Run(ctx, l) }()
-	w.stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-ran; err != nil {
-			t.Errorf("the server ends with %v", err)
-		}
-	})
-	t.Cleanup(w.stop)
-	conn, err := grpc.NewClient(l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	must(t, err)
-	t.Cleanup(func() { conn.Close() })
-	w.api, w.updates = pb.NewBaktaJobsClient(conn), pb.NewBaktaStatusUpdateClient(conn)
-	return w
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// freeAddress returns an address that was free a moment ago: who listens on it later takes no port 0.
-func freeAddress(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer l.Close()
-	return l.Addr().String()
-}
-
-func (w *world) secret(secrets ...string) { w.secrets = append(w.secrets, secrets...) }
-
-func (w *world) later(d time.Duration) { w.clock.Add(int64(d)) }
-
-// created is a job as its owner knows it.
-type created struct{ id, secret string }
-
-func (c created) auth() string { return fmt.Sprintf(`{"jobID":%q,"secret":%q}`, c.id, c.secret) }
-
-// do calls the backend as part of the user's trace.
-func (w *world) do(method, path, body string, want int, header ...string) string {
-	w.Helper()
-	r, err := http.NewRequestWithContext(w.Context(), method, w.url+path, strings.NewReader(body))
-	must(w, err)
-	r.Header.Set("Traceparent", traceparent(usersTrace))
-	for i := 0; i < len(header); i += 2 {
-		r.Header.Set(header[i], header[i+1])
-	}
-	response, err := http.DefaultClient.Do(r)
-	must(w, err)
-	defer response.Body.Close()
-	content, err := io.ReadAll(response.Body)
-	must(w, err)
-	if response.StatusCode != want {
-		w.Fatalf("%s %s: %s, not %d: %s", method, path, response.Status, want, content)
-	}
-	return string(content)
-}
-
-func (w *world) post(path, body string, want int) string {
-	w.Helper()
-	return w.do(http.MethodPost, path, body, want)
-}
-
-func (w *world) get(path string, want int) { w.Helper(); w.do(http.MethodGet, path, "", want) }
-
-func (w *world) initREST(version string) created {
-	w.Helper()
-	var made struct {
-		UploadLinkFasta, UploadLinkProdigal, UploadLinkReplicons string
-		Job                                                      struct{ JobID, Secret string }
-	}
-	must(w, json.Unmarshal([]byte(w.post("/api/"+version+"/job/init", `{"name":"a job"}`, http.StatusOK)), &made))
-	w.secret(signature(made.UploadLinkFasta), signature(made.UploadLinkProdigal), signature(made.UploadLinkReplicons), made.Job.Secret)
-	w.upload(made.UploadLinkFasta)
-	return created{made.Job.JobID, made.Job.Secret}
-}
-
-func (w *world) initGRPC() created {
-	w.Helper()
-	made, err := w.api.InitJob(w.Context(), &pb.InitJobRequest{Name: "a job"})
-	must(w, err)
-	w.secret(signature(made.GetUploadLinkFasta()), made.GetJob().GetSecret())
-	w.upload(made.GetUploadLinkFasta())
-	return created{made.GetJob().GetJobID(), made.GetJob().GetSecret()}
-}
-
-func (w *world) upload(link string) {
-	w.Helper()
-	r, err := http.NewRequestWithContext(w.Context(), http.MethodPut, link, strings.NewReader(genome))
-	must(w, err)
-	response, err := http.DefaultClient.Do(r)
-	must(w, err)
-	response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		w.Fatal(response.Status)
-	}
-}
-
-func (w *world) start(c created) {
-	w.Helper()
-	w.post("/api/v1/job/start", fmt.Sprintf(`{"job":%s}`, c.auth()), http.StatusOK)
-}
-
-func (w *world) event(path string, want int, header ...string) {
-	w.Helper()
-	w.do(http.MethodPost, path, "", want, append([]string{"Ce-Specversion", "1.0", "Ce-Id", "1", "Ce-Source", "x"}, header...)...)
-}
-
-func (w *world) sweep(want int) {
-	w.Helper()
-	w.event(expire.SweepPath, want, "Ce-Type", "dev.knative.sources.ping")
-}
-
-// signature returns what makes a link one that opens something.
-func signature(link string) string {
-	_, rest, _ := strings.Cut(link, "X-Amz-Signature=")
-	s, _, _ := strings.Cut(rest, "&")
-	if len(s) != 64 {
-		panic("no signed link: " + link)
-	}
-	return s
-}
-
-func linksIn(body string) (signatures []string) {
-	for _, part := range strings.Split(body, `"`) {
-		if strings.Contains(part, "X-Amz-Signature=") {
-			signatures = append(signatures, signature(strings.ReplaceAll(part, `\u0026`, "&")))
-		}
-	}
-	return signatures
 }
 
 // families scrapes.
@@ -552,7 +344,7 @@ func (w *world) documented() {
 				case allowed == nil:
 					w.Errorf("%s has an undocumented label %s", name, key)
 				case key == "route" && value != "" && !slices.Contains(w.routes, value):
-					w.Errorf("%s has a route that nobody serves: %q", name, value)
+					w.Errorf("%s has a route that the server does not serve: %q", name, value)
 				case !slices.Contains(allowed, "*") && !slices.Contains(allowed, value):
 					w.Errorf("%s has an undocumented value: %s=%q", name, key, value)
 				}
@@ -565,7 +357,7 @@ func (w *world) documented() {
 		}
 	}
 	for name, f := range families {
-		// What Prometheus's client tells of every program is not ours.
+		// Prometheus's client adds metrics of the process and of the Go runtime.
 		if !strings.HasPrefix(name, "go_") && !strings.HasPrefix(name, "process_") && !strings.HasPrefix(name, "promhttp_") &&
 			name != "target_info" {
 			w.Errorf("%s %s is not documented", name, f.GetType())
@@ -578,106 +370,4 @@ func attributes(s *trace.Span) (all []string) {
 		all = append(all, a.GetKey()+"="+a.GetValue().GetStringValue())
 	}
 	return all
-}
-
-// lines is a log.
-type lines struct {
-	mu  sync.Mutex
-	all bytes.Buffer
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.all.Write(b)
-}
-
-func (l *lines) lines() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Split(strings.TrimSpace(l.all.String()), "\n")
-}
-
-// runs plays what runs jobs: each runs from its launch until it is ended.
-type runs struct {
-	test  testing.TB
-	files *s3.Store
-	away  atomic.Bool
-
-	mu       sync.Mutex
-	launched map[string]job.Job
-	ended    map[string]bool
-}
-
-func (r *runs) ask() error {
-	if r.away.Load() {
-		return job.Errorf(job.Unavailable, "the runs are away")
-	}
-	return nil
-}
-
-func (r *runs) Launch(_ context.Context, j job.Job) (string, error) {
-	if err := r.ask(); err != nil {
-		return "", err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.launched[j.ID] = j
-	return job.ObjectName(j.ID, j.Run), nil
-}
-
-func (r *runs) Observe(_ context.Context, j job.Job) (job.Observation, error) {
-	if err := r.ask(); err != nil {
-		return job.Observation{}, err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	switch _, launched := r.launched[j.ID]; {
-	case !launched:
-		return job.Observation{Phase: job.Absent}, nil
-	case r.ended[j.ID]:
-		return job.Observation{Phase: job.Ended}, nil
-	}
-	return job.Observation{Phase: job.Active, Stages: []job.Stage{{Name: workflow.Bakta, Status: job.StageRunning}}}, nil
-}
-
-func (r *runs) Log(context.Context, job.Job, string) (io.ReadCloser, error) {
-	return nil, job.Errorf(job.NotFound, "no log")
-}
-func (r *runs) Release(context.Context, job.Job) error { return r.ask() }
-func (r *runs) Discard(context.Context, job.Job) error { return r.ask() }
-func (r *runs) Stop(context.Context, string) error     { return r.ask() }
-
-// end stores what a run stores last of all.
-func (r *runs) end(id string, failure *job.Failure) {
-	r.test.Helper()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	j, launched := r.launched[id]
-	if !launched {
-		r.test.Fatalf("job %s was not launched", id)
-	}
-	w, _ := workflow.Lookup(j.Workflow)
-	now := time.Now()
-	m := stage.Manifest{Version: stage.ManifestVersion, Job: id, Run: j.Run, Outcome: stage.Succeeded, Failure: failure}
-	how := job.StageSucceeded
-	if failure != nil {
-		m.Outcome, how = stage.Failed, job.StageFailed
-	}
-	for _, s := range w.Stages {
-		m.Stages = append(m.Stages, stage.Result{Name: s.Name, Status: how, Started: now.Add(-time.Second), Ended: now})
-	}
-	if failure == nil {
-		for _, result := range w.Results {
-			f, err := r.files.Put(r.test.Context(), job.RunPrefix(id, j.Run)+result.Ending, strings.NewReader("x"), 1)
-			must(r.test, err)
-			f.Name = result.Ending
-			m.Files = append(m.Files, f)
-		}
-	}
-	content, err := json.Marshal(m)
-	must(r.test, err)
-	_, err = r.files.Put(r.test.Context(), job.ManifestKey(id, j.Run), bytes.NewReader(content), int64(len(content)))
-	must(r.test, err)
-	r.ended[id] = true
 }

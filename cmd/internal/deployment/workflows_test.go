@@ -49,7 +49,8 @@ BaktaDatabasePVCName: bakta-db
 const (
 	withProteins = "Programs: {BaktaProteins: {Image: biocontainers/bakta}}\n"
 	withBaktfold = "Job: {NodeSelector: [pool=jobs], Tolerations: [jobs]}\nPrograms:\n  Bakta: {NodeSelector: [disk=fast]}\n" +
-		"  Baktfold: {Image: fold, Database: fold-db/v1, CPU: {Limit: 8}, Memory: {Limit: 32Gi}, Resources: [nvidia.com/gpu=1], NodeSelector: [gpu=yes], Tolerations: [gpu], WritableRoot: true}\n"
+		"  Baktfold: {Image: fold, Database: fold-db/v1, CPU: {Limit: 8}, Memory: {Limit: 32Gi}, Resources: [nvidia.com/gpu=1], " +
+		"NodeSelector: [gpu=yes], Tolerations: [gpu], WritableRoot: true}\n"
 )
 
 func TestOfferedWorkflows(t *testing.T) {

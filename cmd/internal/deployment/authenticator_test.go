@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The namespace is what the file says, and a pod that can't read it takes no events at all.
+// TestOwnNamespace: a function that can't read its namespace does not start, instead of accepting events of any.
 func TestOwnNamespace(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "namespace")
