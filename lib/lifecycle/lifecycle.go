@@ -1,20 +1,23 @@
-// Package lifecycle is what more than one function does with a job: launch a run that is owed, settle what is
-// observed of it, remove a job for good. Everything here may be called by several processes at once, may be
-// killed between any two lines, and may be called again.
+// Package lifecycle is what several functions do with a job: launch a run that is owed, settle what became of it, carry
+// out what its outcome owes, and remove a job. Several processes may call all of it at once, be killed between any two
+// lines, and call it again.
 package lifecycle
 
 import (
 	"context"
+	"errors"
 	"io"
+	"log/slog"
 	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner"
 )
 
 // Jobs is what is used of the store of jobs, see lib/store.
 type Jobs interface {
 	Get(ctx context.Context, id string) (job.Job, error)
-	Launched(ctx context.Context, id string, run int, object string, due time.Time) (bool, error)
+	Launched(ctx context.Context, id string, run int, name string, due time.Time) (bool, error)
 	Running(ctx context.Context, id string, run int, stages []job.Stage, at, due time.Time) (bool, error)
 	Finish(ctx context.Context, id string, run int, end job.End) (bool, error)
 	Done(ctx context.Context, id string, effects []job.Effect, due time.Time) (bool, error)
@@ -31,3 +34,49 @@ type Files interface {
 	Put(ctx context.Context, key string, content io.Reader, size int64) (job.File, error)
 	RemovePrefix(ctx context.Context, prefix string) error
 }
+
+// Options are the times of a Lifecycle, see lib/settings, and what it reports to.
+type Options struct {
+	Retention       time.Duration
+	UploadTTL       time.Duration
+	RecheckInterval time.Duration
+	PendingTimeout  time.Duration
+	ImageTimeout    time.Duration
+	InFlight        time.Duration
+	Now             func() time.Time
+	Log             *slog.Logger
+
+	Recorder Recorder // nil: nothing is recorded
+}
+
+// Lifecycle moves jobs from their start to their removal.
+type Lifecycle struct {
+	jobs    Jobs
+	files   Files
+	runner  runner.Runner
+	options Options
+}
+
+// New returns a Lifecycle on those parts.
+func New(jobs Jobs, files Files, runs runner.Runner, o Options) (*Lifecycle, error) {
+	if jobs == nil || files == nil || runs == nil {
+		return nil, errors.New("lifecycle: jobs, files and a runner are required")
+	}
+	if o.Now == nil || o.Log == nil {
+		return nil, errors.New("lifecycle: a clock and a log are required")
+	}
+	if o.Retention <= 0 || o.UploadTTL <= 0 || o.RecheckInterval <= 0 || o.PendingTimeout <= 0 || o.ImageTimeout < 0 || o.InFlight < 0 {
+		return nil, errors.New("lifecycle: a time is missing or negative")
+	}
+	if o.Recorder == nil {
+		o.Recorder = noRecorder{}
+	}
+	return &Lifecycle{jobs: jobs, files: files, runner: runs, options: o}, nil
+}
+
+// now is the time with the precision of the store. A time that is written, and compared with what is read later, must not
+// have digits that the store drops.
+func (l *Lifecycle) now() time.Time { return l.options.Now().UTC().Truncate(time.Millisecond) }
+
+// recheck is when the sweep observes a run next if no event comes.
+func (l *Lifecycle) recheck() time.Time { return l.now().Add(l.options.RecheckInterval) }

@@ -8,14 +8,20 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// settleOwed carries out what an ended job owes, and records what is done. After a kill in between, an effect is carried out
-// again. An effect that fails keeps no other from being done; it stays owed, and its error is returned.
-func (l *Lifecycle) settleOwed(ctx context.Context, j job.Job) error {
+// settleEnded carries out what an ended job owes, and records what is done. After a kill in between, an effect is carried out
+// again. An effect that fails does not keep another from being carried out; it stays owed, and its error is returned.
+func (l *Lifecycle) settleEnded(ctx context.Context, j job.Job) error {
+	if len(j.Owed) == 0 {
+		// An object of the run may exist all the same: a call that launched it when the run ended may have been killed before
+		// it could take the object back. The events of that object lead here. Documents of versions that did not record what
+		// is owed lead here, too.
+		return l.carryOut(ctx, j, letsGo(j.Run, j.Failure))
+	}
 	var done []job.Effect
 	var failures []error
 	for _, e := range j.Owed {
 		if err := l.carryOut(ctx, j, e); err != nil {
-			failures = append(failures, fmt.Errorf("%s of job %s: %w", e.ID, j.ID, err))
+			failures = append(failures, fmt.Errorf("carrying out %s of job %s: %w", e.ID, j.ID, err))
 			continue
 		}
 		done = append(done, e)
@@ -23,7 +29,7 @@ func (l *Lifecycle) settleOwed(ctx context.Context, j job.Job) error {
 	if len(done) > 0 {
 		due := j.Expires
 		if len(failures) > 0 {
-			due = l.now().Add(l.options.RecheckInterval)
+			due = l.recheck()
 		}
 		if _, err := l.jobs.Done(ctx, j.ID, done, due); err != nil {
 			failures = append(failures, fmt.Errorf("recording what was done for job %s: %w", j.ID, err))
@@ -41,13 +47,13 @@ func (l *Lifecycle) carryOut(ctx context.Context, j job.Job, e job.Effect) error
 	case job.DiscardRun:
 		return l.runner.Discard(ctx, j)
 	}
-	// A newer version of this program wrote it, and will carry it out.
+	// A newer version of this program wrote the effect, and carries it out.
 	return job.Errorf(job.NotReady, "the effect %q is not known to this version", e.Kind)
 }
 
 // letsGo returns the effect by which the runner lets go of a run that ended. A run that was given up while it waited is
-// discarded: else it would run when what it waits for comes. One that filled its disk is discarded, too: else it would be
-// tried again.
+// discarded: it would otherwise run as soon as it gets what it waits for. A run that filled its disk is discarded, because
+// the runner would otherwise try it again.
 func letsGo(run int, f *job.Failure) job.Effect {
 	if f != nil {
 		switch f.Code {

@@ -7,12 +7,12 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 )
 
-// Recorder is told what becomes of jobs. Its methods are called by many goroutines at once, and return at once.
+// Recorder receives what metrics count. Its methods are called by many goroutines at once, and must return at once.
 type Recorder interface {
-	// Launched is told of each try to launch the job's run: err is nil, or why it could not be launched.
+	// Launched receives each attempt to launch the job's run, and its error.
 	Launched(ctx context.Context, j job.Job, err error)
-	// Ended is told of each job that got an outcome, once, by the call that recorded it. (One that is killed between
-	// the two, or whose record's answer was lost, tells nobody.)
+	// Ended receives each job that got an outcome, at most once, from the call that recorded the outcome. A call that is killed
+	// in between, or did not get the store's answer, does not report it.
 	Ended(ctx context.Context, j job.Job, end job.End)
 }
 
@@ -22,7 +22,7 @@ type noRecorder struct{}
 func (noRecorder) Launched(context.Context, job.Job, error) {}
 func (noRecorder) Ended(context.Context, job.Job, job.End)  {}
 
-// timed adds when the run's first stage began and its last one ended, as the manifest tells it.
+// timed adds when the first stage began and the last one ended, according to the manifest.
 func timed(end job.End, stages []stage.Result) job.End {
 	for _, s := range stages {
 		if !s.Started.IsZero() && (end.Began.IsZero() || s.Started.Before(end.Began)) {

@@ -8,15 +8,15 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// endTime is when a job is looked at again of which something still ends: no pod is given longer to end.
+// endTime is how long after a pass the removal is tried again while a pod still ends. No pod may take longer to end.
 const endTime = 30 * time.Second
 
-// Remove removes a job: what runs of it, its files, and its document. The first thing written is that the job
-// is to go; from there on every step can be repeated, and the sweep repeats those that were not reached.
+// Remove removes a job: its runs, its files and its document. It first marks the job as deleting; after that every step can
+// be repeated, and the sweep repeats those that were not reached. From then on, no caller sees the job.
 //
-// Two things can still write after that: a call that read the job before (it may launch a run), and a holder
-// of an upload link, which can't be revoked. So the document stays, emptied, until both have become
-// impossible, and the last pass stops and wipes once more. To every caller the job is gone from the start.
+// Two things can still write: a call that read the job before and launches a run, and the holder of an upload link, which
+// can't be revoked. So the emptied document stays until both are impossible, and the last pass stops the runs and removes
+// the files once more.
 func (l *Lifecycle) Remove(ctx context.Context, j job.Job) error {
 	now := l.now()
 	if j.State != job.Deleting {
@@ -25,8 +25,8 @@ func (l *Lifecycle) Remove(ctx context.Context, j job.Job) error {
 		}
 		j.State, j.Updated, j.Due = job.Deleting, now, now
 	}
-	// Pods may take half a minute to end. Nobody waits for them here: what the job has is removed at once, and what it
-	// may still leave by the last pass, which comes again if it has to.
+	// Pods may take half a minute to end, and this does not wait for them. The files are removed at once; the last pass
+	// removes what the pods still write, and is repeated while they end.
 	err := l.runner.Stop(ctx, j.ID)
 	ending := job.Is(err, job.NotReady)
 	if err != nil && !ending {
@@ -35,7 +35,7 @@ func (l *Lifecycle) Remove(ctx context.Context, j job.Job) error {
 	if err := l.files.RemovePrefix(ctx, job.Prefix(j.ID)); err != nil {
 		return fmt.Errorf("removing the files of job %s: %w", j.ID, err)
 	}
-	last := j.Updated.Add(l.options.InFlight) // Updated is when the deletion was asked for
+	last := j.Updated.Add(l.options.InFlight) // Updated is when the job was marked as deleting
 	if links := j.Created.Add(l.options.UploadTTL); links.After(last) {
 		last = links
 	}
@@ -46,7 +46,7 @@ func (l *Lifecycle) Remove(ctx context.Context, j job.Job) error {
 		return l.jobs.Postpone(ctx, j.ID, j.Due, last)
 	}
 	if err := l.jobs.Remove(ctx, j.ID); err != nil {
-		return fmt.Errorf("forgetting job %s: %w", j.ID, err)
+		return fmt.Errorf("removing the document of job %s: %w", j.ID, err)
 	}
 	return nil
 }
