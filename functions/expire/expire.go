@@ -1,5 +1,5 @@
-// Package expire is the function that removes jobs, because their owner or the retention wants it, and that
-// sweeps: it looks at what is due and repairs what events did not drive.
+// Package expire is the function that removes jobs, when their owner deletes them or their retention ends. It also sweeps:
+// it handles every job that is due, and so repairs what events did not drive.
 package expire
 
 import (
@@ -40,29 +40,29 @@ type Runs interface {
 type Deps struct {
 	Jobs      Jobs
 	Lifecycle Lifecycle
-	Runs      Runs          // nil where runs have no objects that anybody has to let go of
+	Runs      Runs          // nil where the objects of runs end with this process
 	UploadTTL time.Duration // how long an upload link lives
 	Now       func() time.Time
 	Log       *slog.Logger
-	Holder    string // a name for this process that no other has, for the sweep's lease
+	Holder    string // names this process and no other, for the sweep's lease
 
-	Parallel int      // how many jobs a sweep looks at at once; 0: 8
-	Recorder Recorder // nil: nobody is told
+	Parallel int      // how many jobs a sweep handles at once; 0: 8
+	Recorder Recorder // nil: nothing is recorded
 }
 
 // Function is the expire function.
 type Function struct {
 	deps      Deps
-	shortened atomic.Int64 // when jobs that were not started were last looked for, in milliseconds of Unix time
+	shortened atomic.Int64 // Unix time in milliseconds of the last search for jobs to shorten
 }
 
 // New returns the function.
 func New(d Deps) (*Function, error) {
 	if d.Jobs == nil || d.Lifecycle == nil || d.Now == nil || d.Log == nil || d.Holder == "" {
-		return nil, errors.New("expire needs jobs, a lifecycle, a clock, a log and a name for its leases")
+		return nil, errors.New("expire: jobs, a lifecycle, a clock, a log and a name for leases are required")
 	}
 	if d.UploadTTL <= 0 {
-		return nil, errors.New("expire needs to know how long upload links live")
+		return nil, errors.New("expire: UploadTTL is required")
 	}
 	if d.Parallel <= 0 {
 		d.Parallel = defaultParallel
@@ -73,8 +73,8 @@ func New(d Deps) (*Function, error) {
 	return &Function{deps: d}, nil
 }
 
-// Delete removes a job for its owner. Once it answers success the job is gone for everybody, and its data are
-// removed, whatever happens to this process: what this call does not reach, the sweep does.
+// Delete removes a job for its owner. After a success no caller sees the job, and its data are removed even if this process is
+// killed: the sweep does what this call does not reach.
 func (f *Function) Delete(ctx context.Context, rawID, secret string) error {
 	id, err := job.ParseID(rawID)
 	if err != nil {
@@ -99,10 +99,10 @@ func (f *Function) Delete(ctx context.Context, rawID, secret string) error {
 	f.deps.Recorder.Removed(ctx, false)
 	j.State, j.Updated, j.Due = job.Deleting, now, now
 	if err := f.deps.Lifecycle.Remove(ctx, j); err != nil {
-		f.deps.Log.WarnContext(ctx, "a deleted job's data are not removed yet, the sweep will do it", "job", id, "error", err)
+		f.deps.Log.WarnContext(ctx, "the data of a deleted job are not removed yet; the sweep will remove them", "job", id, "error", err)
 	}
 	return nil
 }
 
-// now is the time as the store keeps it.
+// now is the time with the precision of the store.
 func (f *Function) now() time.Time { return f.deps.Now().UTC().Truncate(time.Millisecond) }

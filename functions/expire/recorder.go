@@ -7,15 +7,14 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// Recorder is told of removals and sweeps. Its methods may ask the stores, within the context's time; nothing depends on
-// what comes of that.
+// Recorder receives what metrics count. Its methods may query the stores until the context's deadline.
 type Recorder interface {
-	// Removed is told of a job that was marked for removal, once: because it expired, or because its owner asked for it.
+	// Removed receives each job that was marked as deleting, once: because it expired, or because its owner deleted it.
 	Removed(ctx context.Context, expired bool)
-	// Looked is told of each job that a sweep looked at: what for, see task, and why it was postponed, if it was. Several
-	// goroutines tell it at once.
+	// Looked receives each job that a sweep handled: the task, and the error because of which it was postponed. Several
+	// goroutines call it at once.
 	Looked(ctx context.Context, task string, err error)
-	// Swept is told of each sweep: how long it took, whether it did nothing because there was another, and its error.
+	// Swept receives each sweep: its duration, whether it did nothing because another sweep was active, and its error.
 	Swept(ctx context.Context, took time.Duration, busy bool, err error)
 }
 
@@ -26,17 +25,17 @@ func (noRecorder) Removed(context.Context, bool)                     {}
 func (noRecorder) Looked(context.Context, string, error)             {}
 func (noRecorder) Swept(context.Context, time.Duration, bool, error) {}
 
-// task is what a job that is due is looked at for.
+// task is what a sweep has to do with a job that is due.
 func task(j job.Job, expired bool) string {
 	switch {
 	case expired:
-		return "expire" // its time is over
+		return "expire" // its retention has ended
 	case j.State == job.Deleting:
-		return "remove" // its removal goes on, or was cut off
+		return "remove" // its removal is not complete
 	case j.State.Ended():
-		return "release" // its run's object may still be held
+		return "release" // the runner may still keep the run's object
 	case j.State.Active() && j.RunName == "":
 		return "launch" // a run is owed
 	}
-	return "observe" // nobody has told of its run for a while
+	return "observe" // its run had no news for a while
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/proto/v2/apiv2"
 )
 
-// SweepPath is where a timer posts an event to have a sweep done.
+// SweepPath is where a timer posts an event to start a sweep.
 const SweepPath = "/sweep"
 
 // Register registers the methods that users call.
@@ -22,14 +22,15 @@ func (f *Function) Register(s *server.Server) error {
 	)
 }
 
-// RegisterSweep sweeps at every event that is posted to SweepPath, whatever its content. Only the timer
-// needs to reach that path.
+// RegisterSweep starts a sweep for every event that is posted to SweepPath, whatever its content. Only the timer needs to
+// reach that path.
 func (f *Function) RegisterSweep(s *server.Server) error {
 	return s.Events(SweepPath, func(ctx context.Context, _ cloudevents.Event) error {
 		began := f.deps.Now()
 		swept, err := f.Sweep(ctx)
 		f.deps.Recorder.Swept(ctx, f.deps.Now().Sub(began), swept.Busy, err)
-		f.deps.Log.InfoContext(ctx, "swept", "looked", swept.Looked, "expired", swept.Expired, "failed", swept.Failed, "forgot", swept.Forgot, "busy", swept.Busy)
+		f.deps.Log.InfoContext(ctx, "swept",
+			"looked", swept.Looked, "expired", swept.Expired, "failed", swept.Failed, "forgot", swept.Forgot, "busy", swept.Busy)
 		return err
 	})
 }

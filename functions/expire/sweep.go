@@ -14,9 +14,9 @@ import (
 
 const (
 	lease     = "sweep"
-	leaseTTL  = 2 * time.Minute // longer than a request may take; a sweep that is killed keeps the next from working so long
-	batch     = 100             // jobs that are read at once
-	retry     = time.Minute     // when a job that could not be handled is looked at again
+	leaseTTL  = 2 * time.Minute // longer than a sweep may take; after a kill, the next sweep waits so long
+	batch     = 100             // how many jobs one query reads
+	retry     = time.Minute     // how long a job that could not be handled is postponed
 	jobBudget = 20 * time.Second
 
 	defaultParallel = 8
@@ -25,30 +25,30 @@ const (
 // Swept is what a sweep did.
 type Swept struct {
 	Looked  int  // jobs that were due
-	Expired int  // of them, removed because their time was over
+	Expired int  // of them, removed because their retention has ended
 	Failed  int  // of them, postponed because something went wrong
-	Forgot  int  // jobs that nobody knows any more, and whose runs were let go of
-	Busy    bool // another sweep was under way, so this one did nothing
+	Forgot  int  // jobs without a document whose runs were let go of
+	Busy    bool // another sweep was active, so this one did nothing
 }
 
-// Sweep looks at every job that is due, several at once: it launches what is owed, settles what ended unseen, removes
-// what expired and goes on with removals that were cut off. A job that fails, or takes too long, is postponed, so that
-// it keeps nobody else waiting, and named in the error. When the store itself fails, the sweep stops: it acts on
-// nothing that it could not read. What the sweep has no time for is due the longest at the next one, and comes first.
+// Sweep handles every job that is due, several at once: it launches runs that are owed, settles runs that ended without an
+// event, removes jobs that expired and completes removals. A job that fails, or takes too long, is postponed so that the
+// others don't wait for it; the error names it. When the store of jobs fails, the sweep stops. Jobs that the sweep has no
+// time for come first in the next one.
 func (f *Function) Sweep(ctx context.Context) (Swept, error) {
 	var swept Swept
 	got, err := f.deps.Jobs.Acquire(ctx, lease, f.deps.Holder, leaseTTL)
 	if err != nil {
-		return swept, fmt.Errorf("taking the sweep's lease: %w", err)
+		return swept, fmt.Errorf("acquiring the lease of the sweep: %w", err)
 	}
 	if !got {
 		swept.Busy = true
 		return swept, nil
 	}
 	defer func() {
-		// Even if the caller is gone: a lease that is kept delays the next sweep.
+		// Also after the caller has gone: a lease that is kept delays the next sweep.
 		if err := f.deps.Jobs.ReleaseLease(context.WithoutCancel(ctx), lease, f.deps.Holder); err != nil {
-			f.deps.Log.WarnContext(ctx, "the sweep's lease runs out by itself", "error", err)
+			f.deps.Log.WarnContext(ctx, "the lease of the sweep could not be released; it expires", "error", err)
 		}
 	}()
 	started := f.now()
@@ -71,7 +71,7 @@ func (f *Function) Sweep(ctx context.Context) (Swept, error) {
 			}
 			due = slices.DeleteFunc(due, func(j job.Job) bool { return seen[j.ID] })
 			if len(due) == 0 {
-				break // nothing is due but what this sweep has begun
+				break // only jobs that this sweep has begun are due
 			}
 		}
 		j := due[0]
@@ -94,10 +94,10 @@ func (f *Function) Sweep(ctx context.Context) (Swept, error) {
 	return swept, err
 }
 
-// work is what a sweep does at once: so much of it that a job that hangs keeps few others waiting, and so little that
-// the stores and this process bear it.
+// work bounds what a sweep does at once: enough that few jobs wait for one that hangs, and little enough for the stores and
+// this process.
 type work struct {
-	places chan struct{} // has an entry for each task under way, and one for the next
+	places chan struct{} // has an entry for each active task, and one for the next
 	tasks  sync.WaitGroup
 
 	mu       sync.Mutex
@@ -106,8 +106,8 @@ type work struct {
 
 func newWork(parallel int) *work { return &work{places: make(chan struct{}, parallel)} }
 
-// room waits for a place for another task, which begin then takes. It reports false when the sweep's time would be
-// over before the task's may be: then nothing more is begun.
+// room waits for a place for another task, which begin then takes. It reports false when the sweep's deadline comes before
+// the task's could: then nothing more is begun.
 func (w *work) room(ctx context.Context) bool {
 	select {
 	case w.places <- struct{}{}:
@@ -123,7 +123,7 @@ func (w *work) begin(task func() error) {
 	w.tasks.Go(func() {
 		defer func() { <-w.places }()
 		defer func() {
-			// The host recovers from what its own goroutine does alone.
+			// The server recovers panics of its own goroutine alone.
 			if p := recover(); p != nil {
 				w.check(fmt.Errorf("a task of the sweep panicked: %v\n%s", p, debug.Stack()))
 			}
@@ -152,11 +152,11 @@ func (w *work) wait() error {
 	return errors.Join(w.failures...)
 }
 
-// shortenEvery is how often a process looks for jobs to shorten.
+// shortenEvery is how often a process searches for jobs to shorten.
 const shortenEvery = 10 * time.Minute
 
-// shorten lets those jobs expire that were never started and whose upload links have ended, but that are to be kept
-// for longer all the same: earlier versions made them so, and may do so until the last of them is replaced.
+// shorten lets jobs expire that were never started and whose upload links have ended. Earlier versions keep them longer, and
+// may be running beside this one during an upgrade.
 func (f *Function) shorten(ctx context.Context, now time.Time) error {
 	last := f.shortened.Load()
 	if now.UnixMilli()-last < shortenEvery.Milliseconds() || !f.shortened.CompareAndSwap(last, now.UnixMilli()) {
@@ -167,7 +167,7 @@ func (f *Function) shorten(ctx context.Context, now time.Time) error {
 		return fmt.Errorf("shortening jobs that were not started: %w", err)
 	}
 	if n > 0 {
-		f.deps.Log.InfoContext(ctx, "jobs that were not started end with their upload links", "jobs", n)
+		f.deps.Log.InfoContext(ctx, "jobs that were not started expire with their upload links", "jobs", n)
 	}
 	return nil
 }
@@ -175,23 +175,23 @@ func (f *Function) shorten(ctx context.Context, now time.Time) error {
 const (
 	forgetLease  = "forget"
 	forgetEvery  = time.Hour
-	forgetAfter  = 10 * time.Minute // how long a run has to be over: much longer than recording its outcome takes
-	forgetBudget = 30 * time.Second // what it does not reach in that time, the next one does: what it freed is gone by then
+	forgetAfter  = 10 * time.Minute // how long ago a run must have ended: recording its outcome takes far less
+	forgetBudget = 30 * time.Second // the next pass does what this one does not reach
 )
 
-// forget lets go of runs that are over and whose job nobody knows any more, or whose outcome is recorded: the
-// database was set up anew or is an older copy of itself, or a call was killed at the wrong moment. Without this
-// their objects would be kept for ever. It goes by runs that are there and asks for each one's job by its id. So
-// a store that cannot be asked, or answers short, costs no run its object; and no run that goes on is touched.
+// forget lets go of runs that have ended and whose job has no document, or has a recorded outcome: the database was
+// replaced by an empty one or by an older copy, or a call was killed. The objects of such runs would be kept forever. It
+// lists the runs that exist and reads the job of each by its id, so that a store that fails, or returns too little, costs
+// no run its object; it touches no active run.
 func (f *Function) forget(ctx context.Context) (int, error) {
 	if f.deps.Runs == nil {
 		return 0, nil
 	}
 	now := f.now()
-	// Nobody gives this lease back, and no two holders have one name: it keeps the passes apart, not the sweeps.
+	// The lease is never released, and every pass has a holder of its own: so there is one pass in forgetEvery.
 	got, err := f.deps.Jobs.Acquire(ctx, forgetLease, fmt.Sprintf("%s-%d", f.deps.Holder, now.UnixNano()), forgetEvery)
 	if err != nil {
-		return 0, fmt.Errorf("taking the lease for runs that nobody knows: %w", err)
+		return 0, fmt.Errorf("acquiring the lease for runs without a job: %w", err)
 	}
 	if !got {
 		return 0, nil
@@ -205,17 +205,17 @@ func (f *Function) forget(ctx context.Context) (int, error) {
 		case err != nil && !job.Is(err, job.NotFound):
 			return err
 		case err == nil && !j.State.Ended():
-			return nil // its own look is to come, or its removal under way
+			return nil // it is settled, or removed, by its own due time
 		}
 		if err := f.deps.Runs.Forget(ctx, id); err != nil {
 			return err
 		}
-		f.deps.Log.WarnContext(ctx, "let go of a run whose outcome nobody waits for", "job", id, "known", err == nil)
+		f.deps.Log.WarnContext(ctx, "let go of a run whose job is gone or has ended", "job", id, "known", err == nil)
 		forgot++
 		return nil
 	})
 	if err != nil {
-		return forgot, fmt.Errorf("letting go of runs that nobody knows: %w", err)
+		return forgot, fmt.Errorf("letting go of runs without a job: %w", err)
 	}
 	return forgot, nil
 }
@@ -229,7 +229,7 @@ func (f *Function) one(ctx context.Context, j job.Job) (bool, error) {
 	todo := task(j, expired)
 	var err error
 	if expired {
-		// The job may have been started since it was read, and a start that was acknowledged counts.
+		// The job may have been started since it was read; a start that was acknowledged must not be lost.
 		if expired, err = f.deps.Jobs.Expire(ctx, j.ID, now); expired {
 			j.State, j.Updated, j.Due = job.Deleting, now, now
 			f.deps.Recorder.Removed(ctx, true)
@@ -239,7 +239,7 @@ func (f *Function) one(ctx context.Context, j job.Job) (bool, error) {
 		err = f.deps.Lifecycle.Settle(ctx, j)
 	}
 	f.deps.Recorder.Looked(ctx, todo, err)
-	// If the job was moved on, its time of the next look was, too, and this changes nothing.
+	// If the job changed meanwhile, so did its due time, and this changes nothing.
 	next := now.Add(retry)
 	if err == nil && j.State.Ended() && j.Expires.After(now) {
 		next = j.Expires

@@ -35,15 +35,15 @@ type Runs interface {
 type Deps struct {
 	Jobs      Jobs
 	Lifecycle Lifecycle
-	Runs      Runs // nil where runs have no objects that anybody has to let go of
+	Runs      Runs // nil where the objects of runs end with this process
 	Log       *slog.Logger
 }
 
-// maxHints bounds the jobs that are looked at at once because of status updates: anybody inside may send them. Of one job
-// there is one look at a time, however many come.
+// maxHints bounds the jobs that are settled at once because of status updates, which need no secret. A job is settled by one
+// of them at a time.
 const maxHints = 16
 
-// lookTime is how long one look because of a status update may take.
+// lookTime is how long a status update may take to settle a job.
 const lookTime = 20 * time.Second
 
 // Function is the jobupdate function.
@@ -51,25 +51,24 @@ type Function struct {
 	deps Deps
 
 	mu    sync.Mutex
-	hints map[string]bool // the jobs that are looked at because of a status update, and whether another came since
+	hints map[string]bool // the jobs that are being settled because of a status update; true if another update came since
 }
 
 // New returns the function.
 func New(d Deps) (*Function, error) {
 	if d.Jobs == nil || d.Lifecycle == nil || d.Log == nil {
-		return nil, errors.New("jobupdate needs jobs, a lifecycle and a log")
+		return nil, errors.New("jobupdate: jobs, a lifecycle and a log are required")
 	}
 	return &Function{deps: d, hints: make(map[string]bool)}, nil
 }
 
-// Look looks at a job and records what holds. A job that does not exist, or whose state has nothing to learn,
-// costs one read.
+// Look settles a job. A job that does not exist, or whose state can't change by an event, costs one read.
 func (f *Function) Look(ctx context.Context, id string) error {
 	_, err := f.look(ctx, id)
 	return err
 }
 
-// look also reports whether the job is known. It says no only if the store was asked and said so.
+// look also reports whether the job has a document. It is false only if the store has answered so.
 func (f *Function) look(ctx context.Context, id string) (known bool, err error) {
 	j, err := f.deps.Jobs.Get(ctx, id)
 	if job.Is(err, job.NotFound) {
@@ -79,16 +78,16 @@ func (f *Function) look(ctx context.Context, id string) (known bool, err error) 
 		return true, err
 	}
 	if !j.State.Active() && !j.State.Ended() {
-		server.Ignore(ctx, "nothing to learn")
+		server.Ignore(ctx, "nothing to settle")
 		return true, nil
 	}
-	// An ended job is looked at, too: killed between recording the outcome and freeing the run's object, the
-	// object's next event repairs it.
+	// An ended job is settled, too: after a kill between the record of the outcome and the release of the run, the next event
+	// of the run's object repairs that.
 	return true, f.deps.Lifecycle.Settle(ctx, j)
 }
 
-// Hint looks at a job that somebody says has news. While a look at it is under way it returns at once, and that look is
-// followed by another. The error is job.Exhausted when too many jobs are looked at.
+// Hint settles a job because of a status update. While the job is being settled it returns at once, and the job is settled
+// once more after that. The error is job.Exhausted when too many jobs are being settled.
 func (f *Function) Hint(ctx context.Context, id string) error {
 	f.mu.Lock()
 	if _, looks := f.hints[id]; looks {
@@ -104,13 +103,13 @@ func (f *Function) Hint(ctx context.Context, id string) error {
 	f.mu.Unlock()
 	over := false
 	defer func() {
-		if !over { // a panic, which the host answers
+		if !over { // a panic, which the server answers
 			f.mu.Lock()
 			delete(f.hints, id)
 			f.mu.Unlock()
 		}
 	}()
-	// Others were told that their hint is looked at, so that does not end with the caller who happened to be the first.
+	// Callers whose updates came later have their answer already, so this must not end with the first caller.
 	ctx = context.WithoutCancel(ctx)
 	for {
 		look, cancel := context.WithTimeout(ctx, lookTime)
@@ -131,13 +130,13 @@ func (f *Function) Hint(ctx context.Context, id string) error {
 	}
 }
 
-// Event handles an event of Knative's ApiServerSource about a Job or a Pod of ours. An event that names none
-// of our jobs is acknowledged: it would not mean more the second time.
+// Event handles an event of Knative's ApiServerSource about a Job or a Pod of a run. An event of another object is
+// acknowledged: a retry would not change anything.
 func (f *Function) Event(ctx context.Context, e cloudevents.Event) error {
-	// What is between depends on the source's mode: resource, or ref.
+	// The middle of the type depends on the source's mode, resource or reference.
 	if !strings.HasPrefix(e.Type(), "dev.knative.apiserver.") {
-		f.deps.Log.InfoContext(ctx, "event of a foreign type", "type", e.Type())
-		server.Ignore(ctx, "a foreign type")
+		f.deps.Log.InfoContext(ctx, "event of an unknown type", "type", e.Type())
+		server.Ignore(ctx, "an unknown type")
 		return nil
 	}
 	name := e.Subject()
@@ -146,8 +145,8 @@ func (f *Function) Event(ctx context.Context, e cloudevents.Event) error {
 	}
 	id, ok := job.ParseObjectName(name)
 	if !ok {
-		f.deps.Log.InfoContext(ctx, "event of a foreign object", "subject", e.Subject())
-		server.Ignore(ctx, "a foreign object")
+		f.deps.Log.InfoContext(ctx, "event of another object", "subject", e.Subject())
+		server.Ignore(ctx, "another object")
 		return nil
 	}
 	server.Note(ctx, "job", id)
@@ -155,8 +154,8 @@ func (f *Function) Event(ctx context.Context, e cloudevents.Event) error {
 	if known || f.deps.Runs == nil {
 		return err
 	}
-	// There is a run, and nobody who waits for its outcome: the database was set up anew, or is an older copy of
-	// itself. Documents are there before their runs, so this is no run that came early.
-	f.deps.Log.WarnContext(ctx, "an event of a run whose job is not known", "job", id)
+	// The run has no job: the database was replaced by an empty one or by an older copy. A document is stored before its run
+	// is launched, so the job can't come later.
+	f.deps.Log.WarnContext(ctx, "event of a run whose job does not exist", "job", id)
 	return f.deps.Runs.Forget(ctx, id)
 }

@@ -7,7 +7,7 @@ import (
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
 
-// V1 speaks the status update of the API's first version, which job containers call.
+// V1 implements the status update of the API's first version, which job containers call.
 type V1 struct {
 	pb.UnimplementedBaktaStatusUpdateServer
 	f *Function
@@ -16,9 +16,8 @@ type V1 struct {
 // V1 returns the method UpdateStatus.
 func (f *Function) V1() V1 { return V1{f: f} }
 
-// UpdateStatus looks at a job. Anybody may call it, without a secret, so every answer is the same, whether
-// there is such a job or not and whatever was found; what goes wrong is logged, and the object's events and
-// the sweep look again.
+// UpdateStatus settles a job. It needs no secret, so its answer is the same whether the job exists or not and whatever was
+// found. Errors are logged; an event of the run's object, or the sweep, settles the job later.
 func (v V1) UpdateStatus(ctx context.Context, r *pb.UpdateStatusRequest) (*pb.Empty, error) {
 	if id, err := job.ParseID(r.GetJobID()); err == nil {
 		err := v.f.Hint(ctx, id)

@@ -12,21 +12,21 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
-// maxLog bounds how much of a stage's log is read for one answer: all that a stage may write, and the line that
-// says where it was cut.
+// maxLog bounds how much of a stage's log is read for one answer, in bytes: all that a stage may write, and the line that
+// says where the log was cut.
 const maxLog = stage.DefaultMaxLog + 4<<10
 
 // smallLog is how much of a log any number of calls may read at once, in bytes. Most logs have no more.
 const smallLog = 256 << 10
 
-// StageLog is what a stage wrote so far.
+// StageLog is what a stage has written so far.
 type StageLog struct {
 	Stage workflow.Stage
 	State job.StageStatus
-	Text  string // empty when it wrote nothing yet
+	Text  string // empty while it has written nothing
 }
 
-// StageLogs returns the logs of all stages of the job's workflow, in their order, whatever state it is in.
+// StageLogs returns the logs of all stages of the job's workflow, in their order, in any state of the job.
 func (f *Function) StageLogs(ctx context.Context, r Ref) (job.Job, []StageLog, error) {
 	j, err := f.get(ctx, r)
 	if err != nil {
@@ -61,9 +61,9 @@ func (f *Function) StageLogs(ctx context.Context, r Ref) (job.Job, []StageLog, e
 	return j, logs, nil
 }
 
-// agree makes the states of stages agree with their logs, which are read later than the job and say more: a stage that has
-// written has begun, and the stages before it have done their part, since they run one after the other and none after one
-// that failed.
+// agree makes the states of stages agree with their logs, which are read after the job and are newer: a stage that has
+// written has begun, and the stages before it have succeeded, since stages run one after the other and none after one that
+// failed.
 func agree(j job.Job, logs []StageLog) {
 	last := -1
 	for i := range logs {
@@ -84,7 +84,7 @@ func agree(j job.Job, logs []StageLog) {
 	}
 }
 
-// text returns what a stage wrote so far: from the bucket once the run ended, from where it runs before.
+// text returns what a stage has written so far: from the bucket after the run has ended, from where it runs before.
 func (f *Function) text(ctx context.Context, j job.Job, name string, large *reading) (string, error) {
 	var content io.ReadCloser
 	var err error
@@ -103,7 +103,7 @@ func (f *Function) text(ctx context.Context, j job.Job, name string, large *read
 		return "", nil
 	}
 	if job.Is(err, job.NotFound) {
-		return "", nil // not begun, or gone: a run that ended a moment ago is freed before the next look
+		return "", nil // not begun, or gone: the runner releases a run that ended a moment ago
 	}
 	if err != nil {
 		return "", err
@@ -129,8 +129,8 @@ type reading struct {
 	begun bool
 }
 
-// begin waits until there is a place. A call takes one for all of its logs: if it waited for a second one while it has
-// the first, all could wait for ever.
+// begin waits for a place. A call takes one place for all of its logs: calls that wait for a second place while they hold
+// the first could all wait forever.
 func (r *reading) begin(ctx context.Context) error {
 	if r.begun {
 		return nil
@@ -150,8 +150,8 @@ func (r *reading) end() {
 	}
 }
 
-// validText makes a log fit for JSON and gRPC: a program may print any bytes, and a live log may end inside
-// a character.
+// validText returns a log as valid UTF-8, which JSON and gRPC require: a program may print any bytes, and a live log may end
+// inside a character.
 func validText(s string) string {
 	if utf8.ValidString(s) {
 		return s
@@ -159,8 +159,8 @@ func validText(s string) string {
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
-// PlainLog returns the logs of all stages as one text. It begins with the line "Bakta Command: …" that clients
-// know; a failed job's ends with the reason.
+// PlainLog returns the logs of all stages as one text. It begins with the line "Bakta Command: …", which clients expect, and
+// ends with the reason if the job failed.
 func (f *Function) PlainLog(ctx context.Context, r Ref) (string, error) {
 	j, logs, err := f.StageLogs(ctx, r)
 	if err != nil {
@@ -179,8 +179,8 @@ func (f *Function) PlainLog(ctx context.Context, r Ref) (string, error) {
 		}
 	}
 	if text.Len() == 0 && j.State.Ended() {
-		// It failed before anything could run. While it waits the log is empty: a placeholder would have to go
-		// again when the log begins, and a follower counts the bytes that it has.
+		// It failed before anything could run. While a job waits its log is empty: a placeholder would have to disappear
+		// when the log begins, and a client that follows the log counts bytes.
 		fmt.Fprintf(&text, "%s Command: (nothing was run)\n", logs[0].Stage.Title)
 	}
 	if j.State == job.Failed {

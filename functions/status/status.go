@@ -43,34 +43,34 @@ type Deps struct {
 	Jobs        Jobs
 	Files       Files
 	Logs        Logs
-	Versions    func() Versions     // asked for each answer: some become known later; nil: nothing is known
+	Versions    func() Versions     // called for each answer, since some become known later; nil: none is known
 	Offered     []workflow.Workflow // the workflows that this deployment can run
 	DownloadTTL time.Duration       // how long a download link lives
 	MaxList     int                 // how many jobs one list may ask for
 	Log         *slog.Logger
 
-	LogReads int // how many calls read logs at once, the others wait; 0: 4
+	LogReads int // how many calls read large logs at once, the others wait; 0: 4
 }
 
-// defaultLogReads bounds what is held of logs while they are read: one of 8 MiB takes about twice that then.
+// defaultLogReads bounds the memory for logs: reading one of 8 MiB takes about twice that.
 const defaultLogReads = 4
 
 // Function is the status function.
 type Function struct {
 	deps  Deps
-	reads chan struct{} // has an entry for each call that reads logs
+	reads chan struct{} // has an entry for each call that reads large logs
 }
 
 // New returns the function.
 func New(d Deps) (*Function, error) {
 	if d.Jobs == nil || d.Files == nil || d.Logs == nil || d.Log == nil {
-		return nil, errors.New("status needs jobs, files, logs of running jobs and a log")
+		return nil, errors.New("status: jobs, files, logs of running jobs and a log are required")
 	}
 	if len(d.Offered) == 0 {
-		return nil, errors.New("status needs at least one workflow to tell of")
+		return nil, errors.New("status: at least one workflow is required")
 	}
 	if d.DownloadTTL <= 0 || d.MaxList <= 0 {
-		return nil, errors.New("status needs to know how long links live and how many jobs a list may have")
+		return nil, errors.New("status: DownloadTTL and MaxList are required")
 	}
 	if d.Versions == nil {
 		d.Versions = func() Versions { return Versions{} }
@@ -81,7 +81,7 @@ func New(d Deps) (*Function, error) {
 	return &Function{deps: d, reads: make(chan struct{}, d.LogReads)}, nil
 }
 
-// Ref names a job and proves that it is the caller's.
+// Ref names a job and has its secret.
 type Ref struct{ ID, Secret string }
 
 // Found is one entry of a list: a job, or why there is none.
@@ -91,14 +91,14 @@ type Found struct {
 	Err error // job.NotFound or job.WrongSecret
 }
 
-// List returns an entry for each ref, in their order. A bad entry fails itself alone.
+// List returns an entry for each ref, in their order. A wrong ref fails alone.
 func (f *Function) List(ctx context.Context, refs []Ref) ([]Found, error) {
 	if len(refs) > f.deps.MaxList {
 		return nil, job.Errorf(job.Invalid, "jobs: %d entries are too many, at most %d may be asked for at once", len(refs), f.deps.MaxList)
 	}
-	parsed := make([]string, len(refs)) // "" for what is no id
+	parsed := make([]string, len(refs)) // "" for an invalid id
 	ids := make([]string, 0, len(refs))
-	where := make(map[string]int, len(refs)) // of each id among those found; -1 while it is not
+	where := make(map[string]int, len(refs)) // index of each id in what was found; -1: not found
 	for k, r := range refs {
 		id, err := job.ParseID(r.ID)
 		if err != nil {
@@ -153,14 +153,14 @@ type Download struct {
 	URL string
 }
 
-// unfinished is why there are no results of a job that has not ended.
+// unfinished says why a job that has not ended has no results.
 type unfinished string
 
 func (u unfinished) Error() string { return string(u) }
 
-// Result returns a succeeded job with a link for each of its files. For a job that failed the error is the
-// reason; for one that has not ended it says so, and its cause is unfinished; both are job.NotReady. With partial, a
-// job that failed is returned with the files that it kept, which may be none.
+// Result returns a succeeded job with a link for each of its files. For a job that failed, or has not ended, the error is
+// job.NotReady; it states the reason of the failure, or has an unfinished as its cause. With partial, a failed job is
+// returned with the files that it kept, which may be none.
 func (f *Function) Result(ctx context.Context, r Ref, partial bool) (job.Job, []Download, error) {
 	j, err := f.get(ctx, r)
 	if err != nil {
@@ -201,7 +201,7 @@ func (f *Function) Result(ctx context.Context, r Ref, partial bool) (job.Job, []
 	return j, downloads, nil
 }
 
-// reason says why a job failed.
+// reason returns why a job failed.
 func reason(j job.Job) string {
 	if j.Failure == nil || j.Failure.Message == "" {
 		return "The job failed."

@@ -11,7 +11,7 @@ import (
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
 
-// V1 speaks the API's first version.
+// V1 implements the API's first version.
 type V1 struct {
 	pb.UnimplementedBaktaJobsServer
 	f *Function
@@ -63,7 +63,7 @@ func (v V1) JobResult(ctx context.Context, r *pb.JobAuth) (*pb.JobResultResponse
 	return &pb.JobResultResponse{JobID: r.GetJobID(), ResultFiles: files, Started: started, Updated: updated, Name: j.Name}, nil
 }
 
-// Logs returns the job's log from a byte on. A follower asks for what came after what it has.
+// Logs returns the job's log from a byte offset on, so that a client that follows the log gets only what is new.
 func (v V1) Logs(ctx context.Context, r *pb.LogsRequest) (*httpbody.HttpBody, error) {
 	if r.GetOffset() < 0 {
 		return nil, job.Errorf(job.Invalid, "offset: it must not be negative")
@@ -76,13 +76,13 @@ func (v V1) Logs(ctx context.Context, r *pb.LogsRequest) (*httpbody.HttpBody, er
 	return &httpbody.HttpBody{ContentType: "text/plain; charset=utf-8", Data: []byte(text)}, nil
 }
 
-// Version tells the versions of the deployment.
+// Version returns the versions of the deployment.
 func (v V1) Version(context.Context, *pb.Empty) (*pb.VersionResponse, error) {
 	versions := v.f.deps.Versions()
 	return &pb.VersionResponse{ToolVersion: versions.Tool, DbVersion: versions.Database, BackendVersion: versions.Backend}, nil
 }
 
-// statusV1 is a state in the words of the first version: what waits for a machine is INIT.
+// statusV1 is a state in the words of the first version: a job that waits for a node is INIT.
 func statusV1(s job.State) pb.JobStatusEnum {
 	switch s {
 	case job.Running:
@@ -96,8 +96,8 @@ func statusV1(s job.State) pb.JobStatusEnum {
 	}
 }
 
-// times returns when a job was started and when it changed last. Clients can't take null: a job that was not
-// started yet shows its creation.
+// times returns when a job was started and when it changed last. Clients don't accept null: for a job that was not started,
+// the first is the time of its creation.
 func times(j job.Job) (started, updated *timestamppb.Timestamp) {
 	s := j.Started
 	if s.IsZero() {

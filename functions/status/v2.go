@@ -14,7 +14,7 @@ import (
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v2"
 )
 
-// V2 speaks the API's second version.
+// V2 implements the API's second version.
 type V2 struct {
 	pb.UnimplementedBaktaJobsServer
 	f *Function
@@ -70,8 +70,7 @@ func (v V2) JobsStatus(ctx context.Context, r *pb.JobsStatusRequest) (*pb.JobsSt
 		case job.Is(e.Err, job.WrongSecret):
 			answer.FailedJobs = append(answer.FailedJobs, &pb.FailedJob{JobId: e.Ref.ID, Status: pb.FailedStatus_FAILED_STATUS_UNAUTHORIZED})
 		default:
-			// So is a job whose workflow only a newer backend knows: clients can't read an answer with a kind that they
-			// have no word for.
+			// So is a job whose workflow only a newer version knows: clients can't read an answer with an unknown kind.
 			answer.FailedJobs = append(answer.FailedJobs, &pb.FailedJob{JobId: e.Ref.ID, Status: pb.FailedStatus_FAILED_STATUS_NOT_FOUND})
 		}
 	}
@@ -113,8 +112,8 @@ func (v V2) JobResult(ctx context.Context, r *pb.JobResultRequest) (*pb.JobResul
 	return answer, nil
 }
 
-// Logs returns the logs of all stages. Why a job failed stands at the end of the log of the stage that failed, unless the
-// stage has said so itself.
+// Logs returns the logs of all stages. The reason of a failure is at the end of the log of the stage that failed, unless the
+// stage has logged it itself.
 func (v V2) Logs(ctx context.Context, r *pb.LogsRequest) (*pb.LogsResponse, error) {
 	j, logs, err := v.f.StageLogs(ctx, Ref{ID: r.GetJobId(), Secret: r.GetSecret()})
 	if job.Is(err, job.Unavailable) {
@@ -132,7 +131,7 @@ func (v V2) Logs(ctx context.Context, r *pb.LogsRequest) (*pb.LogsResponse, erro
 				content = strings.TrimLeft(content+"\n\n"+reason(j), "\n")
 			}
 			if j.Failure != nil && j.Failure.Stage == log.Stage.Name {
-				log.State = job.StageFailed // whatever its program said: it may have ended well and left no results
+				log.State = job.StageFailed // the program may have succeeded and left no results
 			}
 		}
 		answer.Stages = append(answer.Stages, &pb.StageLog{Stage: log.Stage.Name, Status: stageV2(log.State), Content: content})
@@ -143,8 +142,8 @@ func (v V2) Logs(ctx context.Context, r *pb.LogsRequest) (*pb.LogsResponse, erro
 // trimRight cuts off white space at the end.
 func trimRight(s string) string { return strings.TrimRight(s, " \t\r\n\v\f") }
 
-// failedStage returns the index of the stage in whose log the reason of a failure belongs; -1 for a job that has not
-// failed. A job may fail before any stage begins, or after the last one: then it is the first, or the last that ran.
+// failedStage returns the index of the stage whose log gets the reason of a failure; -1 for a job that has not failed. A job
+// may fail before any stage begins, or after the last one: then it is the first stage, or the last that ran.
 func failedStage(j job.Job, logs []StageLog) int {
 	if j.State != job.Failed {
 		return -1
@@ -166,7 +165,7 @@ func failedStage(j job.Job, logs []StageLog) int {
 	return last
 }
 
-// Version tells the versions of the deployment.
+// Version returns the versions of the deployment.
 func (v V2) Version(context.Context, *pb.VersionRequest) (*pb.VersionResponse, error) {
 	versions := v.f.deps.Versions()
 	return &pb.VersionResponse{
@@ -175,7 +174,7 @@ func (v V2) Version(context.Context, *pb.VersionRequest) (*pb.VersionResponse, e
 	}, nil
 }
 
-// statusV2 is a state in the words of the second version: what waits for a machine is init.
+// statusV2 is a state in the words of the second version: a job that waits for a node is init.
 func statusV2(s job.State) pb.JobStatus {
 	switch s {
 	case job.Running:

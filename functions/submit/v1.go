@@ -10,7 +10,7 @@ import (
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
 
-// V1 speaks the API's first version.
+// V1 implements the API's first version.
 type V1 struct {
 	pb.UnimplementedBaktaJobsServer
 	f *Function

@@ -10,7 +10,7 @@ import (
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v2"
 )
 
-// V2 speaks the API's second version.
+// V2 implements the API's second version.
 type V2 struct {
 	pb.UnimplementedBaktaJobsServer
 	f *Function
