@@ -56,17 +56,17 @@ func TestCheck(t *testing.T) {
 		{"stage that still runs", func(m *Manifest, _ *[]job.File) { m.Stages[0].Status = job.StageRunning }, `"running"`},
 		{"no stages", func(m *Manifest, _ *[]job.File) { m.Stages = nil }, "no stages"},
 		{"stage twice", func(m *Manifest, _ *[]job.File) { m.Stages = append(m.Stages, m.Stages[0]) }, "twice"},
-		{"log of no stage", func(m *Manifest, _ *[]job.File) { m.Logs[0].Name = "other" }, "no stage"},
+		{"log of no stage", func(m *Manifest, _ *[]job.File) { m.Logs[0].Name = "other" }, "not a stage"},
 		{"file twice", func(m *Manifest, _ *[]job.File) { m.Files = append(m.Files, m.Files[0]) }, "twice"},
-		{"file without a name", func(m *Manifest, _ *[]job.File) { m.Files[0].Name = "" }, "no name"},
+		{"file without a name", func(m *Manifest, _ *[]job.File) { m.Files[0].Name = "" }, "is not valid"},
 		{"file of another run", func(m *Manifest, s *[]job.File) {
 			m.Files[0].Key = job.RunPrefix(testJob, 1) + "x"
 			*s = append(*s, job.File{Key: m.Files[0].Key, Size: 3, ETag: "e1"})
-		}, "no file of this run"},
-		{"file of another job", func(m *Manifest, s *[]job.File) { m.Files[0].Key = "jobs/other/runs/2/x" }, "no file of this run"},
+		}, "not a file of this run"},
+		{"file of another job", func(m *Manifest, s *[]job.File) { m.Files[0].Key = "jobs/other/runs/2/x" }, "not a file of this run"},
 		{"the manifest as a file", func(m *Manifest, s *[]job.File) {
 			m.Files[0] = job.File{Name: "x", Key: job.ManifestKey(testJob, 2), Size: 400, ETag: "e3"}
-		}, "no file of this run"},
+		}, "not a file of this run"},
 		{"file not there", func(m *Manifest, s *[]job.File) { *s = (*s)[1:] }, "is not there"},
 		{"log not there", func(m *Manifest, s *[]job.File) { *s = (*s)[:1] }, "is not there"},
 		{"other size", func(m *Manifest, s *[]job.File) { (*s)[0].Size = 4 }, "size 3"},
