@@ -169,7 +169,7 @@ func ParseID(s string) (string, error) {
 			return strings.ToLower(s), nil
 		}
 	}
-	return "", Errorf(Invalid, "this is not a valid job id; an id looks like 123e4567-e89b-42d3-a456-426614174000")
+	return "", Errorf(Invalid, "this is not the id of a job; an id looks like 123e4567-e89b-42d3-a456-426614174000")
 }
 
 // Authorise returns nil if the secret is this job's, otherwise the error for the caller. A job that is being deleted counts as not
