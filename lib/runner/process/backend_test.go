@@ -23,8 +23,8 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 )
 
-// backend is a process with a runner that can be killed. It launches the jobs that it reads from stdin, one a
-// line, and answers each with a line.
+// backend is a process with a runner that can be killed. It launches the jobs that it reads from stdin, one per line, and
+// answers each with a line.
 func backend(args []string) int {
 	var options s3.Options
 	err := json.Unmarshal([]byte(args[1]), &options)
@@ -143,7 +143,7 @@ func TestBackendKilled(t *testing.T) {
 				}
 				b.kill()
 				if !both {
-					// Nobody has to come back for that.
+					// The stagers kill them; no other process is needed.
 					for _, p := range processes {
 						until(t, "the end of a process whose backend is gone", func() bool { return gone(p) })
 					}
@@ -179,7 +179,7 @@ func TestBackendKilled(t *testing.T) {
 	}
 }
 
-// TestInterruptedRunsGoFirst: what ran when a process was killed is run again before what waited then.
+// TestInterruptedRunsGoFirst checks that jobs that ran when a process was killed run again before jobs that waited then.
 func TestInterruptedRunsGoFirst(t *testing.T) {
 	t.Parallel()
 	f := set(t, nil)
@@ -212,7 +212,7 @@ func TestInterruptedRunsGoFirst(t *testing.T) {
 		}
 		for _, other := range []job.Job{waits, newer} {
 			if seen := f.observe(other); seen.Phase != job.Waiting {
-				t.Errorf("a run goes before one that was interrupted: %+v", seen)
+				t.Errorf("a run precedes one that was interrupted: %+v", seen)
 			}
 		}
 		j.Run++
@@ -223,7 +223,7 @@ func TestInterruptedRunsGoFirst(t *testing.T) {
 	f.await(second, job.Active)
 	first = again(first)
 	if seen := f.observe(first); !strings.HasPrefix(seen.Waiting, "number 1 of 3 ") {
-		t.Errorf("the one that was first waits: %+v", seen)
+		t.Errorf("the run that was first waits: %+v", seen)
 	}
 	if err := f.Stop(t.Context(), second.ID); err != nil {
 		t.Fatal(err)
@@ -236,7 +236,7 @@ func TestInterruptedRunsGoFirst(t *testing.T) {
 	f.await(newer, job.Ended)
 }
 
-// parents returns the parents of processes, and theirs.
+// parents returns the parents of processes, their parents, and the parents of those.
 func parents(t *testing.T, pids []int) []int {
 	var all []int
 	for range 3 {
@@ -271,7 +271,10 @@ func TestBackendKilledAtAnyMoment(t *testing.T) {
 	var jobs []job.Job
 	for i := range 4 {
 		// The lock is held by whatever the program starts, too.
-		jobs = append(jobs, script(fmt.Sprintf("exec 9> %s/lock%d; flock -n 9 || echo %d >> %s\n(sleep 0.05) & sleep 0.05; wait; %s", dir, i, i, overlap, fine)))
+		jobs = append(
+			jobs,
+			script(fmt.Sprintf("exec 9> %s/lock%d; flock -n 9 || echo %d >> %s\n(sleep 0.05) & sleep 0.05; wait; %s", dir, i, i, overlap, fine)),
+		)
 	}
 	launched := 0
 	for round := 0; ; round++ {

@@ -18,8 +18,8 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 )
 
-// tool is a program with the manners of an annotation tool: it has a command line, prints its steps, works in its
-// directory for temporary files with a child's help, and writes files with a prefix.
+// tool is a program like an annotation tool: it has a command line, prints its steps, starts a child that writes temporary
+// files, and writes results with a prefix.
 const tool = `#!/bin/sh
 set -e
 while [ $# -gt 1 ]; do
@@ -49,7 +49,7 @@ cp "$replicons" "$out/$prefix.tsv"
 echo "Annotation successfully finished in 0:00 [mm:ss]."
 `
 
-// watcher is what the backend does on an event: it looks for the outcome, keeps it, and frees the run.
+// watcher handles an event as the backend does: it reads the outcome, keeps it, and releases the run.
 type watcher struct {
 	t *testing.T
 	f *fixture
@@ -110,7 +110,7 @@ func TestEndToEnd(t *testing.T) {
 	w.f = set(t, func(o *Options) {
 		o.Jobs = 2
 		o.Notify = func(ctx context.Context, e cloudevents.Event) error {
-			<-ready // until the fixture is whole
+			<-ready // until the fixture is complete
 			return post(ctx, e)
 		}
 		o.Specs = func(j job.Job, dir string) (stage.Spec, error) {
@@ -162,16 +162,22 @@ func TestEndToEnd(t *testing.T) {
 		return string(b)
 	}
 	if m := outcomes[0]; m.Outcome != stage.Succeeded || len(m.Files) != 4 ||
-		read(m.Files, "gff3") != "##gff-version 3\n10\n" || read(m.Files, "fna") != ">c1\nACGTACGT\nAC\n" || read(m.Files, "faa") != "" || !strings.HasSuffix(read(m.Files, "tsv"), "\n"+normal) {
+		read(m.Files, "gff3") != "##gff-version 3\n10\n" || read(m.Files, "fna") != ">c1\nACGTACGT\nAC\n" ||
+		read(m.Files, "faa") != "" || !strings.HasSuffix(read(m.Files, "tsv"), "\n"+normal) {
 		t.Errorf("success: %+v, gff3 %q, tsv %q", m, read(m.Files, "gff3"), read(m.Files, "tsv"))
 	}
 	log := read(outcomes[0].Logs, "bakta")
-	for _, line := range []string{"Bakta Command: /bin/sh " + program, "\nParse genome sequences...\n", "\nWARNING: nothing to see\n", "\nAnnotation successfully finished"} {
+	for _, line := range []string{
+		"Bakta Command: /bin/sh " + program, "\nParse genome sequences...\n", "\nWARNING: nothing to see\n",
+		"\nAnnotation successfully finished",
+	} {
 		if !strings.Contains(log, line) {
 			t.Errorf("%q is missing in %q", line, log)
 		}
 	}
-	if m := outcomes[1]; m.Outcome != stage.Failed || m.Failure.Code != job.BadInput || !strings.Contains(m.Failure.Message, "wrong genome file format!") || len(m.Files) != 0 ||
+	if m := outcomes[1]; m.Outcome != stage.Failed || m.Failure.Code != job.BadInput ||
+		!strings.Contains(m.Failure.Message, "wrong genome file format!") ||
+		len(m.Files) != 0 ||
 		!strings.Contains(read(m.Logs, "bakta"), "ERROR: wrong genome file format!\n") {
 		t.Errorf("failure: %+v, %+v", m, m.Failure)
 	}

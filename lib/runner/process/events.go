@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// change is what happened to a run's object, as the type of an event.
+// change is the type of an event: what happened to a run's object.
 type change string
 
 // The types of Knative's ApiServerSource.
@@ -20,7 +20,7 @@ const (
 	deleted change = "dev.knative.apiserver.resource.delete"
 )
 
-// reference is the data of an event in the source's Reference mode: which object it is about.
+// reference is the data of an event in the source's Reference mode: the object that changed.
 type reference struct {
 	Kind       string `json:"kind"`
 	Namespace  string `json:"namespace"`
@@ -31,7 +31,7 @@ type reference struct {
 // namespace is where the objects would be if there were a cluster.
 const namespace = "local"
 
-// newEvent returns the event that the source would send of the object.
+// newEvent returns the event that the source would send for the object.
 func newEvent(c change, object string) cloudevents.Event {
 	e := cloudevents.NewEvent()
 	e.SetID(uuid.NewString())
@@ -47,8 +47,8 @@ func newEvent(c change, object string) cloudevents.Event {
 	return e
 }
 
-// events delivers events one after the other, and loses those that can't be delivered, as the source does:
-// they are hints, and the sweep is the net under them.
+// events delivers events one after the other, and drops those that can't be delivered, as the source does. An event only
+// speeds up what the sweep does anyway.
 type events struct {
 	notify func(context.Context, cloudevents.Event) error
 	log    *slog.Logger
@@ -58,7 +58,7 @@ type events struct {
 }
 
 const (
-	// maxEvents is how many events may wait to be delivered.
+	// maxEvents is how many events may wait for delivery.
 	maxEvents = 4096
 	// delivery bounds the delivery of one event.
 	delivery = 10 * time.Second
@@ -71,7 +71,7 @@ func newEvents(notify func(context.Context, cloudevents.Event) error, log *slog.
 	return e
 }
 
-// send has an event delivered some time later. It never waits.
+// send queues an event for delivery. It never waits.
 func (e *events) send(c change, object string) {
 	if e.notify == nil {
 		return
@@ -79,7 +79,7 @@ func (e *events) send(c change, object string) {
 	select {
 	case e.queue <- newEvent(c, object):
 	default:
-		e.log.Warn("an event is lost, too many wait", "type", string(c), "object", object)
+		e.log.Warn("an event is dropped, because too many wait", "type", string(c), "object", object)
 	}
 }
 
@@ -91,30 +91,29 @@ func (e *events) deliver(ctx context.Context) {
 			return
 		case event := <-e.queue:
 			if ctx.Err() != nil {
-				return // of two cases that are ready, either is taken
+				return // select chooses either of two cases that are ready
 			}
 			short, cancel := context.WithTimeout(ctx, delivery)
 			if err := e.notify(short, event); err != nil && ctx.Err() == nil {
-				e.log.Warn("an event is lost", "type", event.Type(), "subject", event.Subject(), "error", err)
+				e.log.Warn("an event is dropped, because its delivery failed", "type", event.Type(), "subject", event.Subject(), "error", err)
 			}
 			cancel()
 		}
 	}
 }
 
-// close ends the delivery. Events that still wait are lost.
+// close ends the delivery. Events that still wait are dropped.
 func (e *events) close() {
 	e.cancel()
 	<-e.done
 }
 
-// Post returns a Notify that posts events to a URL over HTTP, in binary mode. Like the source it tries again
-// for about 3 s when there is no answer, or one of 404, 413, 425, 429, 502, 503 and 504; any other answer but
-// success loses the event at once.
+// Post returns a Notify that posts events to a URL over HTTP, in binary mode. Like the source, it retries for about 3 s if
+// there is no answer, or one of 404, 413, 425, 429, 502, 503 and 504. Any other error drops the event at once.
 func Post(url string) (func(context.Context, cloudevents.Event) error, error) {
 	client, err := cloudevents.NewClientHTTP(
 		cloudevents.WithTarget(url),
-		// No connection is kept: events are rare, and an idle connection would hold up the listener's end.
+		// No connection is kept: events are rare, and an idle connection would delay the shutdown of the listener.
 		cloudevents.WithRoundTripper(&http.Transport{DisableKeepAlives: true}),
 	)
 	if err != nil {

@@ -112,8 +112,8 @@ func TestPostTriesAgainAsTheSourceDoes(t *testing.T) {
 	}
 }
 
-// TestEventsAreLostAndNeverWaitedFor has nobody to take them.
-func TestEventsAreLostAndNeverWaitedFor(t *testing.T) {
+// TestEventsAreDroppedAndNeverWaitedFor has a receiver that never answers.
+func TestEventsAreDroppedAndNeverWaitedFor(t *testing.T) {
 	t.Parallel()
 	begun := make(chan struct{}, 2*maxEvents)
 	e := newEvents(func(ctx context.Context, _ cloudevents.Event) error {

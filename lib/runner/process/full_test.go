@@ -16,8 +16,7 @@ import (
 // onSmallDisk is the variable by which this test binary knows that it runs alone, and may mount a small disk.
 const onSmallDisk = "RUNNER_TEST_SMALL_DISK"
 
-// TestFullDisk runs jobs on a disk of a few megabytes, which a second process of this test mounts where nobody
-// else sees it.
+// TestFullDisk runs jobs on a disk of a few megabytes, which a second process of this test mounts in a namespace of its own.
 func TestFullDisk(t *testing.T) {
 	if os.Getenv(onSmallDisk) == "" {
 		t.Parallel()
@@ -51,7 +50,7 @@ func TestFullDisk(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			disk := t.TempDir()
-			// The mount is this process's alone, and goes with it.
+			// Only this process sees the mount, which ends with it.
 			if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
 				t.Fatalf("ATTENTION: %v", err)
 			}
@@ -95,7 +94,8 @@ func TestFullDisk(t *testing.T) {
 		big.Start.Inputs = []job.Input{input}
 		f.launch(big)
 		seen := f.await(big, job.Ended)
-		if seen.Interrupted || seen.Failure == nil || seen.Failure.Code != job.Internal || !strings.Contains(seen.Failure.Message, "disk is full") {
+		if seen.Interrupted || seen.Failure == nil || seen.Failure.Code != job.Internal ||
+			!strings.Contains(seen.Failure.Message, "disk is full") {
 			t.Errorf("observed %+v, %+v", seen, seen.Failure)
 		}
 		if err := f.Stop(t.Context(), big.ID); err != nil {

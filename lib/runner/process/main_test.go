@@ -22,7 +22,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The test binary is its own stager, and its own backend that can be killed.
+	// The test binary also serves as the stager, and as a backend that can be killed.
 	if len(os.Args) > 1 && os.Args[1] == "stager" {
 		ctx, stop := stager.Signals(context.Background())
 		defer stop()
@@ -38,13 +38,13 @@ func TestMain(m *testing.M) {
 		goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"),
 	}
 	if ownStore() {
-		// What it says is listened to until the end.
+		// Its output is read until the end.
 		known = append(known, goleak.IgnoreAnyFunction("os/exec.(*Cmd).writerDescriptor.func1"))
 	}
 	goleak.VerifyTestMain(m, known...)
 }
 
-// fixture is a runner under test and what it stands on.
+// fixture is a runner under test, with its store and its events.
 type fixture struct {
 	*Runner
 	t       *testing.T
@@ -76,8 +76,8 @@ func set(t *testing.T, change func(o *Options)) *fixture {
 	return f
 }
 
-// testStager is this binary as a stager. The race detector sleeps for a second before a process ends; stagers
-// are many.
+// testStager is the command line of this binary as a stager. The race detector would delay the end of each process by a
+// second, and there are many stagers.
 func testStager() []string {
 	return []string{"/usr/bin/env", "GORACE=atexit_sleep_ms=0", os.Args[0], "stager"}
 }
@@ -113,7 +113,7 @@ func (f *fixture) noted(j job.Job) []string {
 	return kinds
 }
 
-// job returns a job whose one stage is a shell script.
+// script returns a job whose one stage is a shell script.
 func script(text string) job.Job {
 	return job.Job{ID: uuid.NewString(), Run: 1, State: job.Submitted, Start: &job.Start{Config: []byte(text)}}
 }
@@ -121,8 +121,13 @@ func script(text string) job.Job {
 // specs makes a job's configuration its program.
 func specs(j job.Job, dir string) (stage.Spec, error) {
 	return stage.Spec{
-		Job: j.ID, Run: j.Run, Dir: dir, Inputs: j.Start.Inputs,
-		Stages:  []stage.Command{{Stage: "bakta", Title: "Bakta", Argv: []string{"/bin/sh", "-c", string(j.Start.Config)}, Env: []string{"OWN=1"}}},
+		Job:    j.ID,
+		Run:    j.Run,
+		Dir:    dir,
+		Inputs: j.Start.Inputs,
+		Stages: []stage.Command{
+			{Stage: "bakta", Title: "Bakta", Argv: []string{"/bin/sh", "-c", string(j.Start.Config)}, Env: []string{"OWN=1"}},
+		},
 		Results: []stage.Expected{{Ending: "gff3", Path: "out/bakta/result.gff3", Required: true}},
 	}, nil
 }
@@ -158,7 +163,7 @@ func (f *fixture) await(j job.Job, phase job.Phase) job.Observation {
 	return seen
 }
 
-// manifest returns the run's manifest, which must hold.
+// manifest returns the run's manifest, which must be valid.
 func (f *fixture) manifest(j job.Job) stage.Manifest {
 	f.t.Helper()
 	content, found := f.files.content(job.ManifestKey(j.ID, j.Run))
@@ -175,7 +180,7 @@ func (f *fixture) manifest(j job.Job) stage.Manifest {
 	return m
 }
 
-// left returns what there is of the job in the runner's directory.
+// left returns the job's files in the runner's directory.
 func (f *fixture) left(id string) []string {
 	var left []string
 	filepath.WalkDir(f.options.Dir, func(path string, _ os.DirEntry, err error) error {
@@ -187,7 +192,7 @@ func (f *fixture) left(id string) []string {
 	return left
 }
 
-// empty fails the test when anything of the job is left in the runner's directory.
+// empty checks that the runner's directory has no file of the job.
 func (f *fixture) empty(id string) {
 	f.t.Helper()
 	if left := f.left(id); len(left) > 0 {
@@ -199,7 +204,7 @@ func until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !holds(); {
 		if time.Now().After(deadline) {
-			t.Fatalf("in vain waited for: %s", what)
+			t.Fatalf("waited for: %s", what)
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
@@ -220,7 +225,7 @@ func pid(t *testing.T, path string) int {
 	return id
 }
 
-// gone reports whether a process is dead; one that waits to be reaped is.
+// gone reports whether a process is dead. A zombie is dead.
 func gone(pid int) bool {
 	if syscall.Kill(pid, 0) == syscall.ESRCH {
 		return true

@@ -15,7 +15,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 )
 
-// store is a real store in a bucket of its own, which is away when it is told to be.
+// store is a real store in a bucket of its own. The test can make it unavailable.
 type store struct {
 	*s3.Store
 	t       *testing.T
@@ -28,7 +28,10 @@ type store struct {
 func newStore(t *testing.T) *store {
 	t.Helper()
 	b := teststores.Bucket(t)
-	s := &store{t: t, options: s3.Options{Endpoint: b.Endpoint, Region: b.Region, Bucket: b.Bucket, AccessKey: b.AccessKey, SecretKey: b.SecretKey}}
+	s := &store{
+		t:       t,
+		options: s3.Options{Endpoint: b.Endpoint, Region: b.Region, Bucket: b.Bucket, AccessKey: b.AccessKey, SecretKey: b.SecretKey},
+	}
 	var err error
 	if s.Store, err = s3.New(s.options); err != nil {
 		t.Fatal(err)
@@ -43,9 +46,11 @@ func newStore(t *testing.T) *store {
 
 // encode returns what another process needs to open the same store.
 func (s *store) encode() string {
-	// Not all options can be told to another process.
+	// Some options, such as functions, cannot be passed to another process.
 	o := s.options
-	b, err := json.Marshal(map[string]string{"Endpoint": o.Endpoint, "Region": o.Region, "Bucket": o.Bucket, "AccessKey": o.AccessKey, "SecretKey": o.SecretKey})
+	b, err := json.Marshal(
+		map[string]string{"Endpoint": o.Endpoint, "Region": o.Region, "Bucket": o.Bucket, "AccessKey": o.AccessKey, "SecretKey": o.SecretKey},
+	)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -1,0 +1,99 @@
+package process
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
+)
+
+// recover reads the records of the runner before this one, and removes what that was about to remove.
+func (r *Runner) recover() error {
+	entries, err := os.ReadDir(r.records())
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		object, ok := strings.CutSuffix(e.Name(), ".json")
+		if !ok || strings.HasPrefix(object, ".") {
+			continue // of a released run, or an incomplete record, whose launch never returned
+		}
+		x := &run{dir: filepath.Join(r.work(), object)}
+		content, err := os.ReadFile(filepath.Join(r.records(), e.Name()))
+		if err == nil {
+			err = json.Unmarshal(content, &x.record)
+		}
+		if err == nil && x.object() != object {
+			err = fmt.Errorf("the record is of the run %s", x.object())
+		}
+		if err != nil {
+			// The run counts as never launched, so the lifecycle launches it again.
+			r.o.Log.Error("a run's record can't be read and is removed", "record", e.Name(), "error", err)
+			if err := os.Rename(filepath.Join(r.records(), e.Name()), filepath.Join(r.trash(), e.Name())); err != nil {
+				return err
+			}
+			continue
+		}
+		if x.Phase == active {
+			r.interrupted(x)
+		}
+		r.runs[object] = x
+		if x.Phase == waiting {
+			r.queue = append(r.queue, x)
+		}
+	}
+	slices.SortFunc(r.queue, inOrder)
+	return r.tidy()
+}
+
+// interrupted ends a run that was active when the process before this one ended.
+func (r *Runner) interrupted(x *run) {
+	if err := stage.KillLeft(x.dir, killTimeout, x.Programs...); err != nil {
+		// The processes write to their own directory only, so they cannot harm the next run.
+		r.o.Log.Error("processes of an interrupted run still run", "job", x.Job, "error", err)
+	}
+	r.reserved[x.Job] = true
+	x.Phase, x.Since, x.Interrupted = ended, time.Now().UTC(), true
+	x.Failure = &job.Failure{
+		Code:    job.Internal,
+		Message: "The job was interrupted because the server was stopped. This is not a fault of your data.",
+	}
+	r.put(x)
+}
+
+// tidy removes the directories of runs whose removal was not completed.
+func (r *Runner) tidy() error {
+	entries, err := os.ReadDir(r.work())
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if r.runs[e.Name()] == nil {
+			dir := filepath.Join(r.work(), e.Name())
+			if err := stage.KillLeft(dir, killTimeout); err != nil {
+				r.o.Log.Error("processes of a removed run still run", "dir", dir, "error", err)
+			}
+			r.discard(dir)
+		}
+	}
+	left, err := os.ReadDir(r.trash())
+	if err != nil {
+		return err
+	}
+	for _, e := range left {
+		if err := stage.Remove(filepath.Join(r.trash(), e.Name())); err != nil {
+			r.o.Log.Error("a run's directory can't be removed completely", "dir", e.Name(), "error", err)
+		}
+	}
+	incomplete, err := filepath.Glob(filepath.Join(r.records(), ".*"))
+	for _, path := range incomplete {
+		os.Remove(path)
+	}
+	return err
+}
