@@ -36,7 +36,7 @@ var rules = []rule{
 	{path: "lib/runner/kube", ours: []string{"lib/job", "lib/stage"}, others: []string{"go.mongodb.org/", "github.com/minio/"}},
 	{path: "lib/runner/process", ours: []string{"lib/job", "lib/stage"}, others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/"}},
 	{path: "lib/database", ours: []string{"lib/job"}, others: []string{"go.mongodb.org/", "k8s.io/"}},
-	{path: "lib/config", ours: []string{"lib/job", "lib/settings"}, others: []string{"go.mongodb.org/", "github.com/minio/"}},
+	{path: "lib/config", ours: []string{"lib/job", "lib/settings", "lib/program", "lib/workflow"}, others: []string{"go.mongodb.org/", "github.com/minio/"}},
 	{path: "lib/caller", ours: nil, others: []string{"google.golang.org/", "go.mongodb.org/", "k8s.io/"}},
 	{path: "lib/server", ours: []string{"lib/job", "lib/caller"}, never: []string{"proto/", "lib/workflow", "lib/lifecycle", "functions/"},
 		others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/", "go.opentelemetry.io/otel/sdk/", "knative.dev/"}},

@@ -49,17 +49,20 @@ type Options struct {
 	Version    string        // of this program
 	Log        *slog.Logger  // nil logs warnings to standard error
 
-	// The programs that jobs run, each a path or a name on PATH, or StandIn.
-	Bakta       string // annotates genomes; a must
-	DB          string // directory of its database, and of Proteins'; the stand-in needs none
-	Proteins    string // annotates proteins; empty: the one beside Bakta or on PATH, if there is one
-	Baktfold    string // goes on where Bakta ends; empty: the one on PATH, if it and its database are there
-	BaktfoldDB  string // directory of Baktfold's database; empty: the one that the variable PHOLD_DBDIR names
-	BaktfoldGPU bool   // let Baktfold compute on a graphics processor
+	// Programs are the programs that jobs run, by name (workflow.Programs). One that is absent is looked for on PATH. The first
+	// one, Bakta, is required; workflows whose programs are missing are not offered.
+	Programs map[string]Installed
 }
 
-// StandIn in place of a program asks for the built-in stand-in. As Bakta it plays the other two, too, unless the
-// options name them.
+// Installed is where a program is.
+type Installed struct {
+	Path     string // a path, a name on PATH, or StandIn; empty: its own name
+	Database string // directory of its database; empty: the one that the program's own environment variable names
+	GPU      bool   // let it compute on a graphics processor
+}
+
+// StandIn in place of a program asks for the built-in stand-in. As Bakta it plays the other programs, too,
+// unless the options name them.
 const StandIn = "stand-in"
 
 const (

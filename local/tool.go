@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -40,9 +39,10 @@ type tool struct {
 // version is what a program says of itself. The real programs take their time, most of all in the first call after a
 // start of the machine; so they are asked while the backend serves already, and what it tells meanwhile is empty.
 type version struct {
-	named  string // the option that names the program
-	known  atomic.Pointer[string]
-	within time.Duration // how long the program has to answer
+	named     string   // the flag that names the program
+	arguments []string // with which it prints its version
+	known     atomic.Pointer[string]
+	within    time.Duration // how long the program has to answer
 }
 
 func (v *version) String() string {
@@ -55,112 +55,80 @@ func (v *version) String() string {
 // patience is how long a program may take to tell its version.
 const patience = 2 * time.Minute
 
-// findTools finds the programs that the options name; it does not ask them who they are. Bakta is a must; what is
-// missing is told with what to do about it, before anything is started. The others may be missing unless the
-// options name them; the workflows that need them are not offered then.
+// findTools finds the programs that the options name; it does not start them. An error says what to do about a program that
+// is required or named and missing. Other programs may be missing; the workflows that need them are not offered then.
 func findTools(o Options) (tools, error) {
 	found := tools{}
-	bakta, err := findBakta(o)
-	if err != nil {
-		return nil, err
-	}
-	found[program.ProgramBakta] = bakta
-	for name, find := range map[string]func(Options, tool) (tool, error){
-		program.ProgramBaktaProteins: findProteins, program.ProgramBaktfold: findBaktfold,
-	} {
-		t, err := find(o, bakta)
+	rows := workflow.Programs()
+	played := o.Programs[rows[0].Name].Path == StandIn
+	for i, row := range rows {
+		at := o.Programs[row.Name]
+		if at.Path == StandIn || at.Path == "" && played {
+			t, err := o.standIn(row.Name)
+			if err != nil {
+				return nil, err
+			}
+			found[row.Name] = t
+			continue
+		}
+		t, err := o.find(row, at, found[row.Part])
+		var gone missing
+		if errors.As(err, &gone) && i > 0 && at.Path == "" && at.Database == "" {
+			continue
+		}
+		if errors.As(err, &gone) && i == 0 {
+			err = fmt.Errorf("%w,\nor try everything out with `--%s %s`, which does not really annotate", err, row.Name, StandIn)
+		}
 		if err != nil {
 			return nil, err
 		}
-		if len(t.environment.Command) > 0 {
-			found[name] = t
-		}
+		found[row.Name] = t
 	}
 	return found, nil
 }
 
-func findBakta(o Options) (tool, error) {
-	if o.Bakta == StandIn {
-		return o.standIn(program.ProgramBakta)
-	}
-	path, err := lookPath(o.Bakta)
-	if err != nil {
-		return tool{}, fmt.Errorf("--bakta: the program %q is not there (%w).\n"+
-			"Install Bakta (with conda: `conda install -c conda-forge -c bioconda bakta`) and its database (`bakta_db download`), or\n"+
-			"name the program by --bakta, or try everything out with `--bakta %s`, which annotates nothing in earnest", o.Bakta, err, StandIn)
-	}
-	db := cmp.Or(o.DB, os.Getenv("BAKTA_DB"))
-	if db == "" {
-		return tool{}, fmt.Errorf("--bakta-db: Bakta needs its database; fetch it by `bakta_db download`, then name its directory")
-	}
-	t := tool{environment: program.Environment{Command: []string{path}, Threads: o.Threads}}
-	if t.environment.Database, err = filepath.Abs(db); err != nil {
-		return tool{}, err
-	}
-	if t.database, err = databaseVersion(t.environment.Database); err != nil {
-		return tool{}, err
-	}
-	t.version = &version{named: "--bakta", within: patience}
-	return t, nil
-}
+// missing is why a program can't be used: it, or its database, is not installed.
+type missing struct{ error }
 
-// findProteins finds bakta_proteins, which comes with Bakta: where the options name it, else beside Bakta, else on
-// PATH.
-func findProteins(o Options, bakta tool) (tool, error) {
-	name := o.Proteins
-	if name == StandIn || name == "" && o.Bakta == StandIn {
-		return o.standIn(program.ProgramBaktaProteins)
+// find finds a program, and its database: its own, or that of the program that it is a part of.
+func (o Options) find(row program.Program, at Installed, whole tool) (tool, error) {
+	flag := "--" + strings.ReplaceAll(row.Name, "_", "-")
+	name := cmp.Or(at.Path, row.Name)
+	path, err := "", errors.New("no path")
+	if at.Path == "" && row.Part != "" && len(whole.environment.Command) > 0 {
+		path, err = lookPath(filepath.Join(filepath.Dir(whole.environment.Command[0]), name))
 	}
-	var path string
-	var err error
-	if name == "" {
-		name = program.ProgramBaktaProteins
-		path, err = lookPath(filepath.Join(filepath.Dir(bakta.environment.Command[0]), name))
-	}
-	if path == "" {
+	if err != nil {
 		path, err = lookPath(name)
 	}
 	if err != nil {
-		if o.Proteins == "" {
-			return tool{}, nil
+		return tool{}, missing{fmt.Errorf("%s: the program %q was not found (%w).\nInstall it (`%s`), or name the program by %s", flag, name, err, row.Install, flag)}
+	}
+	t := tool{environment: program.Environment{Command: []string{path}, Threads: o.Threads, GPU: at.GPU}, version: &version{named: flag, within: patience, arguments: row.Version}}
+	if row.Database == nil {
+		if whole.environment.Database == "" {
+			return tool{}, fmt.Errorf("%s: the program needs the database of %s, which the stand-in does without; name the program %s by --%s, too", flag, row.Part, row.Part, row.Part)
 		}
-		return tool{}, fmt.Errorf("--bakta-proteins: the program %q is not there: %w", name, err)
+		t.environment.Database, t.database = whole.environment.Database, whole.database
+		return t, nil
 	}
-	if o.Bakta == StandIn {
-		return tool{}, errors.New("--bakta-proteins: the program needs Bakta's database, which the stand-in does without; name the program bakta by --bakta, too")
+	dir := cmp.Or(at.Database, os.Getenv(row.Database.Variable))
+	if dir == "" {
+		return tool{}, missing{fmt.Errorf("%s-db: %s needs its database; download it by `%s`, then name its directory", flag, row.Title, row.Database.Download)}
 	}
-	t := bakta
-	t.environment.Command = []string{path}
-	t.version = &version{named: "--bakta-proteins", within: patience}
-	return t, nil
-}
-
-// findBaktfold finds Baktfold and its database.
-func findBaktfold(o Options, _ tool) (tool, error) {
-	name := o.Baktfold
-	if name == StandIn || name == "" && o.Bakta == StandIn {
-		return o.standIn(program.ProgramBaktfold)
-	}
-	db := cmp.Or(o.BaktfoldDB, os.Getenv("PHOLD_DBDIR")) // Baktfold's own name for it
-	name = cmp.Or(name, program.ProgramBaktfold)
-	path, err := lookPath(name)
-	switch {
-	case o.Baktfold == "" && o.BaktfoldDB == "" && (err != nil || db == ""):
-		return tool{}, nil
-	case err != nil:
-		return tool{}, fmt.Errorf("--baktfold: the program %q is not there (%w).\n"+
-			"Install Baktfold (with conda: `conda install -c conda-forge -c bioconda baktfold`) and its database (`baktfold install`), or name the program", name, err)
-	case db == "":
-		return tool{}, errors.New("--baktfold-db: Baktfold needs its database; fetch it by `baktfold install`, then name its directory")
-	}
-	t := tool{environment: program.Environment{Command: []string{path}, Threads: o.Threads, GPU: o.BaktfoldGPU}}
-	if t.environment.Database, err = filepath.Abs(db); err != nil {
+	if t.environment.Database, err = filepath.Abs(dir); err != nil {
 		return tool{}, err
 	}
-	if _, err := os.Stat(filepath.Join(t.environment.Database, "baktfold.db")); err != nil {
-		return tool{}, fmt.Errorf("--baktfold-db: %s holds no Baktfold database: %w", db, err)
+	file := filepath.Join(t.environment.Database, row.Database.File)
+	if _, err = os.Stat(file); err == nil && row.Database.Version != nil {
+		var content []byte
+		if content, err = os.ReadFile(file); err == nil {
+			t.database, err = row.Database.Version(content)
+		}
 	}
-	t.version = &version{named: "--baktfold", within: patience}
+	if err != nil {
+		return tool{}, fmt.Errorf("%s-db: %s is not a database of %s: %w", flag, dir, row.Title, err)
+	}
 	return t, nil
 }
 
@@ -201,7 +169,7 @@ func (t tools) ask(ctx context.Context, log *slog.Logger) error {
 		log.Info("asking a program for its version, which takes up to a minute the first time; jobs are taken meanwhile",
 			"program", t[name].environment.Command[0])
 		short, cancel := context.WithTimeout(ctx, v.within)
-		text, err := askVersion(short, t[name].environment.Command[0])
+		text, err := askVersion(short, t[name].environment.Command[0], v.arguments)
 		late := short.Err() != nil
 		cancel()
 		switch {
@@ -219,40 +187,19 @@ func (t tools) ask(ctx context.Context, log *slog.Logger) error {
 }
 
 // askVersion asks a program for its version.
-func askVersion(ctx context.Context, path string) (string, error) {
-	command := exec.CommandContext(ctx, path, "--version")
+func askVersion(ctx context.Context, path string, arguments []string) (string, error) {
+	command := exec.CommandContext(ctx, path, arguments...)
 	command.WaitDelay = time.Second // for what it may have started
 	out, err := command.CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("`%s --version` does not work: %w\n%s", path, err, bytes.TrimSpace(out))
+		return "", fmt.Errorf("`%s %s` does not work: %w\n%s", path, strings.Join(arguments, " "), err, bytes.TrimSpace(out))
 	}
 	line, _ := bufio.NewReader(bytes.NewReader(out)).ReadString('\n')
 	fields := strings.Fields(line) // "bakta 1.12.2", "baktfold, version 0.3.0"
 	if len(fields) == 0 {
-		return "", fmt.Errorf("`%s --version` says nothing", path)
+		return "", fmt.Errorf("`%s %s` prints nothing", path, strings.Join(arguments, " "))
 	}
 	return fields[len(fields)-1], nil
-}
-
-// databaseVersion reads the version of a Bakta database, and tells a directory that is none.
-func databaseVersion(dir string) (string, error) {
-	content, err := os.ReadFile(filepath.Join(dir, "version.json"))
-	if err != nil {
-		return "", fmt.Errorf("--bakta-db: %s holds no Bakta database: %w", dir, err)
-	}
-	var v struct {
-		Major int    `json:"major"`
-		Minor int    `json:"minor"`
-		Type  string `json:"type"`
-	}
-	if err := json.Unmarshal(content, &v); err != nil {
-		return "", fmt.Errorf("--bakta-db: %s holds no Bakta database: version.json: %w", dir, err)
-	}
-	version := fmt.Sprintf("%d.%d", v.Major, v.Minor)
-	if v.Type != "" {
-		version += ", " + v.Type
-	}
-	return version, nil
 }
 
 // offered are the workflows all of whose programs are there.
@@ -260,13 +207,12 @@ func (t tools) offered() []workflow.Workflow {
 	return workflow.Offered(func(name string) bool { _, ok := t[name]; return ok })
 }
 
-// versions returns those that the API tells, as far as they are known by then.
+// versions returns a function that returns the versions which are known by then.
 func (t tools) versions(backend string) func() status.Versions {
 	return func() status.Versions {
-		bakta, baktfold := t[program.ProgramBakta], t[program.ProgramBaktfold]
-		v := status.Versions{Backend: backend, Tool: bakta.version.String(), Database: bakta.database, BaktfoldDatabase: baktfold.database}
-		if baktfold.version != nil { // it is offered
-			v.Baktfold = baktfold.version.String()
+		v := status.Versions{Backend: backend, Programs: make(map[string]string), Databases: make(map[string]string)}
+		for name, found := range t {
+			v.Programs[name], v.Databases[name] = found.version.String(), found.database
 		}
 		return v
 	}

@@ -53,28 +53,28 @@ func TestFindTools(t *testing.T) {
 		offers   []string
 		fails    string
 	}{
-		{name: "stand-in", o: Options{Bakta: StandIn}, offers: all},
-		{name: "Bakta alone", o: Options{Bakta: filepath.Join(alone, "bin/bakta"), DB: at("db")}, offers: bakta},
-		{name: "proteins beside Bakta", o: Options{Bakta: at("bin/bakta"), DB: at("db")}, offers: both},
-		{name: "proteins on PATH", o: Options{Bakta: filepath.Join(alone, "bin/bakta"), DB: at("db")}, path: at("bin"), offers: both},
-		{name: "proteins by name", o: Options{Bakta: filepath.Join(alone, "bin/bakta"), DB: at("db"), Proteins: at("bin/bakta_proteins")}, offers: both},
-		{name: "Baktfold by name", o: Options{Bakta: at("bin/bakta"), DB: at("db"), Baktfold: at("bin/baktfold"), BaktfoldDB: at("fold")}, offers: all},
-		{name: "Baktfold on PATH", o: Options{Bakta: "bakta", DB: at("db"), BaktfoldDB: at("fold")}, path: at("bin"), offers: all},
-		{name: "Baktfold's own variable", o: Options{Bakta: "bakta", DB: at("db")}, path: at("bin"), variable: at("fold"), offers: all},
-		{name: "Baktfold without a database", o: Options{Bakta: "bakta", DB: at("db")}, path: at("bin"), offers: both},
-		{name: "Baktfold played", o: Options{Bakta: at("bin/bakta"), DB: at("db"), Baktfold: StandIn}, offers: all},
-		{name: "Bakta played, Baktfold not", o: Options{Bakta: StandIn, Baktfold: at("bin/baktfold"), BaktfoldDB: at("fold")}, offers: all},
+		{name: "stand-in", o: Options{Programs: map[string]Installed{"bakta": {Path: StandIn}}}, offers: all},
+		{name: "Bakta alone", o: Options{Programs: map[string]Installed{"bakta": {Path: filepath.Join(alone, "bin/bakta"), Database: at("db")}}}, offers: bakta},
+		{name: "proteins beside Bakta", o: Options{Programs: map[string]Installed{"bakta": {Path: at("bin/bakta"), Database: at("db")}}}, offers: both},
+		{name: "proteins on PATH", o: Options{Programs: map[string]Installed{"bakta": {Path: filepath.Join(alone, "bin/bakta"), Database: at("db")}}}, path: at("bin"), offers: both},
+		{name: "proteins by name", o: Options{Programs: map[string]Installed{"bakta": {Path: filepath.Join(alone, "bin/bakta"), Database: at("db")}, "bakta_proteins": {Path: at("bin/bakta_proteins")}}}, offers: both},
+		{name: "Baktfold by name", o: Options{Programs: map[string]Installed{"bakta": {Path: at("bin/bakta"), Database: at("db")}, "baktfold": {Path: at("bin/baktfold"), Database: at("fold")}}}, offers: all},
+		{name: "Baktfold on PATH", o: Options{Programs: map[string]Installed{"bakta": {Path: "bakta", Database: at("db")}, "baktfold": {Database: at("fold")}}}, path: at("bin"), offers: all},
+		{name: "Baktfold's own variable", o: Options{Programs: map[string]Installed{"bakta": {Path: "bakta", Database: at("db")}}}, path: at("bin"), variable: at("fold"), offers: all},
+		{name: "Baktfold without a database", o: Options{Programs: map[string]Installed{"bakta": {Path: "bakta", Database: at("db")}}}, path: at("bin"), offers: both},
+		{name: "Baktfold played", o: Options{Programs: map[string]Installed{"bakta": {Path: at("bin/bakta"), Database: at("db")}, "baktfold": {Path: StandIn}}}, offers: all},
+		{name: "Bakta played, Baktfold not", o: Options{Programs: map[string]Installed{"bakta": {Path: StandIn}, "baktfold": {Path: at("bin/baktfold"), Database: at("fold")}}}, offers: all},
 
-		{name: "no Bakta", o: Options{Bakta: "bakta"}, fails: `--bakta: the program "bakta" is not there`},
-		{name: "no database", o: Options{Bakta: at("bin/bakta")}, fails: "--bakta-db: Bakta needs its database"},
-		{name: "another database", o: Options{Bakta: at("bin/bakta"), DB: at("none")}, fails: "holds no Bakta database"},
-		{name: "no proteins", o: Options{Bakta: at("bin/bakta"), DB: at("db"), Proteins: "/nowhere"}, fails: `--bakta-proteins: the program "/nowhere" is not there`},
-		{name: "proteins beside the stand-in", o: Options{Bakta: StandIn, Proteins: at("bin/bakta_proteins")}, fails: "--bakta-proteins: the program needs Bakta's database"},
-		{name: "no Baktfold", o: Options{Bakta: at("bin/bakta"), DB: at("db"), Baktfold: "/nowhere", BaktfoldDB: at("fold")}, fails: `--baktfold: the program "/nowhere" is not there`},
-		{name: "no Baktfold for its database", o: Options{Bakta: at("bin/bakta"), DB: at("db"), BaktfoldDB: at("fold")}, fails: `--baktfold: the program "baktfold" is not there`},
-		{name: "no database of Baktfold", o: Options{Bakta: at("bin/bakta"), DB: at("db"), Baktfold: at("bin/baktfold")}, fails: "--baktfold-db: Baktfold needs its database"},
-		{name: "another database of Baktfold", o: Options{Bakta: at("bin/bakta"), DB: at("db"), Baktfold: at("bin/baktfold"), BaktfoldDB: at("none")},
-			fails: "--baktfold-db: " + at("none") + " holds no Baktfold database"},
+		{name: "no Bakta", o: Options{Programs: map[string]Installed{"bakta": {Path: "bakta"}}}, fails: `--bakta: the program "bakta" was not found`},
+		{name: "no database", o: Options{Programs: map[string]Installed{"bakta": {Path: at("bin/bakta")}}}, fails: "--bakta-db: Bakta needs its database"},
+		{name: "another database", o: Options{Programs: map[string]Installed{"bakta": {Path: at("bin/bakta"), Database: at("none")}}}, fails: "is not a database of Bakta"},
+		{name: "no proteins", o: Options{Programs: map[string]Installed{"bakta": {Path: at("bin/bakta"), Database: at("db")}, "bakta_proteins": {Path: "/nowhere"}}}, fails: `--bakta-proteins: the program "/nowhere" was not found`},
+		{name: "proteins beside the stand-in", o: Options{Programs: map[string]Installed{"bakta": {Path: StandIn}, "bakta_proteins": {Path: at("bin/bakta_proteins")}}}, fails: "--bakta-proteins: the program needs the database of bakta"},
+		{name: "no Baktfold", o: Options{Programs: map[string]Installed{"bakta": {Path: at("bin/bakta"), Database: at("db")}, "baktfold": {Path: "/nowhere", Database: at("fold")}}}, fails: `--baktfold: the program "/nowhere" was not found`},
+		{name: "no Baktfold for its database", o: Options{Programs: map[string]Installed{"bakta": {Path: at("bin/bakta"), Database: at("db")}, "baktfold": {Database: at("fold")}}}, fails: `--baktfold: the program "baktfold" was not found`},
+		{name: "no database of Baktfold", o: Options{Programs: map[string]Installed{"bakta": {Path: at("bin/bakta"), Database: at("db")}, "baktfold": {Path: at("bin/baktfold")}}}, fails: "--baktfold-db: Baktfold needs its database"},
+		{name: "another database of Baktfold", o: Options{Programs: map[string]Installed{"bakta": {Path: at("bin/bakta"), Database: at("db")}, "baktfold": {Path: at("bin/baktfold"), Database: at("none")}}},
+			fails: "--baktfold-db: " + at("none") + " is not a database of Baktfold"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Setenv("BAKTA_DB", "")
@@ -109,8 +109,9 @@ func TestFindTools(t *testing.T) {
 func TestTools(t *testing.T) {
 	dir := place(t, "bakta", "bakta_proteins")
 	t.Setenv("BAKTA_STAND_IN_STEP_DELAY", "1ms")
-	found, err := findTools(Options{Bakta: filepath.Join(dir, "bin/bakta"), DB: filepath.Join(dir, "db"), Baktfold: StandIn,
-		StandIn: []string{"self", "stand-in"}, Threads: 2})
+	found, err := findTools(Options{Programs: map[string]Installed{
+		"bakta": {Path: filepath.Join(dir, "bin/bakta"), Database: filepath.Join(dir, "db")}, "baktfold": {Path: StandIn},
+	}, StandIn: []string{"self", "stand-in"}, Threads: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,14 +129,14 @@ func TestTools(t *testing.T) {
 		}
 	}
 	versions := found.versions("v1")
-	if v := versions(); v.Tool != "" || v.Database != "6.0, light" || v.Baktfold != StandIn {
+	if v := versions(); v.Programs["bakta"] != "" || v.Databases["bakta"] != "6.0, light" || v.Programs["baktfold"] != StandIn {
 		t.Errorf("before a program was asked: %+v", v)
 	}
 	if err := found.ask(t.Context(), slog.Default()); err != nil {
 		t.Fatal(err)
 	}
 	v := versions()
-	if v.Tool != "1.12.2" || v.Database != "6.0, light" || v.Baktfold != StandIn || v.Backend != "v1" {
+	if v.Programs["bakta"] != "1.12.2" || v.Databases["bakta"] != "6.0, light" || v.Programs["baktfold"] != StandIn || v.Backend != "v1" {
 		t.Errorf("%+v", v)
 	}
 }
@@ -146,7 +147,7 @@ func TestVersions(t *testing.T) {
 	for name, row := range map[string]struct{ script, fails string }{
 		"works":            {"echo bakta 1.2", ""},
 		"does not":         {"echo no module named bakta >&2; exit 1", "--bakta: `%s --version` does not work: exit status 1\nno module named bakta"},
-		"says nothing":     {"true", "--bakta: `%s --version` says nothing"},
+		"says nothing":     {"true", "--bakta: `%s --version` prints nothing"},
 		"takes too long":   {"exec sleep 1000", ""},
 		"leaves a process": {"sleep 1000 & echo bakta 1.2; wait", ""},
 	} {
@@ -160,8 +161,8 @@ func TestVersions(t *testing.T) {
 			if strings.Contains(row.script, "1000") {
 				within = 300 * time.Millisecond
 			}
-			found := tools{program.ProgramBakta: {
-				environment: program.Environment{Command: []string{path}}, version: &version{named: "--bakta", within: within},
+			found := tools{"bakta": {
+				environment: program.Environment{Command: []string{path}}, version: &version{named: "--bakta", within: within, arguments: []string{"--version"}},
 			}}
 			err := found.ask(t.Context(), slog.New(slog.DiscardHandler))
 			if want := strings.ReplaceAll(row.fails, "%s", path); err == nil && want != "" || err != nil && err.Error() != want {

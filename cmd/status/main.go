@@ -6,6 +6,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/functions/status"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
 // version is set by the build, with -ldflags "-X main.version=…".
@@ -14,8 +15,9 @@ var version string
 func main() { deployment.Main("status", build, config.Mongo, config.S3Store, config.KubeLogs) }
 
 func build(d *deployment.Deployment) (*server.Server, error) {
-	versions := status.Versions{
-		Tool: d.Version.Tool, Database: d.Version.DB, Baktfold: d.Version.Baktfold, BaktfoldDatabase: d.Version.BaktfoldDB, Backend: version,
+	versions := status.Versions{Backend: version, Programs: make(map[string]string), Databases: make(map[string]string)}
+	for _, p := range workflow.Programs() {
+		versions.Programs[p.Name], versions.Databases[p.Name] = d.Version.Of(p)
 	}
 	all, err := d.Functions(func() status.Versions { return versions }, true)
 	if err != nil {

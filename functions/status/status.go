@@ -29,13 +29,11 @@ type Logs interface {
 	Log(ctx context.Context, j job.Job, stage string) (io.ReadCloser, error)
 }
 
-// Versions is what a deployment says of itself. What is not known, or not there, is empty.
+// Versions are the versions of a deployment. What is not known, or not installed, is absent or empty.
 type Versions struct {
-	Tool             string // of Bakta
-	Database         string // of Bakta's database
-	Baktfold         string
-	BaktfoldDatabase string
-	Backend          string // of this program
+	Backend   string            // of this program
+	Programs  map[string]string // by the names of programs
+	Databases map[string]string // of their reference databases, by the names of the programs
 }
 
 // Deps is what the function works with.

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/program/bakta"
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
 
@@ -76,10 +77,10 @@ func (v V1) Logs(ctx context.Context, r *pb.LogsRequest) (*httpbody.HttpBody, er
 	return &httpbody.HttpBody{ContentType: "text/plain; charset=utf-8", Data: []byte(text)}, nil
 }
 
-// Version returns the versions of the deployment.
+// Version returns the versions of the deployment, of which this version of the API knows Bakta's.
 func (v V1) Version(context.Context, *pb.Empty) (*pb.VersionResponse, error) {
 	versions := v.f.deps.Versions()
-	return &pb.VersionResponse{ToolVersion: versions.Tool, DbVersion: versions.Database, BackendVersion: versions.Backend}, nil
+	return &pb.VersionResponse{ToolVersion: versions.Programs[bakta.Name], DbVersion: versions.Databases[bakta.Name], BackendVersion: versions.Backend}, nil
 }
 
 // statusV1 is a state in the words of the first version: a job that waits for a node is INIT.

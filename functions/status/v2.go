@@ -165,13 +165,23 @@ func failedStage(j job.Job, logs []StageLog) int {
 	return last
 }
 
-// Version returns the versions of the deployment.
+// Version returns the versions of the deployment. A program NAME has the fields NAME_version and NAME_db_version.
 func (v V2) Version(context.Context, *pb.VersionRequest) (*pb.VersionResponse, error) {
 	versions := v.f.deps.Versions()
-	return &pb.VersionResponse{
-		BackendVersion: versions.Backend, BaktaVersion: versions.Tool, BaktaDbVersion: versions.Database,
-		BaktfoldVersion: versions.Baktfold, BaktfoldDbVersion: versions.BaktfoldDatabase,
-	}, nil
+	answer := &pb.VersionResponse{BackendVersion: versions.Backend}
+	for _, p := range workflow.Programs() {
+		set(answer, p.Name+"_version", versions.Programs[p.Name])
+		set(answer, p.Name+"_db_version", versions.Databases[p.Name])
+	}
+	return answer, nil
+}
+
+// set sets a field of a message to a text, if the message has the field.
+func set(message proto.Message, field, text string) {
+	m := message.ProtoReflect()
+	if f := m.Descriptor().Fields().ByName(protoreflect.Name(field)); f != nil && text != "" {
+		m.Set(f, protoreflect.ValueOfString(text))
+	}
 }
 
 // statusV2 is a state in the words of the second version: a job that waits for a node is init.

@@ -26,6 +26,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/functions/status"
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/program/bakta"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/mongo"
@@ -179,7 +180,9 @@ func (s *site) register(h *server.Server) error {
 	set.RecheckInterval, set.InFlight, set.MaxUnstarted = look, look, math.MaxInt32
 	all, err := functions.New(functions.Parts{
 		Jobs: s.store, Files: s.files, Runner: idle{}, Offered: workflow.Catalogue(), Log: discard(), Holder: "bench",
-		Versions: func() status.Versions { return status.Versions{Tool: "1.12.2", Database: "6.0", Backend: "bench"} },
+		Versions: func() status.Versions {
+			return status.Versions{Backend: "bench", Programs: map[string]string{bakta.Name: "1.12.2"}, Databases: map[string]string{bakta.Name: "6.0"}}
+		},
 	}, set)
 	if err != nil {
 		return err

@@ -109,11 +109,11 @@ func (r *real) run(ctx context.Context, d *desk, v variant, asGiven bool) (outco
 // environment says how the programs are reached.
 func (r *real) environment(name string) (program.Environment, error) {
 	switch name {
-	case program.ProgramBakta:
+	case "bakta":
 		return program.Environment{Command: []string{r.set.Bakta}, Database: r.set.Database, Threads: 1}, nil
-	case program.ProgramBaktaProteins:
+	case "bakta_proteins":
 		return program.Environment{Command: []string{r.set.Proteins}, Database: r.set.Database, Threads: 1}, nil
-	case program.ProgramBaktfold:
+	case "baktfold":
 		return program.Environment{Command: []string{r.baktfold}, Database: r.baktfoldDB, Threads: 1}, nil
 	}
 	return program.Environment{}, fmt.Errorf("there is no program %s", name)

@@ -6,10 +6,12 @@ package config
 import (
 	"net"
 	"net/url"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/ag-computational-bio/bakta-web-backend/lib/program"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
 )
 
@@ -121,6 +123,19 @@ type Version struct {
 	DB         string // of Bakta's reference database
 	Baktfold   string // of Baktfold
 	BaktfoldDB string // of Baktfold's reference database
+}
+
+// Of returns the versions of a program and of its database, as far as they are configured.
+func (v Version) Of(p program.Program) (version, database string) {
+	fields := reflect.ValueOf(v)
+	text := func(key string) string {
+		field := fields.FieldByName(key)
+		if !field.IsValid() {
+			return ""
+		}
+		return field.String()
+	}
+	return text(p.VersionKey), text(p.DatabaseVersionKey)
 }
 
 // Job is what each Kubernetes Job requests. A program can have its own resources and nodes: see Programs.

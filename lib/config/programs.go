@@ -1,9 +1,13 @@
 package config
 
 import (
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/program/bakta"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
 // Programs configure the programs that jobs run. A program's missing values are those of Job and of the keys around it.
@@ -26,61 +30,39 @@ type Program struct {
 	WritableRoot bool     // its image doesn't work with a read-only root file system
 }
 
-// The programs, by the names that the workflows use.
-const (
-	programBakta    = "bakta"
-	programProteins = "bakta_proteins"
-	programBaktfold = "baktfold"
-)
-
-// programKeys are the keys of the programs below Programs.
-func programKeys() []struct{ name, key string } {
-	return []struct{ name, key string }{
-		{programBakta, "Bakta"}, {programProteins, "BaktaProteins"}, {programBaktfold, "Baktfold"},
-	}
-}
-
-// ProgramKey returns the key of a program in the file.
-func ProgramKey(name string) string {
-	for _, p := range programKeys() {
-		if p.name == name {
-			return "Programs." + p.key
-		}
-	}
-	return ""
+// of returns the section of the program with that key. A test holds that each program of the workflows has one.
+func (p Programs) of(key string) Program {
+	section, _ := reflect.ValueOf(p).FieldByName(key).Interface().(Program)
+	return section
 }
 
 // Program returns the configuration of a program, with the values that the file omits. Without an image, the program
 // can't be used.
 func (c Config) Program(name string) Program {
 	var p Program
-	switch name {
-	case programBakta:
-		p = c.Programs.Bakta
-		if p.Image == "" {
-			p.Image = c.JobContainer
-			if len(p.Command) == 0 {
-				p.Command = c.JobCommand
-			}
-		}
-	case programProteins:
-		p = c.Programs.BaktaProteins
-	case programBaktfold:
-		p = c.Programs.Baktfold
+	row, known := workflow.Program(name)
+	if known {
+		p = c.Programs.of(row.Key)
 	}
-	if p.Database == "" && (name == programBakta || name == programProteins) && c.BaktaDatabasePVCName != "" {
+	if name == bakta.Name && p.Image == "" {
+		p.Image = c.JobContainer
+		if len(p.Command) == 0 {
+			p.Command = c.JobCommand
+		}
+	}
+	if p.Database == "" && (name == bakta.Name || row.Part == bakta.Name) && c.BaktaDatabasePVCName != "" {
 		p.Database = c.BaktaDatabasePVCName + "/" + c.DatabaseDir()
 	}
 	if len(p.Command) == 0 {
 		p.Command = []string{name}
-		if name == programBakta && repository(p.Image) == officialImage {
+		if name == bakta.Name && repository(p.Image) == officialImage {
 			p.Command = []string{OfficialEntry}
 		}
 	}
 	p.CPU = p.CPU.or(c.Job.CPU)
 	p.Memory = p.Memory.or(c.Job.Memory)
 	// Either key may name Bakta's image.
-	if name == programBakta || p.Image == c.JobContainer {
+	if name == bakta.Name || p.Image == c.JobContainer {
 		p.WritableRoot = p.WritableRoot || c.Job.WritableRoot
 	}
 	return p
@@ -131,20 +113,15 @@ func (p Program) GPU() bool {
 
 // checkPrograms checks the values of the programs. Values that they inherit are checked under their own keys.
 func checkPrograms(cfg *Config, found *findings) {
-	own := map[string]Program{
-		programBakta:    cfg.Programs.Bakta,
-		programProteins: cfg.Programs.BaktaProteins,
-		programBaktfold: cfg.Programs.Baktfold,
-	}
-	for _, known := range programKeys() {
-		key, given, p := "Programs."+known.key, own[known.name], cfg.Program(known.name)
-		if known.name != programBakta && repository(given.Image) == officialImage && len(given.Command) == 0 {
+	for _, known := range workflow.Programs() {
+		key, given, p := "Programs."+known.Key, cfg.Programs.of(known.Key), cfg.Program(known.Name)
+		if known.Name != bakta.Name && repository(given.Image) == officialImage && len(given.Command) == 0 {
 			found.bad(
 				key+".Image",
 				"is %q, whose entry point starts only bakta, and %s is not found without that entry point; set %s.Command, "+
 					"or use the BioContainers image biocontainers/bakta",
 				given.Image,
-				known.name,
+				known.Name,
 				key,
 			)
 		}
@@ -157,8 +134,8 @@ func checkPrograms(cfg *Config, found *findings) {
 		if given.Database != "" {
 			checkClaim(key+".Database", given, found)
 		}
-		if known.name == programBaktfold && given.Image != "" {
-			found.missing(given.Database, key+".Database", "the PersistentVolumeClaim of Baktfold's reference database")
+		if known.Name != bakta.Name && known.Part == "" && given.Image != "" {
+			found.missing(given.Database, key+".Database", "the PersistentVolumeClaim of "+known.Title+"'s reference database")
 		}
 		if given.CPU != (Resource{}) {
 			checkResource(key+".CPU", p.CPU, found)

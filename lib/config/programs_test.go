@@ -1,8 +1,12 @@
 package config
 
 import (
+	"reflect"
 	"testing"
 
+	"github.com/ag-computational-bio/bakta-web-backend/lib/program/bakta"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/program/baktfold"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -21,27 +25,27 @@ func TestProgram(t *testing.T) {
 		name, file, program string
 		want                Program
 	}{
-		{"Bakta as ever", "Job: {WritableRoot: true}", programBakta, with(func(p *Program) {
+		{"Bakta as ever", "Job: {WritableRoot: true}", bakta.Name, with(func(p *Program) {
 			p.Image, p.Command, p.Database, p.WritableRoot = "oschwengers/bakta:latest", []string{OfficialEntry}, "db/db", true
 		})},
-		{"Bakta with the test database", "Testing: true", programBakta, with(func(p *Program) {
+		{"Bakta with the test database", "Testing: true", bakta.Name, with(func(p *Program) {
 			p.Image, p.Command, p.Database = "oschwengers/bakta:latest", []string{OfficialEntry}, "db/db-mock"
 		})},
 		{"Bakta of its own", "JobCommand: [x]\nJob: {WritableRoot: true}\nPrograms: {Bakta: {Image: y, Database: other/1, CPU: {Limit: 8}}}",
-			programBakta, with(func(p *Program) {
+			bakta.Name, with(func(p *Program) {
 				p.Image, p.Command, p.Database, p.CPU, p.WritableRoot = "y", []string{"bakta"}, "other/1", amount("8", "8"), true
 			})},
-		{"the official image, also under Programs", "Programs: {Bakta: {Image: docker.io/oschwengers/bakta}}", programBakta,
+		{"the official image, also under Programs", "Programs: {Bakta: {Image: docker.io/oschwengers/bakta}}", bakta.Name,
 			with(func(p *Program) {
 				p.Image, p.Command, p.Database = "docker.io/oschwengers/bakta", []string{OfficialEntry}, "db/db"
 			})},
-		{"no proteins", "", programProteins, with(func(p *Program) { p.Command, p.Database = []string{"bakta_proteins"}, "db/db" })},
-		{"proteins", "Programs: {BaktaProteins: {Image: biocontainers/bakta}}", programProteins, with(func(p *Program) {
+		{"no proteins", "", bakta.ProteinsName, with(func(p *Program) { p.Command, p.Database = []string{"bakta_proteins"}, "db/db" })},
+		{"proteins", "Programs: {BaktaProteins: {Image: biocontainers/bakta}}", bakta.ProteinsName, with(func(p *Program) {
 			p.Image, p.Command, p.Database = "biocontainers/bakta", []string{"bakta_proteins"}, "db/db"
 		})},
 		{"Baktfold",
 			"Programs: {Baktfold: {Image: x, Command: [run, baktfold], Database: fold, CPU: {Request: 1}, Memory: {Limit: 32Gi, Request: 16Gi}, " +
-				"Resources: [nvidia.com/gpu=1], NodeSelector: [gpu=yes], Tolerations: [gpu], WritableRoot: true}}", programBaktfold, Program{
+				"Resources: [nvidia.com/gpu=1], NodeSelector: [gpu=yes], Tolerations: [gpu], WritableRoot: true}}", baktfold.Name, Program{
 				Image: "x", Command: []string{"run", "baktfold"}, Database: "fold", CPU: amount("4", "1"), Memory: amount("32Gi", "16Gi"),
 				Resources: []string{"nvidia.com/gpu=1"}, NodeSelector: []string{"gpu=yes"}, Tolerations: []string{"gpu"}, WritableRoot: true,
 			}},
@@ -78,5 +82,23 @@ func TestProgramParts(t *testing.T) {
 		if p := (Program{Resources: []string{resource}}); p.GPU() != want || len(p.Further()) != 1 {
 			t.Errorf("%s: GPU %t, %v", resource, p.GPU(), p.Further())
 		}
+	}
+}
+
+// Each program of the workflows has its section and its versions, and no section is without a program.
+func TestProgramsHaveSections(t *testing.T) {
+	sections := reflect.TypeFor[Programs]()
+	for _, p := range workflow.Programs() {
+		if field, ok := sections.FieldByName(p.Key); !ok || field.Type != reflect.TypeFor[Program]() {
+			t.Errorf("Programs has no section %q", p.Key)
+		}
+		for _, key := range []string{p.VersionKey, p.DatabaseVersionKey} {
+			if _, ok := reflect.TypeFor[Version]().FieldByName(key); !ok && key != "" {
+				t.Errorf("Version has no key %q", key)
+			}
+		}
+	}
+	if sections.NumField() != len(workflow.Programs()) {
+		t.Errorf("there are %d sections for %d programs", sections.NumField(), len(workflow.Programs()))
 	}
 }

@@ -5,72 +5,75 @@ import (
 	"strings"
 )
 
-// Step is where a workflow is, read off the output of its stages' programs.
+// Step is how far the stages of a workflow are, by the output of their programs.
 type Step struct {
 	Number int    // from 1
 	Of     int    // how many steps all stages have
 	Name   string // in the program's words, for people: "predict tRNAs"
 }
 
-// Progress reads the output of a workflow's stages as it comes, and knows the step that it has come to. It
-// passes over whatever it does not know, so it can be fed what else the programs say, and what they say on
-// both their streams.
+// Progress reads the output of stages as it comes, and knows the step that it has reached. It ignores what it does not know, so
+// it can read both streams of the programs, and all that they print.
 type Progress struct {
 	stages []stageSteps
 	total  int
-	stage  int // index of the stage that speaks
+	stage  int // index of the stage that prints
 	number int // the latest step of all stages, from 1; 0 before the first
 	name   string
 	line   []byte // the beginning of a line whose end has not come yet
-	skip   bool   // the line is too long to say anything
+	skip   bool   // the line is longer than maxLine
 }
 
 // stageSteps are the steps of one stage.
 type stageSteps struct {
 	title string
 	first int            // number of its first step, less one
-	steps map[string]int // by what a line begins with
+	steps map[string]int // by line
+	open  []string       // those lines that others begin with
+	read  func(line string) string
 }
 
-// maxLine bounds the lines that are looked at, in bytes.
+// maxLine bounds the lines that are read, in bytes.
 const maxLine = 4096
 
-// StageSteps are the steps of one stage: lines of its program's output, in order. A step has several lines where the program
-// words it in several ways.
-type StageSteps struct {
-	Title string // the name of the stage for people, with which its log begins
-	Steps [][]string
+// Titled is the program of a stage, and the stage's name for people, with which its log begins.
+type Titled struct {
+	Title   string
+	Program Program
 }
 
 // NewProgress returns the progress of stages that run one after the other, before its first step.
-func NewProgress(stages []StageSteps) *Progress {
+func NewProgress(stages []Titled) *Progress {
 	p := &Progress{}
 	for _, s := range stages {
-		known := stageSteps{title: s.Title, first: p.total, steps: make(map[string]int)}
-		for i, alternatives := range s.Steps {
-			for _, l := range alternatives {
-				known.steps[l] = i + 1
+		known := stageSteps{title: s.Title, first: p.total, steps: make(map[string]int), read: s.Program.Read}
+		for i, line := range s.Program.Steps {
+			for _, text := range line.Texts {
+				known.steps[text] = i + 1
+				if line.Open {
+					known.open = append(known.open, text)
+				}
 			}
 		}
-		p.total += len(s.Steps)
+		p.total += len(s.Program.Steps)
 		p.stages = append(p.stages, known)
 	}
 	return p
 }
 
-// ReadAll takes a whole log, and returns the step that it has come to, if it has come to one.
+// ReadAll reads a whole log, and returns the step that it has reached, if any.
 func (p *Progress) ReadAll(log string) (Step, bool) {
 	p.Write([]byte(log))
 	p.endLine()
 	return p.Step()
 }
 
-// Step returns the step that the output has come to. It is false before the first.
+// Step returns the step that the output has reached. It is false before the first.
 func (p *Progress) Step() (Step, bool) {
 	return Step{Number: p.number, Of: p.total, Name: p.name}, p.number > 0
 }
 
-// Write takes the next piece of output, which may end anywhere. It never fails.
+// Write reads the next piece of output, which may end anywhere. It never fails.
 func (p *Progress) Write(b []byte) (int, error) {
 	n := len(b)
 	for len(b) > 0 {
@@ -89,7 +92,7 @@ func (p *Progress) Write(b []byte) (int, error) {
 	return n, nil
 }
 
-// endLine looks at a line that is whole.
+// endLine reads a line that is complete.
 func (p *Progress) endLine() {
 	line, skip := strings.TrimRight(string(p.line), " \r"), p.skip
 	p.line, p.skip = p.line[:0], false
@@ -110,43 +113,25 @@ func (p *Progress) endLine() {
 		return
 	}
 	s := p.stages[p.stage]
-	key := stepLine(line)
+	key := s.key(line)
 	if at, ok := s.steps[key]; ok && s.first+at > p.number {
 		p.number, p.name = s.first+at, strings.Trim(key, ".: \t")
 	}
 }
 
-// stepLine returns what tells a step, out of a line of a program's output: without what comes before it in a log, and
-// without what differs from run to run.
-func stepLine(line string) string {
+// key returns what a line stands for among the lines of the steps: without what comes before it in a log, and without what
+// differs from run to run.
+func (s stageSteps) key(line string) string {
 	if m := logLine.FindStringSubmatch(line); m != nil {
 		line = m[2]
 	}
-	if search, ok := strings.CutPrefix(line, foldseekSearch); ok {
-		for _, db := range foldseekDatabases() {
-			if strings.Contains(search, "/"+db+" ") || strings.Contains(search, "/"+db+"_gpu ") {
-				return foldseekStep + db
-			}
+	for _, text := range s.open {
+		if strings.HasPrefix(line, text) {
+			return text
 		}
 	}
-	for _, variable := range []string{baktaExport, baktaDone, baktfoldParse} {
-		if strings.HasPrefix(line, variable) {
-			return variable
-		}
+	if s.read != nil {
+		return s.read(line)
 	}
 	return line
 }
-
-// What lines begin with that end with something variable.
-const (
-	baktaExport    = "Export annotation results to: "
-	baktaDone      = "Annotation successfully finished in "
-	baktfoldParse  = "Parsing annotations from input: "
-	foldseekSearch = "Started running foldseek search "
-)
-
-// foldseekStep begins the name of a search in one of Baktfold's databases.
-const foldseekStep = "search structures in "
-
-// foldseekDatabases are searched in this order.
-func foldseekDatabases() []string { return []string{"swissprot", "AFDBClusters", "pdb", "cath"} }

@@ -23,8 +23,8 @@ type said struct {
 //
 // Tracebacks that ended nothing are passed over: those of an error in logging, of exceptions that Python ignores in
 // destructors and at its exit, and (if there is anything else) those that ended a thread or a process below the program.
-func reason(output []byte) said {
-	s := scanner{lines: readLines(output)}
+func reason(output []byte, name string) said {
+	s := scanner{lines: readLines(output, name), name: name}
 	var last, weak *said
 	crashed := false
 	for s.more() {
@@ -47,7 +47,7 @@ func reason(output []byte) said {
 			words := s.message()
 			last, crashed = &said{words: words, crash: true, all: words}, true
 			s.skipStacks()
-		case line.saysError():
+		case line.saysError(name):
 			words := s.message()
 			last = &said{words: words, all: words}
 		default:
@@ -87,8 +87,8 @@ var (
 	// What Python and the run-time libraries of C++ and Rust print before they abort.
 	abort = regexp.MustCompile(`^(?:Fatal Python error: |terminate called |thread '.*' panicked at |free\(\): |double free or corruption|malloc\(\): |munmap_chunk\(\): )`)
 
-	// An error in the words of the program that ends with it.
-	errorLine = regexp.MustCompile(`^(?:ERROR|Error|bakta: error|bakta_proteins: error)\b`)
+	// An error in the words of the program that ends with it. Python's argparse says "NAME: error: …", too (saysError).
+	errorLine = regexp.MustCompile(`^(?:ERROR|Error)\b`)
 	// Conda's own line about a program that it ran, which comes after the program's and says nothing.
 	wrapper = regexp.MustCompile(`^ERROR conda\.`)
 
@@ -96,7 +96,7 @@ var (
 	noise = regexp.MustCompile(`^(?:DEBUG|INFO|NOTICE|WARN|WARNING|CRITICAL)\b` +
 		`|(?:^|\s)[\w.]*Warning:` +
 		`|^\[?\d{4}-\d\d-\d\d[ T]|^\[?\d\d:\d\d:\d\d\b` +
-		`|^ERROR\b|^bakta(?:_proteins)?: error\b|^(?:error|critical|warning) +libmamba\b` +
+		`|^ERROR\b|^(?:error|critical|warning) +libmamba\b` +
 		`|^(?:\S*/\S+|\w*sh): (?:line )?\d+: ` +
 		`|^(?:Killed|Terminated|Aborted|Hangup|Segmentation fault|Bus error|Illegal instruction|Floating point exception|Broken pipe)\b` +
 		`|^Fontconfig\b|^Matplotlib\b` +
@@ -109,16 +109,21 @@ type outputLine struct {
 	level string // of the log that the line is of, empty for none
 }
 
+// saysError reports whether a text is an error in the words of the program of that name.
+func saysError(text, name string) bool {
+	return errorLine.MatchString(text) || name != "" && strings.HasPrefix(text, name+": error:")
+}
+
 // saysError reports whether a line begins an error message.
-func (l outputLine) saysError() bool {
+func (l outputLine) saysError(name string) bool {
 	if l.level != "" {
 		return l.level == "ERROR" || l.level == "CRITICAL"
 	}
-	return errorLine.MatchString(l.text) && !wrapper.MatchString(l.text)
+	return saysError(l.text, name) && !wrapper.MatchString(l.text)
 }
 
 // readLines splits output into lines.
-func readLines(output []byte) []outputLine {
+func readLines(output []byte, name string) []outputLine {
 	var lines []outputLine
 	for text := range strings.Lines(strings.ToValidUTF8(string(output), "\uFFFD")) {
 		text = strings.TrimRightFunc(text, unicode.IsSpace)
@@ -128,7 +133,7 @@ func readLines(output []byte) []outputLine {
 		line := outputLine{text: colours.ReplaceAllString(text, "")}
 		if m := logLine.FindStringSubmatch(line.text); m != nil {
 			line.level, line.text = m[1], m[2]
-			if line.saysError() {
+			if line.saysError(name) {
 				line.text = "ERROR: " + strings.TrimPrefix(line.text, "ERROR: ")
 			}
 		}
@@ -141,6 +146,7 @@ var colours = regexp.MustCompile(`\x1b\[[0-9;?]*[A-Za-z]`)
 
 // scanner reads lines from the first to the last.
 type scanner struct {
+	name  string // of the program
 	lines []outputLine
 	at    int
 }
@@ -274,7 +280,7 @@ func (s *scanner) message() string {
 	lines := []string{s.text()}
 	for s.at++; s.more() && len(lines) < maxMessage; s.at++ {
 		line := s.line()
-		if line.text == "" || line.text == `"""` || line.text == callStack || line.level != "" || noise.MatchString(line.text) || s.traceback() ||
+		if line.text == "" || line.text == `"""` || line.text == callStack || line.level != "" || noise.MatchString(line.text) || saysError(line.text, s.name) && !errorLine.MatchString(line.text) || s.traceback() ||
 			ignored.MatchString(line.text) || elsewhere.MatchString(line.text) || abort.MatchString(line.text) {
 			break
 		}

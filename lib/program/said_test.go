@@ -14,6 +14,7 @@ import (
 
 // TestReasonOfPython has the real Python end in all the ways that it has.
 func TestReasonOfPython(t *testing.T) {
+	refusing := Program{Refusals: []Cause{{Pattern: Match(`wrong genome file format!`), Code: job.BadInput}}}
 	set, ok := realbakta.Find(t)
 	if !ok {
 		return
@@ -83,10 +84,10 @@ func TestReasonOfPython(t *testing.T) {
 			if tt.code == "" {
 				tt.code = job.Internal
 			}
-			if got := reason(stderr.Bytes()); tt.code != job.OutOfMemory && (!strings.HasPrefix(got.words, tt.want) || tt.want == "" && got.words != "") {
+			if got := reason(stderr.Bytes(), ""); tt.code != job.OutOfMemory && (!strings.HasPrefix(got.words, tt.want) || tt.want == "" && got.words != "") {
 				t.Errorf("%q, want %q", got.words, tt.want)
 			}
-			got := Explain(Exit{Stage: "s", Title: "T", Code: c.ProcessState.ExitCode(), Stdout: stdout.Bytes(), Stderr: stderr.Bytes()})
+			got := refusing.Explain(Exit{Stage: "s", Title: "T", Code: c.ProcessState.ExitCode(), Stdout: stdout.Bytes(), Stderr: stderr.Bytes()})
 			if got.Code != tt.code {
 				t.Errorf("%+v, want %s", got, tt.code)
 			}
@@ -95,54 +96,6 @@ func TestReasonOfPython(t *testing.T) {
 			}
 			if t.Failed() {
 				t.Logf("stderr:\n%s", stderr.Bytes())
-			}
-		})
-	}
-}
-
-// TestExplainTools is about ends of Bakta's tools as Bakta tells them.
-func TestExplainTools(t *testing.T) {
-	const traceback = "Traceback (most recent call last):\n  File \"/opt/bin/bakta\", line 8, in <module>\n    sys.exit(main())\n             ^^^^^^\n"
-	amrfinder := "Exception: amrfinder error! error code: 1. Please, try 'amrfinder_update --force_update --database /db/amrfinderplus-db' to update AMRFinderPlus's internal database.\n"
-	for _, tt := range []struct {
-		name, stderr string
-		says, not    []string
-	}{
-		{"AMRFinder on one genome", traceback + amrfinder, []string{"T crashed: Exception: amrfinder error! error code: 1.", "A tool that it started, amrfinder, failed.", "please tell the operators"},
-			[]string{"database", "/db", "amrfinder_update", notYours}},
-		{"aborted", traceback + "Exception: cmscan error! error code: -6\n", []string{"A tool that it started, cmscan, crashed (SIGABRT)"}, []string{notYours, "memory"}},
-		{"a bad access", traceback + "Exception: diamond error! error code: -11\n", []string{"diamond, crashed (SIGSEGV)"}, []string{"memory"}},
-		{"a machine too old", traceback + "Exception: diamond error! error code: -4\n", []string{"diamond, crashed (SIGILL)"}, nil},
-		{"below a shell", "Killed\n" + traceback + "Exception: cmscan error! error code: 137\n", []string{"A tool that T started, cmscan, was killed (SIGKILL). Most likely it needed more memory"}, nil},
-		{"its words", traceback + "Exception: diamond error! error code: 1\nThe log:\nError: No such file or directory\n",
-			[]string{"T crashed: Exception: diamond error! error code: 1 The log: Error: No such file or directory. A tool that it started, diamond, failed."}, nil},
-		{"a warning behind it", traceback + "Exception: tRNAscan-SE error! error code: 2\n/usr/lib/python3.11/multiprocessing/resource_tracker.py:254: UserWarning: resource_tracker: leaked\n  warnings.warn('x')\n",
-			[]string{"T crashed: Exception: tRNAscan-SE error! error code: 2. A tool that it started, tRNAscan-SE, failed."}, []string{"UserWarning"}},
-		{"behind a bar", "\r 10%\r 100%\nException: PILER-CR error! error code: -6\n", []string{"T crashed: Exception: PILER-CR error! error code: -6. A tool that it started, PILER-CR, crashed (SIGABRT)"}, nil},
-		{"a cut traceback", "    x = y(data)\n  File \"/opt/bakta/cds.py\", line 9, in search\n    raise Odd()\nbakta.Odd\n", []string{"T crashed: bakta.Odd (cds.py, line 9, in search)"}, nil},
-		{"a cut chain", traceback + "\n" + handling + "\n\n" + traceback + "OSError: [Errno 28] No space left on device\n", []string{"OSError: [Errno 28] No space left on device. The disk is full."}, nil},
-		{"conda behind it", traceback + "KeyError: 'a'\n\nERROR conda.cli.main_run:execute(125): `conda run bakta` failed. (See above for error)\n", []string{"T crashed: KeyError: 'a'. It may"}, nil},
-		{"a shell behind it", traceback + "KeyError: 'a'\n/entrypoint.sh: line 3:    12 Aborted                 bakta \"$@\"\n", []string{"T crashed: KeyError: 'a'. It may"}, nil},
-		{"a library's log behind it", traceback + "KeyError: 'a'\n2026-01-02 03:04:05,678 - ERROR - closing\n", []string{"T crashed: KeyError: 'a'. It may"}, nil},
-		{"a library's error behind it", traceback + "KeyError: 'a'\nFontconfig error: No writable cache directories\n", []string{"T crashed: KeyError: 'a'. It may"}, nil},
-		{"C++", "terminate called after throwing an instance of 'std::out_of_range'\n  what():  vector::_M_range_check\n", []string{"T crashed: terminate called", "vector::_M_range_check"}, nil},
-		{"Rich's frame", "╭──── Traceback (most recent call last) ────╮\n│ /x/main.py:12 in main                     │\n╰───────────────────────────────────────────╯\nOdd: a\n", []string{"T crashed: Odd: a. It may"}, nil},
-		{"nothing but progress", "Searching: 100%|x| 10/10\r\n", []string{"T ended with exit code 1 and did not say why"}, []string{"Searching", notYours}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			got := Explain(Exit{Stage: "s", Title: "T", Code: 1, Stdout: []byte("predict tRNAs...\n"), Stderr: []byte(tt.stderr)})
-			if got.Code != job.Internal {
-				t.Errorf("%+v", got)
-			}
-			for _, s := range tt.says {
-				if !strings.Contains(got.Message, s) {
-					t.Errorf("%q does not say %q", got.Message, s)
-				}
-			}
-			for _, s := range tt.not {
-				if strings.Contains(got.Message, s) {
-					t.Errorf("%q says %q", got.Message, s)
-				}
 			}
 		})
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/program"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
 // Options say how Run runs a program. The zero value of each is a sensible choice.
@@ -283,7 +284,7 @@ func execute(ctx context.Context, c Command, d Dir, state *os.Root, o Options) (
 	rec.Ended, rec.Status = now(), job.StageSucceeded
 	if rec.ExitCode, rec.Signal = p.status(); rec.ExitCode != 0 {
 		rec.Status = job.StageFailed
-		why := program.Explain(program.Exit{Stage: c.Stage, Title: c.Title, Code: rec.ExitCode, Signal: rec.Signal,
+		why := workflow.Explain(program.Exit{Stage: c.Stage, Title: c.Title, Code: rec.ExitCode, Signal: rec.Signal,
 			Stdout: stdout.tail.kept, Stderr: errout.tail.kept})
 		rec.Failure = &why
 	}

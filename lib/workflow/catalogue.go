@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/program"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/program/bakta"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/program/baktfold"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 )
 
@@ -53,7 +55,7 @@ type ResultFile struct {
 
 // Catalogue returns all workflows. The caller may change what it gets.
 func Catalogue() []Workflow {
-	return []Workflow{bakta(), baktaProteins(), baktaBaktfold(), baktfold()}
+	return []Workflow{ofGenome(), ofProteins(), ofGenomeFolded(), ofAnnotation()}
 }
 
 // Lookup returns the workflow of that kind.
@@ -81,35 +83,35 @@ func Offered(has func(program string) bool) []Workflow {
 	return offered
 }
 
-// bakta is the annotation of a genome by Bakta.
-func bakta() Workflow {
+// ofGenome is the annotation of a genome by Bakta.
+func ofGenome() Workflow {
 	return Workflow{
 		Kind:       Bakta,
 		ResultKind: "bakta",
 		Uploads: takes(upload.GenomeFASTA, upload.ProdigalTrainingFile, upload.RepliconsTable, upload.RegionsFile, upload.TrustedProteinsFile,
 			upload.HMMsFile),
-		Stages: []Stage{{Name: stageBakta, Title: "Bakta", Program: program.ProgramBakta}},
+		Stages: []Stage{{Name: stageBakta, Title: "Bakta", Program: bakta.Name}},
 		Results: results([]string{stageBakta}, "embl", "faa", "hypotheticals.faa", "ffn", "fna", "gbff", "gff3", "json", "tsv",
 			"hypotheticals.tsv", "inference.tsv", "txt", "png", "svg"),
 	}
 }
 
-// baktaProteins is the annotation of proteins by Bakta, without a genome.
-func baktaProteins() Workflow {
+// ofProteins is the annotation of proteins by Bakta, without a genome.
+func ofProteins() Workflow {
 	return Workflow{
 		Kind:       BaktaProteins,
 		ResultKind: "bakta_proteins",
 		Uploads:    takes(upload.ProteinFASTA),
-		Stages:     []Stage{{Name: stageProteins, Title: "Bakta Proteins", Program: program.ProgramBaktaProteins}},
+		Stages:     []Stage{{Name: stageProteins, Title: "Bakta Proteins", Program: bakta.ProteinsName}},
 		Results:    results([]string{stageProteins}, "faa", "json", "tsv", "hypotheticals.tsv"),
 	}
 }
 
-// baktaBaktfold is the annotation of a genome by Bakta, gone on with by Baktfold.
-func baktaBaktfold() Workflow {
-	w := bakta()
+// ofGenomeFolded is the annotation of a genome by Bakta, gone on with by Baktfold.
+func ofGenomeFolded() Workflow {
+	w := ofGenome()
 	w.Kind = BaktaBaktfold
-	w.Stages = append(w.Stages, Stage{Name: stageBaktfold, Title: "Baktfold", Program: program.ProgramBaktfold, After: stageBakta})
+	w.Stages = append(w.Stages, Stage{Name: stageBaktfold, Title: "Baktfold", Program: baktfold.Name, After: stageBakta})
 	for i := range w.Results {
 		switch w.Results[i].Ending {
 		case "hypotheticals.faa", "hypotheticals.tsv", "txt", "png", "svg": // Baktfold writes none of these
@@ -120,13 +122,13 @@ func baktaBaktfold() Workflow {
 	return w
 }
 
-// baktfold is what Baktfold makes of an annotation by Bakta.
-func baktfold() Workflow {
+// ofAnnotation is what Baktfold makes of an annotation by Bakta.
+func ofAnnotation() Workflow {
 	w := Workflow{
 		Kind:       Baktfold,
 		ResultKind: "baktfold",
 		Uploads:    takes(upload.BaktaJSON),
-		Stages:     []Stage{{Name: stageBaktfold, Title: "Baktfold", Program: program.ProgramBaktfold}},
+		Stages:     []Stage{{Name: stageBaktfold, Title: "Baktfold", Program: baktfold.Name}},
 		Results: results([]string{stageBaktfold}, "embl", "faa", "hypotheticals.faa", "ffn", "fna", "gbff", "gff3", "json", "tsv",
 			"hypotheticals.tsv", "inference.tsv", "txt"),
 	}

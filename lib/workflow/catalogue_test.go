@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ag-computational-bio/bakta-web-backend/lib/program"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/program/bakta"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	"github.com/google/go-cmp/cmp"
 )
@@ -120,8 +120,8 @@ func TestCatalogueHoldsTogether(t *testing.T) {
 				t.Errorf("%s: %s goes on from %s, which is not before it", w.Kind, s.Name, s.After)
 			}
 			stages[s.Name] = true
-			if len(program.StepsOf(s.Program)) == 0 {
-				t.Errorf("%s: no steps of %s are known", w.Kind, s.Program)
+			if p, ok := Program(s.Program); !ok || len(p.Steps) == 0 {
+				t.Errorf("%s: the program %s has no row, or no steps", w.Kind, s.Program)
 			}
 		}
 		for _, r := range w.Results {
@@ -136,7 +136,7 @@ func TestCatalogueHoldsTogether(t *testing.T) {
 		}
 		optional := false
 		for _, u := range w.Uploads {
-			if u.MaxSize <= 0 || u.Required && optional {
+			if u.Label == "" || u.MaxSize <= 0 || u.Required && optional {
 				t.Errorf("%s: upload %+v", w.Kind, u)
 			}
 			optional = optional || !u.Required
@@ -148,7 +148,7 @@ func TestOffered(t *testing.T) {
 	if got := Offered(func(string) bool { return false }); len(got) != 0 {
 		t.Errorf("without programs %d workflows are offered", len(got))
 	}
-	got := Offered(func(name string) bool { return name == program.ProgramBakta })
+	got := Offered(func(name string) bool { return name == bakta.Name })
 	if len(got) != 1 || got[0].Kind != Bakta {
 		t.Errorf("with Bakta %v is offered", got)
 	}

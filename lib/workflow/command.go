@@ -1,7 +1,6 @@
 package workflow
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -39,28 +38,13 @@ func (s Stage) Command(c option.Config, inputs []job.Input, dir Layout, env prog
 	if s.After != "" {
 		paths[upload.BaktaJSON] = filepath.Join(dir.Output(s.After), program.ResultPrefix+".json")
 	}
-	var args []string
-	var err error
-	switch s.Program {
-	case program.ProgramBakta:
-		args, err = program.Bakta(c, paths, dir.Output(s.Name), dir.Temp(), env)
-	case program.ProgramBaktaProteins:
-		args, err = program.Proteins(paths, dir.Output(s.Name), dir.Temp(), env)
-	case program.ProgramBaktfold:
-		args, err = program.Baktfold(paths, dir.Output(s.Name), env)
-	default:
-		err = errors.New("no such program")
+	row, ok := Program(s.Program)
+	if !ok {
+		return program.Command{}, fmt.Errorf("stage %s: the program %q is not known", s.Name, s.Program)
 	}
+	args, err := row.Arguments(program.Run{Config: c, Inputs: paths, Output: dir.Output(s.Name), Temp: dir.Temp(), Environment: env})
 	if err != nil {
 		return program.Command{}, fmt.Errorf("stage %s: arguments of %s: %w", s.Name, s.Program, err)
 	}
-	// Python keeps back what it prints until it has some kilobytes of it, and shows no progress, unless it is told
-	// not to.
-	command := program.Command{Argv: slices.Concat(env.Command, args), Env: []string{"PYTHONUNBUFFERED=1"}}
-	if s.Program == program.ProgramBaktfold {
-		// The library with which Baktfold loads its model asks the model's publisher whether there is a newer one,
-		// and waits where there is no network. The model lies in the database.
-		command.Env = append(command.Env, "HF_HUB_OFFLINE=1")
-	}
-	return command, nil
+	return program.Command{Argv: slices.Concat(env.Command, args), Env: slices.Clone(row.Env)}, nil
 }

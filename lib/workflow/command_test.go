@@ -193,10 +193,10 @@ func TestCommandNeeds(t *testing.T) {
 	}{
 		{"all there", w.Stages[0], genome, env, ""},
 		{"no database", w.Stages[0], genome, program.Environment{Command: []string{"bakta-stand-in"}, Threads: 1}, ""},
-		{"no genome", w.Stages[0], nil, env, "no genome"},
+		{"no genome", w.Stages[0], nil, env, "the genome is missing"},
 		{"no command", w.Stages[0], genome, program.Environment{Threads: 1}, "no command"},
 		{"no threads", w.Stages[0], genome, program.Environment{Command: []string{"bakta"}}, "0 threads"},
-		{"no such program", Stage{Name: "x", Program: "x"}, genome, env, "no such program"},
+		{"no such program", Stage{Name: "x", Program: "x"}, genome, env, "is not known"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c, err := tt.stage.Command(option.Config{}, tt.inputs, testLayout("/run"), tt.env)

@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/program"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/program/baktfold"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 )
 
@@ -51,7 +51,7 @@ func (w Workflow) Validate(c option.Config) error {
 // NewInspection returns an inspection of the uploads of a job of this workflow with that normalised configuration.
 func (w Workflow) NewInspection(c option.Config) *upload.Inspection {
 	i := upload.NewInspection(c)
-	i.Baktfold = slices.ContainsFunc(w.Stages, func(s Stage) bool { return s.Program == program.ProgramBaktfold })
+	i.Baktfold = slices.ContainsFunc(w.Stages, func(s Stage) bool { return s.Program == baktfold.Name })
 	return i
 }
 

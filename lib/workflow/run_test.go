@@ -235,7 +235,7 @@ func TestRunFails(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			o := run(t, Bakta, tt.c, program.Environment{Command: []string{filepath.Join(prefix, "bin", "bakta")}, Database: filepath.Join(prefix, "db"), Threads: tt.threads},
 				map[string][]byte{upload.GenomeFASTA: tt.genome})
-			f := program.Explain(program.Exit{Stage: "bakta", Title: "Bakta", Code: o.exit, Stdout: o.stdout, Stderr: o.stderr})
+			f := Explain(program.Exit{Stage: "bakta", Title: "Bakta", Code: o.exit, Stdout: o.stdout, Stderr: o.stderr})
 			if o.exit == 0 || f.Code != tt.code || !strings.Contains(f.Message, tt.says) {
 				t.Errorf("exit code %d, %+v", o.exit, f)
 			}

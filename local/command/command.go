@@ -7,12 +7,15 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/ag-computational-bio/bakta-web-backend/cli"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage/stager"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 	"github.com/ag-computational-bio/bakta-web-backend/local"
 	"github.com/ag-computational-bio/bakta-web-backend/local/standin"
 )
@@ -20,6 +23,7 @@ import (
 // Local returns the command.
 func Local(c cli.Context) *cobra.Command {
 	var o local.Options
+	var programs programFlags
 	keep, limit := "", ""
 	cmd := &cobra.Command{
 		Use:   "local",
@@ -66,9 +70,7 @@ port of its own, with the same rules; uploads and downloads go there.`,
 				return fmt.Errorf("finding this program: %w", err)
 			}
 			o.Stager, o.StandIn, o.Version = []string{self, "stager"}, []string{self, "stand-in"}, c.Version
-			if o.DB == "" {
-				o.DB = c.Env("BAKTA_DB")
-			}
+			o.Programs = programs.read()
 			if !cmd.Flags().Changed("mongodb") {
 				o.MongoDB = c.Env("BAKTA_WEB_MONGODB")
 			}
@@ -84,18 +86,13 @@ port of its own, with the same rules; uploads and downloads go there.`,
 	f.StringArrayVar(&o.Origins, "allow-origin", nil, "let web pages of this `origin` use the server, for example\nhttps://bakta.example.org; can be repeated, * allows any (default those of\nthis machine and of --public)")
 	f.StringVar(&o.Data, "data", "", "`directory` of all data, made if it isn't there (default bakta-web\nbelow $XDG_DATA_HOME or ~/.local/share)")
 	f.StringVar(&o.UI, "ui", "", "`directory` of a built web UI to serve at /")
-	f.StringVar(&o.Bakta, "bakta", "bakta", "the `program` that annotates; "+local.StandIn+" plays it where there is none,\nand the two below with it")
-	f.StringVar(&o.DB, "bakta-db", "", "`directory` of Bakta's database (default $BAKTA_DB)")
-	f.StringVar(&o.Proteins, "bakta-proteins", "", "the `program` that annotates proteins (default bakta_proteins beside\n--bakta, else on PATH)")
-	f.StringVar(&o.Baktfold, "baktfold", "", "the `program` Baktfold (default baktfold on PATH)")
-	f.StringVar(&o.BaktfoldDB, "baktfold-db", "", "`directory` of Baktfold's database (default $PHOLD_DBDIR)")
-	f.BoolVar(&o.BaktfoldGPU, "baktfold-gpu", false, "let Baktfold compute on a graphics processor")
+	programs.flags(f)
 	f.StringVar(&o.MongoDB, "mongodb", "", "`URI` of a MongoDB that names a database, in place of the embedded\none (default $BAKTA_WEB_MONGODB, where other users can't see a password)")
 	f.IntVar(&o.Jobs, "jobs", 1, "let at most `N` jobs run at a time")
 	f.IntVar(&o.Threads, "threads", 0, "let a job use `N` threads; by default the jobs share the machine's evenly")
 	f.StringVar(&limit, "max-run-time", "24h", "end a program of a job that runs longer than this `time`; the job fails")
 	f.StringVar(&keep, "keep", "30d", "keep jobs and their files for this `time` after their end, for example 30d or 12h")
-	for _, flag := range []string{"data", "ui", "bakta-db", "baktfold-db"} {
+	for _, flag := range append(programs.directories, "data", "ui") {
 		cmd.MarkFlagDirname(flag)
 	}
 	return cmd
@@ -125,4 +122,44 @@ func runStager(ctx context.Context, args []string, stdout, stderr io.Writer) int
 	defer stop()
 	s := stager.Stager{Environ: os.Environ(), Stdin: os.Stdin, Stdout: stdout, Stderr: stderr}
 	return s.Main(ctx, args[1:])
+}
+
+// programFlags are the flags that name the programs: --NAME, --NAME-db and --NAME-gpu.
+type programFlags struct {
+	installed   map[string]*local.Installed
+	directories []string // those flags that name directories
+}
+
+// flags adds the flags.
+func (p *programFlags) flags(f *pflag.FlagSet) {
+	p.installed = make(map[string]*local.Installed)
+	for i, row := range workflow.Programs() {
+		at := new(local.Installed)
+		p.installed[row.Name] = at
+		name := strings.ReplaceAll(row.Name, "_", "-")
+		help := row.Help + " (default " + row.Name + " on PATH)"
+		switch {
+		case i == 0:
+			help += ";\n" + local.StandIn + " plays it where it is not installed, and the others with it"
+		case row.Part != "":
+			help = row.Help + " (default " + row.Name + " beside\n--" + row.Part + ", else on PATH)"
+		}
+		f.StringVar(&at.Path, name, "", help)
+		if row.Database != nil {
+			f.StringVar(&at.Database, name+"-db", "", "`directory` of "+row.Title+"'s database (default $"+row.Database.Variable+")")
+			p.directories = append(p.directories, name+"-db")
+		}
+		if row.GPU {
+			f.BoolVar(&at.GPU, name+"-gpu", false, "let "+row.Title+" compute on a graphics processor")
+		}
+	}
+}
+
+// read returns what the flags say.
+func (p *programFlags) read() map[string]local.Installed {
+	programs := make(map[string]local.Installed)
+	for name, at := range p.installed {
+		programs[name] = *at
+	}
+	return programs
 }

@@ -257,14 +257,15 @@ func (d *Deployment) programs() (map[string]kube.Program, error) {
 	programs := make(map[string]kube.Program)
 	for _, w := range d.Offered() {
 		for _, s := range w.Stages {
+			row, _ := workflow.Program(s.Program)
 			p := d.Program(s.Program)
 			selector, err := kube.ParseNodeSelector(p.NodeSelector)
 			if err != nil {
-				return nil, fmt.Errorf("%s.NodeSelector: %w", config.ProgramKey(s.Program), err)
+				return nil, fmt.Errorf("Programs.%s.NodeSelector: %w", row.Key, err)
 			}
 			tolerations, err := kube.ParseTolerations(p.Tolerations)
 			if err != nil {
-				return nil, fmt.Errorf("%s.Tolerations: %w", config.ProgramKey(s.Program), err)
+				return nil, fmt.Errorf("Programs.%s.Tolerations: %w", row.Key, err)
 			}
 			claim, _ := p.Claim()
 			programs[s.Name] = kube.Program{
