@@ -73,9 +73,9 @@ func (s *Server) Docs(title string, documents ...Document) error {
 		Title:       title,
 		SwaggerJSON: docPath,
 		BasePath:    docsPath,
-		ShowTopBar:  len(documents) > 1, // it selects the document
-		AppendHead:  template.HTML(docsHead),
-		PrependHTML: template.HTML(links),
+		ShowTopBar:  len(documents) > 1,      // it selects the document
+		AppendHead:  template.HTML(docsHead), //nolint:gosec // part of the program
+		PrependHTML: template.HTML(links),    //nolint:gosec // escaped above
 		SettingsUI: map[string]string{
 			"urls":                     string(urls),
 			"validatorUrl":             "null", // otherwise the viewer sends the document to a server on the internet

@@ -30,7 +30,8 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		c.begin()
 		defer func() {
 			v := recover()
-			if v != nil && v != http.ErrAbortHandler {
+			aborted := v == http.ErrAbortHandler //nolint:errorlint // as net/http compares it
+			if v != nil && !aborted {
 				st := recovered(r.Context(), v)
 				if answered.code == 0 {
 					answer(answered, r, http.StatusInternalServerError, st)
@@ -38,7 +39,7 @@ func (s *Server) observe(next http.Handler) http.Handler {
 			}
 			c.answered(answered.code)
 			s.end(r.Context(), c)
-			if v == http.ErrAbortHandler {
+			if aborted {
 				panic(v) // net/http then closes the connection
 			}
 		}()

@@ -226,7 +226,7 @@ func respond(w http.ResponseWriter, r *http.Request, code int, st *status.Status
 		header.Set("Retry-After", "5")
 	}
 	w.WriteHeader(code)
-	_, _ = w.Write(body) // fails if the client has disconnected
+	_, _ = w.Write(body) //nolint:gosec // JSON, with nosniff. It fails if the client has disconnected
 }
 
 func notFound(w http.ResponseWriter, r *http.Request) {

@@ -287,10 +287,10 @@ func (f Form) scalar(field protoreflect.FieldDescriptor, n *node, path string) (
 		return f.enum(field.Enum(), n, path)
 	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind:
 		v, err := whole(n, path, math.MinInt32, math.MaxInt32)
-		return protoreflect.ValueOfInt32(int32(v)), err == nil, err
+		return protoreflect.ValueOfInt32(int32(v)), err == nil, err //nolint:gosec // whole checks the bounds
 	case protoreflect.Uint32Kind, protoreflect.Fixed32Kind:
 		v, err := whole(n, path, 0, math.MaxUint32)
-		return protoreflect.ValueOfUint32(uint32(v)), err == nil, err
+		return protoreflect.ValueOfUint32(uint32(v)), err == nil, err //nolint:gosec // whole checks the bounds
 	case protoreflect.Int64Kind, protoreflect.Sint64Kind, protoreflect.Sfixed64Kind:
 		v, err := whole(n, path, math.MinInt64, math.MaxInt64)
 		return protoreflect.ValueOfInt64(v), err == nil, err
@@ -326,7 +326,7 @@ func (f Form) enum(e protoreflect.EnumDescriptor, n *node, path string) (protore
 		}
 	}
 	if i, err := whole(n, path, math.MinInt32, math.MaxInt32); err == nil && f.Words == nil {
-		if v := e.Values().ByNumber(protoreflect.EnumNumber(i)); v != nil {
+		if v := e.Values().ByNumber(protoreflect.EnumNumber(i)); v != nil { //nolint:gosec // whole checks the bounds
 			return protoreflect.ValueOfEnum(v.Number()), true, nil
 		}
 	}
