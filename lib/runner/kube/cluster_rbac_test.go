@@ -141,13 +141,16 @@ func (c *cluster) others(ctx context.Context, config *rest.Config) map[string]er
 	try("changing a pod", err)
 	try("running something in a pod", core.RESTClient().Post().Namespace(ns).Resource("pods").Name("x").SubResource("exec").Do(ctx).Error())
 	try("attaching to a pod", core.RESTClient().Post().Namespace(ns).Resource("pods").Name("x").SubResource("attach").Do(ctx).Error())
-	try("forwarding a port of a pod", core.RESTClient().Post().Namespace(ns).Resource("pods").Name("x").SubResource("portforward").Do(ctx).Error())
+	try(
+		"forwarding a port of a pod",
+		core.RESTClient().Post().Namespace(ns).Resource("pods").Name("x").SubResource("portforward").Do(ctx).Error(),
+	)
 	_, err = core.ServiceAccounts(ns).CreateToken(ctx, "expire", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
-	try("becoming somebody else", err)
+	try("impersonating another user", err)
 	_, err = core.PersistentVolumeClaims(ns).List(ctx, metav1.ListOptions{})
 	try("listing volume claims", err)
 	_, err = core.Nodes().List(ctx, metav1.ListOptions{})
-	try("listing machines", err)
+	try("listing nodes", err)
 	_, err = core.Pods("kube-system").List(ctx, metav1.ListOptions{})
 	try("listing another namespace's pods", err)
 	_, err = batch.Jobs("default").Create(ctx, &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "x"}}, metav1.CreateOptions{})

@@ -26,8 +26,8 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 )
 
-// killer is the network of a process that is killed at one of its requests: before it is sent, or after it
-// was answered and before the answer was read. From then on nothing goes out.
+// killer is the network of a process that is killed at one of its requests: before it sends the request, or after the answer
+// and before it reads that. It sends no further requests.
 type killer struct {
 	next  http.RoundTripper
 	at    int64
@@ -52,8 +52,8 @@ func (k *killer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return k.next.RoundTrip(r)
 }
 
-// TestClusterKilledAnywhere kills each call at each of its requests, before and after it took effect. Nothing
-// else is needed than to call again.
+// TestClusterKilledAnywhere kills each call at each of its requests, before and after the request took effect. Repeating the
+// call must be enough.
 func TestClusterKilledAnywhere(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
@@ -180,7 +180,7 @@ func TestClusterLaunchMeetsOthers(t *testing.T) {
 	c.options.Specs = shell(hang, result)
 	r := c.runner(c.options)
 
-	t.Run("a Job of somebody else", func(t *testing.T) {
+	t.Run("a Job of another program", func(t *testing.T) {
 		j := c.newJob()
 		object, err := r.Object(j)
 		if err != nil {
@@ -194,7 +194,7 @@ func TestClusterLaunchMeetsOthers(t *testing.T) {
 		if name, err := r.Launch(t.Context(), j); !job.Is(err, job.Unavailable) {
 			t.Errorf("launched as %s, %v", name, err)
 		}
-		// To everybody else there is no such run, and nothing is done to it.
+		// The other calls find no run, and do not change the Job.
 		if seen, err := r.Observe(t.Context(), j); err != nil || seen.Phase != job.Absent {
 			t.Errorf("%+v, %v", seen, err)
 		}
@@ -218,7 +218,7 @@ func TestClusterLaunchMeetsOthers(t *testing.T) {
 		if after := c.state(r, j); err != nil || name != before.Job.Name || after.Job.UID != before.Job.UID || len(after.Pods) != 1 {
 			t.Errorf("launched as %s, %v:\n%s", name, err, dump(after))
 		}
-		// When its pod is gone, too, it is told as interrupted, and the next run's launch discards it.
+		// When its pod is gone, too, it is reported as interrupted, and the launch of the next run discards it.
 		c.deletePod(before)
 		s := c.awaitPhase(r, j, job.Ended)
 		if seen := observe(s.Job, s.Pods, s.Now); !seen.Interrupted {
@@ -234,8 +234,8 @@ func TestClusterLaunchMeetsOthers(t *testing.T) {
 	})
 }
 
-// TestClusterForget has Jobs of jobs that nobody knows any more: what is over is let go of, and what runs is not
-// touched.
+// TestClusterForget has Jobs of jobs that do not exist any more. Those that have ended are released, and the others are not
+// changed.
 func TestClusterForget(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
@@ -288,7 +288,7 @@ func TestClusterForget(t *testing.T) {
 	}
 	c.awaitPhase(r, deleted, job.Absent)
 	if s := c.state(r, complete); s.Job == nil || s.Job.DeletionTimestamp != nil {
-		t.Errorf("a complete one stays for people to look at, until its time has come:\n%s", dump(s))
+		t.Errorf("a complete Job is kept until its TTL, for inspection:\n%s", dump(s))
 	}
 	s := c.state(r, running)
 	if seen := observe(s.Job, s.Pods, s.Now); seen.Phase != job.Active || len(s.Job.Finalizers) != 1 || s.Job.DeletionTimestamp != nil {
@@ -320,7 +320,7 @@ func TestClusterLog(t *testing.T) {
 		t.Helper()
 		for deadline := time.Now().Add(waitTime); !holds(); time.Sleep(20 * time.Millisecond) {
 			if time.Now().After(deadline) {
-				t.Fatalf("in vain waited for %s", what)
+				t.Fatalf("waited for %s", what)
 			}
 		}
 	}
@@ -329,12 +329,13 @@ func TestClusterLog(t *testing.T) {
 	}
 	wait("the first stage's log", func() bool {
 		text := read("first_stage")
-		return strings.HasPrefix(text, "First Command: /bin/sh -c ") && strings.Contains(text, "from the first\n") && strings.Contains(text, "and its errors\n")
+		return strings.HasPrefix(text, "First Command: /bin/sh -c ") && strings.Contains(text, "from the first\n") &&
+			strings.Contains(text, "and its errors\n")
 	})
 	wait("the live log of the second stage", func() bool {
 		return strings.HasPrefix(read("second_stage"), "Second Command: ") && strings.HasSuffix(read("second_stage"), "begun\n")
 	})
-	// The pod is killed before stage-out. What it said is there, and what the next one says goes before it.
+	// The pod is killed before stage-out. Its log is there until the log of the next pod replaces it.
 	s := c.state(r, j)
 	c.deletePod(s)
 	c.await(r, j, "another pod's first stage", func(now capture) bool {
@@ -343,7 +344,7 @@ func TestClusterLog(t *testing.T) {
 	})
 	wait("the new pod's log", func() bool { return strings.HasSuffix(read("second_stage"), "begun\n") })
 	if text := read("no_such_stage"); text != "" {
-		t.Errorf("a stage that is none: %q", text)
+		t.Errorf("an unknown stage: %q", text)
 	}
 	if err := stop(t.Context(), r, j.ID); err != nil {
 		t.Fatal(err)
@@ -351,7 +352,7 @@ func TestClusterLog(t *testing.T) {
 	wait("the end of the log", func() bool { return read("first_stage") == "" })
 }
 
-// TestClusterKeepsTheEnd sees that a Job that is over, and expired, stands until it is released.
+// TestClusterKeepsTheEnd checks that a Job that has ended and expired exists until it is released.
 func TestClusterKeepsTheEnd(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
@@ -395,8 +396,8 @@ func stop(ctx context.Context, r *Runner, id string) error {
 	}
 }
 
-// TestClusterMachineGone stops the kubelet, which is what a machine that went looks like from outside.
-func TestClusterMachineGone(t *testing.T) {
+// TestClusterNodeGone stops the kubelet, which is which looks like a lost node from outside.
+func TestClusterNodeGone(t *testing.T) {
 	c := newCluster(t)
 	r, j := c.launch(c.options, hang, result)
 	s := c.awaitPhase(r, j, job.Active)
@@ -412,12 +413,12 @@ func TestClusterMachineGone(t *testing.T) {
 	}
 	s.Now = s.Pods[0].DeletionTimestamp.Add(lostAfter + time.Second)
 	if *update {
-		c.write("machine gone", s)
+		c.write("node gone", s)
 	}
 	if seen := observe(s.Job, s.Pods, s.Now); seen.Phase != job.Ended || !seen.Interrupted {
 		t.Errorf("at last: %+v", seen)
 	}
-	// What can't be stopped is not waited for for ever.
+	// Stop does not wait for ever for what it can't end.
 	c.options.Now = func() time.Time { return s.Now }
 	if err := c.runner(c.options).Stop(t.Context(), j.ID); err != nil {
 		t.Error(err)

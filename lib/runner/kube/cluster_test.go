@@ -14,18 +14,13 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	policyv1 "k8s.io/api/policy/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
@@ -37,9 +32,9 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 )
 
-// These tests run on a real cluster, which KUBECONFIG names. They use images of the stager and of a shell with
-// sleep, dd and tail, which the cluster must have, and reach what they start on 127.0.0.1 by another address from
-// pods. Some stop the kubelet, or kill processes in containers: the cluster runs on this machine.
+// These tests run on a real cluster, which KUBECONFIG names. The cluster must have images of the stager and of a shell with
+// sleep, dd and tail. Pods reach the servers that the tests start on 127.0.0.1 by another address. Some tests stop the kubelet,
+// or kill processes in containers, so the cluster must run on this machine.
 var (
 	stagerImage = fromEnv("E2E_STAGER_IMAGE", "dev.local/stager:e2e")
 	shellImage  = fromEnv("E2E_SHELL_IMAGE", "dev.local/shell:e2e")
@@ -53,7 +48,7 @@ func fromEnv(name, value string) string {
 	return value
 }
 
-// cluster is a namespace of a real cluster, with a bucket that its pods reach by way of a gate.
+// cluster is a namespace of a real cluster, with a bucket that its pods reach through a gate.
 type cluster struct {
 	testing.TB
 	config    *rest.Config
@@ -78,30 +73,50 @@ func newCluster(t testing.TB) *cluster {
 		t.Fatal(err)
 	}
 	bucket := teststores.Bucket(t)
-	files, err := s3.New(s3.Options{Endpoint: bucket.Endpoint, Region: bucket.Region, Bucket: bucket.Bucket, AccessKey: bucket.AccessKey, SecretKey: bucket.SecretKey})
+	files, err := s3.New(
+		s3.Options{
+			Endpoint:  bucket.Endpoint,
+			Region:    bucket.Region,
+			Bucket:    bucket.Bucket,
+			AccessKey: bucket.AccessKey,
+			SecretKey: bucket.SecretKey,
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := files.Setup(t.Context()); err != nil {
-		t.Log(err) // the embedded store takes no CORS rules
+		t.Log(err) // the embedded store does not support CORS rules
 	}
 	c := &cluster{TB: t, config: config, core: core, namespace: "test-" + strings.ToLower(rand.Text()[:10]), files: files}
 	c.gate = newGate(t, strings.TrimPrefix(bucket.Endpoint, "http://"))
 	c.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: c.namespace, Labels: map[string]string{
-		// The strictest rules that Kubernetes has for pods: what they refuse is not made.
+		// The strictest of the Pod Security Standards: Kubernetes refuses pods that violate it.
 		"pod-security.kubernetes.io/enforce": "restricted",
 	}}})
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "s3"}, StringData: map[string]string{"AccessKey": bucket.AccessKey, "SecretKey": bucket.SecretKey}}
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: "s3"},
+		StringData: map[string]string{"AccessKey": bucket.AccessKey, "SecretKey": bucket.SecretKey},
+	}
 	if _, err := core.Secrets(c.namespace).Create(t.Context(), secret, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	c.options = Options{
 		Specs:     shell(fine, result),
-		Namespace: c.namespace, Stager: stagerImage,
-		Programs: map[string]Program{"first_stage": {Image: shellImage}, "second_stage": {Image: shellImage}},
-		Storage:  Storage{Endpoint: "http://" + c.gate.address, Region: bucket.Region, Bucket: bucket.Bucket, Secret: "s3"},
-		CPU:      Amount{Request: "10m", Limit: "1"}, Memory: Amount{Request: "16Mi", Limit: "64Mi"}, Disk: Amount{Request: "1Mi", Limit: "100Mi"},
-		Deadline: 10 * time.Minute, PendingTimeout: 10 * time.Minute, JobTTL: time.Hour, Retries: 2,
+		Namespace: c.namespace,
+		Stager:    stagerImage,
+		Programs:  map[string]Program{"first_stage": {Image: shellImage}, "second_stage": {Image: shellImage}},
+		Storage:   Storage{Endpoint: "http://" + c.gate.address, Region: bucket.Region, Bucket: bucket.Bucket, Secret: "s3"},
+		CPU: Amount{
+			Request: "10m",
+			Limit:   "1",
+		},
+		Memory:         Amount{Request: "16Mi", Limit: "64Mi"},
+		Disk:           Amount{Request: "1Mi", Limit: "100Mi"},
+		Deadline:       10 * time.Minute,
+		PendingTimeout: 10 * time.Minute,
+		JobTTL:         time.Hour,
+		Retries:        2,
 	}
 	return c
 }
@@ -191,7 +206,7 @@ func (c *cluster) state(r *Runner, j job.Job) capture {
 	return s
 }
 
-// waitTime is more than anything here takes.
+// waitTime is longer than any step of these tests takes.
 const waitTime = 90 * time.Second
 
 // await waits until a run is in a state.
@@ -203,7 +218,7 @@ func (c *cluster) await(r *Runner, j job.Job, what string, holds func(capture) b
 			return s
 		}
 		if time.Now().After(deadline) {
-			c.Fatalf("in vain waited for %s; it is %+v\n%s", what, observe(s.Job, s.Pods, time.Now()), dump(s))
+			c.Fatalf("waited for %s; it is %+v\n%s", what, observe(s.Job, s.Pods, time.Now()), dump(s))
 		}
 	}
 }
@@ -219,13 +234,13 @@ func dump(s capture) string {
 	return string(b)
 }
 
-// write writes down what a cluster said.
+// write stores the state that a cluster returned.
 func (c *cluster) write(name string, s capture) {
 	c.Helper()
 	before := observe(s.Job, s.Pods, s.Now)
 	slim(&s)
 	if !cmp.Equal(before, observe(s.Job, s.Pods, s.Now)) {
-		c.Fatal("slimmed, it is something else")
+		c.Fatal("observe reads a field that slim removes")
 	}
 	b, err := json.MarshalIndent(s, "", " ")
 	if err != nil {
@@ -236,7 +251,7 @@ func (c *cluster) write(name string, s capture) {
 	}
 }
 
-// slim leaves out of a capture what observe does not look at.
+// slim removes from a capture what observe does not read.
 func slim(s *capture) {
 	if s.Job != nil {
 		s.Job.ManagedFields = nil
@@ -253,10 +268,10 @@ func slim(s *capture) {
 	}
 }
 
-// gate lets pods reach a server that listens on this machine alone, and can be shut.
+// gate lets pods reach a server that listens on the loopback interface, and can be shut.
 type gate struct {
 	address string
-	shut    atomic.Bool // connections are taken, and nothing comes of them
+	shut    atomic.Bool // connections are accepted, but pass no data
 }
 
 func newGate(t testing.TB, to string) *gate {
@@ -300,226 +315,6 @@ func (g *gate) copy(to io.WriteCloser, from io.Reader) {
 		}
 		if _, werr := to.Write(b[:n]); err != nil || werr != nil {
 			return
-		}
-	}
-}
-
-// TestClusterObserve brings about each of the situations that observe tells apart, and waits until it is
-// observed. With -update it writes down what the cluster said.
-func TestClusterObserve(t *testing.T) {
-	situations := map[string]func(c *cluster, o Options) (*Runner, job.Job){
-		"pod not allowed": func(c *cluster, o Options) (*Runner, job.Job) {
-			quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "none"}, Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("0")}}}
-			if _, err := c.core.ResourceQuotas(c.namespace).Create(c.Context(), quota, metav1.CreateOptions{}); err != nil {
-				c.Fatal(err)
-			}
-			return c.launch(o, fine, result)
-		},
-		"unschedulable": func(c *cluster, o Options) (*Runner, job.Job) {
-			o.NodeSelector = map[string]string{"no": "machine"}
-			return c.launch(o, fine, result)
-		},
-		"claim missing": func(c *cluster, o Options) (*Runner, job.Job) {
-			o.Programs = map[string]Program{"first_stage": {Image: shellImage, Database: Database{Claim: "none", Path: "/databases/none"}}, "second_stage": {Image: shellImage}}
-			return c.launch(o, fine, result)
-		},
-		"image missing": func(c *cluster, o Options) (*Runner, job.Job) {
-			o.Programs = map[string]Program{"first_stage": {Image: "127.0.0.1:1/none:1"}, "second_stage": {Image: shellImage}}
-			return c.launch(o, fine, result)
-		},
-		"image name invalid": func(c *cluster, o Options) (*Runner, job.Job) {
-			o.Programs = map[string]Program{"first_stage": {Image: "No Image"}, "second_stage": {Image: shellImage}}
-			return c.launch(o, fine, result)
-		},
-		"secret missing": func(c *cluster, o Options) (*Runner, job.Job) {
-			o.Storage.Secret = "none"
-			return c.launch(o, fine, result)
-		},
-		"suspended": func(c *cluster, o Options) (*Runner, job.Job) {
-			o.Queue = "annotation"
-			return c.launch(o, fine, result)
-		},
-		"stage-in runs": func(c *cluster, o Options) (*Runner, job.Job) {
-			c.gate.shut.Store(true)
-			return c.launch(o, fine, result)
-		},
-		"first stage runs": func(c *cluster, o Options) (*Runner, job.Job) {
-			return c.launch(o, hang, result)
-		},
-		"second stage runs": func(c *cluster, o Options) (*Runner, job.Job) {
-			return c.launch(o, fine, hang)
-		},
-		"stage-out runs": func(c *cluster, o Options) (*Runner, job.Job) {
-			r, j := c.launch(o, fine, "sleep 2; "+result)
-			c.awaitPhase(r, j, job.Active)
-			c.gate.shut.Store(true) // it can't store anything
-			return r, j
-		},
-		"completed": func(c *cluster, o Options) (*Runner, job.Job) { return c.launch(o, fine, result) },
-		"refused": func(c *cluster, o Options) (*Runner, job.Job) {
-			return c.launch(o, "echo ERROR: no genome >&2; exit 1", result)
-		},
-		"stage took too long": func(c *cluster, o Options) (*Runner, job.Job) {
-			o.Deadline = 2 * time.Second
-			return c.launch(o, hang, result)
-		},
-		"pod deleted, tried again": func(c *cluster, o Options) (*Runner, job.Job) {
-			r, j := c.launch(o, hang, result)
-			c.deletePod(c.awaitPhase(r, j, job.Active))
-			return r, j
-		},
-		"pod deleted once too often": func(c *cluster, o Options) (*Runner, job.Job) {
-			o.Retries = 0
-			r, j := c.launch(o, hang, result)
-			c.deletePod(c.awaitPhase(r, j, job.Active))
-			return r, j
-		},
-		"out of memory": func(c *cluster, o Options) (*Runner, job.Job) {
-			return c.launch(o, "tail /dev/zero", result)
-		},
-		"killed with its stager": func(c *cluster, o Options) (*Runner, job.Job) {
-			r, j := c.launch(o, hang, result)
-			c.killContainer(c.awaitPhase(r, j, job.Active))
-			return r, j
-		},
-		"deadline while a stage ran": func(c *cluster, o Options) (*Runner, job.Job) {
-			// Long enough for a busy node to begin the stage.
-			return c.launchChanged(o, func(object *batchv1.Job) { object.Spec.ActiveDeadlineSeconds = ptr[int64](20) }, hang, result)
-		},
-		"evicted, runs again": func(c *cluster, o Options) (*Runner, job.Job) {
-			r, j := c.launch(o, hang, result)
-			s := c.awaitPhase(r, j, job.Active)
-			c.evict(s)
-			c.await(r, j, "the end of the evicted pod", func(now capture) bool { return over(&now.Pods[0]) || len(now.Pods) > 1 })
-			return r, j
-		},
-		"disk full": func(c *cluster, o Options) (*Runner, job.Job) {
-			o.Disk.Limit, o.Retries = "5Mi", 0
-			return c.launch(o, "dd if=/dev/zero of=$TMPDIR/x bs=1M count=20; sleep 3600", result)
-		},
-		"disk full, tried again": func(c *cluster, o Options) (*Runner, job.Job) {
-			o.Disk.Limit = "5Mi"
-			r, j := c.launch(o, "dd if=/dev/zero of=$TMPDIR/x bs=1M count=20; sleep 3600", result)
-			c.await(r, j, "another pod", func(s capture) bool { return len(s.Pods) > 1 })
-			return r, j
-		},
-		"deleted while it runs": func(c *cluster, o Options) (*Runner, job.Job) {
-			r, j := c.launch(o, hang, result)
-			c.deleteJob(c.awaitPhase(r, j, job.Active), metav1.DeletePropagationBackground)
-			return r, j
-		},
-		"deleted with its pods": func(c *cluster, o Options) (*Runner, job.Job) {
-			r, j := c.launch(o, hang, result)
-			c.deleteJob(c.awaitPhase(r, j, job.Active), metav1.DeletePropagationForeground)
-			return r, j
-		},
-		"deleted while it ran to its end": func(c *cluster, o Options) (*Runner, job.Job) {
-			r, j := c.launch(o, "sleep 2", result)
-			c.deleteJob(c.awaitPhase(r, j, job.Active), metav1.DeletePropagationBackground)
-			return r, j
-		},
-	}
-	for name, want := range observations {
-		if name == "machine gone" {
-			continue // see TestClusterMachineGone
-		}
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			bring, known := situations[name]
-			if !known {
-				t.Fatal("nothing brings this about")
-			}
-			c := newCluster(t)
-			r, j := bring(c, c.options)
-			same := func(s capture) bool {
-				return cmp.Equal(want, observe(s.Job, s.Pods, s.Now), sinceIgnored(), cmpopts.EquateEmpty())
-			}
-			s := c.await(r, j, name, same)
-			if *update {
-				c.write(name, s)
-			}
-		})
-	}
-}
-
-// launch launches a job of two shell scripts.
-func (c *cluster) launch(o Options, first, second string) (*Runner, job.Job) {
-	c.Helper()
-	o.Specs = shell(first, second)
-	r, j := c.runner(o), c.newJob()
-	if _, err := r.Launch(c.Context(), j); err != nil {
-		c.Fatal(err)
-	}
-	return r, j
-}
-
-// launchChanged launches a job whose Job is not quite what it would be.
-func (c *cluster) launchChanged(o Options, change func(*batchv1.Job), first, second string) (*Runner, job.Job) {
-	c.Helper()
-	o.Specs = shell(first, second)
-	r, j := c.runner(o), c.newJob()
-	object, err := r.Object(j)
-	if err != nil {
-		c.Fatal(err)
-	}
-	change(object)
-	if _, err := r.jobs.Create(c.Context(), object, metav1.CreateOptions{}); err != nil {
-		c.Fatal(err)
-	}
-	return r, j
-}
-
-func (c *cluster) deleteJob(s capture, how metav1.DeletionPropagation) {
-	c.Helper()
-	if err := c.runner(c.options).jobs.Delete(c.Context(), s.Job.Name, metav1.DeleteOptions{PropagationPolicy: &how}); err != nil {
-		c.Fatal(err)
-	}
-}
-
-// evict does what draining a machine does.
-func (c *cluster) evict(s capture) {
-	c.Helper()
-	for _, p := range s.Pods {
-		e := &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: p.Name, Namespace: c.namespace}}
-		if err := c.core.Pods(c.namespace).EvictV1(c.Context(), e); err != nil {
-			c.Fatal(err)
-		}
-	}
-}
-
-// killContainer kills the container of the first stage with all that is in it, as the kernel does
-// when a container's limit of memory counts for all of its processes together.
-func (c *cluster) killContainer(s capture) {
-	c.Helper()
-	id := strings.TrimPrefix(containerStatus(&s.Pods[0], "first-stage").ContainerID, "containerd://")
-	groups, err := filepath.Glob("/proc/[0-9]*/cgroup")
-	if err != nil {
-		c.Fatal(err)
-	}
-	killed := 0
-	for _, path := range groups {
-		group, err := os.ReadFile(path)
-		if err != nil || !strings.Contains(string(group), id) {
-			continue
-		}
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		if err != nil {
-			c.Fatal(err)
-		}
-		if err := syscall.Kill(pid, syscall.SIGKILL); err == nil {
-			killed++
-		}
-	}
-	if killed == 0 {
-		c.Fatalf("no process of the container %s", id)
-	}
-}
-
-func (c *cluster) deletePod(s capture) {
-	c.Helper()
-	for _, p := range s.Pods {
-		if err := c.core.Pods(c.namespace).Delete(c.Context(), p.Name, metav1.DeleteOptions{}); err != nil {
-			c.Fatal(err)
 		}
 	}
 }

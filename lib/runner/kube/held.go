@@ -12,12 +12,10 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// heldPage is how many Jobs are read at once. One has some 10 KB.
+// heldPage is how many Jobs are read at once. Each has some 10 KB.
 const heldPage = 200
 
-// Held calls visit with the job of every Job that is over, or was deleted, since before that time, and is still
-// kept for its outcome. Usually there are none: an outcome is recorded within seconds. A job may be visited more
-// than once. The first error ends it.
+// Held finds the Jobs that still have the finalizer. Usually there are none: an outcome is recorded within seconds.
 func (r *Runner) Held(ctx context.Context, before time.Time, visit func(id string) error) error {
 	return r.held(ctx, before, heldPage, visit)
 }
@@ -38,7 +36,7 @@ func (r *Runner) held(ctx context.Context, before time.Time, page int64, visit f
 			}
 			id, err := job.ParseID(list.Items[i].Labels[jobLabel])
 			if err != nil {
-				continue // somebody else's, with labels like ours
+				continue // another program's Job, with labels like ours
 			}
 			if err := visit(id); err != nil {
 				return err
@@ -70,7 +68,7 @@ func (r *Runner) Forget(ctx context.Context, id string) error {
 	return errors.Join(failures...)
 }
 
-// overSince returns since when a Job is over, or on its way out because somebody deleted it or its time has come.
+// overSince returns since when a Job has ended or, after a deletion or its JobTTL, is being deleted.
 func overSince(object *batchv1.Job) (time.Time, bool) {
 	v := view{run: object}
 	if c := v.condition(batchv1.JobComplete, batchv1.JobFailed); c != nil {

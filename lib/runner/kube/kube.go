@@ -1,7 +1,8 @@
-// Package kube runs jobs as Kubernetes Jobs. One run of a job is one Job, under a name that only this run can
-// have; its pod brings the inputs, runs the workflow's stages one after the other and stores what they leave.
-// The pod's containers that handle what users upload have no credentials, no service account and no address of ours but
-// the one that takes hints; the two that reach the storage run no program but our own.
+// Package kube runs jobs as Kubernetes Jobs. One run of a job is one Job, whose name no other run can have. Its pod downloads
+// the inputs, executes the workflow's stages one after the other, and stores their results.
+//
+// The containers that process uploads have no credentials, no service account, and of our addresses only the one that receives
+// hints. The two containers that have credentials of the store run only our own program.
 package kube
 
 import (
@@ -19,28 +20,29 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 )
 
-// Options say what the pods of jobs look like and where they run.
+// Options configure the pods of jobs.
 type Options struct {
-	// Specs says what a run of the job does in that working directory, which is RunDir.
+	// Specs returns what a run of the job does in that working directory, which is RunDir.
 	Specs func(j job.Job, dir string) (stage.Spec, error)
 
 	Namespace string             // where jobs run
 	Stager    string             // image whose entry point is the stager
-	Programs  map[string]Program // what the stages run in, by the stage's name
-	Storage   Storage            // where inputs come from and results go
+	Programs  map[string]Program // by the name of the stage
+	Storage   Storage            // the store of uploads and results
 	Hint      string             // HOST:PORT to notify when a stage has begun and when the manifest is stored; no notification if empty
 
-	CPU    Amount // of a stage whose program has none of its own, in cores
-	Memory Amount // of such a stage, in bytes
+	CPU    Amount // default of a stage, in cores
+	Memory Amount // default of a stage, in bytes
 	Disk   Amount // of a run, in bytes: inputs, temporary files and results together
 
 	Deadline       time.Duration // how long a stage may take
 	PendingTimeout time.Duration // how long a run may wait; a Job that is older than this and Deadline is ended by Kubernetes
 	JobTTL         time.Duration // how long a Job and its pods are kept after its end; logs that were not stored are deleted with the pods
-	Retries        int32         // how often Kubernetes starts a pod again that could not do its part
+	Retries        int32         // how often Kubernetes replaces a failed pod
 
 	Queue          string              // local queue of Kueue; none if empty
 	PriorityClass  string              // of pods; the cluster's default if empty
@@ -73,7 +75,7 @@ type Database struct {
 	Path  string // where it is mounted, absolute
 }
 
-// Storage is the object storage as pods reach it.
+// Storage is the object store, with the address that pods use.
 type Storage struct {
 	Endpoint  string // URL
 	Region    string
@@ -83,10 +85,10 @@ type Storage struct {
 	AccessKey string // key in it of the access key's name; DefaultAccessKey if empty
 	SecretKey string // key in it of the access key itself; DefaultSecretKey if empty
 
-	VirtualHosted bool // the bucket stands in the host's name, not in the path
+	VirtualHosted bool // the bucket is part of the host name, not of the path
 }
 
-// Amount is what a container is sure to get, and what it may have at most.
+// Amount is the request and the limit of a resource, as Kubernetes quantities.
 type Amount struct{ Request, Limit string }
 
 // Defaults.
@@ -94,6 +96,11 @@ const (
 	DefaultUser      = 65532
 	DefaultAccessKey = "AccessKey"
 	DefaultSecretKey = "SecretKey"
+)
+
+var (
+	_ runner.Runner = (*Runner)(nil)
+	_ runner.Held   = (*Runner)(nil)
 )
 
 // Runner runs jobs in a cluster. It implements runner.Runner and runner.Held.
@@ -105,19 +112,19 @@ type Runner struct {
 	jobs      batchclient.JobInterface
 }
 
-// Logs reads what running stages print. It needs less than a Runner does, of permissions as of options.
+// Logs reads the logs of stages. It needs fewer permissions and options than a Runner.
 type Logs struct {
 	pods coreclient.PodInterface
 	now  func() time.Time
 }
 
-// Connect returns how the API server is reached: as a pod of the cluster, or as the kubeconfig files say
-// ($KUBECONFIG, else ~/.kube/config). It reads files and makes no network call.
+// Connect returns the configuration of a client of the API server: that of a pod in the cluster, or that of the kubeconfig
+// files ($KUBECONFIG, else ~/.kube/config). It reads files and makes no network call.
 func Connect(inCluster bool) (*rest.Config, error) {
 	if inCluster {
 		config, err := rest.InClusterConfig()
 		if err != nil {
-			return nil, fmt.Errorf("reading how a pod reaches Kubernetes: %w", err)
+			return nil, fmt.Errorf("reading the pod's configuration for Kubernetes: %w", err)
 		}
 		return config, nil
 	}
@@ -131,7 +138,7 @@ func Connect(inCluster bool) (*rest.Config, error) {
 // NewLogs returns a Logs of the jobs in a namespace. It makes no network call.
 func NewLogs(config *rest.Config, namespace string) (*Logs, error) {
 	if namespace == "" {
-		return nil, errors.New("kube: no namespace is named")
+		return nil, errors.New("kube: the namespace is required")
 	}
 	core, err := coreclient.NewForConfig(tuned(config))
 	if err != nil {
@@ -159,10 +166,10 @@ func New(config *rest.Config, o Options) (*Runner, error) {
 	return r, nil
 }
 
-// tuned returns the configuration of a client for a program. Clients that are made of it share connections.
+// tuned returns the configuration of a client for a server process. Clients with one configuration share connections.
 func tuned(config *rest.Config) *rest.Config {
 	config = rest.CopyConfig(config)
-	// The client's own limit, 5 requests a second, is made for a person. The server has limits of its own.
+	// The client's default limit, 5 requests a second, is for interactive use. The API server has its own limits.
 	config.QPS, config.Burst = 200, 400
 	config.ContentType = "application/vnd.kubernetes.protobuf"
 	config.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
@@ -170,7 +177,7 @@ func tuned(config *rest.Config) *rest.Config {
 	return config
 }
 
-// fill checks the options and sets what follows from them.
+// fill checks the options, sets defaults, and derives the resources.
 func (r *Runner) fill() error {
 	r.options.User = cmp.Or(r.options.User, DefaultUser)
 	r.options.Storage.AccessKey = cmp.Or(r.options.Storage.AccessKey, DefaultAccessKey)
@@ -180,13 +187,14 @@ func (r *Runner) fill() error {
 	}
 	switch {
 	case r.options.Specs == nil:
-		return errors.New("nothing says what a run does")
+		return errors.New("Specs is required")
 	case r.options.Namespace == "" || r.options.Stager == "" || len(r.options.Programs) == 0:
-		return errors.New("a namespace, the stager's image and the programs' images are needed")
+		return errors.New("the namespace, the stager's image and the programs' images are required")
 	case r.options.Storage.Endpoint == "" || r.options.Storage.Bucket == "" || r.options.Storage.Secret == "":
-		return errors.New("the object storage's URL, bucket and Secret are needed")
-	case r.options.Deadline < time.Second || r.options.PendingTimeout < time.Second || r.options.JobTTL < 0 || r.options.Retries < 0 || r.options.User < 1:
-		return errors.New("times, retries and the user must be more than nothing")
+		return errors.New("the object store's URL, bucket and Secret are required")
+	case r.options.Deadline < time.Second || r.options.PendingTimeout < time.Second ||
+		r.options.JobTTL < 0 || r.options.Retries < 0 || r.options.User < 1:
+		return errors.New("Deadline and PendingTimeout must be at least 1s, User at least 1, and JobTTL and Retries not negative")
 	}
 	if r.options.Hint != "" {
 		if _, _, err := net.SplitHostPort(r.options.Hint); err != nil {
@@ -205,7 +213,7 @@ func (r *Runner) fill() error {
 			corev1.ResourceEphemeralStorage: r.options.Disk,
 		}
 		for resource, n := range p.Resources {
-			amounts[corev1.ResourceName(resource)] = Amount{Request: n, Limit: n} // Kubernetes wants both to be the same
+			amounts[corev1.ResourceName(resource)] = Amount{Request: n, Limit: n} // Kubernetes requires both to be equal
 		}
 		if r.resources[name], err = requirements(amounts); err != nil {
 			return fmt.Errorf("stage %s: %w", name, err)
@@ -227,7 +235,8 @@ func requirements(amounts map[corev1.ResourceName]Amount) (corev1.ResourceRequir
 			return corev1.ResourceRequirements{}, fmt.Errorf("request of %s %q: %w", name, a.Request, err)
 		}
 		if limit.Sign() <= 0 || request.Sign() < 0 || request.Cmp(limit) > 0 {
-			return corev1.ResourceRequirements{}, fmt.Errorf("%s: a limit of %q and a request of %q", name, a.Limit, a.Request)
+			return corev1.ResourceRequirements{}, fmt.Errorf("%s: the limit %q must be above 0, and the request %q not above the limit",
+				name, a.Limit, a.Request)
 		}
 		limits[name], requests[name] = limit, request
 	}

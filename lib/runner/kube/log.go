@@ -14,12 +14,12 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// logPatience is how long after a container's end its log is waited for on a node that does not answer.
-// Then the node is considered gone, and the log with it.
-const logPatience = 10 * time.Minute
+// logTimeout is how long after a container's end its log counts as unavailable if the node does not answer. After that,
+// the node and the log count as lost.
+const logTimeout = 10 * time.Minute
 
-// Log returns what a stage has printed so far, from the newest pod of the run in which it began. What the
-// node has already removed, because there was too much, is missing at the beginning.
+// Log reads the log of the stage's container in the newest pod of the run in which it began. The beginning is missing if the
+// node has rotated the log.
 func (l *Logs) Log(ctx context.Context, j job.Job, stage string) (io.ReadCloser, error) {
 	none := job.Errorf(job.NotFound, "there is no log of the stage %s", stage)
 	pods, err := l.list(ctx, labels.Set{jobLabel: j.ID, runLabel: strconv.Itoa(j.Run)})
@@ -36,7 +36,7 @@ func (l *Logs) Log(ctx context.Context, j job.Job, stage string) (io.ReadCloser,
 		return log, nil
 	case apierrors.IsNotFound(err) || apierrors.IsBadRequest(err): // the pod is gone, or its container not begun
 		return nil, none
-	case !ended.IsZero() && l.now().Sub(ended) > logPatience && ctx.Err() == nil:
+	case !ended.IsZero() && l.now().Sub(ended) > logTimeout && ctx.Err() == nil:
 		return nil, none.Because(err)
 	}
 	return nil, unavailable(err, "reading the log of %s in the pod %s", stage, pod.Name)

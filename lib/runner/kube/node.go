@@ -25,7 +25,7 @@ func ParseNodeSelector(texts []string) (map[string]string, error) {
 			return nil, fmt.Errorf("%q is not label=value", text)
 		}
 		if _, twice := selector[label]; twice {
-			return nil, fmt.Errorf("%q: the label stands there twice", text)
+			return nil, fmt.Errorf("%q: the label is given twice", text)
 		}
 		if err := valid(label, value); err != nil {
 			return nil, fmt.Errorf("%q: %w", text, err)
@@ -101,7 +101,15 @@ func (o Options) MergeSelectors(stages []string) (map[string]string, error) {
 				if by[label] == "" {
 					first = "every job"
 				}
-				return nil, fmt.Errorf("%s requires nodes with %s=%s and the stage %s requires %s=%s, but all stages of a job run on one node", first, label, other, name, label, value)
+				return nil, fmt.Errorf(
+					"%s requires nodes with %s=%s and the stage %s requires %s=%s, but all stages of a job run on one node",
+					first,
+					label,
+					other,
+					name,
+					label,
+					value,
+				)
 			}
 			if merged == nil {
 				merged = make(map[string]string)

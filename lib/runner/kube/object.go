@@ -2,6 +2,7 @@ package kube
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,7 +18,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage/stager"
 )
 
-// Labels and the like. They stand on Jobs and on their pods.
+// Labels, annotations and the finalizer. Jobs and their pods have the labels.
 const (
 	domain        = "bakta.computational.bio"
 	jobLabel      = domain + "/job" // id of the job
@@ -27,12 +28,12 @@ const (
 	// Selector finds all Jobs and pods of this backend.
 	Selector = "app.kubernetes.io/part-of=bakta-web,app.kubernetes.io/component=job"
 
-	// stagesAnnotation holds the names of the run's stages in the order of their containers, which can't have
-	// every name that a stage can.
+	// stagesAnnotation holds the names of the run's stages, in the order of their containers. The names of containers differ:
+	// they have no underscores.
 	stagesAnnotation = domain + "/stages"
 
-	// finalizer keeps a Job until its outcome is stored, whoever deletes it. (Its pods stay with it if it is
-	// deleted in the background. Kubernetes itself, when the Job's time has come, deletes them first.)
+	// finalizer keeps a Job until its outcome is stored, even if it is deleted from outside. A deletion in the background keeps
+	// the pods as well. After the Job's TTL, Kubernetes deletes in the foreground: the pods first.
 	finalizer = domain + "/outcome"
 
 	// traceAnnotation holds the W3C trace context of the call that started the job, if that was traced.
@@ -41,15 +42,16 @@ const (
 	queueLabel = "kueue.x-k8s.io/queue-name"
 )
 
-// Object returns the Job of a job's run. It depends on its arguments alone and is the same, byte by byte, each
-// time. It holds no secret, and no link that is one.
+// Object returns the Job of a job's run. It depends only on the options and on j, and is identical byte by byte each time. It
+// contains no secret, and no presigned link.
 func (r *Runner) Object(j job.Job) (*batchv1.Job, error) {
 	spec, err := r.options.Specs(j, RunDir)
 	if err != nil {
 		return nil, fmt.Errorf("specifying run %d of job %s: %w", j.Run, j.ID, err)
 	}
 	if spec.Job != j.ID || spec.Run != j.Run || spec.Dir != RunDir {
-		return nil, fmt.Errorf("the spec is of run %d of job %s in %s, not of run %d of job %s in %s", spec.Run, spec.Job, spec.Dir, j.Run, j.ID, RunDir)
+		return nil, fmt.Errorf("the spec is of run %d of job %s in %s, not of run %d of job %s in %s",
+			spec.Run, spec.Job, spec.Dir, j.Run, j.ID, RunDir)
 	}
 	if err := spec.Validate(); err != nil {
 		return nil, err
@@ -75,7 +77,7 @@ func (r *Runner) Object(j job.Job) (*batchv1.Job, error) {
 		ObjectMeta: metav1.ObjectMeta{
 			Name:        job.ObjectName(j.ID, j.Run),
 			Namespace:   r.options.Namespace,
-			Labels:      clone(labels),
+			Labels:      maps.Clone(labels),
 			Annotations: map[string]string{stagesAnnotation: strings.Join(names, ",")},
 			Finalizers:  []string{finalizer},
 		},
@@ -83,8 +85,8 @@ func (r *Runner) Object(j job.Job) (*batchv1.Job, error) {
 			Parallelism:  ptr[int32](1),
 			Completions:  ptr[int32](1),
 			BackoffLimit: ptr(r.options.Retries),
-			// The last resort for a run that waits or hangs for ever. Waiting counts here, so it is long; the
-			// stager ends a stage that takes too long, and then there is still somebody to store its log.
+			// The last resort for a run that waits or hangs for ever. It is long, because the time of waiting counts. Usually
+			// the stager ends a stage that takes too long, so that stage-out can store its log.
 			ActiveDeadlineSeconds:   ptr(seconds(r.options.Deadline)*int64(len(spec.Stages)) + seconds(r.options.PendingTimeout)),
 			TTLSecondsAfterFinished: ptr(int32(seconds(r.options.JobTTL))),
 			PodFailurePolicy:        policy(spec),
@@ -99,15 +101,15 @@ func (r *Runner) Object(j job.Job) (*batchv1.Job, error) {
 	}
 	if r.options.Queue != "" {
 		object.Labels[queueLabel] = r.options.Queue
-		object.Spec.Suspend = ptr(true) // Kueue lets it go on when it is its turn
+		object.Spec.Suspend = ptr(true) // Kueue resumes it when its turn has come
 	}
 	return object, nil
 }
 
-// policy says which pods are worth another try. The rules are tried in order.
+// policy returns which failed pods are retried. The first rule that matches counts.
 //
-// What is not named here counts as a failure, up to the Job's limit: a stager that could not reach the storage,
-// a pod that somebody deleted.
+// A pod that matches no rule is retried up to the Job's backoffLimit: its stager could not reach the store, or the pod was
+// deleted from outside.
 func policy(spec stage.Spec) *batchv1.PodFailurePolicy {
 	rules := []batchv1.PodFailurePolicyRule{
 		{
@@ -117,18 +119,18 @@ func policy(spec stage.Spec) *batchv1.PodFailurePolicy {
 				{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue},
 			},
 		},
-		// The program refused what it was given, and the manifest says so: it would do so again.
+		// The program refused its input, and would refuse it again. The manifest has the reason.
 		fail(stageOut, stager.RunFailed, stager.Usage),
 		fail(stageIn, stager.Usage),
 	}
 	for _, c := range spec.Stages {
-		// Killed at its memory limit, alone or stager and all: it would need as much again.
+		// The program was killed at its memory limit, with or without its stager. It would need as much again.
 		rules = append(rules, fail(containerName(c.Stage), stager.Usage, stager.Memory, exitKilled))
 	}
 	return &batchv1.PodFailurePolicy{Rules: rules}
 }
 
-// exitKilled is the exit code of a container that SIGKILL ended.
+// exitKilled is the exit code of a container that was ended by SIGKILL.
 const exitKilled = 128 + 9
 
 func fail(container string, codes ...int32) batchv1.PodFailurePolicyRule {
@@ -146,7 +148,7 @@ func fail(container string, codes ...int32) batchv1.PodFailurePolicyRule {
 // stageRef is a stage with the name of its container.
 type stageRef struct{ name, container string }
 
-// stagesOf returns the stages of a Job that Object made.
+// stagesOf returns the stages of a Job that Object returned.
 func stagesOf(run *batchv1.Job) []stageRef {
 	var refs []stageRef
 	for name := range strings.SplitSeq(run.Annotations[stagesAnnotation], ",") {
@@ -157,15 +159,15 @@ func stagesOf(run *batchv1.Job) []stageRef {
 	return refs
 }
 
-// containerName returns what a stage's container is called: names of containers have no underscores.
+// containerName returns the name of a stage's container: names of containers have no underscores.
 func containerName(stage string) string { return strings.ReplaceAll(stage, "_", "-") }
 
-// ours reports whether a Job is the one of this run: made by this backend, for it.
+// ours reports whether a Job was created by this backend for this run.
 func ours(object *batchv1.Job, j job.Job) bool {
 	return object.Labels[jobLabel] == j.ID && object.Labels[runLabel] == strconv.Itoa(j.Run)
 }
 
-// ownerOf returns the UID of the Job that made a pod.
+// ownerOf returns the UID of the Job that owns a pod.
 func ownerOf(p *corev1.Pod) types.UID {
 	if owner := metav1.GetControllerOf(p); owner != nil && owner.Kind == "Job" {
 		return owner.UID
@@ -174,13 +176,5 @@ func ownerOf(p *corev1.Pod) types.UID {
 }
 
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
-
-func clone(m map[string]string) map[string]string {
-	c := make(map[string]string, len(m))
-	for k, v := range m {
-		c[k] = v
-	}
-	return c
-}
 
 func ptr[T any](v T) *T { return &v }

@@ -20,7 +20,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 )
 
-var update = flag.Bool("update", false, "write the expected Jobs anew")
+var update = flag.Bool("update", false, "rewrite the expected Jobs")
 
 const testID = "123e4567-e89b-42d3-a456-426614174000"
 
@@ -36,11 +36,22 @@ func testSpec(j job.Job, dir string) (stage.Spec, error) {
 	d := stage.Dir(dir)
 	return stage.Spec{
 		Job: j.ID, Run: j.Run, Dir: dir, Inputs: j.Start.Inputs,
-		Stages: []stage.Command{{
-			Stage: "bakta", Title: "Bakta",
-			Argv: []string{"/entrypoint.sh", "--db", "/databases/bakta/db", "--output", d.Output("bakta"), "--strain=$(AWS_SECRET_ACCESS_KEY) $x", d.Input("genome.fna")},
-			Env:  []string{"A=$(B)"},
-		}},
+		Stages: []stage.Command{
+			{
+				Stage: "bakta",
+				Title: "Bakta",
+				Argv: []string{
+					"/entrypoint.sh",
+					"--db",
+					"/databases/bakta/db",
+					"--output",
+					d.Output("bakta"),
+					"--strain=$(AWS_SECRET_ACCESS_KEY) $x",
+					d.Input("genome.fna"),
+				},
+				Env: []string{"A=$(B)"},
+			},
+		},
 		Results: []stage.Expected{{Ending: "json", Path: "out/bakta/result.json", Required: true}},
 	}, nil
 }
@@ -58,11 +69,19 @@ func twoStages(j job.Job, dir string) (stage.Spec, error) {
 
 func testOptions() Options {
 	return Options{
-		Specs:          testSpec,
-		Namespace:      "bakta",
-		Stager:         "registry.example.org/stager:1",
-		Programs:       map[string]Program{"bakta": {Image: "oschwengers/bakta:v1.12.2", Database: Database{Claim: "bakta-database", Path: "/databases/bakta"}}},
-		Storage:        Storage{Endpoint: "http://minio.bakta.svc:9000", Region: "us-east-1", Bucket: "bakta-user-data", BaseKey: "web", Secret: "s3"},
+		Specs:     testSpec,
+		Namespace: "bakta",
+		Stager:    "registry.example.org/stager:1",
+		Programs: map[string]Program{
+			"bakta": {Image: "oschwengers/bakta:v1.12.2", Database: Database{Claim: "bakta-database", Path: "/databases/bakta"}},
+		},
+		Storage: Storage{
+			Endpoint: "http://minio.bakta.svc:9000",
+			Region:   "us-east-1",
+			Bucket:   "bakta-user-data",
+			BaseKey:  "web",
+			Secret:   "s3",
+		},
 		Hint:           "jobupdate.bakta.svc.cluster.local:80",
 		CPU:            Amount{Request: "2", Limit: "4"},
 		Memory:         Amount{Request: "2Gi", Limit: "4000Mi"},
@@ -89,10 +108,20 @@ func TestObjectIsAsExpected(t *testing.T) {
 	everything.Programs = map[string]Program{
 		"bakta_proteins": {Image: "bakta", Database: Database{Claim: "bakta-database", Path: "/databases/bakta"}},
 		"baktfold": {
-			Image: "baktfold", WritableRoot: true, Database: Database{Claim: "baktfold-database", Path: "/databases/baktfold"},
-			CPU: Amount{Request: "1", Limit: "8"}, Memory: Amount{Request: "16Gi", Limit: "32Gi"}, Resources: map[string]string{"nvidia.com/gpu": "1"},
+			Image:        "baktfold",
+			WritableRoot: true,
+			Database:     Database{Claim: "baktfold-database", Path: "/databases/baktfold"},
+			CPU: Amount{
+				Request: "1",
+				Limit:   "8",
+			},
+			Memory:       Amount{Request: "16Gi", Limit: "32Gi"},
+			Resources:    map[string]string{"nvidia.com/gpu": "1"},
 			NodeSelector: map[string]string{"accelerator": "gpu", "pool": "jobs"},
-			Tolerations:  []corev1.Toleration{{Key: "jobs", Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoSchedule}, {Key: "gpu", Operator: corev1.TolerationOpExists}},
+			Tolerations: []corev1.Toleration{
+				{Key: "jobs", Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoSchedule},
+				{Key: "gpu", Operator: corev1.TolerationOpExists},
+			},
 		},
 	}
 	everything.Queue = "annotation"
@@ -147,7 +176,7 @@ func golden(t *testing.T, path string, got []byte) {
 	}
 }
 
-func TestObjectTellsNobodysSecrets(t *testing.T) {
+func TestObjectHasNoSecrets(t *testing.T) {
 	j := testJob()
 	object, err := newRunner(t, testOptions()).Object(j)
 	if err != nil {
@@ -294,12 +323,12 @@ func TestNewRefuses(t *testing.T) {
 		"a program's request above its limit": func(o *Options) {
 			o.Programs = map[string]Program{"bakta": {Image: "x", Memory: Amount{Request: "5Gi", Limit: "4Gi"}}}
 		},
-		"a further resource that is no amount": func(o *Options) {
+		"a further resource that is not an amount": func(o *Options) {
 			o.Programs = map[string]Program{"bakta": {Image: "x", Resources: map[string]string{"nvidia.com/gpu": "one"}}}
 		},
-		"no disk":                      func(o *Options) { o.Disk = Amount{Request: "0", Limit: "0"} },
-		"no time":                      func(o *Options) { o.Deadline = 0 },
-		"the user who may do anything": func(o *Options) { o.User = -1 },
+		"no disk":              func(o *Options) { o.Disk = Amount{Request: "0", Limit: "0"} },
+		"no time":              func(o *Options) { o.Deadline = 0 },
+		"the user is negative": func(o *Options) { o.User = -1 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := testOptions()
@@ -325,7 +354,12 @@ func TestDatabasesOfStages(t *testing.T) {
 	database := func(claim, path string) Program {
 		return Program{Image: "x", Database: Database{Claim: claim, Path: path}}
 	}
-	o.Programs = map[string]Program{"a": database("one", "/db/one"), "b": {Image: "x"}, "c": database("two", "/db/two"), "d": database("one", "/elsewhere")}
+	o.Programs = map[string]Program{
+		"a": database("one", "/db/one"),
+		"b": {Image: "x"},
+		"c": database("two", "/db/two"),
+		"d": database("one", "/elsewhere"),
+	}
 	object, err := newRunner(t, o).Object(testJob())
 	if err != nil {
 		t.Fatal(err)
@@ -386,10 +420,11 @@ func TestReleaseLeavesOtherFinalizers(t *testing.T) {
 		finalizers []string
 		want       string
 	}{
-		"ours alone":        {[]string{finalizer}, `{"metadata":{"finalizers":[],"resourceVersion":"7","uid":"u"}}`},
-		"ours among others": {[]string{"foregroundDeletion", finalizer, "x/y"}, `{"metadata":{"finalizers":["foregroundDeletion","x/y"],"resourceVersion":"7","uid":"u"}}`},
-		"others":            {[]string{"x/y"}, ""},
-		"none":              {nil, ""},
+		"ours alone": {[]string{finalizer}, `{"metadata":{"finalizers":[],"resourceVersion":"7","uid":"u"}}`},
+		"ours among others": {[]string{"foregroundDeletion", finalizer, "x/y"},
+			`{"metadata":{"finalizers":["foregroundDeletion","x/y"],"resourceVersion":"7","uid":"u"}}`},
+		"others": {[]string{"x/y"}, ""},
+		"none":   {nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			object := &batchv1.Job{}

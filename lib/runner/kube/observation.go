@@ -4,25 +4,23 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/stage/stager"
 )
 
 // lostAfter is how long a pod may take to end after its deletion. One that takes longer is on a node that does not
 // answer; Kubernetes keeps it until its Node object is deleted.
 const lostAfter = 10 * time.Minute
 
-// observe derives how a run does from its Job, nil if there is none, and the pods that carry its labels. The
-// time is needed for one thing, telling a pod that ends from one that is lost.
+// observe derives the state of a run from its Job, nil if there is none, and the pods with its labels. It needs the time only
+// to distinguish a pod that ends from one that is lost.
 //
-// A Job and its pods are read one after the other, so they may be of different moments, and the counts in a
-// Job's status lie between retries. So conditions of the Job come first, then what the newest pod does.
+// A Job and its pods are read one after the other, so they may be of different moments, and the counts in a Job's status are
+// wrong between retries. So the conditions of the Job count first, and then the state of the newest pod.
 func observe(run *batchv1.Job, pods []corev1.Pod, now time.Time) job.Observation {
 	if run == nil {
 		return job.Observation{Phase: job.Absent}
@@ -39,18 +37,17 @@ func observe(run *batchv1.Job, pods []corev1.Pod, now time.Time) job.Observation
 	return v.observe()
 }
 
-// view is what is known of a run at a moment.
+// view is the state of a run's objects at a moment.
 type view struct {
 	run    *batchv1.Job
-	pods   []*corev1.Pod // of this Job and no other of its name, the oldest first
+	pods   []*corev1.Pod // those that this Job owns, the oldest first
 	stages []stageRef
 	now    time.Time
 }
 
 func (v view) observe() job.Observation {
-	// The conditions that announce the end are as good as those that confirm it: after them no pod is started
-	// any more. Waiting for the confirmation costs seconds, and the pods of a Job that ran into its deadline,
-	// with the logs in them.
+	// The conditions that announce the end count as those that confirm it: after them no pod is started any more. Waiting
+	// for the confirmation would cost seconds and, if the Job ran into its deadline, its pods with their logs.
 	if c := v.condition(batchv1.JobComplete, batchv1.JobSuccessCriteriaMet); c != nil {
 		return v.ended(c.LastTransitionTime.Time)
 	}
@@ -59,8 +56,8 @@ func (v view) observe() job.Observation {
 	}
 	for _, p := range v.pods {
 		if outgrown(p) {
-			// Kubernetes would try again, and no rule for a pod's failure can keep it from that: such an eviction has
-			// no exit code and no condition of its own. But what filled the disk once does so again.
+			// Kubernetes would retry, and no pod failure policy can prevent that: such an eviction sets no exit code and
+			// no condition. But a run that has filled the disk will fill it again.
 			return job.Observation{Phase: job.Ended, Since: endOf(p), Stages: v.progress(p), Failure: v.outOfDisk(p)}
 		}
 	}
@@ -74,7 +71,7 @@ func (v view) observe() job.Observation {
 		return v.of(live)
 	}
 	if v.run.DeletionTimestamp != nil {
-		// Somebody deleted the Job. It stands as long as its finalizer does, but no pod is started any more.
+		// The Job was deleted from outside. It exists as long as its finalizer, but no pod is started any more.
 		o := v.ended(v.run.DeletionTimestamp.Time)
 		o.Interrupted = len(v.pods) == 0 || v.newest().Status.Phase != corev1.PodSucceeded
 		return o
@@ -112,7 +109,7 @@ func (v view) newest() *corev1.Pod {
 	return v.pods[len(v.pods)-1]
 }
 
-// ended describes a run that is over, as its newest pod left it.
+// ended describes a run that has ended, by its newest pod.
 func (v view) ended(since time.Time) job.Observation {
 	o := job.Observation{Phase: job.Ended, Since: since}
 	if p := v.newest(); p != nil {
@@ -122,7 +119,7 @@ func (v view) ended(since time.Time) job.Observation {
 	return o
 }
 
-// failed says why a Job failed.
+// failed describes the run of a Job that failed.
 func (v view) failed(c *batchv1.JobCondition) job.Observation {
 	o := v.ended(c.LastTransitionTime.Time)
 	p := v.newest()
@@ -130,8 +127,8 @@ func (v view) failed(c *batchv1.JobCondition) job.Observation {
 	case c.Reason == batchv1.JobReasonDeadlineExceeded:
 		o.Failure = v.outOfTime("")
 	case p == nil:
-		// Its pods are gone, and the reason with them. A pod that fails on its own stays with its Job, so
-		// somebody removed these.
+		// Its pods are gone, and the reason with them. A pod that fails stays as long as its Job, so these were deleted from
+		// outside.
 		o.Interrupted = true
 	default:
 		o.Failure, o.Interrupted = v.cause(p)
@@ -139,7 +136,7 @@ func (v view) failed(c *batchv1.JobCondition) job.Observation {
 	return o
 }
 
-// between describes a run without a pod that runs or waits: there was none yet, or the next one is awaited.
+// between describes a run without a pod that runs or waits: before the first pod, or between two.
 func (v view) between() job.Observation {
 	if v.run.Spec.Suspend != nil && *v.run.Spec.Suspend {
 		o := job.Observation{Phase: job.Waiting, Since: v.run.CreationTimestamp.Time, Blocked: true, Waiting: "the Kubernetes Job is suspended"}
@@ -154,10 +151,10 @@ func (v view) between() job.Observation {
 	p := v.newest()
 	switch {
 	case p == nil:
-		// Without a pod for long, something keeps Kubernetes from making one, such as a quota.
+		// If this lasts, something prevents Kubernetes from creating a pod, such as a quota.
 		return job.Observation{Phase: job.Waiting, Since: v.run.CreationTimestamp.Time, Blocked: true, Waiting: "its pod is not created yet"}
 	case p.Status.Phase == corev1.PodSucceeded:
-		// Its Job is about to say so.
+		// The Job's condition follows.
 		return job.Observation{Phase: job.Active, Since: endOf(p), Stages: v.progress(p), Failure: outOfMemory(p, v.stages)}
 	default:
 		return job.Observation{Phase: job.Waiting, Since: endOf(p), Waiting: "it was interrupted and is retried"}
@@ -216,141 +213,6 @@ func (v view) of(p *corev1.Pod) job.Observation {
 	return o
 }
 
-// stuck reports why a container can't start without a change from outside; nothing for one that is about to start.
-func (v view) stuck(s corev1.ContainerStatus) (*job.Failure, string) {
-	w := s.State.Waiting
-	stage, _ := v.stageOf(s.Name)
-	switch w.Reason {
-	case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable", "SignatureValidationFailed":
-		// The first two alternate; the message should not.
-		why := ""
-		if w.Reason != "ErrImagePull" && w.Reason != "ImagePullBackOff" {
-			why = " (" + w.Reason + ")"
-		}
-		f := internal(stage, "The image %s, which the job needs, can't be pulled%s.", s.Image, why)
-		f.Code = job.BadImage
-		return f, fmt.Sprintf("the image %s can't be pulled%s", s.Image, why)
-	case "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreCreateHookError", "PostStartHookError":
-		f := internal(stage, "The container of the job could not be created (%s).", w.Reason)
-		f.Code = job.Unschedulable
-		return f, fmt.Sprintf("its container can't be created (%s)", w.Reason)
-	}
-	return nil, ""
-}
-
-// cause says why a pod failed, or that nothing of its own doing ended it.
-func (v view) cause(p *corev1.Pod) (failure *job.Failure, interrupted bool) {
-	if p.Status.Reason == reasonDeadline {
-		return v.outOfTime(v.current(p)), false
-	}
-	if f := outOfMemory(p, v.stages); f != nil {
-		return f, false
-	}
-	if outgrown(p) {
-		return v.outOfDisk(p), false
-	}
-	if disrupted(p) || p.DeletionTimestamp != nil {
-		return nil, true
-	}
-	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
-		t := s.State.Terminated
-		if t == nil || t.ExitCode == 0 {
-			continue
-		}
-		stage, isStage := v.stageOf(s.Name)
-		switch {
-		case t.Reason == "StartError" || t.Reason == "ContainerCannotRun":
-			f := internal(stage, "The job's container could not be started.")
-			f.Code = job.BadImage
-			return f, false
-		case isStage && t.ExitCode == stager.Usage:
-			return internal(stage, "The job could not be run as it was configured."), false
-		case t.Reason == "ContainerStatusUnknown" || isStage:
-			// A stage's container ends with 0 whatever its program does. It was killed, and nothing above says why.
-			return nil, true
-		case s.Name == stageIn:
-			return internal("", "The job's files could not be downloaded."), false
-		case t.ExitCode == stager.RunFailed:
-			return nil, false // the manifest has the reason
-		case t.ExitCode == stager.Full:
-			return internal("", "The results could not be stored, because the file storage is full."), false
-		default:
-			return internal("", "The results of the job could not be stored."), false
-		}
-	}
-	// No container failed: the node rejected the pod, or lost it.
-	return nil, p.Status.Reason != ""
-}
-
-// Reasons in a pod's status, as the kubelet writes them.
-const (
-	reasonDeadline = "DeadlineExceeded"
-	reasonEvicted  = "Evicted"
-	reasonOOM      = "OOMKilled"
-)
-
-// outOfMemory returns the failure of a stage that was killed at its memory limit, or nil. The kernel may have
-// killed only one of its processes; the stager makes its container fail all the same.
-func outOfMemory(p *corev1.Pod, stages []stageRef) *job.Failure {
-	for _, s := range p.Status.InitContainerStatuses {
-		i := slices.IndexFunc(stages, func(r stageRef) bool { return r.container == s.Name })
-		if t := s.State.Terminated; i < 0 || t == nil || t.Reason != reasonOOM && t.ExitCode != stager.Memory {
-			continue
-		}
-		limit := ""
-		for _, c := range p.Spec.InitContainers {
-			if q, ok := c.Resources.Limits[corev1.ResourceMemory]; ok && c.Name == s.Name {
-				limit = " (" + q.String() + ")"
-			}
-		}
-		return &job.Failure{Code: job.OutOfMemory, Stage: stages[i].name, Message: fmt.Sprintf(
-			"The job needed more memory than it may use%s, in the stage %s. Large genomes, and assemblies of very many contigs, need more; please tell the operators.", limit, stages[i].name)}
-	}
-	return nil
-}
-
-// disrupted reports whether a pod was preempted or evicted, or ended with its node.
-func disrupted(p *corev1.Pod) bool {
-	c := podCondition(p, corev1.DisruptionTarget)
-	return c != nil && c.Status == corev1.ConditionTrue
-}
-
-// outgrown reports whether a pod was evicted because it used more of the disk than it may. A node whose own disk
-// is full evicts pods, too, but marks them as disrupted.
-func outgrown(p *corev1.Pod) bool {
-	return p.Status.Phase == corev1.PodFailed && p.Status.Reason == reasonEvicted && !disrupted(p)
-}
-
-// outOfDisk is the failure of such a pod. The kubelet's own words are about volumes and containers; the limit in
-// them is all that a user can do something with.
-func (v view) outOfDisk(p *corev1.Pod) *job.Failure {
-	limit, stage := "", v.current(p)
-	for _, c := range p.Spec.InitContainers {
-		if q, ok := c.Resources.Limits[corev1.ResourceEphemeralStorage]; ok && limit == "" {
-			limit = " (" + q.String() + ")"
-		}
-	}
-	where := ""
-	if stage != "" {
-		where = ", in the stage " + stage
-	}
-	return &job.Failure{Code: job.OutOfDisk, Stage: stage, Message: fmt.Sprintf(
-		"The job needed more disk space than it may use%s%s. Large genomes, and assemblies of very many contigs, need more; please tell the operators.", limit, where)}
-}
-
-func (v view) outOfTime(stage string) *job.Failure {
-	limit := ""
-	if s := v.run.Spec.ActiveDeadlineSeconds; s != nil {
-		limit = fmt.Sprintf(" (%s)", time.Duration(*s)*time.Second)
-	}
-	return &job.Failure{Code: job.OutOfTime, Stage: stage, Message: fmt.Sprintf(
-		"The job waited and ran longer than it may%s, and was ended. Large genomes, and assemblies of very many contigs, take longer; please tell the operators.", limit)}
-}
-
-func internal(stage, format string, args ...any) *job.Failure {
-	return &job.Failure{Code: job.Internal, Stage: stage, Message: fmt.Sprintf(format, args...) + " This is not a fault of your data; please tell the operators."}
-}
-
 // progress returns the states of the stages, by their containers in a pod.
 func (v view) progress(p *corev1.Pod) []job.Stage {
 	stages := make([]job.Stage, len(v.stages))
@@ -369,9 +231,8 @@ func (v view) progress(p *corev1.Pod) []job.Stage {
 			last = i
 		}
 	}
-	// A container that exited with 0 shows that its program ended, not how; the manifest will. Until then the
-	// stage counts as running, unless there is a stage behind it, which does not show that either, but is what
-	// will run from now on if anything does.
+	// A stage's container exits with 0 whatever its program does; only the manifest shows the outcome. Until then the last
+	// stage counts as running. An earlier stage counts as succeeded, because the next one runs now if any does.
 	if last >= 0 && last == len(stages)-1 {
 		stages[last].Status = job.StageRunning
 	}
@@ -395,52 +256,4 @@ func (v view) stageOf(container string) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-// over reports whether nothing of a pod runs, or will run.
-func over(p *corev1.Pod) bool {
-	return p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
-}
-
-// lost reports whether a pod was deleted so long ago that its node must be gone.
-func lost(p *corev1.Pod, now time.Time) bool {
-	return p.DeletionTimestamp != nil && now.Sub(p.DeletionTimestamp.Time) > lostAfter
-}
-
-// endOf returns when the last container of a pod ended.
-func endOf(p *corev1.Pod) time.Time {
-	at := p.CreationTimestamp.Time
-	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
-		if t := s.State.Terminated; t != nil && t.FinishedAt.After(at) {
-			at = t.FinishedAt.Time
-		}
-	}
-	return at
-}
-
-func containerStatus(p *corev1.Pod, name string) *corev1.ContainerStatus {
-	for _, list := range [][]corev1.ContainerStatus{p.Status.InitContainerStatuses, p.Status.ContainerStatuses} {
-		for i := range list {
-			if list[i].Name == name {
-				return &list[i]
-			}
-		}
-	}
-	return nil
-}
-
-func podCondition(p *corev1.Pod, t corev1.PodConditionType) *corev1.PodCondition {
-	for i, c := range p.Status.Conditions {
-		if c.Type == t {
-			return &p.Status.Conditions[i]
-		}
-	}
-	return nil
-}
-
-// schedulerText returns the scheduler's reason why no node was suitable. What follows them is about making
-// room, which it could not.
-func schedulerText(message string) string {
-	text, _, _ := strings.Cut(message, ". ")
-	return strings.TrimRight(strings.TrimSpace(text), ".")
 }

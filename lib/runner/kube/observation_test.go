@@ -55,12 +55,35 @@ var observations = map[string]job.Observation{
 	"unschedulable": {Phase: job.Waiting, Blocked: true,
 		Waiting: "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector"},
 	"claim missing": {Phase: job.Waiting, Blocked: true, Waiting: `0/1 nodes are available: persistentvolumeclaim "none" not found`},
-	"image missing": {Phase: job.Waiting, Blocked: true, Waiting: "the image 127.0.0.1:1/none:1 can't be pulled",
-		Failure: &job.Failure{Code: job.BadImage, Stage: "first_stage", Message: "The image 127.0.0.1:1/none:1, which the job needs, can't be pulled. " + tellOperators}},
-	"image name invalid": {Phase: job.Waiting, Blocked: true, Waiting: "the image No Image can't be pulled (InvalidImageName)",
-		Failure: &job.Failure{Code: job.BadImage, Stage: "first_stage", Message: "The image No Image, which the job needs, can't be pulled (InvalidImageName). " + tellOperators}},
-	"secret missing": {Phase: job.Waiting, Blocked: true, Waiting: "its container can't be created (CreateContainerConfigError)",
-		Failure: &job.Failure{Code: job.Unschedulable, Message: "The container of the job could not be created (CreateContainerConfigError). " + tellOperators}},
+	"image missing": {
+		Phase:   job.Waiting,
+		Blocked: true,
+		Waiting: "the image 127.0.0.1:1/none:1 can't be pulled",
+		Failure: &job.Failure{
+			Code:    job.BadImage,
+			Stage:   "first_stage",
+			Message: "The image 127.0.0.1:1/none:1, which the job needs, can't be pulled. " + tellOperators,
+		},
+	},
+	"image name invalid": {
+		Phase:   job.Waiting,
+		Blocked: true,
+		Waiting: "the image No Image can't be pulled (InvalidImageName)",
+		Failure: &job.Failure{
+			Code:    job.BadImage,
+			Stage:   "first_stage",
+			Message: "The image No Image, which the job needs, can't be pulled (InvalidImageName). " + tellOperators,
+		},
+	},
+	"secret missing": {
+		Phase:   job.Waiting,
+		Blocked: true,
+		Waiting: "its container can't be created (CreateContainerConfigError)",
+		Failure: &job.Failure{
+			Code:    job.Unschedulable,
+			Message: "The container of the job could not be created (CreateContainerConfigError). " + tellOperators,
+		},
+	},
 	"suspended":                  {Phase: job.Waiting, Blocked: true, Waiting: `it waits in the queue "annotation"`},
 	"stage-in runs":              {Phase: job.Waiting, Waiting: "its files are downloaded"},
 	"first stage runs":           {Phase: job.Active, Stages: stages(job.StageRunning, job.StagePending)},
@@ -73,23 +96,37 @@ var observations = map[string]job.Observation{
 	"pod deleted once too often": {Phase: job.Ended, Interrupted: true},
 	"out of memory":              {Phase: job.Ended, Stages: stages(job.StageFailed, job.StagePending), Failure: outOfMemory64},
 	"killed with its stager":     {Phase: job.Ended, Interrupted: true, Stages: stages(job.StageFailed, job.StagePending)},
-	"deadline while a stage ran": {Phase: job.Ended, Stages: stages(job.StageRunning, job.StagePending),
-		Failure: &job.Failure{Code: job.OutOfTime, Message: "The job waited and ran longer than it may (20s), and was ended. Large genomes, and assemblies of very many contigs, take longer; please tell the operators."}},
+	"deadline while a stage ran": {
+		Phase:  job.Ended,
+		Stages: stages(job.StageRunning, job.StagePending),
+		Failure: &job.Failure{
+			Code:    job.OutOfTime,
+			Message: "The job waited and ran longer than it may (20s), and was ended. " + large + " take longer; please tell the operators.",
+		},
+	},
 	"evicted, runs again": {Phase: job.Active, Stages: stages(job.StageRunning, job.StagePending)},
 	"disk full": {Phase: job.Ended, Stages: stages(job.StageFailed, job.StagePending),
 		Failure: outOfDisk5},
 	"disk full, tried again":          {Phase: job.Ended, Stages: stages(job.StageFailed, job.StagePending), Failure: outOfDisk5},
-	"machine gone":                    {Phase: job.Ended, Interrupted: true, Stages: stages(job.StageRunning, job.StagePending)},
+	"node gone":                       {Phase: job.Ended, Interrupted: true, Stages: stages(job.StageRunning, job.StagePending)},
 	"deleted while it runs":           {Phase: job.Active, Stages: stages(job.StageRunning, job.StagePending)},
 	"deleted with its pods":           {Phase: job.Ended, Interrupted: true},
 	"deleted while it ran to its end": {Phase: job.Ended, Stages: stages(job.StageSucceeded, job.StageRunning)},
 }
 
-var outOfMemory64 = &job.Failure{Code: job.OutOfMemory, Stage: "first_stage",
-	Message: "The job needed more memory than it may use (64Mi), in the stage first_stage. Large genomes, and assemblies of very many contigs, need more; please tell the operators."}
+var outOfMemory64 = &job.Failure{
+	Code:  job.OutOfMemory,
+	Stage: "first_stage",
+	Message: "The job needed more memory than it may use (64Mi), in the stage first_stage. " +
+		large + " need more; please tell the operators.",
+}
 
-var outOfDisk5 = &job.Failure{Code: job.OutOfDisk, Stage: "first_stage",
-	Message: "The job needed more disk space than it may use (5Mi), in the stage first_stage. Large genomes, and assemblies of very many contigs, need more; please tell the operators."}
+var outOfDisk5 = &job.Failure{
+	Code:  job.OutOfDisk,
+	Stage: "first_stage",
+	Message: "The job needed more disk space than it may use (5Mi), in the stage first_stage. " +
+		large + " need more; please tell the operators.",
+}
 
 func sinceIgnored() cmp.Option {
 	return cmpopts.IgnoreFields(job.Observation{}, "Since")
@@ -113,7 +150,7 @@ func TestObserve(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			want, ok := observations[name]
 			if !ok {
-				t.Fatal("nothing says what this is to be taken for")
+				t.Fatal("no observation is expected for this capture")
 			}
 			c := captured(t, name)
 			got := observe(c.Job, c.Pods, c.Now)

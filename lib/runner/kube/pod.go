@@ -12,13 +12,13 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 )
 
-// The containers that are not stages. No stage can be called like them.
+// The containers that are not stages. No stage can have these names.
 const (
 	stageIn  = "stage-in"
 	stageOut = "stage-out"
 )
 
-// What lies in the run's volume. Each container sees the directories that it needs, under the same paths.
+// The directories of the run's volume. Each container mounts those that it needs, under the same paths.
 const (
 	// RunDir is the directory of every run, inside of its pod.
 	RunDir = "/bakta-web/run"
@@ -40,12 +40,12 @@ const (
 // grace is the time that containers have to end after SIGTERM, in seconds. The stager gives a program 5 s.
 const grace = 30
 
-// maxArgument is what the kernel takes as one string of a process's environment, in bytes.
+// maxArgument is the kernel's limit of one string of a process's environment, in bytes (MAX_ARG_STRLEN).
 const maxArgument = 128 << 10
 
-// pod returns the pod of a run. Its containers run one after the other: stage-in, the stages, stage-out. If a
-// container before stage-out ends with anything but 0, stage-out never runs; so the stager that runs a stage's
-// program exits with 0 whatever the program does, and stage-out reports the outcome.
+// pod returns the pod of a run. Its containers run one after the other: stage-in, the stages, stage-out. If a container
+// before stage-out exits with another code than 0, stage-out never runs. So the stager that runs a stage's program exits with 0
+// whatever the program does, and stage-out reports the outcome.
 func (r *Runner) pod(s stage.Spec) (corev1.PodSpec, error) {
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -63,7 +63,7 @@ func (r *Runner) pod(s stage.Spec) (corev1.PodSpec, error) {
 		RestartPolicy:                 corev1.RestartPolicyNever,
 		TerminationGracePeriodSeconds: ptr[int64](grace),
 		AutomountServiceAccountToken:  ptr(false),
-		EnableServiceLinks:            ptr(false), // addresses of services are nothing that a program needs to know
+		EnableServiceLinks:            ptr(false), // programs do not need the addresses of services
 		ServiceAccountName:            r.options.ServiceAccount,
 		PriorityClassName:             r.options.PriorityClass,
 		NodeSelector:                  node.labels,
@@ -103,8 +103,8 @@ func (r *Runner) pod(s stage.Spec) (corev1.PodSpec, error) {
 	if r.options.Hint != "" {
 		out.Args = append(out.Args, "--hint", literal(r.options.Hint))
 	}
-	// It reads what programs that read a user's data have left, with the storage's keys at hand: it sees what
-	// it needs of that, and can change nothing.
+	// This container has the keys of the store, and reads files that programs have written from a user's data. It mounts only
+	// the directories that it needs, read-only.
 	out.VolumeMounts = []corev1.VolumeMount{readOnly(mount(RunDir)), readOnly(mountState())}
 	pod.Containers = []corev1.Container{out}
 	return pod, nil
@@ -180,14 +180,14 @@ func (r *Runner) stage(id string, c stage.Command) (corev1.Container, error) {
 		Command: []string{program, "run"},
 		Args:    args,
 		Env: []corev1.EnvVar{
-			// Programs look for a home, and the user of these containers has none.
+			// Some programs need a home directory, and the user of these containers has none.
 			{Name: "HOME", Value: tempDir},
 			// Python buffers its output unless it writes to a terminal. Then progress would show late.
 			{Name: "PYTHONUNBUFFERED", Value: "1"},
 		},
 		Resources: r.resources[c.Stage],
-		// Of what stagers record it can write its own stage's alone. What its program leaves there is replaced by the stager,
-		// which as the container's first process can't be killed from within it, when nothing of the program runs any more.
+		// It can write the records of its own stage only. The stager replaces what the program has written there, after the end of
+		// all processes of the program. As the container's first process, the stager can't be killed from within.
 		VolumeMounts: []corev1.VolumeMount{
 			mount(RunDir), readOnly(mount(binDir)), mount(tempDir), readOnly(mountState()), mountState(c.Stage),
 		},
@@ -212,7 +212,7 @@ func mountDatabase(pod *corev1.PodSpec, container *corev1.Container, d Database)
 	container.VolumeMounts = append(container.VolumeMounts, corev1.VolumeMount{Name: name, MountPath: d.Path, ReadOnly: true})
 }
 
-// restricted is what any container of ours may do: nothing but compute.
+// restricted is the security context of all our containers.
 func restricted(readOnly bool) *corev1.SecurityContext {
 	return &corev1.SecurityContext{
 		AllowPrivilegeEscalation: ptr(false),
@@ -225,13 +225,13 @@ func restricted(readOnly bool) *corev1.SecurityContext {
 // volume is the name of the run's volume.
 const volume = "run"
 
-// mount makes a directory of the run's volume appear at its path.
+// mount mounts a directory of the run's volume at its path.
 func mount(dir string) corev1.VolumeMount {
 	return corev1.VolumeMount{Name: volume, SubPath: path.Base(dir), MountPath: dir}
 }
 
-// mountState makes the directory of what a run's stagers record appear at its path, or that of one stage in it. In the
-// volume it lies beside the run's directory, so that a container sees of it, and may change, what is mounted there.
+// mountState mounts the directory of the records of a run's stagers, or that of one stage in it, at its path. In the volume it
+// is beside the run's directory, so that a container can read or write only what is mounted.
 func mountState(stage ...string) corev1.VolumeMount {
 	below := path.Join(stage...)
 	return corev1.VolumeMount{Name: volume, SubPath: path.Join(stateDir, below), MountPath: path.Join(layout.State(), below)}

@@ -19,9 +19,8 @@ import (
 // callTime is how long the API server has to answer a call.
 const callTime = 15 * time.Second
 
-// Launch makes the Job of the run. A Job that stands there already is this run's, made by a call before this
-// one that was killed before it could record it: its name can only be this run's, and its labels are checked
-// all the same.
+// Launch creates the Job of the run. A Job that exists already was created by an earlier call, which may have been killed
+// before its caller recorded it: the name belongs to this run only. Its labels are checked all the same.
 func (r *Runner) Launch(ctx context.Context, j job.Job) (string, error) {
 	object, err := r.Object(j)
 	if err != nil {
@@ -34,23 +33,22 @@ func (r *Runner) Launch(ctx context.Context, j job.Job) (string, error) {
 		return object.Name, nil
 	}
 	if !apierrors.IsAlreadyExists(err) {
-		// The Job may have been made and the answer lost. The next call finds it.
-		return "", unavailable(err, "making the Job %s", object.Name)
+		// The Job may have been created and the answer lost. The next call finds it.
+		return "", unavailable(err, "creating the Job %s", object.Name)
 	}
 	there, err := r.jobs.Get(call, object.Name, metav1.GetOptions{})
 	switch {
-	case err != nil: // also if it is gone by now: the next call makes it
+	case err != nil: // also if it was deleted in between: the next call creates it
 		return "", unavailable(err, "reading the Job %s, which exists", object.Name)
 	case !ours(there, j):
-		return "", unavailable(errors.New("its labels are not ours"), "the name %s is taken by a Job of somebody else", object.Name)
+		return "", unavailable(errors.New("its labels are not those of this run"), "a Job of another program has the name %s", object.Name)
 	}
-	// It may be on its way out: made, and deleted by somebody before its launch was recorded. Its pod may still
-	// run, so it must not be created again under the same name. It was launched, and who observes it finds that it
-	// was interrupted.
+	// It may be about to disappear: created, and deleted from outside before its launch was recorded. Its pod may still run, so
+	// the Job must not be created again under the same name. It counts as launched, and Observe will report it as interrupted.
 	return there.Name, nil
 }
 
-// Observe says how the run does.
+// Observe derives the state of the run from its Job and its pods.
 func (r *Runner) Observe(ctx context.Context, j job.Job) (job.Observation, error) {
 	object, err := r.get(ctx, j)
 	if job.Is(err, job.NotFound) {
@@ -81,7 +79,7 @@ func (r *Runner) get(ctx context.Context, j job.Job) (*batchv1.Job, error) {
 	return object, nil
 }
 
-// Release takes the finalizer off the run's Job, so that Kubernetes may remove it when its time has come.
+// Release removes the finalizer from the run's Job, so that Kubernetes deletes the Job after its JobTTL.
 func (r *Runner) Release(ctx context.Context, j job.Job) error {
 	object, err := r.get(ctx, j)
 	if job.Is(err, job.NotFound) {
@@ -93,7 +91,7 @@ func (r *Runner) Release(ctx context.Context, j job.Job) error {
 	return r.release(ctx, object)
 }
 
-// release takes our finalizer off a Job.
+// release removes our finalizer from a Job.
 func (r *Runner) release(ctx context.Context, object *batchv1.Job) error {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
@@ -109,8 +107,7 @@ func (r *Runner) release(ctx context.Context, object *batchv1.Job) error {
 		case !apierrors.IsConflict(err):
 			return unavailable(err, "releasing the Job %s", object.Name)
 		}
-		// Somebody else changed it in between. If it's another object of that name by now, that one is not ours
-		// to touch.
+		// The Job was changed in between. If another object has its name now, that one must not be changed.
 		again, err := r.jobs.Get(ctx, object.Name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) || err == nil && again.UID != object.UID {
 			return nil
@@ -122,9 +119,9 @@ func (r *Runner) release(ctx context.Context, object *batchv1.Job) error {
 	}
 }
 
-// unfinalize returns the patch that takes our finalizer, and no other, off a Job, and whether there is any need
-// for it. The patch is refused with a conflict if the Job was changed since it was read: a list can only be
-// replaced as a whole, and others put their finalizers there, too.
+// unfinalize returns the patch that removes only our finalizer from a Job, and whether that is needed. Kubernetes refuses the
+// patch with a conflict if the Job was changed since it was read: the patch replaces the whole list, and other programs
+// may add their finalizers to it.
 func unfinalize(object *batchv1.Job) ([]byte, bool) {
 	others := []string{}
 	for _, f := range object.Finalizers {
@@ -153,8 +150,8 @@ func (r *Runner) Discard(ctx context.Context, j job.Job) error {
 	return r.discard(ctx, object)
 }
 
-// discard deletes a Job. Killed between its two steps, the Job stands, marked as deleted, and its pods go on;
-// the next call finds it and takes the second step.
+// discard deletes a Job. If this process is killed between the two steps, the Job remains, marked as deleted, and its pods
+// run on. The next call finds it and takes the second step.
 func (r *Runner) discard(ctx context.Context, object *batchv1.Job) error {
 	call, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
@@ -163,7 +160,7 @@ func (r *Runner) discard(ctx context.Context, object *batchv1.Job) error {
 		Preconditions:     &metav1.Preconditions{UID: &object.UID},
 	})
 	switch {
-	case apierrors.IsNotFound(err) || apierrors.IsConflict(err): // gone, or another object by now
+	case apierrors.IsNotFound(err) || apierrors.IsConflict(err): // it was deleted; another object may have its name
 		return nil
 	case err != nil:
 		return unavailable(err, "deleting the Job %s", object.Name)
@@ -179,9 +176,9 @@ func (r *Runner) discard(ctx context.Context, object *batchv1.Job) error {
 	return r.release(ctx, object)
 }
 
-// Stop deletes all Jobs of a job, and does not wait for the end of their pods, which get half a minute to end: while
-// one of them still runs, the error is job.NotReady. Nil means that no container of the job runs any more, with one
-// exception: a node that has not answered for ten minutes may still run one, unnoticed.
+// Stop deletes all Jobs of a job, and does not wait for the end of their pods, which have half a minute to end: while one of
+// them still runs, the error is job.NotReady. After nil, a container of the job can only run on a node that has not answered
+// for ten minutes.
 func (r *Runner) Stop(ctx context.Context, id string) error {
 	if err := r.discardAll(ctx, id); err != nil {
 		return err
@@ -217,11 +214,11 @@ func (r *Runner) discardAll(ctx context.Context, id string) error {
 	return errors.Join(failures...)
 }
 
-// unavailable returns the error for a call that came to nothing, nil if there was none. Whatever the API server
-// says, it may say something else when the cluster or the deployment was repaired, so callers may come again.
+// unavailable wraps the error of a call, if any. Every error is job.Unavailable, whatever the API server answers: the call may
+// succeed when the cluster or the deployment is repaired.
 func unavailable(err error, doing string, args ...any) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf(doing+": %w", append(args, job.Errorf(job.Unavailable, "Kubernetes can't do this at the moment").Because(err))...)
+	return fmt.Errorf(doing+": %w", append(args, job.Errorf(job.Unavailable, "a call of Kubernetes failed; try again later").Because(err))...)
 }

@@ -15,18 +15,18 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// Tokens asks the cluster who bears a token. That takes a role of the whole cluster: to create tokenreviews.
+// Tokens asks the cluster to which account a token belongs. This requires a ClusterRole that may create tokenreviews.
 type Tokens struct {
 	audience string
-	accounts string // what the name of an account begins with
+	accounts string // prefix of the accounts' names
 	reviews  authenticationclient.TokenReviewInterface
 }
 
-// NewTokens returns a Tokens for those made out to an audience and borne by service accounts of a namespace: any pod
-// can have one made out to any audience, as the account that it runs as. It makes no network call.
+// NewTokens returns a Tokens that accepts tokens for an audience, of the service accounts of a namespace. The namespace is
+// checked because any pod can request a token for any audience, as its own account. It makes no network call.
 func NewTokens(config *rest.Config, audience, namespace string) (*Tokens, error) {
 	if audience == "" || namespace == "" {
-		return nil, errors.New("kube: tokens are made out to an audience, and borne by accounts of a namespace")
+		return nil, errors.New("kube: the audience of the tokens and the namespace of their accounts are required")
 	}
 	client, err := authenticationclient.NewForConfig(tuned(config))
 	if err != nil {
@@ -35,8 +35,8 @@ func NewTokens(config *rest.Config, audience, namespace string) (*Tokens, error)
 	return &Tokens{audience: audience, accounts: "system:serviceaccount:" + namespace + ":", reviews: client.TokenReviews()}, nil
 }
 
-// Subject returns the service account that a token belongs to; job.WrongSecret if the token is not one of those, and job.Unavailable
-// if the cluster cannot be asked.
+// Subject returns the service account of a token. The error is job.WrongSecret if the token is not accepted, and
+// job.Unavailable if the cluster cannot be asked.
 func (t *Tokens) Subject(ctx context.Context, token string) (string, error) {
 	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: []string{t.audience}}}
 	ctx, cancel := context.WithTimeout(ctx, callTime)
@@ -45,7 +45,7 @@ func (t *Tokens) Subject(ctx context.Context, token string) (string, error) {
 	if err != nil {
 		return "", job.Errorf(job.Unavailable, "the cluster cannot check the token").Because(err)
 	}
-	// An authenticator that knows nothing of audiences answers without one.
+	// An authenticator that does not support audiences answers without one.
 	if !judged.Status.Authenticated || !slices.Contains(judged.Status.Audiences, t.audience) {
 		return "", job.Errorf(job.WrongSecret, "the token is not valid for the audience %q in this cluster", t.audience)
 	}

@@ -14,30 +14,32 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube"
 )
 
-// A token counts if the cluster knows it, for our audience, as one of an account of the namespace.
+// TestTokens checks that a token is accepted only if the cluster confirms it for our audience and an account of the namespace.
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	us, others := []string{"bakta-web"}, []string{"https://kubernetes.default.svc"}
 	account := func(name string) authenticationv1.UserInfo { return authenticationv1.UserInfo{Username: name} }
+	source, other := account("system:serviceaccount:bakta:oidc"), account("system:serviceaccount:bakta-2:oidc")
+	type status = authenticationv1.TokenReviewStatus
 	for what, row := range map[string]struct {
 		code   int
-		status authenticationv1.TokenReviewStatus
+		status status
 		want   job.Code
 	}{
-		"good":                {201, authenticationv1.TokenReviewStatus{Authenticated: true, Audiences: us, User: account("system:serviceaccount:bakta:oidc")}, ""},
-		"unknown":             {201, authenticationv1.TokenReviewStatus{Error: "it has expired"}, job.WrongSecret},
-		"another audience":    {201, authenticationv1.TokenReviewStatus{Authenticated: true, Audiences: others, User: account("system:serviceaccount:bakta:oidc")}, job.WrongSecret},
-		"no audience":         {201, authenticationv1.TokenReviewStatus{Authenticated: true, User: account("system:serviceaccount:bakta:oidc")}, job.WrongSecret},
-		"another namespace":   {201, authenticationv1.TokenReviewStatus{Authenticated: true, Audiences: us, User: account("system:serviceaccount:bakta-2:oidc")}, job.WrongSecret},
-		"a person":            {201, authenticationv1.TokenReviewStatus{Authenticated: true, Audiences: us, User: account("admin")}, job.WrongSecret},
-		"the cluster is away": {503, authenticationv1.TokenReviewStatus{}, job.Unavailable},
-		"we may not ask":      {403, authenticationv1.TokenReviewStatus{}, job.Unavailable},
+		"good":                {201, status{Authenticated: true, Audiences: us, User: source}, ""},
+		"unknown":             {201, status{Error: "it has expired"}, job.WrongSecret},
+		"another audience":    {201, status{Authenticated: true, Audiences: others, User: source}, job.WrongSecret},
+		"no audience":         {201, status{Authenticated: true, User: source}, job.WrongSecret},
+		"another namespace":   {201, status{Authenticated: true, Audiences: us, User: other}, job.WrongSecret},
+		"a person":            {201, status{Authenticated: true, Audiences: us, User: account("admin")}, job.WrongSecret},
+		"the cluster is down": {503, status{}, job.Unavailable},
+		"no permission":       {403, status{}, job.Unavailable},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path != "/apis/authentication.k8s.io/v1/tokenreviews" {
-					t.Errorf("%s is asked", r.URL.Path)
+					t.Errorf("called %s", r.URL.Path)
 				}
 				w.Header().Set("Content-Type", "application/json")
 				w.WriteHeader(row.code)

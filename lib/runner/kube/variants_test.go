@@ -19,7 +19,9 @@ func TestObserveVariants(t *testing.T) {
 	}
 	ended := func(c *capture, container, reason string, code int32) {
 		s := state(c, container)
-		s.State = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: reason, ExitCode: code, FinishedAt: c.Pods[0].CreationTimestamp}}
+		s.State = corev1.ContainerState{
+			Terminated: &corev1.ContainerStateTerminated{Reason: reason, ExitCode: code, FinishedAt: c.Pods[0].CreationTimestamp},
+		}
 	}
 	for name, tt := range map[string]struct {
 		of     string
@@ -30,13 +32,18 @@ func TestObserveVariants(t *testing.T) {
 			c.Job.Status.Conditions = nil
 		}, job.Observation{Phase: job.Active, Stages: stages(job.StageSucceeded, job.StageRunning)}},
 		"the Job has announced Complete": {"completed", func(c *capture) {
-			c.Job.Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobSuccessCriteriaMet, Status: corev1.ConditionTrue, LastTransitionTime: c.Job.CreationTimestamp}}
+			c.Job.Status.Conditions = []batchv1.JobCondition{{
+				Type: batchv1.JobSuccessCriteriaMet, Status: corev1.ConditionTrue, LastTransitionTime: c.Job.CreationTimestamp,
+			}}
 		}, job.Observation{Phase: job.Ended, Stages: stages(job.StageSucceeded, job.StageRunning)}},
 		"a condition that is not true": {"first stage runs", func(c *capture) {
 			c.Job.Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobFailed, Status: corev1.ConditionFalse}}
 		}, job.Observation{Phase: job.Active, Stages: stages(job.StageRunning, job.StagePending)}},
 		"the Job has announced Failed": {killed, func(c *capture) {
-			c.Job.Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobFailureTarget, Status: corev1.ConditionTrue, Reason: batchv1.JobReasonPodFailurePolicy, LastTransitionTime: c.Job.CreationTimestamp}}
+			c.Job.Status.Conditions = []batchv1.JobCondition{{
+				Type: batchv1.JobFailureTarget, Status: corev1.ConditionTrue,
+				Reason: batchv1.JobReasonPodFailurePolicy, LastTransitionTime: c.Job.CreationTimestamp,
+			}}
 		}, job.Observation{Phase: job.Ended, Interrupted: true, Stages: stages(job.StageFailed, job.StagePending)}},
 		"the pod failed and the Job has not seen it": {killed, func(c *capture) {
 			c.Job.Status.Conditions = nil
@@ -54,7 +61,8 @@ func TestObserveVariants(t *testing.T) {
 		"its command line is wrong": {killed, func(c *capture) {
 			ended(c, "first-stage", "Error", 2)
 		}, job.Observation{Phase: job.Ended, Stages: stages(job.StageFailed, job.StagePending),
-			Failure: &job.Failure{Code: job.Internal, Stage: "first_stage", Message: "The job could not be run as it was configured. " + tellOperators}}},
+			Failure: &job.Failure{Code: job.Internal, Stage: "first_stage",
+				Message: "The job could not be run as it was configured. " + tellOperators}}},
 		"its files can't be downloaded": {killed, func(c *capture) {
 			ended(c, "stage-in", "Error", 1)
 			state(c, "first-stage").State = corev1.ContainerState{}
@@ -71,27 +79,31 @@ func TestObserveVariants(t *testing.T) {
 			c.Pods = []corev1.Pod{p}
 		}, job.Observation{Phase: job.Ended, Interrupted: true, Stages: stages(job.StagePending, job.StagePending)}},
 		"it was preempted": {killed, func(c *capture) {
-			c.Pods[0].Status.Conditions = append(c.Pods[0].Status.Conditions, corev1.PodCondition{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue})
+			c.Pods[0].Status.Conditions = append(c.Pods[0].Status.Conditions,
+				corev1.PodCondition{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue})
 		}, job.Observation{Phase: job.Ended, Interrupted: true, Stages: stages(job.StageFailed, job.StagePending)}},
 		"its node prepares it": {"stage-in runs", func(c *capture) {
+			prepared := corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "PodInitializing"}}
 			for i := range c.Pods[0].Status.InitContainerStatuses {
-				c.Pods[0].Status.InitContainerStatuses[i].State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "PodInitializing"}}
+				c.Pods[0].Status.InitContainerStatuses[i].State = prepared
 			}
 		}, job.Observation{Phase: job.Waiting, Waiting: "its node prepares it"}},
 		"its node has reported nothing yet": {"stage-in runs", func(c *capture) {
 			c.Pods[0].Status.InitContainerStatuses, c.Pods[0].Status.ContainerStatuses = nil, nil
 		}, job.Observation{Phase: job.Waiting, Waiting: "its node prepares it"}},
-		"the scheduler has said nothing yet": {"unschedulable", func(c *capture) {
+		"the scheduler has reported nothing yet": {"unschedulable", func(c *capture) {
 			c.Pods[0].Status.Conditions = nil
 		}, job.Observation{Phase: job.Waiting, Waiting: "it waits for a node"}},
 		"suspended without a queue": {"suspended", func(c *capture) {
 			delete(c.Job.Labels, queueLabel)
 		}, job.Observation{Phase: job.Waiting, Blocked: true, Waiting: "the Kubernetes Job is suspended"}},
-		"the second stage's image can't be had": {"second stage runs", func(c *capture) {
+		"the second stage's image can't be pulled": {"second stage runs", func(c *capture) {
 			s := state(c, "second-stage")
 			s.Image, s.State = "fold:1", corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff"}}
-		}, job.Observation{Phase: job.Waiting, Blocked: true, Waiting: "the image fold:1 can't be pulled", Stages: stages(job.StageSucceeded, job.StagePending),
-			Failure: &job.Failure{Code: job.BadImage, Stage: "second_stage", Message: "The image fold:1, which the job needs, can't be pulled. " + tellOperators}}},
+		}, job.Observation{Phase: job.Waiting, Blocked: true, Waiting: "the image fold:1 can't be pulled",
+			Stages: stages(job.StageSucceeded, job.StagePending),
+			Failure: &job.Failure{Code: job.BadImage, Stage: "second_stage",
+				Message: "The image fold:1, which the job needs, can't be pulled. " + tellOperators}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := captured(t, tt.of)

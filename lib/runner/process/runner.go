@@ -33,6 +33,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 )
 
@@ -54,6 +55,8 @@ type Options struct {
 	// no events are sent.
 	Notify func(ctx context.Context, e cloudevents.Event) error
 }
+
+var _ runner.Runner = (*Runner)(nil)
 
 // Runner runs jobs as local processes. It implements runner.Runner.
 type Runner struct {

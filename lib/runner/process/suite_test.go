@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/runner"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/runnertest"
 )
 
@@ -39,8 +38,6 @@ func TestRunner(t *testing.T) {
 		return s
 	})
 }
-
-var _ runner.Runner = (*Runner)(nil)
 
 // executes reports whether a process of the job is alive. The id of the job is in the environment of its programs and on the
 // command lines of its stagers. A zombie has neither.
