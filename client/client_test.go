@@ -292,7 +292,7 @@ func TestRetries(t *testing.T) {
 	for _, row := range []struct {
 		name  string
 		first http.HandlerFunc
-		told  string
+		error string
 	}{
 		{"429", answer(429, `{"code":8,"message":"slow down"}`), "slow down"},
 		{"502", answer(502, ""), "answers 502 Bad Gateway"},
@@ -309,16 +309,16 @@ func TestRetries(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, row.first, row.first, ok)
-			var told []string
-			c := s.client(t, Options{OnRetry: func(err error, pause time.Duration) { told = append(told, err.Error()) }})
+			var errs []string
+			c := s.client(t, Options{OnRetry: func(err error, pause time.Duration) { errs = append(errs, err.Error()) }})
 			if _, err := c.Version(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			if n := len(s.requests()); n != 3 {
 				t.Errorf("it was asked %d times", n)
 			}
-			if len(told) != 2 || !strings.Contains(told[0], row.told) {
-				t.Errorf("told %q", told)
+			if len(errs) != 2 || !strings.Contains(errs[0], row.error) {
+				t.Errorf("the errors are %q", errs)
 			}
 		})
 	}
@@ -417,7 +417,7 @@ func TestNoSecretInErrors(t *testing.T) {
 			if err == nil {
 				t.Errorf("%s: no error", name)
 			} else if strings.Contains(fmt.Sprintf("%v %+v", err, err), secret) {
-				t.Errorf("%s: the error tells the secret: %v", name, err)
+				t.Errorf("%s: the error contains the secret: %v", name, err)
 			}
 		}
 	}

@@ -62,7 +62,7 @@ func TestUpload(t *testing.T) {
 				t.Fatalf("%d requests", len(seen))
 			}
 			if err == nil && (int64(len(seen[len(seen)-1].Body)) != row.content.Size || last.Load() != row.content.Size) {
-				t.Errorf("%d bytes arrived, %d were told, of %d", len(seen[len(seen)-1].Body), last.Load(), row.content.Size)
+				t.Errorf("%d bytes arrived, %d were reported, of %d", len(seen[len(seen)-1].Body), last.Load(), row.content.Size)
 			}
 			if seen[0].Method != http.MethodPut {
 				t.Errorf("it is a %s", seen[0].Method)
@@ -71,7 +71,7 @@ func TestUpload(t *testing.T) {
 	}
 }
 
-// TestUploadForm: the link signs no content type, and its storage must be told the length.
+// TestUploadForm: the link signs no content type, and the object storage requires the length.
 func TestUploadForm(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength != 3 || len(r.TransferEncoding) > 0 || r.Header.Get("Content-Type") != "" || r.Header.Get("Expect") != "" {
@@ -174,7 +174,7 @@ func TestDownloadOfParts(t *testing.T) {
 	for _, row := range []struct {
 		name       string
 		size, part int
-		intact     bool // as far as can be told of content that is damaged
+		intact     bool // as far as the ETag can show
 	}{
 		{"three parts, the last one short", 40 * mebi, 16 * mebi, false},
 		{"two whole parts", 32 * mebi, 16 * mebi, false},
@@ -241,11 +241,11 @@ func TestDownload(t *testing.T) {
 			content, ""},
 		{"damaged once", []http.HandlerFunc{object(flipped(content), md5Of(content), all), object(content, md5Of(content), all)}, 2, content, ""},
 		{"always damaged", []http.HandlerFunc{object(flipped(content), md5Of(content), all)}, transferTries, nil, "the received file is damaged"},
-		{"encrypted, so that the ETag is no checksum", []http.HandlerFunc{encrypted(object(flipped(content), md5Of(content), all))}, 1,
+		{"encrypted, so the ETag is not a checksum", []http.HandlerFunc{encrypted(object(flipped(content), md5Of(content), all))}, 1,
 			flipped(content), ""},
-		{"too large, as is told", []http.HandlerFunc{object(make([]byte, 2_000_001), "", 3_000_000)}, 1, nil,
+		{"too large by its header", []http.HandlerFunc{object(make([]byte, 2_000_001), "", 3_000_000)}, 1, nil,
 			"exceeds the limit of a download, 2000000 bytes"},
-		{"too large, as shows", []http.HandlerFunc{endless}, 1, nil, "exceeds the limit of a download"},
+		{"too large without a length", []http.HandlerFunc{endless}, 1, nil, "exceeds the limit of a download"},
 		{"never whole", []http.HandlerFunc{object(content, ``, 10)}, transferTries, nil, "unexpected EOF"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

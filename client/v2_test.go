@@ -208,8 +208,8 @@ func TestOlderServer(t *testing.T) {
 	v := s.client(t, Options{Patience: -1}).V2()
 	_, listed := v.Workflows(t.Context())
 	_, made := v.Init(t.Context(), "bakta", "")
-	_, told := v.Version(t.Context())
-	for _, err := range []error{listed, made, told} {
+	_, version := v.Version(t.Context())
+	for _, err := range []error{listed, made, version} {
 		if err == nil || !strings.Contains(err.Error(), s.URL+" does not serve the second version") {
 			t.Errorf("%v", err)
 		}

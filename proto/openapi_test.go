@@ -111,7 +111,7 @@ func TestOpenAPI31(t *testing.T) {
 	}
 }
 
-// Which options there are, and which files may result, is told as it is.
+// The documents have the options and result files of the catalogue.
 func TestOpenAPI31TellsTheCatalogue(t *testing.T) {
 	t.Parallel()
 	v1, v2 := read(t, protov1.OpenAPI31()), read(t, protov2.OpenAPI31())
@@ -134,7 +134,7 @@ func TestOpenAPI31TellsTheCatalogue(t *testing.T) {
 	}
 	for _, value := range v2.Components.Schemas["WorkflowKind"].Enum {
 		if _, ok := workflow.Lookup(value.(string)); !ok {
-			t.Errorf("there is no workflow %v", value)
+			t.Errorf("the workflow %v does not exist", value)
 		}
 	}
 	if words := v1.Components.Schemas["JobStatusEnum"].Enum; strings.Contains(strings.ToUpper(words[2].(string)), "LL") {

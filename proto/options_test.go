@@ -41,8 +41,8 @@ func TestOpenAPI31TellsOptions(t *testing.T) {
 				var config option.Config
 				row.set(&config, sample)
 				err := bakta.Validate(config)
-				if told := pattern.MatchString(sample); told != (err == nil) {
-					t.Errorf("%s %q fits its pattern: %v; a start says %v", name, sample, told, err)
+				if fits := pattern.MatchString(sample); fits != (err == nil) {
+					t.Errorf("%s %q fits its pattern: %v; a start says %v", name, sample, fits, err)
 				}
 			}
 		}

@@ -18,12 +18,12 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 )
 
-// deployed is a function as it is deployed.
+// deployed is a function in a deployment.
 type deployed struct {
 	name     string
-	register func(*server.Server) error // what callers reach
-	inside   bool                       // only from inside the cluster
-	any      bool                       // what every function can answer is asked of this one
+	register func(*server.Server) error // registers what callers reach
+	inside   bool                       // reachable only inside the cluster
+	any      bool                       // gets the calls that every function can answer
 }
 
 // all are the functions. What sources of events call (RegisterEvents, RegisterSweep) concerns no other caller, so it is
@@ -37,7 +37,7 @@ func all() []deployed {
 	}
 }
 
-// everywhere is what every server serves and clients in development ask for.
+// everywhere returns the paths that every server serves and that clients use in development.
 func everywhere() []string {
 	return []string{"/grpc.health.v1.Health/", "/grpc.reflection.v1.ServerReflection/", "/grpc.reflection.v1alpha.ServerReflection/"}
 }
@@ -60,14 +60,14 @@ func (d deployed) served() ([]string, error) {
 	return paths, nil
 }
 
-// route is the paths that lead to one function. A path with a slash at its end stands for all below it.
+// route is the paths of one function. A path that ends in a slash stands for all below it.
 type route struct {
 	function string
 	paths    []string
 }
 
-// public returns the routes from outside. A path leads to one function whatever the method, so that a browser's
-// question before a call (OPTIONS) is answered by who answers the call.
+// public returns the routes from outside. All HTTP methods of a path lead to one function, so the function that answers a call also answers
+// the browser's preflight before it (OPTIONS).
 func public(functions []deployed) ([]route, error) {
 	var routes []route
 	leads := make(map[string]string)
@@ -81,7 +81,7 @@ func public(functions []deployed) ([]route, error) {
 		}
 		for _, path := range paths {
 			if other := leads[path]; other != "" {
-				return nil, fmt.Errorf("%s is served by %s and by %s: a path can lead to one function only", path, other, f.name)
+				return nil, fmt.Errorf("%s is served by %s and by %s; a path can lead to only one function", path, other, f.name)
 			}
 			leads[path] = f.name
 		}
@@ -90,7 +90,7 @@ func public(functions []deployed) ([]route, error) {
 	return routes, nil
 }
 
-// complete holds that each method of each service below proto/ is served by a function.
+// complete returns an error unless a function serves each method of each service below proto/.
 func complete(root string, functions []deployed) error {
 	var served []string
 	for _, f := range functions {
@@ -115,7 +115,7 @@ func complete(root string, functions []deployed) error {
 		}
 		file, err := protoregistry.GlobalFiles.FindFileByPath(filepath.ToSlash(name))
 		if err != nil {
-			return fmt.Errorf("%s is of a package that no function uses: %w", name, err)
+			return fmt.Errorf("no function uses the package of %s: %w", name, err)
 		}
 		for i := range file.Services().Len() {
 			missing = append(missing, unserved(file.Services().Get(i), served)...)

@@ -1,6 +1,5 @@
-// Command routes writes the routes of a deployment: which path goes to which function, behind one host name. It asks
-// the functions themselves what they serve, and holds that every method below proto/ is served by one of them. With
-// -check it changes nothing and fails if the file is not what it would write.
+// Command routes writes the routes of a deployment: they send each path to its function, behind one host name. It gets the paths from the
+// functions, and fails if no function serves a method below proto/. With -check it changes nothing, and fails if the file is out of date.
 package main
 
 import (
@@ -11,11 +10,11 @@ import (
 	"path/filepath"
 )
 
-// file is what is written, below the repository's root.
+// file is the path of the routes, relative to the root of the repository.
 const file = "kservices/base/500-routes.yaml"
 
 func main() {
-	check := flag.Bool("check", false, "change nothing; fail if the file is not what it should be")
+	check := flag.Bool("check", false, "change nothing; fail if the file is out of date")
 	root := flag.String("root", ".", "directory of the repository")
 	flag.Parse()
 	if err := run(*root, *check); err != nil {
@@ -42,7 +41,7 @@ func run(root string, check bool) error {
 		return err
 	}
 	if !bytes.Equal(have, made) {
-		return fmt.Errorf("%s is not what the functions and proto/ make of it; run make generate", file)
+		return fmt.Errorf("%s is out of date; run make generate", file)
 	}
 	return complete(root, all())
 }

@@ -20,7 +20,7 @@ func TestGenerated(t *testing.T) {
 	}
 }
 
-// No route leads to what is for events and timers, or to what is for inside.
+// No route leads to the paths for events and timers, or to a function that is reachable only inside.
 func TestNothingElse(t *testing.T) {
 	t.Parallel()
 	routes, err := public(all())

@@ -74,7 +74,7 @@ func TestAuthorise(t *testing.T) {
 		}
 	}
 	if (Job{State: Running}).Authorise("") == nil {
-		t.Error("a job without a stored secret opens to nobody")
+		t.Error("a job without a stored secret opens")
 	}
 }
 

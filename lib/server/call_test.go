@@ -22,7 +22,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/proto/v1/apiv1"
 )
 
-// What a method returns, and what its callers are told by gRPC and by REST, and how loud it is logged.
+// The error of a method, the status that callers get by gRPC and REST, and the level at which it is logged.
 func TestErrors(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("the cause")
@@ -35,17 +35,17 @@ func TestErrors(t *testing.T) {
 		message string
 		level   string
 	}{
-		{"invalid", returns(job.Errorf(job.Invalid, "told").Because(cause)), codes.InvalidArgument, 400, "told", "INFO"},
-		{"not found", returns(job.Errorf(job.NotFound, "told").Because(cause)), codes.NotFound, 404, "told", "INFO"},
-		{"wrong secret", returns(job.Errorf(job.WrongSecret, "told").Because(cause)), codes.Unauthenticated, 401, "told", "INFO"},
-		{"exists", returns(job.Errorf(job.AlreadyExists, "told").Because(cause)), codes.AlreadyExists, 409, "told", "INFO"},
-		{"not ready", returns(job.Errorf(job.NotReady, "told").Because(cause)), codes.FailedPrecondition, 400, "told", "INFO"},
-		{"too large", returns(job.Errorf(job.TooLarge, "told").Because(cause)), codes.InvalidArgument, 400, "told", "INFO"},
-		{"exhausted", returns(job.Errorf(job.Exhausted, "told").Because(cause)), codes.ResourceExhausted, 429, "told", "WARN"},
-		{"unavailable", returns(job.Errorf(job.Unavailable, "told").Because(cause)), codes.Unavailable, 503, "told", "WARN"},
-		{"wrapped", returns(fmt.Errorf("doing: %w", job.Errorf(job.NotFound, "told").Because(cause))), codes.NotFound, 404, "told", "INFO"},
-		{"the outermost counts", returns(job.Errorf(job.Unavailable, "told").Because(job.Errorf(job.NotFound, "the cause"))), codes.Unavailable,
-			503, "told", "WARN"},
+		{"invalid", returns(job.Errorf(job.Invalid, "refused").Because(cause)), codes.InvalidArgument, 400, "refused", "INFO"},
+		{"not found", returns(job.Errorf(job.NotFound, "refused").Because(cause)), codes.NotFound, 404, "refused", "INFO"},
+		{"wrong secret", returns(job.Errorf(job.WrongSecret, "refused").Because(cause)), codes.Unauthenticated, 401, "refused", "INFO"},
+		{"exists", returns(job.Errorf(job.AlreadyExists, "refused").Because(cause)), codes.AlreadyExists, 409, "refused", "INFO"},
+		{"not ready", returns(job.Errorf(job.NotReady, "refused").Because(cause)), codes.FailedPrecondition, 400, "refused", "INFO"},
+		{"too large", returns(job.Errorf(job.TooLarge, "refused").Because(cause)), codes.InvalidArgument, 400, "refused", "INFO"},
+		{"exhausted", returns(job.Errorf(job.Exhausted, "refused").Because(cause)), codes.ResourceExhausted, 429, "refused", "WARN"},
+		{"unavailable", returns(job.Errorf(job.Unavailable, "refused").Because(cause)), codes.Unavailable, 503, "refused", "WARN"},
+		{"wrapped", returns(fmt.Errorf("doing: %w", job.Errorf(job.NotFound, "refused").Because(cause))), codes.NotFound, 404, "refused", "INFO"},
+		{"the outermost counts", returns(job.Errorf(job.Unavailable, "refused").Because(job.Errorf(job.NotFound, "the cause"))), codes.Unavailable,
+			503, "refused", "WARN"},
 		{"of an unknown code", returns(job.Errorf("odd", "the cause")), codes.Internal, 500, internal, "ERROR"},
 		{"any other", returns(cause), codes.Internal, 500, internal, "ERROR"},
 		{"another server's status", returns(fmt.Errorf("asking: %w", status.Error(codes.NotFound, "the cause"))), codes.Internal, 500, internal,
@@ -95,10 +95,10 @@ func TestErrors(t *testing.T) {
 						}
 					}
 					if row.name != "a nil pointer" && !strings.Contains(line, "the cause") {
-						t.Error("the log does not tell the cause:", line)
+						t.Error("the log lacks the cause:", line)
 					}
 					if (row.name == "a panic" || row.name == "a nil pointer") && !strings.Contains(line, "call_test.go") {
-						t.Error("the log does not tell where it panicked:", line)
+						t.Error("the log lacks the stack:", line)
 					}
 				}
 			}
@@ -113,7 +113,7 @@ func returns(err error) func(context.Context) error {
 	return func(context.Context) error { return err }
 }
 
-// A caller that goes away is nobody's fault, whatever the handler makes of it.
+// A call that its caller cancels is not an error of the server, whatever error the handler returns.
 func TestCallerGoesAway(t *testing.T) {
 	t.Parallel()
 	called := make(chan struct{})
@@ -129,7 +129,7 @@ func TestCallerGoesAway(t *testing.T) {
 		cancel()
 	}()
 	if _, err := protov1.NewBaktaJobsClient(s.grpc).Version(ctx, &protov1.Empty{}); status.Code(err) != codes.Canceled {
-		t.Error("the caller is told", err)
+		t.Error("the caller gets", err)
 	}
 	eventually(t, "the call is logged", func() bool { return strings.Contains(s.log.String(), `"code":"Canceled"`) })
 	if strings.Contains(s.log.String(), "WARN") {
@@ -137,7 +137,7 @@ func TestCallerGoesAway(t *testing.T) {
 	}
 }
 
-// A caller that waits for a shorter time than we would is told so, and nothing is wrong with us.
+// A call that exceeds its caller's own, shorter deadline is not an error of the server.
 func TestCallersDeadline(t *testing.T) {
 	t.Parallel()
 	f := &jobs{version: func(ctx context.Context) (*protov1.VersionResponse, error) {
@@ -149,13 +149,13 @@ func TestCallersDeadline(t *testing.T) {
 		got := send(t, client(t), "GET", s.url+"/api/v1/version", "", "Grpc-Timeout", timeout)
 		if f := got.failure(t); got.status != 504 || codes.Code(*f.Code) != codes.DeadlineExceeded || !strings.Contains(f.Message,
 			"longer than the caller's deadline") {
-			t.Errorf("Grpc-Timeout %s is told %d %s", timeout, got.status, got.body)
+			t.Errorf("Grpc-Timeout %s gets %d %s", timeout, got.status, got.body)
 		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	if _, err := protov1.NewBaktaJobsClient(s.grpc).Version(ctx, &protov1.Empty{}); status.Code(err) != codes.DeadlineExceeded {
-		t.Error("a caller by gRPC is told", err)
+		t.Error("a caller by gRPC gets", err)
 	}
 	if err := s.stop(); err != nil {
 		t.Fatal(err)

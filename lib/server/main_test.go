@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// A program serves until it is told to end, ends in order, and says how it went by its exit status.
+// A program serves until a signal, drains, and exits with a status that reports whether it succeeded.
 func TestProgram(t *testing.T) {
 	t.Parallel()
 	self, err := os.Executable()

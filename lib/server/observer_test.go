@@ -26,7 +26,7 @@ const (
 	spanID  = "b7ad6b7169203331"
 )
 
-// observer writes down what it is told.
+// observer records its calls.
 type observer struct {
 	mu     sync.Mutex
 	began  int
@@ -58,7 +58,7 @@ func (o *observer) Event(_ context.Context, kind string, outcome server.Outcome)
 	o.events = append(o.events, fmt.Sprintf("%s %s", kind, outcome))
 }
 
-// What an observer is told of requests: once of each, by the route that was registered.
+// The observer gets each request once, with its registered route.
 func TestObserver(t *testing.T) {
 	t.Parallel()
 	const id = "0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d"
@@ -123,7 +123,7 @@ func TestObserver(t *testing.T) {
 	}
 }
 
-// What an observer is told of events, and that lines about an event name its job.
+// The observer gets each event, and the lines about an event contain its job.
 func TestObservedEvents(t *testing.T) {
 	t.Parallel()
 	o := new(observer)

@@ -143,13 +143,13 @@ func TestHeaders(t *testing.T) {
 		status             int
 		want               map[string]string // "" is absent
 	}{
-		{"logs are no page", "GET", "/api/v1/job/logs", nil, 200, map[string]string{
+		{"logs are not HTML", "GET", "/api/v1/job/logs", nil, 200, map[string]string{
 			"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store",
 			"Access-Control-Allow-Origin": "",
 		}},
 		{"HEAD is GET without its body", "HEAD", "/api/v1/version", nil, 200, map[string]string{"Content-Type": "application/json",
 			"Content-Length": "54"}},
-		{"a wrong method is told the right ones", "PATCH", "/api/v1/job/delete", nil, 405, map[string]string{"Allow": "DELETE, OPTIONS"}},
+		{"the answer to a wrong method lists the right ones", "PATCH", "/api/v1/job/delete", nil, 405, map[string]string{"Allow": "DELETE, OPTIONS"}},
 		{"OPTIONS", "OPTIONS", "/api/v1/version", nil, 204, map[string]string{"Allow": "GET, HEAD, OPTIONS"}},
 		{"any origin may read", "GET", "/api/v1/version", []string{"Origin", "https://ui.example.org"}, 200, map[string]string{
 			"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Credentials": "",
@@ -196,9 +196,9 @@ func TestPagesReadErrors(t *testing.T) {
 	f := echoing()
 	f.remove = func(_ context.Context, a *protov1.JobAuth) (*protov1.Empty, error) {
 		if a.GetJobID() == "panic" {
-			panic("told to")
+			panic("as the test wants")
 		}
-		return nil, job.Errorf(job.Code(a.GetJobID()), "told")
+		return nil, job.Errorf(job.Code(a.GetJobID()), "refused")
 	}
 	s := serve(t, server.Options{Timeout: 50 * time.Millisecond}, func(s *server.Server) error {
 		f.version = func(ctx context.Context) (*protov1.VersionResponse, error) { <-ctx.Done(); return nil, ctx.Err() }
@@ -249,7 +249,7 @@ func TestPagesReadErrors(t *testing.T) {
 	}
 }
 
-// A body that is compressed is refused in words, and not taken for one that is no JSON.
+// The error about a compressed body names the reason, instead of invalid JSON.
 func TestContentEncoding(t *testing.T) {
 	t.Parallel()
 	s := serveJobs(t, echoing())
@@ -279,7 +279,7 @@ func TestOrigins(t *testing.T) {
 	for origin, want := range map[string]string{"https://ui.example.org": "https://ui.example.org", "https://other.example.org": "",
 		"null": ""} {
 		if got := send(t, c, "GET", s.url+"/api/v1/version", "", "Origin", origin).header.Get("Access-Control-Allow-Origin"); got != want {
-			t.Errorf("origin %s is told %q, not %q", origin, got, want)
+			t.Errorf("origin %s gets %q, not %q", origin, got, want)
 		}
 	}
 }

@@ -149,14 +149,14 @@ func TestDrainDoesNotWaitForWhatNeverComes(t *testing.T) {
 	}
 }
 
-// A request that does not end is cut off, and its context tells it.
+// A request that does not end is cut off, and its context ends.
 func TestDrainIsBounded(t *testing.T) {
 	t.Parallel()
-	entered, told := make(chan struct{}), make(chan struct{})
+	entered, ended := make(chan struct{}), make(chan struct{})
 	f := &jobs{version: func(ctx context.Context) (*protov1.VersionResponse, error) {
 		close(entered)
 		<-ctx.Done()
-		close(told)
+		close(ended)
 		return nil, ctx.Err()
 	}}
 	var closed atomic.Bool
@@ -174,9 +174,9 @@ func TestDrainIsBounded(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "can't close") {
 		t.Error("it ended with", err)
 	}
-	<-told
+	<-ended
 	if code := status.Code(<-result); code != codes.Unavailable && code != codes.Canceled {
-		t.Error("the caller is told", code)
+		t.Error("the caller gets", code)
 	}
 	if !closed.Load() {
 		t.Error("nothing was closed")
@@ -220,7 +220,7 @@ func TestDrainWaitsForTheForsaken(t *testing.T) {
 	}
 }
 
-// While it drains, a probe on a connection that is open already is told.
+// While the server drains, a probe on an open connection fails.
 func TestHealthWhileDraining(t *testing.T) {
 	t.Parallel()
 	entered, leave := make(chan struct{}), make(chan struct{})
@@ -312,7 +312,7 @@ func TestHugeHeader(t *testing.T) {
 	}
 }
 
-// A client that stops in the middle of its body gets an answer when it closes, and holds up nobody.
+// A client that stops in the middle of its body gets an answer when it closes, and does not delay the end of the server.
 func TestBrokenBody(t *testing.T) {
 	t.Parallel()
 	s := serveJobs(t, echoing())
@@ -377,7 +377,7 @@ func TestUnwantedBody(t *testing.T) {
 	}
 }
 
-// A client that asks before it sends a body is told at once that the body is not wanted.
+// A client that expects 100-continue gets the error at once, without sending its body.
 func TestUnwantedBodyIsNotAskedFor(t *testing.T) {
 	t.Parallel()
 	s := serveJobs(t, echoing())
@@ -407,7 +407,7 @@ func TestNoSecretIsLogged(t *testing.T) {
 	t.Parallel()
 	const secret = "FmZUzJ6Y0S3cr3tS3cr3t0KZw2Qr8abc"
 	f := echoing()
-	f.remove = func(context.Context, *protov1.JobAuth) (*protov1.Empty, error) { panic("told to") }
+	f.remove = func(context.Context, *protov1.JobAuth) (*protov1.Empty, error) { panic("as the test wants") }
 	s := serveJobs(t, f)
 	bodies := []string{
 		`{"jobID":"0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d","secret":"` + secret + `"}`,

@@ -155,7 +155,7 @@ func (a answer) failure(t *testing.T) failure {
 	dec := json.NewDecoder(strings.NewReader(a.body))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&f); err != nil || f.Code == nil || f.Details == nil || f.Message == "" {
-		t.Fatalf("status %d with a body that is no error: %q (%v)", a.status, a.body, err)
+		t.Fatalf("status %d with a body that is not an error: %q (%v)", a.status, a.body, err)
 	}
 	if got := a.header.Get("Content-Type"); got != "application/json" {
 		t.Errorf("an error has the Content-Type %q", got)

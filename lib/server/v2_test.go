@@ -107,7 +107,7 @@ func TestV2(t *testing.T) {
 		{"not JSON", "POST", "/api/v2/job/list", `jobs=x`, 400, "not JSON"},
 		{"cut off", "POST", "/api/v2/job/list", `{"jobs":[`, 400, "not JSON"},
 		{"a list of none", "POST", "/api/v2/job/list", `{"jobs":[]}`, 200, `{"jobs":[],"failed_jobs":[]}`},
-		{"a list of nobody", "POST", "/api/v2/job/list", `{}`, 422, "jobs is missing"},
+		{"no list", "POST", "/api/v2/job/list", `{}`, 422, "jobs is missing"},
 		{"a bad entry fails nothing", "POST", "/api/v2/job/list", `{"jobs":[null,{},{"jobId":"x"}]}`, 200,
 			`{"jobs":[],"failed_jobs":[{"job_id":"","status":"not_found"},{"job_id":"","status":"not_found"},{"job_id":"x","status":"not_found"}]}`},
 		{"a query", "GET", "/api/v2/job/logs?job_id=i&secret=s", ``, 200,
@@ -157,12 +157,12 @@ func TestV2(t *testing.T) {
 func (a answer) text(t *testing.T) (text string) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(a.body), &text); err != nil || text == "" {
-		t.Fatalf("status %d with a body that is no JSON string: %q (%v)", a.status, a.body, err)
+		t.Fatalf("status %d with a body that is not a JSON string: %q (%v)", a.status, a.body, err)
 	}
 	return text
 }
 
-// Callers are told the texts that they know, by both ways.
+// Callers get the texts that they compare, by REST and gRPC.
 func TestErrorsV2(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -174,10 +174,10 @@ func TestErrorsV2(t *testing.T) {
 		{job.Errorf(job.NotFound, "there is no such job; it may have been deleted"), codes.NotFound, 404, "Job not found"},
 		{job.Errorf(job.WrongSecret, "the secret is not this job's"), codes.Unauthenticated, 401, "Unauthorized"},
 		{job.Errorf(job.Invalid, `say "hi" & <b>`), codes.InvalidArgument, 400, `say "hi" & <b>`},
-		{job.Errorf(job.AlreadyExists, "told"), codes.AlreadyExists, 409, "told"},
-		{job.Errorf(job.NotReady, "told"), codes.FailedPrecondition, 400, "told"},
-		{job.Errorf(job.Exhausted, "told"), codes.ResourceExhausted, 429, "told"},
-		{job.Errorf(job.Unavailable, "told"), codes.Unavailable, 503, "told"},
+		{job.Errorf(job.AlreadyExists, "refused"), codes.AlreadyExists, 409, "refused"},
+		{job.Errorf(job.NotReady, "refused"), codes.FailedPrecondition, 400, "refused"},
+		{job.Errorf(job.Exhausted, "refused"), codes.ResourceExhausted, 429, "refused"},
+		{job.Errorf(job.Unavailable, "refused"), codes.Unavailable, 503, "refused"},
 		{context.DeadlineExceeded, codes.DeadlineExceeded, 504, "the call took too long; try again later"},
 	} {
 		s := serveV2(t, &jobsV2{err: row.err})

@@ -63,7 +63,7 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// TestCloseAlone holds that a collector that does not answer holds up no end for long, and is told of.
+// TestCloseAlone checks that a collector that does not answer delays Close only briefly, and is logged.
 func TestCloseAlone(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and says nothing
@@ -118,7 +118,7 @@ func TestNothing(t *testing.T) {
 	o := options("")
 	o.Metrics, o.Tracing = telemetry.Metrics{Protocol: telemetry.None}, telemetry.Tracing{Protocol: telemetry.None}
 	o.Active = func(context.Context) ([]telemetry.Count, error) {
-		t.Error("jobs are counted for nobody")
+		t.Error("jobs are counted though nothing is measured")
 		return nil, nil
 	}
 	m := open(t, o)
@@ -135,7 +135,7 @@ func TestNothing(t *testing.T) {
 	}
 }
 
-// TestSpans tells what becomes of requests as spans, and what they don't tell.
+// TestSpans checks the spans of requests, and that they contain no secret.
 func TestSpans(t *testing.T) {
 	t.Parallel()
 	c := testcollector.Start(t)
@@ -171,21 +171,21 @@ func TestSpans(t *testing.T) {
 	if err := m.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	var told []string
+	var spans []string
 	for _, s := range c.Spans() {
-		told = append(told, s.GetName()+" "+s.GetStatus().GetCode().String()+" "+s.GetStatus().GetMessage())
+		spans = append(spans, s.GetName()+" "+s.GetStatus().GetCode().String()+" "+s.GetStatus().GetMessage())
 		if strings.Contains(s.String(), "hunter2") {
-			t.Errorf("a span tells a secret: %s", s)
+			t.Errorf("a span contains a secret: %s", s)
 		}
 	}
-	slices.Sort(told)
+	slices.Sort(spans)
 	want := []string{
 		"GET STATUS_CODE_UNSET ",
 		"POST /events STATUS_CODE_UNSET ",
 		"other STATUS_CODE_ERROR Service Unavailable",
 		"settle STATUS_CODE_ERROR unavailable",
 	}
-	if diff := cmp.Diff(want, told); diff != "" {
+	if diff := cmp.Diff(want, spans); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	// An event that comes without the trace of a delivery is part of its own.

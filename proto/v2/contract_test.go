@@ -146,7 +146,7 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// Values are told in the words that JSON has for them; "-" is the value that is not specified.
+// Values in the words of JSON; "-" is the unspecified value.
 func TestEnums(t *testing.T) {
 	t.Parallel()
 	want := map[protoreflect.Name]string{

@@ -1,8 +1,9 @@
-// Package protov2 is the second version of the API: its messages, its gRPC service, its REST form and the documents
-// that describe it. All but this file is generated from the proto file beside it.
+// Package protov2 is the second version of the API: its messages, its gRPC service, its REST form and the documents that describe it.
+// Everything except this file and the words of enums is generated from the proto file in this folder. Package apiv2 below it serves the
+// API.
 //
-// Enums are enums to gRPC, with values as protobuf's style wants them, and lower-case words in JSON. lib/server
-// translates between the two, and the document speaks of the words.
+// gRPC has the enums with the names that protobuf's style requires; JSON has lower-case words for them. lib/server/jsonform translates
+// between the two. The documents list the words.
 package protov2
 
 import _ "embed"
@@ -13,10 +14,10 @@ var swagger2 string
 //go:embed openapi-3.1.json
 var openAPI31 string
 
-// Swagger2 returns the API's description as a Swagger 2.0 document in JSON. It names no host, so a viewer takes the one
-// that it got the document from.
+// Swagger2 returns the API's description as a Swagger 2.0 document in JSON. It contains no host, so a viewer uses the host that it loaded
+// the document from.
 func Swagger2() string { return swagger2 }
 
-// OpenAPI31 returns the API's description as an OpenAPI 3.1 document in JSON. It says more than Swagger 2 can: what a
-// request may look like all the same, and how each error is answered. Its paths are relative to where it came from.
+// OpenAPI31 returns the API's description as an OpenAPI 3.1 document in JSON. It describes more than Swagger 2 can: the lenient forms of a
+// request, and the answer to each error. Its paths are relative to the document's address.
 func OpenAPI31() string { return openAPI31 }

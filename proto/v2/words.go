@@ -6,11 +6,11 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// unspecified ends the name of each enum's value zero; what stands before it begins all of the enum's names.
+// unspecified is the end of the name of each enum's value zero. The part before it is the prefix of all names of the enum.
 const unspecified = "UNSPECIFIED"
 
-// Word returns what JSON, and the backend, call a value of an enum: its name in lower case, without the enum's own
-// name. It is empty for a value that is not specified or not known.
+// Word returns the word for a value of an enum, in JSON and in the backend: its name in lower case, without the prefix. It is empty for the
+// unspecified value and for unknown ones.
 func Word(value protoreflect.Enum) string {
 	known := value.Descriptor().Values().ByNumber(value.Number())
 	if known == nil {
@@ -19,7 +19,7 @@ func Word(value protoreflect.Enum) string {
 	return WordOf(known)
 }
 
-// WordOf is Word for what is known of a value.
+// WordOf is Word for the descriptor of a value.
 func WordOf(value protoreflect.EnumValueDescriptor) string {
 	zero := value.Parent().(protoreflect.EnumDescriptor).Values().ByNumber(0)
 	if value.Number() == 0 {
@@ -29,8 +29,7 @@ func WordOf(value protoreflect.EnumValueDescriptor) string {
 	return strings.ToLower(strings.TrimPrefix(string(value.Name()), prefix))
 }
 
-// Value returns the value of an enum that a word stands for. It is the one that is not specified for a word that
-// stands for none.
+// Value returns the value of an enum for a word; the unspecified value for an unknown word.
 func Value[E interface {
 	~int32
 	protoreflect.Enum
