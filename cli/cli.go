@@ -247,7 +247,7 @@ func (a *app) localCommand() *cobra.Command {
 	}
 	return &cobra.Command{
 		Use:   "local",
-		Short: "Be a Bakta-Web server on this machine (not in this build)",
+		Short: "Run a Bakta-Web server on this machine (not in this build)",
 		Long: `Run the whole backend in this process. This build of bakta-web has no embedded
 backend: it was installed by "go install". Clone the repository and run
 "make build"; bin/bakta-web has it.`,

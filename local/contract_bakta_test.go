@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ag-computational-bio/bakta-web-backend/cli/clitest"
 	"github.com/ag-computational-bio/bakta-web-backend/internal/realbakta"
 )
 
@@ -102,12 +103,12 @@ func testBaktaFails(t *testing.T, s *site) {
 	}
 	first := ">first\n" + string(letters[:100_000]) + "\n"
 	for _, tt := range []struct{ name, genome, config, words, advice string }{
-		{"bad letters", unseen(first + ">second\nACGT*\n"), `{}`, "wrong genome file format", "A, C, G, T"},
-		{"a truncated file", unseen(first)[:len(first)*3/4], `{}`, "wrong genome file format", "complete"},
-		{"a header that is not UTF-8", unseen(first + ">\xff\nACGT\n"), `{}`, "wrong genome file format", ""},
-		{"too short", unseen(first), `{"minContigLength":1000000}`, "no valid sequences", "minimum length"},
-		{"two sequences of one name", unseen(first + ">second\nACGT\n>second\nACGT\n"), `{"keepContigHeaders":true}`, "duplicated sequence id", "name of its own"},
-		{"a name too long to be compliant", unseen(first + ">" + strings.Repeat("x", 30) + "\n" + string(letters[:300]) + "\n"), `{"keepContigHeaders":true,"compliant":true}`, "INSDC compliance failed", "Shorten"},
+		{"bad letters", clitest.Unchecked(first + ">second\nACGT*\n"), `{}`, "wrong genome file format", "A, C, G, T"},
+		{"a truncated file", clitest.Unchecked(first)[:len(first)*3/4], `{}`, "wrong genome file format", "complete"},
+		{"a header that is not UTF-8", clitest.Unchecked(first + ">\xff\nACGT\n"), `{}`, "wrong genome file format", ""},
+		{"too short", clitest.Unchecked(first), `{"minContigLength":1000000}`, "no valid sequences", "minimum length"},
+		{"two sequences of one name", clitest.Unchecked(first + ">second\nACGT\n>second\nACGT\n"), `{"keepContigHeaders":true}`, "duplicated sequence id", "name of its own"},
+		{"a name too long to be compliant", clitest.Unchecked(first + ">" + strings.Repeat("x", 30) + "\n" + string(letters[:300]) + "\n"), `{"keepContigHeaders":true,"compliant":true}`, "INSDC compliance failed", "Shorten"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := s.create(t, tt.name)

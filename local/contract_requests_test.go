@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/ag-computational-bio/bakta-web-backend/cli/clitest"
 )
 
 // exchange is a request and what comes back. In its texts "@created" stands for a job's id and secret as they
@@ -34,7 +36,7 @@ func testRequests(t *testing.T, s *site) {
 		"failed":  s.create(t, "failed"),
 	}
 	// Bakta does not take the genome for a reason that the start does not see.
-	s.put(t, jobs["failed"].UploadLinkFasta, unseen(">a\nACGT\n>b\nACGT!\n"))
+	s.put(t, jobs["failed"].UploadLinkFasta, clitest.Unchecked(">a\nACGT\n>b\nACGT!\n"))
 	s.start(t, jobs["failed"], `{}`).must(t, `{}`)
 	send(t, s.http1, http.MethodDelete, s.url+"/api/v1/job/delete?"+jobs["deleted"].query(), "").must(t, `{}`)
 	s.await(t, jobs["ended"], "SUCCESSFUL")

@@ -455,21 +455,3 @@ func training() string {
 	copy(content, []byte{0, 0, 0, 0, 0, 0, 0xe0, 0x3f, 11}) // 50 % G and C, translation table 11
 	return string(content)
 }
-
-// unseen is a text as a zstd file, uncompressed, that asks for a window of 16 MiB: programs read it, and a start accepts it
-// unread, since it takes no more than 8.
-func unseen(text string) string {
-	const block = 64 << 10
-	file := "\x28\xb5\x2f\xfd\x00\x70"
-	for more := true; more; {
-		part := text[:min(block, len(text))]
-		text = text[len(part):]
-		more = text != ""
-		header := len(part) << 3
-		if !more {
-			header |= 1 // the last one
-		}
-		file += string([]byte{byte(header), byte(header >> 8), byte(header >> 16)}) + part
-	}
-	return file
-}

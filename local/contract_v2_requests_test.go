@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/ag-computational-bio/bakta-web-backend/cli/clitest"
 )
 
 const unknownRef = `{"job_id":"` + unknownID + `","secret":"` + wrongSecret + `"}`
@@ -21,7 +23,7 @@ func testRequestsV2(t *testing.T, s *siteV2) {
 		"old":     s.create(t, "old").young(), // made by the first version
 	}
 	// Bakta does not take the genome for a reason that the start does not see.
-	s.put(t, jobs["failed"].link(t, "genome_fasta"), unseen(">a\nACGT\n>b\nACGT!\n"))
+	s.put(t, jobs["failed"].link(t, "genome_fasta"), clitest.Unchecked(">a\nACGT\n>b\nACGT!\n"))
 	s.startV2(t, jobs["failed"], `{}`).must(t, `null`)
 	s.removeV2(t, jobs["deleted"])
 	s.awaitV2(t, jobs["ended"], "successful")

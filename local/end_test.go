@@ -16,8 +16,7 @@ import (
 	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
 
-// TestInterrupted: the first interrupt ends the backend though requests never come to their end, and the second one ends
-// it at once.
+// TestInterrupted: the first interrupt stops the backend even if requests never end, and the second one stops it at once.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	t.Run("once", func(t *testing.T) {
@@ -47,7 +46,7 @@ func TestInterrupted(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		// An answer on a new connection shows that those before it were accepted.
+		// A response on a new connection shows that the server accepted the earlier ones.
 		if _, err := http.Get(b.url + "/healthz"); err != nil {
 			t.Fatal(err)
 		}
@@ -62,10 +61,12 @@ func TestInterrupted(t *testing.T) {
 	})
 	t.Run("twice", func(t *testing.T) {
 		t.Parallel()
-		// A program that takes no notice of SIGTERM holds up the end for the time that it is given.
+		// A program that ignores SIGTERM delays the end until its time is over.
 		dir := program(t, `echo begun > "$BEGUN"; trap '' TERM; while :; do sleep 0.1; done`)
-		b, err := tryBackendBy(t, []string{"/bin/sh", "-c", `trap "" INT; exec "$0" "$@"`}, t.TempDir(), nil, // as a shell starts what runs in the background
-			"--bakta", filepath.Join(dir, "bakta"), "--bakta-db", filepath.Join(dir, "db"))
+		// A shell starts background processes like this.
+		ignoreInterrupt := []string{"/bin/sh", "-c", `trap "" INT; exec "$0" "$@"`}
+		b, err := tryBackendBy(t, ignoreInterrupt, t.TempDir(), nil, "--bakta", filepath.Join(dir, "bakta"), "--bakta-db",
+			filepath.Join(dir, "db"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,12 +89,12 @@ func TestInterrupted(t *testing.T) {
 			t.Errorf("it took %s, exit code %d: %s", took, code, b.errors.String())
 		}
 		if left := processesIn(t, b.data); len(left) > 0 {
-			t.Errorf("these go on: %v", left)
+			t.Errorf("these processes still run: %v", left)
 		}
 	})
 }
 
-// TestSlowProgram: the backend serves while a program still thinks about its version.
+// TestSlowProgram: the backend serves while a program has not yet printed its version.
 func TestSlowProgram(t *testing.T) {
 	t.Parallel()
 	dir := program(t, "")
@@ -113,7 +114,7 @@ func TestSlowProgram(t *testing.T) {
 		return v.Tool
 	}
 	if v := version(); v != "" {
-		t.Errorf("before the program told it, the version is %q", v)
+		t.Errorf("before the program has printed it, the version is %q", v)
 	}
 	if err := os.Remove(hold); err != nil {
 		t.Fatal(err)
@@ -121,7 +122,7 @@ func TestSlowProgram(t *testing.T) {
 	wait(t, "the version is known", func() bool { return version() == "1.12.2" })
 }
 
-// program makes a directory with a bakta that does that, and a database for it.
+// program creates a directory with a script as bakta, and a database for it.
 func program(t *testing.T, script string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -139,12 +140,12 @@ func program(t *testing.T, script string) string {
 	return dir
 }
 
-// wait waits until something holds.
+// wait waits until a condition holds.
 func wait(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !holds(); {
 		if time.Now().After(deadline) {
-			t.Fatal("in vain waited for: " + what)
+			t.Fatal("timeout while waiting for: " + what)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

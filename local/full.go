@@ -14,8 +14,7 @@ import (
 	protov2 "github.com/ag-computational-bio/bakta-web-backend/proto/v2"
 )
 
-// onFullDisk refuses calls that make data while the disk is full, and has those that remove data done by means of the
-// reserve.
+// onFullDisk refuses calls that create data while the disk is full, and releases the reserve for calls that delete data.
 func onFullDisk(disk *space.Disk) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 		switch info.FullMethod {
@@ -27,7 +26,7 @@ func onFullDisk(disk *space.Disk) grpc.UnaryServerInterceptor {
 		case protov1.BaktaJobs_Delete_FullMethodName, protov2.BaktaJobs_Delete_FullMethodName:
 			answer, err := handler(ctx, request)
 			if code := status.Code(err); (code == codes.Unavailable || code == codes.Internal) && disk.Full() {
-				// Released only now: what fills the disk may still be at it.
+				// The reserve is released only after a failure: the program that fills the disk may still write.
 				defer disk.Release()()
 				answer, err = handler(ctx, request)
 			}

@@ -3,12 +3,10 @@ package local_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -16,43 +14,17 @@ import (
 	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/client"
+	"github.com/ag-computational-bio/bakta-web-backend/internal/testdisk"
 	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
 
-// onSmallDisk is the variable by which this test binary knows that it runs alone, and may mount a small disk.
-const onSmallDisk = "LOCAL_TEST_SMALL_DISK"
-
-// TestFullDisk fills the disk of a backend to the last byte: it takes nothing more, and can be emptied by deleting jobs
-// and by their expiry. A second process of this test mounts the disk where nobody else sees it.
+// TestFullDisk fills the disk of a backend to the last byte: the backend accepts no new data, and frees disk space when jobs
+// are deleted and when they expire. It runs in a process with a mount namespace of its own.
 func TestFullDisk(t *testing.T) {
-	if os.Getenv(onSmallDisk) == "" {
-		t.Parallel()
-		again := exec.Command(os.Args[0], "-test.run=^TestFullDisk$", "-test.v", "-test.count=1")
-		again.Env = append(os.Environ(), onSmallDisk+"=1", "GORACE=atexit_sleep_ms=0")
-		again.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
-		if os.Getuid() != 0 {
-			again.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-			again.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
-			again.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
-		}
-		out, err := again.CombinedOutput()
-		switch {
-		case bytes.Contains(out, []byte("ATTENTION")) || again.ProcessState == nil:
-			t.Skipf("ATTENTION: this machine lets tests mount no disk, so what a full disk does is not tested: %v\n%s", err, out)
-		case err != nil:
-			t.Errorf("%v\n%s", err, out)
-		}
+	if !testdisk.Alone(t) {
 		return
 	}
-	disk := t.TempDir()
-	defer syscall.Unmount(disk, syscall.MNT_DETACH)
-	// The mount is this process's alone, and goes with it.
-	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
-		t.Fatalf("ATTENTION: %v", err)
-	}
-	if err := syscall.Mount("small", disk, "tmpfs", 0, "size=64m"); err != nil {
-		t.Fatalf("ATTENTION: %v", err)
-	}
+	disk := testdisk.Mount(t, "64m")
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	data := filepath.Join(disk, "data")
@@ -79,13 +51,13 @@ func TestFullDisk(t *testing.T) {
 		}
 		return ref
 	}
-	// The backend stands still meanwhile, in a moment in which it holds its reserve: what fills a disk while the reserve
-	// is given to a sweep takes that, too.
+	// The backend is stopped while the disk is filled, at a moment when it holds its reserve: otherwise the filler can take
+	// the reserve that a sweep has released.
 	fillUp := func(b *backend) {
 		t.Helper()
 		wait(t, "the reserve is held", func() bool {
 			b.process.Process.Signal(syscall.SIGSTOP)
-			wait(t, "the backend stands still", func() bool {
+			wait(t, "the backend is stopped", func() bool {
 				stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", b.process.Process.Pid))
 				return err == nil && bytes.Contains(stat, []byte(") T "))
 			})
@@ -96,7 +68,7 @@ func TestFullDisk(t *testing.T) {
 			b.process.Process.Signal(syscall.SIGCONT)
 			return false
 		})
-		fill(t, disk)
+		testdisk.Fill(t, disk)
 		b.process.Process.Signal(syscall.SIGCONT)
 	}
 	remove := func(b *backend, ref client.Ref) {
@@ -133,7 +105,7 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// What is large is refused before it makes the disk full.
+	// A large upload is refused before it fills the disk.
 	r, err := http.NewRequestWithContext(ctx, http.MethodPut, made.Genome, bytes.NewReader(make([]byte, 63<<20)))
 	if err != nil {
 		t.Fatal(err)
@@ -159,7 +131,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	remove(b, first)
 
-	// It is started on the full disk, too.
+	// The backend also starts on the full disk.
 	fillUp(b)
 	b.stop()
 	b = start("30d")
@@ -170,7 +142,7 @@ func TestFullDisk(t *testing.T) {
 	remove(b, ready.Job)
 	remove(b, third)
 
-	// A disk with room takes jobs again. They expire on one that is full.
+	// With free disk space, the backend accepts jobs again. They also expire on a full disk.
 	if err := os.Remove(filepath.Join(disk, "filler")); err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +161,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// insufficient sends an upload for which there is no room, as a page of this machine.
+// insufficient sends an upload for which the disk has too little space, as a web page of this machine.
 func insufficient(t *testing.T, r *http.Request) {
 	t.Helper()
 	r.Header.Set("Origin", "http://localhost:5173")
@@ -199,25 +171,8 @@ func insufficient(t *testing.T, r *http.Request) {
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
-	if answer.StatusCode != http.StatusInsufficientStorage || !strings.Contains(string(text), "disk is full") || answer.Header.Get("Access-Control-Allow-Origin") == "" {
+	if answer.StatusCode != http.StatusInsufficientStorage || !strings.Contains(string(text), "disk is full") ||
+		answer.Header.Get("Access-Control-Allow-Origin") == "" {
 		t.Errorf("an upload: %s, %s, %v", answer.Status, text, err)
-	}
-}
-
-// fill leaves no byte of a disk free.
-func fill(t *testing.T, disk string) {
-	t.Helper()
-	f, err := os.OpenFile(filepath.Join(disk, "filler"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for _, piece := range []int{1 << 20, 4096} {
-		for err = nil; err == nil; {
-			_, err = f.Write(make([]byte, piece))
-		}
-	}
-	if !errors.Is(err, syscall.ENOSPC) {
-		t.Fatal(err)
 	}
 }

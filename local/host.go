@@ -10,27 +10,27 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/local/access"
 )
 
-// supported returns why a local backend can't be had on a system.
+// supported returns an error if a local backend can't run on an operating system.
 func supported(system string) error {
 	if system != "linux" {
-		return errors.New("a local backend runs jobs, which works on Linux only; in a container or a virtual machine it does here, too. " +
-			"The other commands work here with the server of somebody else")
+		return errors.New("a local backend runs only on Linux; use a container or a virtual machine with Linux. " +
+			"The other commands work here with a server on another machine")
 	}
 	return nil
 }
 
 var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?$`)
 
-// checkHosts reports an address that nobody could listen on, and one that can't stand in a link.
+// checkHosts returns an error for an address to listen on that is not valid, and for one that links can't contain.
 func (o Options) checkHosts() error {
 	host, _, err := net.SplitHostPort(o.Listen)
 	if err != nil {
-		return fmt.Errorf("--listen is %q; write a host and a port, as in 127.0.0.1:8080", o.Listen)
+		return fmt.Errorf("--listen is %q; write a host and a port, such as 127.0.0.1:8080", o.Listen)
 	}
 	if o.Public == "" {
 		if unspecified(host) {
-			return fmt.Errorf("--listen %s stands for all addresses of this machine; links need one of them: "+
-				"name by --public the host name or address under which others reach this machine", o.Listen)
+			return fmt.Errorf("--listen %s means all addresses of this machine, but links need one; "+
+				"set --public to the host name or address under which users reach this machine", o.Listen)
 		}
 		return nil
 	}
@@ -40,13 +40,13 @@ func (o Options) checkHosts() error {
 	return nil
 }
 
-// unspecified reports whether a host stands for all addresses of the machine.
+// unspecified reports whether a host means all addresses of the machine.
 func unspecified(host string) bool {
 	address, err := netip.ParseAddr(host)
 	return host == "" || err == nil && address.Unmap().IsUnspecified()
 }
 
-// named returns an address that is listened on as others write it.
+// named returns an address to listen on with the host that users know, if the options name one.
 func (o Options) named(address string) string {
 	if _, port, err := net.SplitHostPort(address); err == nil && o.Public != "" {
 		return net.JoinHostPort(o.Public, port)
@@ -54,7 +54,7 @@ func (o Options) named(address string) string {
 	return address
 }
 
-// access returns who may use what this backend serves.
+// access returns the policy of this backend's servers.
 func (o Options) access() (*access.Policy, error) {
 	host, _, err := net.SplitHostPort(o.Listen)
 	if err != nil {

@@ -12,36 +12,36 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// TestOwn: a backend waits for one that is about to be gone.
-func TestOwn(t *testing.T) {
+// TestLock: a backend waits for a killed one whose child processes are about to end.
+func TestLock(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
-	before := flock.New(filepath.Join(data, "lock"))
-	if ok, err := before.TryLock(); err != nil || !ok {
+	killed := flock.New(filepath.Join(data, "lock"))
+	if ok, err := killed.TryLock(); err != nil || !ok {
 		t.Fatal(ok, err)
 	}
-	time.AfterFunc(lockTime/10, func() { before.Unlock() }) // the moment itself; nothing waits for it
-	disown, err := own(t.Context(), data)
+	time.AfterFunc(lockTime/10, func() { killed.Unlock() }) // the test is about this delay
+	unlock, err := lock(t.Context(), data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Another one is refused, and also when somebody has removed the file.
+	// Another backend is refused, also after the lock file was removed.
 	for range 2 {
-		if _, err := own(t.Context(), data); err == nil || !strings.Contains(err.Error(), "is in use by another bakta-web") {
+		if _, err := lock(t.Context(), data); err == nil || !strings.Contains(err.Error(), "is in use by another bakta-web") {
 			t.Errorf("a second backend: %v", err)
 		}
 		if err := os.Remove(filepath.Join(data, "lock")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			t.Fatal(err)
 		}
 	}
-	if err := disown(); err != nil {
+	if err := unlock(); err != nil {
 		t.Error(err)
 	}
-	disown, err = own(t.Context(), data)
+	unlock, err = lock(t.Context(), data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	disown()
+	unlock()
 }
 
 func TestHosts(t *testing.T) {
@@ -73,7 +73,7 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-// TestNames compares what is listened on with what others write for it.
+// TestNames compares the address to listen on with the one in links.
 func TestNames(t *testing.T) {
 	for _, row := range []struct{ address, public, named string }{
 		{"127.0.0.1:8", "", "127.0.0.1:8"},

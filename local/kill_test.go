@@ -14,9 +14,8 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/client"
 )
 
-// TestKilledAtAnyMoment kills the backend with SIGKILL at random moments of jobs' lives, starts it again, and
-// holds that every start that was acknowledged comes to an end with its results, and that nothing of a killed
-// backend goes on running.
+// TestKilledAtAnyMoment kills the backend with SIGKILL at random moments of jobs' lives and starts it again. Every
+// acknowledged start ends with results, and no process of a killed backend continues to run.
 func TestKilledAtAnyMoment(t *testing.T) {
 	t.Parallel()
 	rounds := 6
@@ -36,9 +35,9 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		}
 		return b
 	}
-	var promised []client.Ref
+	var acknowledged []client.Ref
 	for round := range rounds {
-		// A job that is interrupted three times is given up, by design. So each meets with two kills at most.
+		// A job that is interrupted three times fails, by design. So each job is interrupted at most twice.
 		for range 2 {
 			b := run()
 			c := b.client()
@@ -46,13 +45,13 @@ func TestKilledAtAnyMoment(t *testing.T) {
 			after := time.Duration(random.IntN(1500)) * time.Millisecond
 			go func() {
 				defer close(killed)
-				time.Sleep(after) // the random moment itself, nothing is waited for
+				time.Sleep(after) // the random moment, not a wait for a condition
 				b.kill()
 			}()
 			for i := 0; ; i++ {
 				ref, started, err := submit(ctx, c, "round "+strconv.Itoa(round), genome)
 				if started {
-					promised = append(promised, ref)
+					acknowledged = append(acknowledged, ref)
 				}
 				if err != nil || i == 2 {
 					break
@@ -60,14 +59,14 @@ func TestKilledAtAnyMoment(t *testing.T) {
 			}
 			<-killed
 			if left := processesIn(t, data); len(left) > 0 {
-				t.Fatalf("after the kill these go on: %v", left)
+				t.Fatalf("after the kill these processes still run: %v", left)
 			}
 		}
 		b := run()
 		c := b.client()
-		// Nobody has to wait for what a killed process left: no lease of its, no event that it missed.
+		// The jobs end in time: no client waits for a lease of the killed process, or for an event that it missed.
 		soon, cancelSoon := context.WithTimeout(ctx, 100*time.Second)
-		for _, ref := range promised {
+		for _, ref := range acknowledged {
 			status, err := c.Wait(soon, ref, 50*time.Millisecond, nil)
 			if err != nil {
 				t.Fatalf("waiting for %v: %v\n%s", ref, err, b.errors.String())
@@ -85,17 +84,17 @@ func TestKilledAtAnyMoment(t *testing.T) {
 				t.Fatalf("job %v: %v", ref, err)
 			}
 			if content, err := os.ReadFile(path); err != nil || !bytes.Contains(content, []byte(`"features"`)) {
-				t.Fatalf("job %v: the JSON is not whole: %v", ref, err)
+				t.Fatalf("job %v: the JSON is incomplete: %v", ref, err)
 			}
 		}
 		cancelSoon()
-		t.Logf("round %d: %d jobs kept their promise", round, len(promised))
-		promised = nil
+		t.Logf("round %d: %d acknowledged jobs have results", round, len(acknowledged))
+		acknowledged = nil
 		b.stop()
 	}
 }
 
-// processesIn returns the command lines of processes that name the directory, once they had a moment to end.
+// processesIn returns the command lines of processes that contain the directory, after at most ten seconds for them to end.
 func processesIn(t *testing.T, dir string) []string {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)

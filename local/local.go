@@ -1,5 +1,5 @@
-// Package local is the whole backend in one process: the four functions on embedded stores, with jobs as local
-// processes. Everything that it keeps lies under one directory.
+// Package local is the whole backend in one process: the four functions, embedded stores, and jobs as local processes. All
+// of its data is in one directory.
 package local
 
 import (
@@ -31,50 +31,50 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/local/space"
 )
 
-// Options is what the local backend is started with.
+// Options are the options of the local backend.
 type Options struct {
-	Listen     string        // address of the API, for example 127.0.0.1:8080; port 0 takes a free one
+	Listen     string        // address of the API, for example 127.0.0.1:8080; port 0 is a free port
 	Public     string        // host name or address in links and in the URL; empty: the host of Listen
-	Origins    []string      // of web pages that may use this backend beside those of this machine and Public; "*" for any
-	Data       string        // directory of all data; made if missing
+	Origins    []string      // of web pages that may use this backend in addition to those of this machine and Public; "*" for any
+	Data       string        // directory of all data; created if missing
 	UI         string        // directory of a built web UI to serve at /; empty: the API's documentation
-	MongoDB    string        // URI of a MongoDB to use in place of the embedded one; it names a database
-	Jobs       int           // how many jobs run at a time; at least 1
-	Threads    int           // how many threads a job uses; 0 shares the machine's evenly among the jobs
-	MaxRunTime time.Duration // how long a program of a job may run; 0 for a day
+	MongoDB    string        // URI of a MongoDB that replaces the embedded one; it names a database
+	Jobs       int           // maximum number of jobs that run at the same time; at least 1
+	Threads    int           // threads of a job; 0 divides the CPUs of the machine evenly among the jobs
+	MaxRunTime time.Duration // maximum run time of a program; 0 for a day
 	Retention  time.Duration // how long a job is kept after its last change of state; 0 for 30 days
 	Sweep      time.Duration // time between two sweeps; 0 for 5 seconds
-	Stager     []string      // command line that starts this program's stager, in front of its arguments
-	StandIn    []string      // command line that starts this program's stand-in
+	Stager     []string      // command line that starts the stager of this program, without its arguments
+	StandIn    []string      // command line that starts the stand-in of this program
 	Version    string        // of this program
 	Log        *slog.Logger  // nil logs warnings to standard error
 
-	// Programs are the programs that jobs run, by name (workflow.Programs). One that is absent is looked for on PATH. The first
-	// one, Bakta, is required; workflows whose programs are missing are not offered.
+	// Programs are the programs that jobs run, by name (workflow.Programs). A program that is absent is searched on PATH. The
+	// first one, Bakta, is required; workflows whose programs are missing are not offered.
 	Programs map[string]Installed
 }
 
-// Installed is where a program is.
+// Installed is the place of an installed program.
 type Installed struct {
 	Path     string // a path, a name on PATH, or StandIn; empty: its own name
-	Database string // directory of its database; empty: the one that the program's own environment variable names
-	GPU      bool   // let it compute on a graphics processor
+	Database string // directory of its reference database; empty: the program's own environment variable names it
+	GPU      bool   // let it use a GPU
 }
 
-// StandIn in place of a program asks for the built-in stand-in. As Bakta it plays the other programs, too,
-// unless the options name them.
+// StandIn in place of a program selects the built-in stand-in. As Bakta it also replaces the other programs, unless the
+// options name them.
 const StandIn = "stand-in"
 
 const (
 	bucket = "bakta-web"
-	// maxUnstarted is how many jobs may be created and not started: to count them, the embedded database looks at every job.
+	// maxUnstarted bounds the jobs that are created and not started: to count them, the embedded database reads every job.
 	maxUnstarted = 1000
-	// reserveTime is how long a sweep that fails on a full disk leaves the reserve alone: what filled the disk may still
-	// be at it, and takes what it gets hold of.
+	// reserveTime is the minimum time between two sweeps that use the reserve of a full disk: the program that filled the
+	// disk may still write, and takes each byte that is free.
 	reserveTime = 15 * time.Second
 
 	drain    = 10 * time.Second // for requests in flight at the end
-	lockTime = 3 * time.Second  // a backend that was killed may hold its directory until its children are gone
+	lockTime = 3 * time.Second  // a killed backend may hold its directory until its child processes have ended
 )
 
 // Run serves until ctx ends, then stops in order. It calls ready once with the API's URL when it serves.
@@ -83,7 +83,7 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 	if err != nil {
 		return err
 	}
-	who, err := o.access()
+	policy, err := o.access()
 	if err != nil {
 		return err
 	}
@@ -94,11 +94,11 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 	if err := os.MkdirAll(o.Data, 0o700); err != nil {
 		return err
 	}
-	disown, err := own(ctx, o.Data)
+	unlock, err := lock(ctx, o.Data)
 	if err != nil {
 		return err
 	}
-	defer disown()
+	defer unlock()
 
 	disk, err := space.Open(o.Data)
 	if err != nil {
@@ -106,10 +106,10 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 	}
 	opened := disk.Refill
 	if disk.Full() {
-		opened = disk.Release() // the database needs room even to be opened
+		opened = disk.Release() // opening the database needs free space
 	}
 
-	// Everything that is opened is closed in the opposite order, however this ends.
+	// All parts are closed in the reverse order, also after an error.
 	var closers []func() error
 	defer func() {
 		for i := len(closers) - 1; i >= 0; i-- {
@@ -119,11 +119,12 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 	public, err := net.Listen("tcp", o.Listen)
 	if err != nil {
 		if errors.Is(err, syscall.EADDRINUSE) {
-			return fmt.Errorf("--listen: %s is in use by another program, maybe by another bakta-web; name another port, or port 0 for one that is free", o.Listen)
+			return fmt.Errorf("--listen: another program, maybe another bakta-web, uses %s; choose another port, or port 0 for a free one",
+				o.Listen)
 		}
 		return fmt.Errorf("listening for the API: %w", err)
 	}
-	defer public.Close() // the host closes it, too, once it runs
+	defer public.Close() // the server also closes it, once it runs
 	internal, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("listening for events: %w", err)
@@ -135,7 +136,7 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 		return err
 	}
 	closers = append(closers, closeJobs)
-	files, closeFiles, err := openFiles(ctx, o, who, disk)
+	files, closeFiles, err := openFiles(ctx, o, policy, disk)
 	if err != nil {
 		return err
 	}
@@ -154,7 +155,7 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 	}
 	closers = append(closers, runs.Close)
 
-	api, events, err := o.hosts(who, disk, jobs, files, runs, tools)
+	api, events, err := o.servers(policy, disk, jobs, files, runs, tools)
 	if err != nil {
 		return err
 	}
@@ -171,43 +172,43 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 	return group.Wait()
 }
 
-// own locks a directory of data, so that no other backend works in it, until what it returns is called. The lock is on
-// the directory itself, which outlasts a file that somebody removes; and on a file in it, by which backends of older
-// versions go, and all where the file system can't lock directories (NFS).
-func own(ctx context.Context, data string) (func() error, error) {
-	patience, cancel := context.WithTimeout(ctx, lockTime)
+// lock locks a data directory against other backends, until the caller calls the returned function. It locks the
+// directory itself, because a user may remove a lock file. It also locks a file in the directory: backends of older
+// versions check only that file, and some file systems (NFS) can't lock directories.
+func lock(ctx context.Context, data string) (unlock func() error, err error) {
+	limited, cancel := context.WithTimeout(ctx, lockTime)
 	defer cancel()
 	directory := flock.New(data, flock.SetFlag(os.O_RDONLY))
 	file := flock.New(filepath.Join(data, "lock"))
-	locked, err := directory.TryLockContext(patience, 50*time.Millisecond)
-	if locked || err != nil && patience.Err() == nil { // it can't be locked: the file alone has to do
-		locked, err = file.TryLockContext(patience, 50*time.Millisecond)
+	locked, err := directory.TryLockContext(limited, 50*time.Millisecond)
+	if locked || err != nil && limited.Err() == nil { // on an error the file system can't lock directories: lock only the file
+		locked, err = file.TryLockContext(limited, 50*time.Millisecond)
 	}
 	if locked {
 		return func() error { return errors.Join(file.Close(), directory.Close()) }, nil
 	}
-	directory.Close() // as good as can be: the process is about to end
+	directory.Close() // an error does not matter: the process ends
 	switch {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
-	case patience.Err() != nil:
-		return nil, fmt.Errorf("%s is in use by another bakta-web; stop it, or name another directory by --data", data)
+	case limited.Err() != nil:
+		return nil, fmt.Errorf("%s is in use by another bakta-web; stop it, or choose another directory with --data", data)
 	}
 	return nil, fmt.Errorf("locking %s: %w", data, err)
 }
 
-// complete fills in what was left out, and refuses what can't be.
+// complete returns the options with their defaults. It returns an error for options that can't work.
 func (o Options) complete() (Options, error) {
 	if err := errors.Join(supported(runtime.GOOS), o.checkHosts(), o.checkMongoDB()); err != nil {
 		return o, err
 	}
 	if o.Jobs < 1 {
-		return o, errors.New("--jobs: at least one job has to run at a time")
+		return o, errors.New("--jobs must be at least 1")
 	}
 	if o.Threads <= 0 {
 		o.Threads = max(1, runtime.NumCPU()/o.Jobs)
 	}
-	o.Threads = min(o.Threads, runtime.NumCPU()) // Bakta refuses more than there are
+	o.Threads = min(o.Threads, runtime.NumCPU()) // Bakta refuses more threads than CPUs
 	if o.Retention <= 0 {
 		o.Retention = settings.Default().Retention
 	}
@@ -222,10 +223,10 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.UI != "" {
 		if _, err := os.Stat(filepath.Join(o.UI, "index.html")); err != nil {
-			return o, fmt.Errorf("--ui: there is no built web UI: %w", err)
+			return o, fmt.Errorf("--ui: %s does not contain a built web UI: %w", o.UI, err)
 		}
 	}
-	// The object store changes the process' working directory, so no path may depend on it.
+	// The embedded S3 store changes the process's working directory, so all paths must be absolute.
 	var err error
 	if o.Data, err = filepath.Abs(o.Data); err != nil {
 		return o, err
@@ -238,33 +239,35 @@ func (o Options) complete() (Options, error) {
 	return o, nil
 }
 
-// hosts makes the functions and the two hosts that serve them: one for users, one for events.
-func (o Options) hosts(who *access.Policy, disk *space.Disk, jobs *mongo.Store, files *s3.Store, runs *process.Runner, tools tools) (api, events *server.Server, err error) {
+// servers creates the functions and the two servers for them: one for users, one for events.
+func (o Options) servers(
+	policy *access.Policy, disk *space.Disk, jobs *mongo.Store, files *s3.Store, runs *process.Runner, tools tools,
+) (api, events *server.Server, err error) {
 	set := settings.Default()
 	set.Retention, set.MaxUnstarted = o.Retention, maxUnstarted
 	set.RecheckInterval = 15 * time.Second
-	set.ImageTimeout = 0 // there are no images
-	set.InFlight = 0     // every call ends with this process, and only its end interrupts runs
+	set.ImageTimeout = 0 // local jobs have no images
+	set.InFlight = 0     // every call ends with this process, and only the end of this process interrupts runs
 	all, err := functions.New(functions.Parts{
 		Jobs: jobs, Files: files, Runner: runs, Offered: tools.offered(), Versions: tools.versions(o.Version), Log: o.Log,
-		// No other process sweeps for this directory, so the lease that a killed process left is this one's at once.
+		// No other process sweeps this directory, so this one can take the lease of a killed process at once.
 		Holder: "local " + o.Data,
 	}, set)
 	if err != nil {
 		return nil, nil, err
 	}
-	guard := []func(http.Handler) http.Handler{who.Guard}
+	guard := []func(http.Handler) http.Handler{policy.Guard}
 	if api, err = server.New(server.Options{
-		Log: o.Log, AllowOrigin: who.Allowed, Middleware: guard, Connections: access.NewConnections(), Drain: drain,
+		Log: o.Log, AllowOrigin: policy.Allowed, Middleware: guard, Connections: access.NewConnections(), Drain: drain,
 		Interceptors: []grpc.UnaryServerInterceptor{onFullDisk(disk)},
 	}); err != nil {
 		return nil, nil, err
 	}
-	// Pages of browsers reach this one, too.
-	if events, err = server.New(server.Options{Log: o.Log, AllowOrigin: who.Allowed, Middleware: guard, Drain: drain}); err != nil {
+	// Web pages in a browser on this machine can also reach this server.
+	if events, err = server.New(server.Options{Log: o.Log, AllowOrigin: policy.Allowed, Middleware: guard, Drain: drain}); err != nil {
 		return nil, nil, err
 	}
-	if o.UI != "" { // before the functions: the API's documentation takes / if nobody else does
+	if o.UI != "" { // before the functions: the API's documentation is served at / if / has no other handler
 		if err := api.Handle("/", webUI(o.UI)); err != nil {
 			return nil, nil, err
 		}
@@ -272,7 +275,7 @@ func (o Options) hosts(who *access.Policy, disk *space.Disk, jobs *mongo.Store, 
 	return api, events, all.Register(api, events)
 }
 
-// tick has a sweep done now and again, until ctx ends.
+// tick triggers sweeps until ctx ends.
 func tick(ctx context.Context, o Options, disk *space.Disk, url string) {
 	ticker := time.NewTicker(o.Sweep)
 	defer ticker.Stop()
@@ -286,7 +289,7 @@ func tick(ctx context.Context, o Options, disk *space.Disk, url string) {
 			back()
 		}
 		if err != nil && ctx.Err() == nil {
-			o.Log.Warn("a sweep could not be done", "error", err)
+			o.Log.Warn("a sweep failed; the next one tries again", "error", err)
 		}
 		disk.Refill()
 		select {
@@ -313,7 +316,7 @@ func ping(ctx context.Context, url string) error {
 	}
 	defer response.Body.Close()
 	if response.StatusCode/100 != 2 {
-		return fmt.Errorf("the sweep answers %s", response.Status)
+		return fmt.Errorf("the sweep returned %s", response.Status)
 	}
 	return nil
 }

@@ -20,55 +20,55 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/local/stores"
 )
 
-// openJobs opens the store of jobs: the MongoDB that the options name, or the embedded one.
+// openJobs opens the store of jobs: the MongoDB that the options name, or the embedded one. The returned function closes it.
 func openJobs(ctx context.Context, o Options) (*mongo.Store, func() error, error) {
 	options := mongo.Options{URI: o.MongoDB, Logger: o.Log}
 	closeServer := func() error { return nil }
 	if o.MongoDB == "" {
 		documents, err := stores.OpenDocuments(filepath.Join(o.Data, "documents"), o.Log)
 		if err != nil {
-			return nil, nil, fmt.Errorf("opening the embedded database: %w", err)
+			return nil, nil, fmt.Errorf("opening the embedded MongoDB: %w", err)
 		}
 		closeServer = documents.Close
-		// Its compare-and-sets are atomic on one connection only.
+		// Compare-and-sets of FerretDB are atomic only on one connection.
 		options.URI, options.Database, options.MaxPoolSize = documents.URI, "bakta", 1
-		// A call that is cut off in the middle of a write would open a second one.
+		// If a call is cut off during a write, the driver opens a second connection.
 		options.Timeout = time.Minute
 	}
 	store, err := mongo.New(options)
 	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("opening the database: %w", err), closeServer())
+		return nil, nil, errors.Join(fmt.Errorf("opening MongoDB: %w", err), closeServer())
 	}
 	closeAll := func() error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		return errors.Join(store.Close(ctx), closeServer())
 	}
-	// There is no deploy step here, so the indexes are made now.
+	// Local mode has no setup command, so the indexes are created here.
 	if err := store.Setup(ctx); err != nil {
 		if o.MongoDB != "" && ctx.Err() == nil {
 			err = fmt.Errorf("--mongodb: the MongoDB can't be used: %s", reason(err))
 		}
-		return nil, nil, errors.Join(fmt.Errorf("preparing the database: %w", err), closeAll())
+		return nil, nil, errors.Join(fmt.Errorf("creating the indexes of MongoDB: %w", err), closeAll())
 	}
 	return store, closeAll, nil
 }
 
-// checkMongoDB reports a URI that names no database. The URI is not shown: it may hold a password.
+// checkMongoDB returns an error for a URI without a database. The error does not show the URI: it may contain a password.
 func (o Options) checkMongoDB() error {
 	_, place, ok := strings.Cut(o.MongoDB, "://")
 	place, _, _ = strings.Cut(place, "?")
 	_, name, _ := strings.Cut(place[strings.LastIndex(place, "@")+1:], "/")
 	if ok && name == "" {
-		return errors.New("--mongodb: the URI names no database; write the name of one behind the hosts, as in mongodb://HOST:27017/bakta-web")
+		return errors.New("--mongodb: the URI has no database; add its name after the hosts, for example mongodb://HOST:27017/bakta-web")
 	}
 	return nil
 }
 
-// lastError is what the driver found at a server, within its account of all servers.
+// lastError matches the error of one server in the driver's description of all servers.
 var lastError = regexp.MustCompile(`Last error: (.+?) \}`)
 
-// reason returns the part of a MongoDB driver's error that a reader can do something about.
+// reason returns the part of a MongoDB driver's error that a user can act on.
 func reason(err error) string {
 	if found := lastError.FindStringSubmatch(err.Error()); found != nil {
 		return found[1]
@@ -76,12 +76,12 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// openFiles opens the embedded object storage. Browsers and scripts reach it by the links that they get, on the
-// host of the API, or under the name that the options give this machine, and a port of its own.
+// openFiles opens the embedded S3 store. The returned function closes it. Browsers and scripts use it by links, on the
+// host of the API or under the public name of this machine, with a port of its own.
 //
-// The port is part of what a link's signature covers, and links live for days, so the port that it had the last
-// time is taken again if it is free.
-func openFiles(ctx context.Context, o Options, who *access.Policy, disk *space.Disk) (*s3.Store, func() error, error) {
+// The signature of a link covers the port, and links are valid for days. So the store uses the port of the last start
+// again, if it is free.
+func openFiles(ctx context.Context, o Options, policy *access.Policy, disk *space.Disk) (*s3.Store, func() error, error) {
 	host, _, err := net.SplitHostPort(o.Listen)
 	if err != nil {
 		return nil, nil, err
@@ -95,11 +95,13 @@ func openFiles(ctx context.Context, o Options, who *access.Policy, disk *space.D
 		return nil, nil, err
 	}
 	options := stores.ObjectsOptions{
-		Dir: filepath.Join(o.Data, "objects"), Listen: net.JoinHostPort(host, strings.TrimSpace(string(port))), Guard: who.Guard, Room: disk.Take, Log: o.Log,
+		Dir: filepath.Join(o.Data, "objects"), Listen: net.JoinHostPort(host, strings.TrimSpace(string(port))),
+		Guard: policy.Guard, Room: disk.Take, Log: o.Log,
 	}
 	objects, err := stores.OpenObjects(options)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		o.Log.Warn("the object storage's port is taken; links from before this start no longer work", "port", string(port))
+		o.Log.Warn("another program uses the port of the S3 store; links from before this start no longer work",
+			"port", strings.TrimSpace(string(port)))
 		options.Listen = net.JoinHostPort(host, "0")
 		objects, err = stores.OpenObjects(options)
 	}
@@ -119,7 +121,7 @@ func openFiles(ctx context.Context, o Options, who *access.Policy, disk *space.D
 		return nil, nil, errors.Join(err, objects.Close())
 	}
 	if err := files.Setup(ctx); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("preparing the object storage: %w", err), objects.Close())
+		return nil, nil, errors.Join(fmt.Errorf("creating the bucket of the S3 store: %w", err), objects.Close())
 	}
 	return files, objects.Close, nil
 }

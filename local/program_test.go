@@ -20,8 +20,8 @@ import (
 	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
 
-// TestMain lets this test's program be the command bakta-web, too: the backends under test are processes of
-// their own, so that they can be killed, and start their stager and stand-in by the program's own name.
+// TestMain makes the test's binary also the command bakta-web: the backends under test are separate processes, so that they
+// can be killed, and they start their stager and stand-in from their own executable.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-test.") {
 		program := cli.Program{Version: "test", Local: command.Local, Parts: command.Parts()}
@@ -45,7 +45,7 @@ type backend struct {
 	errors  lockedText
 }
 
-// lockedText is what a process wrote to its standard error.
+// lockedText is the standard error of a process.
 type lockedText struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -77,7 +77,7 @@ func tryBackend(t testing.TB, data string, env []string, args ...string) (*backe
 	return tryBackendBy(t, nil, data, env, args...)
 }
 
-// tryBackendBy is tryBackend by means of a program, named with its first arguments.
+// tryBackendBy is tryBackend with a program, by, that starts the backend. by includes the program's first arguments.
 func tryBackendBy(t testing.TB, by []string, data string, env []string, args ...string) (*backend, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -103,7 +103,7 @@ func tryBackendBy(t testing.TB, by []string, data string, env []string, args ...
 			url <- strings.TrimSpace(line)
 		}
 		io.Copy(io.Discard, lines) // until the process is gone
-		b.process.Wait()           // how it ended is the test's business
+		b.process.Wait()           // the test checks the exit code
 	}()
 	t.Cleanup(b.stop)
 	select {
@@ -122,7 +122,7 @@ func (b *backend) kill() {
 	<-b.ended
 }
 
-// stop ends the backend in order.
+// stop stops the backend in order.
 func (b *backend) stop() {
 	b.process.Process.Signal(syscall.SIGTERM) // fails only if it is gone
 	select {
@@ -133,7 +133,7 @@ func (b *backend) stop() {
 	}
 }
 
-// client returns a client that tries nothing twice.
+// client returns a client that does not retry.
 func (b *backend) client() *client.Client {
 	c, err := client.New(b.url, client.Options{Patience: -1})
 	if err != nil {
@@ -142,8 +142,8 @@ func (b *backend) client() *client.Client {
 	return c
 }
 
-// submit makes a job, uploads and starts it. The job is returned as soon as it is known; started tells whether
-// the start was acknowledged.
+// submit creates a job, uploads its genome and starts it. It also returns a job that could not be started. started reports
+// whether the start was acknowledged.
 func submit(ctx context.Context, c *client.Client, name, fasta string) (job client.Ref, started bool, err error) {
 	created, err := c.Init(ctx, name, protov1.RepliconTableType_TSV)
 	if err != nil {

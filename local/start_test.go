@@ -15,7 +15,7 @@ import (
 	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
 
-// TestPublicName: the URL and the links have the name that others know the machine by, and work.
+// TestPublicName: the URL and the links contain the public name of the machine, and work.
 func TestPublicName(t *testing.T) {
 	t.Parallel()
 	b := startBackend(t, t.TempDir(), "--bakta", "stand-in", "--public", "localhost")
@@ -35,14 +35,14 @@ func TestPublicName(t *testing.T) {
 	}
 }
 
-// TestRefusedStarts: what can't work ends at once, and says what to do.
+// TestRefusedStarts: a backend with options that can't work ends at once, with an error that says what to do.
 func TestRefusedStarts(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	nobody := l.Addr().String()
+	unused := l.Addr().String()
 	l.Close()
 	held := t.TempDir()
 	lock := flock.New(filepath.Join(held, "lock"))
@@ -56,11 +56,11 @@ func TestRefusedStarts(t *testing.T) {
 		args       []string
 		says       string
 	}{
-		{"all addresses", t.TempDir(), nil, []string{"--listen", "0.0.0.0:0"}, "name by --public"},
-		{"no database", t.TempDir(), nil, []string{"--mongodb", "mongodb://u:hidden@" + nobody}, "/bakta-web"},
-		{"no database in the environment", t.TempDir(), []string{"BAKTA_WEB_MONGODB=mongodb://u:hidden@" + nobody}, nil, "/bakta-web"},
-		{"no server", t.TempDir(), nil, []string{"--mongodb", "mongodb://" + nobody + "/d?serverSelectionTimeoutMS=200"},
-			"--mongodb: the MongoDB can't be used: dial tcp " + nobody + ": connect: connection refused\n"},
+		{"all addresses", t.TempDir(), nil, []string{"--listen", "0.0.0.0:0"}, "set --public to"},
+		{"no database", t.TempDir(), nil, []string{"--mongodb", "mongodb://u:hidden@" + unused}, "/bakta-web"},
+		{"no database in the environment", t.TempDir(), []string{"BAKTA_WEB_MONGODB=mongodb://u:hidden@" + unused}, nil, "/bakta-web"},
+		{"no server", t.TempDir(), nil, []string{"--mongodb", "mongodb://" + unused + "/d?serverSelectionTimeoutMS=200"},
+			"--mongodb: the MongoDB can't be used: dial tcp " + unused + ": connect: connection refused\n"},
 		{"in use", held, nil, nil, "is in use by another bakta-web"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -11,28 +11,27 @@ import (
 	"strings"
 )
 
-// uiConfig is where the web UI looks for the address of its backend.
+// uiConfig is the path of the file from which the web UI reads the address of its backend.
 const uiConfig = "/config/config.json"
 
-// webUI serves a built web UI. Its configuration points at the API of the host that served it, whatever name the
-// browser knows that by, in the version that the UI was built for. A path that is no file is one of the UI's own
-// pages, which its index shows.
+// webUI serves a built web UI. The UI's configuration gets the API of this server under the name that the browser uses, in
+// the version that the UI was built for. A path without a file is a page of the UI, which index.html shows.
 //
-// A file whose name ends in .gz is sent as what is compressed in it, as the servers do that the UI is published with:
-// its pages read what they get as text. Dot files are not the UI's, nor is what a link leads to outside of its directory.
+// A file whose name ends in .gz is sent with "Content-Encoding: gzip", as the servers do that the UI is published with: its
+// pages read the content as text. Dot files, and links that lead out of the directory, are not served.
 func webUI(dir string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			http.Error(w, "there is nothing to send anything to", http.StatusMethodNotAllowed)
+			http.Error(w, "the web UI accepts only GET and HEAD", http.StatusMethodNotAllowed)
 			return
 		}
 		if r.URL.Path == uiConfig {
 			w.Header().Set("Content-Type", "application/json")
 			w.Header().Set("Cache-Control", "no-store")
-			json.NewEncoder(w).Encode(map[string]string{"api": origin(r) + spoken(dir)}) // fails only when the browser is gone
+			json.NewEncoder(w).Encode(map[string]string{"api": origin(r) + apiPath(dir)}) // fails only if the browser has disconnected
 			return
 		}
-		root, err := os.OpenRoot(dir) // for each request, so that a UI that was built anew is served
+		root, err := os.OpenRoot(dir) // for each request, so that a new build of the UI is served
 		if err != nil {
 			http.Error(w, "the web UI can't be read", http.StatusInternalServerError)
 			return
@@ -57,7 +56,7 @@ func webUI(dir string) http.Handler {
 			w.Header().Set("Content-Encoding", "gzip")
 			kind := mime.TypeByExtension(path.Ext(inner))
 			if kind == "" {
-				kind = "application/octet-stream" // not what the compressed bytes look like
+				kind = "application/octet-stream" // otherwise ServeContent detects the type of the compressed bytes
 			}
 			w.Header().Set("Content-Type", kind)
 		}
@@ -65,7 +64,7 @@ func webUI(dir string) http.Handler {
 	})
 }
 
-// hidden reports whether a path leads to or through a dot file.
+// hidden reports whether a path has a component that begins with a dot.
 func hidden(name string) bool {
 	for part := range strings.SplitSeq(name, "/") {
 		if strings.HasPrefix(part, ".") {
@@ -75,9 +74,9 @@ func hidden(name string) bool {
 	return false
 }
 
-// openFile opens a regular file of the UI. It is fs.ErrNotExist if there is none.
+// openFile opens a regular file of the UI. It returns fs.ErrNotExist for other files.
 func openFile(root *os.Root, name string) (*os.File, fs.FileInfo, error) {
-	info, err := root.Stat(filepath.FromSlash(name)) // a FIFO would keep who opens it waiting
+	info, err := root.Stat(filepath.FromSlash(name)) // before Open, which waits on a FIFO
 	if err != nil {
 		return nil, nil, err
 	}
@@ -91,9 +90,9 @@ func openFile(root *os.Root, name string) (*os.File, fs.FileInfo, error) {
 	return f, info, nil
 }
 
-// spoken returns the path of the API that a web UI speaks, by the address in the configuration that it came with.
-// Older UIs speak the first version alone, newer ones the second alone.
-func spoken(dir string) string {
+// apiPath returns the path of the API version that a web UI uses, according to the configuration in its directory. Older
+// UIs use only the first version, newer ones only the second.
+func apiPath(dir string) string {
 	const first, second = "/api/v1", "/api/v2"
 	content, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(uiConfig)))
 	if err != nil {
@@ -108,7 +107,7 @@ func spoken(dir string) string {
 	return first
 }
 
-// origin is the origin under which the browser sees this server.
+// origin returns the origin under which the browser knows this server.
 func origin(r *http.Request) string {
 	scheme := "http"
 	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// A web UI is told the API of the version that it speaks.
+// A web UI gets the API of the version that it uses.
 func TestUIConfiguration(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ came, path string }{

@@ -1,10 +1,9 @@
-// Package access says who may use a server on this machine: under which names it is asked, web pages of which origins
-// may ask it, and how many connections they may hold.
+// Package access limits the use of a server on this machine: the host names of requests, the origins of web pages, and the
+// number of connections.
 //
-// A server on the loopback address is reached by every web page that a browser on this machine shows. Such a page may
-// send requests to it though the page is of another origin, and a page whose name an attacker's name server has
-// pointed at this machine ("DNS rebinding") is even of the server's own origin. A browser gives both away: the first
-// by the header Origin, the second by Host.
+// Every web page in a browser on this machine can reach a server on the loopback address. A page of another origin can send
+// requests to it. A page whose host name an attacker's name server resolves to this machine ("DNS rebinding") even has the
+// server's own origin. The browser reveals the first by the header Origin, the second by the header Host.
 package access
 
 import (
@@ -20,26 +19,25 @@ import (
 	"sync"
 )
 
-// Policy says by which host names a server may be asked, and by pages of which origins. Loopback names and addresses
-// (localhost, names below it, 127.0.0.0/8, ::1) are always among them, with any port.
+// Policy is the host names under which a server may be called, and the origins of web pages that may call it. Loopback
+// names and addresses (localhost, names below it, 127.0.0.0/8, ::1) are always allowed, with any port.
 type Policy struct {
 	hosts   []string // normalised, see normal
 	origins []string // in lower case, without a port that is the scheme's own
-	any     bool     // pages of any origin may ask
+	any     bool     // pages of any origin are allowed
 	log     *slog.Logger
 
-	mu   sync.Mutex
-	told map[string]bool // hosts and origins whose refusal was logged
+	mu     sync.Mutex
+	logged map[string]bool // hosts and origins whose refusal was logged
 }
 
-// maxTold bounds how many refusals are logged: a page may make up any number of names.
-const maxTold = 32
+// maxLogged bounds the number of logged refusals: a page can invent any number of names.
+const maxLogged = 32
 
-// New returns the policy of a server that is known by those host names or addresses, empty ones left out, and may be
-// asked by pages of those origins as well: each as https://bakta.example.org, or * for any. Refusals are logged as
-// warnings, each host and origin once.
+// New returns a policy that allows the host names or addresses, without the empty ones, and pages of the origins: each
+// like https://bakta.example.org, or * for any. Refusals are logged as warnings, each host and origin once.
 func New(hosts, origins []string, log *slog.Logger) (*Policy, error) {
-	p := &Policy{log: log, told: make(map[string]bool)}
+	p := &Policy{log: log, logged: make(map[string]bool)}
 	for _, host := range hosts {
 		if host != "" {
 			p.hosts = append(p.hosts, normal(host))
@@ -51,15 +49,16 @@ func New(hosts, origins []string, log *slog.Logger) (*Policy, error) {
 			continue
 		}
 		o, err := url.Parse(text)
-		if err != nil || o.Scheme == "" || o.Hostname() == "" || strings.Trim(o.Path, "/") != "" || o.User != nil || o.RawQuery != "" || o.Fragment != "" {
-			return nil, fmt.Errorf("%q is not the origin of a web page; write one as in https://bakta.example.org, or * for any", text)
+		if err != nil || o.Scheme == "" || o.Hostname() == "" || strings.Trim(o.Path, "/") != "" || o.User != nil ||
+			o.RawQuery != "" || o.Fragment != "" {
+			return nil, fmt.Errorf("%q is not the origin of a web page; write one such as https://bakta.example.org, or * for any", text)
 		}
 		p.origins = append(p.origins, origin(o))
 	}
 	return p, nil
 }
 
-// origin is an origin as browsers write it.
+// origin returns an origin as browsers write it.
 func origin(u *url.URL) string {
 	host := strings.ToLower(u.Host)
 	if u.Scheme == "http" {
@@ -70,7 +69,7 @@ func origin(u *url.URL) string {
 	return strings.ToLower(u.Scheme) + "://" + host
 }
 
-// normal is the one form of a host name or address that is compared.
+// normal returns the normalised form of a host name or address.
 func normal(host string) string {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return ip.Unmap().String()
@@ -78,8 +77,8 @@ func normal(host string) string {
 	return strings.TrimSuffix(strings.ToLower(host), ".")
 }
 
-// known reports whether a host, without a port, stands for this machine. local is the address at which the request
-// came in: a page can't make a browser take it for another's.
+// known reports whether a host, without a port, means this machine. local is the address that received the request: the
+// request was sent to it, so a page that names it has not used DNS rebinding.
 func (p *Policy) known(host string, local net.Addr) bool {
 	host = normal(host)
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") || slices.Contains(p.hosts, host) {
@@ -95,8 +94,8 @@ func (p *Policy) known(host string, local net.Addr) bool {
 	return ip.IsLoopback()
 }
 
-// allowed reports whether pages of an origin may ask. Those that this machine serves may, at whatever port: a web UI
-// under development has a server of its own.
+// allowed reports whether pages of an origin are allowed. Pages from any port of this machine are: a web UI under
+// development has its own server.
 func (p *Policy) allowed(text string, local net.Addr) bool {
 	if p.any || slices.Contains(p.origins, text) {
 		return true
@@ -105,17 +104,17 @@ func (p *Policy) allowed(text string, local net.Addr) bool {
 	return err == nil && (o.Scheme == "http" || o.Scheme == "https") && o.Hostname() != "" && p.known(o.Hostname(), local)
 }
 
-// Allowed reports whether pages of an origin may ask, whatever address they ask at.
+// Allowed reports whether pages of an origin are allowed, at any address of the server.
 func (p *Policy) Allowed(origin string) bool { return p.allowed(origin, nil) }
 
-// Guard refuses what the policy does not allow, and hands the rest on. It answers in the form that the caller
-// understands: a gRPC client gets a status, a REST client what its version of the API has for errors, and others get text.
+// Guard refuses requests that the policy does not allow, and passes the others on. The form of the error depends on the
+// client: a gRPC client gets a status, a REST client the error body of its API version, other clients get text.
 func (p *Policy) Guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 		if !p.known(hostname(r.Host), local) {
 			p.refuse(w, r, http.StatusMisdirectedRequest, r.Host, fmt.Sprintf("This server is not known as %.200q. "+
-				"Use the address that it printed when it started; or, to have it answer to this name, start it with --public and the name.", r.Host))
+				"Use the address that it printed when it started. To allow this name, start the server with --public and the name.", r.Host))
 			return
 		}
 		for _, origin := range r.Header.Values("Origin") {
@@ -129,7 +128,7 @@ func (p *Policy) Guard(next http.Handler) http.Handler {
 	})
 }
 
-// hostname is the host of a Host header or an :authority, without the port.
+// hostname returns the host of a Host header or an :authority, without the port.
 func hostname(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		return name
@@ -137,38 +136,40 @@ func hostname(host string) string {
 	return strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 }
 
-// permissionDenied is gRPC's code for it.
+// permissionDenied is the code of gRPC for a refused request.
 const permissionDenied = 7
 
-func (p *Policy) refuse(w http.ResponseWriter, r *http.Request, code int, whom, why string) {
-	p.tell(whom, why)
+// refuse answers a request with an error. name is the host or the origin that is not allowed.
+func (p *Policy) refuse(w http.ResponseWriter, r *http.Request, code int, name, why string) {
+	p.logOnce(name, why)
 	h := w.Header()
 	switch {
 	case r.ProtoMajor == 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc"):
 		h.Set("Content-Type", "application/grpc")
 		h.Set("Grpc-Status", fmt.Sprint(permissionDenied))
-		h.Set("Grpc-Message", url.PathEscape(why)) // gRPC wants it percent-encoded
+		h.Set("Grpc-Message", url.PathEscape(why)) // gRPC requires percent-encoding
 		w.WriteHeader(http.StatusOK)
-	case strings.HasPrefix(r.URL.Path, "/api/v2/"): // its errors are JSON strings
+	case strings.HasPrefix(r.URL.Path, "/api/v2/"): // errors of this version are JSON strings
 		h.Set("Content-Type", "application/json")
 		w.WriteHeader(code)
-		json.NewEncoder(w).Encode(why) // fails only when the client is gone
+		json.NewEncoder(w).Encode(why) // fails only if the client has disconnected
 	case strings.HasPrefix(r.URL.Path, "/api/"):
 		h.Set("Content-Type", "application/json")
 		w.WriteHeader(code)
-		json.NewEncoder(w).Encode(map[string]any{"code": permissionDenied, "message": why, "details": []any{}}) // fails only when the client is gone
+		// Fails only if the client has disconnected.
+		json.NewEncoder(w).Encode(map[string]any{"code": permissionDenied, "message": why, "details": []any{}})
 	default:
 		http.Error(w, why, code)
 	}
 }
 
-// tell logs a refusal, once for each host and origin.
-func (p *Policy) tell(whom, why string) {
+// logOnce logs a refusal, once for each host and origin.
+func (p *Policy) logOnce(name, why string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.log == nil || p.told[whom] || len(p.told) == maxTold {
+	if p.log == nil || p.logged[name] || len(p.logged) == maxLogged {
 		return
 	}
-	p.told[whom] = true
+	p.logged[name] = true
 	p.log.Warn("a request was refused", "reason", why)
 }

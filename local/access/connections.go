@@ -9,27 +9,27 @@ import (
 	"time"
 )
 
-// Connections bounds how many connections a server has open, in all and from one address. Beyond a bound, one that
-// has no request under way makes place for a new one: so whoever opens connections and is silent keeps others out of
-// nothing. Only if every connection has a request under way, the new one is refused.
+// Connections limits the number of open connections of a server, in total and per address. At a limit, a new connection
+// replaces an idle one, so that a client with idle connections can't lock out others. The new connection is refused only
+// if all connections have a request in progress.
 type Connections struct {
-	total, each int // bounds; each is for one address
+	total, each int // limits; each is per address
 
 	mu   sync.Mutex
 	open map[*connection]bool
-	from map[netip.Prefix]int // how many of them, by address
+	from map[netip.Prefix]int // number of open connections, by address
 }
 
-// Bounds of the connections of one server.
+// Bounds of the total limit of one server.
 const (
 	maxConnections = 1024
 	minConnections = 64
 )
 
-// NewConnections returns bounds that suit this process: a small part of the files that it may have open, at most
-// 1024 connections, and a quarter of them from one address.
+// NewConnections returns limits for this process: a tenth of the files that it may open, from 64 to 1024 connections, and a
+// quarter of them from one address.
 func NewConnections() *Connections {
-	// Some connections stand for another one, to a store, and that for files. And there are two servers.
+	// A tenth: some connections need another one, to a store, which opens files. And the process has two servers.
 	total := int(max(minConnections, min(maxConnections, maxFiles()/10)))
 	return newConnections(total, total/4)
 }
@@ -38,20 +38,19 @@ func newConnections(total, each int) *Connections {
 	return &Connections{total: total, each: each, open: make(map[*connection]bool), from: make(map[netip.Prefix]int)}
 }
 
-// connection is one that is open.
+// connection is an open connection.
 type connection struct {
 	net.Conn
 	limits *Connections
 	from   netip.Prefix
-	busy   bool      // it has a request under way
-	since  time.Time // of the last change of busy
+	busy   bool      // a request is in progress
+	since  time.Time // time of the last change of busy
 }
 
-// Listener returns a listener of the same address that keeps the bounds. The server that it is for must report to
-// State.
+// Listener returns a listener of the same address that enforces the limits. Its server must have State as ConnState.
 func (c *Connections) Listener(l net.Listener) net.Listener { return &listener{l, c} }
 
-// State takes note of a connection's state. It is to be the ConnState of the http.Server.
+// State records the state of a connection. It is the ConnState of the http.Server.
 func (c *Connections) State(conn net.Conn, state http.ConnState) {
 	if known, ok := conn.(*connection); ok {
 		c.mu.Lock()
@@ -65,9 +64,10 @@ type listener struct {
 	limits *Connections
 }
 
-// refusal is for those who come when every connection has a request under way.
-const refusal = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" +
-	"There are too many connections from your address, or in all. Please try again later.\n"
+// refusal is the response on a new connection while all connections have a request in progress.
+const refusal = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\n" +
+	"Content-Type: text/plain; charset=utf-8\r\n\r\n" +
+	"There are too many connections from your address, or in total. Please try again later.\n"
 
 func (l *listener) Accept() (net.Conn, error) {
 	for {
@@ -75,49 +75,50 @@ func (l *listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		admitted, instead := l.limits.admit(conn)
-		if instead != nil {
-			instead.Close()
+		admitted, replaced := l.limits.admit(conn)
+		if replaced != nil {
+			replaced.Close()
 		}
 		if admitted != nil {
 			return admitted, nil
 		}
-		conn.SetWriteDeadline(time.Now().Add(time.Second)) // it fits into the socket's buffer
+		conn.SetWriteDeadline(time.Now().Add(time.Second)) // the response fits into the socket's buffer
 		io.WriteString(conn, refusal)
 		conn.Close()
 	}
 }
 
-// admit counts a new connection in. It returns nil if there is no place for it, and the one that has to be closed for
-// it, if there is one.
-func (c *Connections) admit(conn net.Conn) (admitted, instead *connection) {
+// admit adds a new connection, or returns nil if a limit is reached and all connections are busy. The caller closes the
+// connection that it replaces, if any.
+func (c *Connections) admit(conn net.Conn) (admitted, replaced *connection) {
 	admitted = &connection{Conn: conn, limits: c, from: source(conn.RemoteAddr()), since: time.Now()}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.from[admitted.from] >= c.each {
-		instead = c.silent(func(o *connection) bool { return o.from == admitted.from })
+		replaced = c.idle(func(o *connection) bool { return o.from == admitted.from })
 	} else if len(c.open) >= c.total {
-		instead = c.silent(func(*connection) bool { return true })
+		replaced = c.idle(func(*connection) bool { return true })
 	} else {
 		c.add(admitted)
 		return admitted, nil
 	}
-	if instead == nil {
+	if replaced == nil {
 		return nil, nil
 	}
-	c.remove(instead)
+	c.remove(replaced)
 	c.add(admitted)
-	return admitted, instead
+	return admitted, replaced
 }
 
-// silent returns that of some connections that has the least right to stay: of the address with the most connections
-// the one that has been without a request for the longest time. The caller holds the lock.
-func (c *Connections) silent(these func(*connection) bool) (found *connection) {
+// idle returns the connection to close: among the idle ones of the address with the most connections, the one that has
+// been idle for the longest time. The caller holds the lock.
+func (c *Connections) idle(among func(*connection) bool) (found *connection) {
 	for o := range c.open {
-		if o.busy || !these(o) {
+		if o.busy || !among(o) {
 			continue
 		}
-		if more := c.from[o.from]; found == nil || more > c.from[found.from] || more == c.from[found.from] && o.since.Before(found.since) {
+		n := c.from[o.from]
+		if found == nil || n > c.from[found.from] || n == c.from[found.from] && o.since.Before(found.since) {
 			found = o
 		}
 	}
@@ -129,7 +130,7 @@ func (c *Connections) add(o *connection) {
 	c.from[o.from]++
 }
 
-// remove counts a connection out, once. The caller holds the lock.
+// remove removes a connection. A second call does nothing. The caller holds the lock.
 func (c *Connections) remove(o *connection) {
 	if !c.open[o] {
 		return
@@ -140,7 +141,7 @@ func (c *Connections) remove(o *connection) {
 	}
 }
 
-// Close closes the connection and makes its place free.
+// Close closes the connection and removes it from the counts.
 func (o *connection) Close() error {
 	o.limits.mu.Lock()
 	o.limits.remove(o)
@@ -148,8 +149,8 @@ func (o *connection) Close() error {
 	return o.Conn.Close()
 }
 
-// source is what counts as one address: an IPv4 address, and the network of an IPv6 host, which has all of its
-// addresses to choose from.
+// source returns what counts as one address: an IPv4 address, or the /64 network of an IPv6 address, because an IPv6 host
+// can use all addresses of its network.
 func source(address net.Addr) netip.Prefix {
 	tcp, ok := address.(*net.TCPAddr)
 	if !ok {
@@ -160,6 +161,6 @@ func source(address net.Addr) netip.Prefix {
 	if ip.Is4() {
 		bits = 32
 	}
-	prefix, _ := ip.Prefix(bits) // it has that many
+	prefix, _ := ip.Prefix(bits) // fails only for more bits than the address has
 	return prefix
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// from is a connection that comes from an address.
+// from is a connection from an address.
 type from struct {
 	net.Conn
 	address net.Addr
@@ -23,9 +23,9 @@ func TestConnections(t *testing.T) {
 	open := func(address string, busy bool) (*from, *connection) {
 		t.Helper()
 		f := &from{address: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(address))}
-		admitted, instead := c.admit(f)
-		if instead != nil {
-			instead.Close()
+		admitted, replaced := c.admit(f)
+		if replaced != nil {
+			replaced.Close()
 		}
 		if busy && admitted != nil {
 			c.State(admitted, http.StateActive)
@@ -36,18 +36,18 @@ func TestConnections(t *testing.T) {
 	a2, _ := open("10.0.0.1:2", true)
 	a3, admitted3 := open("10.0.0.1:3", false)
 	if _, admitted := open("10.0.0.1:4", true); admitted == nil || !a1.closed || a2.closed || a3.closed {
-		t.Error("of one address, the oldest that is silent does not make place")
+		t.Error("a new connection does not replace the oldest idle one of its address")
 	}
 	admitted1.Close() // a second time, as its server does
 	c.State(admitted3, http.StateActive)
 	if _, admitted := open("10.0.0.1:5", false); admitted != nil {
-		t.Error("an address has more than it may")
+		t.Error("an address has more connections than its limit")
 	}
 	c.State(admitted3, http.StateIdle)
 	b1, _ := open("[2001:db8::1]:1", false)
 	open("[2001:db8::2]:1", false)
 	if _, admitted := open("10.0.0.2:1", true); admitted == nil || !a3.closed || b1.closed {
-		t.Error("in all, the address with the most silent ones does not make place")
+		t.Error("at the total limit, a new connection does not replace an idle one of the address with the most connections")
 	}
 	if len(c.open) != 5 || c.from[source(a2.address)] != 2 {
 		t.Errorf("%d are open, %v", len(c.open), c.from)

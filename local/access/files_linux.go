@@ -2,7 +2,7 @@ package access
 
 import "syscall"
 
-// maxFiles returns how many files this process may have open.
+// maxFiles returns the maximum number of open files of this process.
 func maxFiles() uint64 {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

@@ -2,5 +2,5 @@
 
 package access
 
-// maxFiles is not known here, where no backend is run.
+// maxFiles returns 0: a backend runs only on Linux.
 func maxFiles() uint64 { return 0 }

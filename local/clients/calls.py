@@ -57,9 +57,9 @@ def first_version(url: str) -> None:
     status = None
     while status != m1.JobStatusEnum.SUCCESSFUL:
         assert status != m1.JobStatusEnum.ERROR and time.monotonic() < end, status
-        told = list1.sync(client=client, body=m1.JobStatusRequestList(jobs=[made.job, m1.IncompleteJob(), None]))
-        assert isinstance(told, m1.JobStatusReponseList) and len(told.failed_jobs) == 2
-        status = told.jobs[0].job_status
+        listed = list1.sync(client=client, body=m1.JobStatusRequestList(jobs=[made.job, m1.IncompleteJob(), None]))
+        assert isinstance(listed, m1.JobStatusReponseList) and len(listed.failed_jobs) == 2
+        status = listed.jobs[0].job_status
         time.sleep(0.2)  # as a client does
 
     result = result1.sync(client=client, body=made.job)
@@ -99,9 +99,9 @@ def second_version(url: str) -> None:
     status = None
     while status != m2.JobStatus.SUCCESSFUL:
         assert status != m2.JobStatus.ERROR and time.monotonic() < end, status
-        told = list2.sync(client=client, body=m2.JobsStatusRequest(jobs=[made.job, m2.IncompleteJob(), None]))
-        assert isinstance(told, m2.JobsStatusResponse) and len(told.failed_jobs) == 2
-        status = told.jobs[0].status
+        listed = list2.sync(client=client, body=m2.JobsStatusRequest(jobs=[made.job, m2.IncompleteJob(), None]))
+        assert isinstance(listed, m2.JobsStatusResponse) and len(listed.failed_jobs) == 2
+        status = listed.jobs[0].status
         time.sleep(0.2)  # as a client does
 
     result = result2.sync(client=client, body=m2.JobResultRequest(job_id=made.job.job_id, secret=made.job.secret, partial=True))

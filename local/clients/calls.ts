@@ -29,9 +29,9 @@ async function firstVersion(baseUrl: string) {
   assert.deepEqual((await api.POST("/api/v1/job/start", { body: { job, config } })).data, {});
 
   for (const end = Date.now() + wait; ; await sleep(200)) {
-    const told = (await api.POST("/api/v1/job/list", { body: { jobs: [job, {}, null] } })).data;
-    assert.equal(told?.failedJobs.length, 2);
-    const state = told.jobs[0].jobStatus;
+    const listed = (await api.POST("/api/v1/job/list", { body: { jobs: [job, {}, null] } })).data;
+    assert.equal(listed?.failedJobs.length, 2);
+    const state = listed.jobs[0].jobStatus;
     if (state === "SUCCESSFUL") break;
     assert.ok(state !== "ERROR" && Date.now() < end, state);
   }
@@ -66,9 +66,9 @@ async function secondVersion(baseUrl: string) {
   assert.ok(Array.isArray(again.data?.warnings));
 
   for (const end = Date.now() + wait; ; await sleep(200)) {
-    const told = (await api.POST("/api/v2/job/list", { body: { jobs: [job, {}, null] } })).data;
-    assert.equal(told?.failed_jobs.length, 2);
-    const state = told.jobs[0].status;
+    const listed = (await api.POST("/api/v2/job/list", { body: { jobs: [job, {}, null] } })).data;
+    assert.equal(listed?.failed_jobs.length, 2);
+    const state = listed.jobs[0].status;
     if (state === "successful") break;
     assert.ok(state !== "error" && Date.now() < end, state);
   }

@@ -20,33 +20,34 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/local/standin"
 )
 
-// Local returns the command.
+// Local returns the command `bakta-web local`.
 func Local(c cli.Context) *cobra.Command {
 	var o local.Options
 	var programs programFlags
 	keep, limit := "", ""
 	cmd := &cobra.Command{
 		Use:   "local",
-		Short: "Be a Bakta-Web server on this machine",
-		Long: `Run the whole backend in this process: the API, a database, an object storage,
-and Bakta as local processes. All of its data lies in the directory --data.
-The URL is printed once it serves. Ctrl-C ends it; jobs that wait go on at the
-next start, and jobs that run are run again.
+		Short: "Run a Bakta-Web server on this machine",
+		Long: `Run the whole backend in this process: the API, MongoDB, an S3 store, and Bakta
+as local processes. All data is in the directory --data. The command prints its
+URL when it serves. Ctrl-C stops it. After the next start, waiting jobs continue
+and interrupted jobs run again.
 
-Bakta has to be there. Proteins are annotated if its program bakta_proteins is
-there, and Baktfold's workflows are offered if Baktfold and its database are.
+Bakta is required. The server offers the workflow for proteins if the program
+bakta_proteins is installed, and the workflows with Baktfold if Baktfold and its
+database are installed.
 
-Whoever reaches the address may use it. It listens on this machine alone unless
-told otherwise, and answers only to the names of this machine: localhost, the
-host of --listen, and --public. Web pages from elsewhere are refused unless
---allow-origin names them. The object storage listens on the same host, on a
-port of its own, with the same rules; uploads and downloads go there.`,
+The server has no user accounts: every user who reaches its address may use it.
+By default, it listens only on this machine. It accepts only the names of this
+machine: localhost, the host of --listen, and --public. It refuses web pages of
+other origins unless --allow-origin names them. Uploads and downloads use the S3
+store, which listens on another port of the same host with the same rules.`,
 		Example: `  bakta-web local
   bakta-web local --data ~/bakta-web --bakta-db ~/bakta-db/db-light --jobs 2
   bakta-web local --data /tmp/try --bakta stand-in      # without Bakta
-  bakta-web local --baktfold-db ~/baktfold-db           # with Baktfold, too
+  bakta-web local --baktfold-db ~/baktfold-db           # also with Baktfold
   bakta-web local --ui ~/bakta-web-ui/dist
-  bakta-web local --listen :8080 --public lab.example.org    # for others, too
+  bakta-web local --listen :8080 --public lab.example.org    # for other machines
   bakta-web local --allow-origin https://bakta.example.org   # for a web UI elsewhere`,
 		Args: cli.Takes(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -55,10 +56,10 @@ port of its own, with the same rules; uploads and downloads go there.`,
 			}
 			var err error
 			if o.Retention, err = config.ParseDuration(keep); err != nil || o.Retention <= 0 {
-				return cli.Usagef("--keep is %q; write a time such as 30d or 12h", keep)
+				return cli.Usagef("--keep is %q; write a duration such as 30d or 12h", keep)
 			}
 			if o.MaxRunTime, err = config.ParseDuration(limit); err != nil || o.MaxRunTime <= 0 {
-				return cli.Usagef("--max-run-time is %q; write a time such as 24h or 2d", limit)
+				return cli.Usagef("--max-run-time is %q; write a duration such as 24h or 2d", limit)
 			}
 			if o.Data == "" {
 				if o.Data, err = dataDir(c.Env); err != nil {
@@ -67,7 +68,7 @@ port of its own, with the same rules; uploads and downloads go there.`,
 			}
 			self, err := os.Executable()
 			if err != nil {
-				return fmt.Errorf("finding this program: %w", err)
+				return fmt.Errorf("finding the executable of this program: %w", err)
 			}
 			o.Stager, o.StandIn, o.Version = []string{self, "stager"}, []string{self, "stand-in"}, c.Version
 			o.Programs = programs.read()
@@ -81,16 +82,20 @@ port of its own, with the same rules; uploads and downloads go there.`,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&o.Listen, "listen", "127.0.0.1:8080", "`address` of the API; port 0 takes a free one")
-	f.StringVar(&o.Public, "public", "", "`host` name or address under which others reach this machine,\nfor links (default the host of --listen)")
-	f.StringArrayVar(&o.Origins, "allow-origin", nil, "let web pages of this `origin` use the server, for example\nhttps://bakta.example.org; can be repeated, * allows any (default those of\nthis machine and of --public)")
-	f.StringVar(&o.Data, "data", "", "`directory` of all data, made if it isn't there (default bakta-web\nbelow $XDG_DATA_HOME or ~/.local/share)")
+	f.StringVar(&o.Listen, "listen", "127.0.0.1:8080", "`address` of the API; port 0 is a free port")
+	f.StringVar(&o.Public, "public", "",
+		"`host` name or address under which other machines reach this one,\nfor links (default the host of --listen)")
+	f.StringArrayVar(&o.Origins, "allow-origin", nil, "allow web pages of this `origin`, for example\n"+
+		"https://bakta.example.org; can be repeated, * allows any (default the origins\nof this machine and of --public)")
+	f.StringVar(&o.Data, "data", "",
+		"`directory` of all data, created if missing (default bakta-web below\n$XDG_DATA_HOME or ~/.local/share)")
 	f.StringVar(&o.UI, "ui", "", "`directory` of a built web UI to serve at /")
 	programs.flags(f)
-	f.StringVar(&o.MongoDB, "mongodb", "", "`URI` of a MongoDB that names a database, in place of the embedded\none (default $BAKTA_WEB_MONGODB, where other users can't see a password)")
-	f.IntVar(&o.Jobs, "jobs", 1, "let at most `N` jobs run at a time")
-	f.IntVar(&o.Threads, "threads", 0, "let a job use `N` threads; by default the jobs share the machine's evenly")
-	f.StringVar(&limit, "max-run-time", "24h", "end a program of a job that runs longer than this `time`; the job fails")
+	f.StringVar(&o.MongoDB, "mongodb", "", "`URI` of a MongoDB, with a database, that replaces the embedded one\n"+
+		"(default $BAKTA_WEB_MONGODB, where other users can't see a password)")
+	f.IntVar(&o.Jobs, "jobs", 1, "maximum `number` of jobs that run at the same time")
+	f.IntVar(&o.Threads, "threads", 0, "`number` of threads of a job; by default the jobs share the CPUs evenly")
+	f.StringVar(&limit, "max-run-time", "24h", "maximum run `time` of a program; a job that exceeds it fails")
 	f.StringVar(&keep, "keep", "30d", "keep jobs and their files for this `time` after their end, for example 30d or 12h")
 	for _, flag := range append(programs.directories, "data", "ui") {
 		cmd.MarkFlagDirname(flag)
@@ -98,13 +103,13 @@ port of its own, with the same rules; uploads and downloads go there.`,
 	return cmd
 }
 
-// dataDir returns the directory for data that the XDG rules name.
+// dataDir returns the data directory according to the XDG Base Directory Specification.
 func dataDir(env func(string) string) (string, error) {
 	data := env("XDG_DATA_HOME")
 	if !filepath.IsAbs(data) {
 		home := env("HOME")
 		if home == "" {
-			return "", cli.Usagef("there is no home directory for the data; name a directory by --data")
+			return "", cli.Usagef("HOME is not set, so there is no default for the data directory; set --data")
 		}
 		data = filepath.Join(home, ".local", "share")
 	}
@@ -116,7 +121,7 @@ func Parts() map[string]cli.Part {
 	return map[string]cli.Part{"stand-in": standin.Main, "stager": runStager}
 }
 
-// runStager runs what goes with a job's run, see lib/stage/stager.
+// runStager runs the stager of a job's run, see lib/stage/stager.
 func runStager(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	ctx, stop := stager.Signals(ctx)
 	defer stop()

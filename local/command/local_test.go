@@ -18,7 +18,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/local/command"
 )
 
-// TestMain lets the tests start the command as a user does: the test's own binary is `bakta-web` when asked to.
+// TestMain lets the tests start the command as a user does: the test's binary is also `bakta-web`.
 func TestMain(m *testing.M) {
 	_, isPart := command.Parts()[strings.Join(os.Args[1:min(2, len(os.Args))], "")]
 	if isPart || os.Getenv(clitest.Variable) == "command" {
@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// user types commands.
+// user runs commands.
 type user struct {
 	*clitest.User
 	t *testing.T
@@ -49,7 +49,7 @@ const (
 	exitJobFailed = 3
 )
 
-// backend is a `bakta-web local` that runs.
+// backend is a running `bakta-web local`.
 type backend struct {
 	t   *testing.T
 	cmd *exec.Cmd
@@ -85,7 +85,7 @@ func (u *user) serve(data string, args ...string) *backend {
 	return b
 }
 
-// stop ends the backend as Ctrl-C does.
+// stop stops the backend as Ctrl-C does.
 func (b *backend) stop() {
 	b.t.Helper()
 	if err := b.cmd.Process.Signal(os.Interrupt); err != nil {
@@ -96,7 +96,7 @@ func (b *backend) stop() {
 	}
 }
 
-// TestLocal goes through all commands against a local backend, as its README would have a user do it.
+// TestLocal runs all commands against a local backend, as the README describes.
 func TestLocal(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, "http://127.0.0.1:1")
@@ -112,12 +112,12 @@ func TestLocal(t *testing.T) {
 	got := u.Must("submit", "my genome.fna.gz", "--genus", "Escherichia", "--species", "coli", "--complete", "--locus-tag", "ABC", "--out", "result")
 	for _, want := range []string{"uploaded my genome.fna.gz (", "started job ", "finished after ", "downloaded "} {
 		if !strings.Contains(got.Err, want) {
-			t.Errorf("%q isn't said:\n%s", want, got.Err)
+			t.Errorf("%q is not in the messages:\n%s", want, got.Err)
 		}
 	}
 	for _, want := range []string{"NOTE: ", "stand-in", "organism        Escherichia coli", "genome          20,000 bp in 1 sequence", "CDSs", "files are in result:"} {
 		if !strings.Contains(got.Out, want) {
-			t.Errorf("%q isn't told:\n%s", want, got.Out)
+			t.Errorf("%q is not in the output:\n%s", want, got.Out)
 		}
 	}
 	for _, ending := range []string{"embl", "faa", "ffn", "fna", "gbff", "gff3", "json", "tsv", "txt", "svg", "png", "inference.tsv", "hypotheticals.tsv", "hypotheticals.faa"} {
@@ -140,8 +140,8 @@ func TestLocal(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 
-	// A genome whose fault a start does not see: Bakta finds it, and its own words reach the user.
-	u.Write("broken.fna", unseen(clitest.Genome(2, 300_000)+">b\nACGT!ACGT\n"))
+	// The start does not find the fault in this genome. Bakta finds it, and the user sees Bakta's error.
+	u.Write("broken.fna", clitest.Unchecked(clitest.Genome(2, 300_000)+">b\nACGT!ACGT\n"))
 	got = u.Run("submit", "broken.fna", "--wait")
 	if got.Code != exitJobFailed || !strings.Contains(got.Err, "the job failed: ") || !strings.Contains(got.Err, "wrong genome file format") {
 		t.Errorf("%+v", got)
@@ -151,7 +151,7 @@ func TestLocal(t *testing.T) {
 		t.Errorf("status:\n%s", failed)
 	}
 
-	// The backend goes and comes back while somebody waits.
+	// The backend stops and starts again while a client waits.
 	id := strings.TrimSpace(u.Must("submit", "my genome.fna.gz", "--name", "second").Out)
 	b.stop()
 	if got := u.Run("status", id); got.Code != exitFailed || !strings.Contains(got.Err, "can't be reached") {
@@ -171,7 +171,7 @@ func TestLocal(t *testing.T) {
 	}
 }
 
-// TestRefused: a wrong command line is refused with what to write.
+// TestRefused: the error for a wrong command line says what to write.
 func TestRefused(t *testing.T) {
 	u := newUser(t, "http://127.0.0.1:1")
 	for args, says := range map[string]string{
@@ -197,22 +197,4 @@ func leftFiles(t *testing.T, dir string) (n int) {
 		t.Fatal(err)
 	}
 	return n
-}
-
-// unseen is a text as a zstd file, uncompressed, that asks for a window of 16 MiB: programs read it, and a start accepts it
-// unread, since it takes no more than 8.
-func unseen(text string) string {
-	const block = 64 << 10
-	file := "\x28\xb5\x2f\xfd\x00\x70"
-	for more := true; more; {
-		part := text[:min(block, len(text))]
-		text = text[len(part):]
-		more = text != ""
-		header := len(part) << 3
-		if !more {
-			header |= 1 // the last one
-		}
-		file += string([]byte{byte(header), byte(header >> 8), byte(header >> 16)}) + part
-	}
-	return file
 }

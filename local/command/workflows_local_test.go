@@ -16,7 +16,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
-// resultsOf are the files that a workflow of that kind has for a job of that name, but for those with some endings.
+// resultsOf returns the result files of a workflow for a job of that name, except those with the given endings.
 func resultsOf(t *testing.T, kind, name string, without ...string) (files []string) {
 	t.Helper()
 	w, ok := workflow.Lookup(kind)
@@ -32,7 +32,7 @@ func resultsOf(t *testing.T, kind, name string, without ...string) (files []stri
 	return files
 }
 
-// hypotheticals are what Baktfold writes nothing of.
+// hypotheticals are the endings of the files that Baktfold does not write.
 var hypotheticals = []string{"hypotheticals.faa", "hypotheticals.tsv"}
 
 func profile(t *testing.T) string {
@@ -44,7 +44,7 @@ func profile(t *testing.T) string {
 	return string(content)
 }
 
-// ids are the known jobs, the oldest first.
+// ids returns the IDs of the known jobs, the oldest first.
 func (u *user) ids() (ids []string) {
 	u.t.Helper()
 	var jobs []job
@@ -57,7 +57,7 @@ func (u *user) ids() (ids []string) {
 	return ids
 }
 
-// holds reports whether files are in a directory, and no others.
+// holds checks that a directory contains exactly these files.
 func (u *user) holds(dir string, want []string) {
 	u.t.Helper()
 	if diff := cmp.Diff(want, u.Files(dir)); diff != "" {
@@ -74,10 +74,11 @@ func (u *user) read(path string) string {
 	return string(content)
 }
 
-// known is a coding sequence of the demonstration's genome. Its file's name lacks the ending by which Bakta knows the format.
+// known is a coding sequence of the demonstration's genome. The name of its file lacks the ending by which Bakta detects
+// the format.
 const known = "demo_chromosome\tx\tCDS\t26\t724\t.\t-\t0\tID=a\n"
 
-// TestLocalWorkflows goes through all workflows against a local backend with the stand-in.
+// TestLocalWorkflows runs all workflows on a local backend with the stand-in.
 func TestLocalWorkflows(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, "http://127.0.0.1:1")
@@ -99,7 +100,7 @@ func TestLocalWorkflows(t *testing.T) {
 		"--locus-tag", "ABC", "--meta", "--skip-trna", "--skip-plot", "--out", "one")
 	u.holds("one", resultsOf(t, workflow.Bakta, "one", "png", "svg"))
 	if !strings.Contains(u.read("one/one.json"), `"locus": "ABC_0010"`) {
-		t.Error("the tags are not as they were asked for")
+		t.Error("the locus tags do not have the requested increment")
 	}
 	log := u.Must("logs", u.ids()[0]).Out
 	for _, option := range []string{"--regions=", ".gff3 ", "--proteins=", ".faa ", "--hmms=", "--meta", "--locus-tag-increment=10", "--skip-trna", "--skip-plot", "skip tRNA prediction..."} {
@@ -143,7 +144,7 @@ func TestLocalWorkflows(t *testing.T) {
 	b.stop()
 }
 
-// TestLocalSecondStageFails: what the first stage left is kept, and the stage that failed is named.
+// TestLocalSecondStageFails: the results of the first stage are kept, and the error names the failed stage.
 func TestLocalSecondStageFails(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, "http://127.0.0.1:1")
@@ -172,7 +173,7 @@ func TestLocalSecondStageFails(t *testing.T) {
 	b.stop()
 }
 
-// TestLocalWithRealPrograms takes jobs through the backend with the real programs, Baktfold's without its searches.
+// TestLocalWithRealPrograms runs jobs on the backend with the real programs, Baktfold without its searches.
 func TestLocalWithRealPrograms(t *testing.T) {
 	t.Parallel()
 	real, ok := realbakta.Find(t)
@@ -222,8 +223,8 @@ func TestLocalWithRealPrograms(t *testing.T) {
 	got = u.Must("submit", "both/both.json", "--name", "again", "--out", "again")
 	u.holds("again", resultsOf(t, workflow.Baktfold, "again", hypotheticals...))
 
-	// What a start does not see, Bakta finds, and its own words reach the user.
-	u.Write("unseen.faa", unseen(clitest.Proteins+">last\nMK*K\n"))
+	// The start does not find this fault. Bakta finds it, and the user sees Bakta's error.
+	u.Write("unseen.faa", clitest.Unchecked(clitest.Proteins+">last\nMK*K\n"))
 	got = u.Run("submit", "unseen.faa", "--workflow", "proteins", "--wait")
 	if got.Code != exitJobFailed || !strings.Contains(got.Err, "unallowed characters in amino acid sequences") {
 		t.Errorf("%+v", got)

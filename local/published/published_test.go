@@ -59,7 +59,7 @@ func serve(t *testing.T) string {
 	})
 	url, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		t.Fatalf("the backend tells no URL: %v", err)
+		t.Fatalf("the backend prints no URL: %v", err)
 	}
 	return strings.TrimSpace(url)
 }

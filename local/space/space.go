@@ -1,5 +1,5 @@
-// Package space keeps a backend able to work on a disk that is full: what makes data is refused while there is little
-// room left, and a reserve is kept for what removes data, since a database needs room to forget something, too.
+// Package space keeps a backend able to work on a full disk. It refuses new data while little disk space is free, and it
+// keeps a reserve for deletions, because a database needs disk space even to delete.
 package space
 
 import (
@@ -15,57 +15,58 @@ import (
 type Disk struct {
 	dir     string
 	reserve int64 // bytes
-	low     int64 // bytes; with less than that nothing is taken
+	low     int64 // bytes that new data must leave free
 
 	mu    sync.Mutex
-	users int // of the reserve; while there are some, it is not held
+	users int // callers that use the reserve; it is not refilled meanwhile
 }
 
 const (
 	file = "reserve" // in the directory
-	// Bounds of the reserve, a 64th of the disk: what the database writes to remove a job is less than a megabyte.
-	leastReserve = 4 << 20
-	// slack is left free while the disk is full: file systems take some for themselves.
-	slack       = 64 << 10
-	mostReserve = 32 << 20
-	// mostLow bounds how much has to be free, a twentieth of the disk: Bakta writes some hundred megabytes for a genome.
-	mostLow = 256 << 20
+	// Bounds of the reserve, which is a 64th of the disk. The database writes less than a megabyte to delete a job.
+	minReserve = 4 << 20
+	maxReserve = 32 << 20
+	// slack is not used for the reserve: file systems need some free space themselves.
+	slack = 64 << 10
+	// maxLow bounds low, which is a twentieth of the disk. Bakta writes some hundred megabytes for a genome.
+	maxLow = 256 << 20
 )
 
-// Open returns the disk of a directory. It holds no reserve before the first Refill.
+// Open returns the disk of a directory. The reserve is empty before the first Refill.
 func Open(dir string) (*Disk, error) {
-	_, total, err := room(dir)
+	_, total, err := diskSpace(dir)
 	if err != nil {
 		return nil, err
 	}
-	return &Disk{dir: dir, reserve: min(max(total/64, leastReserve), mostReserve), low: min(total/20, mostLow)}, nil
+	return &Disk{dir: dir, reserve: min(max(total/64, minReserve), maxReserve), low: min(total/20, maxLow)}, nil
 }
 
-// Take reports whether there is room for so many bytes more. If not, it is a job.Unavailable error that says so.
+// Take checks the free disk space for new data of size bytes. It returns a job.Unavailable error if there is too little.
 func (d *Disk) Take(size int64) error {
-	free, _, err := room(d.dir)
+	free, _, err := diskSpace(d.dir)
 	if err != nil {
 		return job.Errorf(job.Unavailable, "the server can't use its disk").Because(err)
 	}
 	if free-d.low < size {
-		return job.Errorf(job.Unavailable, "the server's disk is full: delete jobs that are not needed any more, or tell the operators").
-			Because(fmt.Errorf("%d bytes are free, %d are kept free, %d are needed", free, d.low, size))
+		return job.Errorf(job.Unavailable, "the server's disk is full: delete jobs that are no longer needed, or contact the operators").
+			Because(fmt.Errorf("%d bytes are free, %d must stay free, %d are needed", free, d.low, size))
 	}
 	return nil
 }
 
-// Full reports whether what removes data may fail for want of room. It says so, too, while somebody has the reserve.
+// Full reports whether deletions may fail because too little disk space is free. It is also true while a caller uses the
+// reserve.
 func (d *Disk) Full() bool {
-	free, _, err := room(d.dir)
+	free, _, err := diskSpace(d.dir)
 	return err == nil && free < 2*d.reserve
 }
 
-// Release gives the reserve to what the caller does until it calls what is returned.
+// Release frees the reserve for a deletion by the caller, who calls back when it is done.
 func (d *Disk) Release() (back func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.users++
-	_ = os.Remove(d.path()) // not there, or in vain, which the caller sees by what it does
+	_ = os.Remove(d.path()) // if this fails, the caller's deletion fails and reports it
 	return func() {
 		d.mu.Lock()
 		d.users--
@@ -74,7 +75,7 @@ func (d *Disk) Release() (back func()) {
 	}
 }
 
-// Refill makes the reserve again, as much of it as there is room for. A later call goes on.
+// Refill allocates the reserve again, as far as disk space is free. A later call continues.
 func (d *Disk) Refill() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -85,8 +86,8 @@ func (d *Disk) Refill() {
 	if d.users > 0 || held >= d.reserve {
 		return
 	}
-	if free, _, err := room(d.dir); err == nil && free > slack {
-		_ = d.fill(min(d.reserve, held+free-slack)) // what it is worth shows when it is needed
+	if free, _, err := diskSpace(d.dir); err == nil && free > slack {
+		_ = d.fill(min(d.reserve, held+free-slack)) // a later Refill tries again
 	}
 }
 

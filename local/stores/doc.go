@@ -1,4 +1,4 @@
-// Package stores holds the stores that local mode embeds: a MongoDB server and an S3 store, each on a directory.
-// What they acknowledged is there again after the process was killed. Neither is for more than one process: a
-// directory that two have open at once is spoiled, so whoever opens it has to lock it before.
+// Package stores contains the stores that local mode embeds: a MongoDB server and an S3 store, each on a directory.
+// Acknowledged writes survive a kill of the process. Each is for one process: two processes that open the same directory
+// corrupt it, so the caller has to lock the directory first.
 package stores

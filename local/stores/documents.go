@@ -14,8 +14,8 @@ import (
 
 // Documents is an embedded FerretDB, a MongoDB server on SQLite.
 //
-// Its compare-and-sets are atomic on one connection only, so it serves one client with one connection. It has no
-// accounts; it listens on a socket in a directory that is this user's alone.
+// Its compare-and-sets are atomic only on one connection, so it serves one client with one connection. It has no accounts:
+// it listens on a socket in a directory that only this user can access.
 type Documents struct {
 	URI string // connection string of the server, without a database
 
@@ -24,20 +24,20 @@ type Documents struct {
 	tmp    string // directory of the socket, if it is a temporary one
 }
 
-// socketName is the file of the socket. The driver takes an address for a path by its ending.
+// socketName is the file of the socket. The driver recognises the path of a socket by the ending.
 const socketName = "mongodb.sock"
 
-// OpenDocuments starts a server on the data in a directory, which is made if it is missing. Nobody else may have
-// the directory open. Of the server's messages the errors are logged; its
-// warnings tell of every command that a client tried and it doesn't know.
+// OpenDocuments starts a server on the data in a directory, which is created if missing. No other process may have the
+// directory open. Of the server's messages, only errors are logged: it warns of every command that a client sends and that
+// it does not support.
 func OpenDocuments(dir string, logger *slog.Logger) (*Documents, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
 	if strings.ContainsAny(dir, "?#%") {
-		// SQLite gets the path as part of a URI in which they mean something, and would take another directory.
-		return nil, fmt.Errorf("the job database can't be kept in %s: its path must not hold ?, # or %%", dir)
+		// These characters have a meaning in the URI that SQLite gets, so it would use another directory.
+		return nil, fmt.Errorf("the directory %s can't be used for jobs: its path must not contain ?, # or %%; choose another with --data", dir)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func OpenDocuments(dir string, logger *slog.Logger) (*Documents, error) {
 
 	data := url.URL{
 		Scheme: "file", Path: dir + "/", OmitHost: true,
-		// Every commit reaches the disk, so that it outlives a loss of power, too.
+		// Every commit is written to the disk, so that it survives a power failure.
 		RawQuery: url.Values{"_pragma": {"synchronous(full)"}}.Encode(),
 	}
 	server, err := ferretdb.New(&ferretdb.Config{
@@ -61,18 +61,18 @@ func OpenDocuments(dir string, logger *slog.Logger) (*Documents, error) {
 		Logger:    slog.New(errorsOnly{logger.Handler()}),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("opening the job database in %s: %w", dir, err)
+		return nil, fmt.Errorf("opening the store of jobs in %s: %w", dir, err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	d.cancel = cancel
 	go func() {
 		defer close(d.done)
-		_ = server.Run(ctx) // it has no error to return
+		_ = server.Run(ctx) // always returns nil
 	}()
 	return d, nil
 }
 
-// Close stops the server. All that it acknowledged is on disk.
+// Close stops the server. All acknowledged writes are on disk.
 func (d *Documents) Close() error {
 	d.cancel()
 	<-d.done
@@ -82,7 +82,7 @@ func (d *Documents) Close() error {
 	return nil
 }
 
-// errorsOnly passes on errors.
+// errorsOnly passes only errors on.
 type errorsOnly struct{ slog.Handler }
 
 func (h errorsOnly) Enabled(ctx context.Context, level slog.Level) bool {

@@ -18,31 +18,31 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/local/access"
 )
 
-// Limits that keep a slow or silent client of the object store from holding on to a connection. There is none for a
-// whole upload or download: five gigabytes on a slow line are welcome, as long as they get on.
+// Limits that prevent a slow or idle client of the S3 store from holding a connection. A whole upload or download has no
+// time limit: five gigabytes over a slow connection are accepted, as long as they make progress.
 const (
-	headerTime = 10 * time.Second // to send a request's header
+	headerTime = 10 * time.Second // to send the header of a request
 	idleTime   = time.Minute      // between two requests
-	stallTime  = time.Minute      // to send or take the next step of content
-	step       = 16 << 10         // bytes; with stallTime the slowest line that will do, about 270 bytes/s
-	headerSize = 16 << 10         // bytes; the store itself takes 8 KiB
-	closeTime  = 2 * time.Second  // for requests that are under way at the end
+	stallTime  = time.Minute      // to send or receive the next step of content
+	step       = 16 << 10         // bytes; with stallTime, the minimum speed is about 270 bytes/s
+	headerSize = 16 << 10         // bytes; the store itself accepts 8 KiB
+	closeTime  = 2 * time.Second  // for requests in progress at the end
 
-	// How much is still read of content that is refused, in bytes, and for how long: most clients read the answer when
-	// they have sent all, and never see it if the connection is closed before.
+	// Limits for reading refused content, in bytes and time. Most clients read the response after they have sent all
+	// content, and never see it if the connection is closed before.
 	leftover     = 64 << 20
 	leftoverTime = time.Minute
 )
 
-// front is what users reach of the store. The store itself listens on a socket that is this process' alone, where it
-// always has room for the backend: its server has no limits of time, and its bound of connections is one for all.
+// front is the server of the S3 store for users. The store itself listens on a socket for this process only, so that the
+// backend can always connect: the store's server has no time limits, and one limit of connections for all clients.
 type front struct {
 	server *http.Server
 	proxy  *httputil.ReverseProxy
 	done   chan error
 }
 
-// newFront serves on a listener, which it closes, what the store behind the dialer answers.
+// newFront starts a server on a listener, which it closes. The server forwards requests to the store behind the dialer.
 func newFront(listener net.Listener, store func(context.Context, string, string) (net.Conn, error), o ObjectsOptions) *front {
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -50,9 +50,9 @@ func newFront(listener net.Listener, store func(context.Context, string, string)
 			if err != nil {
 				return nil, err
 			}
-			return answered{conn}, nil
+			return lenient{conn}, nil
 		},
-		// Content passes as it is: a client's signature may cover what it accepts.
+		// Content passes unchanged: a client's signature may cover Accept-Encoding.
 		DisableCompression:  true,
 		MaxIdleConnsPerHost: 16,
 		IdleConnTimeout:     30 * time.Second,
@@ -61,10 +61,10 @@ func newFront(listener net.Listener, store func(context.Context, string, string)
 	f.proxy = &httputil.ReverseProxy{
 		Transport: transport,
 		Rewrite: func(r *httputil.ProxyRequest) {
-			// The host stays as the client wrote it: the signature of a link covers it.
+			// The host is the one that the client sent: the signature of a link covers it.
 			r.SetURL(&url.URL{Scheme: "http", Host: "store"})
 			r.Out.Host = r.In.Host
-			r.Out.Header.Del("Expect") // this server has answered it, or will, when the content is read
+			r.Out.Header.Del("Expect") // this server answers it when it reads the content
 			if r.Out.Body != nil && r.Out.Body != http.NoBody {
 				r.Out.Body = &outbound{ReadCloser: r.Out.Body, over: make(chan struct{})}
 			}
@@ -74,9 +74,9 @@ func newFront(listener net.Listener, store func(context.Context, string, string)
 				body.await(r.Request.Context())
 			}
 			if o.Guard == nil {
-				return nil // the bucket's own rules say whose scripts may read
+				return nil // the CORS rules of the bucket apply
 			}
-			// What may not come never gets here.
+			// The guard has refused the origins that are not allowed.
 			r.Header.Del("Access-Control-Allow-Origin")
 			if origin := r.Request.Header.Get("Origin"); origin != "" {
 				r.Header.Set("Access-Control-Allow-Origin", origin)
@@ -86,24 +86,24 @@ func newFront(listener net.Listener, store func(context.Context, string, string)
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			if r.Context().Err() == nil {
-				o.Log.Info("a request to the object store was cut off", "method", r.Method, "error", err)
+				o.Log.Info("a request to the S3 store was interrupted", "method", r.Method, "error", err)
 			}
 			w.WriteHeader(http.StatusBadGateway)
 		},
 		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelInfo),
 	}
-	handler := ofKnownLength(f.proxy)
+	handler := requireLength(f.proxy)
 	if o.Room != nil {
-		handler = whereThereIsRoom(handler, o)
+		handler = requireSpace(handler, o)
 	}
 	if o.Guard != nil {
 		handler = o.Guard(handler)
 	}
 	connections := access.NewConnections()
 	f.server = &http.Server{
-		Handler:           gettingOn(handler, stallTime),
+		Handler:           requireProgress(handler, stallTime),
 		ReadHeaderTimeout: headerTime,
-		WriteTimeout:      stallTime, // put off by every step, see gettingOn
+		WriteTimeout:      stallTime, // every step extends it, see requireProgress
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    headerSize,
 		ConnState:         connections.State,
@@ -113,23 +113,23 @@ func newFront(listener net.Listener, store func(context.Context, string, string)
 	return f
 }
 
-// ofKnownLength refuses content whose length is not told before it. The store refuses it, too, but leaves it unread (as of
-// versitygw 1.8.0) and takes it for the next request on the connection, which may be another user's.
-func ofKnownLength(next http.Handler) http.Handler {
+// requireLength refuses content without a Content-Length. The store also refuses it, but does not read it (as of versitygw
+// 1.8.0), and parses it as the next request on the connection, which may be another user's.
+func requireLength(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength < 0 {
-			refuse(w, r, http.StatusLengthRequired, "MissingContentLength", "Send the file with a Content-Length, and not in chunks.")
+			refuse(w, r, http.StatusLengthRequired, "MissingContentLength", "Send the file with a Content-Length, not with chunked encoding.")
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// answered is a connection to the store, which answers some requests before it has read their content, and closes: it
-// takes what it is sent all the same, so that the answer is read and not lost to an error of sending.
-type answered struct{ net.Conn }
+// lenient is a connection to the store that ignores writes after the store has closed it. The store answers some requests
+// before it has read their content, and closes the connection; an error of Write would lose its response.
+type lenient struct{ net.Conn }
 
-func (c answered) Write(p []byte) (int, error) {
+func (c lenient) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
 		return len(p), nil
@@ -137,7 +137,7 @@ func (c answered) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// outbound is the content of a request on its way to the store.
+// outbound is the content of a request to the store.
 type outbound struct {
 	io.ReadCloser
 	once sync.Once
@@ -160,7 +160,7 @@ func (b *outbound) Close() error {
 
 func (b *outbound) end() { b.once.Do(func() { close(b.over) }) }
 
-// await waits until the content is read as far as is waited for.
+// await waits until the content is read, up to the limits for refused content.
 func (b *outbound) await(ctx context.Context) {
 	select {
 	case <-b.over:
@@ -169,11 +169,11 @@ func (b *outbound) await(ctx context.Context) {
 	}
 }
 
-// refuse answers an error as the store does.
+// refuse sends an error in the form of S3.
 func refuse(w http.ResponseWriter, r *http.Request, status int, code, message string) {
-	if r.Header.Get("Expect") == "" && r.ContentLength <= leftover { // one that expects a leave to send has sent nothing yet
+	if r.Header.Get("Expect") == "" && r.ContentLength <= leftover { // a client with Expect waits before it sends content
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(leftoverTime))
-		_, _ = io.CopyN(io.Discard, r.Body, leftover) // a client that went away, or is too slow
+		_, _ = io.CopyN(io.Discard, r.Body, leftover) // fails if the client has disconnected or is too slow
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/xml")
@@ -182,18 +182,18 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, code, message st
 	}
 	h.Add("Vary", "Origin")
 	w.WriteHeader(status)
-	io.WriteString(w, xml.Header+"<Error><Code>"+code+"</Code><Message>") // these fail only when the client is gone
+	io.WriteString(w, xml.Header+"<Error><Code>"+code+"</Code><Message>") // writes fail only if the client has disconnected
 	xml.EscapeText(w, []byte(message))
 	io.WriteString(w, "</Message></Error>\n")
 }
 
-// whereThereIsRoom refuses uploads for which there is no room.
-func whereThereIsRoom(next http.Handler, o ObjectsOptions) http.Handler {
+// requireSpace refuses uploads for which the disk has too little space.
+func requireSpace(next http.Handler, o ObjectsOptions) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPut || r.Method == http.MethodPost {
 			if err := o.Room(max(0, r.ContentLength)); err != nil {
 				o.Log.Warn("an upload was refused", "bytes", r.ContentLength, "error", err)
-				message := "There is no room for the file."
+				message := "The server has too little disk space for the file."
 				if e := (*job.Error)(nil); errors.As(err, &e) {
 					message = e.Message
 				}
@@ -205,7 +205,7 @@ func whereThereIsRoom(next http.Handler, o ObjectsOptions) http.Handler {
 	})
 }
 
-// close ends serving. Requests that are under way get a moment.
+// close stops the server. Requests in progress have closeTime to end.
 func (f *front) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
@@ -220,9 +220,9 @@ func (f *front) close() error {
 	return err
 }
 
-// gettingOn ends requests whose content does not get on: each step of it, in either direction, has to pass within a
-// time.
-func gettingOn(next http.Handler, within time.Duration) http.Handler {
+// requireProgress ends requests whose content makes no progress: each step of it, in either direction, has to pass within
+// a time.
+func requireProgress(next http.Handler, within time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
 		if r.Body != nil && r.Body != http.NoBody {
@@ -239,29 +239,29 @@ type incoming struct {
 	io.ReadCloser
 	control *http.ResponseController
 	within  time.Duration
-	came    int // bytes of this step
+	read    int // bytes of this step
 }
 
-// extend gives the next step its time. An error is of a connection that is gone, which the next read tells.
+// extend sets the deadline of the next step. An error means that the connection is closed, which the next read returns.
 func (b *incoming) extend() {
-	b.came = 0
+	b.read = 0
 	_ = b.control.SetReadDeadline(time.Now().Add(b.within))
 }
 
 func (b *incoming) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if b.came += n; b.came >= step {
+	if b.read += n; b.read >= step {
 		b.extend()
 	}
 	if err == io.EOF {
-		// The server goes on reading, to see whether the client leaves, and takes a deadline for that. After any other
-		// error the deadline stays: what the server still reads of the body is not to take longer.
+		// The server continues to read, to detect a disconnect, and treats a deadline as one. After any other error the
+		// deadline stays: it limits how long the server reads the rest of the body.
 		_ = b.control.SetReadDeadline(time.Time{})
 	}
 	return n, err
 }
 
-// outgoing is an answer.
+// outgoing is a response.
 type outgoing struct {
 	http.ResponseWriter
 	control *http.ResponseController
@@ -275,11 +275,11 @@ func (w *outgoing) WriteHeader(code int) {
 	w.ResponseWriter.WriteHeader(code)
 }
 
-// Write gives every piece its time: the proxy copies pieces of 32 KiB.
+// Write extends the deadline for each piece: the proxy copies pieces of 32 KiB.
 func (w *outgoing) Write(p []byte) (int, error) {
 	w.extend()
 	return w.ResponseWriter.Write(p)
 }
 
-// Unwrap is what http.ResponseController asks of an answer.
+// Unwrap is for http.ResponseController.
 func (w *outgoing) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -15,17 +15,18 @@ import (
 	"time"
 )
 
-// TestGettingOn: content that gets on takes as long as it takes, in both directions; content that does not is given up.
-func TestGettingOn(t *testing.T) {
+// TestRequireProgress: content that makes progress has no time limit, in both directions; content without progress is
+// ended.
+func TestRequireProgress(t *testing.T) {
 	t.Parallel()
 	const within, size = 400 * time.Millisecond, 16 * step
 	ends := make(chan error, 1)
-	server := httptest.NewServer(gettingOn(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(requireProgress(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var err error
 		if r.Method == http.MethodPut {
 			_, err = io.Copy(io.Discard, r.Body)
 			if err == nil {
-				// What follows may take its time: the client has done its part.
+				// The handler may take long after the client has sent all content.
 				select {
 				case <-time.After(2 * within):
 				case <-r.Context().Done():
@@ -54,7 +55,7 @@ func TestGettingOn(t *testing.T) {
 	}
 	put := fmt.Sprintf("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", size)
 
-	// The pauses are the slowness itself.
+	// The pauses make the client slow.
 	c := dial(put)
 	for range size / step {
 		time.Sleep(within / 4)
@@ -63,7 +64,7 @@ func TestGettingOn(t *testing.T) {
 		}
 	}
 	if err := <-ends; err != nil {
-		t.Errorf("a slow upload, of four times that time in all: %v", err)
+		t.Errorf("a slow upload of four times the limit: %v", err)
 	}
 
 	began := time.Now()
@@ -74,7 +75,7 @@ func TestGettingOn(t *testing.T) {
 	t.Logf("an upload that stops ended after %s", time.Since(began))
 
 	c = dial(put)
-	go func(c net.Conn) { // byte by byte, which is not getting on
+	go func(c net.Conn) { // byte by byte, which is too slow
 		for {
 			if _, err := c.Write([]byte("x")); err != nil {
 				return
@@ -95,13 +96,13 @@ func TestGettingOn(t *testing.T) {
 		}
 		taken += n
 	}
-	// Now it stops taking.
+	// Now the client stops reading.
 	if err := <-ends; err == nil || errors.Is(err, io.EOF) {
-		t.Errorf("a download that is not taken: %v", err)
+		t.Errorf("a download that the client does not read: %v", err)
 	}
 }
 
-// TestUnknownLength: content in chunks is refused, and none of it reaches the store, where it would spoil other requests.
+// TestUnknownLength: content in chunks is refused, and does not reach the store, which would parse it as a request.
 func TestUnknownLength(t *testing.T) {
 	o := openObjects(t, t.TempDir(), "127.0.0.1:0")
 	defer closeObjects(t, o)
@@ -138,8 +139,8 @@ func TestUnknownLength(t *testing.T) {
 	}
 }
 
-// TestRefusedContent: who sends all of a large file before reading the answer reads why it is refused, by the store, which
-// reads little of it, and by what stands before the store.
+// TestRefusedContent: a client that sends all of a large file before it reads the response gets the reason of the refusal,
+// both from the store, which reads little of the file, and from the front.
 func TestRefusedContent(t *testing.T) {
 	full := false
 	o, err := OpenObjects(ObjectsOptions{Dir: t.TempDir(), Listen: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler), Room: func(int64) error {

@@ -22,20 +22,20 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 )
 
-// writerDir names the directory on which a process of this test is to write until it is killed.
+// writerDir is the variable with the directory in which a process of this test writes until it is killed.
 const writerDir = "STORES_TEST_WRITE_TO"
 
 const objectSize = 100_000
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(writerDir); dir != "" {
-		fmt.Fprintln(os.Stderr, write(dir)) // it returns only when something failed
+		fmt.Fprintln(os.Stderr, write(dir)) // returns only after an error
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }
 
-// write writes to both stores without end, and says so after each write that was acknowledged.
+// write writes to both stores without end, and prints a line after each acknowledged write.
 func write(dir string) error {
 	ctx := context.Background()
 	d, err := OpenDocuments(filepath.Join(dir, "documents"), slog.Default())
@@ -107,16 +107,16 @@ func writeJob(ctx context.Context, jobs *mongo.Store) error {
 	return nil
 }
 
-// say writes a line by one write, which a kill does not cut.
+// say writes a line with one call of write, which a kill does not interrupt.
 func say(words ...string) { _, _ = os.Stdout.WriteString(strings.Join(words, " ") + "\n") }
 
-// TestKill kills a process in the middle of its writes, again and again, and looks for what was acknowledged.
+// TestKill repeatedly kills a process during its writes, and checks that all acknowledged writes are stored.
 func TestKill(t *testing.T) {
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 0))
 	t.Logf("seed %d", seed)
 	dir := t.TempDir()
-	states := make(map[string]job.State) // the last acknowledged of each job
+	states := make(map[string]job.State) // the last acknowledged state of each job
 	etags := make(map[string]string)     // by key
 	for round := range 6 {
 		killWriter(t, dir, 20+random.IntN(200), func(kind, id, value string) {
@@ -136,7 +136,7 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// killWriter starts a writer, kills it after so many acknowledgements and passes on all that were given.
+// killWriter starts a writer, kills it after a number of acknowledged writes, and reports all of them to acknowledged.
 func killWriter(t *testing.T, dir string, after int, acknowledged func(kind, id, value string)) {
 	t.Helper()
 	program, err := os.Executable()
@@ -147,8 +147,8 @@ func killWriter(t *testing.T, dir string, after int, acknowledged func(kind, id,
 	defer cancel()
 	writer := exec.CommandContext(ctx, program)
 	writer.Env = append(os.Environ(), writerDir+"="+dir)
-	var said bytes.Buffer
-	writer.Stderr = &said
+	var output bytes.Buffer
+	writer.Stderr = &output
 	out, err := writer.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -160,7 +160,7 @@ func killWriter(t *testing.T, dir string, after int, acknowledged func(kind, id,
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		words := strings.Fields(lines.Text())
 		if len(words) != 3 {
-			t.Errorf("the writer says %q", lines.Text())
+			t.Errorf("the writer printed %q", lines.Text())
 			continue
 		}
 		acknowledged(words[0], words[1], words[2])
@@ -172,7 +172,7 @@ func killWriter(t *testing.T, dir string, after int, acknowledged func(kind, id,
 	}
 	_ = writer.Wait() // killed
 	if n < after {
-		t.Errorf("the writer ended by itself after %d writes: %s", n, said.String())
+		t.Errorf("the writer ended before the kill, after %d writes: %s", n, output.String())
 	}
 }
 
@@ -211,7 +211,7 @@ func verify(t *testing.T, dir string, states map[string]job.State, etags map[str
 	for _, f := range all {
 		stored[f.Key] = f.ETag
 		if f.Size != objectSize || f.ETag == "" {
-			t.Errorf("%s is there in part: %+v", f.Key, f)
+			t.Errorf("%s is incomplete: %+v", f.Key, f)
 		}
 	}
 	for key, tag := range etags {
@@ -222,5 +222,5 @@ func verify(t *testing.T, dir string, states map[string]job.State, etags map[str
 	if len(states) == 0 || len(etags) == 0 {
 		t.Errorf("%d jobs and %d objects were written, want some of each", len(states), len(etags))
 	}
-	t.Logf("%d jobs and %d objects are there", len(states), len(etags))
+	t.Logf("%d jobs and %d objects are stored", len(states), len(etags))
 }

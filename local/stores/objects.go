@@ -21,45 +21,46 @@ import (
 	"github.com/versity/versitygw/s3api"
 )
 
-// Region is the region that the embedded object store is in.
+// Region is the region of the embedded S3 store.
 const Region = "us-east-1"
 
-// maxRequests is how many requests at a time the object store takes: more than its front lets through, so that there
-// is always room for the backend.
+// maxRequests bounds the concurrent requests of the S3 store. It is more than the front lets through, so that the backend
+// can always send requests.
 const maxRequests = 4096
 
-// ObjectsOptions says where the object store keeps its data and who reaches it.
+// ObjectsOptions are the options of the embedded S3 store.
 type ObjectsOptions struct {
-	Dir    string // of the data; made if missing. Nobody else may have it open
-	Listen string // address host:port for users; port 0 stands for one that is free
+	Dir    string // of the data; created if missing. No other process may have it open
+	Listen string // address host:port for users; port 0 is a free port
 	Log    *slog.Logger
 
-	// Room, if not nil, returns an error if there is no room for so many bytes that a user is about to upload.
+	// Room, if not nil, returns an error if the disk has too little space for an upload of so many bytes.
 	Room func(size int64) error
-	// Guard, if not nil, refuses requests of users, and is what says whose scripts may come: those of any origin may read
-	// the answers to the requests that it hands on, whatever the bucket's own rules are.
+	// Guard, if not nil, refuses requests of users. It decides about origins: scripts of any origin may read the responses
+	// to the requests that it passes on, independent of the CORS rules of the bucket.
 	Guard func(http.Handler) http.Handler
 }
 
-// Objects is an embedded S3 store, a versitygw on a directory. Users reach it at an address, within limits; the backend by
-// Dial, where there is room whatever users do.
+// Objects is an embedded S3 store: versitygw on a directory. Users connect to its address, within limits. The backend
+// connects by Dial, where the limits of users do not apply.
 //
-// A process can have one at a time. The store works in its directory, so the process does, too, while it is open:
-// every relative path of the process means something else then.
+// A process can have one at a time. While it is open, the working directory of the process is the directory of the store,
+// so relative paths of the process change their meaning.
 type Objects struct {
-	Address   string // host:port at which users reach it
+	Address   string // host:port for users
 	AccessKey string
 	SecretKey string
 
 	socket string // path of the socket on which the store itself listens
 	tmp    string // directory of the socket, if it is a temporary one
 	front  *front
-	came   string // the working directory before
+	before string // working directory before the store was opened
 	cancel context.CancelFunc
-	done   chan error // gets what the store returned, once
+	done   chan error // receives the result of the store, once
 }
 
-// OpenObjects starts a store. Its credentials are made by the first call and kept in a file that is this user's alone.
+// OpenObjects starts a store. The first call creates its credentials, and stores them in a file that only this user can
+// read.
 func OpenObjects(options ObjectsOptions) (o *Objects, err error) {
 	dir, err := filepath.Abs(options.Dir)
 	if err != nil {
@@ -75,7 +76,7 @@ func OpenObjects(options ObjectsOptions) (o *Objects, err error) {
 	if o.socket, o.tmp, err = socket(dir, "objects.sock"); err != nil {
 		return nil, err
 	}
-	if o.came, err = os.Getwd(); err != nil {
+	if o.before, err = os.Getwd(); err != nil {
 		return nil, errors.Join(err, o.removeSocket())
 	}
 	listener, err := net.Listen("tcp", options.Listen)
@@ -86,13 +87,13 @@ func OpenObjects(options ObjectsOptions) (o *Objects, err error) {
 		}
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("opening the object store in %s: %w", dir, err), os.Chdir(o.came), o.removeSocket())
+		return nil, errors.Join(fmt.Errorf("opening the S3 store in %s: %w", dir, err), os.Chdir(o.before), o.removeSocket())
 	}
 	o.front = newFront(listener, o.Dial, options)
 	return o, nil
 }
 
-// Dial connects to the store itself, whatever network and address are named.
+// Dial connects to the socket of the store. It ignores the network and the address.
 func (o *Objects) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	return new(net.Dialer).DialContext(ctx, "unix", o.socket)
 }
@@ -124,7 +125,7 @@ func (o *Objects) serve(dir string) error {
 			KeepAlive:       true,
 			CORSAllowOrigin: "*",
 			Quiet:           true,
-			// The longest multipart upload that S3 has.
+			// The maximum of S3.
 			MultipartMaxParts: 10_000,
 			S3Options:         []s3api.Option{s3api.WithOnListen(func() { close(listening) })},
 		})
@@ -138,11 +139,11 @@ func (o *Objects) serve(dir string) error {
 	}
 }
 
-// Close stops the store and returns to the working directory from before.
+// Close stops the store and restores the working directory.
 func (o *Objects) Close() error {
 	err := o.front.close()
 	o.cancel()
-	return errors.Join(err, <-o.done, os.Chdir(o.came), o.removeSocket())
+	return errors.Join(err, <-o.done, os.Chdir(o.before), o.removeSocket())
 }
 
 func (o *Objects) removeSocket() error {
@@ -152,8 +153,8 @@ func (o *Objects) removeSocket() error {
 	return os.RemoveAll(o.tmp)
 }
 
-// attributeStore returns where objects' ETags and the like are kept: with the files where the file system can do
-// that, else in a directory beside them. A directory that was begun is gone on with.
+// attributeStore returns the store of ETags and other attributes of objects: extended attributes of the files if the file
+// system supports them, else a directory beside them. Once that directory exists, it is used.
 func attributeStore(dir, buckets string) (store meta.MetadataStorer, sidecar string, err error) {
 	sidecar = filepath.Join(dir, "attributes")
 	if _, err := os.Stat(sidecar); errors.Is(err, fs.ErrNotExist) {
@@ -176,7 +177,7 @@ func attributeStore(dir, buckets string) (store meta.MetadataStorer, sidecar str
 	return store, sidecar, err
 }
 
-// credentials returns those that the file holds, and makes them if there is none.
+// credentials returns the credentials in a file. It creates the file if it does not exist.
 func credentials(path string) (access, secret string, err error) {
 	var stored struct {
 		AccessKey string `json:"access_key"`
@@ -185,7 +186,7 @@ func credentials(path string) (access, secret string, err error) {
 	content, err := os.ReadFile(path)
 	if err == nil {
 		if err := json.Unmarshal(content, &stored); err != nil || stored.AccessKey == "" || stored.SecretKey == "" {
-			return "", "", fmt.Errorf("%s does not hold the object store's credentials; remove it to have new ones", path)
+			return "", "", fmt.Errorf("%s does not contain the credentials of the S3 store; delete the file to create new ones", path)
 		}
 		return stored.AccessKey, stored.SecretKey, nil
 	}
@@ -196,7 +197,7 @@ func credentials(path string) (access, secret string, err error) {
 	if content, err = json.Marshal(stored); err != nil { //nolint:gosec // for a file that this user alone can read
 		return "", "", err
 	}
-	// Written aside first: one that is killed here leaves no half file.
+	// Write to another file first, so that a kill does not leave an incomplete file.
 	if err := os.WriteFile(path+".new", content, 0o600); err != nil {
 		return "", "", err
 	}

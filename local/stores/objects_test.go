@@ -75,7 +75,7 @@ func TestObjectsStay(t *testing.T) {
 	again := openObjects(t, dir, o.Address)
 	defer closeObjects(t, again)
 	if again.AccessKey != o.AccessKey || again.SecretKey != o.SecretKey || again.Address != o.Address {
-		t.Error("it has other credentials, or another address, than before")
+		t.Error("the credentials or the address have changed")
 	}
 	if f, err := openFiles(t, again).Stat(t.Context(), "jobs/1/a"); f != stored || err != nil {
 		t.Errorf("stat: %+v, %v, want %+v", f, err, stored)

@@ -5,11 +5,11 @@ import (
 	"path/filepath"
 )
 
-// maxSocketPath is how long a socket's path may be, in bytes, on the systems that we know.
+// maxSocketPath is the maximum length of a socket's path in bytes: 108 on Linux, 104 on BSD systems, with a margin.
 const maxSocketPath = 100
 
-// socket returns where a socket of this user alone can be: in a directory that is this user's, or, if its path would be
-// too long, in a temporary one, which is then named, too. There is nothing at its place.
+// socket returns the path for a socket that only this user can access: in dir, which belongs to this user, or, if that
+// path is too long, in a temporary directory, which is then also returned. There is no file at the path.
 func socket(dir, name string) (path, tmp string, err error) {
 	path = filepath.Join(dir, name)
 	if len(path) > maxSocketPath {
@@ -18,7 +18,7 @@ func socket(dir, name string) (path, tmp string, err error) {
 		}
 		path = filepath.Join(tmp, name)
 	}
-	// One that was killed left its socket behind.
+	// A killed process leaves its socket behind.
 	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
 		return "", "", err
 	}

@@ -1,4 +1,4 @@
-// Command bakta-stand-in plays Bakta where there is none; see package standin for what it does and does not.
+// Command bakta-stand-in is a substitute for Bakta; see package standin for what it does.
 package main
 
 import (
@@ -9,6 +9,6 @@ import (
 )
 
 func main() {
-	// No signal is caught: a signal ends this program at once, as it ends Bakta.
+	// Signals are not handled: a signal ends this program at once, as it ends Bakta.
 	os.Exit(standin.Main(context.Background(), os.Args, os.Stdout, os.Stderr))
 }

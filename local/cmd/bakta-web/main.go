@@ -1,5 +1,5 @@
-// Command bakta-web sends genomes to a Bakta-Web server, watches the jobs, fetches what came out, and can be
-// such a server itself.
+// Command bakta-web sends genomes to a Bakta-Web server, watches the jobs and downloads the results. `bakta-web local` is
+// such a server.
 package main
 
 import (
@@ -14,5 +14,6 @@ import (
 var version string
 
 func main() {
-	os.Exit(cli.Main(context.Background(), cli.Program{Version: version, Local: command.Local, Parts: command.Parts()}, os.Args[1:], os.Stdout, os.Stderr, os.Getenv))
+	program := cli.Program{Version: version, Local: command.Local, Parts: command.Parts()}
+	os.Exit(cli.Main(context.Background(), program, os.Args[1:], os.Stdout, os.Stderr, os.Getenv))
 }

@@ -1,5 +1,5 @@
-// Command objectstore serves the embedded object store alone, for tests of other modules. When it serves,
-// it writes where, and its credentials, to a file as JSON. It ends on SIGTERM.
+// Command objectstore runs the embedded S3 store for tests of other modules. When it serves, it writes its endpoint and
+// credentials to a file as JSON. SIGTERM stops it.
 package main
 
 import (
@@ -49,7 +49,7 @@ func realMain() (err error) {
 	if err != nil {
 		return err
 	}
-	// Whoever waits for the file finds all of it or nothing.
+	// A process that waits for the file never reads a part of it.
 	if err := os.WriteFile(file+".new", content, 0o600); err != nil {
 		return err
 	}
