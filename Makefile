@@ -89,6 +89,14 @@ images: $(KO) ## build and push the images (REGISTRY=host/path TAG=version)
 	@[ -n "$(REGISTRY)" ] || { echo "REGISTRY is not set; for example: make images REGISTRY=registry.example.org/bakta-web TAG=v1.0.0"; exit 1; }
 	VERSION=$(VERSION) KO_DOCKER_REPO=$(REGISTRY) $(KO) build --base-import-paths --tags $(TAG) --platform $(PLATFORM) $(KOFLAGS) $(addprefix ./cmd/,$(PROGRAMS))
 
+.PHONY: release
+release: $(KO) ## make the release VERSION=vX.Y.Z of the tagged commit below dist/ (REGISTRY=host/path pushes its images)
+	@cd tools && $(GO) run ./release -version "$(VERSION)" -registry "$(REGISTRY)" -ko "$(abspath $(KO))" -images "$(PROGRAMS)"
+
+.PHONY: release-try
+release-try: $(KO) ## try a release of a copy of the last commit, and go install of it, without publishing anything (minutes)
+	cd e2e && KO=$(abspath $(KO)) $(GO) test -tags release -count=1 -timeout 30m -v ./release
+
 OVERLAY ?=
 KUBECTL ?= kubectl
 
@@ -177,7 +185,7 @@ bench: ## measure the backend as ratios to its floor (BENCH=-quick for a short r
 .PHONY: clean
 clean: ## remove everything that was built or downloaded
 	chmod -R u+w .cache 2>/dev/null || true
-	rm -rf bin demo .cache
+	rm -rf bin dist demo .cache
 
 .PHONY: FORCE
 FORCE:
