@@ -8,6 +8,7 @@ require (
 	github.com/bebop/poly v0.31.1
 	github.com/gofrs/flock v0.13.2
 	github.com/google/go-cmp v0.7.0
+	github.com/google/renameio/v2 v2.0.2
 	github.com/google/uuid v1.6.0
 	github.com/shenwei356/bio v0.13.8
 	github.com/shenwei356/xopen v0.3.2

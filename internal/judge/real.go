@@ -20,6 +20,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/renameio/v2"
+
 	"github.com/ag-computational-bio/bakta-web-backend/internal/realbakta"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
@@ -103,7 +105,7 @@ func (r *real) run(ctx context.Context, d *desk, v variant, asGiven bool) (outco
 	if err != nil {
 		return outcome{}, err
 	}
-	return o, errors.Join(os.WriteFile(kept+".part", b, 0o666), os.Rename(kept+".part", kept))
+	return o, renameio.WriteFile(kept, b, 0o666, renameio.WithTempDir(filepath.Dir(kept)))
 }
 
 // environment says how the programs are reached.

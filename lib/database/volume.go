@@ -22,6 +22,7 @@ import (
 	"slices"
 	"syscall"
 
+	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
@@ -218,18 +219,10 @@ func writeRecord(dir string, files []job.File) error {
 		return err
 	}
 	path := filepath.Join(dir, record)
-	if err := os.WriteFile(path+".new", content, 0o644); err != nil {
+	if err := renameio.WriteFile(path, content, 0o644, renameio.WithTempDir(dir)); err != nil {
 		return err
 	}
-	return errors.Join(syncFile(path+".new"), os.Rename(path+".new", path), syncDir(dir))
-}
-
-func syncFile(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return syncDir(dir)
 }
 
 func syncDir(dir string) error {

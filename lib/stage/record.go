@@ -1,13 +1,14 @@
 package stage
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/google/renameio/v2"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
@@ -138,38 +139,27 @@ func WriteFile(path string, content []byte) error {
 // writeFile does it in a directory that is open already, wherever its name has gone in the meantime. Whatever else has
 // the file's name is replaced.
 func writeFile(dir *os.Root, name string, content []byte) (err error) {
-	part := "." + name + "." + rand.Text()
-	f, err := dir.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	// The containers of a pod run as different users, so all may read it.
+	f, err := renameio.NewPendingFile(name, renameio.WithRoot(dir), renameio.WithStaticPermissions(0o644))
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			f.Close()
-			dir.Remove(part)
+			f.Cleanup()
 		}
 	}()
-	if _, err := f.Write(content); err != nil {
-		return err
-	}
-	// The containers of a pod run as different users.
-	if err := f.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
+	if _, err = f.Write(content); err != nil {
 		return err
 	}
 	// A program may have put a directory there, onto which no file can be renamed. What else has the name stays until the
 	// new content takes its place, whatever goes wrong.
 	if info, err := dir.Lstat(name); err == nil && info.IsDir() {
-		if err := remove(dir, name); err != nil {
+		if err = remove(dir, name); err != nil {
 			return err
 		}
 	}
-	if err = dir.Rename(part, name); err != nil {
+	if err = f.CloseAtomicallyReplace(); err != nil {
 		return err
 	}
 	return syncDir(dir)

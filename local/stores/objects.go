@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/google/renameio/v2"
 	"github.com/versity/versitygw/auth"
 	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
@@ -197,9 +198,6 @@ func credentials(path string) (access, secret string, err error) {
 	if content, err = json.Marshal(stored); err != nil { //nolint:gosec // for a file that this user alone can read
 		return "", "", err
 	}
-	// Write to another file first, so that a kill does not leave an incomplete file.
-	if err := os.WriteFile(path+".new", content, 0o600); err != nil {
-		return "", "", err
-	}
-	return stored.AccessKey, stored.SecretKey, os.Rename(path+".new", path)
+	// Whole or not at all, so that a kill does not leave an incomplete file.
+	return stored.AccessKey, stored.SecretKey, renameio.WriteFile(path, content, 0o600, renameio.WithTempDir(filepath.Dir(path)))
 }

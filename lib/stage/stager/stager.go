@@ -29,6 +29,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/google/renameio/v2"
+
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 )
@@ -299,19 +301,14 @@ func copySelf(dir string) error {
 			return err
 		}
 		defer from.Close()
-		to, err := os.CreateTemp(dir, ".stager-*")
+		to, err := renameio.NewPendingFile(filepath.Join(dir, "stager"), renameio.WithTempDir(dir), renameio.WithStaticPermissions(0o755))
 		if err != nil {
 			return err
 		}
-		defer os.Remove(to.Name()) // fails once it is renamed
-		_, err = io.Copy(to, from)
-		if err == nil {
-			err = to.Chmod(0o755)
+		if _, err := io.Copy(to, from); err != nil {
+			return errors.Join(err, to.Cleanup())
 		}
-		if err = errors.Join(err, to.Close()); err != nil {
-			return err
-		}
-		return os.Rename(to.Name(), filepath.Join(dir, "stager"))
+		return errors.Join(to.CloseAtomicallyReplace(), to.Cleanup()) // Cleanup does nothing once it is replaced
 	}()
 	if err != nil {
 		return fmt.Errorf("copying this program to %s: %w", dir, err)

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/google/renameio/v2"
+
 	"github.com/ag-computational-bio/bakta-web-backend/local/stores"
 )
 
@@ -50,10 +52,7 @@ func realMain() (err error) {
 		return err
 	}
 	// A process that waits for the file never reads a part of it.
-	if err := os.WriteFile(file+".new", content, 0o600); err != nil {
-		return err
-	}
-	if err := os.Rename(file+".new", file); err != nil {
+	if err := renameio.WriteFile(file, content, 0o600, renameio.WithTempDir(filepath.Dir(file))); err != nil {
 		return err
 	}
 	<-ctx.Done()
