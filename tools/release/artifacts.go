@@ -102,7 +102,9 @@ func (r *release) pack(archive string, files ...string) error {
 
 // makeImages has ko build the images, for all platforms, with an SBOM each.
 func (r *release) makeImages(ctx context.Context) ([]artifact, error) {
-	layout, sboms, refs := filepath.Join(r.dist, "images"), filepath.Join(r.dist, "sboms"), filepath.Join(r.dist, "images.txt")
+	// Relative: ko makes an image's name of the layout's path, where names have no capital letters.
+	const layout = "dist/images"
+	sboms, refs := filepath.Join(r.dist, "sboms"), filepath.Join(r.dist, "images.txt")
 	repository := r.registry
 	if repository == "" {
 		repository = "bakta-web.invalid" // part of the names in the layout
@@ -130,10 +132,10 @@ func (r *release) makeImages(ctx context.Context) ([]artifact, error) {
 	if err := r.moveSBOMs(sboms); err != nil {
 		return nil, err
 	}
-	if err := tarDir(filepath.Join(r.files(), "images_"+r.version+".tar"), layout, r.date); err != nil {
+	if err := tarDir(filepath.Join(r.files(), "images_"+r.version+".tar"), filepath.Join(r.root, layout), r.date); err != nil {
 		return nil, err
 	}
-	return made, os.RemoveAll(layout)
+	return made, os.RemoveAll(filepath.Join(r.root, layout))
 }
 
 // references reads the references that ko wrote, one a line: NAME@sha256:DIGEST.
