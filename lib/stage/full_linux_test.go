@@ -48,10 +48,13 @@ func TestOutToAFullStorage(t *testing.T) {
 		files   int
 		within  time.Duration
 	}{
-		{"there is room again", good, func(_ string, waited time.Duration) bool { return waited > patienceFull/2 }, Succeeded, "<nil>", 1, patienceFull},
-		{"no room for a result", good, func(key string, _ time.Duration) bool { return !strings.HasSuffix(key, "gff3") }, Failed, StorageFull, 0, 2 * patienceFull},
-		{"no room for the log of a failure", bad, func(key string, _ time.Duration) bool { return !strings.HasSuffix(key, "log") }, Failed, "wrong file", 0, 2 * patienceFull},
-		{"no room at all", good, func(string, time.Duration) bool { return false }, "", "", 0, 3 * patienceFull},
+		{"there is room again", good, func(_ string, waited time.Duration) bool { return waited > fullTimeout/2 }, Succeeded, "<nil>", 1,
+			fullTimeout},
+		{"no room for a result", good, func(key string, _ time.Duration) bool { return !strings.HasSuffix(key, "gff3") }, Failed, StorageFull, 0,
+			2 * fullTimeout},
+		{"no room for the log of a failure", bad, func(key string, _ time.Duration) bool { return !strings.HasSuffix(key, "log") }, Failed,
+			"wrong file", 0, 2 * fullTimeout},
+		{"no room at all", good, func(string, time.Duration) bool { return false }, "", "", 0, 3 * fullTimeout},
 	} {
 		s := newSpec(t, shell(tt.script))
 		if _, err := In(t.Context(), &memory{}, s); err != nil {

@@ -12,22 +12,22 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 )
 
-// In makes the run's directory and brings the inputs into it, exactly those that were pinned at the start.
+// In creates the run's directory and downloads the inputs into it, exactly those that were pinned at the start.
 //
-// The failure is set when the inputs can never be had, and is recorded, so that the stages do nothing and Out
-// tells it. An error means that there is no verdict yet (storage is away, the disk is full): In can be called
-// again. Once it has brought all inputs, or has recorded a failure, another call changes nothing.
+// It returns a failure if the inputs will never be available, and records it, so that the stages do nothing and Out reports
+// it. After an error (the store is unavailable, the disk is full), In can be called again. Once In has downloaded all inputs,
+// or has recorded a failure, another call changes nothing.
 func In(ctx context.Context, files Files, s Spec) (*job.Failure, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
 	d := Dir(s.Dir)
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
-		return nil, fmt.Errorf("making the run's directory: %w", err)
+		return nil, fmt.Errorf("creating the run's directory: %w", err)
 	}
 	state, err := makeDirs(d, s.Stages)
 	if err != nil {
-		return nil, fmt.Errorf("making the run's directories: %w", err)
+		return nil, fmt.Errorf("creating the run's directories: %w", err)
 	}
 	defer state.Close()
 	var rec inputRecord
@@ -43,8 +43,8 @@ func In(ctx context.Context, files Files, s Spec) (*job.Failure, error) {
 	}
 	rec = inputRecord{Job: s.Job, Run: s.Run, Inputs: s.Inputs}
 	for _, in := range s.Inputs {
-		if rec.Failure, err = bring(ctx, files, s, in); err != nil {
-			return nil, fmt.Errorf("bringing the input %s: %w", in.Kind, err)
+		if rec.Failure, err = fetch(ctx, files, s, in); err != nil {
+			return nil, fmt.Errorf("downloading the input %s: %w", in.Kind, err)
 		}
 		if rec.Failure != nil {
 			break
@@ -53,7 +53,7 @@ func In(ctx context.Context, files Files, s Spec) (*job.Failure, error) {
 	return rec.Failure, write(state, inputState, rec)
 }
 
-// makeDirs makes the run's directories, those that are missing, and opens the one of states.
+// makeDirs creates the missing directories of the run, and opens the one of the stages' states.
 func makeDirs(d Dir, stages []Command) (*os.Root, error) {
 	at, err := d.open()
 	if err != nil {
@@ -83,15 +83,15 @@ func makeDirs(d Dir, stages []Command) (*os.Root, error) {
 	return state, nil
 }
 
-// bring brings one input to its place.
-func bring(ctx context.Context, files Files, s Spec, in job.Input) (*job.Failure, error) {
-	_, err := retry(ctx, patienceIn, in.Size, func(ctx context.Context) (struct{}, error) {
+// fetch downloads one input, with retries. It returns a failure if no retry can help.
+func fetch(ctx context.Context, files Files, s Spec, in job.Input) (*job.Failure, error) {
+	_, err := retry(ctx, downloadTimeout, in.Size, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, download(ctx, files, s, in)
 	})
 	switch {
 	case changed(err):
-		return badInput("%s: the upload was changed or removed after the job was started; create a new job, upload the file again and start that job",
-			upload.Label(in.Kind)), nil
+		return badInput("%s: the upload was changed or removed after the job was started; "+
+			"create a new job, upload the file again and start that job", upload.Label(in.Kind)), nil
 	case job.Is(err, job.Invalid):
 		// The start has inspected it, so another version of the backend did, whose rules differ.
 		return badInput("%s: the upload can't be used: %s", upload.Label(in.Kind), message(err)), nil
@@ -101,8 +101,7 @@ func bring(ctx context.Context, files Files, s Spec, in job.Input) (*job.Failure
 	return nil, nil
 }
 
-// download brings an object to a file, in the form in which programs read it. The file appears whole or not at
-// all.
+// download writes an object to a file, in the form that programs read. The file appears completely or not at all.
 func download(ctx context.Context, files Files, s Spec, in job.Input) error {
 	key := job.UploadKey(s.Job, in.Kind)
 	content, is, err := files.Open(ctx, key, in.ETag)
@@ -126,7 +125,7 @@ func download(ctx context.Context, files Files, s Spec, in job.Input) error {
 	if err != nil {
 		return err
 	}
-	// One byte more than there should be shows that there is too much.
+	// One byte more than expected shows that the object is too large.
 	came := &counter{from: io.LimitReader(content, in.Size+1)}
 	err = errors.Join(upload.Prepare(in.Kind, f, came), f.Close())
 	if came.read != in.Size && (err == nil || job.Is(err, job.Invalid)) {

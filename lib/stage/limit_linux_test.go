@@ -18,10 +18,10 @@ func TestRunEndsAProgramThatTakesTooLong(t *testing.T) {
 		limit  time.Duration // enough for it to begin
 		late   bool
 	}{
-		"it ends when it is told to": {"echo begun; exec sleep 600", 2 * time.Second, true},
-		"it has to be killed":        {"trap '' TERM; echo begun; while :; do sleep 1; done", 2 * time.Second, true},
-		"it is in time":              {"echo begun", time.Hour, false},
-		"there is no limit":          {"echo begun", 0, false},
+		"it ends on SIGTERM":  {"echo begun; exec sleep 600", 2 * time.Second, true},
+		"it has to be killed": {"trap '' TERM; echo begun; while :; do sleep 1; done", 2 * time.Second, true},
+		"it is in time":       {"echo begun", time.Hour, false},
+		"there is no limit":   {"echo begun", 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -63,7 +63,7 @@ func TestRunEndsAProgramThatTakesTooLong(t *testing.T) {
 	}
 }
 
-// TestRunCutOffIsNotLate tells being told to end from running out of time.
+// TestRunCutOffIsNotLate checks that a stage that was interrupted did not run out of time.
 func TestRunCutOffIsNotLate(t *testing.T) {
 	t.Parallel()
 	dir := directory(t)

@@ -116,7 +116,7 @@ func await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !holds(); {
 		if time.Now().After(deadline) {
-			t.Fatalf("in vain waited for: %s", what)
+			t.Fatalf("waited for: %s", what)
 		}
 		time.Sleep(2 * time.Millisecond)
 	}

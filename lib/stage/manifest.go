@@ -1,11 +1,9 @@
-// Package stage is what happens inside a job's run, wherever that is: inputs are brought (In), the stages'
-// programs run one after the other with their output kept (Run), and results, logs and the manifest are
-// stored (Out). A pod runs the three in containers of their own, local mode runs In and Out in the backend's
-// process and each stage's program under a process of its own.
+// Package stage executes the parts of a job's run: In downloads the inputs, Run executes the program of one stage and keeps its
+// output, Out stores results, logs and the manifest. A pod has a container for In, for each stage and for Out. Local mode calls
+// In and Store in the backend's process, and starts a process for each stage.
 //
-// Every step may be cut off anywhere and run again. What a step has done is kept in small files below the
-// run's directory that are written whole or not at all, so the next step, and the same step once more, go by
-// what is complete.
+// Every step may be interrupted anywhere and run again. Each records what it has completed in small files below the run's
+// directory, which are written atomically. The next step, or the same step again, continues from them.
 package stage
 
 import (
@@ -17,17 +15,17 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// ManifestVersion is the version of the manifest's form that this package writes and reads.
+// ManifestVersion is the version of the manifest's format that this package writes and reads.
 const ManifestVersion = 1
 
-// Manifest is the commit point of a run: the last object that it writes, and the only one that is believed.
-// What it names is complete.
+// Manifest is the commit point of a run: the last object that it stores, and the only one that determines its outcome. The
+// files that it names are complete.
 type Manifest struct {
 	Version int          `json:"version"` // ManifestVersion
 	Job     string       `json:"job"`
 	Run     int          `json:"run"`
 	Outcome Outcome      `json:"outcome"`
-	Failure *job.Failure `json:"failure,omitempty"` // set exactly when the outcome is Failed
+	Failure *job.Failure `json:"failure,omitempty"` // set if and only if the outcome is Failed
 	Stages  []Result     `json:"stages"`            // all of the run's stages, in order
 	Files   []job.File   `json:"files"`             // result files
 	Logs    []job.File   `json:"logs"`              // one for each stage that wrote one
@@ -48,20 +46,19 @@ type Result struct {
 	Status   job.StageStatus `json:"status"`
 	Started  time.Time       `json:"started,omitzero"`
 	Ended    time.Time       `json:"ended,omitzero"`
-	ExitCode int             `json:"exit_code"`        // -1 when a signal ended it
-	Signal   string          `json:"signal,omitempty"` // what ended it, if a signal did
+	ExitCode int             `json:"exit_code"`        // -1 if a signal ended the program
+	Signal   string          `json:"signal,omitempty"` // the signal that ended the program, if any
 }
 
 // MaxManifest is the largest manifest that is written or read, in bytes.
 const MaxManifest = 1 << 20
 
-// ReadManifest reads a manifest. It is an error when the bytes are no manifest of a version that is known.
-// What the manifest says is not verified; Check does that.
+// ReadManifest reads a manifest of the supported version. It does not verify the content; Check does that.
 func ReadManifest(b []byte) (Manifest, error) {
 	if len(b) > MaxManifest {
 		return Manifest{}, fmt.Errorf("the manifest has %d bytes, at most %d are allowed", len(b), MaxManifest)
 	}
-	// The version first: another version's fields may mean other things.
+	// The version first: in another version the fields may have another meaning.
 	var form struct {
 		Version int `json:"version"`
 	}
@@ -69,7 +66,7 @@ func ReadManifest(b []byte) (Manifest, error) {
 		return Manifest{}, fmt.Errorf("reading the manifest: %w", err)
 	}
 	if form.Version != ManifestVersion {
-		return Manifest{}, fmt.Errorf("the manifest is of version %d, only %d is known", form.Version, ManifestVersion)
+		return Manifest{}, fmt.Errorf("the manifest has version %d, only %d is supported", form.Version, ManifestVersion)
 	}
 	var m Manifest
 	if err := json.Unmarshal(b, &m); err != nil {
@@ -78,11 +75,11 @@ func ReadManifest(b []byte) (Manifest, error) {
 	return m, nil
 }
 
-// Check reports why a manifest is not the outcome of that job's run, given all objects below the run's prefix:
-// it is another run's, it contradicts itself, or a file that it names is not there as it was written.
+// Check returns why a manifest is not the outcome of that job's run, given all objects below the run's prefix: it is of another
+// run, it contradicts itself, or a file that it names is missing or was replaced.
 func Check(m Manifest, id string, run int, stored []job.File) error {
 	if m.Version != ManifestVersion {
-		return fmt.Errorf("manifest: version %d is not known", m.Version)
+		return fmt.Errorf("manifest: version %d is not supported", m.Version)
 	}
 	if m.Job != id || m.Run != run {
 		return fmt.Errorf("manifest: it is of run %d of job %q, not of run %d of job %q", m.Run, m.Job, run, id)
@@ -105,7 +102,7 @@ func Check(m Manifest, id string, run int, stored []job.File) error {
 			case !strings.HasPrefix(f.Key, prefix) || f.Key == job.ManifestKey(id, run):
 				return fmt.Errorf("manifest: %q is not a file of this run", f.Key)
 			case !found:
-				return fmt.Errorf("manifest: %q is not there", f.Key)
+				return fmt.Errorf("manifest: %q is missing", f.Key)
 			case is.Size != f.Size || is.ETag != f.ETag || f.ETag == "":
 				return fmt.Errorf("manifest: %q has size %d and ETag %q, the object %d and %q", f.Key, f.Size, f.ETag, is.Size, is.ETag)
 			}
@@ -115,7 +112,7 @@ func Check(m Manifest, id string, run int, stored []job.File) error {
 	return nil
 }
 
-// consistent reports what a manifest says that can't all be so.
+// consistent returns a contradiction in a manifest, if any.
 func (m Manifest) consistent() error {
 	if len(m.Stages) == 0 {
 		return fmt.Errorf("it names no stages")

@@ -67,8 +67,8 @@ func TestCheck(t *testing.T) {
 		{"the manifest as a file", func(m *Manifest, s *[]job.File) {
 			m.Files[0] = job.File{Name: "x", Key: job.ManifestKey(testJob, 2), Size: 400, ETag: "e3"}
 		}, "not a file of this run"},
-		{"file not there", func(m *Manifest, s *[]job.File) { *s = (*s)[1:] }, "is not there"},
-		{"log not there", func(m *Manifest, s *[]job.File) { *s = (*s)[:1] }, "is not there"},
+		{"file not there", func(m *Manifest, s *[]job.File) { *s = (*s)[1:] }, "is missing"},
+		{"log not there", func(m *Manifest, s *[]job.File) { *s = (*s)[:1] }, "is missing"},
 		{"other size", func(m *Manifest, s *[]job.File) { (*s)[0].Size = 4 }, "size 3"},
 		{"other content", func(m *Manifest, s *[]job.File) { (*s)[0].ETag = "e9" }, `"e9"`},
 		{"no ETag", func(m *Manifest, s *[]job.File) { m.Files[0].ETag, (*s)[0].ETag = "", "" }, "ETag"},
@@ -122,7 +122,7 @@ func TestReadManifest(t *testing.T) {
 	}
 }
 
-// FuzzReadManifest holds that what is read and checked names nothing but this run's stored files, whatever
+// FuzzReadManifest checks that a valid manifest names only this run's stored files, whatever
 // the bytes are.
 func FuzzReadManifest(f *testing.F) {
 	m, stored := manifest()
@@ -133,7 +133,8 @@ func FuzzReadManifest(f *testing.F) {
 	f.Add(good)
 	f.Add(
 		[]byte(
-			`{"version":1,"job":"` + testJob + `","run":2,"outcome":"failed","failure":{"code":"internal","message":"x"},"stages":[{"name":"a","status":"pending"}]}`,
+			`{"version":1,"job":"` + testJob + `","run":2,"outcome":"failed",` +
+				`"failure":{"code":"internal","message":"x"},"stages":[{"name":"a","status":"pending"}]}`,
 		),
 	)
 	f.Add([]byte(`{"version":1,"files":[{"key":"../../x"}]}`))

@@ -7,16 +7,16 @@ import (
 	"strconv"
 )
 
-// ErrOutOfMemory is the error of a stage in whose container something was killed at the limit of memory. The
-// machine that runs the container takes it for failed from then on, whatever the program makes of it and
-// whatever exit code there is; no container after it would get its turn. So there is nothing to record.
+// ErrOutOfMemory is the error of a stage if the kernel has killed a process in its container at the memory limit. From then on
+// the node considers the container failed, whatever the program does and whatever its exit code is, and starts no container
+// after it. So no record is written.
 var ErrOutOfMemory = errors.New("killed at the limit of memory")
 
-// memoryEvents are the files in which the kernel counts what it killed in this process's control group for want
-// of memory, as a container sees them: of version 2 and of version 1.
+// memoryEvents are the files in which the kernel counts its kills at the memory limit of this process's control group, as seen
+// in a container: of cgroup version 2 and of version 1.
 var memoryEvents = [...]string{"/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"}
 
-// oomKills returns that count, 0 if it can't be had.
+// oomKills returns that count, or 0 if it can't be read.
 func oomKills() int {
 	for _, path := range memoryEvents {
 		if content, err := os.ReadFile(path); err == nil {

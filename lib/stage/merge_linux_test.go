@@ -27,11 +27,16 @@ func TestOutMerges(t *testing.T) {
 		says          string
 	}{
 		{"both write all", first, both, map[string]string{"json": "second\n", "tsv": "second\n", "png": "first\n"}, "", ""},
-		{"the second leaves one out", first, "echo second > ../out/second/result.json", map[string]string{"json": "second\n", "tsv": "first\n", "png": "first\n"}, "", ""},
-		{"the second leaves a link", first, both + "; rm ../out/second/result.tsv; ln -s result.json ../out/second/result.tsv", map[string]string{"json": "second\n", "tsv": "first\n", "png": "first\n"}, "", ""},
-		{"the second reads the first's and removes them", first, "cp ../out/bakta/result.json ../out/second; rm ../out/bakta/*", map[string]string{"json": "first\n"}, "", ""},
+		{"the second leaves one out", first, "echo second > ../out/second/result.json",
+			map[string]string{"json": "second\n", "tsv": "first\n", "png": "first\n"}, "", ""},
+		{"the second leaves a link", first, both + "; rm ../out/second/result.tsv; ln -s result.json ../out/second/result.tsv",
+			map[string]string{"json": "second\n", "tsv": "first\n", "png": "first\n"}, "", ""},
+		{"the second reads the first's and removes them", first, "cp ../out/bakta/result.json ../out/second; rm ../out/bakta/*",
+			map[string]string{"json": "first\n"}, "", ""},
 		{"the second fails", first, both + "; echo ERROR: no >&2; exit 1", ofFirst, "second", "Second ended with an error: ERROR: no"},
-		{"the second leaves out what it has to write", first, "echo second > ../out/second/result.tsv", map[string]string{"json": "first\n", "tsv": "second\n", "png": "first\n"}, "second", "Second ended without an error, but did not leave what it should have: result.json"},
+		{"the second leaves out what it has to write", first, "echo second > ../out/second/result.tsv",
+			map[string]string{"json": "first\n", "tsv": "second\n", "png": "first\n"}, "second",
+			"Second ended without an error, but did not leave what it should have: result.json"},
 		{"the first fails", first + "; exit 1", both, map[string]string{}, "bakta", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -22,24 +22,25 @@ import (
 )
 
 const (
-	// maxFile bounds what is uploaded as one file, in bytes: the most that S3 copies or puts at once.
+	// maxFile bounds one uploaded file, in bytes: S3's limit of one PUT or copy.
 	maxFile = 5 << 30
-	// maxStoredLog bounds what is stored of a log, in bytes. A stager cuts it far before, but its program may write there.
+	// maxStoredLog bounds a stored log, in bytes. The stager cuts a log far earlier, but its program may write to the file.
 	maxStoredLog = 2 * DefaultMaxLog
-	// parallel is how many files are uploaded at a time.
+	// parallel is how many files are uploaded at the same time.
 	parallel = 4
 )
 
-// StorageFull is the message for the owner of a run whose results did not fit into the storage.
-const StorageFull = "The results could not be stored, because the file storage is full. This is not a fault of your data; please tell the operators."
+// StorageFull is the message to the user if the results of a run could not be stored for lack of space.
+const StorageFull = "The results could not be stored, because the file store is full. " +
+	"This is not a fault of your data; please tell the operators."
 
-// Out stores what the run leaves behind: the result files, each stage's log, and last of all the manifest,
-// which it returns. A run that failed has a manifest, too. An error means that none was written: something
-// could not be uploaded, or the run has not begun. Out can be called again; every call uploads to a place of
-// its own, so what an earlier manifest names stays as it was, and the last manifest counts.
+// Out stores the result files, each stage's log, and last the manifest, which it returns. A run that failed has a manifest,
+// too. An error means that no manifest was written: a file could not be uploaded, or the run has not begun. Out can be called
+// again. Every call uploads under a prefix of its own, so the objects that an earlier manifest names never change, and the
+// last manifest counts.
 //
-// Of a run that failed, the results of the stages that succeeded are kept. A run whose results find no room fails,
-// with what could be stored; the error is job.Exhausted if there is no space for the manifest either.
+// If the run failed, Out stores the results of the stages that succeeded. If the store is full, the run fails, with what could
+// be stored; the error is job.Exhausted if there is no space for the manifest either.
 func Out(ctx context.Context, files Files, s Spec) (Manifest, error) {
 	if err := s.Validate(); err != nil {
 		return Manifest{}, err
@@ -51,7 +52,7 @@ func Out(ctx context.Context, files Files, s Spec) (Manifest, error) {
 	return Store(ctx, files, s, records)
 }
 
-// Store is Out for a caller who knows how the stages went.
+// Store is Out for a caller that has the records of the run.
 func Store(ctx context.Context, files Files, s Spec, records Records) (Manifest, error) {
 	if err := s.Validate(); err != nil {
 		return Manifest{}, err
@@ -145,10 +146,10 @@ type result struct {
 	Size   int64  // bytes
 }
 
-// bounded returns the results that are stored: all, or none if they are too large. Then the run has failed.
+// bounded returns the results to store: all, or none if they are too large, and then the run has failed.
 func (m *Manifest) bounded(s Spec, found []result) []result {
 	limit, sum := cmp.Or(s.MaxResults, DefaultMaxResults), int64(0)
-	single := false // one of them is larger than any store takes
+	single := false // one of them is larger than maxFile
 	for _, r := range found {
 		single = single || r.Size > maxFile
 		sum += min(r.Size, math.MaxInt64/maxFiles)
@@ -169,13 +170,13 @@ func (m *Manifest) bounded(s Spec, found []result) []result {
 		m.Outcome = Failed
 		m.Failure = &job.Failure{Code: job.OutOfDisk, Stage: s.Stages[len(s.Stages)-1].Stage,
 			Message: fmt.Sprintf("The results are too large: %s together, of which at most %s. The largest are %s. "+
-				"Annotate fewer sequences at a time, or ask the operators to allow more.", units.BytesSize(float64(sum)), bound, strings.Join(largest, ", "))}
+				"Annotate fewer sequences at a time, or ask the operators to allow more.",
+				units.BytesSize(float64(sum)), bound, strings.Join(largest, ", "))}
 	}
 	return nil
 }
 
-// collect returns the results that there are. It fails the run when one that
-// must be there is not.
+// collect returns the results that exist. The run fails if a required one does not.
 func (m *Manifest) collect(s Spec) ([]result, error) {
 	done := make(map[string]bool, len(m.Stages))
 	for _, r := range m.Stages {
@@ -205,18 +206,14 @@ func (m *Manifest) collect(s Spec) ([]result, error) {
 		m.Failure = &job.Failure{
 			Code:  job.Internal,
 			Stage: s.Stages[at].Stage,
-			Message: fmt.Sprintf(
-				"%s ended without an error, but did not leave what it should have: %s. This is not a fault of your data; please tell the operators.",
-				s.Stages[at].Title,
-				strings.Join(names, ", "),
-			),
+			Message: fmt.Sprintf("%s ended without an error, but did not leave what it should have: %s. "+
+				"This is not a fault of your data; please tell the operators.", s.Stages[at].Title, strings.Join(names, ", ")),
 		}
 	}
 	return found, nil
 }
 
-// find returns the first of the result's places where there is a file that a stage left that succeeded; none
-// if there is none.
+// find returns the first of the result's places with a file that was written by a stage that succeeded, or "".
 func (r Expected) find(d Dir, done map[string]bool) (string, int64, error) {
 	for _, path := range r.places() {
 		if !done[writer(path)] {
@@ -233,13 +230,13 @@ func (r Expected) find(d Dir, done map[string]bool) (string, int64, error) {
 	return "", 0, nil
 }
 
-// outgoing is one file on its way.
+// outgoing is a file to upload.
 type outgoing struct {
 	name  string    // the name of the job.File
 	path  string    // below the run's directory
-	limit int64     // how much of it is stored at most, in bytes
-	key   string    // where it goes
-	to    *job.File // what became of it
+	limit int64     // how many bytes of it are stored at most
+	key   string    // of the object
+	to    *job.File // receives the stored file
 }
 
 func (u outgoing) run(ctx context.Context, files Files, d Dir) error {
@@ -249,8 +246,8 @@ func (u outgoing) run(ctx context.Context, files Files, d Dir) error {
 	}
 	defer f.Close()
 	size := min(info.Size(), u.limit)
-	*u.to, err = retry(ctx, patienceOut, size, func(ctx context.Context) (job.File, error) {
-		// Not the file itself but so much of it, however it may grow, and from its beginning each time.
+	*u.to, err = retry(ctx, uploadTimeout, size, func(ctx context.Context) (job.File, error) {
+		// A section with a fixed size, because the file may still grow. Each retry reads it from the beginning.
 		stored, err := files.Put(ctx, u.key, io.NewSectionReader(f, 0, size), size)
 		if err == nil && (stored.Size != size || stored.ETag == "") {
 			err = fmt.Errorf("%d bytes with ETag %q were stored in place of %d", stored.Size, stored.ETag, size)
@@ -264,7 +261,7 @@ func (u outgoing) run(ctx context.Context, files Files, d Dir) error {
 	return nil
 }
 
-// store writes the manifest to its place in the bucket. From then on the run has an outcome.
+// store stores the manifest. From then on the run has an outcome.
 func (m Manifest) store(ctx context.Context, files Files) error {
 	content, err := json.Marshal(m)
 	if err != nil {
@@ -273,7 +270,7 @@ func (m Manifest) store(ctx context.Context, files Files) error {
 	if len(content) > MaxManifest {
 		return fmt.Errorf("the manifest has %d bytes, at most %d are allowed", len(content), MaxManifest)
 	}
-	_, err = retry(ctx, patienceOut, int64(len(content)), func(ctx context.Context) (job.File, error) {
+	_, err = retry(ctx, uploadTimeout, int64(len(content)), func(ctx context.Context) (job.File, error) {
 		return files.Put(ctx, job.ManifestKey(m.Job, m.Run), bytes.NewReader(content), int64(len(content)))
 	})
 	if err != nil {

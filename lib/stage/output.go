@@ -11,25 +11,23 @@ import (
 )
 
 const (
-	// maxPartial is how much of a line is held back until its end is seen.
+	// maxPartial is how many bytes of a line are buffered until its end.
 	maxPartial = 8 << 10
-	// maxTail is how much of the end of each stream is kept to find the reason of a failure in. Bakta's reasons
-	// are a few lines; a traceback is a few kilobytes.
+	// maxTail is how many bytes from the end of each stream are kept, to find the reason of a failure. Bakta prints a few
+	// lines; a traceback is a few kilobytes.
 	maxTail = 32 << 10
 )
 
-// recorder keeps what a program prints: stdout and stderr together in the log, and each copied to where this
-// process's own goes. It takes all that comes, whatever happens to the log, because a program that can't get
-// rid of its output stops for ever.
+// recorder writes a program's output to the log, stdout and stderr together, and copies each stream. It accepts all output,
+// even if the log can't be written, because a program that can't write its output blocks for ever.
 //
-// The two streams come through two pipes, so which of two lines was first is known only as well as they were
-// read. Lines are never mixed.
+// The two streams come through two pipes, so the order of their lines in the log is only approximate. Lines are never mixed.
 type recorder struct {
 	mu    sync.Mutex
 	log   io.Writer
 	left  int64 // bytes that the log may still take
 	limit int64
-	err   error // why the log is not whole, if it isn't
+	err   error // why the log is not complete
 }
 
 // stream is one of the program's two streams.
@@ -40,7 +38,7 @@ type stream struct {
 	partial []byte
 }
 
-// Write takes what was read from the stream. It never fails.
+// Write accepts what was read from the stream. It never fails.
 func (s *stream) Write(b []byte) (int, error) {
 	n := len(b)
 	s.tail.Write(b)
@@ -72,13 +70,13 @@ func (s *stream) emit(b []byte) {
 	defer s.to.mu.Unlock()
 	if s.copy != nil {
 		if _, err := s.copy.Write(b); err != nil {
-			s.copy = nil // whoever read it is gone
+			s.copy = nil // the reader is gone
 		}
 	}
 	s.to.append(b)
 }
 
-// full reports whether the output has reached the log's limit. What comes after that goes nowhere.
+// full reports whether the output has reached the log's limit. Further output is discarded.
 func (r *recorder) full() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -119,14 +117,14 @@ func (t *tail) Write(b []byte) {
 
 // createLog creates the log of a stage, empty, in the directory of its state.
 func createLog(state *os.Root) (*os.File, error) {
-	// Not opened but made: what lies there may be a link that the program of an execution before this one left.
+	// Created, not opened: the program of an earlier execution may have left a link there.
 	if err := remove(state, logFile); err != nil {
 		return nil, err
 	}
 	return state.OpenFile(logFile, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 }
 
-// quote writes a command line so that a person reads it, and a shell would, as it is.
+// quote formats a command line for people, with the quotes that a shell would need.
 func quote(argv []string) string {
 	words := make([]string, len(argv))
 	for i, arg := range argv {

@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 )
 
-// Everything below a run's directory may have been replaced by its programs: a directory by a link to one outside, a
-// file by a FIFO. So it is reached from the run's directory itself, one directory after the other, each of which has to
-// be one and no link, and what is opened so is held: then it doesn't matter what its name stands for afterwards.
+// The programs of a run may have replaced anything below its directory: a directory by a link to one outside, a file by a
+// FIFO. So each path is opened from the run's directory downwards, one directory after the other, and none of them may be a
+// link. What is open stays open, so a later replacement has no effect.
 
 // open opens the run's directory, or one below it.
 func (d Dir) open(below ...string) (*os.Root, error) {
@@ -53,8 +53,8 @@ func enter(at *os.Root, name string) (*os.Root, error) {
 	return next, nil
 }
 
-// anew creates a directory in another and opens it. Whatever had its name is removed, with its content.
-func anew(at *os.Root, name string) (*os.Root, error) {
+// renew creates a directory in another and opens it. Whatever had its name is removed, with its content.
+func renew(at *os.Root, name string) (*os.Root, error) {
 	if err := remove(at, name); err != nil {
 		// A directory on which a volume is mounted stays.
 		if next, err := emptied(at, name); err == nil {
@@ -65,12 +65,12 @@ func anew(at *os.Root, name string) (*os.Root, error) {
 	return made(at, name)
 }
 
-// made opens a directory in another, which is made if it is missing, for all users: each stage's container may run as
-// another. On a machine that is shared with others, the directory that holds the run's keeps them out.
+// made opens a directory in another, and creates it if it is missing. All users may write to it, because the containers of the
+// stages may run as different users. On a machine with other users, the parent of the run's directory is closed to them.
 func made(at *os.Root, name string) (*os.Root, error) {
 	err := at.Mkdir(name, 0o777)
 	if err == nil {
-		err = at.Chmod(name, 0o777) // whatever the umask took
+		err = at.Chmod(name, 0o777) // the umask may have removed bits
 	} else if errors.Is(err, fs.ErrExist) {
 		err = nil
 	}
@@ -80,7 +80,7 @@ func made(at *os.Root, name string) (*os.Root, error) {
 	return enter(at, name)
 }
 
-// emptied opens a directory in another and removes all that is in it.
+// emptied opens a directory in another and removes its content.
 func emptied(at *os.Root, name string) (*os.Root, error) {
 	dir, err := enter(at, name)
 	if err != nil {
@@ -97,8 +97,8 @@ func emptied(at *os.Root, name string) (*os.Root, error) {
 	return dir, nil
 }
 
-// remove removes a tree that programs have written to: they may have closed directories to themselves. It is no
-// error when there is none.
+// remove removes a tree that programs have written, even if they have removed the permissions of directories. It succeeds when
+// there is none.
 func remove(at *os.Root, name string) error {
 	err := at.RemoveAll(name)
 	if !errors.Is(err, fs.ErrPermission) {
@@ -108,7 +108,7 @@ func remove(at *os.Root, name string) error {
 	return at.RemoveAll(name)
 }
 
-// unlock opens the directories of a tree to this user, as far as can be.
+// unlock gives this user the permissions to remove a tree, as far as possible.
 func unlock(at *os.Root, name string) {
 	if info, err := at.Lstat(name); err != nil || !info.IsDir() {
 		return
@@ -138,7 +138,7 @@ func Remove(path string) error {
 	return remove(at, filepath.Base(path))
 }
 
-// MakeRoom removes what the stages of a run needed and nothing after them needs: inputs and temporary files.
+// MakeRoom removes the files of a run that are not needed after its stages: inputs and temporary files.
 func MakeRoom(dir string) error {
 	at, err := Dir(dir).open()
 	if err != nil {

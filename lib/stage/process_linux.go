@@ -13,14 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// attributes puts the program into a process group of its own. The kernel kills it when the thread that
-// started it ends: that is the last resort when this process is killed outright, and it reaches the program
-// but not the program's own children.
+// attributes puts the program into a process group of its own. The kernel kills the program when the thread that started it
+// ends: the last resort if this process is killed. It does not kill the program's children.
 func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// runnable returns nil: this system can run programs the way Run does.
+// runnable returns nil: this system can run programs as Run needs it.
 func runnable() error { return nil }
 
 // signalGroup sends a signal to a process group. It succeeds if there is none.
@@ -29,8 +28,7 @@ func signalGroup(group int, s syscall.Signal) { unix.Kill(-group, s) }
 // signalName returns the signal's name, such as SIGKILL.
 func signalName(s syscall.Signal) string { return unix.SignalName(s) }
 
-// awaitExit waits until the process has exited and leaves it unreaped, so its id and that of its group can't
-// be given to anybody else yet.
+// awaitExit waits until the process has exited, and does not reap it, so that no other process or group can get its id yet.
 func awaitExit(pid int) error {
 	for {
 		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
@@ -40,7 +38,7 @@ func awaitExit(pid int) error {
 	}
 }
 
-// Process is a process for good: ids are used again, the pair of an id and a start time is not.
+// Process is the permanent identity of a process: ids are reused, the pair of an id and a start time is not.
 type Process struct {
 	PID   int    `json:"pid"`
 	Start uint64 `json:"start"` // clock ticks since the machine started
@@ -60,7 +58,7 @@ func identify(pid int) (Process, error) {
 	return Process{PID: pid, Start: s.start, Boot: strings.TrimSpace(string(boot))}, nil
 }
 
-// exists reports whether that process still exists, be it as a zombie.
+// exists reports whether that process still exists, perhaps as a zombie.
 func (i Process) exists() bool {
 	now, err := identify(i.PID)
 	return err == nil && i.PID > 0 && now == i
@@ -108,13 +106,13 @@ func pids() ([]int, error) {
 	return ids, err
 }
 
-// adopt makes this process the parent of all its descendants that lose theirs, so that none of them gets out
-// of sight by leaving its process group.
+// adopt makes this process the parent of all its descendants that lose theirs, so that it finds those that leave their process
+// group.
 func adopt() error {
 	return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 }
 
-// killChildren kills all children of this process, and theirs as they become its own, until there are none.
+// killChildren kills all children of this process, and adopts and kills theirs, until there are none.
 func killChildren(within time.Duration) error {
 	self := os.Getpid()
 	for deadline := time.Now().Add(within); ; {
@@ -145,10 +143,10 @@ func killChildren(within time.Duration) error {
 	}
 }
 
-// KillLeft kills all that still runs of the run in that directory, and returns when it is gone. It is for a
-// run whose stager is dead: the process groups of its programs, as far as their leaders are still those processes,
-// and every process with the run's mark in its environment, which descendants inherit wherever they go.
-// Processes of other users are not seen, nor is one that has wiped its environment and left the group.
+// KillLeft kills the remaining processes of the run in that directory, and returns when they are gone. It is for a run whose
+// stager is dead. It kills the process groups of the programs whose leaders still exist, and every process with the run's mark
+// in its environment, which all descendants inherit. It does not find processes of other users, or a process that has cleared
+// its environment and left the group.
 func KillLeft(dir string, within time.Duration, programs ...Process) error {
 	d := Dir(dir)
 	clean := 0
@@ -156,10 +154,10 @@ func KillLeft(dir string, within time.Duration, programs ...Process) error {
 		left := killGroups(programs)
 		n, err := killMarked(d)
 		if err != nil {
-			return fmt.Errorf("looking for processes of the run in %s: %w", dir, err)
+			return fmt.Errorf("searching processes of the run in %s: %w", dir, err)
 		}
-		// A process may fork while the others are looked at, and the child stand where the look has been; so
-		// once is not enough.
+		// A process may fork during the search, and the child may get an id that was searched already. So one search without a
+		// match is not enough.
 		if left+n == 0 {
 			if clean++; clean == 2 {
 				return nil
@@ -178,8 +176,8 @@ func KillLeft(dir string, within time.Duration, programs ...Process) error {
 func killGroups(programs []Process) int {
 	left := 0
 	for _, p := range programs {
-		// A group whose leader is gone, even if it still has members, can't be told from another's with the
-		// same number; its members carry the mark.
+		// If its leader is gone, a group can't be distinguished from a later group with the same number. Its members have the
+		// mark.
 		if p.exists() && !zombie(p.PID) {
 			left++
 			signalGroup(p.PID, unix.SIGKILL)
@@ -198,7 +196,7 @@ func zombie(pid int) bool {
 	return len(rest) > 0 && (rest[0] == "Z" || rest[0] == "X")
 }
 
-// killMarked kills the processes with the run's mark and returns how many it met.
+// killMarked kills the processes with the run's mark and returns how many it found.
 func killMarked(d Dir) (int, error) {
 	mark := []byte(Mark(string(d)))
 	all, err := pids()
@@ -210,8 +208,8 @@ func killMarked(d Dir) (int, error) {
 		if pid == self || !marked(pid, mark) {
 			continue
 		}
-		// The handle is taken before the second look: it is of the process that was looked at, or of one that
-		// is gone, and never of one that has taken the id since.
+		// The handle is opened before the second check of the mark. So the signal can reach only the process that was checked,
+		// and never a later one with the same id.
 		fd, err := unix.PidfdOpen(pid, 0)
 		if err != nil {
 			continue
@@ -225,8 +223,8 @@ func killMarked(d Dir) (int, error) {
 	return met, nil
 }
 
-// marked reports whether the mark stands in the environment with which the process began, or whether it is the stager
-// of that run, whose environment others can't read (see closed). Zombies have neither.
+// marked reports whether a process began with the mark in its environment, or whether it is the stager of that run, whose
+// environment other processes can't read (see closed). Zombies have neither.
 func marked(pid int, mark []byte) bool {
 	at := "/proc/" + strconv.Itoa(pid)
 	environ, err := os.ReadFile(at + "/environ")
@@ -243,6 +241,6 @@ func marked(pid int, mark []byte) bool {
 	return false
 }
 
-// closed closes this process to others of its user: they can't trace it, read what it holds in memory, or use what it has
-// open. Its program is such a process.
+// closed protects this process from other processes of its user, such as its program: they can't trace it, read its memory, or
+// use its open files.
 func closed() error { return unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) }

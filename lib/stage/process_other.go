@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// errSystem is why no program is run here. Killing a program with all that it started, and finding what is
-// left of it after a crash, rests on what Linux offers; everything else of this package works anywhere.
-var errSystem = errors.New("programs of stages are run on Linux only")
+// errSystem is why this system runs no programs. Killing a program with all its descendants, and finding them after a crash,
+// needs Linux; the rest of this package works anywhere.
+var errSystem = errors.New("stages run on Linux only")
 
 func attributes() *syscall.SysProcAttr { return nil }
 
@@ -20,7 +20,7 @@ func signalName(s syscall.Signal) string { return s.String() }
 
 func awaitExit(int) error { return errSystem }
 
-// Process is a process for good.
+// Process is the permanent identity of a process.
 type Process struct{}
 
 func identify(int) (Process, error) { return Process{}, errSystem }
@@ -31,7 +31,7 @@ func closed() error { return errSystem }
 
 func killChildren(time.Duration) error { return errSystem }
 
-// KillLeft has nothing to do where nothing was run.
+// KillLeft does nothing, because Run starts no programs here.
 func KillLeft(string, time.Duration, ...Process) error { return nil }
 
 // runnable returns why this system runs no programs.

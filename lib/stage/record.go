@@ -13,7 +13,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// inputRecord is what In has done: the inputs lie there whole, or can never be had.
+// inputRecord is the result of In: the inputs are complete, or will never be available.
 type inputRecord struct {
 	Job     string       `json:"job"`
 	Run     int          `json:"run"`
@@ -21,7 +21,7 @@ type inputRecord struct {
 	Failure *job.Failure `json:"failure,omitempty"`
 }
 
-// Record is how far a stage has come. One whose status is running, without a process that runs, was cut off.
+// Record is the state of a stage. If the status is running but the process is not alive, the stage was interrupted.
 type Record struct {
 	Result
 	Failure *job.Failure `json:"failure,omitempty"`
@@ -33,29 +33,29 @@ func (r Record) over() bool {
 	return r.Status == job.StageSucceeded || r.Status == job.StageFailed
 }
 
-// Records is what is known of how a run went.
+// Records are the states of a run's inputs and stages.
 type Records struct {
-	Inputs *job.Failure      // why its inputs can't be had; nil if they were brought
+	Inputs *job.Failure      // why its inputs are not available; nil if they were downloaded
 	Stages map[string]Record // of the stages that began
 }
 
-// Names of files below the directory of states: of what became of the inputs, and of what each stage's directory holds.
+// Names of files below the directory of states: one for the inputs, the others in the directory of each stage.
 const (
 	inputState = "inputs.json"
 	recordFile = "record.json"
 	logFile    = "output.log"
-	reserve    = "reserve" // the room for a record
+	reserve    = "reserve" // disk space for a record
 )
 
-// maxRecord bounds a record. The programs of a run may have written there, so their size is not taken on trust.
+// maxRecord bounds a record, in bytes. The programs of a run may have replaced it.
 const maxRecord = 64 << 10
 
-// ReadRecords reads what the stagers of a run have recorded. It is an error if its inputs have not been brought.
+// ReadRecords reads what the stagers of a run have recorded. It returns an error if In has not ended yet.
 func ReadRecords(s Spec) (Records, error) {
 	var in inputRecord
 	begun, err := read(Dir(s.Dir), inputState, &in)
 	if err == nil && (!begun || in.Job != s.Job || in.Run != s.Run) {
-		err = errors.New("the inputs have not been brought")
+		err = errors.New("the inputs have not been downloaded")
 	}
 	if err != nil {
 		return Records{}, fmt.Errorf("run %d of job %s: %w", s.Run, s.Job, err)
@@ -85,7 +85,7 @@ func ReadRecord(b []byte) (Record, error) {
 	return r, nil
 }
 
-// readStage returns a stage's record. One that does not exist is of a pending stage.
+// readStage returns a stage's record, and whether there is one. Without a record, the stage is pending.
 func readStage(dir Dir, stage string) (Record, bool, error) {
 	var rec Record
 	found, err := read(dir, filepath.Join(stage, recordFile), &rec)
@@ -125,8 +125,8 @@ func write(dir *os.Root, name string, v any) error {
 	return nil
 }
 
-// WriteFile writes a small file so that every reader, also after a crash of the process or of the machine,
-// meets the old content or the new and nothing between. The file is readable by all that reach its directory.
+// WriteFile writes a small file atomically: every reader, also after a crash of the process or of the machine, finds either the
+// old content or the new. All users that can reach its directory can read it.
 func WriteFile(path string, content []byte) error {
 	dir, err := os.OpenRoot(filepath.Dir(path))
 	if err != nil {
@@ -136,8 +136,7 @@ func WriteFile(path string, content []byte) error {
 	return writeFile(dir, filepath.Base(path), content)
 }
 
-// writeFile does it in a directory that is open already, wherever its name has gone in the meantime. Whatever else has
-// the file's name is replaced.
+// writeFile is WriteFile in an open directory, even if that was renamed in between. It replaces whatever has the file's name.
 func writeFile(dir *os.Root, name string, content []byte) (err error) {
 	// The containers of a pod run as different users, so all may read it.
 	f, err := renameio.NewPendingFile(name, renameio.WithRoot(dir), renameio.WithStaticPermissions(0o644))
@@ -152,8 +151,8 @@ func writeFile(dir *os.Root, name string, content []byte) (err error) {
 	if _, err = f.Write(content); err != nil {
 		return err
 	}
-	// A program may have put a directory there, onto which no file can be renamed. What else has the name stays until the
-	// new content takes its place, whatever goes wrong.
+	// A program may have created a directory of that name, and no file can be renamed onto it. Anything else keeps the name
+	// until the rename, whatever fails.
 	if info, err := dir.Lstat(name); err == nil && info.IsDir() {
 		if err = remove(dir, name); err != nil {
 			return err

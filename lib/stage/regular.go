@@ -11,15 +11,15 @@ import (
 	"syscall"
 )
 
-// errIrregular is the error for something in a file's place that is not to be read.
-var errIrregular = errors.New("not a regular file, or a directory on the way to it is none")
+// errIrregular is the error for a path that must not be read.
+var errIrregular = errors.New("not a regular file, or a part of its path is not a directory")
 
-// errReplaced is the error for a file that was replaced while it was opened. A record may be, by the next one.
+// errReplaced is the error for a file that was replaced while it was opened. The next record may replace a record.
 var errReplaced = fmt.Errorf("it was replaced while it was opened: %w", errIrregular)
 
-// openRegular opens a file below the run's directory that the run's programs could have put there. Nothing
-// but a regular file is opened, and no symbolic link is followed on the way: the process that uploads results
-// has credentials and can read what the programs can't, and reading a FIFO or a device may never end.
+// openRegular opens a file below the run's directory, where the run's programs may have replaced anything. It opens only a
+// regular file, and follows no symbolic links: the process that uploads results has credentials and can read files that the
+// programs can't, and reading a FIFO or a device may never end.
 func openRegular(dir Dir, path string) (f *os.File, info fs.FileInfo, err error) {
 	for range 5 {
 		if f, info, err = tryRegular(dir, path); !errors.Is(err, errReplaced) {
@@ -64,7 +64,7 @@ func tryRegular(d Dir, path string) (*os.File, fs.FileInfo, error) {
 	return f, info, nil
 }
 
-// readRegular reads such a file, which must not be larger than limit bytes.
+// readRegular reads a file as openRegular opens it, of at most limit bytes.
 func readRegular(dir Dir, path string, limit int64) ([]byte, error) {
 	f, info, err := openRegular(dir, path)
 	if err != nil {
@@ -86,8 +86,8 @@ func sizeOf(dir Dir, path string) (int64, error) {
 	return info.Size(), f.Close()
 }
 
-// OpenLog opens what a stage has printed so far. The error is fs.ErrNotExist when it has not begun, or when something
-// that is not a log is in its place.
+// OpenLog opens the output of a stage so far. The error is fs.ErrNotExist if the stage has not begun, or if its log was
+// replaced by something that is not a regular file.
 func OpenLog(dir, stage string) (*os.File, error) {
 	f, _, err := openRegular(Dir(dir), filepath.Join(states, stage, logFile))
 	if errors.Is(err, errIrregular) {

@@ -145,7 +145,8 @@ func TestRun(t *testing.T) {
 			switch {
 			case tt.failure == "" && rec.Failure != nil:
 				t.Errorf("failure %+v", rec.Failure)
-			case tt.failure != "" && (rec.Failure == nil || rec.Failure.Code != tt.failure || rec.Failure.Stage != "bakta" || !strings.Contains(rec.Failure.Message, tt.message)):
+			case tt.failure != "" && (rec.Failure == nil || rec.Failure.Code != tt.failure || rec.Failure.Stage != "bakta" ||
+				!strings.Contains(rec.Failure.Message, tt.message)):
 				t.Errorf("failure %+v, want %s with %q", rec.Failure, tt.failure, tt.message)
 			}
 			log := text(t, Dir(dir).Log("bakta"))
@@ -324,25 +325,25 @@ func TestRunIsNotRepeatedOnceItEnded(t *testing.T) {
 	}
 }
 
-func TestRunThatWasCutOffBeginsAnew(t *testing.T) {
+func TestInterruptedRunStartsAgain(t *testing.T) {
 	t.Parallel()
 	dir := directory(t)
 	d := Dir(dir)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
-	because := errors.New("the machine goes down")
+	because := errors.New("the machine is shut down")
 	go func() {
 		awaitPID(t, filepath.Join(dir, "pid"))
 		cancel(because)
 	}()
 	half := `mkdir ../out/bakta/sub; echo half > ../out/bakta/sub/x; chmod 0 ../out/bakta/sub; echo half > left; echo half
-trap 'echo told' TERM; echo $$ > ../pid; while :; do sleep 0.01; done`
+trap 'echo warned' TERM; echo $$ > ../pid; while :; do sleep 0.01; done`
 	_, err := Run(ctx, shell(half), dir, Options{Grace: 300 * time.Millisecond})
 	if !errors.Is(err, because) {
 		t.Fatalf("Run: %v", err)
 	}
-	if log := text(t, d.Log("bakta")); !strings.Contains(log, "told\n") {
-		t.Errorf("it was not told to end: %q", log)
+	if log := text(t, d.Log("bakta")); !strings.Contains(log, "warned\n") {
+		t.Errorf("it got no SIGTERM: %q", log)
 	}
 	if pid := awaitPID(t, filepath.Join(dir, "pid")); !gone(pid) {
 		t.Errorf("process %d still runs", pid)
@@ -452,7 +453,7 @@ func TestKillLeftAfterTheStagerWasKilled(t *testing.T) {
 	}
 }
 
-// TestTheProgramDiesWithItsStager holds that the kernel ends the program of a stager that was killed outright.
+// TestTheProgramDiesWithItsStager checks that the kernel ends the program of a stager that was killed outright.
 func TestTheProgramDiesWithItsStager(t *testing.T) {
 	t.Parallel()
 	dir := directory(t)
@@ -462,7 +463,7 @@ func TestTheProgramDiesWithItsStager(t *testing.T) {
 	await(t, "the end of the program", func() bool { return gone(pid) })
 }
 
-// TestKillLeftSparesOthers holds that a process is not taken for a run's because of its number.
+// TestKillLeftSparesOthers checks that a process is not killed because it has the number of a run's.
 func TestKillLeftSparesOthers(t *testing.T) {
 	t.Parallel()
 	dir := directory(t)
@@ -603,7 +604,7 @@ func TestRunWithoutAVerdict(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, shell("true")},
-		{"a record is no JSON", func(t *testing.T, dir string) {
+		{"a record is not JSON", func(t *testing.T, dir string) {
 			if err := os.WriteFile(filepath.Join(Dir(dir).StageState("bakta"), recordFile), []byte("{"), 0o644); err != nil {
 				t.Fatal(err)
 			}

@@ -10,13 +10,13 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// Spec is all that a run needs to know. It is written where others can read it (a Job's pod template, a
-// directory of local mode), so it holds no secret and no presigned link.
+// Spec describes a run completely. It contains no secret and no presigned link, because others can read it (in a Job's pod
+// template, in local mode's directory).
 type Spec struct {
 	Job     string      `json:"job"`
 	Run     int         `json:"run"`
 	Dir     string      `json:"dir"`    // the run's working directory, absolute; empty at the start
-	Inputs  []job.Input `json:"inputs"` // brought to Dir/in/<Name>
+	Inputs  []job.Input `json:"inputs"` // downloaded to Dir/in/<Name>
 	Stages  []Command   `json:"stages"` // in order
 	Results []Expected  `json:"results"`
 
@@ -24,31 +24,31 @@ type Spec struct {
 	MaxResults int64 `json:"max_results,omitempty"`
 }
 
-// DefaultMaxResults is ten times what Bakta leaves of a metagenome of 80 million base pairs: about twelve bytes for each.
+// DefaultMaxResults is ten times the size of Bakta's results for a metagenome of 80 million base pairs: about twelve bytes for
+// each base pair.
 const DefaultMaxResults = 10 << 30
 
 // Command is one stage's command line.
 type Command struct {
 	Stage string   `json:"stage"`
 	Title string   `json:"title"` // its log begins with "<Title> Command: …"
-	Argv  []string `json:"argv"`  // program first, a path or a name on PATH; no shell reads it
-	Env   []string `json:"env"`   // NAME=value, on top of what the process has
-	// Warnings are what was seen of the uploads when the job was started. They stand in the log behind its first line.
+	Argv  []string `json:"argv"`  // program first, a path or a name on PATH; no shell interprets it
+	Env   []string `json:"env"`   // NAME=value, in addition to Options.Environ
+	// Warnings are those about the uploads at the start of the job. The log has them after its first line.
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// Expected is a file that the stages may leave behind.
+// Expected is a result file that the stages may write.
 type Expected struct {
 	Ending   string `json:"ending"`
-	Path     string `json:"path"`     // where it lies under Dir, below the output directory of the stage that writes it last
-	Required bool   `json:"required"` // without it at Path the run has failed
-	// Else are the places where earlier stages may have left it, the latest first. The first that is there counts
-	// when there is none at Path.
+	Path     string `json:"path"`     // relative to Dir, below the output directory of the stage that writes it last
+	Required bool   `json:"required"` // if there is none at Path, the run has failed
+	// Else are the paths where earlier stages may have written it, the latest first. If there is none at Path, the first one
+	// that exists counts.
 	Else []string `json:"else,omitempty"`
 }
 
-// Bounds of a spec. They keep a spec from growing past what a pod template takes, and a run from uploading
-// without end.
+// Bounds of a spec, so that it fits into a pod template, and that a run uploads a limited number of files.
 const (
 	maxSpec   = 256 << 10 // bytes of JSON
 	maxInputs = 64
@@ -73,42 +73,43 @@ func ReadSpec(b []byte) (Spec, error) {
 	return s, s.Validate()
 }
 
-// Validate reports what makes a spec unusable. Names become file names and object keys, so they must not
-// reach out of the directory or the prefix that they belong to.
+// Validate returns why a spec is unusable. Names become file names and object keys, so they must not lead out of their
+// directory or prefix.
 func (s Spec) Validate() error {
 	if id, err := job.ParseID(s.Job); err != nil || id != s.Job {
 		return fmt.Errorf("spec: %q is not a job id", s.Job)
 	}
 	if s.Run < 1 {
-		return fmt.Errorf("spec: run %d; runs are numbered from 1", s.Run)
+		return fmt.Errorf("spec: the run number %d is not valid; runs are numbered from 1", s.Run)
 	}
 	if !filepath.IsAbs(s.Dir) || filepath.Clean(s.Dir) == "/" {
 		return fmt.Errorf("spec: %q is not the absolute path of a directory", s.Dir)
 	}
 	if len(s.Inputs) > maxInputs || len(s.Stages) > maxStages || len(s.Results) > maxFiles {
-		return fmt.Errorf("spec: too many inputs, stages or results (%d, %d, %d)", len(s.Inputs), len(s.Stages), len(s.Results))
+		return fmt.Errorf("spec: %d inputs, %d stages and %d results, at most %d, %d and %d are allowed",
+			len(s.Inputs), len(s.Stages), len(s.Results), maxInputs, maxStages, maxFiles)
 	}
 	if s.MaxResults < 0 {
-		return fmt.Errorf("spec: %d bytes for all results", s.MaxResults)
+		return fmt.Errorf("spec: the limit of all results is negative: %d bytes", s.MaxResults)
 	}
 	seen := make(map[string]bool)
 	once := func(what, name string) error {
 		if seen[what+name] {
-			return fmt.Errorf("spec: %s %q stands there twice", what, name)
+			return fmt.Errorf("spec: the %s %q occurs twice", what, name)
 		}
 		seen[what+name] = true
 		return nil
 	}
 	for _, in := range s.Inputs {
 		if !stageName.MatchString(in.Kind) || !endingName.MatchString(in.Name) || in.Size < 0 || in.ETag == "" {
-			return fmt.Errorf("spec: input %q with name %q, size %d and ETag %q", in.Kind, in.Name, in.Size, in.ETag)
+			return fmt.Errorf("spec: the input %q with name %q, size %d and ETag %q is not valid", in.Kind, in.Name, in.Size, in.ETag)
 		}
 		if err := once("input", in.Name); err != nil {
 			return err
 		}
 	}
 	if len(s.Stages) == 0 {
-		return fmt.Errorf("spec: no stages")
+		return fmt.Errorf("spec: at least one stage is required")
 	}
 	for _, c := range s.Stages {
 		if err := c.Validate(); err != nil {
@@ -120,11 +121,11 @@ func (s Spec) Validate() error {
 	}
 	for _, r := range s.Results {
 		if !endingName.MatchString(r.Ending) {
-			return fmt.Errorf("spec: result %q; that can't be a file's ending", r.Ending)
+			return fmt.Errorf("spec: %q is not a valid ending of a result file", r.Ending)
 		}
 		for _, path := range r.places() {
 			if !filepath.IsLocal(path) || !seen["stage"+writer(path)] {
-				return fmt.Errorf("spec: result %q at %q, which is not a file of a stage's output directory", r.Ending, path)
+				return fmt.Errorf("spec: the result %q at %q is not in a stage's output directory", r.Ending, path)
 			}
 		}
 		if err := once("result", r.Ending); err != nil {
@@ -134,18 +135,18 @@ func (s Spec) Validate() error {
 	return nil
 }
 
-// Validate reports what makes a command unusable.
+// Validate returns why a command is unusable.
 func (c Command) Validate() error {
 	if !stageName.MatchString(c.Stage) {
 		return fmt.Errorf("%q is not a valid stage name", c.Stage)
 	}
 	if len(c.Argv) == 0 || c.Argv[0] == "" {
-		return fmt.Errorf("stage %s: no program", c.Stage)
+		return fmt.Errorf("stage %s: the program is missing", c.Stage)
 	}
 	for _, list := range [][]string{c.Argv, c.Env, c.Warnings} {
 		for _, s := range list {
 			if strings.ContainsRune(s, 0) {
-				return fmt.Errorf("stage %s: %q holds a NUL", c.Stage, s)
+				return fmt.Errorf("stage %s: %q contains a NUL", c.Stage, s)
 			}
 		}
 	}
@@ -157,7 +158,7 @@ func (c Command) Validate() error {
 	return nil
 }
 
-// places returns where the result may lie, the place that counts first.
+// places returns the paths where the result may be, in the order in which they count.
 func (r Expected) places() []string { return append([]string{r.Path}, r.Else...) }
 
 // writer returns the stage whose output directory holds the file.
@@ -173,7 +174,7 @@ func writer(path string) string {
 	return name
 }
 
-// Dir is a run's working directory. Everything that a command line names lies in it at a place of its own.
+// Dir is a run's working directory. It contains every file that a command line names.
 type Dir string
 
 // The directories in it.
@@ -184,22 +185,22 @@ const (
 	states  = "state"
 )
 
-// Input is where In puts the input of that name.
+// Input is the path to which In downloads the input of that name.
 func (d Dir) Input(name string) string { return filepath.Join(string(d), inputs, name) }
 
-// Output is the directory that a stage writes its results to. Run makes it, empty, before it starts the stage.
+// Output is the directory to which a stage writes its results. Run creates it, empty, before it starts the stage.
 func (d Dir) Output(stage string) string { return filepath.Join(string(d), outputs, stage) }
 
 // Temp is the directory for temporary files, and the working directory of every program. Run empties it
 // before it starts a stage.
 func (d Dir) Temp() string { return filepath.Join(string(d), temps) }
 
-// State is the directory of all that stagers keep of a run: what became of its inputs and, in a directory for each
-// stage, the stage's record and log. In a cluster each stage's container can write into its own alone.
+// State is the directory in which stagers record a run: its inputs and, in a directory for each stage, the stage's record and
+// log. In a cluster each stage's container can write only to its own.
 func (d Dir) State() string { return filepath.Join(string(d), states) }
 
-// StageState is the directory of what a stage's stager keeps.
+// StageState is the directory of a stage's record and log.
 func (d Dir) StageState(stage string) string { return filepath.Join(d.State(), stage) }
 
-// Log is the file with what a stage printed.
+// Log is the file with the output of a stage.
 func (d Dir) Log(stage string) string { return filepath.Join(d.StageState(stage), logFile) }

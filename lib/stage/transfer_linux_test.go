@@ -292,7 +292,7 @@ func TestInNormalisesTheRepliconTable(t *testing.T) {
 	}
 }
 
-// TestInWithoutAVerdict holds that what says nothing about the inputs is recorded nowhere: In can be called again.
+// TestInWithoutAVerdict checks that In records no error that is not about the inputs, so that it can be called again.
 func TestInWithoutAVerdict(t *testing.T) {
 	t.Parallel()
 	f := bucket(t)

@@ -35,8 +35,10 @@ func TestTricks(t *testing.T) {
 		{"the temporary files are a link", `mv ../tmp ../gone; ln -s "$OUTSIDE" ../tmp`, job.StageSucceeded},
 		{"the temporary files are a FIFO", `mv ../tmp ../gone; mkfifo ../tmp`, job.StageSucceeded},
 		{"a temporary file is a link", `ln -s "$OUTSIDE" x; mkdir closed; touch closed/x; chmod 0 closed`, job.StageSucceeded},
-		{"the next stage's record is forged", `mkdir -p ../state/second; echo '{"name":"second","status":"succeeded"}' > ../state/second/record.json`, job.StageSucceeded},
-		{"the next stage's record is a FIFO", `rm -rf ../state/second; mkdir ../state/second; mkfifo ../state/second/record.json ../state/second/output.log`, job.StageSucceeded},
+		{"the next stage's record is forged",
+			`mkdir -p ../state/second; echo '{"name":"second","status":"succeeded"}' > ../state/second/record.json`, job.StageSucceeded},
+		{"the next stage's record is a FIFO",
+			`rm -rf ../state/second; mkdir ../state/second; mkfifo ../state/second/record.json ../state/second/output.log`, job.StageSucceeded},
 		{"the next stage's state is a link", `rm -rf ../state/second; ln -s "$OUTSIDE" ../state/second`, job.StageSucceeded},
 		{"the inputs' record says that they can't be had", `echo '{"failure":{"code":"bad_input"}}' > ../state/inputs.json`, job.StageSucceeded},
 		{"the stager is traced", `kill -0 $PPID && ! cat /proc/$PPID/environ > /dev/null 2>&1 || [ "$(id -u)" = 0 ]`, job.StageSucceeded},
@@ -53,7 +55,7 @@ func TestTricks(t *testing.T) {
 			}
 			run := func(c Command, recorded bool) Record {
 				c.Env = []string{"OUTSIDE=" + outside}
-				rec, err := Run(t.Context(), c, dir, Options{Environ: Environment(os.Environ()), Anew: !recorded})
+				rec, err := Run(t.Context(), c, dir, Options{Environ: Environment(os.Environ()), Fresh: !recorded})
 				if err != nil {
 					t.Fatalf("stage %s: %v", c.Stage, err)
 				}

@@ -51,7 +51,7 @@ func TestClusterJobs(t *testing.T) {
 		"refused by Bakta":        {strain: "fail-error", status: "ERROR", reason: []string{"played failure!"}, log: "ERROR: played failure!"},
 		"out of memory":           {strain: "fail-oom", status: "ERROR", reason: []string{"memory", "128Mi"}, log: "Bakta Command: "},
 		"killed":                  {strain: "fail-kill", status: "ERROR", reason: []string{"SIGKILL"}, log: "Bakta Command: "},
-		"out of time":             {strain: "fail-hang", status: "ERROR", reason: []string{"longer than the 40s"}, log: "Bakta Command: "},
+		"out of time":             {strain: "fail-hang", status: "ERROR", reason: []string{"longer than its limit of 40s"}, log: "Bakta Command: "},
 		"leaves no result":        {strain: "fail-partial", status: "ERROR", reason: []string{"json"}, log: "Annotation successfully finished"},
 		"its pod is killed": {strain: "slow", status: "SUCCESSFUL", during: func(b *backend, r ref) {
 			must(b.TB, b.pods.Delete(b.Context(), b.pod(r).Name, metav1.DeleteOptions{}))

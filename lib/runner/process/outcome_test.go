@@ -106,7 +106,7 @@ func TestOutcomes(t *testing.T) {
 			change:  func(o *Options) { o.Limit = time.Second },
 			outcome: stage.Failed,
 			code:    job.OutOfTime,
-			message: "longer than the 1s",
+			message: "longer than its limit of 1s",
 		},
 		{name: "no stager", job: script(fine), change: func(o *Options) { o.Stager = []string{"/no/such/stager"} },
 			outcome: stage.Failed, code: job.Internal, message: "did not run to its end", noOutput: true},

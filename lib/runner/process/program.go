@@ -19,7 +19,7 @@ import (
 // process for as long as it takes to kill them. Its stdin ends when this process ends.
 func (r *Runner) program(ctx context.Context, x *run, c stage.Command) (stage.Record, error) {
 	args := slices.Concat(r.o.Stager[1:], []string{"run", "--dir", x.dir, "--stage", c.Stage, "--title", c.Title,
-		"--watch-stdin", "--quiet", "--anew", "--report", "--grace", r.o.Grace.String(), "--limit", r.o.Limit.String()})
+		"--watch-stdin", "--quiet", "--fresh", "--report", "--grace", r.o.Grace.String(), "--limit", r.o.Limit.String()})
 	for _, e := range c.Env {
 		args = append(args, "--env", e)
 	}

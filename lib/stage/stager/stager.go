@@ -1,17 +1,16 @@
-// Package stager is the command line of lib/stage: what a run's containers start, and what local mode starts
-// for each stage.
+// Package stager is the command line of lib/stage. The containers of a run execute it, and local mode does for each stage.
 //
-//	stager in   [--spec FILE] [storage flags] [--install DIR]     bring the inputs
+//	stager in   [--spec FILE] [storage flags] [--install DIR]     download the inputs
 //	stager run  --dir DIR --stage NAME [flags] -- PROGRAM ARG…    run one stage's program
 //	stager out  [--spec FILE] [storage flags] [--hint HOST:PORT]  store results, logs and the manifest
 //	stager install DIR                                            copy this program to DIR/stager
 //
 // Without --spec, the spec is the content of the environment variable STAGER_SPEC.
 //
-// Exit codes: 0, done; also when a stage's program failed or inputs are not available, because then stage-out must run and
-// reports it. 1, there is no verdict, running the same again may help. 2, wrong usage. 3, only
-// from out, the run failed and its manifest says so. 4, only from run, the limit of memory was hit. 5, only from out,
-// there is no verdict, because the storage has no space for it.
+// Exit codes: 0, done, also if a stage's program failed or inputs are not available, because then stage-out must run and
+// report it. 1, the outcome is unknown, and a retry may help. 2, wrong usage. 3, only from out, the run failed and its manifest
+// has the reason. 4, only from run, the memory limit was exceeded. 5, only from out, the outcome could not be stored, because
+// the store is full.
 package stager
 
 import (
@@ -48,20 +47,20 @@ const (
 // specVariable is the environment variable that holds the spec.
 const specVariable = "STAGER_SPEC"
 
-// Stager is a stager's process as it sees itself.
+// Stager is the environment of a stager's process.
 type Stager struct {
 	Environ []string
 	Stdin   io.Reader
 	Stdout  io.Writer
 	Stderr  io.Writer
 
-	// Files reaches the object storage. Nil where the stager only runs programs.
+	// Files opens the object store. Nil if the stager only runs programs.
 	Files func(Storage) (stage.Files, error)
 	// Hint notifies the backend at an address of progress of a job. Nil: no notification.
 	Hint func(ctx context.Context, address, id string) error
 }
 
-// Storage says where the object storage is. The keys come from the environment, the rest from flags.
+// Storage is the address of the object store. The keys are read from the environment, the rest from flags.
 type Storage struct {
 	Endpoint  string // URL
 	Region    string
@@ -70,14 +69,14 @@ type Storage struct {
 	AccessKey string
 	SecretKey string
 
-	VirtualHosted bool // the bucket stands in the host's name, not in the path
+	VirtualHosted bool // the bucket is part of the host name, not of the path
 }
 
-// hintTime bounds a hint: it saves a user some seconds, and is never worth more.
+// hintTime bounds a hint, which only saves the user some seconds.
 const hintTime = 5 * time.Second
 
-// seenTime is how long the hint that a stage has begun is held back: so long it may take until others can see that. (A
-// kubelet looks at its containers once a second.) Notified at once, the backend would find nothing new.
+// seenTime is the delay of the hint that a stage has begun: an earlier hint would be useless, because the kubelet checks its
+// containers once a second.
 const seenTime = time.Second
 
 // Main runs the stager with its arguments, without the program's name, and returns its exit code. Ctx ends when
@@ -115,7 +114,7 @@ func (s Stager) Main(ctx context.Context, args []string) int {
 	return code
 }
 
-// usageError is an error of whoever wrote the command line.
+// usageError is an error in the command line.
 type usageError struct{ error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
@@ -161,7 +160,7 @@ func (s Stager) out(ctx context.Context, args []string) (int, error) {
 		return 0, err
 	}
 	if *hint != "" && s.Hint != nil {
-		// Whatever comes of it: the manifest stands, and others look for it, too.
+		// A failure of the hint does not matter: the manifest is stored, and the sweep finds it.
 		short, cancel := context.WithTimeout(ctx, hintTime)
 		defer cancel()
 		if err := s.Hint(short, *hint, spec.Job); err != nil {
@@ -193,22 +192,22 @@ func (s Stager) run(ctx context.Context, args []string) (int, error) {
 	image := flags.Bool(
 		"image-env",
 		false,
-		"this process and its program have a container of their own: pass on this process's environment, as an image sets it, in place of the few variables that programs need",
+		"this process and its program have a container of their own: pass on all variables that the image sets, not only a few",
 	)
-	anew := flags.Bool(
-		"anew",
+	fresh := flags.Bool(
+		"fresh",
 		false,
-		"believe nothing that lies in the run's directory: whoever starts this knows that the stage has not run, and that its turn has come",
+		"trust no file in the run's directory: the caller knows that the stage has not run, and that its turn has come",
 	)
 	report := flags.Bool(
 		"report",
 		false,
-		"write the stage's record to stdout, in place of the program's output: when the program has begun, and at its end; each is a line of JSON",
+		"write the stage's record to stdout, not the program's output: one line of JSON when the program has begun, and one at its end",
 	)
-	quiet := flags.Bool("quiet", false, "keep the program's output in the log alone")
+	quiet := flags.Bool("quiet", false, "write the program's output to the log only")
 	hint := flags.String("hint", "", "notify the backend at `HOST:PORT` that the stage has begun")
 	id := flags.String("job", "", "`ID` of the job, for the hint")
-	watch := flags.Bool("watch-stdin", false, "kill the program and end when stdin does")
+	watch := flags.Bool("watch-stdin", false, "kill the program and exit when stdin ends")
 	flags.DurationVar(&o.Grace, "grace", stage.DefaultGrace, "`TIME` from SIGTERM to SIGKILL")
 	flags.DurationVar(&o.Limit, "limit", 0, "end a program that takes longer than this `TIME`, and fail its stage; 0 for no limit")
 	flags.Int64Var(&o.MaxLog, "max-log", stage.DefaultMaxLog, "size of the log in `BYTES` at which it is cut")
@@ -228,7 +227,7 @@ func (s Stager) run(ctx context.Context, args []string) (int, error) {
 	if *quiet {
 		o.Stdout, o.Stderr = nil, nil
 	}
-	o.Anew = *anew
+	o.Fresh = *fresh
 	records := json.NewEncoder(s.Stdout)
 	if *report {
 		o.Stdout = nil
@@ -243,7 +242,7 @@ func (s Stager) run(ctx context.Context, args []string) (int, error) {
 		o.Gone = gone
 		go func() {
 			defer close(gone)
-			io.Copy(io.Discard, s.Stdin) // ends when the last holder of the other end has closed it, or died
+			io.Copy(io.Discard, s.Stdin) // ends when all processes that hold the other end have closed it, or died
 		}()
 	}
 	hinting, cancel := context.WithCancel(ctx)
@@ -258,7 +257,7 @@ func (s Stager) run(ctx context.Context, args []string) (int, error) {
 		}
 	}
 	rec, err := stage.Run(ctx, c, *dir, o)
-	cancel() // what comes next tells, too
+	cancel() // the next stage, or stage-out, sends a hint as well
 	hints.Wait()
 	if err == nil && *report {
 		err = records.Encode(rec)
@@ -266,8 +265,7 @@ func (s Stager) run(ctx context.Context, args []string) (int, error) {
 	return Done, err
 }
 
-// begun notifies the backend that a stage has begun, unless it ends before others can see that. What comes of it is nothing
-// that the stage depends on.
+// begun notifies the backend that a stage has begun, unless the stage ends within seenTime. A failure does not affect the stage.
 func (s Stager) begun(ctx context.Context, address, id string) {
 	select {
 	case <-time.After(seenTime):
@@ -289,7 +287,7 @@ func (s Stager) install(_ context.Context, args []string) (int, error) {
 	return Done, copySelf(flags.Arg(0))
 }
 
-// copySelf puts a copy of this program into a directory, whole or not at all.
+// copySelf copies this program to a directory, completely or not at all.
 func copySelf(dir string) error {
 	err := func() error {
 		self, err := os.Executable()
@@ -316,7 +314,7 @@ func copySelf(dir string) error {
 	return nil
 }
 
-// transfer is what in and out have in common.
+// transfer has the flags that in and out share.
 type transfer struct {
 	spec    string
 	storage Storage
@@ -324,14 +322,14 @@ type transfer struct {
 
 func (t *transfer) flags(f *flag.FlagSet) {
 	f.StringVar(&t.spec, "spec", "", "`FILE` with the run's spec; "+specVariable+" in the environment if not given")
-	f.StringVar(&t.storage.Endpoint, "s3-endpoint", "", "`URL` of the object storage")
+	f.StringVar(&t.storage.Endpoint, "s3-endpoint", "", "`URL` of the object store")
 	f.StringVar(&t.storage.Region, "s3-region", "", "`REGION` of the bucket")
 	f.StringVar(&t.storage.Bucket, "s3-bucket", "", "`BUCKET` of all jobs' files")
 	f.StringVar(&t.storage.BaseKey, "s3-base-key", "", "`PREFIX` of all keys in it")
-	f.BoolVar(&t.storage.VirtualHosted, "s3-virtual-hosted", false, "name the bucket in front of the host, in place of in the path")
+	f.BoolVar(&t.storage.VirtualHosted, "s3-virtual-hosted", false, "the bucket is part of the host name, not of the path")
 }
 
-// prepare reads the spec and reaches for the storage.
+// prepare reads the spec and opens the store.
 func (s Stager) prepare(t transfer) (stage.Spec, stage.Files, error) {
 	text := []byte(s.getenv(specVariable))
 	if t.spec != "" {
@@ -345,7 +343,7 @@ func (s Stager) prepare(t transfer) (stage.Spec, stage.Files, error) {
 		return stage.Spec{}, nil, usageError{err}
 	}
 	if s.Files == nil {
-		return stage.Spec{}, nil, usagef("this stager knows no object storage")
+		return stage.Spec{}, nil, usagef("this stager has no object store")
 	}
 	t.storage.AccessKey, t.storage.SecretKey = s.getenv("AWS_ACCESS_KEY_ID"), s.getenv("AWS_SECRET_ACCESS_KEY")
 	files, err := s.Files(t.storage)
@@ -361,7 +359,7 @@ func (s Stager) flags(name string) *flag.FlagSet {
 	return flags
 }
 
-// parse parses a command line that has so many arguments besides its flags; -1 for any number.
+// parse parses a command line that has want arguments besides its flags; -1 means any number.
 func parse(flags *flag.FlagSet, args []string, want int) error {
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -370,7 +368,7 @@ func parse(flags *flag.FlagSet, args []string, want int) error {
 		return usageError{err}
 	}
 	if want >= 0 && flags.NArg() != want {
-		return usagef("%d arguments in place of %d: %q", flags.NArg(), want, flags.Args())
+		return usagef("%d arguments, not %d: %q", flags.NArg(), want, flags.Args())
 	}
 	return nil
 }
@@ -384,10 +382,10 @@ func (s Stager) getenv(name string) string {
 	return ""
 }
 
-// Signals returns a context that ends when this process gets SIGTERM or an interrupt. From then on a closed stdout or stderr
-// doesn't end the process either: whoever read the program's output may go before the program does.
+// Signals returns a context that ends when this process gets SIGTERM or an interrupt. It also prevents a closed stdout or stderr
+// from ending the process: the reader of the program's output may end before the program.
 func Signals(ctx context.Context) (context.Context, context.CancelFunc) {
-	// Caught, not ignored: a program inherits what is ignored.
+	// Caught, not ignored: a program inherits the signals that are ignored.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	return signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 }

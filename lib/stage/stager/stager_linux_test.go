@@ -86,7 +86,7 @@ func newProcess() *process {
 		},
 		Hint: func(_ context.Context, address, id string) error {
 			p.hints = append(p.hints, address+" "+id)
-			return errors.New("nobody is there")
+			return errors.New("there is a broken connection")
 		},
 	}
 	return p
@@ -123,16 +123,16 @@ func TestUsage(t *testing.T) {
 		{"run without a directory", "", []string{"run", "--stage", "bakta", "--", "true"}, Usage, "absolute"},
 		{"run in a relative directory", "", []string{"run", "--dir", "x", "--stage", "bakta", "--", "true"}, Usage, "absolute"},
 		{"run without a stage", "", []string{"run", "--dir", dir, "--", "true"}, Usage, "a valid stage name"},
-		{"run without a program", "", []string{"run", "--dir", dir, "--stage", "bakta"}, Usage, "no program"},
+		{"run without a program", "", []string{"run", "--dir", dir, "--stage", "bakta"}, Usage, "the program is missing"},
 		{"run with a bad variable", "", []string{"run", "--dir", dir, "--stage", "bakta", "--env", "x", "--", "true"}, Usage, "NAME=value"},
-		{"run without inputs", "", []string{"run", "--dir", dir, "--stage", "bakta", "--", "true"}, NoVerdict, "inputs have not been brought"},
+		{"run without inputs", "", []string{"run", "--dir", dir, "--stage", "bakta", "--", "true"}, NoVerdict, "inputs have not been downloaded"},
 		{"in without a spec", "", []string{"in"}, Usage, "spec"},
 		{"in with a spec that is none", "{", []string{"in"}, Usage, "spec"},
 		{"in with a spec that is incomplete", "{}", []string{"in"}, Usage, "not a job id"},
 		{"in with a spec in a file that is missing", "", []string{"in", "--spec", filepath.Join(dir, "none")}, NoVerdict, "none"},
 		{"in with an argument", good, []string{"in", "x"}, Usage, "1 arguments"},
 		{"in without storage", good, []string{"in", "--s3-bucket", "bad"}, Usage, "no such thing"},
-		{"out of a run that has not begun", good, []string{"out"}, NoVerdict, "inputs have not been brought"},
+		{"out of a run that has not begun", good, []string{"out"}, NoVerdict, "inputs have not been downloaded"},
 		{"install nowhere", "", []string{"install"}, Usage, "0 arguments"},
 		{"install in no directory", "", []string{"install", filepath.Join(dir, "none")}, NoVerdict, "none"},
 	}
@@ -194,7 +194,7 @@ func TestARun(t *testing.T) {
 			if got := string(p.store.kept[job.ManifestKey(s.Job, 1)]); !strings.Contains(got, tt.stored) {
 				t.Errorf("manifest: %s", got)
 			}
-			if !slices.Equal(p.hints, []string{"update:80 " + s.Job}) || !strings.Contains(p.stderr.String(), "nobody is there") {
+			if !slices.Equal(p.hints, []string{"update:80 " + s.Job}) || !strings.Contains(p.stderr.String(), "there is a broken connection") {
 				t.Errorf("hints: %q, said: %s", p.hints, &p.stderr)
 			}
 			p.store.away = true
@@ -228,12 +228,12 @@ func stat(t *testing.T, path string) os.FileInfo {
 }
 
 func TestRunThatIsTold(t *testing.T) {
-	const stubborn = "trap 'echo told' TERM; echo $$ > ../pid; while :; do sleep 0.01; done"
+	const stubborn = "trap 'echo warned' TERM; echo $$ > ../pid; while :; do sleep 0.01; done"
 	tests := []struct {
-		name  string
-		grace string
-		tell  func(stager *exec.Cmd, stdin io.Closer) error
-		told  bool // the program had a chance
+		name   string
+		grace  string
+		end    func(stager *exec.Cmd, stdin io.Closer) error
+		warned bool // the program had a chance
 	}{
 		{"SIGTERM", "200ms", func(c *exec.Cmd, _ io.Closer) error { return c.Process.Signal(syscall.SIGTERM) }, true},
 		{"SIGINT", "200ms", func(c *exec.Cmd, _ io.Closer) error { return c.Process.Signal(syscall.SIGINT) }, true},
@@ -263,7 +263,7 @@ func TestRunThatIsTold(t *testing.T) {
 				b, _ := os.ReadFile(filepath.Join(s.Dir, "pid"))
 				pid, _ = strconv.Atoi(strings.TrimSpace(string(b)))
 			}
-			if err := tt.tell(stager, stdin); err != nil {
+			if err := tt.end(stager, stdin); err != nil {
 				t.Error(err)
 			}
 			var exit *exec.ExitError
@@ -274,7 +274,7 @@ func TestRunThatIsTold(t *testing.T) {
 				t.Errorf("process %d still runs", pid)
 			}
 			log, err := os.ReadFile(stage.Dir(s.Dir).Log("bakta"))
-			if err != nil || tt.told && !strings.Contains(string(log), "told\n") {
+			if err != nil || tt.warned && !strings.Contains(string(log), "warned\n") {
 				t.Errorf("log: %q, %v", log, err)
 			}
 			if p.stdout.Len() > 0 {
@@ -284,7 +284,7 @@ func TestRunThatIsTold(t *testing.T) {
 	}
 }
 
-// TestTheReaderOfTheOutputMayGo holds that a program runs on when nobody reads its output any more.
+// TestTheReaderOfTheOutputMayGo checks that a program runs on when the reader of its output has ended.
 func TestTheReaderOfTheOutputMayGo(t *testing.T) {
 	p := newProcess()
 	s, text := spec(t)
@@ -313,13 +313,13 @@ func TestTheReaderOfTheOutputMayGo(t *testing.T) {
 	}
 }
 
-// A stage that others can see to run tells of itself, and one that is over before then does not.
+// A stage sends a hint when it has run for a while, and none if it ends before.
 func TestRunHints(t *testing.T) {
 	for _, tt := range []struct {
 		name, script string
 		hints        bool
 	}{
-		{"until it has told", "i=0; while [ ! -s ../hints ] && [ $i -lt 3000 ]; do sleep 0.01; i=$((i+1)); done", true},
+		{"until it has sent the hint", "i=0; while [ ! -s ../hints ] && [ $i -lt 3000 ]; do sleep 0.01; i=$((i+1)); done", true},
 		{"over at once", "true", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -342,7 +342,7 @@ func TestRunHints(t *testing.T) {
 	}
 }
 
-// A stager tells its record to who started it, when the program has begun and at its end, whatever lies in the run's
+// A stager reports its record to its parent when the program has begun and at its end, whatever is in the run's
 // directory and whatever the program prints.
 func TestRunReports(t *testing.T) {
 	p := newProcess()
@@ -355,21 +355,21 @@ func TestRunReports(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(stage.Dir(s.Dir).StageState("bakta"), "record.json"), forged, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	stager := stageCommand(p, s.Dir, `echo '{"name":"bakta","status":"succeeded"}'; exit 3`, "--anew", "--report")
+	stager := stageCommand(p, s.Dir, `echo '{"name":"bakta","status":"succeeded"}'; exit 3`, "--fresh", "--report")
 	if err := stager.Run(); err != nil {
 		t.Fatalf("ended with %v, said %s", err, &p.stderr)
 	}
-	var told []stage.Record
+	var got []stage.Record
 	for line := range bytes.Lines(p.stdout.Bytes()) {
 		rec, err := stage.ReadRecord(line)
 		if err != nil {
 			t.Fatalf("%q: %v", line, err)
 		}
-		told = append(told, rec)
+		got = append(got, rec)
 	}
-	if len(told) != 2 || told[0].Status != job.StageRunning || told[0].Process.PID == 0 || told[1].Status != job.StageFailed ||
-		told[1].ExitCode != 3 ||
-		told[1].Failure == nil {
-		t.Errorf("told %+v", told)
+	if len(got) != 2 || got[0].Status != job.StageRunning || got[0].Process.PID == 0 || got[1].Status != job.StageFailed ||
+		got[1].ExitCode != 3 ||
+		got[1].Failure == nil {
+		t.Errorf("records: %+v", got)
 	}
 }
