@@ -119,7 +119,7 @@ func (o Option) choices() string {
 func matches(name, text string) bool {
 	for _, o := range Table() {
 		if o.Name == name {
-			return regexp.MustCompile(o.Pattern).MatchString(text)
+			return regexp.MustCompile("^(?:" + o.Pattern + ")$").MatchString(text)
 		}
 	}
 	return false

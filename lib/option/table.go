@@ -62,7 +62,7 @@ type Option struct {
 	Help string
 	// Rule describes the valid values in a line, for the documents. It is empty for any text in one line and for a Switch.
 	Rule string
-	// Pattern is a regular expression that each valid text matches, if the rule is one. The check may refuse more.
+	// Pattern is a regular expression that each valid text matches as a whole, if the rule is one. The check may refuse more.
 	Pattern string
 
 	check func(c Config) string // what is wrong with the option in a configuration, or nothing
@@ -108,7 +108,7 @@ func Table() []Option {
 		{Name: "strain", V1: "strain", Flag: "strain", Kind: Text, Help: "`strain`, for example Sakai", check: strain},
 		{
 			Name: "plasmid", V1: "plasmid", Flag: "plasmid", Kind: Text, Help: "`name` of the plasmid, for a genome that is a plasmid: p… or unnamed…",
-			Rule: "`p` and 1 to 19 of letters, digits, `.`, `_`; or `unnamed` and up to 3 digits", Pattern: `^(p[A-Za-z0-9._]{1,19}|unnamed[0-9]{0,3})$`, check: plasmid,
+			Rule: "`p` and 1 to 19 of letters, digits, `.`, `_`; or `unnamed` and up to 3 digits", Pattern: `p[A-Za-z0-9._]{1,19}|unnamed[0-9]{0,3}`, check: plasmid,
 		},
 		{Name: "complete_genome", V1: "completeGenome", Flag: "complete", Kind: Switch, Help: "all sequences are complete replicons"},
 		{
@@ -122,12 +122,12 @@ func Table() []Option {
 		},
 		{
 			Name: "locus", V1: "locus", Flag: "locus", Kind: Text, Help: "`prefix` of the sequences' new ids",
-			Rule: "1 to 20 of letters, digits, `_.:*#-`", Pattern: `^[A-Za-z0-9_.:*#-]{1,20}$`, check: locus,
+			Rule: "1 to 20 of letters, digits, `_.:*#-`", Pattern: `[A-Za-z0-9_.:*#-]{1,20}`, check: locus,
 		},
 		{
 			Name: "locus_tag", V1: "locus_tag", Flag: "locus-tag", Kind: Text, Help: "`prefix` of the features' locus tags",
 			Rule:    "1 to 24 of letters, digits, `_.-`; compliant: 3 to 12 capitals and digits, beginning with a capital",
-			Pattern: `^[A-Za-z0-9_.-]{1,24}$`, check: locusTag,
+			Pattern: `[A-Za-z0-9_.-]{1,24}`, check: locusTag,
 		},
 		{
 			Name: "locus_tag_increment", Flag: "locus-tag-increment", Kind: Number, Choices: same("1", "5", "10"), Implied: 1, Default: "1",

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"strconv"
 	"strings"
 
+	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
@@ -28,9 +30,6 @@ func factsOf(dir string) (facts, bool) {
 	secret := object{{"pattern", "^[A-Za-z0-9]{32}$"}}
 	name := object{{"maxLength", 1024}} // bytes, in truth, which JSON Schema has no word for
 	link := object{{"format", "uri"}}
-	plasmid := object{{"pattern", `^(|p[A-Za-z0-9._]{1,19}|unnamed[0-9]{0,3})$`}}
-	locus := object{{"pattern", `^[A-Za-z0-9_.:*#-]{0,20}$`}}
-	tag := object{{"pattern", `^[A-Za-z0-9_.-]{0,24}$`}}
 	natural := object{{"minimum", 0}}
 	switch dir {
 	case "proto/v1":
@@ -55,15 +54,13 @@ func factsOf(dir string) (facts, bool) {
 				"jobID": id, "FailedJob.jobID": nil, "secret": secret, "InitJobRequest.name": name,
 				"uploadLinkFasta": link, "uploadLinkProdigal": link, "uploadLinkReplicons": link,
 				"ResultFiles": {{"type", "object"}, {"properties", files}, {"additionalProperties", false}},
-				"plasmid":     plasmid, "locus": locus, "locus_tag": tag, "minContigLength": natural, "offset": natural,
+				"offset":      natural,
 			},
-			numbers: map[string][]int{"JobConfig.translationalTable": {0, 4, 11, 25}},
-		}, true
+		}.withOptions(func(o option.Option) string { return o.V1 }), true
 	case "proto/v2":
 		fields := map[string]object{
 			"job_id": id, "FailedJob.job_id": nil, "secret": secret, "InitJobRequest.name": name, "url": link,
 			"DeleteRequest.secret": {{"minLength", 1}}, // of a job that is not there any text is taken for the secret
-			"plasmid":              plasmid, "locus": locus, "locus_tag": tag, "min_contig_length": natural,
 		}
 		for _, file := range []string{"json", "tsv", "faa", "hypotheticals_tsv", "embl", "ffn", "fna", "gbff", "gff3", "hypotheticals_faa",
 			"inference_tsv",
@@ -75,12 +72,37 @@ func factsOf(dir string) (facts, bool) {
 			failure: object{
 				{"type", "string"}, {"description", "What is wrong and what to do."}, {"examples", []string{"Job not found"}},
 			},
-			bodies:  map[string]string{"StartJobResponse": "null", "DeleteResponse": ""},
-			fields:  fields,
-			numbers: map[string][]int{"JobConfig.translation_table": {0, 4, 11, 25}, "JobConfig.locus_tag_increment": {0, 1, 5, 10}},
-		}, true
+			bodies: map[string]string{"StartJobResponse": "null", "DeleteResponse": ""},
+			fields: fields,
+		}.withOptions(func(o option.Option) string { return o.Name }), true
 	}
 	return facts{}, false
+}
+
+// withOptions adds what the table of options has of the valid values. A field that is empty or 0 is not given.
+func (f facts) withOptions(field func(option.Option) string) facts {
+	f.numbers = make(map[string][]int)
+	for _, o := range option.Table() {
+		name := field(o)
+		switch {
+		case name == "":
+		case o.Pattern != "":
+			f.fields[name] = object{{"pattern", "^(|" + o.Pattern + ")$"}}
+		case o.Kind == option.Number && len(o.Choices) > 0:
+			values := []int{0}
+			for _, c := range o.Choices {
+				n, err := strconv.Atoi(c.Value)
+				if err != nil {
+					panic(err) // a choice of a number
+				}
+				values = append(values, n)
+			}
+			f.numbers["JobConfig."+name] = values
+		case o.Kind == option.Number:
+			f.fields[name] = object{{"minimum", 0}}
+		}
+	}
+	return f
 }
 
 // failure is an error that calls answer.

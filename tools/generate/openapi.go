@@ -26,7 +26,7 @@ func openAPI(dir string, compiled linker.Files) ([]byte, error) {
 		return nil, fmt.Errorf("there are no facts about %s", dir)
 	}
 	for _, file := range compiled {
-		head := option[*options.Swagger](file.Options(), options.E_Openapiv2Swagger)
+		head := extensionOf[*options.Swagger](file.Options(), options.E_Openapiv2Swagger)
 		if head == nil || file.Services().Len() != 1 {
 			continue
 		}
@@ -92,7 +92,7 @@ func (w *writer) document(service protoreflect.ServiceDescriptor, head *options.
 	var order []string
 	for i := range service.Methods().Len() {
 		method := service.Methods().Get(i)
-		rule := option[*annotations.HttpRule](method.Options(), annotations.E_Http)
+		rule := extensionOf[*annotations.HttpRule](method.Options(), annotations.E_Http)
 		if rule == nil {
 			continue
 		}
@@ -136,9 +136,9 @@ func (w *writer) fail(format string, args ...any) {
 	}
 }
 
-// option returns an option of something in a proto file. The compiler makes options of types of its own; this reads them
+// extensionOf returns an option of something in a proto file. The compiler makes options of types of its own; this reads them
 // again as the Go types that this program links.
-func option[T any](options proto.Message, extension protoreflect.ExtensionType) T {
+func extensionOf[T any](options proto.Message, extension protoreflect.ExtensionType) T {
 	var none T
 	raw, err := proto.Marshal(options)
 	if err != nil {
@@ -219,7 +219,7 @@ func (w *writer) parameter(field protoreflect.FieldDescriptor) object {
 func (w *writer) success(method protoreflect.MethodDescriptor, rule *annotations.HttpRule) object {
 	output := method.Output()
 	description, _, _ := strings.Cut(comment(output), "\n\n")
-	operation := option[*options.Operation](method.Options(), options.E_Openapiv2Operation)
+	operation := extensionOf[*options.Operation](method.Options(), options.E_Openapiv2Operation)
 	if said := operation.GetResponses()["200"].GetDescription(); said != "" {
 		description = said
 	}
@@ -252,7 +252,7 @@ func (w *writer) links(service protoreflect.ServiceDescriptor, made protoreflect
 	var links object
 	for i := range service.Methods().Len() {
 		method := service.Methods().Get(i)
-		rule := option[*annotations.HttpRule](method.Options(), annotations.E_Http)
+		rule := extensionOf[*annotations.HttpRule](method.Options(), annotations.E_Http)
 		if !ofOneJob(method) || rule.GetBody() != "" {
 			continue
 		}
@@ -349,13 +349,13 @@ func (w *writer) required(message protoreflect.MessageDescriptor) []string {
 
 func (w *writer) isRequired(field protoreflect.FieldDescriptor) bool {
 	message, _ := field.Parent().(protoreflect.MessageDescriptor)
-	behavior := option[[]annotations.FieldBehavior](field.Options(), annotations.E_FieldBehavior)
+	behavior := extensionOf[[]annotations.FieldBehavior](field.Options(), annotations.E_FieldBehavior)
 	return slices.Contains(behavior, annotations.FieldBehavior_REQUIRED) ||
 		slices.Contains(schemaOf(message).GetJsonSchema().GetRequired(), w.name(field))
 }
 
 func schemaOf(message protoreflect.MessageDescriptor) *options.Schema {
-	schema := option[*options.Schema](message.Options(), options.E_Openapiv2Schema)
+	schema := extensionOf[*options.Schema](message.Options(), options.E_Openapiv2Schema)
 	return schema
 }
 
