@@ -3,6 +3,7 @@ package local_test
 import (
 	"encoding/json"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -100,7 +101,7 @@ func testWorkflowsV2(t *testing.T, s *siteV2) {
 					t.Errorf("the link of %s lives %d s", u.Kind, life)
 				}
 			}
-			s.startV2(t, m, `{}`).says(t, 400, upload.Label(m.Uploads[0].Kind)+": the file was not uploaded")
+			s.startV2(t, m, `{}`).says(t, 400, regexp.QuoteMeta(upload.Label(m.Uploads[0].Kind))+": the file was not uploaded")
 			s.put(t, m.Uploads[0].URL, tt.upload)
 			// A configuration is empty for workflows without options; what is in it all the same is passed over.
 			s.startV2(t, m, `{}`).must(t, `null`)

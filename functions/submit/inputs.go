@@ -67,7 +67,7 @@ func (f *Function) input(ctx context.Context, id string, u workflow.Upload, insp
 		limit = min(limit, l)
 	}
 	if file.Size > limit {
-		return job.Input{}, job.Errorf(job.Invalid, "%s: the file has %s; the limit is %s", u.Label, units.BytesSize(float64(file.Size)), units.BytesSize(float64(limit)))
+		return job.Input{}, job.Errorf(job.Invalid, "%s: the file has %s; at most %s are allowed", u.Label, units.BytesSize(float64(file.Size)), units.BytesSize(float64(limit)))
 	}
 	name, err := inspection.Inspect(u.Kind, content)
 	if err != nil {

@@ -20,7 +20,13 @@ import (
 func TestConfigV2(t *testing.T) {
 	t.Parallel()
 	none := func() map[string]bool {
-		return map[string]bool{upload.ProdigalTrainingFile: false, upload.RepliconsTable: false, upload.RegionsFile: false, upload.TrustedProteinsFile: false, upload.HMMsFile: false}
+		use := make(map[string]bool)
+		for _, u := range upload.Table() {
+			if u.Use != "" {
+				use[u.Kind] = false
+			}
+		}
+		return use
 	}
 	using := func(kinds ...string) map[string]bool {
 		use := none()

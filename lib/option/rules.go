@@ -18,7 +18,7 @@ type Violation struct {
 	Problem string // what is wrong and what to do, without the option's name
 }
 
-// Violations are all rules that a configuration breaks, in the order of the table.
+// Violations are all rules that a configuration breaks, in the order of Config's fields.
 type Violations []Violation
 
 // Error names the options, for the log. Callers get Message.
@@ -73,7 +73,9 @@ var insdcLocusTag = regexp.MustCompile(`^[A-Z][A-Z0-9]{2,11}$`)
 // may be uploaded.
 func (c Config) Check() Violations {
 	var v Violations
-	for _, o := range Table() {
+	all := Table()
+	slices.SortStableFunc(all, func(a, b Option) int { return a.index() - b.index() }) // clients know the order
+	for _, o := range all {
 		if problem := o.problem(c); problem != "" {
 			v = append(v, Violation{o.Name, problem})
 		}

@@ -213,11 +213,20 @@ func (o Option) Set(c *Config, v Value) {
 
 // field returns the option's field of a configuration. A test holds that there is one for each row.
 func (o Option) field(c *Config) reflect.Value {
-	all := reflect.ValueOf(c).Elem()
-	for i := range all.NumField() {
-		if name, _, _ := strings.Cut(all.Type().Field(i).Tag.Get("json"), ","); name == o.Name {
-			return all.Field(i)
+	return reflect.ValueOf(c).Elem().Field(o.index())
+}
+
+// index is the place of the option's field among those of Config; a step's is that of Skip.
+func (o Option) index() int {
+	name := o.Name
+	if o.Kind == Step {
+		name = "skip"
+	}
+	config := reflect.TypeFor[Config]()
+	for i := range config.NumField() {
+		if tag, _, _ := strings.Cut(config.Field(i).Tag.Get("json"), ","); tag == name {
+			return i
 		}
 	}
-	return reflect.Value{}
+	panic("lib/option: Config has no field for the option " + o.Name)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/program"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/program/bakta"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/program/baktfold"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
 // TestExplainBakta goes by what the real Bakta wrote to its standard error when it failed.
@@ -135,7 +136,7 @@ func TestSources(t *testing.T) {
 	if !ok {
 		return
 	}
-	for _, p := range []program.Program{bakta.Program(), bakta.Proteins(), baktfold.Program()} {
+	for _, p := range workflow.Programs() {
 		pattern := filepath.Join(set.Prefix, "venv", "lib", "python3*", "site-packages")
 		if p.Name == baktfold.Name {
 			if _, _, ok := realbakta.Baktfold(t); !ok {

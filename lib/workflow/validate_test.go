@@ -150,7 +150,7 @@ func TestValidateTellsAll(t *testing.T) {
 	for _, x := range v {
 		fields = append(fields, x.Field)
 	}
-	want := []string{"a", "b", "min_contig_length", "genus", "species", "strain", "plasmid", "translation_table", "derm_type", "locus", "locus_tag", "locus_tag_increment", "skip"}
+	want := []string{"a", "b", "translation_table", "min_contig_length", "derm_type", "genus", "species", "strain", "plasmid", "locus", "locus_tag", "locus_tag_increment", "skip"}
 	if diff := cmp.Diff(want, fields); diff != "" {
 		t.Error(diff)
 	}
