@@ -101,6 +101,7 @@ type failure struct {
 }
 
 // effect is something that an ended job owes. Fields that a later version adds are kept: effects are removed by their id.
+// effect is removed by its whole value: keep its fields as they are, so that processes of two versions agree about them.
 type effect struct {
 	ID   string `bson:"id"`
 	Kind string `bson:"kind"`

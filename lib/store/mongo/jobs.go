@@ -208,11 +208,11 @@ func (s *Store) Done(ctx context.Context, id string, effects []job.Effect, due t
 	for _, e := range effects {
 		ids = append(ids, e.ID)
 	}
-	done := bson.D{{Key: "$in", Value: ids}}
 	return s.update(ctx, "recording what was done for", id,
-		bson.D{inStates(job.Succeeded, job.Failed), {Key: fieldOwedID, Value: done}},
+		bson.D{inStates(job.Succeeded, job.Failed), {Key: fieldOwedID, Value: bson.D{{Key: "$in", Value: ids}}}},
 		bson.D{
-			{Key: "$pull", Value: bson.D{{Key: fieldOwed, Value: bson.D{{Key: "id", Value: done}}}}},
+			// $pull by ID has no effect in FerretDB 1.24, which compares it with the whole effect.
+			{Key: "$pullAll", Value: bson.D{{Key: fieldOwed, Value: newEffects(effects)}}},
 			{Key: "$set", Value: bson.D{{Key: fieldDue, Value: due}}},
 		})
 }
