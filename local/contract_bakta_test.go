@@ -43,8 +43,10 @@ func testBaktaSucceeds(t *testing.T, s *site) {
 	m := s.create(t, "demo")
 	s.put(t, m.UploadLinkFasta, gzipped(t, string(demo)))
 	// A header, a comma in a name and blank lines: Bakta itself would take none of this.
-	s.put(t, m.UploadLinkReplicons, "original id\tnew id\ttype\ttopology\tname\r\ndemo_chromosome\tchr\tchromosome\tcircular\tmain, the one\r\n\r\ndemo_plasmid\tp2\tplasmid\tcircular\tpDemo\r\n\r\n")
-	s.start(t, m, `{"genus":"Exemplum","species":"fictum","strain":"--db=/dev/null","locusTag":"DEMO","dermType":"DIDERM","hasReplicons":true,"prodigalTrainingFile":null}`).must(t, `{}`)
+	s.put(t, m.UploadLinkReplicons, "original id\tnew id\ttype\ttopology\tname\r\ndemo_chromosome\tchr\tchromosome\tcircular\tmain, the "+
+		"one\r\n\r\ndemo_plasmid\tp2\tplasmid\tcircular\tpDemo\r\n\r\n")
+	s.start(t, m, `{"genus":"Exemplum","species":"fictum","strain":"--db=/dev/null","locusTag":"DEMO","dermType":"DIDERM",`+
+		`"hasReplicons":true,"prodigalTrainingFile":null}`).must(t, `{}`)
 	seen := make(map[string]bool)
 	s.until(t, "the job succeeds", func() bool {
 		state := s.state(t, m)
@@ -55,16 +57,20 @@ func testBaktaSucceeds(t *testing.T, s *site) {
 		return state == "SUCCESSFUL"
 	})
 	if !seen["RUNNING"] {
-		t.Error("nobody saw the job run")
+		t.Error("the job was never RUNNING")
 	}
-	s.post(t, "/api/v1/job/result", m.auth()).must(t, `{"jobID":"`+m.Job.JobID+`","ResultFiles":{`+resultFiles+`},"started":"<time>","updated":"<time>","name":"demo"}`)
+	s.post(t, "/api/v1/job/result", m.auth()).must(t,
+		`{"jobID":"`+m.Job.JobID+`","ResultFiles":{`+resultFiles+`},"started":"<time>","updated":"<time>","name":"demo"}`)
 	links := s.results(t, m)
 	for key, begins := range map[string]string{
-		"EMBL": "ID   chr;", "FAA": ">DEMO_", "FAAHypothetical": ">DEMO_", "FFN": ">DEMO_", "FNA": ">chr ", "GBFF": "LOCUS       chr ", "GFF3": "##gff-version 3\n",
-		"JSON": "{", "TSV": "# Annotated with Bakta\n", "TSVHypothetical": "#Annotated with Bakta", "TSVInference": "# Annotated with Bakta\n", "TXTLogs": "Sequence(s):\n",
+		"EMBL": "ID   chr;", "FAA": ">DEMO_", "FAAHypothetical": ">DEMO_", "FFN": ">DEMO_", "FNA": ">chr ", "GBFF": "LOCUS       chr ",
+		"GFF3": "##gff-version 3\n",
+		"JSON": "{", "TSV": "# Annotated with Bakta\n", "TSVHypothetical": "#Annotated with Bakta", "TSVInference": "# Annotated with Bakta\n",
+		"TXTLogs":         "Sequence(s):\n",
 		"PNGCircularPlot": "\x89PNG\r\n", "SVGCircularPlot": "<?xml",
 	} {
-		if a := s.download(t, links[key]); !strings.HasPrefix(a.body, begins) || a.length != int64(len(a.body)) || fileName(t, a) != "demo"+endings()[key] {
+		if a := s.download(t, links[key]); !strings.HasPrefix(a.body, begins) || a.length != int64(len(a.body)) ||
+			fileName(t, a) != "demo"+endings()[key] {
 			t.Errorf("%s: %q, Content-Length %d of %d bytes, it begins %.60q", key, fileName(t, a), a.length, len(a.body), a.body)
 		}
 	}
@@ -75,16 +81,19 @@ func testBaktaSucceeds(t *testing.T, s *site) {
 		Features  []struct{ Locus string }
 		Version   struct{ Bakta string }
 	}](t, s.download(t, links["JSON"]).body)
-	want := []sequence{{"chr", "chromosome", "circular", "main, the one"}, {"p2", "plasmid", "circular", "pDemo"}, {"contig_3", "contig", "linear", ""}}
+	want := []sequence{{"chr", "chromosome", "circular", "main, the one"}, {"p2", "plasmid", "circular", "pDemo"},
+		{"contig_3", "contig", "linear", ""}}
 	if diff := cmp.Diff(want, annotated.Sequences); diff != "" {
 		t.Errorf("the replicon table in the results: %s", diff)
 	}
-	if g := annotated.Genome; g.Genus != "Exemplum" || g.Species != "fictum" || g.Strain != "--db=/dev/null" || g.Gram != "-" || annotated.Version.Bakta != "1.12.2" || len(annotated.Features) < 60 {
+	if g := annotated.Genome; g.Genus != "Exemplum" || g.Species != "fictum" || g.Strain != "--db=/dev/null" || g.Gram != "-" ||
+		annotated.Version.Bakta != "1.12.2" || len(annotated.Features) < 60 {
 		t.Errorf("%+v, %+v, %d features", g, annotated.Version, len(annotated.Features))
 	}
 	log := s.log(t, m)
 	at := 0
-	for _, line := range []string{"Bakta Command: ", "Parse genome sequences...\n", "predict tRNAs...\n", "predict & annotate CDSs...\n", "annotation summary:\n", "Annotation successfully finished in "} {
+	for _, line := range []string{"Bakta Command: ", "Parse genome sequences...\n", "predict tRNAs...\n", "predict & annotate CDSs...\n",
+		"annotation summary:\n", "Annotation successfully finished in "} {
 		i := strings.Index(log[at:], line)
 		if i < 0 {
 			t.Fatalf("the log lacks %q, or it stands elsewhere:\n%s", line, log)
@@ -107,8 +116,10 @@ func testBaktaFails(t *testing.T, s *site) {
 		{"a truncated file", clitest.Unchecked(first)[:len(first)*3/4], `{}`, "wrong genome file format", "complete"},
 		{"a header that is not UTF-8", clitest.Unchecked(first + ">\xff\nACGT\n"), `{}`, "wrong genome file format", ""},
 		{"too short", clitest.Unchecked(first), `{"minContigLength":1000000}`, "no valid sequences", "minimum length"},
-		{"two sequences of one name", clitest.Unchecked(first + ">second\nACGT\n>second\nACGT\n"), `{"keepContigHeaders":true}`, "duplicated sequence id", "name of its own"},
-		{"a name too long to be compliant", clitest.Unchecked(first + ">" + strings.Repeat("x", 30) + "\n" + string(letters[:300]) + "\n"), `{"keepContigHeaders":true,"compliant":true}`, "INSDC compliance failed", "Shorten"},
+		{"two sequences of one name", clitest.Unchecked(first + ">second\nACGT\n>second\nACGT\n"), `{"keepContigHeaders":true}`,
+			"duplicated sequence id", "name of its own"},
+		{"a name too long to be compliant", clitest.Unchecked(first + ">" + strings.Repeat("x", 30) + "\n" + string(letters[:300]) + "\n"),
+			`{"keepContigHeaders":true,"compliant":true}`, "INSDC compliance failed", "Shorten"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := s.create(t, tt.name)

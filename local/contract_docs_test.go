@@ -34,12 +34,14 @@ func testDocumentation(t *testing.T, s *site) {
 	// Every call that it has is there.
 	for _, call := range calls {
 		method, path, _ := strings.Cut(call, " ")
-		if a := send(t, s.http1, method, s.url+path, ""); strings.Contains(a.body, "nothing at this path") || a.status == http.StatusMethodNotAllowed || a.status == http.StatusNotImplemented {
+		if a := send(t, s.http1, method, s.url+path, ""); strings.Contains(a.body, "nothing at this path") ||
+			a.status == http.StatusMethodNotAllowed || a.status == http.StatusNotImplemented {
 			t.Errorf("%s is documented: status %d: %s", call, a.status, a.body)
 		}
 	}
 	page := s.get(t, "/")
-	if page.status != http.StatusOK || !strings.HasPrefix(page.header.Get("Content-Type"), "text/html") || !strings.Contains(page.body, "/api-docs/openapi.json") {
+	if page.status != http.StatusOK || !strings.HasPrefix(page.header.Get("Content-Type"), "text/html") ||
+		!strings.Contains(page.body, "/api-docs/openapi.json") {
 		t.Fatalf("the page: status %d, %s: %.300s", page.status, page.header.Get("Content-Type"), page.body)
 	}
 	parts := regexp.MustCompile(`(?:src|href)="([^"]+)"`).FindAllStringSubmatch(page.body, -1)
@@ -59,14 +61,15 @@ func testDocumentation(t *testing.T, s *site) {
 func testCommands(t *testing.T, s *site) {
 	var job made
 	goThrough(t, s, "/api/v1", func() []string {
-		return []string{`$(jq -r .uploadLinkFasta job.json)`, job.UploadLinkFasta, `$(jq -c .job job.json)`, strings.ReplaceAll(job.auth(), `"`, `\"`),
+		return []string{`$(jq -r .uploadLinkFasta job.json)`, job.UploadLinkFasta, `$(jq -c .job job.json)`,
+			strings.ReplaceAll(job.auth(), `"`, `\"`),
 			`$(jq -r .job.jobID job.json)`, job.Job.JobID, `$(jq -r .job.secret job.json)`, job.Job.Secret}
 	}, func(call, body string) {
 		switch call {
 		case "/job/init":
 			job = decode[made](t, body)
 		case "/job/list":
-			s.await(t, job, "SUCCESSFUL") // a person looks again and again
+			s.await(t, job, "SUCCESSFUL") // a person repeats the call
 		}
 	}, "/job/init", "/job/start", "/job/list", "/job/logs", "/job/result", "/job/delete")
 	if got := s.state(t, job); got != "NOT_FOUND" {
@@ -74,9 +77,9 @@ func testCommands(t *testing.T, s *site) {
 	}
 }
 
-// goThrough does what the commands of docs/api.md for a version of the API do, as a shell with curl and jq would, which
-// not every machine has. Words returns what stands for what in them, in pairs, at the moment; made is told of each
-// call and its answer. All of the calls have to be among them.
+// goThrough makes the calls of the commands in docs/api.md for a version of the API. It replaces curl and jq, which not every
+// machine has. words returns pairs of texts to replace in the commands, before each of them; made receives each call and its
+// response. The commands must contain all of calls.
 func goThrough(t *testing.T, s *site, version string, words func() []string, made func(call, body string), calls ...string) {
 	t.Helper()
 	text, err := os.ReadFile("../docs/api.md")
@@ -88,14 +91,15 @@ func goThrough(t *testing.T, s *site, version string, words func() []string, mad
 	if !found || !ended {
 		t.Fatal("docs/api.md has no commands")
 	}
-	said := make(map[string]int)
-	curl := regexp.MustCompile(`^curl -s(?:X (\w+))?( --data-binary @genome\.fna)? (?:"([^"]+)"|(\S+))(?: -d (?:'([^']*)'|"((?:[^"\\]|\\.)*)"))?(?: > job\.json)?$`)
+	count := make(map[string]int)
+	curl := regexp.MustCompile(`^curl -s(?:X (\w+))?( --data-binary @genome\.fna)? (?:"([^"]+)"|(\S+))(?: -d (?:'([^']*)'|"((?:[^"\\]|` +
+		`\\.)*)"))?(?: > job\.json)?$`)
 	for _, line := range strings.Split(script, "\n") {
 		line, _, _ = strings.Cut(strings.TrimSpace(line), "# ")
 		if line == "" {
 			continue
 		}
-		// jq inside double quotes stands in the middle of quotes of its own, so it goes first.
+		// jq inside double quotes contains quotes itself, so it is replaced first.
 		line = strings.NewReplacer(append([]string{"$api", s.url + version}, words()...)...).Replace(line)
 		c := curl.FindStringSubmatch(line)
 		if c == nil {
@@ -110,18 +114,18 @@ func goThrough(t *testing.T, s *site, version string, words func() []string, mad
 		}
 		header := []string{"User-Agent", "curl/7.88.1", "Accept", "*/*"}
 		if body != "" {
-			header = append(header, "Content-Type", "application/x-www-form-urlencoded") // curl's own
+			header = append(header, "Content-Type", "application/x-www-form-urlencoded") // curl's default
 		}
 		a := send(t, s.http1, method, target, body, header...)
 		if a.status != http.StatusOK {
 			t.Fatalf("%s: status %d: %s", line, a.status, a.body)
 		}
 		call, _, _ := strings.Cut(strings.TrimPrefix(target, s.url+version), "?")
-		said[call]++
+		count[call]++
 		made(call, a.body)
 	}
 	for _, call := range calls {
-		if said[call] == 0 {
+		if count[call] == 0 {
 			t.Errorf("docs/api.md shows no %s", version+call)
 		}
 	}

@@ -66,7 +66,8 @@ func testFiles(t *testing.T, s *site) {
 		}
 		a = s.download(t, result.ResultFiles["TSVHypothetical"])
 		got := fileName(t, a)
-		if !strings.HasSuffix(got, ".hypotheticals.tsv") || strings.ContainsAny(got, `/\"`) || strings.ContainsFunc(got, unicode.IsControl) || strings.HasPrefix(got, ".") || len(got) > 255 {
+		if !strings.HasSuffix(got, ".hypotheticals.tsv") || strings.ContainsAny(got, `/\"`) || strings.ContainsFunc(got, unicode.IsControl) ||
+			strings.HasPrefix(got, ".") || len(got) > 255 {
 			t.Errorf("a file of the job %q is called %q", name, got)
 		}
 		if a.header.Get("Set-Cookie") != "" {

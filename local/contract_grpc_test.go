@@ -117,7 +117,8 @@ func testJobByGRPC(t *testing.T, s *site) {
 		if diff := cmp.Diff(want, list.GetFailedJobs(), protocmp.Transform()); diff != "" {
 			t.Fatal(diff)
 		}
-		if j := list.GetJobs()[0]; len(list.GetJobs()) != 1 || j.GetJobID() != auth.GetJobID() || j.GetName() != "by gRPC \"é\"\n" || !j.GetStarted().IsValid() || !j.GetUpdated().IsValid() || j.GetStarted().AsTime().IsZero() {
+		if j := list.GetJobs()[0]; len(list.GetJobs()) != 1 || j.GetJobID() != auth.GetJobID() || j.GetName() != "by gRPC \"é\"\n" ||
+			!j.GetStarted().IsValid() || !j.GetUpdated().IsValid() || j.GetStarted().AsTime().IsZero() {
 			t.Fatalf("listed: %v", list)
 		}
 		return list
@@ -126,7 +127,8 @@ func testJobByGRPC(t *testing.T, s *site) {
 		t.Errorf("a new job is %s", got)
 	}
 	no := false
-	request := &protov1.StartJobRequest{Job: auth, Config: &protov1.JobConfig{TranslationalTable: 4, DermType: protov1.DermType_MONODERM, HasProdigal: &no, LocusTag: "TAG"}}
+	request := &protov1.StartJobRequest{Job: auth,
+		Config: &protov1.JobConfig{TranslationalTable: 4, DermType: protov1.DermType_MONODERM, HasProdigal: &no, LocusTag: "TAG"}}
 	for range 2 {
 		if _, err := s.jobs.StartJob(ctx, request); err != nil {
 			t.Fatal(err)
@@ -137,7 +139,8 @@ func testJobByGRPC(t *testing.T, s *site) {
 		t.Errorf("another start: %v", err)
 	}
 	// Both APIs read one configuration.
-	s.post(t, "/api/v1/job/start", `{"job":{"jobID":"`+auth.GetJobID()+`","secret":"`+auth.GetSecret()+`"},"config":{"translationTable":"4","dermType":"MONODERM","hasProdigal":false,"locusTag":"TAG"}}`).must(t, `{}`)
+	s.post(t, "/api/v1/job/start", `{"job":{"jobID":"`+auth.GetJobID()+`","secret":"`+auth.GetSecret()+
+		`"},"config":{"translationTable":"4","dermType":"MONODERM","hasProdigal":false,"locusTag":"TAG"}}`).must(t, `{}`)
 	s.until(t, "the job succeeds", func() bool {
 		now := list().GetJobs()[0].GetJobStatus()
 		if now == protov1.JobStatusEnum_ERROR {
@@ -154,7 +157,8 @@ func testJobByGRPC(t *testing.T, s *site) {
 			t.Errorf("%s: no length", key)
 		}
 	}
-	if n := len(result.GetResultFiles().GetFields()); n != len(endings()) || result.GetJobID() != auth.GetJobID() || result.GetName() != "by gRPC \"é\"\n" || !result.GetStarted().IsValid() || !result.GetUpdated().IsValid() {
+	if n := len(result.GetResultFiles().GetFields()); n != len(endings()) || result.GetJobID() != auth.GetJobID() ||
+		result.GetName() != "by gRPC \"é\"\n" || !result.GetStarted().IsValid() || !result.GetUpdated().IsValid() {
 		t.Errorf("result: %v", result)
 	}
 	log, err := s.jobs.Logs(ctx, &protov1.LogsRequest{JobID: auth.GetJobID(), Secret: auth.GetSecret()})
@@ -175,7 +179,8 @@ func testJobByGRPC(t *testing.T, s *site) {
 
 	// A hint is answered the same whatever it names, before the job's end, after it and after its deletion.
 	hint := func() {
-		for _, id := range []string{auth.GetJobID(), strings.ToUpper(auth.GetJobID()), unknownID, "", "x", `{"$ne":null}`, strings.Repeat("x", 10_000)} {
+		for _, id := range []string{auth.GetJobID(), strings.ToUpper(auth.GetJobID()), unknownID, "", "x", `{"$ne":null}`,
+			strings.Repeat("x", 10_000)} {
 			answer, err := s.updates.UpdateStatus(ctx, &protov1.UpdateStatusRequest{JobID: id})
 			if diff := cmp.Diff(&protov1.Empty{}, answer, protocmp.Transform()); err != nil || diff != "" {
 				t.Errorf("a hint at %.40q: %v %s", id, err, diff)
@@ -193,5 +198,6 @@ func testJobByGRPC(t *testing.T, s *site) {
 	if _, err := s.jobs.JobResult(ctx, auth); status.Code(err) != codes.NotFound {
 		t.Errorf("the result of a deleted job: %v", err)
 	}
-	s.post(t, "/api/v1/job/result", `{"jobID":"`+auth.GetJobID()+`","secret":"`+auth.GetSecret()+`"}`).refused(t, http.StatusNotFound, 5, "no such job")
+	s.post(t, "/api/v1/job/result", `{"jobID":"`+auth.GetJobID()+`","secret":"`+auth.GetSecret()+`"}`).refused(t, http.StatusNotFound, 5,
+		"no such job")
 }

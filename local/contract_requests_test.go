@@ -52,7 +52,8 @@ func testRequests(t *testing.T, s *site) {
 	}
 	fill := strings.NewReplacer(stands...)
 	for version, c := range map[string]*http.Client{"HTTP/1.1": s.http1, "HTTP/2": s.http2} {
-		for _, group := range [][]exchange{versionExchanges(), initExchanges(), startExchanges(), listExchanges(), resultExchanges(), logExchanges(), deleteExchanges(), pathExchanges()} {
+		for _, group := range [][]exchange{versionExchanges(), initExchanges(), startExchanges(), listExchanges(), resultExchanges(),
+			logExchanges(), deleteExchanges(), pathExchanges()} {
 			for _, e := range group {
 				t.Run(version+"/"+e.name, func(t *testing.T) {
 					a := send(t, c, e.method, s.url+fill.Replace(e.path), fill.Replace(e.body), "Content-Type", "application/json")
@@ -132,7 +133,8 @@ func initExchanges() []exchange {
 	} {
 		exchanges = append(exchanges, post("init: "+name, "/api/v1/job/init", bad.body, 400, refusal(3, bad.message)))
 	}
-	return append(exchanges, post("init: a body too large", "/api/v1/job/init", `{"name":"`+strings.Repeat("x", 1<<20)+`"}`, 413, refusal(8, "too large.*1048576")))
+	return append(exchanges, post("init: a body too large", "/api/v1/job/init", `{"name":"`+strings.Repeat("x", 1<<20)+`"}`, 413,
+		refusal(8, "too large.*1048576")))
 }
 
 func startExchanges() []exchange {
@@ -144,7 +146,8 @@ func startExchanges() []exchange {
 		post("start: a wrong secret", path, `{"job":{"jobID":"@ended.id","secret":"`+wrongSecret+`"},"config":{}}`, 401, refusal(16, "secret")),
 		post("start: no secret", path, `{"job":{"jobID":"@ended.id"},"config":{}}`, 401, refusal(16, "secret")),
 		post("start: an empty secret", path, `{"job":{"jobID":"@ended.id","secret":""},"config":{}}`, 401, refusal(16, "secret")),
-		post("start: the secret and more", path, `{"job":{"jobID":"@ended.id","secret":"@ended.secret "},"config":{}}`, 401, refusal(16, "secret")),
+		post("start: the secret and more", path, `{"job":{"jobID":"@ended.id","secret":"@ended.secret "},"config":{}}`, 401,
+			refusal(16, "secret")),
 		post("start: no UUID", path, `{"job":{"jobID":"x","secret":"x"},"config":{}}`, 400, refusal(3, "id of a job")),
 		post("start: no job", path, `{"config":{}}`, 400, refusal(3, "id of a job")),
 		post("start: nothing", path, ``, 400, refusal(3, "id of a job")),
@@ -154,12 +157,13 @@ func startExchanges() []exchange {
 		post("start: an operator as id", path, `{"job":{"jobID":{"$gt":""},"secret":"x"}}`, 400, refusal(3, `job\.jobID`)),
 		post("start: no JSON", path, `job=@ended.id`, 400, refusal(3, "not JSON")),
 		post("start: again", path, `{"job":@ended,"config":{"genus":"Escherichia"}}`, 200, `{}`),
-		post("start: again, the id in capitals", path, `{"job":{"jobID":"@ended.ID","secret":"@ended.secret"},"config":{"genus":"Escherichia"}}`, 200, `{}`),
+		post("start: again, the id in capitals", path, `{"job":{"jobID":"@ended.ID","secret":"@ended.secret"},"config":{"genus":"Escherichia"}}`,
+			200, `{}`),
 		post("start: again, jobId", path, `{"job":{"jobId":"@ended.id","secret":"@ended.secret"},"config":{"genus":"Escherichia"}}`, 200, `{}`),
 		post("start: again, otherwise", path, `{"job":@ended,"config":{"genus":"Salmonella"}}`, 409, refusal(6, "another configuration")),
 		post("start: again, without a configuration", path, `{"job":@ended}`, 409, refusal(6, "another configuration")),
 	}
-	// What is wrong with an option is told under the name that it has in this API, even without a genome.
+	// An error about an option uses its name in this API, even without a genome.
 	for config, message := range map[string]string{
 		`{"translationTable":12}`:                             `^translationTable: 12 .*4, 11 or 25`,
 		`{"translationalTable":"12"}`:                         `^translationTable: 12`,
@@ -239,18 +243,22 @@ func listExchanges() []exchange {
 		post("list: failed", path, `{"jobs":[@failed]}`, 200, `{"jobs":[`+failed+`],"failedJobs":[]}`),
 		post("list: deleted", path, `{"jobs":[@deleted]}`, 200, `{"jobs":[],"failedJobs":[`+missing("@deleted.id")+`]}`),
 		post("list: unknown", path, `{"jobs":[`+unknownJob+`]}`, 200, `{"jobs":[],"failedJobs":[`+missing(unknownID)+`]}`),
-		post("list: a wrong secret", path, `{"jobs":[{"jobID":"@ended.id","secret":"`+wrongSecret+`"}]}`, 200, `{"jobs":[],"failedJobs":[`+forbidden+`]}`),
+		post("list: a wrong secret", path, `{"jobs":[{"jobID":"@ended.id","secret":"`+wrongSecret+`"}]}`, 200,
+			`{"jobs":[],"failedJobs":[`+forbidden+`]}`),
 		post("list: no UUID", path, `{"jobs":[{"jobID":"x","secret":"y"}]}`, 200, `{"jobs":[],"failedJobs":[`+missing("x")+`]}`),
 		post("list: jobId", path, `{"jobs":[{"jobId":"@ended.id","secret":"@ended.secret"}]}`, 200, `{"jobs":[`+ended+`],"failedJobs":[]}`),
 		post("list: the id in capitals comes back so", path, `{"jobs":[{"jobID":"@ended.ID","secret":"@ended.secret"}]}`, 200,
 			`{"jobs":[`+strings.ReplaceAll(ended, "@ended.id", "@ended.ID")+`],"failedJobs":[]}`),
-		post("list: unknown fields", path, `{"jobs":[{"jobID":"@created.id","secret":"@created.secret","name":"x","date":5}],"page":2}`, 200, `{"jobs":[`+created+`],"failedJobs":[]}`),
+		post("list: unknown fields", path, `{"jobs":[{"jobID":"@created.id","secret":"@created.secret","name":"x","date":5}],"page":2}`, 200,
+			`{"jobs":[`+created+`],"failedJobs":[]}`),
 		post("list: good and bad, in order", path,
-			`{"jobs":[`+unknownJob+`,@ended,{"jobID":"@ended.id","secret":"`+wrongSecret+`"},@created,@deleted,null,{},{"jobID":null,"secret":""},{"jobID":"{\"$ne\":null}","secret":"x"},@failed]}`, 200,
+			`{"jobs":[`+unknownJob+`,@ended,{"jobID":"@ended.id","secret":"`+wrongSecret+
+				`"},@created,@deleted,null,{},{"jobID":null,"secret":""},{"jobID":"{\"$ne\":null}","secret":"x"},@failed]}`, 200,
 			`{"jobs":[`+ended+`,`+created+`,`+failed+`],"failedJobs":[`+missing(unknownID)+`,`+forbidden+`,`+missing("@deleted.id")+`,`+
 				missing("")+`,`+missing("")+`,`+missing("")+`,`+missing(`{\"$ne\":null}`)+`]}`),
 		post("list: a job twice", path, `{"jobs":[@created,@created]}`, 200, `{"jobs":[`+created+`,`+created+`],"failedJobs":[]}`),
-		post("list: an id of 10 kB", path, `{"jobs":[{"jobID":"`+strings.Repeat("a", 10_000)+`","secret":"x"}]}`, 200, `{"jobs":[],"failedJobs":[`+missing(strings.Repeat("a", 10_000))+`]}`),
+		post("list: an id of 10 kB", path, `{"jobs":[{"jobID":"`+strings.Repeat("a", 10_000)+`","secret":"x"}]}`, 200,
+			`{"jobs":[],"failedJobs":[`+missing(strings.Repeat("a", 10_000))+`]}`),
 		post("list: as many as may be", path, `{"jobs":[`+many(1000)+`]}`, 200, `{"jobs":[],"failedJobs":[`+manyMissing+`]}`),
 		post("list: one too many", path, `{"jobs":[`+many(1001)+`]}`, 400, refusal(3, "jobs: 1001 .*1000")),
 		post("list: huge", path, `{"jobs":[`+many(20_000)+`]}`, 413, refusal(8, "too large")),
@@ -263,8 +271,10 @@ func listExchanges() []exchange {
 }
 
 // resultFiles are the keys of all result files.
-const resultFiles = `"EMBL":"<link>","FAA":"<link>","FAAHypothetical":"<link>","FFN":"<link>","FNA":"<link>","GBFF":"<link>","GFF3":"<link>","JSON":"<link>",` +
-	`"TSV":"<link>","TSVHypothetical":"<link>","TSVInference":"<link>","TXTLogs":"<link>","PNGCircularPlot":"<link>","SVGCircularPlot":"<link>"`
+const resultFiles = `"EMBL":"<link>","FAA":"<link>","FAAHypothetical":"<link>","FFN":"<link>","FNA":"<link>","GBFF":"<link>",` +
+	`"GFF3":"<link>","JSON":"<link>","TSV":"<link>","TSVHypothetical":"<link>","TSVInference":"<link>",` +
+	`"TXTLogs":"<link>","PNGCircularPlot":"<link>",` +
+	`"SVGCircularPlot":"<link>"`
 
 func resultExchanges() []exchange {
 	const (
@@ -274,7 +284,8 @@ func resultExchanges() []exchange {
 	return []exchange{
 		post("result", path, `@ended`, 200, result),
 		post("result: jobId", path, `{"jobId":"@ended.id","secret":"@ended.secret"}`, 200, result),
-		post("result: the id in capitals comes back so", path, `{"jobID":"@ended.ID","secret":"@ended.secret"}`, 200, strings.ReplaceAll(result, "@ended.id", "@ended.ID")),
+		post("result: the id in capitals comes back so", path, `{"jobID":"@ended.ID","secret":"@ended.secret"}`, 200,
+			strings.ReplaceAll(result, "@ended.id", "@ended.ID")),
 		post("result: of a failed job is the reason", path, `@failed`, 400, refusal(9, "^Bakta .*wrong genome file format")),
 		post("result: not started", path, `@created`, 400, refusal(9, "not finished")),
 		post("result: deleted", path, `@deleted`, 404, refusal(5, "no such job")),

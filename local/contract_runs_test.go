@@ -50,7 +50,8 @@ func openPlaying(t *testing.T) *site {
 			t.Fatal(err)
 		}
 	}
-	return open(t, "--bakta", filepath.Join(dir, "bakta"), "--bakta-db", filepath.Join(dir, "db"), "--ui", filepath.Join(dir, "ui"), "--jobs", "1")
+	return open(t, "--bakta", filepath.Join(dir, "bakta"), "--bakta-db", filepath.Join(dir, "db"), "--ui", filepath.Join(dir, "ui"), "--jobs",
+		"1")
 }
 
 // TestContractOfRuns holds what the contract says of jobs that wait, run, and fail.
@@ -67,7 +68,7 @@ func TestContractOfRuns(t *testing.T) {
 	t.Run("a web UI", func(t *testing.T) { testServedUI(t, s) })
 }
 
-// testStates looks at a job that runs and at jobs that wait for it, in all calls.
+// testStates checks the answers of all calls about a running job and about jobs that wait for it.
 func testStates(t *testing.T, s *site) {
 	const unfinished = "^the job is not finished"
 	runs := s.started(t, "runs", `{"strain":"play-hang"}`)
@@ -79,7 +80,8 @@ func testStates(t *testing.T, s *site) {
 	entry := func(m made, state, name string) string {
 		return `{"jobID":"` + m.Job.JobID + `","jobStatus":"` + state + `","started":"<time>","updated":"<time>","name":"` + name + `"}`
 	}
-	s.post(t, "/api/v1/job/list", `{"jobs":[`+waits.auth()+`,`+runs.auth()+`]}`).must(t, `{"jobs":[`+entry(waits, "INIT", "waits")+`,`+entry(runs, "RUNNING", "runs")+`],"failedJobs":[]}`)
+	s.post(t, "/api/v1/job/list", `{"jobs":[`+waits.auth()+`,`+runs.auth()+`]}`).must(t,
+		`{"jobs":[`+entry(waits, "INIT", "waits")+`,`+entry(runs, "RUNNING", "runs")+`],"failedJobs":[]}`)
 	s.post(t, "/api/v1/job/result", runs.auth()).refused(t, 400, 9, unfinished)
 	s.post(t, "/api/v1/job/result", waits.auth()).refused(t, 400, 9, unfinished)
 	s.start(t, runs, `{"strain":"play-hang"}`).must(t, `{}`)
@@ -89,12 +91,13 @@ func testStates(t *testing.T, s *site) {
 		t.Errorf("the log of a waiting job: %q", log)
 	}
 	// The log grows while the job runs.
-	s.until(t, "the running job's log tells a step", func() bool { return strings.Contains(s.log(t, runs), "predict CRISPR arrays...") })
+	s.until(t, "the running job's log contains a step", func() bool { return strings.Contains(s.log(t, runs), "predict CRISPR arrays...") })
 	if log := s.log(t, runs); !strings.HasPrefix(log, "Bakta Command: ") {
 		t.Errorf("the log begins %.100q", log)
 	}
 	send(t, s.http1, http.MethodDelete, s.url+"/api/v1/job/delete?"+runs.query(), "").must(t, `{}`)
-	s.post(t, "/api/v1/job/list", `{"jobs":[`+runs.auth()+`]}`).must(t, `{"jobs":[],"failedJobs":[{"jobID":"`+runs.Job.JobID+`","jobStatus":"NOT_FOUND"}]}`)
+	s.post(t, "/api/v1/job/list", `{"jobs":[`+runs.auth()+`]}`).must(t,
+		`{"jobs":[],"failedJobs":[{"jobID":"`+runs.Job.JobID+`","jobStatus":"NOT_FOUND"}]}`)
 	s.until(t, "nothing of the deleted job goes on", func() bool {
 		lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
 		if err != nil {
@@ -124,7 +127,8 @@ func testFailures(t *testing.T, s *site) {
 		t.Run(tt.play, func(t *testing.T) {
 			m := s.started(t, "fails", `{"strain":"play-`+tt.play+`"}`)
 			s.await(t, m, "ERROR")
-			s.post(t, "/api/v1/job/list", `{"jobs":[`+m.auth()+`]}`).must(t, `{"jobs":[{"jobID":"`+m.Job.JobID+`","jobStatus":"ERROR","started":"<time>","updated":"<time>","name":"fails"}],"failedJobs":[]}`)
+			s.post(t, "/api/v1/job/list", `{"jobs":[`+m.auth()+`]}`).must(t,
+				`{"jobs":[{"jobID":"`+m.Job.JobID+`","jobStatus":"ERROR","started":"<time>","updated":"<time>","name":"fails"}],"failedJobs":[]}`)
 			a := s.post(t, "/api/v1/job/result", m.auth())
 			a.refused(t, 400, 9, tt.reason)
 			log := s.log(t, m)

@@ -16,7 +16,8 @@ func testSameStart(t *testing.T, s *site) {
 	s.put(t, full.UploadLinkProdigal, training())
 	s.put(t, full.UploadLinkReplicons, "contig_1\tchr\tchromosome\tcircular\tmain\n")
 	s.start(t, full, `{"hasProdigal":true,"hasReplicons":true,"translationTable":4,"completeGenome":true,"keepContigHeaders":false,`+
-		`"minContigLength":20,"dermType":"DIDERM","genus":"Escherichia","species":"coli","strain":"--help;$(id)","plasmid":"pX1","locus":"L.1","locusTag":"TAG","compliant":true}`).must(t, `{}`)
+		`"minContigLength":20,"dermType":"DIDERM","genus":"Escherichia","species":"coli","strain":"--help;$(id)","plasmid":"pX1",`+
+		`"locus":"L.1","locusTag":"TAG","compliant":true}`).must(t, `{}`)
 	none := s.started(t, "nothing", `{}`)
 
 	// everything is the same configuration, but for the fields that are replaced by others, or left out.
@@ -69,10 +70,14 @@ func testSameStart(t *testing.T, s *site) {
 		{"an empty configuration", none, `{}`, true},
 		{"null", none, `null`, true},
 		{"an empty text", none, `""`, true},
-		{"all fields null", none, `{"hasProdigal":null,"hasReplicons":null,"prodigalTrainingFile":null,"translationTable":null,"translationalTable":null,"completeGenome":null,` +
-			`"keepContigHeaders":null,"minContigLength":null,"dermType":null,"genus":null,"species":null,"strain":null,"plasmid":null,"locus":null,"locusTag":null,"locus_tag":null,"compliant":null}`, true},
-		{"all fields empty", none, `{"hasProdigal":"","hasReplicons":"","prodigalTrainingFile":"","translationTable":"","translationalTable":"","completeGenome":"",` +
-			`"keepContigHeaders":"","minContigLength":"","dermType":"","genus":"","species":"","strain":"","plasmid":"","locus":"","locusTag":"","locus_tag":"","compliant":""}`, true},
+		{"all fields null", none, `{"hasProdigal":null,"hasReplicons":null,"prodigalTrainingFile":null,"translationTable":null,` +
+			`"translationalTable":null,"completeGenome":null,` +
+			`"keepContigHeaders":null,"minContigLength":null,"dermType":null,"genus":null,"species":null,"strain":null,"plasmid":null,` +
+			`"locus":null,"locusTag":null,"locus_tag":null,"compliant":null}`, true},
+		{"all fields empty", none,
+			`{"hasProdigal":"","hasReplicons":"","prodigalTrainingFile":"","translationTable":"","translationalTable":"","completeGenome":"",` +
+				`"keepContigHeaders":"","minContigLength":"","dermType":"","genus":"","species":"","strain":"","plasmid":"","locus":"","locusTag":"",` +
+				`"locus_tag":"","compliant":""}`, true},
 		{"zeros", none, `{"translationTable":0,"minContigLength":0,"dermType":0}`, true},
 		{"zeros as texts", none, `{"translationTable":"0","minContigLength":"0","dermType":"0"}`, true},
 		{"nothing is known of the cell", none, `{"dermType":"UNKNOWN"}`, true},
@@ -91,11 +96,12 @@ func testSameStart(t *testing.T, s *site) {
 		}
 	}
 
-	// What was told to the program is what was meant.
+	// The command line has the options of the start.
 	s.await(t, full, "SUCCESSFUL")
 	s.await(t, none, "SUCCESSFUL")
 	log := s.log(t, full)
-	for _, option := range []string{"--translation-table=4", "--complete", "--min-contig-length=20", "--gram=-", "--genus=Escherichia", "--species=coli",
+	for _, option := range []string{"--translation-table=4", "--complete", "--min-contig-length=20", "--gram=-", "--genus=Escherichia",
+		"--species=coli",
 		"--strain=--help;$(id)", "--plasmid=pX1", "--locus=L.1", "--locus-tag=TAG", "--compliant", "--prodigal-tf=", "--replicons="} {
 		if line, _, _ := strings.Cut(log, "\n"); !strings.Contains(line, option) {
 			t.Errorf("%s is not in %s", option, line)
@@ -119,7 +125,8 @@ func testStartsAtOnce(t *testing.T, s *site) {
 		m := s.ready(t, "sixteen, "+tt.name)
 		genera := []string{"Escherichia", tt.other}
 		answers := atOnce(t, 16, func(i int) (answer, error) {
-			return attempt(t.Context(), s.http1, http.MethodPost, s.url+"/api/v1/job/start", `{"job":`+m.auth()+`,"config":{"genus":"`+genera[i%2]+`"}}`)
+			return attempt(t.Context(), s.http1, http.MethodPost, s.url+"/api/v1/job/start",
+				`{"job":`+m.auth()+`,"config":{"genus":"`+genera[i%2]+`"}}`)
 		})
 		winner := ""
 		for i, a := range answers {
@@ -140,7 +147,7 @@ func testStartsAtOnce(t *testing.T, s *site) {
 			t.Errorf("%s: options: %s", tt.name, diff)
 		}
 		if n := strings.Count(log, "Bakta Command: "); n != 1 {
-			t.Errorf("%s: the log tells of %d runs", tt.name, n)
+			t.Errorf("%s: the log contains %d runs", tt.name, n)
 		}
 	}
 }

@@ -29,7 +29,8 @@ func TestContract(t *testing.T) {
 	for _, database := range []string{"embedded", "mongod"} {
 		t.Run(database, func(t *testing.T) {
 			t.Parallel()
-			args := []string{"--bakta", "stand-in", "--jobs", "2", "--allow-origin", "https://bakta.computational.bio", "--allow-origin", "https://bakta.example.org"}
+			args := []string{"--bakta", "stand-in", "--jobs", "2", "--allow-origin", "https://bakta.computational.bio",
+				"--allow-origin", "https://bakta.example.org"}
 			if database == "mongod" {
 				args = append(args, "--mongodb", mongoDB(t))
 			}
@@ -69,7 +70,7 @@ func TestContract(t *testing.T) {
 	}
 }
 
-// mongoDB returns the URI of a database of a MongoDB, which nobody else uses.
+// mongoDB returns the URI of a new database of a MongoDB.
 func mongoDB(t *testing.T) string {
 	t.Helper()
 	uri, database := teststores.Mongo(t)
@@ -97,14 +98,14 @@ func open(t *testing.T, args ...string) *site {
 		if s.backend == nil {
 			return
 		}
-		said := s.errors.String()
+		output := s.errors.String()
 		for _, complaint := range []string{"level=ERROR", "DATA RACE", "panic", "goroutine "} {
-			if strings.Contains(said, complaint) {
+			if strings.Contains(output, complaint) {
 				t.Errorf("the backend complains of itself: %s", complaint)
 			}
 		}
 		if t.Failed() {
-			t.Logf("the backend said:\n%s", said)
+			t.Logf("the output of the backend:\n%s", output)
 		}
 	})
 	var err error
@@ -314,7 +315,8 @@ func (m made) auth() string {
 // query is the job as it stands in queries.
 func (m made) query() string { return "jobID=" + m.Job.JobID + "&secret=" + m.Job.Secret }
 
-const createdAnswer = `{"uploadLinkFasta":"<link>","uploadLinkProdigal":"<link>","uploadLinkReplicons":"<link>","job":{"secret":"<secret>","jobID":"<id>"}}`
+const createdAnswer = `{"uploadLinkFasta":"<link>","uploadLinkProdigal":"<link>","uploadLinkReplicons":"<link>",` +
+	`"job":{"secret":"<secret>","jobID":"<id>"}}`
 
 // create makes a job of that name.
 func (s *site) create(t *testing.T, name string) made {
@@ -393,7 +395,7 @@ func (s *site) until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(3 * time.Minute); !holds(); {
 		if time.Now().After(deadline) {
-			t.Fatalf("it never comes true that %s; the backend said:\n%s", what, s.errors.String())
+			t.Fatalf("timeout while waiting for: %s; the output of the backend:\n%s", what, s.errors.String())
 		}
 		time.Sleep(50 * time.Millisecond) // between two looks
 	}

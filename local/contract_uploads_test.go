@@ -23,11 +23,12 @@ func testUploadsDecide(t *testing.T, s *site) {
 		uses            []string // options of the command line
 	}{
 		{"the web UI without files", "", "", `{"prodigalTrainingFile":null,"hasReplicons":true}`, "", nil},
-		{"the web UI with both files", replicons, training(), `{"prodigalTrainingFile":null,"hasReplicons":true}`, "", []string{"--prodigal-tf", "--replicons"}},
+		{"the web UI with both files", replicons, training(), `{"prodigalTrainingFile":null,"hasReplicons":true}`, "",
+			[]string{"--prodigal-tf", "--replicons"}},
 		{"a blank table", " \r\n\t\n", none, `{"hasReplicons":true}`, "", nil},
 		{"a blank training file", none, "\n", `{"prodigalTrainingFile":null}`, "", nil},
-		{"nothing said", replicons, training(), `{}`, "", []string{"--prodigal-tf", "--replicons"}},
-		{"nothing said, nothing uploaded", none, none, `{}`, "", nil},
+		{"no option", replicons, training(), `{}`, "", []string{"--prodigal-tf", "--replicons"}},
+		{"no option, no upload", none, none, `{}`, "", nil},
 		{"no configuration", replicons, none, `null`, "", []string{"--replicons"}},
 		{"nulls", replicons, training(), `{"hasReplicons":null,"hasProdigal":null}`, "", []string{"--prodigal-tf", "--replicons"}},
 		{"declined", replicons, training(), `{"hasReplicons":false,"hasProdigal":false}`, "", nil},

@@ -34,13 +34,16 @@ func testDocumentationV2(t *testing.T, s *siteV2) {
 			method = strings.ToUpper(method)
 			calls = append(calls, method+" "+path)
 			// Every call that it has is there.
-			if a := send(t, s.http1, method, s.url+path, ""); a.status != 200 && a.status != 400 && a.status != 422 || strings.Contains(a.body, "nothing at this path") {
+			if a := send(t, s.http1, method, s.url+path, ""); a.status != 200 && a.status != 400 && a.status != 422 ||
+				strings.Contains(a.body, "nothing at this path") {
 				t.Errorf("%s %s is documented: status %d: %s", method, path, a.status, a.body)
 			}
 		}
 	}
-	if diff := cmp.Diff(keysOf(map[string]bool{"GET /api/v2/workflows": true, "POST /api/v2/job/init": true, "POST /api/v2/job/start": true, "POST /api/v2/job/submit": true, "POST /api/v2/job/list": true,
-		"POST /api/v2/job/result": true, "GET /api/v2/job/logs": true, "DELETE /api/v2/job/delete": true, "GET /api/v2/version": true}), sorted(calls)); diff != "" {
+	if diff := cmp.Diff(keysOf(map[string]bool{"GET /api/v2/workflows": true, "POST /api/v2/job/init": true, "POST /api/v2/job/start": true,
+		"POST /api/v2/job/submit": true, "POST /api/v2/job/list": true,
+		"POST /api/v2/job/result": true, "GET /api/v2/job/logs": true, "DELETE /api/v2/job/delete": true, "GET /api/v2/version": true}),
+		sorted(calls)); diff != "" {
 		t.Errorf("documented: %s", diff)
 	}
 	page := s.get(t, "/")
@@ -82,7 +85,8 @@ func testCommandsV2(t *testing.T, s *siteV2) {
 				link = u.URL
 			}
 		}
-		return []string{`$(jq -r '.uploads[] | select(.required) | .url' job.json)`, link, `$(jq -c .job job.json)`, strings.ReplaceAll(job.ref(), `"`, `\"`),
+		return []string{`$(jq -r '.uploads[] | select(.required) | .url' job.json)`, link, `$(jq -c .job job.json)`,
+			strings.ReplaceAll(job.ref(), `"`, `\"`),
 			`$(jq -r .job.job_id job.json)`, job.Job.ID, `$(jq -r .job.secret job.json)`, job.Job.Secret}
 	}, func(call, body string) {
 		switch call {

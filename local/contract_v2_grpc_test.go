@@ -68,10 +68,12 @@ func testGRPCV2(t *testing.T, s *siteV2) {
 		{"init: a name too long", named(strings.Repeat("x", 1025), bakta), codes.InvalidArgument, "name: "},
 		{"start: no config", start(own, bakta, nil), codes.InvalidArgument, "config is missing"},
 		{"start: no workflow", start(own, 0, nothing), codes.InvalidArgument, "workflow_kind is missing"},
-		{"start: another workflow", start(own, protov2.WorkflowKind_WORKFLOW_KIND_BAKTFOLD, nothing), codes.InvalidArgument, "Workflow kind mismatch"},
+		{"start: another workflow", start(own, protov2.WorkflowKind_WORKFLOW_KIND_BAKTFOLD, nothing), codes.InvalidArgument,
+			"Workflow kind mismatch"},
 		{"start: no genome", start(own, bakta, nothing), codes.InvalidArgument, "genome: the file was not uploaded"},
 		{"start: a bad table", start(own, bakta, &protov2.JobConfig{TranslationTable: 3}), codes.InvalidArgument, "Invalid translation_table"},
-		{"start: a bad increment", start(own, bakta, &protov2.JobConfig{LocusTagIncrement: 3}), codes.InvalidArgument, "Invalid locus_tag_increment"},
+		{"start: a bad increment", start(own, bakta, &protov2.JobConfig{LocusTagIncrement: 3}), codes.InvalidArgument,
+			"Invalid locus_tag_increment"},
 		{"start: unknown", start(unknown, bakta, nothing), codes.NotFound, "Job not found"},
 		{"start: a wrong secret", start(wrong, bakta, nothing), codes.Unauthenticated, "Unauthorized"},
 		{"start: no UUID", start(malformed, bakta, nothing), codes.InvalidArgument, "id of a job"},
@@ -102,7 +104,8 @@ func testGRPCV2(t *testing.T, s *siteV2) {
 			s.put(t, u.GetUrl(), genome)
 		}
 	}
-	request := &protov2.StartJobRequest{Job: own, WorkflowKind: bakta, Config: &protov2.JobConfig{DermType: protov2.DermType_DERM_TYPE_MONODERM, SkipPlot: true}}
+	request := &protov2.StartJobRequest{Job: own, WorkflowKind: bakta,
+		Config: &protov2.JobConfig{DermType: protov2.DermType_DERM_TYPE_MONODERM, SkipPlot: true}}
 	for range 2 {
 		if _, err := s.v2.StartJob(ctx, request); err != nil {
 			t.Fatal(err)
@@ -126,7 +129,8 @@ func testGRPCV2(t *testing.T, s *siteV2) {
 			t.Fatal(diff)
 		}
 		j := list.GetJobs()[0]
-		if j.GetJobId() != own.GetJobId() || j.GetName() != "by gRPC" || j.GetWorkflowKind() != bakta || !j.GetStarted().IsValid() || !j.GetUpdated().IsValid() || j.GetStatus() == protov2.JobStatus_JOB_STATUS_ERROR {
+		if j.GetJobId() != own.GetJobId() || j.GetName() != "by gRPC" || j.GetWorkflowKind() != bakta || !j.GetStarted().IsValid() ||
+			!j.GetUpdated().IsValid() || j.GetStatus() == protov2.JobStatus_JOB_STATUS_ERROR {
 			t.Fatalf("listed: %v", list)
 		}
 		return j.GetStatus() == protov2.JobStatus_JOB_STATUS_SUCCESSFUL
@@ -135,7 +139,8 @@ func testGRPCV2(t *testing.T, s *siteV2) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if files := results.GetResult().GetFiles(); files.Gff3 == nil || files.CircularPlotPng != nil || results.Failure != nil || s.download(t, files.GetJson()).length < 0 {
+	if files := results.GetResult().GetFiles(); files.Gff3 == nil || files.CircularPlotPng != nil || results.Failure != nil ||
+		s.download(t, files.GetJson()).length < 0 {
 		t.Errorf("results: %v", results)
 	}
 	log, err := s.v2.Logs(ctx, &protov2.LogsRequest{JobId: own.GetJobId(), Secret: own.GetSecret()})

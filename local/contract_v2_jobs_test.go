@@ -54,7 +54,8 @@ func testBothVersions(t *testing.T, s *siteV2) {
 		if logs[0].Content != strings.TrimSpace(log) || logs[0].Status != "succeeded" {
 			t.Errorf("%s: the versions' logs differ: %q and %q", name, log, logs)
 		}
-		if s.results(t, m.old())["JSON"] == "" || s.download(t, s.results(t, m.old())["JSON"]).body != s.download(t, s.filesV2(t, m)["json"]).body {
+		if s.results(t, m.old())["JSON"] == "" ||
+			s.download(t, s.results(t, m.old())["JSON"]).body != s.download(t, s.filesV2(t, m)["json"]).body {
 			t.Errorf("%s: the versions' files differ", name)
 		}
 	}
@@ -131,7 +132,8 @@ func testWorkflowsV2(t *testing.T, s *siteV2) {
 				if called == "" {
 					called = "result"
 				}
-				if got := fileName(t, s.download(t, link)); !strings.HasSuffix(got, filesOf(tt.kind)[key]) || !strings.Contains(tt.name, `"`) && got != called+filesOf(tt.kind)[key] {
+				if got := fileName(t, s.download(t, link)); !strings.HasSuffix(got, filesOf(tt.kind)[key]) || !strings.Contains(tt.name, `"`) &&
+					got != called+filesOf(tt.kind)[key] {
 					t.Errorf("%s is called %q", key, got)
 				}
 			}
@@ -148,7 +150,8 @@ func testWorkflowsV2(t *testing.T, s *siteV2) {
 // testWebUIV2 says what the newer web UI says in a browser.
 func testWebUIV2(t *testing.T, s *siteV2) {
 	const origin = "https://bakta.computational.bio"
-	header := []string{"User-Agent", browser, "Accept", "application/json", "Content-Type", "application/json", "Origin", origin, "Referer", origin + "/", "Sec-Fetch-Mode", "cors"}
+	header := []string{"User-Agent", browser, "Accept", "application/json", "Content-Type", "application/json", "Origin", origin,
+		"Referer", origin + "/", "Sec-Fetch-Mode", "cors"}
 	call := func(t *testing.T, method, path, body string) answer {
 		t.Helper()
 		a := send(t, s.http1, method, s.url+path, body, header...)
@@ -160,17 +163,23 @@ func testWebUIV2(t *testing.T, s *siteV2) {
 	call(t, http.MethodGet, "/api/v2/workflows", "").must(t, workflowsV2()[0].answer)
 	call(t, http.MethodGet, "/api/v2/version", "").must(t, versionV2()[0].answer)
 
-	m := decode[madeV2](t, call(t, http.MethodPost, "/api/v2/job/init", `{"name":"NC_002127.1.fna","workflow_kind":"bakta"}`).must(t, createdV2("bakta")).body)
+	m := decode[madeV2](t, call(t, http.MethodPost, "/api/v2/job/init", `{"name":"NC_002127.1.fna","workflow_kind":"bakta"}`).
+		must(t, createdV2("bakta")).body)
 	// Files that were not chosen are not sent; the table of replicons always is. No Content-Type is set.
 	for kind, content := range map[string]string{"genome_fasta": genome, "replicons_table": ""} {
-		if a := send(t, s.http1, http.MethodPut, m.link(t, kind), content, "User-Agent", browser, "Origin", origin); a.status/100 != 2 || a.header.Get("Access-Control-Allow-Origin") == "" {
+		if a := send(t, s.http1, http.MethodPut, m.link(t, kind), content, "User-Agent", browser, "Origin", origin); a.status/100 != 2 ||
+			a.header.Get("Access-Control-Allow-Origin") == "" {
 			t.Fatalf("uploading %s: status %d, %v", kind, a.status, a.header)
 		}
 	}
-	call(t, http.MethodPost, "/api/v2/job/start", `{"job":`+m.ref()+`,"workflow_kind":"bakta","config":{"use_prodigal_training_file":false,"use_replicons":true,"use_regions":false,`+
-		`"use_trusted_proteins":false,"use_hmms":false,"translation_table":11,"complete_genome":false,"keep_contig_headers":false,"min_contig_length":1,"derm_type":"unknown","genus":"","species":"",`+
-		`"strain":"","plasmid":"","locus":"","locus_tag":"","locus_tag_increment":1,"compliant":false,"meta":false,"skip_trna":false,"skip_tmrna":false,"skip_rrna":false,"skip_ncrna":false,`+
-		`"skip_ncrna_region":false,"skip_crispr":false,"skip_cds":false,"skip_pseudo":false,"skip_sorf":false,"skip_gap":false,"skip_ori":false,"skip_filter":false,"skip_plot":false}}`).must(t, `null`)
+	call(t, http.MethodPost, "/api/v2/job/start",
+		`{"job":`+m.ref()+`,"workflow_kind":"bakta","config":{"use_prodigal_training_file":false,"use_replicons":true,"use_regions":false,`+
+			`"use_trusted_proteins":false,"use_hmms":false,"translation_table":11,"complete_genome":false,"keep_contig_headers":false,`+
+			`"min_contig_length":1,"derm_type":"unknown","genus":"","species":"",`+
+			`"strain":"","plasmid":"","locus":"","locus_tag":"","locus_tag_increment":1,"compliant":false,"meta":false,"skip_trna":false,`+
+			`"skip_tmrna":false,"skip_rrna":false,"skip_ncrna":false,`+
+			`"skip_ncrna_region":false,"skip_crispr":false,"skip_cds":false,"skip_pseudo":false,"skip_sorf":false,"skip_gap":false,`+
+			`"skip_ori":false,"skip_filter":false,"skip_plot":false}}`).must(t, `null`)
 
 	// It asks for the list and the logs until the job's end, and draws the stages.
 	var states, stages []string
@@ -206,35 +215,45 @@ func testWebUIV2(t *testing.T, s *siteV2) {
 	}
 
 	// "Run Baktfold" takes the JSON to a new job.
-	next := decode[madeV2](t, call(t, http.MethodPost, "/api/v2/job/init", `{"name":"NC_002127.1.fna","workflow_kind":"baktfold"}`).must(t, createdV2("baktfold")).body)
+	next := decode[madeV2](t, call(t, http.MethodPost, "/api/v2/job/init", `{"name":"NC_002127.1.fna","workflow_kind":"baktfold"}`).
+		must(t, createdV2("baktfold")).body)
 	s.put(t, next.link(t, "bakta_json"), drawn.body)
 	call(t, http.MethodPost, "/api/v2/job/start", `{"job":`+next.ref()+`,"workflow_kind":"baktfold","config":{}}`).must(t, `null`)
 	s.awaitV2(t, next, "successful")
 
 	// The list of this browser's jobs: of both versions, with some that are not there any more.
 	old, gone := s.create(t, "old"), s.initV2(t, "gone", "bakta")
-	if a := call(t, http.MethodDelete, "/api/v2/job/delete?job_id="+gone.Job.ID+"&secret="+gone.Job.Secret, ""); a.status != http.StatusOK || a.body != "" {
+	if a := call(t, http.MethodDelete, "/api/v2/job/delete?job_id="+gone.Job.ID+"&secret="+gone.Job.Secret, ""); a.status != http.StatusOK ||
+		a.body != "" {
 		t.Errorf("delete: status %d: %s", a.status, a.body)
 	}
-	call(t, http.MethodPost, "/api/v2/job/list", `{"jobs":[`+m.ref()+`,`+next.ref()+`,`+old.young().ref()+`,`+gone.ref()+`,`+unknownRef+`,{"job_id":"`+m.Job.ID+`","secret":"`+wrongSecret+`"}]}`).must(t,
-		`{"jobs":[`+m.entry("successful", "NC_002127.1.fna")+`,`+next.entry("successful", "NC_002127.1.fna")+`,`+old.young().entry("init", "old")+`],`+
-			`"failed_jobs":[{"job_id":"`+gone.Job.ID+`","status":"not_found"},{"job_id":"`+unknownID+`","status":"not_found"},{"job_id":"`+m.Job.ID+`","status":"unauthorized"}]}`)
+	call(t, http.MethodPost, "/api/v2/job/list",
+		`{"jobs":[`+m.ref()+`,`+next.ref()+`,`+old.young().ref()+`,`+gone.ref()+`,`+unknownRef+`,{"job_id":"`+m.Job.ID+`","secret":"`+wrongSecret+
+			`"}]}`).must(t,
+		`{"jobs":[`+m.entry("successful", "NC_002127.1.fna")+`,`+next.entry("successful", "NC_002127.1.fna")+`,`+
+			old.young().entry("init", "old")+
+			`],"failed_jobs":[{"job_id":"`+gone.Job.ID+`","status":"not_found"},{"job_id":"`+unknownID+`","status":"not_found"},{"job_id":"`+m.Job.ID+
+			`","status":"unauthorized"}]}`)
 
 	// It shows an error only if that is a text; and a job that it can't delete stays in its list.
 	call(t, http.MethodPost, "/api/v2/job/result", old.young().ref()).says(t, 400, "^Job not finished")
 	call(t, http.MethodPost, "/api/v2/job/result", gone.ref()).says(t, 404, "^Job not found$")
 	call(t, http.MethodGet, "/api/v2/job/logs?job_id="+m.Job.ID+"&secret="+wrongSecret, "").says(t, 401, "^Unauthorized$")
 	for range 2 {
-		if a := call(t, http.MethodDelete, "/api/v2/job/delete?job_id="+m.Job.ID+"&secret="+m.Job.Secret, ""); a.status != http.StatusOK || a.body != "" {
+		if a := call(t, http.MethodDelete, "/api/v2/job/delete?job_id="+m.Job.ID+"&secret="+m.Job.Secret, ""); a.status != http.StatusOK ||
+			a.body != "" {
 			t.Errorf("delete: status %d: %s", a.status, a.body)
 		}
 	}
 	for _, ask := range []struct{ method, path string }{
-		{http.MethodPost, "/api/v2/job/init"}, {http.MethodPost, "/api/v2/job/start"}, {http.MethodPost, "/api/v2/job/submit"}, {http.MethodPost, "/api/v2/job/list"}, {http.MethodPost, "/api/v2/job/result"},
+		{http.MethodPost, "/api/v2/job/init"}, {http.MethodPost, "/api/v2/job/start"}, {http.MethodPost, "/api/v2/job/submit"},
+		{http.MethodPost, "/api/v2/job/list"}, {http.MethodPost, "/api/v2/job/result"},
 		{http.MethodGet, "/api/v2/job/logs"}, {http.MethodGet, "/api/v2/workflows"}, {http.MethodDelete, "/api/v2/job/delete?job_id=x&secret=y"},
 	} {
-		a := send(t, s.http1, http.MethodOptions, s.url+ask.path, "", "Origin", origin, "Access-Control-Request-Method", ask.method, "Access-Control-Request-Headers", "accept,content-type")
-		if a.status != http.StatusNoContent && a.status != http.StatusOK || a.header.Get("Access-Control-Allow-Methods") != ask.method || a.header.Get("Access-Control-Allow-Origin") == "" {
+		a := send(t, s.http1, http.MethodOptions, s.url+ask.path, "", "Origin", origin, "Access-Control-Request-Method", ask.method,
+			"Access-Control-Request-Headers", "accept,content-type")
+		if a.status != http.StatusNoContent && a.status != http.StatusOK || a.header.Get("Access-Control-Allow-Methods") != ask.method ||
+			a.header.Get("Access-Control-Allow-Origin") == "" {
 			t.Errorf("before %s %s: status %d, %v", ask.method, ask.path, a.status, a.header)
 		}
 	}

@@ -31,14 +31,16 @@ func testRequestsV2(t *testing.T, s *siteV2) {
 
 	var stands []string
 	for name, m := range jobs {
-		stands = append(stands, "@"+name+".id", m.Job.ID, "@"+name+".ID", strings.ToUpper(m.Job.ID), "@"+name+".secret", m.Job.Secret, "@"+name+"?", m.query())
+		stands = append(stands, "@"+name+".id", m.Job.ID, "@"+name+".ID", strings.ToUpper(m.Job.ID), "@"+name+".secret", m.Job.Secret,
+			"@"+name+"?", m.query())
 	}
 	for name, m := range jobs { // after the longer ones: the first that fits is taken
 		stands = append(stands, "@"+name, m.ref())
 	}
 	fill := strings.NewReplacer(stands...)
 	for version, c := range map[string]*http.Client{"HTTP/1.1": s.http1, "HTTP/2": s.http2} {
-		for _, group := range [][]exchange{workflowsV2(), versionV2(), initsV2(), startsV2(), listsV2(), resultsV2(), logsOfV2(), deletesV2(), pathsV2()} {
+		for _, group := range [][]exchange{workflowsV2(), versionV2(), initsV2(), startsV2(), listsV2(), resultsV2(), logsOfV2(), deletesV2(),
+			pathsV2()} {
 			for _, e := range group {
 				t.Run(version+"/"+e.name, func(t *testing.T) {
 					a := send(t, c, e.method, s.url+fill.Replace(e.path), fill.Replace(e.body), "Content-Type", "application/json")
@@ -71,7 +73,8 @@ func workflowsV2() []exchange {
 		for i, u := range w.uploads {
 			uploads = append(uploads, fmt.Sprintf(`{"upload_kind":"%s","required":%t}`, u, i == 0))
 		}
-		rows = append(rows, `{"workflow_kind":"`+kind+`","result_kind":"`+resultKind(kind)+`","uploads":[`+strings.Join(uploads, ",")+`],"stages":["`+strings.Join(w.stages, `","`)+`"]}`)
+		rows = append(rows, `{"workflow_kind":"`+kind+`","result_kind":"`+resultKind(kind)+`","uploads":[`+strings.Join(uploads, ",")+
+			`],"stages":["`+strings.Join(w.stages, `","`)+`"]}`)
 	}
 	all := "[" + strings.Join(rows, ",") + "]"
 	return []exchange{
@@ -82,7 +85,8 @@ func workflowsV2() []exchange {
 }
 
 func versionV2() []exchange {
-	const answer = `{"backend_version":"<text>","bakta_version":"<text>","bakta_db_version":"<text>","baktfold_version":"<~>","baktfold_db_version":"<~>"}`
+	const answer = `{"backend_version":"<text>","bakta_version":"<text>","bakta_db_version":"<text>","baktfold_version":"<~>",` +
+		`"baktfold_db_version":"<~>"}`
 	return []exchange{{"version", http.MethodGet, "/api/v2/version", "", 200, answer}}
 }
 
@@ -115,7 +119,8 @@ func initsV2() []exchange {
 		"a name too long":      {`{"workflow_kind":"bakta","name":"` + strings.Repeat("x", 1025) + `"}`, 400, "name.*1024"},
 		"no workflow":          {`{"name":"x"}`, 422, "workflow_kind is missing"},
 		"the workflow is null": {`{"name":"x","workflow_kind":null}`, 422, "workflow_kind is missing"},
-		"an unknown workflow":  {`{"name":"x","workflow_kind":"prokka"}`, 422, "workflow_kind must be one of bakta, bakta_proteins, bakta_baktfold, baktfold"},
+		"an unknown workflow": {`{"name":"x","workflow_kind":"prokka"}`, 422,
+			"workflow_kind must be one of bakta, bakta_proteins, bakta_baktfold, baktfold"},
 		"protobuf's name":      {`{"name":"x","workflow_kind":"WORKFLOW_KIND_BAKTA"}`, 422, "workflow_kind must be one of bakta"},
 		"a number as workflow": {`{"name":"x","workflow_kind":1}`, 422, "workflow_kind must be one of bakta"},
 		"the first version's":  {`{"name":"x","repliconTableType":"TSV"}`, 422, "workflow_kind is missing"},
@@ -154,21 +159,27 @@ func startsV2() []exchange {
 		post("start: no job", path, `{"workflow_kind":"bakta","config":{}}`, 422, saying("job is missing")),
 		post("start: nothing", path, ``, 422, saying("is missing")),
 		post("start: the job is a text", path, `{"job":"@ended.id"`+rest, 422, saying("job must be an object")),
-		post("start: an operator as secret", path, `{"job":{"job_id":"@ended.id","secret":{"$ne":null}}`+rest, 422, saying(`job\.secret must be a text`)),
+		post("start: an operator as secret", path, `{"job":{"job_id":"@ended.id","secret":{"$ne":null}}`+rest, 422,
+			saying(`job\.secret must be a text`)),
 		post("start: no JSON", path, `job=@ended.id`, 400, saying("not JSON")),
 		post("start: no config", path, `{"job":@ended,"workflow_kind":"bakta"}`, 422, saying("config is missing")),
 		post("start: config is null", path, `{"job":@ended,"workflow_kind":"bakta","config":null}`, 422, saying("config is missing")),
 		post("start: config is a list", path, `{"job":@ended,"workflow_kind":"bakta","config":[]}`, 422, saying("config must be an object")),
 		post("start: no workflow", path, `{"job":@ended,"config":{}}`, 422, saying("workflow_kind is missing")),
-		post("start: an unknown workflow", path, `{"job":@ended,"workflow_kind":"prokka","config":{}}`, 422, saying("workflow_kind must be one of")),
-		post("start: another workflow", path, `{"job":@ended,"workflow_kind":"bakta_proteins","config":{}}`, 400, saying("^Workflow kind mismatch: .*bakta$")),
-		post("start: another workflow and a wrong secret", path, `{"job":{"job_id":"@ended.id","secret":"x"},"workflow_kind":"baktfold","config":{}}`, 401, `"Unauthorized"`),
+		post("start: an unknown workflow", path, `{"job":@ended,"workflow_kind":"prokka","config":{}}`, 422,
+			saying("workflow_kind must be one of")),
+		post("start: another workflow", path, `{"job":@ended,"workflow_kind":"bakta_proteins","config":{}}`, 400,
+			saying("^Workflow kind mismatch: .*bakta$")),
+		post("start: another workflow and a wrong secret", path,
+			`{"job":{"job_id":"@ended.id","secret":"x"},"workflow_kind":"baktfold","config":{}}`, 401, `"Unauthorized"`),
 		post("start: a job of the first version", path, `{"job":@old`+rest, 400, saying("^Wrong API version")),
 		post("start: again", path, `{"job":@ended,"workflow_kind":"bakta","config":{"genus":"Escherichia"}}`, 200, `null`),
-		post("start: again, the id in capitals", path, `{"job":{"job_id":"@ended.ID","secret":"@ended.secret"},"workflow_kind":"bakta","config":{"genus":"Escherichia"}}`, 200, `null`),
-		post("start: again, otherwise", path, `{"job":@ended,"workflow_kind":"bakta","config":{"genus":"Salmonella"}}`, 409, saying("another configuration")),
+		post("start: again, the id in capitals", path,
+			`{"job":{"job_id":"@ended.ID","secret":"@ended.secret"},"workflow_kind":"bakta","config":{"genus":"Escherichia"}}`, 200, `null`),
+		post("start: again, otherwise", path, `{"job":@ended,"workflow_kind":"bakta","config":{"genus":"Salmonella"}}`, 409,
+			saying("another configuration")),
 	}
-	// What is wrong with an option is told, even without a genome.
+	// An error about an option is returned even without a genome.
 	for config, bad := range map[string]struct {
 		status  int
 		message string
@@ -196,10 +207,12 @@ func startsV2() []exchange {
 		`{"locus":"a b"}`:                     {400, `^Invalid locus: `},
 		`{"locus_tag":"é"}`:                   {400, `^Invalid locus_tag: `},
 		`{"locus_tag":"ab","compliant":true}`: {400, `^Invalid locus_tag: .*upper-case`},
-		`{"translation_table":1,"plasmid":"x","locus_tag_increment":2}`: {400, `^Invalid translation_table: .*; Invalid plasmid: .*; Invalid locus_tag_increment: `},
+		`{"translation_table":1,"plasmid":"x","locus_tag_increment":2}`: {400,
+			`^Invalid translation_table: .*; Invalid plasmid: .*; Invalid locus_tag_increment: `},
 		`{"genus":"x","genus":1}`: {400, `"genus" is given twice`},
 	} {
-		exchanges = append(exchanges, post("start: "+config, path, `{"job":@created,"workflow_kind":"bakta_baktfold","config":`+config+`}`, bad.status, saying(bad.message)))
+		exchanges = append(exchanges, post("start: "+config, path, `{"job":@created,"workflow_kind":"bakta_baktfold","config":`+config+`}`,
+			bad.status, saying(bad.message)))
 	}
 	return exchanges
 }
@@ -226,22 +239,26 @@ func listsV2() []exchange {
 		post("list: empty", path, `{"jobs":[]}`, 200, list("", "")),
 		post("list: null", path, `{"jobs":null}`, 422, saying("jobs is missing")),
 		post("list: no jobs", path, `{}`, 422, saying("jobs is missing")),
-		post("list: one that is no list", path, `{"jobs":@created}`, 422, saying("jobs must be a list")),
+		post("list: not a list", path, `{"jobs":@created}`, 422, saying("jobs must be a list")),
 		post("list: created", path, `{"jobs":[@created]}`, 200, list(created, "")),
 		post("list: ended", path, `{"jobs":[@ended]}`, 200, list(ended, "")),
 		post("list: failed", path, `{"jobs":[@failed]}`, 200, list(failed, "")),
 		post("list: made by the first version", path, `{"jobs":[@old]}`, 200, list(old, "")),
 		post("list: deleted", path, `{"jobs":[@deleted]}`, 200, list("", missing("@deleted.id"))),
 		post("list: unknown", path, `{"jobs":[`+unknownRef+`]}`, 200, list("", missing(unknownID))),
-		post("list: a wrong secret", path, `{"jobs":[{"job_id":"@ended.id","secret":"`+wrongSecret+`"}]}`, 200, list("", `{"job_id":"@ended.id","status":"unauthorized"}`)),
+		post("list: a wrong secret", path, `{"jobs":[{"job_id":"@ended.id","secret":"`+wrongSecret+`"}]}`, 200,
+			list("", `{"job_id":"@ended.id","status":"unauthorized"}`)),
 		post("list: no UUID", path, `{"jobs":[{"job_id":"x","secret":"y"}]}`, 200, list("", missing("x"))),
-		post("list: the id in capitals comes back so", path, `{"jobs":[{"job_id":"@ended.ID","secret":"@ended.secret"}]}`, 200, list(strings.ReplaceAll(ended, "@ended.id", "@ended.ID"), "")),
-		post("list: unknown fields", path, `{"jobs":[{"job_id":"@created.id","secret":"@created.secret","workflow_kind":"bakta","name":"x"}],"page":2}`, 200, list(created, "")),
+		post("list: the id in capitals comes back so", path, `{"jobs":[{"job_id":"@ended.ID","secret":"@ended.secret"}]}`, 200,
+			list(strings.ReplaceAll(ended, "@ended.id", "@ended.ID"), "")),
+		post("list: unknown fields", path,
+			`{"jobs":[{"job_id":"@created.id","secret":"@created.secret","workflow_kind":"bakta","name":"x"}],"page":2}`, 200, list(created, "")),
 		post("list: an entry that says nothing", path, `{"jobs":[null,{},@ended]}`, 200, list(ended, missing("")+","+missing(""))),
-		post("list: an entry that is no object", path, `{"jobs":["@ended.id"]}`, 422, saying(`jobs\[0\] must be an object`)),
+		post("list: an entry that is not an object", path, `{"jobs":["@ended.id"]}`, 422, saying(`jobs\[0\] must be an object`)),
 		post("list: all at once, in order", path, `{"jobs":[@failed,`+unknownRef+`,@created,@deleted,@old,@ended,@failed]}`, 200,
 			list(failed+","+created+","+old+","+ended+","+failed, missing(unknownID)+","+missing("@deleted.id"))),
-		post("list: as many as there may be", path, `{"jobs":[`+many(1000)+`]}`, 200, list("", strings.ReplaceAll(many(1000), `"secret":"x"`, `"status":"not_found"`))),
+		post("list: as many as there may be", path, `{"jobs":[`+many(1000)+`]}`, 200,
+			list("", strings.ReplaceAll(many(1000), `"secret":"x"`, `"status":"not_found"`))),
 		post("list: one too many", path, `{"jobs":[`+many(1001)+`]}`, 400, saying("1001.*at most 1000")),
 	}
 }
@@ -253,17 +270,21 @@ func resultsV2() []exchange {
 		files = append(files, `"`+key+`":"<link>"`)
 	}
 	ended := func(id string) string {
-		return `{"job_id":"` + id + `","workflow_kind":"bakta","started":"<time>","updated":"<time>","name":"E. coli","result":{"result_kind":"bakta","files":{` + strings.Join(files, ",") + `}}}`
+		return `{"job_id":"` + id +
+			`","workflow_kind":"bakta","started":"<time>","updated":"<time>","name":"E. coli","result":{"result_kind":"bakta","files":{` +
+			strings.Join(files, ",") + `}}}`
 	}
 	return []exchange{
 		post("result: ended", path, `@ended`, 200, ended("@ended.id")),
 		post("result: ended, all or part", path, `{"job_id":"@ended.id","secret":"@ended.secret","partial":true}`, 200, ended("@ended.id")),
 		post("result: the id in capitals comes back so", path, `{"job_id":"@ended.ID","secret":"@ended.secret"}`, 200, ended("@ended.ID")),
 		post("result: created", path, `@created`, 400, saying("^Job not finished: .*not started")),
-		post("result: created, even a part", path, `{"job_id":"@created.id","secret":"@created.secret","partial":true}`, 400, saying("^Job not finished")),
+		post("result: created, even a part", path, `{"job_id":"@created.id","secret":"@created.secret","partial":true}`, 400,
+			saying("^Job not finished")),
 		post("result: failed", path, `@failed`, 400, saying("^Bakta ")),
 		post("result: a part of failed", path, `{"job_id":"@failed.id","secret":"@failed.secret","partial":true}`, 200,
-			`{"job_id":"@failed.id","workflow_kind":"bakta","started":"<time>","updated":"<time>","name":"failed","result":{"result_kind":"bakta","files":{}},"failure":"<~^Bakta >"}`),
+			`{"job_id":"@failed.id","workflow_kind":"bakta","started":"<time>","updated":"<time>","name":"failed",`+
+				`"result":{"result_kind":"bakta","files":{}},"failure":"<~^Bakta >"}`),
 		post("result: deleted", path, `@deleted`, 404, `"Job not found"`),
 		post("result: unknown", path, unknownRef, 404, `"Job not found"`),
 		post("result: a wrong secret", path, `{"job_id":"@ended.id","secret":"`+wrongSecret+`"}`, 401, `"Unauthorized"`),
@@ -282,10 +303,14 @@ func logsOfV2() []exchange {
 	return []exchange{
 		get("created", "?@created?", 200, `{"workflow_kind":"bakta_baktfold","stages":[`+pending("bakta")+`,`+pending("baktfold")+`]}`),
 		get("made by the first version", "?@old?", 200, `{"workflow_kind":"bakta","stages":[`+pending("bakta")+`]}`),
-		get("ended", "?@ended?", 200, `{"workflow_kind":"bakta","stages":[{"stage":"bakta","status":"succeeded","content":"<~^Bakta Command: .*Annotation successfully finished[^\n]*\\S$>"}]}`),
-		get("the other way round", "?secret=@ended.secret&job_id=@ended.id", 200, `{"workflow_kind":"bakta","stages":[{"stage":"bakta","status":"succeeded","content":"<text>"}]}`),
-		get("lowerCamelCase", "?jobId=@ended.id&secret=@ended.secret", 200, `{"workflow_kind":"bakta","stages":[{"stage":"bakta","status":"succeeded","content":"<text>"}]}`),
-		get("failed", "?@failed?", 200, `{"workflow_kind":"bakta","stages":[{"stage":"bakta","status":"failed","content":"<~^Bakta Command: .*\n\nBakta .*\\S$>"}]}`),
+		get("ended", "?@ended?", 200, `{"workflow_kind":"bakta","stages":[{"stage":"bakta","status":"succeeded","content":"<~^Bakta Command: `+
+			`.*Annotation successfully finished[^\n]*\\S$>"}]}`),
+		get("the other way round", "?secret=@ended.secret&job_id=@ended.id", 200,
+			`{"workflow_kind":"bakta","stages":[{"stage":"bakta","status":"succeeded","content":"<text>"}]}`),
+		get("lowerCamelCase", "?jobId=@ended.id&secret=@ended.secret", 200,
+			`{"workflow_kind":"bakta","stages":[{"stage":"bakta","status":"succeeded","content":"<text>"}]}`),
+		get("failed", "?@failed?", 200,
+			`{"workflow_kind":"bakta","stages":[{"stage":"bakta","status":"failed","content":"<~^Bakta Command: .*\n\nBakta .*\\S$>"}]}`),
 		get("deleted", "?@deleted?", 404, `"Job not found"`),
 		get("unknown", "?job_id="+unknownID+"&secret=x", 404, `"Job not found"`),
 		get("a wrong secret", "?job_id=@ended.id&secret="+wrongSecret, 401, `"Unauthorized"`),

@@ -25,9 +25,12 @@ func TestContractOfRunsV2(t *testing.T) {
 		t.Parallel()
 		s := openBoth(t)
 		// The backend asks the programs for their versions while it serves, in the order of their names.
-		s.until(t, "the versions are known", func() bool { return strings.Contains(s.get(t, "/api/v2/version").body, `"baktfold_version":"0.3.0"`) })
-		s.get(t, "/api/v2/version").must(t, `{"backend_version":"<text>","bakta_version":"1.12.2","bakta_db_version":"6.0, light","baktfold_version":"0.3.0","baktfold_db_version":"<~>"}`)
-		for name, test := range map[string]func(*testing.T, *siteV2){"the second runs on": testSecondStageRuns, "the second fails": testSecondStageFails, "the first fails": testFirstStageFails} {
+		s.until(t, "the versions are known",
+			func() bool { return strings.Contains(s.get(t, "/api/v2/version").body, `"baktfold_version":"0.3.0"`) })
+		s.get(t, "/api/v2/version").must(t, `{"backend_version":"<text>","bakta_version":"1.12.2","bakta_db_version":"6.0, light",`+
+			`"baktfold_version":"0.3.0","baktfold_db_version":"<~>"}`)
+		for name, test := range map[string]func(*testing.T, *siteV2){"the second runs on": testSecondStageRuns,
+			"the second fails": testSecondStageFails, "the first fails": testFirstStageFails} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				test(t, s)
@@ -76,12 +79,13 @@ func openBoth(t *testing.T) *siteV2 {
 		"--baktfold", filepath.Join(dir, "baktfold"), "--baktfold-db", filepath.Join(dir, "db"), "--jobs", "3")
 }
 
-// testStatesV2 looks at a job that runs and at one that waits for it, in all calls.
+// testStatesV2 checks the answers of all calls about a running job and about one that waits for it.
 func testStatesV2(t *testing.T, s *siteV2) {
 	runs := s.startedV2(t, "runs", `{"strain":"play-hang"}`)
 	s.awaitV2(t, runs, "running")
 	waits := s.startedV2(t, "waits", `{}`)
-	s.post(t, "/api/v2/job/list", `{"jobs":[`+waits.ref()+`,`+runs.ref()+`]}`).must(t, `{"jobs":[`+waits.entry("init", "waits")+`,`+runs.entry("running", "runs")+`],"failed_jobs":[]}`)
+	s.post(t, "/api/v2/job/list", `{"jobs":[`+waits.ref()+`,`+runs.ref()+`]}`).must(t,
+		`{"jobs":[`+waits.entry("init", "waits")+`,`+runs.entry("running", "runs")+`],"failed_jobs":[]}`)
 	made := s.initV2(t, "made", "bakta")
 	detailed := func(m madeV2, name, waiting string) string {
 		return strings.TrimSuffix(m.entry("init", name), "}") + `,"waiting":` + waiting + `}`
@@ -98,12 +102,14 @@ func testStatesV2(t *testing.T, s *siteV2) {
 		t.Errorf("the logs of a job that waits: %s", diff)
 	}
 	// The log grows while the job runs.
-	s.until(t, "the running job's log tells a step", func() bool {
+	s.until(t, "the running job's log contains a step", func() bool {
 		log := s.logsV2(t, runs)[0]
-		return log.Status == "running" && strings.HasPrefix(log.Content, "Bakta Command: ") && strings.Contains(log.Content, "predict CRISPR arrays...")
+		return log.Status == "running" && strings.HasPrefix(log.Content, "Bakta Command: ") &&
+			strings.Contains(log.Content, "predict CRISPR arrays...")
 	})
 	s.removeV2(t, runs)
-	s.post(t, "/api/v2/job/list", `{"jobs":[`+runs.ref()+`]}`).must(t, `{"jobs":[],"failed_jobs":[{"job_id":"`+runs.Job.ID+`","status":"not_found"}]}`)
+	s.post(t, "/api/v2/job/list", `{"jobs":[`+runs.ref()+`]}`).must(t,
+		`{"jobs":[],"failed_jobs":[{"job_id":"`+runs.Job.ID+`","status":"not_found"}]}`)
 	s.get(t, "/api/v2/job/logs?"+runs.query()).says(t, 404, "^Job not found$")
 	s.awaitV2(t, waits, "successful") // its place is free
 }
@@ -144,7 +150,7 @@ func (s *siteV2) both(t *testing.T, strain string) madeV2 {
 	return m
 }
 
-// testSecondStageRuns looks at a job whose second stage runs, and runs.
+// testSecondStageRuns checks a job while its second stage runs.
 func testSecondStageRuns(t *testing.T, s *siteV2) {
 	m := s.both(t, "second-hang")
 	s.until(t, "the second stage runs and says so", func() bool {
@@ -152,7 +158,8 @@ func testSecondStageRuns(t *testing.T, s *siteV2) {
 		return logs[0].Status == "succeeded" && logs[1].Status == "running" && logs[1].Content != ""
 	})
 	logs := s.logsV2(t, m)
-	if !strings.HasPrefix(logs[0].Content, "Bakta Command: ") || !strings.HasPrefix(logs[1].Content, "Baktfold Command: ") || strings.Contains(logs[0].Content, "Baktfold") {
+	if !strings.HasPrefix(logs[0].Content, "Bakta Command: ") || !strings.HasPrefix(logs[1].Content, "Baktfold Command: ") ||
+		strings.Contains(logs[0].Content, "Baktfold") {
 		t.Errorf("logs: %q", logs)
 	}
 	s.post(t, "/api/v2/job/list", `{"jobs":[`+m.ref()+`]}`).must(t, `{"jobs":[`+m.entry("running", "both")+`],"failed_jobs":[]}`)
@@ -166,7 +173,7 @@ func testSecondStageRuns(t *testing.T, s *siteV2) {
 	}
 }
 
-// testSecondStageFails looks at a job whose second stage failed: it keeps what the first has left, for those who ask.
+// testSecondStageFails checks a job whose second stage failed: the results of the first stage are available on request.
 func testSecondStageFails(t *testing.T, s *siteV2) {
 	m := s.both(t, "second-error")
 	s.awaitV2(t, m, "error")
@@ -174,7 +181,8 @@ func testSecondStageFails(t *testing.T, s *siteV2) {
 	a.says(t, 400, "^Baktfold .*played failure!")
 	reason := decode[string](t, a.body)
 	logs := s.logsV2(t, m)
-	if logs[0].Status != "succeeded" || logs[1].Status != "failed" || strings.Contains(logs[0].Content, reason) || !strings.HasSuffix(logs[1].Content, "\n\n"+reason) {
+	if logs[0].Status != "succeeded" || logs[1].Status != "failed" || strings.Contains(logs[0].Content, reason) ||
+		!strings.HasSuffix(logs[1].Content, "\n\n"+reason) {
 		t.Errorf("logs: %q", logs)
 	}
 	var links []string
@@ -182,8 +190,10 @@ func testSecondStageFails(t *testing.T, s *siteV2) {
 		links = append(links, `"`+key+`":"<link>"`)
 	}
 	part := s.post(t, "/api/v2/job/result", `{"job_id":"`+m.Job.ID+`","secret":"`+m.Job.Secret+`","partial":true}`)
-	part.must(t, `{"job_id":"`+m.Job.ID+`","workflow_kind":"bakta_baktfold","started":"<time>","updated":"<time>","name":"both","result":{"result_kind":"bakta","files":{`+
-		strings.Join(links, ",")+`}},"failure":"<~^Baktfold >"}`)
+	part.must(t,
+		`{"job_id":"`+m.Job.ID+
+			`","workflow_kind":"bakta_baktfold","started":"<time>","updated":"<time>","name":"both","result":{"result_kind":"bakta","files":{`+
+			strings.Join(links, ",")+`}},"failure":"<~^Baktfold >"}`)
 	files := decode[struct {
 		Result struct{ Files map[string]string }
 	}](t, part.body).Result.Files
@@ -200,16 +210,18 @@ func testSecondStageFails(t *testing.T, s *siteV2) {
 	}
 }
 
-// testFirstStageFails looks at a job whose first stage failed: the second never began.
+// testFirstStageFails checks a job whose first stage failed: the second stage never began.
 func testFirstStageFails(t *testing.T, s *siteV2) {
 	m := s.both(t, "play-error")
 	s.awaitV2(t, m, "error")
 	a := s.post(t, "/api/v2/job/result", m.ref())
 	a.says(t, 400, "^Bakta .*played failure!")
 	logs := s.logsV2(t, m)
-	if logs[0].Status != "failed" || logs[1].Status != "pending" || logs[1].Content != "" || !strings.HasSuffix(logs[0].Content, decode[string](t, a.body)) {
+	if logs[0].Status != "failed" || logs[1].Status != "pending" || logs[1].Content != "" ||
+		!strings.HasSuffix(logs[0].Content, decode[string](t, a.body)) {
 		t.Errorf("logs: %q", logs)
 	}
 	s.post(t, "/api/v2/job/result", `{"job_id":"`+m.Job.ID+`","secret":"`+m.Job.Secret+`","partial":true}`).must(t,
-		`{"job_id":"`+m.Job.ID+`","workflow_kind":"bakta_baktfold","started":"<time>","updated":"<time>","name":"both","result":{"result_kind":"bakta","files":{}},"failure":"<~^Bakta >"}`)
+		`{"job_id":"`+m.Job.ID+`","workflow_kind":"bakta_baktfold","started":"<time>","updated":"<time>","name":"both",`+
+			`"result":{"result_kind":"bakta","files":{}},"failure":"<~^Bakta >"}`)
 }

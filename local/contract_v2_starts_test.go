@@ -19,9 +19,11 @@ func testSameStartV2(t *testing.T, s *siteV2) {
 	s.put(t, full.link(t, "genome_fasta"), genome)
 	s.put(t, full.link(t, "prodigal_training_file"), training())
 	s.put(t, full.link(t, "replicons_table"), replicons)
-	fields := map[string]string{"use_prodigal_training_file": `true`, "use_replicons": `true`, "translation_table": `4`, "complete_genome": `true`,
+	fields := map[string]string{"use_prodigal_training_file": `true`, "use_replicons": `true`, "translation_table": `4`,
+		"complete_genome":   `true`,
 		"min_contig_length": `20`, "derm_type": `"diderm"`, "genus": `"Escherichia"`, "species": `"coli"`, "strain": `"--help;$(id)"`,
-		"plasmid": `"pX1"`, "locus": `"L.1"`, "locus_tag": `"TAG"`, "locus_tag_increment": `5`, "meta": `true`, "skip_ori": `true`, "skip_trna": `true`}
+		"plasmid": `"pX1"`, "locus": `"L.1"`, "locus_tag": `"TAG"`, "locus_tag_increment": `5`, "meta": `true`, "skip_ori": `true`,
+		"skip_trna": `true`}
 	// everything is the same configuration, but for the fields that are replaced by others, or left out.
 	everything := func(without, instead string) string {
 		all := []string{instead}
@@ -64,13 +66,17 @@ func testSameStartV2(t *testing.T, s *siteV2) {
 		{"unknown fields", full, everything("", `"threads":64,"partial":true,"outdir":{"a":[]}`), true},
 
 		{"an empty configuration", none, `{}`, true},
-		{"all fields null", none, `{"use_prodigal_training_file":null,"use_replicons":null,"use_regions":null,"use_trusted_proteins":null,"use_hmms":null,"translation_table":null,` +
-			`"complete_genome":null,"keep_contig_headers":null,"min_contig_length":null,"derm_type":null,"genus":null,"species":null,"strain":null,"plasmid":null,"locus":null,` +
+		{"all fields null", none, `{"use_prodigal_training_file":null,"use_replicons":null,"use_regions":null,"use_trusted_proteins":null,` +
+			`"use_hmms":null,"translation_table":null,` +
+			`"complete_genome":null,"keep_contig_headers":null,"min_contig_length":null,"derm_type":null,"genus":null,"species":null,` +
+			`"strain":null,"plasmid":null,"locus":null,` +
 			`"locus_tag":null,"locus_tag_increment":null,"compliant":null,"meta":null,"skip_trna":null}`, true},
-		{"all texts empty", none, `{"translation_table":"","derm_type":"","genus":"","species":"","strain":"","plasmid":"","locus":"","locus_tag":"","locus_tag_increment":"","meta":""}`, true},
+		{"all texts empty", none, `{"translation_table":"","derm_type":"","genus":"","species":"","strain":"","plasmid":"","locus":"",` +
+			`"locus_tag":"","locus_tag_increment":"","meta":""}`, true},
 		{"zeros", none, `{"translation_table":0,"min_contig_length":0,"locus_tag_increment":0}`, true},
 		{"nothing is known of the cell", none, `{"derm_type":"unknown"}`, true},
-		{"false", none, `{"use_replicons":false,"complete_genome":false,"keep_contig_headers":false,"compliant":false,"meta":false,"skip_cds":false}`, true},
+		{"false", none,
+			`{"use_replicons":false,"complete_genome":false,"keep_contig_headers":false,"compliant":false,"meta":false,"skip_cds":false}`, true},
 		{"a genus", none, `{"genus":"x"}`, false},
 	} {
 		a := s.startV2(t, tt.job, tt.config)
@@ -106,8 +112,10 @@ func testOptionsV2(t *testing.T, s *siteV2) {
 		{`{"locus_tag_increment":1}`, nil},
 		{`{"locus_tag_increment":10}`, []string{"--locus-tag-increment=10"}},
 		{`{"meta":true}`, []string{"--meta"}},
-		{`{"skip_trna":true,"skip_tmrna":true,"skip_rrna":true,"skip_ncrna":true,"skip_ncrna_region":true,"skip_crispr":true,"skip_pseudo":true,"skip_sorf":true,"skip_gap":true,"skip_ori":true,"skip_filter":true,"skip_plot":true}`,
-			[]string{"--skip-trna", "--skip-tmrna", "--skip-rrna", "--skip-ncrna", "--skip-ncrna-region", "--skip-crispr", "--skip-pseudo", "--skip-sorf", "--skip-gap", "--skip-ori", "--skip-filter", "--skip-plot"}},
+		{`{"skip_trna":true,"skip_tmrna":true,"skip_rrna":true,"skip_ncrna":true,"skip_ncrna_region":true,"skip_crispr":true,` +
+			`"skip_pseudo":true,"skip_sorf":true,"skip_gap":true,"skip_ori":true,"skip_filter":true,"skip_plot":true}`,
+			[]string{"--skip-trna", "--skip-tmrna", "--skip-rrna", "--skip-ncrna", "--skip-ncrna-region", "--skip-crispr", "--skip-pseudo",
+				"--skip-sorf", "--skip-gap", "--skip-ori", "--skip-filter", "--skip-plot"}},
 		{`{"skip_cds":true}`, []string{"--skip-cds"}},
 	} {
 		m := s.startedV2(t, "options", tt.config)
@@ -137,15 +145,19 @@ func testUploadsV2(t *testing.T, s *siteV2) {
 		refused string   // what the refusal names; empty: the start succeeds
 		uses    []string // options of the command line
 	}{
-		{"nothing said, nothing uploaded", nil, `{}`, "", nil},
-		{"uploaded, and not asked for", map[string]string{"replicons_table": replicons, "prodigal_training_file": training(), "regions_file": regions}, `{}`, "", nil},
-		{"uploaded, wrong, and not asked for", map[string]string{"replicons_table": "no table", "trusted_proteins_file": "no proteins"}, `{"use_replicons":false}`, "", nil},
-		{"asked for", map[string]string{"replicons_table": replicons, "prodigal_training_file": training()}, `{"use_replicons":true,"use_prodigal_training_file":true}`, "", []string{"--prodigal-tf", "--replicons"}},
+		{"no option, no upload", nil, `{}`, "", nil},
+		{"uploaded, and not asked for", map[string]string{"replicons_table": replicons, "prodigal_training_file": training(),
+			"regions_file": regions}, `{}`, "", nil},
+		{"uploaded, wrong, and not asked for", map[string]string{"replicons_table": "no table", "trusted_proteins_file": "no proteins"},
+			`{"use_replicons":false}`, "", nil},
+		{"asked for", map[string]string{"replicons_table": replicons, "prodigal_training_file": training()},
+			`{"use_replicons":true,"use_prodigal_training_file":true}`, "", []string{"--prodigal-tf", "--replicons"}},
 		{"regions", map[string]string{"regions_file": regions}, `{"use_regions":true}`, "", []string{"--regions"}},
 		{"trusted proteins", map[string]string{"trusted_proteins_file": trusted}, `{"use_trusted_proteins":true}`, "", []string{"--proteins"}},
 		{"an empty table", map[string]string{"replicons_table": ""}, `{"use_replicons":true}`, "", nil},
 		{"a table that is not there", nil, `{"use_replicons":true}`, "replicon table: the file was not uploaded", nil},
-		{"a training file that is not there", nil, `{"use_prodigal_training_file":true}`, "Prodigal training file: the file was not uploaded", nil},
+		{"a training file that is not there", nil, `{"use_prodigal_training_file":true}`, "Prodigal training file: the file was not uploaded",
+			nil},
 		{"regions that are not there", nil, `{"use_regions":true}`, "regions file: the file was not uploaded", nil},
 		{"proteins that are not there", nil, `{"use_trusted_proteins":true}`, "trusted proteins: the file was not uploaded", nil},
 		{"profiles that are not there", nil, `{"use_hmms":true}`, "profile HMMs: the file was not uploaded", nil},
@@ -179,8 +191,8 @@ func testUploadsV2(t *testing.T, s *siteV2) {
 	}
 }
 
-// testSubmitV2: a start that can be made, but probably is not meant so, is answered with warnings by the call that has a place for
-// them, also when it is repeated, and they begin the job's log. The older call answers as ever.
+// testSubmitV2: SubmitJob returns warnings for a start that is valid but probably a mistake, also if the call is repeated, and
+// the job's log begins with them. StartJob has no warnings in its response.
 func testSubmitV2(t *testing.T, s *siteV2) {
 	submit := func(m madeV2, config string) answer {
 		return s.post(t, "/api/v2/job/submit", `{"job":`+m.ref()+`,"workflow_kind":"bakta","config":`+config+`}`)
@@ -191,15 +203,16 @@ func testSubmitV2(t *testing.T, s *siteV2) {
 	small := s.initV2(t, "small", "bakta")
 	s.put(t, small.link(t, "genome_fasta"), ">a incomplete genome\nACGT\n")
 	a := submit(small, `{}`)
-	var told struct {
+	var submitted struct {
 		Warnings []struct {
 			Code    string
 			Kind    string `json:"upload_kind"`
 			Message string
 		}
 	}
-	if err := json.Unmarshal([]byte(a.body), &told); err != nil || a.status != 200 || len(told.Warnings) != 2 || told.Warnings[0].Code != "small_genome" ||
-		told.Warnings[1].Code != "taken_for_complete" || told.Warnings[0].Kind != "genome_fasta" || told.Warnings[0].Message == "" {
+	if err := json.Unmarshal([]byte(a.body), &submitted); err != nil || a.status != 200 || len(submitted.Warnings) != 2 ||
+		submitted.Warnings[0].Code != "small_genome" ||
+		submitted.Warnings[1].Code != "taken_for_complete" || submitted.Warnings[0].Kind != "genome_fasta" || submitted.Warnings[0].Message == "" {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
 	submit(small, `{}`).must(t, a.body)
@@ -218,7 +231,8 @@ func testSubmitV2(t *testing.T, s *siteV2) {
 	}
 	s.awaitV2(t, small, "successful")
 	lines := strings.Split(s.logsV2(t, small)[0].Content, "\n")
-	if len(lines) < 3 || !strings.HasPrefix(lines[0], "Bakta Command: ") || lines[1] != "Warning: "+told.Warnings[0].Message || lines[2] != "Warning: "+told.Warnings[1].Message {
+	if len(lines) < 3 || !strings.HasPrefix(lines[0], "Bakta Command: ") || lines[1] != "Warning: "+submitted.Warnings[0].Message ||
+		lines[2] != "Warning: "+submitted.Warnings[1].Message {
 		t.Errorf("the log begins %.400q", lines)
 	}
 }

@@ -235,7 +235,7 @@ func (m madeV2) entry(state, name string) string {
 		`","started":"<time>","updated":"<time>","name":"` + name + `"}`
 }
 
-// stageLog is what logs tell of a stage.
+// stageLog is the answer of logs about a stage.
 type stageLog struct{ Stage, Status, Content string }
 
 // logsV2 returns the logs of a job, whose stages must be those of its workflow.

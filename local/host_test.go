@@ -106,7 +106,8 @@ func TestMongoDB(t *testing.T) {
 			t.Errorf("%q: %v", uri, err)
 		}
 	}
-	long := errors.New("server selection timeout, current topology: { Type: Unknown, Servers: [{ Addr: h:1, Type: Unknown, Last error: dial tcp h:1: refused }, ] }")
+	long := errors.New("server selection timeout, current topology: { Type: Unknown, Servers: [{ Addr: h:1, Type: Unknown, Last error: " +
+		"dial tcp h:1: refused }, ] }")
 	if got := reason(long); got != "dial tcp h:1: refused" {
 		t.Errorf("reason: %q", got)
 	}

@@ -140,7 +140,8 @@ func TestStrangePages(t *testing.T) {
 				t.Errorf("%s of %q for %q: allowed to read is %q", name, call.host, origin, may)
 			case row.want != ok && may != "":
 				t.Errorf("%s of %q for %q: refused, but allowed to read is %q", name, call.host, origin, may)
-			case row.want == otherHost && !strings.Contains(string(text), "--public"), row.want == otherPage && !strings.Contains(string(text), "--allow-origin"):
+			case row.want == otherHost && !strings.Contains(string(text), "--public"), row.want == otherPage &&
+				!strings.Contains(string(text), "--allow-origin"):
 				t.Errorf("%s of %q for %q: it does not say what to do: %s", name, call.host, origin, text)
 			}
 		}
@@ -153,7 +154,8 @@ func TestStrangePages(t *testing.T) {
 		}
 		_, err = protov1.NewBaktaJobsClient(conn).Version(t.Context(), &protov1.Empty{})
 		conn.Close()
-		if row.want == ok && err != nil || row.want != ok && (status.Code(err) != codes.PermissionDenied || !strings.Contains(err.Error(), "--public and")) {
+		if row.want == ok && err != nil || row.want != ok &&
+			(status.Code(err) != codes.PermissionDenied || !strings.Contains(err.Error(), "--public and")) {
 			t.Errorf("gRPC of %q: %v", host, err)
 		}
 	}
@@ -195,7 +197,8 @@ func TestSilentConnections(t *testing.T) {
 					break
 				}
 			}
-			t.Logf("%s, with %d connections that begin %.10q: three jobs from their making to their result took %s", name, len(held), begin, time.Since(began).Round(time.Millisecond))
+			t.Logf("%s, with %d connections that begin %.10q: three jobs from their making to their result took %s", name, len(held), begin,
+				time.Since(began).Round(time.Millisecond))
 			cancel()
 			for _, conn := range held {
 				conn.Close()

@@ -25,24 +25,24 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
-// tools are the programs that stages run, by the workflows' names of them.
+// tools are the programs that stages run, by the names that the workflows use.
 type tools map[string]tool
 
-// tool is one of them.
+// tool is an installed program.
 type tool struct {
 	environment program.Environment
-	variables   []string // NAME=value, of this process' environment, which programs get little of
+	variables   []string // NAME=value, from the environment of this process, of which programs get few variables
 	version     *version
-	database    string // version of its database
+	database    string // version of its reference database
 }
 
-// version is what a program says of itself. The real programs take their time, most of all in the first call after a
-// start of the machine; so they are asked while the backend serves already, and what it tells meanwhile is empty.
+// version is the version that a program prints. The real programs need time for it, most of all in the first call after
+// the machine has started. So the backend serves while it waits for the version, which is empty meanwhile.
 type version struct {
 	named     string   // the flag that names the program
-	arguments []string // with which it prints its version
+	arguments []string // of the call that prints the version
 	known     atomic.Pointer[string]
-	within    time.Duration // how long the program has to answer
+	within    time.Duration // timeout of that call
 }
 
 func (v *version) String() string {
@@ -52,18 +52,18 @@ func (v *version) String() string {
 	return ""
 }
 
-// patience is how long a program may take to tell its version.
-const patience = 2 * time.Minute
+// versionTimeout is how long a program may take to print its version.
+const versionTimeout = 2 * time.Minute
 
 // findTools finds the programs that the options name; it does not start them. An error says what to do about a program that
 // is required or named and missing. Other programs may be missing; the workflows that need them are not offered then.
 func findTools(o Options) (tools, error) {
 	found := tools{}
 	rows := workflow.Programs()
-	played := o.Programs[rows[0].Name].Path == StandIn
+	onlyStandIn := o.Programs[rows[0].Name].Path == StandIn
 	for i, row := range rows {
 		at := o.Programs[row.Name]
-		if at.Path == StandIn || at.Path == "" && played {
+		if at.Path == StandIn || at.Path == "" && onlyStandIn {
 			t, err := o.standIn(row.Name)
 			if err != nil {
 				return nil, err
@@ -77,7 +77,7 @@ func findTools(o Options) (tools, error) {
 			continue
 		}
 		if errors.As(err, &gone) && i == 0 {
-			err = fmt.Errorf("%w,\nor try everything out with `--%s %s`, which does not really annotate", err, row.Name, StandIn)
+			err = fmt.Errorf("%w,\nor try the server with `--%s %s`, which does not really annotate", err, row.Name, StandIn)
 		}
 		if err != nil {
 			return nil, err
@@ -87,7 +87,7 @@ func findTools(o Options) (tools, error) {
 	return found, nil
 }
 
-// missing is why a program can't be used: it, or its database, is not installed.
+// missing is the error for a program that is not installed, or whose reference database is not.
 type missing struct{ error }
 
 // find finds a program, and its database: its own, or that of the program that it is a part of.
@@ -102,19 +102,25 @@ func (o Options) find(row program.Program, at Installed, whole tool) (tool, erro
 		path, err = lookPath(name)
 	}
 	if err != nil {
-		return tool{}, missing{fmt.Errorf("%s: the program %q was not found (%w).\nInstall it (`%s`), or name the program by %s", flag, name, err, row.Install, flag)}
+		return tool{}, missing{fmt.Errorf("%s: the program %q was not found (%w).\nInstall it (`%s`), or set %s to its path",
+			flag, name, err, row.Install, flag)}
 	}
-	t := tool{environment: program.Environment{Command: []string{path}, Threads: o.Threads, GPU: at.GPU}, version: &version{named: flag, within: patience, arguments: row.Version}}
+	t := tool{
+		environment: program.Environment{Command: []string{path}, Threads: o.Threads, GPU: at.GPU},
+		version:     &version{named: flag, within: versionTimeout, arguments: row.Version},
+	}
 	if row.Database == nil {
 		if whole.environment.Database == "" {
-			return tool{}, fmt.Errorf("%s: the program needs the database of %s, which the stand-in does without; name the program %s by --%s, too", flag, row.Part, row.Part, row.Part)
+			return tool{}, fmt.Errorf("%s: the program needs the database of %s, which the stand-in does not have; also set --%s to the path of %s",
+				flag, row.Part, row.Part, row.Part)
 		}
 		t.environment.Database, t.database = whole.environment.Database, whole.database
 		return t, nil
 	}
 	dir := cmp.Or(at.Database, os.Getenv(row.Database.Variable))
 	if dir == "" {
-		return tool{}, missing{fmt.Errorf("%s-db: %s needs its database; download it by `%s`, then name its directory", flag, row.Title, row.Database.Download)}
+		return tool{}, missing{fmt.Errorf("%s-db: %s needs its database; download it with `%s`, then set %s-db to its directory",
+			flag, row.Title, row.Database.Download, flag)}
 	}
 	if t.environment.Database, err = filepath.Abs(dir); err != nil {
 		return tool{}, err
@@ -132,24 +138,24 @@ func (o Options) find(row program.Program, at Installed, whole tool) (tool, erro
 	return t, nil
 }
 
-// standIn is the stand-in in the role of a program.
+// standIn returns the stand-in for a program.
 func (o Options) standIn(name string) (tool, error) {
 	if len(o.StandIn) == 0 {
 		return tool{}, errors.New("this program has no stand-in")
 	}
 	t := tool{version: new(version), database: "none"}
-	played := StandIn
-	t.version.known.Store(&played)
+	text := StandIn
+	t.version.known.Store(&text)
 	t.environment = program.Environment{Command: slices.Concat(o.StandIn, []string{name}), Threads: o.Threads}
 	for _, variable := range os.Environ() {
-		if strings.HasPrefix(variable, "BAKTA_STAND_IN_") { // how fast it is, and whether it fails
+		if strings.HasPrefix(variable, "BAKTA_STAND_IN_") { // its speed, and its failures
 			t.variables = append(t.variables, variable)
 		}
 	}
 	return t, nil
 }
 
-// lookPath finds a program, and returns its path whatever the working directory becomes.
+// lookPath finds a program and returns its absolute path: the working directory changes later.
 func lookPath(name string) (string, error) {
 	path, err := exec.LookPath(name)
 	if err != nil {
@@ -158,15 +164,15 @@ func lookPath(name string) (string, error) {
 	return filepath.Abs(path)
 }
 
-// ask asks the programs for their versions, one after the other. It returns an error for one that does not work: no
-// job that needs it would. One that does not answer in time may do so another day, and is only warned of.
+// ask calls the programs for their versions, one after the other. It returns an error for a program that fails, because
+// every job that needs the program would fail. It only logs a warning for a program that exceeds the timeout.
 func (t tools) ask(ctx context.Context, log *slog.Logger) error {
 	for _, name := range slices.Sorted(maps.Keys(t)) {
 		v := t[name].version
 		if v.known.Load() != nil {
 			continue
 		}
-		log.Info("asking a program for its version, which takes up to a minute the first time; jobs are taken meanwhile",
+		log.Info("reading the version of a program, which takes up to a minute the first time; jobs are accepted meanwhile",
 			"program", t[name].environment.Command[0])
 		short, cancel := context.WithTimeout(ctx, v.within)
 		text, err := askVersion(short, t[name].environment.Command[0], v.arguments)
@@ -176,7 +182,7 @@ func (t tools) ask(ctx context.Context, log *slog.Logger) error {
 		case ctx.Err() != nil:
 			return nil
 		case late:
-			log.Warn("a program does not tell its version", "program", t[name].environment.Command[0], "waited", v.within)
+			log.Warn("a program has not printed its version in time", "program", t[name].environment.Command[0], "timeout", v.within)
 		case err != nil:
 			return fmt.Errorf("%s: %w", v.named, err)
 		default:
@@ -186,13 +192,13 @@ func (t tools) ask(ctx context.Context, log *slog.Logger) error {
 	return nil
 }
 
-// askVersion asks a program for its version.
+// askVersion calls a program for its version.
 func askVersion(ctx context.Context, path string, arguments []string) (string, error) {
 	command := exec.CommandContext(ctx, path, arguments...)
-	command.WaitDelay = time.Second // for what it may have started
+	command.WaitDelay = time.Second // for processes that it has started
 	out, err := command.CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("`%s %s` does not work: %w\n%s", path, strings.Join(arguments, " "), err, bytes.TrimSpace(out))
+		return "", fmt.Errorf("`%s %s` failed: %w\n%s", path, strings.Join(arguments, " "), err, bytes.TrimSpace(out))
 	}
 	line, _ := bufio.NewReader(bytes.NewReader(out)).ReadString('\n')
 	fields := strings.Fields(line) // "bakta 1.12.2", "baktfold, version 0.3.0"
@@ -202,12 +208,12 @@ func askVersion(ctx context.Context, path string, arguments []string) (string, e
 	return fields[len(fields)-1], nil
 }
 
-// offered are the workflows all of whose programs are there.
+// offered returns the workflows whose programs are all installed.
 func (t tools) offered() []workflow.Workflow {
 	return workflow.Offered(func(name string) bool { _, ok := t[name]; return ok })
 }
 
-// versions returns a function that returns the versions which are known by then.
+// versions returns a function that returns the versions that are known at the time of its call.
 func (t tools) versions(backend string) func() status.Versions {
 	return func() status.Versions {
 		v := status.Versions{Backend: backend, Programs: make(map[string]string), Databases: make(map[string]string)}
@@ -218,13 +224,13 @@ func (t tools) versions(backend string) func() status.Versions {
 	}
 }
 
-// spec says what a run of the job does in that directory.
+// spec returns the specification of a job's run in a directory.
 func (t tools) spec(j job.Job, dir string) (stage.Spec, error) {
-	var variables [][]string // by stage, for each of which its program is asked for
+	var variables [][]string // by stage: lifecycle.Spec requests the program of each stage once
 	spec, err := lifecycle.Spec(j, dir, func(name string) (program.Environment, error) {
 		found, ok := t[name]
 		if !ok {
-			return program.Environment{}, fmt.Errorf("%s is not there any more", name)
+			return program.Environment{}, fmt.Errorf("the program %s is no longer installed", name)
 		}
 		variables = append(variables, found.variables)
 		return found.environment, nil

@@ -15,17 +15,17 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/program"
 )
 
-// place makes a directory of programs that tell their version, and of databases.
+// place creates a directory of programs that print their version, and of databases.
 func place(t *testing.T, programs ...string) string {
 	t.Helper()
 	dir := t.TempDir()
 	files := map[string]string{"db/version.json": `{"major":6,"minor":0,"type":"light"}`, "fold/baktfold.db": "", "none/x": ""}
 	for _, name := range programs {
-		says := name + " 1.12.2"
+		version := name + " 1.12.2"
 		if name == "baktfold" {
-			says = "baktfold, version 0.3.0"
+			version = "baktfold, version 0.3.0"
 		}
-		files["bin/"+name] = fmt.Sprintf("#!/bin/sh\necho '%s'\n", says)
+		files["bin/"+name] = fmt.Sprintf("#!/bin/sh\necho '%s'\n", version)
 	}
 	for name, content := range files {
 		path := filepath.Join(dir, name)
@@ -39,52 +39,65 @@ func place(t *testing.T, programs ...string) string {
 	return dir
 }
 
+// installed are programs by name.
+type installed = map[string]Installed
+
 func TestFindTools(t *testing.T) {
 	dir := place(t, "bakta", "bakta_proteins", "baktfold")
 	alone := place(t, "bakta")
 	at := func(name string) string { return filepath.Join(dir, name) }
+	whole := Installed{Path: at("bin/bakta"), Database: at("db")} // with its other program beside it
+	lone := Installed{Path: filepath.Join(alone, "bin/bakta"), Database: at("db")}
+	onPath := Installed{Path: "bakta", Database: at("db")}
+	baktfold := Installed{Path: at("bin/baktfold"), Database: at("fold")}
 	bakta, both := []string{"bakta"}, []string{"bakta", "bakta_proteins"}
 	all := []string{"bakta", "bakta_proteins", "bakta_baktfold", "baktfold"}
 	for _, row := range []struct {
 		name     string
-		o        Options
+		programs installed
 		path     string // directory on PATH
 		variable string // PHOLD_DBDIR
 		offers   []string
 		fails    string
 	}{
-		{name: "stand-in", o: Options{Programs: map[string]Installed{"bakta": {Path: StandIn}}}, offers: all},
-		{name: "Bakta alone", o: Options{Programs: map[string]Installed{"bakta": {Path: filepath.Join(alone, "bin/bakta"), Database: at("db")}}}, offers: bakta},
-		{name: "proteins beside Bakta", o: Options{Programs: map[string]Installed{"bakta": {Path: at("bin/bakta"), Database: at("db")}}}, offers: both},
-		{name: "proteins on PATH", o: Options{Programs: map[string]Installed{"bakta": {Path: filepath.Join(alone, "bin/bakta"), Database: at("db")}}}, path: at("bin"), offers: both},
-		{name: "proteins by name", o: Options{Programs: map[string]Installed{"bakta": {Path: filepath.Join(alone, "bin/bakta"), Database: at("db")}, "bakta_proteins": {Path: at("bin/bakta_proteins")}}}, offers: both},
-		{name: "Baktfold by name", o: Options{Programs: map[string]Installed{"bakta": {Path: at("bin/bakta"), Database: at("db")}, "baktfold": {Path: at("bin/baktfold"), Database: at("fold")}}}, offers: all},
-		{name: "Baktfold on PATH", o: Options{Programs: map[string]Installed{"bakta": {Path: "bakta", Database: at("db")}, "baktfold": {Database: at("fold")}}}, path: at("bin"), offers: all},
-		{name: "Baktfold's own variable", o: Options{Programs: map[string]Installed{"bakta": {Path: "bakta", Database: at("db")}}}, path: at("bin"), variable: at("fold"), offers: all},
-		{name: "Baktfold without a database", o: Options{Programs: map[string]Installed{"bakta": {Path: "bakta", Database: at("db")}}}, path: at("bin"), offers: both},
-		{name: "Baktfold played", o: Options{Programs: map[string]Installed{"bakta": {Path: at("bin/bakta"), Database: at("db")}, "baktfold": {Path: StandIn}}}, offers: all},
-		{name: "Bakta played, Baktfold not", o: Options{Programs: map[string]Installed{"bakta": {Path: StandIn}, "baktfold": {Path: at("bin/baktfold"), Database: at("fold")}}}, offers: all},
+		{name: "stand-in", programs: installed{"bakta": {Path: StandIn}}, offers: all},
+		{name: "Bakta alone", programs: installed{"bakta": lone}, offers: bakta},
+		{name: "proteins beside Bakta", programs: installed{"bakta": whole}, offers: both},
+		{name: "proteins on PATH", programs: installed{"bakta": lone}, path: at("bin"), offers: both},
+		{name: "proteins by name", programs: installed{"bakta": lone, "bakta_proteins": {Path: at("bin/bakta_proteins")}}, offers: both},
+		{name: "Baktfold by name", programs: installed{"bakta": whole, "baktfold": baktfold}, offers: all},
+		{name: "Baktfold on PATH", programs: installed{"bakta": onPath, "baktfold": {Database: at("fold")}}, path: at("bin"), offers: all},
+		{name: "Baktfold's own variable", programs: installed{"bakta": onPath}, path: at("bin"), variable: at("fold"), offers: all},
+		{name: "Baktfold without a database", programs: installed{"bakta": onPath}, path: at("bin"), offers: both},
+		{name: "a stand-in for Baktfold", programs: installed{"bakta": whole, "baktfold": {Path: StandIn}}, offers: all},
+		{name: "a stand-in for Bakta alone", programs: installed{"bakta": {Path: StandIn}, "baktfold": baktfold}, offers: all},
 
-		{name: "no Bakta", o: Options{Programs: map[string]Installed{"bakta": {Path: "bakta"}}}, fails: `--bakta: the program "bakta" was not found`},
-		{name: "no database", o: Options{Programs: map[string]Installed{"bakta": {Path: at("bin/bakta")}}}, fails: "--bakta-db: Bakta needs its database"},
-		{name: "another database", o: Options{Programs: map[string]Installed{"bakta": {Path: at("bin/bakta"), Database: at("none")}}}, fails: "is not a database of Bakta"},
-		{name: "no proteins", o: Options{Programs: map[string]Installed{"bakta": {Path: at("bin/bakta"), Database: at("db")}, "bakta_proteins": {Path: "/nowhere"}}}, fails: `--bakta-proteins: the program "/nowhere" was not found`},
-		{name: "proteins beside the stand-in", o: Options{Programs: map[string]Installed{"bakta": {Path: StandIn}, "bakta_proteins": {Path: at("bin/bakta_proteins")}}}, fails: "--bakta-proteins: the program needs the database of bakta"},
-		{name: "no Baktfold", o: Options{Programs: map[string]Installed{"bakta": {Path: at("bin/bakta"), Database: at("db")}, "baktfold": {Path: "/nowhere", Database: at("fold")}}}, fails: `--baktfold: the program "/nowhere" was not found`},
-		{name: "no Baktfold for its database", o: Options{Programs: map[string]Installed{"bakta": {Path: at("bin/bakta"), Database: at("db")}, "baktfold": {Database: at("fold")}}}, fails: `--baktfold: the program "baktfold" was not found`},
-		{name: "no database of Baktfold", o: Options{Programs: map[string]Installed{"bakta": {Path: at("bin/bakta"), Database: at("db")}, "baktfold": {Path: at("bin/baktfold")}}}, fails: "--baktfold-db: Baktfold needs its database"},
-		{name: "another database of Baktfold", o: Options{Programs: map[string]Installed{"bakta": {Path: at("bin/bakta"), Database: at("db")}, "baktfold": {Path: at("bin/baktfold"), Database: at("none")}}},
+		{name: "no Bakta", programs: installed{"bakta": {Path: "bakta"}}, fails: `--bakta: the program "bakta" was not found`},
+		{name: "no database", programs: installed{"bakta": {Path: at("bin/bakta")}}, fails: "--bakta-db: Bakta needs its database"},
+		{name: "another database", programs: installed{"bakta": {Path: at("bin/bakta"), Database: at("none")}},
+			fails: "is not a database of Bakta"},
+		{name: "no proteins", programs: installed{"bakta": whole, "bakta_proteins": {Path: "/nowhere"}},
+			fails: `--bakta-proteins: the program "/nowhere" was not found`},
+		{name: "proteins beside the stand-in", programs: installed{"bakta": {Path: StandIn}, "bakta_proteins": {Path: at("bin/bakta_proteins")}},
+			fails: "--bakta-proteins: the program needs the database of bakta"},
+		{name: "no Baktfold", programs: installed{"bakta": whole, "baktfold": {Path: "/nowhere", Database: at("fold")}},
+			fails: `--baktfold: the program "/nowhere" was not found`},
+		{name: "no Baktfold for its database", programs: installed{"bakta": whole, "baktfold": {Database: at("fold")}},
+			fails: `--baktfold: the program "baktfold" was not found`},
+		{name: "no database of Baktfold", programs: installed{"bakta": whole, "baktfold": {Path: at("bin/baktfold")}},
+			fails: "--baktfold-db: Baktfold needs its database"},
+		{name: "another database of Baktfold", programs: installed{"bakta": whole, "baktfold": {Path: at("bin/baktfold"), Database: at("none")}},
 			fails: "--baktfold-db: " + at("none") + " is not a database of Baktfold"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Setenv("BAKTA_DB", "")
 			t.Setenv("PHOLD_DBDIR", row.variable)
-			row.o.StandIn, row.o.Threads = []string{"self", "stand-in"}, 2
+			o := Options{Programs: row.programs, StandIn: []string{"self", "stand-in"}, Threads: 2}
 			if row.path == "" {
 				row.path = "/nowhere"
 			}
 			t.Setenv("PATH", row.path)
-			found, err := findTools(row.o)
+			found, err := findTools(o)
 			if row.fails != "" {
 				if err == nil || !strings.Contains(err.Error(), row.fails) {
 					t.Errorf("%v, want %s", err, row.fails)
@@ -105,7 +118,7 @@ func TestFindTools(t *testing.T) {
 	}
 }
 
-// TestTools: each program is reached as it was found, and told who it is.
+// TestTools checks the command lines, the variables and the versions of the programs that were found.
 func TestTools(t *testing.T) {
 	dir := place(t, "bakta", "bakta_proteins")
 	t.Setenv("BAKTA_STAND_IN_STEP_DELAY", "1ms")
@@ -130,7 +143,7 @@ func TestTools(t *testing.T) {
 	}
 	versions := found.versions("v1")
 	if v := versions(); v.Programs["bakta"] != "" || v.Databases["bakta"] != "6.0, light" || v.Programs["baktfold"] != StandIn {
-		t.Errorf("before a program was asked: %+v", v)
+		t.Errorf("before the programs were called: %+v", v)
 	}
 	if err := found.ask(t.Context(), slog.Default()); err != nil {
 		t.Fatal(err)
@@ -141,13 +154,13 @@ func TestTools(t *testing.T) {
 	}
 }
 
-// TestVersions: a program that does not work ends the backend, one that takes too long does not.
+// TestVersions: a program that fails ends the backend; a program that exceeds the timeout does not.
 func TestVersions(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct{ script, fails string }{
 		"works":            {"echo bakta 1.2", ""},
-		"does not":         {"echo no module named bakta >&2; exit 1", "--bakta: `%s --version` does not work: exit status 1\nno module named bakta"},
-		"says nothing":     {"true", "--bakta: `%s --version` prints nothing"},
+		"does not":         {"echo no module named bakta >&2; exit 1", "--bakta: `%s --version` failed: exit status 1\nno module named bakta"},
+		"prints nothing":   {"true", "--bakta: `%s --version` prints nothing"},
 		"takes too long":   {"exec sleep 1000", ""},
 		"leaves a process": {"sleep 1000 & echo bakta 1.2; wait", ""},
 	} {
@@ -162,7 +175,8 @@ func TestVersions(t *testing.T) {
 				within = 300 * time.Millisecond
 			}
 			found := tools{"bakta": {
-				environment: program.Environment{Command: []string{path}}, version: &version{named: "--bakta", within: within, arguments: []string{"--version"}},
+				environment: program.Environment{Command: []string{path}},
+				version:     &version{named: "--bakta", within: within, arguments: []string{"--version"}},
 			}}
 			err := found.ask(t.Context(), slog.New(slog.DiscardHandler))
 			if want := strings.ReplaceAll(row.fails, "%s", path); err == nil && want != "" || err != nil && err.Error() != want {

@@ -51,8 +51,10 @@ func TestUIFiles(t *testing.T) {
 	}
 	dir, outside := t.TempDir(), t.TempDir()
 	for path, content := range map[string]string{
-		dir + "/index.html": "the index", dir + "/assets/a.js": "script", dir + "/data/example.json.gz": packed.String(), dir + "/data/x.gz": packed.String(),
-		dir + "/.env": "hidden", dir + "/.git/config": "hidden", dir + "/a/.b/c.txt": "hidden", outside + "/c.txt": "outside", outside + "/d": "outside",
+		dir + "/index.html": "the index", dir + "/assets/a.js": "script", dir + "/data/example.json.gz": packed.String(),
+		dir + "/data/x.gz": packed.String(),
+		dir + "/.env":      "hidden", dir + "/.git/config": "hidden", dir + "/a/.b/c.txt": "hidden", outside + "/c.txt": "outside",
+		outside + "/d": "outside",
 	} {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)

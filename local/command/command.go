@@ -109,7 +109,7 @@ func dataDir(env func(string) string) (string, error) {
 	if !filepath.IsAbs(data) {
 		home := env("HOME")
 		if home == "" {
-			return "", cli.Usagef("HOME is not set, so there is no default for the data directory; set --data")
+			return "", cli.Usagef("the data directory has no default without HOME; set --data")
 		}
 		data = filepath.Join(home, ".local", "share")
 	}
@@ -132,7 +132,7 @@ func runStager(ctx context.Context, args []string, stdout, stderr io.Writer) int
 // programFlags are the flags that name the programs: --NAME, --NAME-db and --NAME-gpu.
 type programFlags struct {
 	installed   map[string]*local.Installed
-	directories []string // those flags that name directories
+	directories []string // the flags that name directories
 }
 
 // flags adds the flags.
@@ -145,7 +145,7 @@ func (p *programFlags) flags(f *pflag.FlagSet) {
 		help := row.Help + " (default " + row.Name + " on PATH)"
 		switch {
 		case i == 0:
-			help += ";\n" + local.StandIn + " plays it where it is not installed, and the others with it"
+			help += ";\n" + local.StandIn + " is a substitute without it, also for the others"
 		case row.Part != "":
 			help = row.Help + " (default " + row.Name + " beside\n--" + row.Part + ", else on PATH)"
 		}
@@ -155,12 +155,12 @@ func (p *programFlags) flags(f *pflag.FlagSet) {
 			p.directories = append(p.directories, name+"-db")
 		}
 		if row.GPU {
-			f.BoolVar(&at.GPU, name+"-gpu", false, "let "+row.Title+" compute on a graphics processor")
+			f.BoolVar(&at.GPU, name+"-gpu", false, "let "+row.Title+" use a GPU")
 		}
 	}
 }
 
-// read returns what the flags say.
+// read returns the values of the flags.
 func (p *programFlags) read() map[string]local.Installed {
 	programs := make(map[string]local.Installed)
 	for name, at := range p.installed {

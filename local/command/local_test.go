@@ -109,20 +109,23 @@ func TestLocal(t *testing.T) {
 	w.Close()
 	u.Write("my genome.fna.gz", packed.String())
 
-	got := u.Must("submit", "my genome.fna.gz", "--genus", "Escherichia", "--species", "coli", "--complete", "--locus-tag", "ABC", "--out", "result")
+	got := u.Must("submit", "my genome.fna.gz", "--genus", "Escherichia", "--species", "coli", "--complete", "--locus-tag", "ABC", "--out",
+		"result")
 	for _, want := range []string{"uploaded my genome.fna.gz (", "started job ", "finished after ", "downloaded "} {
 		if !strings.Contains(got.Err, want) {
 			t.Errorf("%q is not in the messages:\n%s", want, got.Err)
 		}
 	}
-	for _, want := range []string{"NOTE: ", "stand-in", "organism        Escherichia coli", "genome          20,000 bp in 1 sequence", "CDSs", "files are in result:"} {
+	for _, want := range []string{"NOTE: ", "stand-in", "organism        Escherichia coli", "genome          20,000 bp in 1 sequence", "CDSs",
+		"files are in result:"} {
 		if !strings.Contains(got.Out, want) {
 			t.Errorf("%q is not in the output:\n%s", want, got.Out)
 		}
 	}
-	for _, ending := range []string{"embl", "faa", "ffn", "fna", "gbff", "gff3", "json", "tsv", "txt", "svg", "png", "inference.tsv", "hypotheticals.tsv", "hypotheticals.faa"} {
+	for _, ending := range []string{"embl", "faa", "ffn", "fna", "gbff", "gff3", "json", "tsv", "txt", "svg", "png", "inference.tsv",
+		"hypotheticals.tsv", "hypotheticals.faa"} {
 		if !slices.Contains(u.Files("result"), "my_genome."+ending) {
-			t.Errorf("there is no .%s among %v", ending, u.Files("result"))
+			t.Errorf("no .%s among %v", ending, u.Files("result"))
 		}
 	}
 	var jobs []job
@@ -130,7 +133,8 @@ func TestLocal(t *testing.T) {
 		t.Fatalf("%+v, %v", jobs, err)
 	}
 	first := jobs[0].ID
-	if log := u.Must("logs", "-f", first[:6]).Out; !strings.HasPrefix(log, "Bakta Command: ") || !strings.Contains(log, "--locus-tag=ABC") && !strings.Contains(log, "--locus-tag ABC") || !strings.Contains(log, "\npredict ") {
+	if log := u.Must("logs", "-f", first[:6]).Out; !strings.HasPrefix(log, "Bakta Command: ") || !strings.Contains(log, "--locus-tag=ABC") &&
+		!strings.Contains(log, "--locus-tag ABC") || !strings.Contains(log, "\npredict ") {
 		t.Errorf("the log is\n%s", log)
 	}
 	if got := u.Must("status", first); !strings.Contains(got.Out, "state      SUCCESSFUL\n") {

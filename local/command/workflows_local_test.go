@@ -86,7 +86,8 @@ func TestLocalWorkflows(t *testing.T) {
 	b := u.serveLocal("data")
 	u.Env = append(u.Env, "BAKTA_WEB_SERVER="+b.url)
 	if got := u.Must("workflows").Out; strings.Count(got, "a genome (FASTA)") != 2 || strings.Count(got, "--hmms\n") != 2 ||
-		!strings.Contains(got, "\nproteins        proteins (FASTA)              bakta_proteins\n") || !strings.Contains(got, "\nbaktfold        an annotation") {
+		!strings.Contains(got, "\nproteins        proteins (FASTA)              bakta_proteins\n") ||
+		!strings.Contains(got, "\nbaktfold        an annotation") {
 		t.Errorf("workflows:\n%s", got)
 	}
 	demo, err := filepath.Abs("../demo/genome.fna")
@@ -96,14 +97,16 @@ func TestLocalWorkflows(t *testing.T) {
 	u.Write("regions.txt", known)
 	u.Write("trusted", clitest.TrustedProteins)
 	u.Write("profiles", profile(t))
-	u.Must("submit", demo, "--name", "one", "--regions", "regions.txt", "--proteins", "trusted", "--hmms", "profiles", "--locus-tag-increment", "10",
+	u.Must("submit", demo, "--name", "one", "--regions", "regions.txt", "--proteins", "trusted", "--hmms", "profiles", "--locus-tag-increment",
+		"10",
 		"--locus-tag", "ABC", "--meta", "--skip-trna", "--skip-plot", "--out", "one")
 	u.holds("one", resultsOf(t, workflow.Bakta, "one", "png", "svg"))
 	if !strings.Contains(u.read("one/one.json"), `"locus": "ABC_0010"`) {
 		t.Error("the locus tags do not have the requested increment")
 	}
 	log := u.Must("logs", u.ids()[0]).Out
-	for _, option := range []string{"--regions=", ".gff3 ", "--proteins=", ".faa ", "--hmms=", "--meta", "--locus-tag-increment=10", "--skip-trna", "--skip-plot", "skip tRNA prediction..."} {
+	for _, option := range []string{"--regions=", ".gff3 ", "--proteins=", ".faa ", "--hmms=", "--meta", "--locus-tag-increment=10",
+		"--skip-trna", "--skip-plot", "skip tRNA prediction..."} {
 		if !strings.Contains(strings.ReplaceAll(log, "\n", " \n"), option) {
 			t.Errorf("the log has no %s:\n%s", option, log)
 		}
@@ -117,7 +120,8 @@ func TestLocalWorkflows(t *testing.T) {
 
 	got = u.Must("submit", "one/one.json", "--name", "three", "--out", "three")
 	u.holds("three", resultsOf(t, workflow.Baktfold, "three", hypotheticals...))
-	if !strings.Contains(got.Out, "; Baktfold 0.3.0+stand-in\n") || !strings.Contains(got.Err, "one.json is no genome, so the workflow is baktfold\n") {
+	if !strings.Contains(got.Out, "; Baktfold 0.3.0+stand-in\n") ||
+		!strings.Contains(got.Err, "one.json is no genome, so the workflow is baktfold\n") {
 		t.Errorf("baktfold: %s%s", got.Out, got.Err)
 	}
 
@@ -138,7 +142,8 @@ func TestLocalWorkflows(t *testing.T) {
 	for _, j := range jobs {
 		kinds = append(kinds, j.Workflow+" "+j.State)
 	}
-	if diff := cmp.Diff([]string{"bakta SUCCESSFUL", "bakta_proteins SUCCESSFUL", "baktfold SUCCESSFUL", "bakta_baktfold SUCCESSFUL"}, kinds); diff != "" {
+	if diff := cmp.Diff([]string{"bakta SUCCESSFUL", "bakta_proteins SUCCESSFUL", "baktfold SUCCESSFUL", "bakta_baktfold SUCCESSFUL"},
+		kinds); diff != "" {
 		t.Error(diff)
 	}
 	b.stop()
@@ -162,7 +167,8 @@ func TestLocalSecondStageFails(t *testing.T) {
 		t.Errorf("status:\n%s", status)
 	}
 	id := u.ids()[0]
-	if log := u.Must("logs", "--stage", "baktfold", id).Out; !strings.HasPrefix(log, "Baktfold Command: ") || !strings.Contains(log, "ERROR: played failure!") {
+	if log := u.Must("logs", "--stage", "baktfold", id).Out; !strings.HasPrefix(log, "Baktfold Command: ") ||
+		!strings.Contains(log, "ERROR: played failure!") {
 		t.Errorf("log:\n%s", log)
 	}
 	got = u.Run("results", "--partial", "--out", "result", id)
@@ -186,13 +192,15 @@ func TestLocalWithRealPrograms(t *testing.T) {
 	u.Env = append(u.Env, "BAKTA_WEB_SERVER="+b.url)
 	// The backend asks the programs for their versions while it serves.
 	version := u.Must("version").Out
-	for deadline := time.Now().Add(2 * time.Minute); !strings.Contains(version, "Bakta 1.12.2, database 6.0") || !strings.Contains(version, "Baktfold 0.3.0\n"); {
+	for deadline := time.Now().Add(2 * time.Minute); !strings.Contains(version, "Bakta 1.12.2, database 6.0") ||
+		!strings.Contains(version, "Baktfold 0.3.0\n"); {
 		if time.Now().After(deadline) {
 			t.Fatalf("version: %s", version)
 		}
 		version = u.Must("version").Out
 	}
-	if got := u.Must("workflows").Out; !strings.Contains(got, "\nproteins ") || !strings.Contains(got, "\nbaktfold ") { // bakta_proteins was found beside Bakta
+	if got := u.Must("workflows").Out; !strings.Contains(got, "\nproteins ") ||
+		!strings.Contains(got, "\nbaktfold ") { // bakta_proteins was found beside Bakta
 		t.Errorf("workflows:\n%s", got)
 	}
 	demo, err := filepath.Abs("../demo/genome.fna")
@@ -200,13 +208,15 @@ func TestLocalWithRealPrograms(t *testing.T) {
 		t.Fatal(err)
 	}
 	u.Write("regions.txt", known)
-	got := u.Must("submit", demo, "-w", "bakta+baktfold", "--name", "both", "--skip-trna", "--skip-rrna", "--skip-ncrna", "--skip-ncrna-region",
+	got := u.Must("submit", demo, "-w", "bakta+baktfold", "--name", "both", "--skip-trna", "--skip-rrna", "--skip-ncrna",
+		"--skip-ncrna-region",
 		"--skip-crispr", "--regions", "regions.txt", "--out", "both")
 	if n := strings.Count(u.read("both/both.json"), `"source": "user-provided"`); n != 1 {
 		t.Errorf("%d of the regions are in the JSON file, want 1", n)
 	}
 	u.holds("both", resultsOf(t, workflow.BaktaBaktfold, "both"))
-	for path, begins := range map[string]string{"tsv": "# Annotated with Baktfold\n", "txt": "Sequence(s):\n", "hypotheticals.tsv": "#Annotated with Bakta "} {
+	for path, begins := range map[string]string{"tsv": "# Annotated with Baktfold\n", "txt": "Sequence(s):\n",
+		"hypotheticals.tsv": "#Annotated with Bakta "} {
 		if text := u.read("both/both." + path); !strings.HasPrefix(text, begins) {
 			t.Errorf("%s begins %.60q", path, text)
 		}

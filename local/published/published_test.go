@@ -98,7 +98,8 @@ func testClient(t *testing.T, conn *grpc.ClientConn) {
 	job := made.GetJob()
 	stranger := &api.JobAuth{JobID: job.GetJobID(), Secret: "wrong"}
 	unknown := &api.JobAuth{JobID: "123e4567-e89b-42d3-a456-426614174000", Secret: "x"}
-	config := &api.JobConfig{HasReplicons: true, TranslationalTable: 11, MinContigLength: 1, DermType: api.DermType_DIDERM, Genus: "Escherichia", LocusTag: "TAG"}
+	config := &api.JobConfig{HasReplicons: true, TranslationalTable: 11, MinContigLength: 1, DermType: api.DermType_DIDERM,
+		Genus: "Escherichia", LocusTag: "TAG"}
 	start := func(job *api.JobAuth, c *api.JobConfig) error {
 		_, err := jobs.StartJob(ctx, &api.StartJobRequest{Job: job, Config: c})
 		return err
@@ -137,7 +138,8 @@ func testClient(t *testing.T, conn *grpc.ClientConn) {
 		if len(all.GetJobs()) != 1 || len(all.GetFailedJobs()) != 3 {
 			t.Fatalf("list: %v", all)
 		}
-		for i, want := range []api.JobFailedStatus{api.JobFailedStatus_NOT_FOUND, api.JobFailedStatus_UNAUTHORIZED, api.JobFailedStatus_NOT_FOUND} {
+		for i, want := range []api.JobFailedStatus{api.JobFailedStatus_NOT_FOUND, api.JobFailedStatus_UNAUTHORIZED,
+			api.JobFailedStatus_NOT_FOUND} {
 			if got := all.GetFailedJobs()[i].GetJobStatus(); got != want {
 				t.Errorf("failed job %d is %s, want %s", i, got, want)
 			}
@@ -165,7 +167,8 @@ func testClient(t *testing.T, conn *grpc.ClientConn) {
 		t.Errorf("result: %v", result)
 	}
 	files := result.GetResultFiles().AsMap()
-	for _, key := range []string{"EMBL", "FAA", "FAAHypothetical", "FFN", "FNA", "GBFF", "GFF3", "JSON", "TSV", "TSVHypothetical", "TSVInference", "TXTLogs", "PNGCircularPlot", "SVGCircularPlot"} {
+	for _, key := range []string{"EMBL", "FAA", "FAAHypothetical", "FFN", "FNA", "GBFF", "GFF3", "JSON", "TSV", "TSVHypothetical",
+		"TSVInference", "TXTLogs", "PNGCircularPlot", "SVGCircularPlot"} {
 		link, ok := files[key].(string)
 		if !ok {
 			t.Errorf("%s is %v", key, files[key])
@@ -223,7 +226,8 @@ func testGateway(t *testing.T, conn *grpc.ClientConn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	call(http.MethodPost, "/api/v1/job/start", `{"job":`+string(job)+`,"config":{"completeGenome":true,"translationalTable":11,"locusTag":"TAG"}}`)
+	call(http.MethodPost, "/api/v1/job/start",
+		`{"job":`+string(job)+`,"config":{"completeGenome":true,"translationalTable":11,"locusTag":"TAG"}}`)
 	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(100 * time.Millisecond) { // between two looks
 		list := fmt.Sprint(call(http.MethodPost, "/api/v1/job/list", `{"jobs":[`+string(job)+`]}`))
 		if strings.Contains(list, "SUCCESSFULL") {

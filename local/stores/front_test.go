@@ -108,7 +108,8 @@ func TestUnknownLength(t *testing.T) {
 	defer closeObjects(t, o)
 	openFiles(t, o) // makes the bucket
 	for n := range 20 {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://"+o.Address+"/bakta/a", struct{ io.Reader }{strings.NewReader("GET / HTTP/1.1\r\n\r\n")})
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://"+o.Address+"/bakta/a",
+			struct{ io.Reader }{strings.NewReader("GET / HTTP/1.1\r\n\r\n")})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -138,7 +138,8 @@ func TestObjectsAddressIsTaken(t *testing.T) {
 	}
 	defer l.Close()
 	came := workingDirectory(t)
-	if _, err := OpenObjects(ObjectsOptions{Dir: t.TempDir(), Listen: l.Addr().String(), Log: slog.Default()}); !errors.Is(err, syscall.EADDRINUSE) {
+	if _, err := OpenObjects(ObjectsOptions{Dir: t.TempDir(), Listen: l.Addr().String(), Log: slog.Default()}); !errors.Is(err,
+		syscall.EADDRINUSE) {
 		t.Errorf("open: %v, want that the address is in use", err)
 	}
 	if now := workingDirectory(t); now != came {
@@ -153,7 +154,8 @@ func TestObjectsWithSpoiledCredentials(t *testing.T) {
 	if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenObjects(ObjectsOptions{Dir: dir, Listen: "127.0.0.1:0", Log: slog.Default()}); err == nil || !strings.Contains(err.Error(), file) {
+	if _, err := OpenObjects(ObjectsOptions{Dir: dir, Listen: "127.0.0.1:0", Log: slog.Default()}); err == nil ||
+		!strings.Contains(err.Error(), file) {
 		t.Errorf("open: %v, want an error that names %s", err, file)
 	}
 }

@@ -9,7 +9,7 @@ import (
 const maxSocketPath = 100
 
 // socket returns the path for a socket that only this user can access: in dir, which belongs to this user, or, if that
-// path is too long, in a temporary directory, which is then also returned. There is no file at the path.
+// path is too long, in a temporary directory, which is then also returned. No file exists at the path.
 func socket(dir, name string) (path, tmp string, err error) {
 	path = filepath.Join(dir, name)
 	if len(path) > maxSocketPath {
