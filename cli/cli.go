@@ -38,7 +38,7 @@ const defaultServer = "http://127.0.0.1:8080"
 
 // app is what all commands share.
 type app struct {
-	out     io.Writer // the standard output, of which nothing controls a terminal
+	out     io.Writer // the standard output, without control sequences of terminals
 	logOut  io.Writer // the same for what programs wrote, which passes as it is where no terminal is
 	columns int       // of the standard output
 	display *display
@@ -114,18 +114,18 @@ func (a *app) run(ctx context.Context, args []string) int {
 		return exitDone
 	case errors.As(err, &coded):
 		if coded.err != nil {
-			a.display.line("bakta-web: %s", told(coded.err))
+			a.display.line("bakta-web: %s", plainText(coded.err))
 		}
 		return coded.code
 	case errors.As(err, &usage):
-		a.display.line("bakta-web: %s", told(err))
+		a.display.line("bakta-web: %s", plainText(err))
 		a.display.line("`%s --help` shows how it is used.", command.CommandPath())
 		return exitUsage
 	case ctx.Err() != nil:
 		a.display.line("bakta-web: interrupted")
 		return exitInterrupted
 	default:
-		a.display.line("bakta-web: %s", told(err))
+		a.display.line("bakta-web: %s", plainText(err))
 		return exitFailed
 	}
 }
@@ -173,8 +173,8 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
-// told is an error's text for people: the causes that lib/job's errors keep for a log stay out of it.
-func told(err error) string {
+// plainText returns an error's text for people, without the causes that lib/job's errors keep for a log.
+func plainText(err error) string {
 	var e *domain.Error
 	if !errors.As(err, &e) {
 		return err.Error()
@@ -268,7 +268,7 @@ func noCommand(cmd *cobra.Command, args []string) error {
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		hint = fmt.Sprintf("; do you mean %s?", strings.Join(near, " or "))
 	}
-	return Usagef("there is no command %q%s", args[0], hint)
+	return Usagef("the command %q does not exist%s", args[0], hint)
 }
 
 // Takes checks the number of arguments, and names them when it is wrong.

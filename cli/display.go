@@ -24,7 +24,7 @@ type display struct {
 	mu      sync.Mutex
 	said    string        // the last notice
 	noticed bool          // it stands on the terminal, on a line that is not ended
-	bars    *mpb.Progress // holds the bar that moves now
+	bars    *mpb.Progress // contains the bar that moves now
 }
 
 func newDisplay(w io.Writer, env func(string) string) *display {
@@ -56,7 +56,7 @@ func (d *display) line(format string, args ...any) {
 	d.write(fmt.Sprintf(format, args...))
 }
 
-// notice shows what holds for the moment: that a server is away, and is asked again. On a terminal it is taken back by the
+// notice shows a temporary state: a server is not reachable, and is asked again. On a terminal it is taken back by the
 // next thing that shows; elsewhere it is a line, once for all tries.
 func (d *display) notice(format string, args ...any) {
 	d.mu.Lock()
@@ -77,7 +77,7 @@ func (d *display) notice(format string, args ...any) {
 	}
 }
 
-// passed says that the last notice holds no more.
+// passed ends the state that the last notice shows.
 func (d *display) passed() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -134,7 +134,7 @@ const (
 // refresh is how often a bar is drawn.
 const refresh = 150 * time.Millisecond
 
-// start shows that something goes on, of which nothing is known yet but its name. end must be called.
+// start shows an activity whose size is not known yet. end must be called.
 func (d *display) start(label string, counts unit) *bar {
 	b := &bar{display: d, label: label}
 	if !d.terminal {
@@ -190,7 +190,7 @@ func (b *bar) text() string {
 	return shown(cmp.Or(notice, b.label))
 }
 
-// set shows how far it is; a total of 0 means that nobody knows.
+// set shows how far it is; a total of 0 means that it is not known.
 func (b *bar) set(current, total int64) {
 	if b.bar == nil || total <= 0 {
 		return

@@ -18,7 +18,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
-// job is what commands tell of a job in JSON.
+// job is a job in the JSON output of commands.
 type job struct {
 	ID        string    `json:"id"`
 	Name      string    `json:"name"`
@@ -30,7 +30,7 @@ type job struct {
 	Updated   time.Time `json:"updated,omitzero"`
 	Waiting   *bool     `json:"waiting,omitempty"` // of INIT: it was started and waits, or was not started; missing if the server doesn't say
 	Step      *step     `json:"step,omitempty"`
-	Stages    []stage   `json:"stages,omitempty"` // told by status
+	Stages    []stage   `json:"stages,omitempty"` // of the command status
 	Reason    string    `json:"reason,omitempty"` // why it failed
 }
 
@@ -114,7 +114,7 @@ func (a *app) list(ctx context.Context) error {
 	return err
 }
 
-// statesOf asks each server for its jobs. A server that can't tell leaves its jobs UNREACHABLE, and its error is
+// statesOf asks each server for its jobs. A server that does not answer leaves its jobs UNREACHABLE, and its error is
 // among those returned.
 func (a *app) statesOf(ctx context.Context, entries []book.Entry) ([]job, error) {
 	places := make(map[string][]int) // of entries, by server
@@ -180,7 +180,7 @@ func (a *app) table(jobs []job) error {
 	return nil
 }
 
-// fit cuts the cells of one column so that the rows are no wider than that. At least ten characters of a cell stay.
+// fit cuts the cells of one column so that the rows are not wider than that. At least ten characters of a cell stay.
 func fit(rows [][]string, column, width int) {
 	widest := make([]int, len(rows[0]))
 	for _, row := range rows {
@@ -210,7 +210,7 @@ func stateWord(j job) string {
 	return "NOT STARTED"
 }
 
-// shortest returns how many characters of the ids tell the jobs apart, at least eight.
+// shortest returns how many characters of the ids distinguish the jobs, at least eight.
 func shortest(jobs []job) int {
 	for length := 8; ; length++ {
 		seen, unique := make(map[string]bool), true
@@ -231,7 +231,7 @@ func (a *app) statusCommand() *cobra.Command {
 		Short: "Tell how a job does",
 		Long: `Tell how a job does: its state and that of its stages, the step that it is at, or
 the reason of its failure. Without an ID it is the job that was submitted last.
-The exit code is 0 when this could be told, whatever the state.`,
+The exit code is 0 if the state is known, whatever it is.`,
 		Example: `  bakta-web status
   bakta-web status 0fd4
   bakta-web status --json 0fd4 | jq -r .state`,
@@ -255,7 +255,7 @@ func (a *app) status(ctx context.Context, prefix string) error {
 	j := describe(entry, states[0])
 	switch client.State(j.State) {
 	case client.Running, client.Failed, client.Successful:
-		// They may be out of reach for a moment, and are no reason to tell nothing.
+		// They may be out of reach for a moment, and the rest is still shown.
 		at, logs, err := look(ctx, c, ref(entry), j.Workflow)
 		if err == nil && j.State == string(client.Running) {
 			j.Step = at

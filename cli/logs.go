@@ -106,16 +106,16 @@ func (p *printer) stages(logs []client.StageLog) error {
 		if p.tails[l.Stage] == nil {
 			p.tails[l.Stage] = &tail{}
 		}
-		text, anew := p.tails[l.Stage].next(l.Content)
+		text, again := p.tails[l.Stage].next(l.Content)
 		if text == "" {
 			continue
 		}
-		if (anew || p.last != l.Stage) && p.last != "" {
+		if (again || p.last != l.Stage) && p.last != "" {
 			if _, err := fmt.Fprintln(p.logOut); err != nil { // ends what stands there
 				return err
 			}
 		}
-		if anew {
+		if again {
 			p.display.line("The job is run again. This is its new log:")
 		}
 		if _, err := fmt.Fprint(p.logOut, text); err != nil {

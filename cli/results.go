@@ -59,8 +59,8 @@ func (a *app) resultsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "results ID",
 		Aliases: []string{"result"},
-		Short:   "Download the results of a job, and tell what was annotated",
-		Long: `Download the result files of a job into a directory, and tell what was annotated.
+		Short:   "Download the results of a job, and show what was annotated",
+		Long: `Download the result files of a job into a directory, and show what was annotated.
 The files are named after the job. Without --out a new directory is made below
 the current one. A file that is there already with other content is not replaced
 unless --force is given, and the file that the job was made of never is.
@@ -103,7 +103,7 @@ the job failed.`,
 	return cmd
 }
 
-// outcome is what `results` and `submit --wait` tell in JSON.
+// outcome is the JSON output of `results` and `submit --wait`.
 type outcome struct {
 	job
 	Out     string   `json:"out,omitempty"`   // directory of the files
@@ -111,7 +111,7 @@ type outcome struct {
 	Summary *summary `json:"summary,omitempty"`
 }
 
-// results downloads the result files and tells what is in them.
+// results downloads the result files and shows what is in them.
 func (a *app) results(ctx context.Context, c *client.V2, entry book.Entry, f fetch) error {
 	result, err := c.Result(ctx, ref(entry), f.partial)
 	if err != nil {
@@ -169,7 +169,7 @@ func (a *app) tell(o outcome) error {
 	return nil
 }
 
-// noResult says why there is no result.
+// noResult returns why there are no results.
 func (a *app) noResult(ctx context.Context, c *client.V2, entry book.Entry, err error) error {
 	switch client.CodeOf(err) {
 	case codes.NotFound, codes.Unauthenticated, codes.PermissionDenied:
@@ -193,7 +193,7 @@ func (a *app) noResult(ctx context.Context, c *client.V2, entry book.Entry, err 
 
 var errGone = &exitError{exitJobFailed, errors.New("the job is gone: it was deleted, or it has expired")}
 
-// failed tells why a job failed.
+// failed reports why a job failed.
 func (a *app) failed(ctx context.Context, c *client.V2, entry book.Entry) error {
 	j := describe(entry, client.Status{State: client.Failed})
 	j.Reason = a.reason(ctx, c, entry)
@@ -222,7 +222,7 @@ func endings() map[string]string {
 }
 
 // download fetches files into a directory, and returns their names. They are fetched aside and put in place
-// together, so that a directory never holds half of a result.
+// together, so that a directory never has half of a result.
 func (a *app) download(ctx context.Context, c *client.V2, links map[string]string, entry book.Entry, f fetch) ([]string, error) {
 	aside, err := os.MkdirTemp(f.out, ".bakta-web-")
 	if err != nil {
@@ -283,7 +283,7 @@ func place(from, to string, names []string, input string, force bool) error {
 		}
 	}
 	if len(differ) > 0 {
-		return fmt.Errorf("%s holds other files of these names, and nothing was replaced: %s; give another directory by --out, or --force",
+		return fmt.Errorf("%s has other files of these names, and nothing was replaced: %s; give another directory by --out, or --force",
 			shown(to), shown(strings.Join(differ, ", ")))
 	}
 	for _, name := range names {
@@ -304,7 +304,7 @@ func sameFile(one, other string) bool {
 	return err == nil && os.SameFile(a, b)
 }
 
-// sameContent reports whether there is no second file, or it has the first one's content.
+// sameContent reports whether the second file does not exist, or has the first one's content.
 func sameContent(first, second string) (bool, error) {
 	a, err := os.Open(first)
 	if err != nil {
@@ -337,7 +337,7 @@ func sameContent(first, second string) (bool, error) {
 }
 
 // prepare makes the directory for the results of a new job, and reports what would be in their way: it would be a
-// pity to see that when the job is done. Only the bodies of files can tell whether they are the same, and there
+// pity to see that when the job is done. Only the content of files shows whether they are the same, and there
 // are none yet. What is uploaded is never to be replaced.
 func (f *fetch) prepare(name string, w workflow.Workflow, uploads []inputFile) error {
 	if err := makeDir(f.out); err != nil {
@@ -358,7 +358,7 @@ func (f *fetch) prepare(name string, w workflow.Workflow, uploads []inputFile) e
 		return nil
 	}
 	slices.Sort(there)
-	return Usagef("%s holds files of the names that the results will have: %s; give another directory by --out, another --name, or --force",
+	return Usagef("%s has files of the names that the results will have: %s; give another directory by --out, another --name, or --force",
 		shown(f.out), shown(strings.Join(there, ", ")))
 }
 

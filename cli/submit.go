@@ -51,7 +51,7 @@ names that Bakta gives them.
 
 Without --wait the command ends when the job is started and prints its ID. With
 --wait it shows progress until the job has ended, and its exit code is 0 only if
-the job has succeeded. --out downloads the results then, and waits by itself.
+the job has succeeded. --out waits, too, and then downloads the results.
 Ctrl-C stops the waiting and not the job.`,
 		Example: `  bakta-web submit genome.fna
   bakta-web submit genome.fna.gz --wait --out annotation
@@ -197,7 +197,7 @@ func (a *app) begin(ctx context.Context, c *client.V2, s submission, w workflow.
 // discardTime is how long the removal of a job that was not started may take: somebody waits for the prompt.
 const discardTime = 5 * time.Second
 
-// discard removes a job that was not started. The server does so by itself in time, so it is no error when it
+// discard removes a job that was not started. The server does so later anyway, so it is not an error if it
 // can't be reached; the job stays known then.
 func (a *app) discard(ctx context.Context, c *client.V2, b *book.Book, entry book.Entry) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTime)
@@ -234,13 +234,13 @@ func (a *app) workflowOf(s submission) (workflow.Workflow, error) {
 	}
 	kind := workflowFor(s.input)
 	if kind != workflow.Bakta {
-		a.display.line("%s is no genome, so the workflow is %s", shown(filepath.Base(s.input)), workflowName(kind))
+		a.display.line("%s is not a genome, so the workflow is %s", shown(filepath.Base(s.input)), workflowName(kind))
 	}
 	w, _ := workflow.Lookup(kind)
 	return w, nil
 }
 
-// check looks at the options and the files before anything is sent: most mistakes show here already, and cost no
+// check checks the options and the files before anything is sent: most mistakes show here already, and cost no
 // upload. The server has the last word.
 func (s *submission) check(w workflow.Workflow, changed func(flag string) bool) (option.Config, []inputFile, error) {
 	config, err := s.options.read(w, changed)
@@ -275,14 +275,14 @@ func inspect(inspection *upload.Inspection, kind, path string) (client.Content, 
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return client.Content{}, fmt.Errorf("there is no file %s", shown(path))
+		return client.Content{}, fmt.Errorf("the file %s does not exist", shown(path))
 	case err != nil:
 		return client.Content{}, err
 	case info.IsDir():
 		return client.Content{}, fmt.Errorf("%s is a directory; name a file in it", shown(path))
 	case !info.Mode().IsRegular():
-		// An upload may have to be made twice, and its size is told first.
-		return client.Content{}, fmt.Errorf("%s is no regular file; write what comes from it into one, and name that", shown(path))
+		// An upload may have to be made twice, and its size is sent first.
+		return client.Content{}, fmt.Errorf("%s is not a regular file; write its content to a file, and name that", shown(path))
 	}
 	content, err := client.FileContent(path)
 	if err != nil {

@@ -175,7 +175,7 @@ func durationText(d time.Duration) string {
 	return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
 }
 
-// printJSON writes a value for a script, on the standard output. JSON may hold most control characters of Unicode as they
+// printJSON writes a value for a script, on the standard output. JSON may contain most control characters of Unicode as they
 // are; they are escaped, for a person may read it, too.
 func (a *app) printJSON(value any) error {
 	var text bytes.Buffer

@@ -36,7 +36,7 @@ func (a *app) versionCommand() *cobra.Command {
 
 func (a *app) version(ctx context.Context) error {
 	server := a.newServer()
-	// One try: a server that isn't there is no fault of this command, unless it was asked for.
+	// One try: a missing server is not an error of this command, unless the user named one.
 	c, err := client.New(server, client.Options{Patience: -1, UserAgent: "bakta-web/" + a.own})
 	if err != nil {
 		return &usageError{fmt.Errorf("%s: %w", shown(server), err)}

@@ -50,7 +50,7 @@ func (a *app) wait(ctx context.Context, c *client.V2, entry book.Entry, out stri
 }
 
 // await shows how a job goes until it has succeeded or failed. When ctx ends before, the job goes on, and the user
-// is told how to come back for the results in the directory out.
+// learns how to come back for the results in the directory out.
 func (a *app) await(ctx context.Context, c *client.V2, entry book.Entry, out string) (client.State, error) {
 	began := time.Now()
 	c = c.WithPatience(a.patience)
@@ -68,7 +68,7 @@ func (a *app) await(ctx context.Context, c *client.V2, entry book.Entry, out str
 		}
 		at, _, err := look(ctx, c, ref(entry), cmp.Or(s.Workflow, entry.Workflow, workflow.Bakta))
 		if err != nil && known {
-			return // that the logs can't be had now is no reason to say less than before
+			return // without the logs, the last notice stays
 		}
 		if at == nil {
 			b.step("running", "")
@@ -96,7 +96,7 @@ func (a *app) await(ctx context.Context, c *client.V2, entry book.Entry, out str
 	return status.State, nil
 }
 
-// look returns the step that a job has come to, nil if its logs tell of none yet, and the logs.
+// look returns the step that a job has come to, nil if its logs show none yet, and the logs.
 func look(ctx context.Context, c *client.V2, job client.Ref, kind string) (*step, []client.StageLog, error) {
 	logs, err := c.Logs(ctx, job)
 	if err != nil {

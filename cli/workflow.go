@@ -42,12 +42,12 @@ func namedWorkflow(name string) (workflow.Workflow, error) {
 	if w, ok := workflow.Lookup(wanted); ok {
 		return w, nil
 	}
-	return workflow.Workflow{}, Usagef("--workflow: %q is none of %s", name, strings.Join(slices.Sorted(maps.Values(workflowNames)), ", "))
+	return workflow.Workflow{}, Usagef("--workflow: %q is not valid; choose one of %s", name, strings.Join(slices.Sorted(maps.Values(workflowNames)), ", "))
 }
 
 // workflowFor returns the workflow that a file is for, if there can be no doubt: an annotation is JSON, and no genome
 // has mostly letters that stand for no nucleotide. What else it may be, it is taken for a genome, and if it is none,
-// the look at genomes tells why.
+// the inspection of genomes reports why.
 func workflowFor(path string) string {
 	file, err := xopen.Ropen(path) // plain or compressed
 	if err != nil {
@@ -98,7 +98,7 @@ each takes, the files that may be given besides, and its stages.`,
 	return cmd
 }
 
-// offer is what `workflows` tells of one in JSON.
+// offer is a workflow in the JSON output of `workflows`.
 type offer struct {
 	Name string `json:"name"`
 	client.Workflow

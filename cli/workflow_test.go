@@ -69,7 +69,7 @@ func TestNamedWorkflow(t *testing.T) {
 			t.Errorf("%s is %s, %v", name, w.Kind, err)
 		}
 	}
-	if _, err := namedWorkflow("prokka"); err == nil || err.Error() != `--workflow: "prokka" is none of bakta, bakta+baktfold, baktfold, proteins` {
+	if _, err := namedWorkflow("prokka"); err == nil || err.Error() != `--workflow: "prokka" is not valid; choose one of bakta, bakta+baktfold, baktfold, proteins` {
 		t.Error(err)
 	}
 	for _, w := range workflow.Catalogue() {
@@ -136,7 +136,7 @@ func TestSubmitProteins(t *testing.T) {
 	}
 	// The file shows what it is.
 	got = u.Must("submit", "proteins.faa", "--wait")
-	if !strings.HasPrefix(got.Err, "proteins.faa is no genome, so the workflow is proteins\n") {
+	if !strings.HasPrefix(got.Err, "proteins.faa is not a genome, so the workflow is proteins\n") {
 		t.Errorf("%+v", got)
 	}
 }

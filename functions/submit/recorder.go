@@ -2,11 +2,11 @@ package submit
 
 import "context"
 
-// Recorder is told of jobs that are made and started. Its methods return at once.
+// Recorder records jobs that are created and started. Its methods return at once.
 type Recorder interface {
-	// Created is told of a job that was made.
+	// Created records a new job.
 	Created(ctx context.Context, workflow string)
-	// Started is told of a job that was started, once, by the start that won.
+	// Started records a job that was started, once, by the start that won.
 	Started(ctx context.Context, workflow string)
 	// Traceparent returns the W3C trace context of a call, for the job that it starts to keep; empty for none.
 	Traceparent(ctx context.Context) string

@@ -1,5 +1,5 @@
 // Package submit is the function that makes jobs and starts them. A created job is an id, a secret and links
-// to upload to; a start looks at what was uploaded, promises to run it, and launches the run.
+// to upload to; a start inspects the uploads, promises to run the job, and launches the run.
 package submit
 
 import (
@@ -49,8 +49,8 @@ type Deps struct {
 
 	Unstarted int // how many jobs may be created and not started at once, in all, about; 0: 10,000
 
-	Looks    int      // how many starts look at uploads at once, the others wait; 0: 8
-	Recorder Recorder // nil: nobody is told
+	Looks    int      // how many starts inspect uploads at once, the others wait; 0: 8
+	Recorder Recorder // nil: nothing is recorded
 }
 
 // defaultLooks keeps looks within 320 MiB: one at uploads that were made for it takes up to 40 MiB, a usual one much less.
@@ -59,7 +59,7 @@ const defaultLooks = 8
 // Function is the submit function.
 type Function struct {
 	deps      Deps
-	looks     chan struct{} // has an entry for each start that looks at uploads
+	looks     chan struct{} // has an entry for each start that inspects uploads
 	unstarted *unstarted
 }
 
@@ -86,7 +86,7 @@ func New(d Deps) (*Function, error) {
 	return &Function{deps: d, looks: make(chan struct{}, d.Looks), unstarted: &unstarted{limit: d.Unstarted}}, nil
 }
 
-// Created is what the maker of a job is told. The secret is told here and never again.
+// Created is the answer to the caller that created a job. The secret is returned here and never again.
 type Created struct {
 	ID      string
 	Secret  string
@@ -99,7 +99,7 @@ type Upload struct {
 	URL string
 }
 
-// owed is how soon the sweep looks at a submitted job whose launch nobody has recorded.
+// owed is how soon the sweep handles a submitted job whose launch was not recorded.
 const owed = 5 * time.Second
 
 // Init makes a job by a version of the API. It is job.Exhausted while too many jobs wait to be started.
@@ -130,7 +130,7 @@ func (f *Function) Init(ctx context.Context, api int, name, kind string) (Create
 		}
 		made.Uploads = append(made.Uploads, Upload{Upload: u, URL: url})
 	}
-	// Stored last: a caller that is told of a job can rely on it, and one that is told of none has no link.
+	// Stored last: a caller with an answer can rely on the job, and a caller without one has no link.
 	expires := now.Add(min(f.deps.Retention, f.deps.UploadTTL+job.UploadGrace))
 	err = f.deps.Jobs.Insert(ctx, job.Job{
 		ID: made.ID, SecretHash: job.HashSecret(made.Secret), Name: name, Workflow: w.Kind, API: api,

@@ -16,11 +16,11 @@ type Exit struct {
 	Stage  string // name of the stage
 	Title  string // the stage's name for people
 	Code   int    // exit code; whatever it is if a signal ended the program
-	Signal string // name of the signal that ended it, such as "SIGKILL"; empty if it exited by itself
+	Signal string // name of the signal that ended it, such as "SIGKILL"; empty if it exited
 	// OutOfMemory is set by a caller who knows that something of the run was killed at its limit of memory.
 	// From within a run that looks like any other SIGKILL.
 	OutOfMemory bool
-	Stdout      []byte // the end of what it printed; looked at only if there is nothing in Stderr
+	Stdout      []byte // the end of what it printed; read only if there is nothing in Stderr
 	Stderr      []byte // the end of it; 32 KiB are plenty
 }
 

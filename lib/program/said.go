@@ -12,7 +12,7 @@ import (
 // said is what a program's output says about why the program ended.
 type said struct {
 	words   string // on one line of at most maxReason bytes; empty if nothing says why
-	crash   bool   // the words are of a crash: an exception that nobody caught, an abort
+	crash   bool   // the words are of a crash: an uncaught exception, an abort
 	crashed bool   // there was an exception before, even if the words are the program's own
 	all     string // with the words of all exceptions that led to this one
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/upload/jsonscan"
 )
 
-const annotationFile = "annotation"
+const annotationFile = "Bakta annotation"
 
 // inspectAnnotation reads the JSON file that Bakta writes of a genome to its end and returns the name of its file. What
 // Baktfold would crash at is refused: it takes what it needs of each feature for granted, and finds that it is missing
@@ -31,7 +31,7 @@ func inspectAnnotation(r io.Reader) (string, error) {
 		if u.ending == "" {
 			return "", ErrBlank
 		}
-		return "", refuse("The annotation is a compressed file (%s) with nothing in it; upload the JSON file that Bakta wrote.", u.ending)
+		return "", refuse("The Bakta annotation is a compressed file (%s) with nothing in it; upload the JSON file that Bakta wrote.", u.ending)
 	default:
 		if err = notAnnotation(head); err == nil {
 			err = readAnnotation(in)
@@ -42,7 +42,7 @@ func inspectAnnotation(r io.Reader) (string, error) {
 	}
 	if errors.Is(err, jsonscan.ErrEnd) {
 		if err = u.failure(annotationFile); err == nil && !u.partial() {
-			err = refuse("The annotation breaks off before the end of the JSON; upload the whole file.")
+			err = refuse("The Bakta annotation breaks off before the end of the JSON; upload the whole file.")
 		}
 	}
 	if err != nil {
@@ -60,7 +60,7 @@ func notAnnotation(head []byte) error {
 	case len(start) == 0 || start[0] == '{':
 		return nil
 	case bytes.HasPrefix(start, []byte(utf8BOM)):
-		return refuse("The annotation begins with a byte order mark (BOM), which Baktfold can't read; upload the file as Bakta wrote it.")
+		return refuse("The Bakta annotation begins with a byte order mark (BOM), which Baktfold can't read; upload the file as Bakta wrote it.")
 	}
 	what := guess(head)
 	switch {
@@ -71,10 +71,10 @@ func notAnnotation(head []byte) error {
 	default:
 		what = "seems to be " + what
 	}
-	return refuse("The annotation %s; upload the JSON file that Bakta wrote of a genome. To annotate the genome itself, choose a workflow that takes it.", what)
+	return refuse("The Bakta annotation %s; upload the JSON file that Bakta wrote of a genome. To annotate the genome itself, choose a workflow that takes it.", what)
 }
 
-// maxFeatureValues is how many values are kept of a feature or sequence, while it is looked at. Bakta writes some for
+// maxFeatureValues is how many values are kept of a feature or sequence, while it is checked. Bakta writes some for
 // each repeat of a CRISPR array.
 const maxFeatureValues = 20_000
 
@@ -141,7 +141,7 @@ func (a *annotation) member(name string, first byte) error {
 			return err
 		}
 		if v.Kind != jsonscan.Object {
-			return refuse("The annotation's version is no JSON object, which Baktfold needs; %s.", annotationAdvice)
+			return refuse("The Bakta annotation's version is no JSON object, which Baktfold needs; %s.", annotationAdvice)
 		}
 		a.foreign = v.Member("bakta").Kind == jsonscan.None
 	case "features":
@@ -157,7 +157,7 @@ func (a *annotation) member(name string, first byte) error {
 // list takes a list of objects.
 func (a *annotation) list(name string, first byte, each func(number int, v jsonscan.Value) error) error {
 	if first != '[' {
-		return refuse("The annotation's %s are no list, in line %d; %s.", name, a.Line, annotationAdvice)
+		return refuse("The Bakta annotation's %s are not a list, in line %d; %s.", name, a.Line, annotationAdvice)
 	}
 	a.found[name] = jsonscan.Array
 	return a.Array(func(index int, first byte) error {
@@ -166,7 +166,7 @@ func (a *annotation) list(name string, first byte, each func(number int, v jsons
 			return err
 		}
 		if v.Kind != jsonscan.Object {
-			return refuse("The annotation's %s have something other than an object in line %d, in place %d; %s.", name, a.Line, index+1, annotationAdvice)
+			return refuse("The Bakta annotation's %s have something other than an object in line %d, in place %d; %s.", name, a.Line, index+1, annotationAdvice)
 		}
 		if err := each(index+1, v); a.fault == nil {
 			a.fault = err // which of a file of proteins says nothing
@@ -180,30 +180,30 @@ func (a *annotation) verdict() error {
 	kind := func(name string) jsonscan.Kind { return a.found[name] }
 	switch {
 	case kind("genome") == jsonscan.None && kind("features") != jsonscan.None && kind("sequences") == jsonscan.None:
-		return refuse("The annotation is one of proteins without a genome, from which Baktfold can't go on here; %s.", annotationAdvice)
+		return refuse("The Bakta annotation is one of proteins without a genome, from which Baktfold can't go on here; %s.", annotationAdvice)
 	case kind("genome") != jsonscan.Object || kind("features") == jsonscan.None || kind("sequences") == jsonscan.None:
-		return refuse("The annotation is no JSON file that Bakta writes of a genome: it has no genome, features or sequences; %s.", annotationAdvice)
+		return refuse("The Bakta annotation is no JSON file that Bakta writes of a genome: it has no genome, features or sequences; %s.", annotationAdvice)
 	case a.fault != nil:
 		return a.fault
 	case !a.table:
-		return refuse("The annotation does not name the genome's translation table, which Baktfold needs; %s.", annotationAdvice)
+		return refuse("The Bakta annotation does not name the genome's translation table, which Baktfold needs; %s.", annotationAdvice)
 	case a.noEvalue != "" && !a.foreign:
-		return refuse("The annotation's %s has no evalue, which Baktfold needs; %s.", a.noEvalue, annotationAdvice)
+		return refuse("The Bakta annotation's %s has no evalue, which Baktfold needs; %s.", a.noEvalue, annotationAdvice)
 	case len(a.ids) == 0:
-		return refuse("The annotation has no sequences; %s.", annotationAdvice)
+		return refuse("The Bakta annotation has no sequences; %s.", annotationAdvice)
 	}
 	for id, p := range a.places {
 		switch length, ok := a.ids[id]; {
 		case !ok && !a.many:
-			return refuse("The annotation's %s is on the sequence %s, which the file does not have; %s.", p.feature, job.Quote(id), annotationAdvice)
+			return refuse("The Bakta annotation's %s is on the sequence %s, which the file does not have; %s.", p.feature, job.Quote(id), annotationAdvice)
 		case ok && p.start > length:
-			return refuse("The annotation's %s goes on over the end of the sequence %s, and begins behind it; %s.", p.edge, job.Quote(id), annotationAdvice)
+			return refuse("The Bakta annotation's %s goes on over the end of the sequence %s, and begins behind it; %s.", p.edge, job.Quote(id), annotationAdvice)
 		}
 	}
 	return nil
 }
 
-// object is an object of an annotation that is looked at.
+// object is an object of an annotation that is checked.
 type object struct {
 	called string
 	line   int
@@ -216,7 +216,7 @@ func (o object) wrong(name, needs string) error {
 	if o.Member(name).Kind == jsonscan.None {
 		is = "is missing"
 	}
-	return refuse("The annotation's %s, which ends in line %d, can't be read by Baktfold: its %s %s, and has to be %s; upload the file as Bakta wrote it.", o.called, o.line, name, is, needs)
+	return refuse("The Bakta annotation's %s, which ends in line %d, can't be read by Baktfold: its %s %s, and has to be %s; upload the file as Bakta wrote it.", o.called, o.line, name, is, needs)
 }
 
 // valueText says what a value is.
@@ -435,7 +435,7 @@ func (o object) protein(kind string) error {
 	}
 	names := "locus"
 	if kind == "cds" && hypothetical {
-		names += " id" // in place of loci that are there twice; and the product is written anew
+		names += " id" // in place of loci that are there twice; and the product is rewritten
 	} else {
 		names += " product"
 	}

@@ -21,13 +21,13 @@ import (
 // passes over.
 const nucleotides = "ATGCNMRWSYKVHDBN"
 
-// compliantLength is the length below which Bakta passes over sequences in compliant mode, whatever it is told.
+// compliantLength is the length below which Bakta passes over sequences in compliant mode, whatever its options say.
 const compliantLength = 200
 
 // insdcID is the form of a sequence's id in an INSDC-compliant annotation.
 var insdcID = regexp.MustCompile(`^[A-Za-z0-9_.:*#-]{1,25}$`)
 
-// genome looks at a genome and returns the name of its file. It is read to its end, or as far as maxScanned and maxLook reach:
+// genome inspects a genome and returns the name of its file. It is read to its end, or as far as maxScanned and maxLook reach:
 // what follows the compressed data of a file, the names of all sequences and every letter decide whether Bakta takes it.
 func (i *Inspection) genome(content io.Reader) (string, error) {
 	src := &source{r: content, left: maxScanned}
@@ -128,7 +128,7 @@ type fastaScan struct {
 	number int    // of the line
 }
 
-// maxGenomeHeader bounds what is looked at of a header, in bytes.
+// maxGenomeHeader bounds what is read of a header, in bytes.
 const maxGenomeHeader = 64 << 10
 
 func (s *fastaScan) Write(b []byte) (int, error) {
@@ -271,7 +271,7 @@ func (s *fastaScan) endSequence() {
 	}
 }
 
-// finish takes the end of what is read, and refuses a genome of which nothing would be left.
+// finish takes the end of what is read, and refuses a genome that has no sequence to annotate.
 func (s *fastaScan) finish() error {
 	if !s.whole {
 		return nil

@@ -64,7 +64,7 @@ func guess(text []byte) string {
 }
 
 // otherThanFASTA says of a genome or of proteins that do not begin with '>' what is wrong and what to do, in words
-// that go on after "The genome file" or "The protein file".
+// that go on after "The genome file" or "The protein FASTA file".
 func otherThanFASTA(text []byte) string {
 	const header = "a FASTA file begins with a header line like \">name\""
 	if bytes.HasPrefix(text, []byte(utf8BOM)) {

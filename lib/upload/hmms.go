@@ -12,7 +12,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-const hmmsFile = "HMMs file"
+const hmmsFile = "profile HMMs file"
 
 // hmmTags are the lines of a profile that Bakta can't do without, and what they hold.
 var hmmTags = []struct{ tag, what string }{
@@ -54,9 +54,9 @@ func readHMMs(r io.Reader, to io.Writer) error {
 	case err != nil:
 		return err
 	case p.open:
-		return refuse("The HMMs file breaks off inside the profile that begins in line %d; upload the whole file, whose last line is \"//\".", p.line)
+		return refuse("The profile HMMs file breaks off inside the profile that begins in line %d; upload the whole file, whose last line is \"//\".", p.line)
 	case !some && t.packed:
-		return refuse("The HMMs file is a compressed file with nothing in it; upload the file with the profiles.")
+		return refuse("The profile HMMs file is a compressed file with nothing in it; upload the file with the profiles.")
 	case !some:
 		return ErrBlank
 	}
@@ -99,11 +99,11 @@ func (p *profile) take(line []byte, number int) error {
 	fields := strings.Fields(string(line[:min(len(line), 4096)]))
 	switch {
 	case bytes.IndexByte(line, 0) >= 0:
-		return refuse("The HMMs file has a NUL character in line %d; upload the file as HMMER wrote it.", number)
+		return refuse("The profile HMMs file has a NUL character in line %d; upload the file as HMMER wrote it.", number)
 	case !p.open && bytes.HasPrefix(line, []byte("HMMER3/")):
 		letter := strings.TrimPrefix(fields[0], "HMMER3/")
 		if len(letter) != 1 || letter < "a" || letter > "f" {
-			return refuse("The HMMs file has a profile in line %d of the format %s, which Bakta can't read; convert it with hmmconvert of HMMER 3.", number, job.Quote(fields[0]))
+			return refuse("The profile HMMs file has a profile in line %d of the format %s, which Bakta can't read; convert it with hmmconvert of HMMER 3.", number, job.Quote(fields[0]))
 		}
 		*p = profile{open: true, line: number, format: letter[0], tags: make(map[string]string), stats: make(map[string]bool)}
 		return nil
@@ -117,7 +117,7 @@ func (p *profile) take(line []byte, number int) error {
 		p.next = legend
 		return p.header()
 	case fields[0] == "//":
-		return refuse("The HMMs file has a profile without a model in line %d; upload the whole file.", p.line)
+		return refuse("The profile HMMs file has a profile without a model in line %d; upload the whole file.", p.line)
 	}
 	return p.tag(fields[0], fields[1:], number)
 }
@@ -130,7 +130,7 @@ func (p *profile) tag(tag string, values []string, number int) error {
 		}
 	}
 	wrong := func(needs string) error {
-		return refuse("The HMMs file has the line %s in line %d, which needs %s; write that, or upload the file as HMMER wrote it.",
+		return refuse("The profile HMMs file has the line %s in line %d, which needs %s; write that, or upload the file as HMMER wrote it.",
 			job.Quote(strings.TrimSpace(tag+" "+strings.Join(values, " "))), number, needs)
 	}
 	switch tag {
@@ -191,16 +191,16 @@ func (p *profile) header() error {
 	name := job.Quote(p.tags["NAME"])
 	for _, t := range hmmTags {
 		if p.tags[t.tag] == "" {
-			return refuse("The HMMs file has a profile %s in line %d without %s (a line %s), which Bakta needs; add it.", name, p.line, t.what, t.tag)
+			return refuse("The profile HMMs file has a profile %s in line %d without %s (a line %s), which Bakta needs; add it.", name, p.line, t.what, t.tag)
 		}
 	}
 	switch {
 	case !strings.EqualFold(p.tags["ALPH"], "amino"):
-		return refuse("The HMMs file has a profile %s in line %d of the alphabet %s; Bakta takes profiles of proteins (amino).", name, p.line, job.Quote(p.tags["ALPH"]))
+		return refuse("The profile HMMs file has a profile %s in line %d of the alphabet %s; Bakta takes profiles of proteins (amino).", name, p.line, job.Quote(p.tags["ALPH"]))
 	case len(p.stats) < 3:
-		return refuse("The HMMs file has a profile %s in line %d that is not calibrated (three lines STATS), and finds nothing; build it with hmmbuild of HMMER 3.", name, p.line)
+		return refuse("The profile HMMs file has a profile %s in line %d that is not calibrated (three lines STATS), and finds nothing; build it with hmmbuild of HMMER 3.", name, p.line)
 	case p.format >= 'e' && p.tags["CONS"] == "":
-		return refuse("The HMMs file has a profile %s in line %d without a consensus (a line CONS yes), which Bakta needs; build it anew with hmmbuild.", name, p.line)
+		return refuse("The profile HMMs file has a profile %s in line %d without a consensus (a line CONS yes), which Bakta needs; build it again with hmmbuild.", name, p.line)
 	}
 	return nil
 }
@@ -211,12 +211,12 @@ func (p *profile) model(fields []string, number int) error {
 	switch {
 	case first == "//" && (p.next == match || p.node == 0):
 		if leng, err := strconv.Atoi(p.tags["LENG"]); err != nil || leng != p.node {
-			return refuse("The HMMs file has a profile in line %d whose model has %d nodes, and not the %s that its LENG says; upload the file as HMMER wrote it.", p.line, p.node, job.Quote(p.tags["LENG"]))
+			return refuse("The profile HMMs file has a profile in line %d whose model has %d nodes, and not the %s that its LENG says; upload the file as HMMER wrote it.", p.line, p.node, job.Quote(p.tags["LENG"]))
 		}
 		p.open = false
 		return nil
 	case strings.HasPrefix(first, "HMMER3/"):
-		return refuse("The HMMs file has a profile that begins in line %d before the one above it ended with \"//\"; upload the whole file.", number)
+		return refuse("The profile HMMs file has a profile that begins in line %d before the one above it ended with \"//\"; upload the whole file.", number)
 	}
 	read := p.next
 	if read == composition && first != "COMPO" {
@@ -235,7 +235,7 @@ func (p *profile) model(fields []string, number int) error {
 		p.next, needs = match, transitions
 	case match:
 		if first != strconv.Itoa(p.node+1) {
-			return refuse("The HMMs file has %s in line %d, where node %d of the profile in line %d has to be; upload the file as HMMER wrote it.", job.Quote(first), number, p.node+1, p.line)
+			return refuse("The profile HMMs file has %s in line %d, where node %d of the profile in line %d has to be; upload the file as HMMER wrote it.", job.Quote(first), number, p.node+1, p.line)
 		}
 		p.node++
 		p.next, fields = insertion, fields[1:]
@@ -245,11 +245,11 @@ func (p *profile) model(fields []string, number int) error {
 		}
 	}
 	if len(fields) < needs+annotated {
-		return refuse("The HMMs file has %d values in line %d, where the profile in line %d needs %d; upload the file as HMMER wrote it.", len(fields), number, p.line, needs+annotated)
+		return refuse("The profile HMMs file has %d values in line %d, where the profile in line %d needs %d; upload the file as HMMER wrote it.", len(fields), number, p.line, needs+annotated)
 	}
 	for _, f := range fields[:needs] {
 		if f != "*" && (!score(f) || strings.HasSuffix(f, ";")) {
-			return refuse("The HMMs file has %s in line %d, where a number has to be; upload the file as HMMER wrote it.", job.Quote(f), number)
+			return refuse("The profile HMMs file has %s in line %d, where a number has to be; upload the file as HMMER wrote it.", job.Quote(f), number)
 		}
 	}
 	return nil
@@ -260,11 +260,11 @@ func notHMM(line []byte, number int) error {
 	const advice = "upload profiles as HMMER3 text, as hmmbuild writes them"
 	switch what := guess(line); {
 	case bytes.HasPrefix(line, []byte("HMMER2")):
-		return refuse("The HMMs file has a profile of HMMER2 in line %d; convert it with hmmconvert.", number)
+		return refuse("The profile HMMs file has a profile of HMMER2 in line %d; convert it with hmmconvert.", number)
 	case line[0] == '>':
-		return refuse("The HMMs file seems to be a FASTA file; %s.", advice)
+		return refuse("The profile HMMs file seems to be a FASTA file; %s.", advice)
 	case number == 1 && what != "":
-		return refuse("The HMMs file seems to be %s; %s.", what, advice)
+		return refuse("The profile HMMs file seems to be %s; %s.", what, advice)
 	}
-	return refuse("The HMMs file has in line %d no beginning of a profile (HMMER3/f); %s.", number, advice)
+	return refuse("The profile HMMs file has in line %d no beginning of a profile (HMMER3/f); %s.", number, advice)
 }

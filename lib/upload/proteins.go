@@ -10,7 +10,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-const proteinFile = "protein file"
+const proteinFile = "protein FASTA file"
 
 // inspectProteins reads a FASTA file of proteins to its end and returns the name of its file.
 func inspectProteins(r io.Reader) (string, error) {
@@ -24,9 +24,9 @@ func inspectProteins(r io.Reader) (string, error) {
 		if u.ending == "" {
 			return "", ErrBlank
 		}
-		return "", refuse("The protein file is a compressed file (%s) with nothing in it; upload the proteins' FASTA file.", u.ending)
+		return "", refuse("The protein FASTA file is a compressed file (%s) with nothing in it; upload the proteins' FASTA file.", u.ending)
 	case len(head) > 0 && head[0] != '>' && !u.broken():
-		return "", refuse("The protein file %s", otherThanFASTA(head))
+		return "", refuse("The protein FASTA file %s", otherThanFASTA(head))
 	}
 	_, err = io.Copy(&p, in)
 	if p.err == nil && !u.partial() && !u.broken() {
@@ -44,7 +44,7 @@ func inspectProteins(r io.Reader) (string, error) {
 // maxHeader bounds a header line of a protein, in bytes.
 const maxHeader = 64 << 10
 
-// proteins looks at a FASTA file of proteins that is written to it, for what Bakta would refuse: it takes letters, and
+// proteins checks a FASTA file of proteins that is written to it for what Bakta would refuse: it takes letters, and
 // one asterisk at the end of each protein. Memory is taken for a header alone.
 type proteins struct {
 	err error // what is wrong with the file
@@ -113,7 +113,7 @@ func (p *proteins) take(piece []byte) error {
 		return p.record.add(piece, p.number+1)
 	}
 	if len(p.text)+len(piece) > maxHeader {
-		return refuse("The protein file's header in line %d is longer than %d bytes; shorten it.", p.number+1, maxHeader)
+		return refuse("The protein FASTA file's header in line %d is longer than %d bytes; shorten it.", p.number+1, maxHeader)
 	}
 	p.text = append(p.text, piece...)
 	return nil
@@ -128,7 +128,7 @@ func (p *proteins) endLine() error {
 	}
 	p.header = false
 	if !utf8.Valid(p.text) {
-		return refuse("The protein file's header in line %d is not UTF-8 text; save the file as UTF-8 or ASCII text, or remove letters with accents.", p.number)
+		return refuse("The protein FASTA file's header in line %d is not UTF-8 text; save the file as UTF-8 or ASCII text, or remove letters with accents.", p.number)
 	}
 	id := ""
 	if words := strings.Fields(string(p.text[1:min(len(p.text), 1<<10)])); len(words) > 0 {
@@ -144,10 +144,10 @@ func (p *proteins) endRecord() error {
 		return nil
 	}
 	if p.record.letters.count == 0 {
-		return refuse("The protein file has no sequence below the header %s in line %d; remove the header, or add the sequence.", job.Quote(">"+p.record.id), p.record.line)
+		return refuse("The protein FASTA file has no sequence below the header %s in line %d; remove the header, or add the sequence.", job.Quote(">"+p.record.id), p.record.line)
 	}
 	if p.record.letters.nucleotides(surelyNucleotides) {
-		return refuse("The protein file seems to hold nucleotides: the sequence %s in line %d is made of A, C, G, T and letters that stand for several of them; upload proteins, or annotate the sequence as a genome.",
+		return refuse("The protein FASTA file seems to hold nucleotides: the sequence %s in line %d is made of A, C, G, T and letters that stand for several of them; upload proteins, or annotate the sequence as a genome.",
 			job.Quote(p.record.id), p.record.line)
 	}
 	p.letters.join(p.record.letters)
@@ -165,7 +165,7 @@ func (p *proteins) end() error {
 		return err
 	}
 	if p.letters.nucleotides(surelyAllNucleotides) {
-		return refuse("The protein file seems to hold nucleotides: all sequences are made of A, C, G, T and letters that stand for several of them; upload proteins, or annotate the sequences as a genome.")
+		return refuse("The protein FASTA file seems to hold nucleotides: all sequences are made of A, C, G, T and letters that stand for several of them; upload proteins, or annotate the sequences as a genome.")
 	}
 	return nil
 }
@@ -213,7 +213,7 @@ func (l *letterCounts) join(more letterCounts) {
 	}
 }
 
-// How many letters of nucleotides in a row, without any other, are no protein: of one sequence among others, and of all
+// How many letters of nucleotides in a row, without any other, are not a protein: of one sequence among others, and of all
 // there are. A quarter of the letters of a usual protein are A, C, G or T, and C is the rarest of all.
 const (
 	surelyNucleotides    = 100
@@ -246,10 +246,10 @@ func (p *protein) add(piece []byte, number int) error {
 		case kind == asterisk && !p.star && p.letters.count > 0:
 			p.star = true
 		case p.star && (kind >= otherLetter || kind == asterisk):
-			return refuse("The protein file has an asterisk inside the protein %s in line %d; one is allowed at the end of each, as the stop codon.", job.Quote(p.id), number)
+			return refuse("The protein FASTA file has an asterisk inside the protein %s in line %d; one is allowed at the end of each, as the stop codon.", job.Quote(p.id), number)
 		default:
 			odd, _ := utf8.DecodeRune(piece[i:])
-			return refuse("The protein file has the character %q in the protein %s in line %d; use the letters of amino acids.", odd, job.Quote(p.id), number)
+			return refuse("The protein FASTA file has the character %q in the protein %s in line %d; use the letters of amino acids.", odd, job.Quote(p.id), number)
 		}
 	}
 	return nil

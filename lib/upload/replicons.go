@@ -46,8 +46,8 @@ func (r replicon) circular() bool {
 }
 
 // inspectReplicons returns the rows of a replicon table by the ids of their sequences, or reports why Bakta would refuse
-// it, even after it was written anew. Rows of sequences that the genome lacks count for nothing, so what the ids are is
-// looked at with the genome. Of several rows of a sequence Bakta goes by the last.
+// it, even after it was rewritten. Rows of sequences that the genome lacks count for nothing, so the ids are
+// checked with the genome. Of several rows of a sequence Bakta goes by the last.
 func inspectReplicons(content io.Reader) (map[string]replicon, error) {
 	b, err := readAll(content, maxReplicon, repliconTable)
 	if err != nil {
@@ -137,7 +137,7 @@ func readTable(content []byte, d pycsv.Dialect, each func(pycsv.Row) error) erro
 	})
 }
 
-// surveyTable looks at a table as it is read with a dialect.
+// surveyTable counts the rows and columns of a table that is read with a dialect.
 func surveyTable(content []byte, d pycsv.Dialect) table {
 	t := table{Dialect: d}
 	_ = readTable(content, d, func(r pycsv.Row) error { // there is none
@@ -213,7 +213,7 @@ func (t table) miscounted(r pycsv.Row, n int) error {
 	name := map[byte]string{'\t': "tabs", ',': "commas", ';': "semicolons"}[t.Separator]
 	advice := "leave a field empty if there is nothing to say"
 	if n > repliconFields && t.Separator != '\t' {
-		advice = "put a name that holds a separator between double quotes"
+		advice = "put a name that contains a separator between double quotes"
 	}
 	return refuse("The replicon table has %d fields in line %d, separated by %s, and needs five (%s); %s.", n, r.Line, name, columns, advice)
 }

@@ -46,7 +46,7 @@ func newSequence(title string, line int) sequence {
 // pythonSpace reports whether Python takes a character for white space.
 func pythonSpace(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f }
 
-// lengths returns the sequences' lengths by their ids, or false if they can't be told.
+// lengths returns the sequences' lengths by their ids, or false if they are not known.
 func (g genome) lengths() (map[string]int64, bool) {
 	if !g.all {
 		return nil, false
@@ -77,8 +77,8 @@ type named struct {
 }
 
 // named returns the sequences that Bakta annotates, with the ids that it gives them (utils.py, qc_sequences): it counts
-// those that are long enough, and takes the new ids of the table unless headers are kept, or a lone sequence is told to
-// be a plasmid.
+// those that are long enough, and takes the new ids of the table unless headers are kept, or the configuration says that a
+// lone sequence is a plasmid.
 func (g genome) named(c option.Config, table map[string]replicon) []named {
 	prefix := c.Locus
 	if prefix == "" {
@@ -106,7 +106,7 @@ func (g genome) named(c option.Config, table map[string]replicon) []named {
 	return names
 }
 
-// check refuses sequences that Bakta can read but not annotate as it is told to: two that have the same id in the
+// check refuses sequences that Bakta can read but not annotate with these options: two that have the same id in the
 // results end its run at the last file, and so do ids that a format can't hold.
 func (g genome) check(c option.Config, table map[string]replicon) error {
 	names := g.named(c, table)
@@ -178,7 +178,7 @@ func idProblem(id string, c option.Config, only bool) string {
 	case only && c.Formula(id):
 		return "and Bakta's plot takes what stands between two characters $ for a formula; use another character"
 	case strings.ContainsFunc(id, job.Control) || !utf8.ValidString(id):
-		return "which holds a control character; use letters, digits and visible characters"
+		return "which contains a control character; use letters, digits and visible characters"
 	}
 	return ""
 }

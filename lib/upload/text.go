@@ -19,7 +19,7 @@ const maxTextLine = 1 << 20
 
 // textFile reads a text upload line by line to its end, decompressed, whichever line ends it has and without a
 // byte order mark. Some programs take a compressed file by its name alone, or not at all, and some no line ends but
-// their own; so what they get is written anew.
+// their own; so the file is rewritten for them.
 type textFile struct {
 	called string // what people call it
 	number int    // of the line that next returned last, from 1
@@ -53,9 +53,9 @@ func openText(r io.Reader, limit int64, called string) *textFile {
 }
 
 // next returns the next line without its end, for as long as the line after it is not asked for. It reports false
-// at the end and when the file can't be read any further; failure tells which.
+// at the end and when the file can't be read any further; failure returns which.
 func (t *textFile) next() ([]byte, bool) {
-	// Before it tells of an error, the scanner gives the piece of a line that came before it.
+	// Before it returns an error, the scanner returns the piece of a line that came before it.
 	if t.err != nil || !t.scanner.Scan() || t.content.err != nil {
 		return nil, false
 	}
@@ -120,7 +120,7 @@ func openUnpacked(r io.Reader, limit int64) *unpacked {
 	return u
 }
 
-// maxLook bounds how long a look at an upload takes that is not kept, whatever the storage and the machine are busy with:
+// maxLook bounds how long the inspection of an upload that is not kept takes, whatever the storage and the machine are busy with:
 // a start has to be answered, and waits for nothing else as long. A fault behind what is read shows when the program
 // runs.
 const maxLook = 10 * time.Second

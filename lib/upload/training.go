@@ -9,7 +9,7 @@ import (
 
 // A Prodigal training file is a C structure of Prodigal's as it lies in memory. It has no signature. Bakta
 // refuses one that is too short, hours into the run; one that is long enough is believed whatever it holds, and
-// wrong content makes Bakta crash, or find no genes and succeed. So its fields are looked at, too.
+// wrong content makes Bakta crash, or find no genes and succeed. So its fields are checked, too.
 const (
 	trainingSize = 558_392 // bytes, on any machine that Bakta runs on
 
@@ -58,7 +58,7 @@ func inspectTraining(r io.Reader) error {
 		sound = math.Abs(number(at)) <= maxWeight
 	}
 	if !sound {
-		return refuse("The Prodigal training file has the size of one, but holds something else; %s.", advice)
+		return refuse("The Prodigal training file has the size of one, but other content; %s.", advice)
 	}
 	return nil
 }

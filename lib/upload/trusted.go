@@ -114,7 +114,7 @@ func (p *trusted) fasta(t *textFile, line []byte, out *bufio.Writer) error {
 	return t.failure()
 }
 
-// header looks at a header line of a FASTA file and reports whether Bakta can use the protein.
+// header checks a header line of a FASTA file and reports whether Bakta can use the protein.
 func (p *trusted) header(text string, line int) (bool, error) {
 	if strings.ContainsFunc(text, job.Control) {
 		return false, refuse("The trusted proteins file has a tab or another control character in its header in line %d; use spaces.", line)
@@ -192,7 +192,7 @@ func (p *trusted) genbank(t *textFile, line []byte, out *bufio.Writer) error {
 	return g.End()
 }
 
-// coding looks at a coding sequence of a GenBank file and reports whether Bakta can use its protein.
+// coding checks a coding sequence of a GenBank file and reports whether Bakta can use its protein.
 func (p *trusted) coding(f genbank.Feature) (bool, error) {
 	for _, q := range []string{"locus_tag", "product", "translation"} {
 		if f.Value(q) == "" {

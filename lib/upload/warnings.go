@@ -12,7 +12,7 @@ import (
 const (
 	warnSmall       = "small_genome"       // a few base pairs in all
 	warnComplete    = "taken_for_complete" // a sequence whose description says the contrary
-	warnDraft       = "many_replicons"     // more sequences than complete genomes have are told to be complete
+	warnDraft       = "many_replicons"     // more sequences than complete genomes have are said to be complete
 	warnCutGene     = "cut_gene"           // a circular sequence begins inside a gene
 	warnPassed      = "passed_over"        // what follows the compressed data
 	warnUnusedTable = "unused_table"       // no row of the replicon table counts
@@ -30,8 +30,8 @@ const (
 	maxWarnings = 3
 )
 
-// Warnings returns what is to be known of the uploads that were looked at, though they can be worked with. It is empty
-// if there is nothing.
+// Warnings returns what the user should know about the inspected uploads, although the programs can read them. It is empty if
+// there is nothing.
 func (i *Inspection) Warnings() []job.Warning { return i.warnings }
 
 // warn adds a warning about an upload.

@@ -19,8 +19,8 @@ func (w Workflow) upload(kind string) (Upload, bool) {
 	return Upload{}, false
 }
 
-// Normalise returns a configuration as Config.Normalise does, with the options alone that the workflow has. What it
-// does not have is passed over, as a field is that nobody knows: clients send all that they know to any workflow.
+// Normalise returns a configuration as Config.Normalise does, with the options that the workflow has. Others are
+// ignored, like unknown fields: clients send all options that they know to any workflow.
 func (w Workflow) Normalise(c option.Config) option.Config {
 	if _, ok := w.upload(upload.GenomeFASTA); !ok {
 		c = option.Config{Use: c.Use} // all options are about genomes

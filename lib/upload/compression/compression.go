@@ -21,12 +21,12 @@ const (
 // ErrUnseen is why the decompression stopped without a verdict.
 var ErrUnseen = errors.New("not decompressed here")
 
-// Open returns what a reader holds if it is compressed, told by its first bytes, and what the name of such a
-// file ends in. Its verdict on what follows the compressed data is that of the readers that Bakta uses (xopen 2.1, in
+// Open returns the content of a reader, decompressed if its first bytes are those of a compressed file, and what the name of such
+// a file ends in. Its verdict on what follows the compressed data is that of the readers that Bakta uses (xopen 2.1, in
 // this process: isal's igzip, Python's bz2 and lzma, backports.zstd): the content's error is errFollowed for what they
 // refuse, and a content that is a Follower reports what they pass over. The caller calls closer when it is done.
 func Open(in *bufio.Reader) (content io.Reader, ending string, closer func(), err error) {
-	magic, _ := in.Peek(6) // fewer bytes are no magic; an error comes again
+	magic, _ := in.Peek(6) // an error comes again with the next read
 	closer = func() {}
 	switch {
 	case bytes.HasPrefix(magic, []byte("\x1f\x8b")):
@@ -107,7 +107,7 @@ func (g *gzipMembers) next() error {
 	return nil
 }
 
-// noEOF returns an error of something that has begun, for which the end of the file is no end.
+// noEOF returns an error of something that has begun: the end of the file is unexpected there.
 func noEOF(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
@@ -116,7 +116,7 @@ func noEOF(err error) error {
 }
 
 // bzip2Streams decompresses the streams of a bzip2 file, one behind the other. Python passes over what follows them and
-// is no stream (_compression.DecompressReader); a stream that begins and is damaged is refused, though, since Python
+// is not a stream (_compression.DecompressReader); a stream that begins and is damaged is refused, though, since Python
 // may pass over that, too, and then a part of the genome is missing.
 type bzip2Streams struct {
 	z      io.Reader
@@ -133,7 +133,7 @@ func newBzip2(in *bufio.Reader) io.Reader {
 // Followed reports whether the file went on behind its last stream with something else.
 func (b *bzip2Streams) Followed() bool { return b.passed }
 
-// errNoStream is what the library says when a stream is not followed by another, of which it has read two bytes.
+// errNoStream is what the library says when a stream is not followed by another. It has read two bytes by then.
 const errNoStream = bzip2.StructuralError("bad magic value in continuation file")
 
 func (b *bzip2Streams) Read(p []byte) (int, error) {

@@ -71,7 +71,7 @@ func parseLocus(line string) (r Record, err error) {
 	}
 	length, err := strconv.ParseInt(fields[unit-1], 10, 64)
 	if err != nil || length < 0 || length > maxLocusLength {
-		return r, fmt.Errorf("with the length %s, which is no number; write it as GenBank does, such as LOCUS name 1234 bp DNA linear", job.Quote(fields[unit-1]))
+		return r, fmt.Errorf("with the length %s, which is not a number; write it as GenBank does, such as LOCUS name 1234 bp DNA linear", job.Quote(fields[unit-1]))
 	}
 	return Record{
 		name:     strings.Join(fields[:unit-1], " "),
@@ -207,7 +207,7 @@ func (g *Reader) Take(line []byte, number int) error {
 		return nil
 	case "//":
 		if g.open && !g.after {
-			return refuse("The %s has a record that ends in line %d without a sequence part (ORIGIN or CONTIG), which Bakta can't read; save it anew, with its sequence.", g.Called, number)
+			return refuse("The %s has a record that ends in line %d without a sequence part (ORIGIN or CONTIG), which Bakta can't read; save it again, with its sequence.", g.Called, number)
 		}
 		g.open = false
 		return nil

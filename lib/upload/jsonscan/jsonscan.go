@@ -72,7 +72,7 @@ func New(r io.Reader, called string) *Scanner {
 
 // wrong says that the file is no JSON, where, and why.
 func (s *Scanner) wrong(format string, args ...any) error {
-	return refuse("The %s is no JSON in line %d at byte %d: %s; upload the file as Bakta wrote it.", s.called, s.Line, s.at-s.start, fmt.Sprintf(format, args...))
+	return refuse("The %s is not JSON in line %d at byte %d: %s; upload the file as Bakta wrote it.", s.called, s.Line, s.at-s.start, fmt.Sprintf(format, args...))
 }
 
 func (s *Scanner) byte() (byte, error) {
@@ -89,7 +89,7 @@ func (s *Scanner) back() {
 	s.at--
 }
 
-// Next returns the next byte that is no white space.
+// Next returns the next byte that is not white space.
 func (s *Scanner) Next() (byte, error) {
 	for {
 		switch c, err := s.byte(); {
@@ -289,12 +289,12 @@ func (s *Scanner) number(first byte) (string, error) {
 		}
 	}
 	if !json.Valid(text) {
-		return "", s.wrong("%s is no number", job.Quote(string(text)))
+		return "", s.wrong("%s is not a number", job.Quote(string(text)))
 	}
 	return string(text), nil
 }
 
-// plain says of each byte whether it stands for itself in a string, and is no part of a longer character.
+// plain says of each byte whether it stands for itself in a string, and is not part of a longer character.
 var plain = func() (plain [256]bool) {
 	for c := ' '; c < utf8.RuneSelf; c++ {
 		plain[c] = c != '"' && c != '\\'
@@ -375,7 +375,7 @@ func (s *Scanner) escape() ([]byte, error) {
 			length = 6
 		case i == 1 && strings.IndexByte(`"\/bfnrt`, c) < 0,
 			i > 1 && !(c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f'):
-			return nil, s.wrong("%s is no escape in a string", job.Quote(string(text)))
+			return nil, s.wrong("%s is not an escape in a string", job.Quote(string(text)))
 		}
 	}
 	return text, nil

@@ -13,7 +13,7 @@ type Dialect struct {
 	Separator byte
 	Quote     byte
 	Doubled   bool // a quote inside a quoted field is written twice
-	SkipSpace bool // blanks before a field are no part of it
+	SkipSpace bool // blanks before a field are not part of it
 }
 
 // Sniffed is how many characters Bakta guesses a table's dialect from.
