@@ -122,7 +122,15 @@ func (f *Functions) Expire() (*expire.Function, error) {
 		return nil, errNoRunner
 	}
 	p, s := f.parts, f.settings
-	d := expire.Deps{Jobs: p.Jobs, Lifecycle: f.lifecycle, UploadTTL: s.UploadTTL, Now: p.Now, Log: p.Log, Holder: p.Holder, Parallel: s.SweepJobs}
+	d := expire.Deps{
+		Jobs:      p.Jobs,
+		Lifecycle: f.lifecycle,
+		UploadTTL: s.UploadTTL,
+		Now:       p.Now,
+		Log:       p.Log,
+		Holder:    p.Holder,
+		Parallel:  s.SweepJobs,
+	}
 	if p.Held != nil {
 		d.Runs = p.Held
 	}

@@ -119,14 +119,15 @@ func (m jobsModel) Finish(_ context.Context, _ string, run int, end job.End) (bo
 			m.faultf("recorded as it came: %+v", f)
 		}
 		if end.State == job.Failed && end.Failure.Code != job.BadInput && !m.strange[run] {
-			// Not the failure that a manifest tells: then there must be none. (One with a code that is none of ours is as
+			// Not the failure of a manifest: then there must be no manifest. (One with a code that is none of ours is as
 			// internal, and what the runner knows counts for more.)
 			content := m.objects[job.ManifestKey(d.ID, run)]
-			if told, err := stage.ReadManifest(content); err == nil && m.objects[told.Files[0].Key] != nil {
-				m.faultf("the run committed %s, and the job is recorded as failed with %q", told.Outcome, end.Failure.Message)
+			if stated, err := stage.ReadManifest(content); err == nil && m.objects[stated.Files[0].Key] != nil {
+				m.faultf("the run committed %s, and the job is recorded as failed with %q", stated.Outcome, end.Failure.Message)
 			}
 		}
-		if r := m.runs[job.ObjectName(d.ID, run)]; r != nil && r.stuck == stuckImage && end.State == job.Failed && end.Failure.Code == job.BadImage {
+		if r := m.runs[job.ObjectName(d.ID, run)]; r != nil && r.stuck == stuckImage && end.State == job.Failed &&
+			end.Failure.Code == job.BadImage {
 			switch waited := m.clock.Sub(r.since); {
 			case waited <= imagePatience:
 				m.faultf("given up for its image after %s", waited)
@@ -148,15 +149,20 @@ func (m jobsModel) Done(_ context.Context, _ string, effects []job.Effect, due t
 	owes := func(d *job.Job) bool {
 		return slices.ContainsFunc(d.Owed, func(e job.Effect) bool { return slices.Contains(effects, e) })
 	}
-	return m.change(fmt.Sprintf("record as done %v", effects), "", func(d *job.Job) bool { return d.State.Ended() && owes(d) }, func(d *job.Job) {
-		for _, e := range effects {
-			if !m.carriedOut[e.ID] {
-				m.faultf("%s is recorded as done and never was", e.ID)
+	return m.change(
+		fmt.Sprintf("record as done %v", effects),
+		"",
+		func(d *job.Job) bool { return d.State.Ended() && owes(d) },
+		func(d *job.Job) {
+			for _, e := range effects {
+				if !m.carriedOut[e.ID] {
+					m.faultf("%s is recorded as done and never was", e.ID)
+				}
 			}
-		}
-		d.Owed = slices.DeleteFunc(slices.Clone(d.Owed), func(e job.Effect) bool { return slices.Contains(effects, e) })
-		d.Due = due
-	})
+			d.Owed = slices.DeleteFunc(slices.Clone(d.Owed), func(e job.Effect) bool { return slices.Contains(effects, e) })
+			d.Due = due
+		},
+	)
 }
 
 // carry notes that an effect on a run is carried out, which must not be before the run's outcome is stored.

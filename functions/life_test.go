@@ -59,7 +59,13 @@ func TestLife(t *testing.T) {
 		ends[l.end]++
 		images, forgot = images+l.images, forgot+l.forgot
 		if len(l.faults) > 0 {
-			t.Fatalf("seed %d (play it again with -life.seed=%d):\n%s\n\nschedule:\n%s", seed, seed, strings.Join(l.faults, "\n"), l.trace())
+			t.Fatalf(
+				"seed %d (play it again with -life.seed=%d):\n%s\n\nschedule:\n%s",
+				seed,
+				seed,
+				strings.Join(l.faults, "\n"),
+				l.trace(),
+			)
 		}
 	}
 	// A model in which nothing happens proves nothing: each kind of end has to occur.
@@ -96,7 +102,7 @@ type life struct {
 	leases  map[string]lease
 	objects map[string][]byte // the bucket
 	runs    map[string]*run   // the runner, by object name
-	strange map[int]bool      // runs that told a failure with a code that is none of ours
+	strange map[int]bool      // runs whose manifest has a failure with an unknown code
 
 	carriedOut map[string]bool // effects that were carried out, by id
 
@@ -113,7 +119,7 @@ type life struct {
 	lost         bool // the document is gone without anybody having deleted it
 	calmed       time.Time
 	images       int    // how often the job was given up for want of its image
-	forgot       int    // runs that were let go of because nobody knew their job
+	forgot       int    // runs that were let go of because their job was gone
 	configs      []byte // the configuration that was acknowledged
 	shown        []string
 }

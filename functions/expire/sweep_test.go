@@ -137,15 +137,15 @@ func TestSweepBesideCallsThatHang(t *testing.T) {
 			defer cancel()
 			swept, err := f.Sweep(ctx)
 			took := time.Since(began)
-			t.Logf("%s: looked at %d of %d jobs in %s, %d at once", tt.name, swept.Looked, tt.jobs, took, lives.most)
+			t.Logf("%s: handled %d of %d jobs in %s, %d at once", tt.name, swept.Looked, tt.jobs, took, lives.most)
 			if swept.Looked != tt.looked || swept.Failed != tt.failed || took > tt.within {
-				t.Errorf("%s: %+v in %s, want %d looked at and %d failed within %s", tt.name, swept, took, tt.looked, tt.failed, tt.within)
+				t.Errorf("%s: %+v in %s, want %d handled and %d failed within %s", tt.name, swept, took, tt.looked, tt.failed, tt.within)
 			}
 			if lives.most > tt.parallel {
 				t.Errorf("%s: %d at once, want at most %d", tt.name, lives.most, tt.parallel)
 			}
 			if slices.Sort(lives.settled); len(slices.Compact(slices.Clone(lives.settled))) != len(lives.settled) {
-				t.Errorf("%s: some were looked at twice: %v", tt.name, lives.settled)
+				t.Errorf("%s: some were handled twice: %v", tt.name, lives.settled)
 			}
 			if tt.failed > 0 && !errors.Is(err, context.DeadlineExceeded) || tt.looked == tt.jobs && tt.failed == 0 && err != nil {
 				t.Errorf("%s: %v", tt.name, err)
@@ -154,7 +154,7 @@ func TestSweepBesideCallsThatHang(t *testing.T) {
 			left, _ := jobs.Due(ctx, began, tt.jobs)
 			for _, j := range left {
 				if slices.Contains(lives.settled, j.ID) && tt.does(j.ID) != "panic" {
-					t.Errorf("%s: %s was looked at and not postponed", tt.name, j.ID)
+					t.Errorf("%s: %s was handled and not postponed", tt.name, j.ID)
 				}
 			}
 		})

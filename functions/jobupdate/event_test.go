@@ -14,7 +14,7 @@ import (
 
 const id = "0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d"
 
-// looked remembers which jobs were looked at. Every job runs.
+// looked records which jobs were settled. Every job is running.
 type looked struct{ at []string }
 
 func (l *looked) Get(_ context.Context, id string) (job.Job, error) {
@@ -52,7 +52,7 @@ func TestEvent(t *testing.T) {
 		e.SetType(row.kind)
 		e.SetSubject(row.subject)
 		if err := f.Event(t.Context(), e); err != nil || !slices.Equal(l.at, row.want) {
-			t.Errorf("%s of %s: looked at %v, %v, want %v", row.kind, row.subject, l.at, err, row.want)
+			t.Errorf("%s of %s: settled %v, %v, want %v", row.kind, row.subject, l.at, err, row.want)
 		}
 	}
 }

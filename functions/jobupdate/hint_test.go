@@ -12,7 +12,7 @@ import (
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
 
-// slow has looks at jobs that last until they are let go.
+// slow is a lifecycle that settles jobs until the test lets it go on.
 type slow struct {
 	looks atomic.Int32
 	begun chan string
@@ -30,7 +30,8 @@ func (s *slow) Settle(ctx context.Context, j job.Job) error {
 	return ctx.Err()
 }
 
-// A hint that came while another caller's is looked at is followed by a look, even if that caller has gone or the look failed.
+// A hint that comes while the job is being settled makes the job be settled once more, even if the first caller has gone or
+// the first attempt failed.
 func TestHintOutlivesItsCaller(t *testing.T) {
 	t.Parallel()
 	s := &slow{begun: make(chan string), end: make(chan struct{})}
@@ -52,15 +53,15 @@ func TestHintOutlivesItsCaller(t *testing.T) {
 	case <-s.begun:
 		s.end <- struct{}{}
 	case err := <-done:
-		t.Fatalf("there is no look for the second hint; the first returned %v", err)
+		t.Fatalf("the job was not settled for the second hint; the first returned %v", err)
 	}
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
 }
 
-// Of one job there is one look at a time, however many hints come, and one more after it; of all jobs there are so many
-// looks at once and no more.
+// A job is settled once at a time, however many hints come, and once more after that. The number of jobs that are settled at
+// once is bounded.
 func TestHints(t *testing.T) {
 	t.Parallel()
 	s := &slow{begun: make(chan string), end: make(chan struct{})}
@@ -106,6 +107,6 @@ func TestHints(t *testing.T) {
 		}
 	}
 	if len(f.hints) != 0 {
-		t.Errorf("%d jobs are still looked at", len(f.hints))
+		t.Errorf("%d jobs are still being settled", len(f.hints))
 	}
 }

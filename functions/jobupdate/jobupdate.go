@@ -1,5 +1,5 @@
-// Package jobupdate is the function that is told when something happened to a run, by an event or by the run
-// itself. Whatever it is told is a hint that says where to look, never what to believe.
+// Package jobupdate is the function that receives events about runs, and status updates from runs. Each is a hint that names
+// a job; what is recorded is what the manifest and the runner state.
 package jobupdate
 
 import (

@@ -16,7 +16,7 @@ import (
 type shelf struct {
 	single
 	sizes map[string]int // by key
-	far   chan struct{}  // told when all but the end of a large one was read
+	far   chan struct{}  // receives when all but the end of a large one was read
 	open  chan struct{}
 }
 
@@ -44,7 +44,18 @@ func (g *gate) Read([]byte) (int, error) {
 func TestLogReads(t *testing.T) {
 	t.Parallel()
 	s := shelf{sizes: map[string]int{"small": smallLog - 1, "large": 2 * smallLog}, far: make(chan struct{}, 3), open: make(chan struct{})}
-	f, err := New(Deps{Jobs: s, Files: s, Logs: s, Offered: workflow.Catalogue(), DownloadTTL: time.Hour, MaxList: 10, Log: slog.New(slog.DiscardHandler), LogReads: 1})
+	f, err := New(
+		Deps{
+			Jobs:        s,
+			Files:       s,
+			Logs:        s,
+			Offered:     workflow.Catalogue(),
+			DownloadTTL: time.Hour,
+			MaxList:     10,
+			Log:         slog.New(slog.DiscardHandler),
+			LogReads:    1,
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +104,7 @@ func TestAgree(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		state job.State
-		told  []job.StageStatus
+		from  []job.StageStatus
 		texts []string
 		want  []job.StageStatus
 	}{
@@ -109,8 +120,8 @@ func TestAgree(t *testing.T) {
 		{"ended before any began", job.Failed, []job.StageStatus{p, p}, []string{"", ""}, []job.StageStatus{p, p}},
 	} {
 		var logs []StageLog
-		for i := range tt.told {
-			logs = append(logs, StageLog{State: tt.told[i], Text: tt.texts[i]})
+		for i := range tt.from {
+			logs = append(logs, StageLog{State: tt.from[i], Text: tt.texts[i]})
 		}
 		agree(job.Job{State: tt.state}, logs)
 		for i := range logs {

@@ -1,4 +1,4 @@
-// Package status is the function that tells of jobs: how they do, what resulted, what their logs say.
+// Package status is the function that reads jobs: their states, results and logs.
 package status
 
 import (

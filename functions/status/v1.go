@@ -80,7 +80,11 @@ func (v V1) Logs(ctx context.Context, r *pb.LogsRequest) (*httpbody.HttpBody, er
 // Version returns the versions of the deployment, of which this version of the API knows Bakta's.
 func (v V1) Version(context.Context, *pb.Empty) (*pb.VersionResponse, error) {
 	versions := v.f.deps.Versions()
-	return &pb.VersionResponse{ToolVersion: versions.Programs[bakta.Name], DbVersion: versions.Databases[bakta.Name], BackendVersion: versions.Backend}, nil
+	return &pb.VersionResponse{
+		ToolVersion:    versions.Programs[bakta.Name],
+		DbVersion:      versions.Databases[bakta.Name],
+		BackendVersion: versions.Backend,
+	}, nil
 }
 
 // statusV1 is a state in the words of the first version: a job that waits for a node is INIT.

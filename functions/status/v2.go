@@ -68,7 +68,10 @@ func (v V2) JobsStatus(ctx context.Context, r *pb.JobsStatusRequest) (*pb.JobsSt
 			}
 			answer.Jobs = append(answer.Jobs, row)
 		case job.Is(e.Err, job.WrongSecret):
-			answer.FailedJobs = append(answer.FailedJobs, &pb.FailedJob{JobId: e.Ref.ID, Status: pb.FailedStatus_FAILED_STATUS_UNAUTHORIZED})
+			answer.FailedJobs = append(
+				answer.FailedJobs,
+				&pb.FailedJob{JobId: e.Ref.ID, Status: pb.FailedStatus_FAILED_STATUS_UNAUTHORIZED},
+			)
 		default:
 			// So is a job whose workflow only a newer version knows: clients can't read an answer with an unknown kind.
 			answer.FailedJobs = append(answer.FailedJobs, &pb.FailedJob{JobId: e.Ref.ID, Status: pb.FailedStatus_FAILED_STATUS_NOT_FOUND})

@@ -39,14 +39,14 @@ func TestWordsV2(t *testing.T) {
 		job.StagePending: "pending", job.StageRunning: "running", job.StageSucceeded: "succeeded", job.StageFailed: "failed", "": "unknown", "odd": "unknown",
 	} {
 		if got := pb.Word(stageV2(state)); got != want {
-			t.Errorf("a stage that is %q is told to be %q, not %q", state, got, want)
+			t.Errorf("a stage that is %q is shown as %q, not %q", state, got, want)
 		}
 	}
 	for state, want := range map[job.State]string{
 		job.Created: "init", job.Submitted: "init", job.Running: "running", job.Succeeded: "successful", job.Failed: "error",
 	} {
 		if got := pb.Word(statusV2(state)); got != want {
-			t.Errorf("a job that is %s is told to be %q, not %q", state, got, want)
+			t.Errorf("a job that is %s is shown as %q, not %q", state, got, want)
 		}
 	}
 }
@@ -66,7 +66,7 @@ func TestFailedStage(t *testing.T) {
 		{"running", job.Running, "", []job.StageStatus{succeeded, failed}, -1},
 		{"the second failed", job.Failed, "b", []job.StageStatus{succeeded, failed}, 1},
 		{"the first failed", job.Failed, "a", []job.StageStatus{failed, pending}, 0},
-		{"nobody is blamed", job.Failed, "", []job.StageStatus{succeeded, failed}, 1},
+		{"no stage is named", job.Failed, "", []job.StageStatus{succeeded, failed}, 1},
 		{"a stage is blamed that is not there", job.Failed, "x", []job.StageStatus{succeeded, failed}, 1},
 		{"before any began", job.Failed, "", []job.StageStatus{pending, pending}, 0},
 		{"while the second ran", job.Failed, "", []job.StageStatus{succeeded, running}, 1},
@@ -111,19 +111,29 @@ func (s single) Log(context.Context, job.Job, string) (io.ReadCloser, error) {
 	return nil, job.Errorf(job.Unavailable, "the cluster is away")
 }
 
-// telling returns the function in front of a single job.
-func telling(t *testing.T, j job.Job) V2 {
+// serving returns the function in front of a single job.
+func serving(t *testing.T, j job.Job) V2 {
 	t.Helper()
 	j.ID, j.SecretHash = ownID, job.HashSecret(secret)
 	s := single{j}
-	f, err := New(Deps{Jobs: s, Files: s, Logs: s, Offered: workflow.Catalogue(), DownloadTTL: time.Hour, MaxList: 10, Log: slog.New(slog.DiscardHandler)})
+	f, err := New(
+		Deps{
+			Jobs:        s,
+			Files:       s,
+			Logs:        s,
+			Offered:     workflow.Catalogue(),
+			DownloadTTL: time.Hour,
+			MaxList:     10,
+			Log:         slog.New(slog.DiscardHandler),
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return f.V2()
 }
 
-// What a job has is told; a success without its JSON file, which the viewer needs, is none.
+// The result lists the files that a job has. A success without its JSON file, which the viewer needs, is an error.
 func TestResultV2(t *testing.T) {
 	t.Parallel()
 	files := func(names ...string) []job.File {
@@ -151,7 +161,7 @@ func TestResultV2(t *testing.T) {
 		{"of a workflow of tomorrow", job.Job{State: job.Succeeded, Workflow: "prokka", Results: files("json")}, false, job.NotReady, `"prokka"`},
 	} {
 		tt.job.Name = "n"
-		answer, err := telling(t, tt.job).JobResult(t.Context(), &pb.JobResultRequest{JobId: ownID, Secret: secret, Partial: tt.partial})
+		answer, err := serving(t, tt.job).JobResult(t.Context(), &pb.JobResultRequest{JobId: ownID, Secret: secret, Partial: tt.partial})
 		if job.CodeOf(err) != tt.code || err != nil != (tt.code != "") {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
@@ -178,25 +188,28 @@ func TestResultV2(t *testing.T) {
 	}
 }
 
-// A log that can't be read at the moment is no empty log.
+// A log that can't be read at the moment is an error, not an empty log.
 func TestLogsAway(t *testing.T) {
 	t.Parallel()
 	for name, j := range map[string]job.Job{
 		"running":   {State: job.Running, Workflow: workflow.Bakta},
 		"succeeded": {State: job.Succeeded, Workflow: workflow.Bakta, Logs: []job.File{{Name: "bakta", Key: "k"}}},
 	} {
-		_, err := telling(t, j).Logs(t.Context(), &pb.LogsRequest{JobId: ownID, Secret: secret})
+		_, err := serving(t, j).Logs(t.Context(), &pb.LogsRequest{JobId: ownID, Secret: secret})
 		if !job.Is(err, job.Unavailable) || !strings.HasPrefix(err.Error(), "Failed to retrieve workflow logs") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
-// A list tells of a job whose workflow has a word, and of no other.
+// A list contains only jobs whose workflow the version has a word for.
 func TestListOfTomorrow(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[string]string{workflow.Baktfold: "baktfold", "prokka": ""} {
-		list, err := telling(t, job.Job{State: job.Running, Workflow: kind}).JobsStatus(t.Context(), &pb.JobsStatusRequest{Jobs: []*pb.JobRef{{JobId: ownID, Secret: secret}}})
+		list, err := serving(
+			t,
+			job.Job{State: job.Running, Workflow: kind},
+		).JobsStatus(t.Context(), &pb.JobsStatusRequest{Jobs: []*pb.JobRef{{JobId: ownID, Secret: secret}}})
 		if err != nil {
 			t.Fatal(err)
 		}
