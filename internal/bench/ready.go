@@ -62,7 +62,7 @@ func starts(ctx context.Context, times int) (hello sample, all []started, err er
 	}
 	build := exec.CommandContext(ctx, "go", args...)
 	build.Dir = root
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, nil, fmt.Errorf("building the programs: %w: %s", err, out)
 	}

@@ -169,7 +169,7 @@ func (o *own) serve() error {
 	}
 	o.cmd = exec.Command("go", "run", "./internal/teststores/cmd/with-stores", "-serve", o.name)
 	o.cmd.Dir = root
-	o.cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as the Makefile builds it
+	o.cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off") // as the Makefile builds it
 	// Its standard error must not be ours: "go test" waits until no process holds that any more.
 	var said bytes.Buffer
 	o.cmd.Stderr = &said

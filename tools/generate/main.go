@@ -240,6 +240,7 @@ func (p plugin) run(
 	var out bytes.Buffer
 	cmd := exec.CommandContext(ctx, "go", "tool", p.name)
 	cmd.Dir = filepath.Join(root, "tools")
+	cmd.Env = append(os.Environ(), "GOWORK=off") // the versions of this module, not those of go.work
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(in), &out, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return nil, err

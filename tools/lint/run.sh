@@ -57,6 +57,6 @@ vulnerabilities() {
   done
 }
 
-[ $# -gt 0 ] || set -- lint vulnerabilities
+[ $# -gt 0 ] || set -- lint dead vulnerabilities
 for part; do "$part"; done
 exit "$status"

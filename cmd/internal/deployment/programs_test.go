@@ -53,7 +53,7 @@ func TestProgramsStartAlone(t *testing.T) {
 	t.Parallel()
 	bin := t.TempDir()
 	build := exec.Command("go", "build", "-o", bin, "../../submit", "../../status", "../../expire", "../../jobupdate")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as they are deployed
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off") // as they are deployed
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -66,6 +66,7 @@ func build(ctx context.Context, root, program string) error {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, "go", "build", "-C", filepath.Join(root, "local"), "-o", program, "./stores/cmd/objectstore")
+	cmd.Env = append(os.Environ(), "GOWORK=off")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the object store: %w: %s", err, bytes.TrimSpace(out))
 	}
