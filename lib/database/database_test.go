@@ -147,11 +147,11 @@ func TestFetchAndSwitch(t *testing.T) {
 		t.Errorf("at first: %q, %v", current, err)
 	}
 	if err := v.Switch("db", "6.0"); err == nil {
-		t.Error("the link leads to what is not there")
+		t.Error("the link points to a missing version")
 	}
-	var told []string
+	var reported []string
 	for _, version := range []string{"6.0", "6.1", "6.1"} {
-		if err := v.Fetch(t.Context(), s, "bakta/"+version, version, func(text string) { told = append(told, text) }); err != nil {
+		if err := v.Fetch(t.Context(), s, "bakta/"+version, version, func(text string) { reported = append(reported, text) }); err != nil {
 			t.Fatal(err)
 		}
 		if err := v.Switch("db", version); err != nil {
@@ -163,8 +163,8 @@ func TestFetchAndSwitch(t *testing.T) {
 	if target, err := os.Readlink(filepath.Join(dir, "db")); target != "versions/6.1" || err != nil {
 		t.Errorf("the link is %q, %v: it has to hold wherever the volume is mounted", target, err)
 	}
-	if last := told[len(told)-1]; last != "version 6.1 is there already" {
-		t.Errorf("told %q", told)
+	if last := reported[len(reported)-1]; last != "version 6.1 exists already" {
+		t.Errorf("reported %q", reported)
 	}
 	if err := v.Remove("6.1"); err == nil {
 		t.Error("the version that jobs read was removed")
@@ -302,7 +302,7 @@ func TestFetchVerifies(t *testing.T) {
 		return map[string][]byte{"version.json": small["version.json"], sumsFile: []byte(sums)}
 	}
 	summed := with(hex.EncodeToString(sum[:]) + "  ./version.json\n")
-	const wrong = "not what it should be"
+	const wrong = "does not match its checksum"
 	for name, tt := range map[string]struct {
 		files map[string][]byte
 		from  Source
@@ -316,7 +316,7 @@ func TestFetchVerifies(t *testing.T) {
 		"a file with its sum, damaged": {summed, lying{s}, wrong},
 		"a file with another sum":      {with(strings.Repeat("0", 64) + " *version.json\n"), s, wrong},
 		"sums that are none":           {with("hello\n"), s, "sha256sum"},
-		"nothing":                      {nil, s, "there is nothing"},
+		"nothing":                      {nil, s, "no object has the prefix"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -368,7 +368,7 @@ func TestFetchRefuses(t *testing.T) {
 	for _, name := range []string{"", "..", "a/b", ".hidden", strings.Repeat("x", 64)} {
 		if v.Fetch(t.Context(), listOf{}, "p", name, silent) == nil || v.Switch(name, "1") == nil || v.Switch("db", name) == nil ||
 			v.Remove(name) == nil {
-			t.Errorf("%q is taken for a name", name)
+			t.Errorf("%q is accepted as a name", name)
 		}
 	}
 	if v.Switch(versions, "1") == nil {

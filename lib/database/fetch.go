@@ -21,28 +21,28 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// Source is where databases lie. Errors are job.Unavailable when it can't be asked, and any error while content
-// is read counts as that.
+// Source is the object store of reference databases. Errors are job.Unavailable if it can't be reached. Any error while content
+// is read counts as job.Unavailable.
 type Source interface {
 	// List returns all objects under a prefix. The Name of each is its key without the prefix.
 	List(ctx context.Context, prefix string) ([]job.File, error)
-	// OpenAt reads an object that still has that ETag from a byte on.
+	// OpenAt reads the part of an object that begins at offset. The object must have that ETag.
 	OpenAt(ctx context.Context, key, etag string, offset int64) (io.ReadCloser, error)
 }
 
 const (
-	parallel = 4 // files that are fetched at a time
-	// patience is how long a source that gives nothing is asked for one file.
-	patience = 10 * time.Minute
+	parallel = 4 // files that are downloaded at the same time
+	// sourceTimeout is how long a file is requested from a source that sends nothing.
+	sourceTimeout = 10 * time.Minute
 	// tick is the interval of progress reports.
 	tick = 10 * time.Second
-	// reserve is what is left free on the volume, in bytes.
+	// reserve is the space that must remain free on the volume, in bytes.
 	reserve = 64 << 20
 )
 
-// Fetch brings a version, which is all that lies under a prefix of the source, into the volume. What an earlier
-// call has fetched of it is not fetched again. Progress is reported as text. A version that is there already, made
-// of the same objects, is left alone; one made of others is an error: what jobs may be reading never changes.
+// Fetch downloads a version, which is all objects under a prefix of the source, into the volume. It continues the download of an
+// earlier call, and reports progress as text. If the version exists with the same objects, Fetch changes nothing. If it exists with
+// other objects, Fetch returns an error, because jobs may be reading it.
 func (v *Volume) Fetch(ctx context.Context, from Source, prefix, version string, report func(string)) error {
 	if err := valid(version); err != nil {
 		return err
@@ -58,9 +58,9 @@ func (v *Volume) Fetch(ctx context.Context, from Source, prefix, version string,
 	}
 	if _, err := os.Stat(whole); err == nil {
 		if !slices.Equal(there, files) {
-			return fmt.Errorf("there is a version %s already, made of other files; give this one another name, or remove that one", version)
+			return fmt.Errorf("the version %s exists already, with other files; use another name, or remove that version", version)
 		}
-		report(fmt.Sprintf("version %s is there already", version))
+		report(fmt.Sprintf("version %s exists already", version))
 		return nil
 	}
 	f := &fetch{from: from, dir: v.path(incoming, version), files: files, report: report, version: version}
@@ -77,7 +77,7 @@ func (v *Volume) Fetch(ctx context.Context, from Source, prefix, version string,
 	return syncDir(v.path(versions))
 }
 
-// list returns what a version is made of.
+// list returns the objects of a version.
 func list(ctx context.Context, from Source, prefix string) ([]job.File, error) {
 	prefix = strings.Trim(prefix, "/")
 	if prefix != "" {
@@ -88,35 +88,35 @@ func list(ctx context.Context, from Source, prefix string) ([]job.File, error) {
 		return nil, err
 	}
 	files = slices.DeleteFunc(files, func(f job.File) bool {
-		return f.Name == "" || strings.HasSuffix(f.Name, "/") // what some tools leave to show a directory
+		return f.Name == "" || strings.HasSuffix(f.Name, "/") // some tools store such an object for a directory
 	})
 	if len(files) == 0 {
-		return nil, fmt.Errorf("there is nothing under %q", prefix)
+		return nil, fmt.Errorf("no object has the prefix %q", prefix)
 	}
 	for _, f := range files {
 		if !filepath.IsLocal(f.Name) || filepath.Clean(f.Name) != f.Name || filepath.Base(f.Name) == record || f.ETag == "" {
-			return nil, fmt.Errorf("%q can't be a file of a database", f.Key)
+			return nil, fmt.Errorf("%q is not a valid file of a reference database", f.Key)
 		}
 	}
 	sortFiles(files)
 	return files, nil
 }
 
-// fetch is a version on its way.
+// fetch is the download of a version.
 type fetch struct {
 	from    Source
 	dir     string
 	version string
 	files   []job.File
-	sums    map[string]string // SHA-256 by name, of those files for which the source has it
+	sums    map[string]string // SHA-256 by name, for the files of which the source has it
 	report  func(string)
 
 	total int64
-	left  int64        // bytes to fetch when it began
-	got   atomic.Int64 // bytes fetched since then
+	left  int64        // bytes to download at the beginning
+	got   atomic.Int64 // bytes downloaded since then
 }
 
-// begin makes the directory fit for what the version is made of, and sees that there is room.
+// begin prepares the directory for the objects of the version, and checks the free space.
 func (f *fetch) begin() error {
 	if err := os.MkdirAll(f.dir, 0o755); err != nil {
 		return err
@@ -125,7 +125,7 @@ func (f *fetch) begin() error {
 	if err != nil {
 		return err
 	}
-	// What an earlier call fetched of an object that is another one now is of no use.
+	// Parts of objects that were replaced since an earlier call are useless.
 	for _, old := range was {
 		if !slices.Contains(f.files, old) {
 			for _, path := range []string{f.path(old), f.part(old)} {
@@ -151,18 +151,19 @@ func (f *fetch) begin() error {
 		return err
 	}
 	if room := int64(free.Bavail) * free.Bsize; room < f.left+reserve { //nolint:gosec // no disk has 2⁶³ blocks
-		return fmt.Errorf("the volume has %s free, %s are needed; remove versions that no job reads any more", size(room), size(f.left+reserve))
+		return fmt.Errorf("the volume has %s free, %s are needed; remove versions that no job reads any more",
+			size(room), size(f.left+reserve))
 	}
 	return nil
 }
 
-// path is where a file lies when it is whole and verified, and part where it lies before.
+// path is the path of a file that is complete and verified; part is its path before that.
 func (f *fetch) path(file job.File) string {
 	return filepath.Join(f.dir, filepath.FromSlash(file.Name))
 }
 func (f *fetch) part(file job.File) string { return f.path(file) + ".part" }
 
-// have returns how many bytes of a file are here.
+// have returns how many bytes of a file are downloaded.
 func (f *fetch) have(file job.File) (int64, error) {
 	if _, err := os.Stat(f.path(file)); err == nil {
 		return file.Size, nil
@@ -177,7 +178,7 @@ func (f *fetch) have(file job.File) (int64, error) {
 	return min(info.Size(), file.Size), nil
 }
 
-// run fetches and verifies what is missing.
+// run downloads and verifies the missing files.
 func (f *fetch) run(ctx context.Context) error {
 	f.report(fmt.Sprintf("version %s: %d files, %s, of which %s are to be fetched", f.version, len(f.files), size(f.total), size(f.left)))
 	var err error
@@ -199,7 +200,7 @@ func (f *fetch) run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// progress reports the progress at each tick, until it is stopped.
+// progress reports the progress at each tick until it is stopped.
 func (f *fetch) progress() (stop func()) {
 	done := make(chan struct{})
 	finished := make(chan struct{})
@@ -225,7 +226,7 @@ func (f *fetch) progress() (stop func()) {
 	return func() { close(done); <-finished }
 }
 
-// file fetches one file as far as it is missing, verifies it and gives it its name.
+// file downloads the missing part of a file, verifies the file, and renames it.
 func (f *fetch) file(ctx context.Context, file job.File) error {
 	if _, err := os.Stat(f.path(file)); err == nil {
 		return nil
@@ -238,13 +239,13 @@ func (f *fetch) file(ctx context.Context, file job.File) error {
 		return err
 	}
 	if err := f.verify(ctx, file); err != nil {
-		// Which part is wrong is not known, so the next call fetches all of it again.
+		// The wrong part is unknown, so the next call downloads the complete file again.
 		return errors.Join(err, os.Remove(part))
 	}
 	return errors.Join(os.Chmod(part, 0o644), os.Rename(part, f.path(file)), syncDir(filepath.Dir(part)))
 }
 
-// retry fetches a file, again and again as long as it gets further.
+// retry downloads a file, with further attempts as long as they make progress.
 func (f *fetch) retry(ctx context.Context, file job.File) error {
 	for {
 		before, err := f.have(file)
@@ -263,17 +264,17 @@ func (f *fetch) retry(ctx context.Context, file job.File) error {
 				err = backoff.Permanent(err)
 			}
 			return struct{}{}, err
-		}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(patience))
+		}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(sourceTimeout))
 		if !errors.Is(err, errFurther) || ctx.Err() != nil {
 			return err
 		}
 	}
 }
 
-// errFurther is for an attempt that failed after it had fetched something.
+// errFurther is the error of an attempt that made progress before it failed.
 var errFurther = errors.New("cut off")
 
-// append fetches the rest of a file.
+// append downloads the rest of a file.
 func (f *fetch) append(ctx context.Context, file job.File) (err error) {
 	to, err := os.OpenFile(f.part(file), os.O_WRONLY|os.O_CREATE, 0o644)
 	if err != nil {
@@ -303,7 +304,7 @@ func (f *fetch) append(ctx context.Context, file job.File) (err error) {
 			return err
 		}
 		if n < file.Size-offset {
-			return fmt.Errorf("%d bytes came in place of %d: %w", n, file.Size-offset, io.ErrUnexpectedEOF)
+			return fmt.Errorf("received %d bytes, expected %d: %w", n, file.Size-offset, io.ErrUnexpectedEOF)
 		}
 	}
 	return to.Sync()

@@ -17,13 +17,13 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// sumsFile may lie beside the files, as sha256sum writes it.
+// sumsFile is an optional file beside the others, in the format of sha256sum.
 const sumsFile = "SHA256SUMS"
 
-// maxSums bounds it, in bytes. A database has some twenty files.
+// maxSums bounds it, in bytes. A reference database has some twenty files.
 const maxSums = 1 << 20
 
-// checksums reads the checksums that the source has, if it has any.
+// checksums reads the checksums of the source, if it has any.
 func (f *fetch) checksums(ctx context.Context) (map[string]string, error) {
 	sums := make(map[string]string)
 	for _, file := range f.files {
@@ -54,19 +54,19 @@ func (f *fetch) checksums(ctx context.Context) (map[string]string, error) {
 	return sums, nil
 }
 
-// partSizes are the sizes of parts, in MiB, with which tools upload large files. S3's ETag of such a file depends
-// on it, and does not return it.
+// partSizes are the sizes of parts, in MiB, with which tools upload large files. S3's ETag of such a file depends on the size, but
+// does not contain it.
 var partSizes = [...]int64{5, 8, 10, 15, 16, 20, 25, 32, 50, 64, 100, 128, 200, 256, 512, 1024}
 
-// verify reads a fetched file and compares it with what is known of it: its SHA-256 where the source has it,
-// else its ETag, which is an MD5, or one of MD5s.
+// verify reads a downloaded file and compares it with its SHA-256, if the source has it, or else with its ETag, which is an MD5 or
+// made of MD5s.
 func (f *fetch) verify(ctx context.Context, file job.File) error {
 	content, err := os.Open(f.part(file))
 	if err != nil {
 		return err
 	}
 	defer content.Close()
-	wrong := errors.New("the content is not what it should be; it will be fetched again")
+	wrong := errors.New("the content does not match its checksum; run the command again to download it again")
 	if want, ok := f.sums[file.Name]; ok {
 		sum := sha256.New()
 		if err := read(ctx, content, sum); err != nil {
@@ -112,7 +112,7 @@ func (f *fetch) verify(ctx context.Context, file job.File) error {
 	return wrong
 }
 
-// read copies a file, and gives up when ctx ends.
+// read copies a file until ctx ends.
 func read(ctx context.Context, from io.Reader, to io.Writer) error {
 	buffer := make([]byte, 1<<20)
 	for ctx.Err() == nil {
@@ -132,7 +132,7 @@ func read(ctx context.Context, from io.Reader, to io.Writer) error {
 	return ctx.Err()
 }
 
-// multipart is the checksum that S3 gives to a file that was uploaded in parts: the MD5 of the parts' MD5s.
+// multipart is S3's checksum of a file that was uploaded in parts: the MD5 of the MD5s of the parts.
 type multipart struct {
 	part    int64
 	current hash.Hash

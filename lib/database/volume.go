@@ -1,14 +1,14 @@
-// Package database brings the database of an annotation program from an object storage into a volume, from
-// which jobs read it. A database is many gigabytes, so what was fetched is not fetched again after an
-// interruption; it is verified; and jobs see the old version whole or the new one whole. Old versions stay until
-// somebody removes them, because jobs may still read them.
+// Package database downloads the reference database of an annotation program from an object store into a volume, from which jobs
+// read it. A reference database has many gigabytes, so a download continues after an interruption. Its files are verified. Jobs
+// read either the complete old version or the complete new one. Old versions remain until an operator removes them, because
+// jobs may still read them.
 //
-// The volume holds:
+// The volume contains:
 //
-//	versions/<version>/   a whole version; nothing in it changes any more
-//	incoming/<version>/   a version on its way
+//	versions/<version>/   a complete version, which never changes
+//	incoming/<version>/   a version that is being downloaded
 //	<name>                a link to the version that new jobs read
-//	.lock                 held by the one process that changes the volume
+//	.lock                 locked by the process that changes the volume
 package database
 
 import (
@@ -35,7 +35,7 @@ const (
 	versions = "versions"
 	incoming = "incoming"
 	lockFile = ".lock"
-	// record is the file in a version's directory that says what it was made of.
+	// record is the file in a version's directory with the list of its objects.
 	record = ".source.json"
 )
 
@@ -48,8 +48,8 @@ type Volume struct {
 	lock *os.File
 }
 
-// Open takes the volume that is mounted on a directory. If another process has it, the error is ErrBusy; the
-// kernel ends its hold with the process, however that ends.
+// Open locks the volume that is mounted on a directory. If another process has locked it, the error is ErrBusy. The kernel
+// releases the lock when the process ends, however it ends.
 func Open(dir string) (*Volume, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -75,14 +75,14 @@ func Open(dir string) (*Volume, error) {
 	return v, nil
 }
 
-// Close gives the volume back.
+// Close releases the volume.
 func (v *Volume) Close() error { return v.lock.Close() }
 
 func (v *Volume) path(parts ...string) string {
 	return filepath.Join(append([]string{v.dir}, parts...)...)
 }
 
-// Versions lists the whole versions, in order of their names.
+// Versions lists the complete versions, in order of their names.
 func (v *Volume) Versions() ([]string, error) {
 	entries, err := os.ReadDir(v.path(versions))
 	if err != nil {
@@ -97,38 +97,38 @@ func (v *Volume) Versions() ([]string, error) {
 	return names, nil
 }
 
-// Current returns the version that a link leads to, "" if there is no such link.
+// Current returns the version to which a link points, "" if the link does not exist.
 func (v *Volume) Current(name string) (string, error) {
 	target, err := os.Readlink(v.path(name))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", nil
 	case errors.Is(err, syscall.EINVAL):
-		return "", nil // a directory, as volumes that were filled by hand have
+		return "", nil // a directory, on a volume that was filled by hand
 	case err != nil:
 		return "", err
 	}
 	return filepath.Base(target), nil
 }
 
-// Switch has a link lead to a whole version, from one moment to the next. A directory of the link's name, as
-// volumes that were filled by hand have, becomes the version <name>-before.
+// Switch atomically changes a link to a complete version. If a directory has the link's name, on a volume that was filled by
+// hand, it becomes the version <name>-before.
 func (v *Volume) Switch(name, version string) error {
 	if err := valid(name, version); err != nil {
 		return err
 	}
 	if name == versions || name == incoming {
-		return fmt.Errorf("%s is taken for other things", name)
+		return fmt.Errorf("the name %s is reserved; use another one", name)
 	}
 	if _, err := os.Stat(v.path(versions, version)); err != nil {
-		return fmt.Errorf("there is no whole version %s: %w", version, err)
+		return fmt.Errorf("the version %s does not exist or is not complete: %w", version, err)
 	}
 	link := v.path(name)
 	fresh := v.path("." + name + ".new")
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	// Relative: the volume is mounted elsewhere in jobs.
+	// Relative, because jobs mount the volume elsewhere.
 	if err := os.Symlink(filepath.Join(versions, version), fresh); err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func (v *Volume) Switch(name, version string) error {
 	return syncDir(v.dir)
 }
 
-// replaceDirectory puts a link in the place of a directory, which becomes a version.
+// replaceDirectory replaces a directory by a link; the directory becomes a version.
 func (v *Volume) replaceDirectory(name, fresh string) error {
 	before := name + "-before"
 	if _, err := os.Lstat(v.path(versions, before)); err == nil {
@@ -151,15 +151,14 @@ func (v *Volume) replaceDirectory(name, fresh string) error {
 	if err == nil {
 		return errors.Join(os.Rename(fresh, v.path(versions, before)), syncDir(v.dir))
 	}
-	// Not every file system can exchange two names. Then there is a moment without either; a job that starts in
-	// it fails.
+	// Not every file system can exchange two names. Then neither name exists for a moment, and a job that starts then fails.
 	if err := os.Rename(v.path(name), v.path(versions, before)); err != nil {
 		return err
 	}
 	return errors.Join(os.Rename(fresh, v.path(name)), syncDir(v.dir))
 }
 
-// Remove removes a version that no link leads to, whole or on its way.
+// Remove removes a version to which no link points, complete or not.
 func (v *Volume) Remove(version string) error {
 	if err := valid(version); err != nil {
 		return err
@@ -173,10 +172,10 @@ func (v *Volume) Remove(version string) error {
 			continue
 		}
 		if current, err := v.Current(e.Name()); err != nil || current == version {
-			return errors.Join(fmt.Errorf("%s leads to version %s", e.Name(), version), err)
+			return errors.Join(fmt.Errorf("%s points to version %s; switch it to another version first", e.Name(), version), err)
 		}
 	}
-	// Out of its place first, so that an interrupted removal leaves no complete version.
+	// Renamed first, so that an interrupted removal leaves no complete version.
 	trash := v.path(incoming, ".removed-"+version)
 	if err := os.RemoveAll(trash); err != nil {
 		return err
@@ -196,7 +195,7 @@ func valid(names ...string) error {
 	return nil
 }
 
-// readRecord returns what a version's directory was made of, nil if it does not say.
+// readRecord returns the objects of a version's directory, nil if it has no record.
 func readRecord(dir string) ([]job.File, error) {
 	content, err := os.ReadFile(filepath.Join(dir, record))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -212,7 +211,7 @@ func readRecord(dir string) ([]job.File, error) {
 	return files, nil
 }
 
-// writeRecord writes it, whole or not at all.
+// writeRecord writes the record atomically.
 func writeRecord(dir string, files []job.File) error {
 	content, err := json.MarshalIndent(files, "", "  ")
 	if err != nil {

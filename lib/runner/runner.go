@@ -1,5 +1,5 @@
-// Package runner says what a runner of jobs has to do. kube runs a job as a Kubernetes Job, process as processes of this
-// machine. runnertest is the test suite that any runner passes.
+// Package runner is the contract of runners of jobs. kube runs a job as a Kubernetes Job, process as processes of this machine.
+// runnertest is the test suite that any runner passes.
 package runner
 
 import (
@@ -18,7 +18,8 @@ type Runner interface {
 	Launch(ctx context.Context, j job.Job) (name string, err error)
 	// Observe returns the state of the job's run.
 	Observe(ctx context.Context, j job.Job) (job.Observation, error)
-	// Release lets go of what the runner kept of a run until its outcome and logs were stored. It is idempotent.
+	// Release allows the runner to delete what it keeps of a run until its outcome and logs are stored. It is idempotent. A
+	// launch that comes late does not execute the run again.
 	Release(ctx context.Context, j job.Job) error
 	// Discard ends the job's run and removes its object, whatever its state. It succeeds when there is none.
 	Discard(ctx context.Context, j job.Job) error
@@ -38,9 +39,9 @@ type Logs interface {
 // Held finds the objects that a runner keeps until the outcome of their runs is recorded. Only runners that keep objects
 // outside this process have it: there they can outlive the documents of their jobs.
 type Held interface {
-	// Held calls visit with the job of every run that is over, or was deleted, since before that time, and whose object
-	// is still kept. A job may be visited more than once. The first error ends it.
+	// Held calls visit with the job of every run that ended, or was deleted, before that time, and whose object is still kept.
+	// A job may be visited more than once. Held returns the first error of visit.
 	Held(ctx context.Context, before time.Time, visit func(id string) error) error
-	// Forget lets go of those runs of a job that are over, or were deleted. It touches no run that is active.
+	// Forget releases the runs of a job that have ended or were deleted. It does not change an active run.
 	Forget(ctx context.Context, id string) error
 }

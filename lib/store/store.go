@@ -1,5 +1,5 @@
-// Package store says what the stores of the backend have to do: the store of jobs, and the store of files. Each package
-// below it adapts one product. storetest is the test suite that any store of jobs passes.
+// Package store is the contract of the backend's stores: the store of jobs, and the store of files. Each package below it
+// adapts one product. storetest is the test suite that any store of jobs passes.
 //
 // The functions and lib/lifecycle declare the methods that they use. The contract of each method is written here, once.
 package store
@@ -71,7 +71,7 @@ type Jobs interface {
 // Leases keep several processes from doing the same at once.
 type Leases interface {
 	// Acquire takes the lease of that name for the holder, for ttl from now, unless another holder has it. A holder may
-	// take its own lease again, which extends it. Holders are told apart by name alone.
+	// take its own lease again, which extends it. Only the name distinguishes holders.
 	Acquire(ctx context.Context, name, holder string, ttl time.Duration) (bool, error)
 	// Extend makes a lease end ttl from now, if the holder still has it, and reports whether it has.
 	Extend(ctx context.Context, name, holder string, ttl time.Duration) (bool, error)
@@ -93,7 +93,8 @@ type Files interface {
 	Get(ctx context.Context, key string, limit int64) ([]byte, error)
 	// List returns all objects under a prefix. The Name of each is its key without the prefix.
 	List(ctx context.Context, prefix string) ([]job.File, error)
-	// Put stores an object. A size of -1 means that the size is not known.
+	// Put stores an object of that size in bytes, and returns it as stored. A size of -1 means that the size is not known.
+	// Content that turns out shorter or longer stores no object. The error is job.Exhausted if the store is full.
 	Put(ctx context.Context, key string, content io.Reader, size int64) (job.File, error)
 	// RemovePrefix removes all objects under a prefix, which ends in a slash. It succeeds when there are none.
 	RemovePrefix(ctx context.Context, prefix string) error

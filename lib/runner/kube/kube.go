@@ -187,14 +187,14 @@ func (r *Runner) fill() error {
 	}
 	switch {
 	case r.options.Specs == nil:
-		return errors.New("Specs is required")
+		return errors.New("a function Specs is required")
 	case r.options.Namespace == "" || r.options.Stager == "" || len(r.options.Programs) == 0:
 		return errors.New("the namespace, the stager's image and the programs' images are required")
 	case r.options.Storage.Endpoint == "" || r.options.Storage.Bucket == "" || r.options.Storage.Secret == "":
 		return errors.New("the object store's URL, bucket and Secret are required")
 	case r.options.Deadline < time.Second || r.options.PendingTimeout < time.Second ||
 		r.options.JobTTL < 0 || r.options.Retries < 0 || r.options.User < 1:
-		return errors.New("Deadline and PendingTimeout must be at least 1s, User at least 1, and JobTTL and Retries not negative")
+		return errors.New("the deadline and the pending timeout must be at least 1s, the user at least 1, and the TTL and the retries not negative")
 	}
 	if r.options.Hint != "" {
 		if _, _, err := net.SplitHostPort(r.options.Hint); err != nil {

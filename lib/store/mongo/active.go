@@ -11,7 +11,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// Count is a number of jobs of one workflow that are alike.
+// Count is the number of jobs with the same workflow and state.
 type Count struct {
 	Workflow string
 	State    job.State // Submitted or Running
@@ -19,11 +19,10 @@ type Count struct {
 	Jobs     int
 }
 
-// Unstarted counts the created jobs that are due by then, at most limit of them. With an index, its cost depends on the
-// count. A job that is not started is due when it expires.
+// Unstarted uses an index, so its cost depends on the count.
 func (s *Store) Unstarted(ctx context.Context, by time.Time, limit int) (int, error) {
 	if limit <= 0 {
-		return 0, nil // to the server, 0 would mean all
+		return 0, nil // for the server, 0 means all
 	}
 	var n int64
 	err := s.with(ctx, jobCollection, "counting jobs that were not started", func(ctx context.Context, c *driver.Collection) error {
@@ -36,9 +35,8 @@ func (s *Store) Unstarted(ctx context.Context, by time.Time, limit int) (int, er
 	return int(n), err
 }
 
-// Active counts the jobs that wait or run and are looked at again before that time. All such jobs are looked at
-// again within minutes, and all others, but for a few, within hours or days: so the index of the times of looks leads to those
-// that count, and the call costs what there is of them, not what there is in all.
+// Active counts the jobs that wait or run and are due before that time. Such jobs are due within minutes, and almost all
+// others within hours or days. So the index of due times finds them, and the cost depends on the number of active jobs only.
 func (s *Store) Active(ctx context.Context, before time.Time) ([]Count, error) {
 	field := func(name string) string { return "$" + name }
 	pipeline := driver.Pipeline{
@@ -50,7 +48,7 @@ func (s *Store) Active(ctx context.Context, before time.Time) ([]Count, error) {
 			{Key: fieldID, Value: bson.D{
 				{Key: fieldWorkflow, Value: field(fieldWorkflow)},
 				{Key: fieldState, Value: field(fieldState)},
-				// What is not there is less than null.
+				// A missing field is less than null.
 				{Key: fieldLaunched, Value: bson.D{{Key: "$gt", Value: bson.A{field(fieldLaunched), nil}}}},
 			}},
 			{Key: "jobs", Value: bson.D{{Key: "$sum", Value: 1}}},

@@ -43,7 +43,7 @@ func (r *recorder) monitor() *event.CommandMonitor {
 	}}
 }
 
-// TestStoreOnMongod runs the suite, and then looks at each kind of command that it took.
+// TestStoreOnMongod runs the suite, and then checks each kind of command that it sent.
 func TestStoreOnMongod(t *testing.T) {
 	r := &recorder{commands: make(map[string]bson.D)}
 	t.Run("suite", func(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// The names of fields that queries and updates use. A test holds them to the names in document's tags: a name
-// that the documents don't have would match nothing, silently.
+// The names of fields that queries and updates use. A test compares them with document's tags, because a wrong name would
+// silently match nothing.
 const (
 	fieldID         = "_id"
 	fieldSecretHash = "secretHash"
@@ -35,8 +35,8 @@ const (
 	fieldOwedID     = "owed.id"
 )
 
-// document is a job as it is stored. Fields that a later version added are ignored, and kept by every write,
-// since writes name the fields that they change.
+// document is a stored job. Fields of a later version are ignored, and every write keeps them, because it names the fields that
+// it changes.
 //
 // Due and Expires are always there: the sweep would never find a job without them.
 type document struct {
@@ -44,7 +44,7 @@ type document struct {
 	SecretHash []byte    `bson:"secretHash"`
 	Name       string    `bson:"name"`
 	Workflow   string    `bson:"workflow"`
-	API        int       `bson:"api,omitempty"` // documents of the time when there was one version have none
+	API        int       `bson:"api,omitempty"` // missing in documents from before the second version
 	State      string    `bson:"state"`
 	Created    time.Time `bson:"created"`
 	Started    time.Time `bson:"started,omitempty"`
@@ -62,7 +62,7 @@ type document struct {
 }
 
 type start struct {
-	Config string  `bson:"config"` // JSON is text: an operator can read it
+	Config string  `bson:"config"` // JSON as text, so that operators can read it
 	Inputs []input `bson:"inputs,omitempty"`
 	Trace  string  `bson:"trace,omitempty"`
 
@@ -100,8 +100,8 @@ type failure struct {
 	Stage   string `bson:"stage,omitempty"`
 }
 
-// effect is something that an ended job owes. Fields that a later version adds are kept: effects are removed by their id.
-// effect is removed by its whole value: keep its fields as they are, so that processes of two versions agree about them.
+// effect is an effect that an ended job owes. Done removes effects by their whole value, so a later version must not add fields:
+// processes of two versions would disagree about an effect.
 type effect struct {
 	ID   string `bson:"id"`
 	Kind string `bson:"kind"`
@@ -165,7 +165,7 @@ func newFailure(f *job.Failure) *failure {
 	return &failure{Code: string(f.Code), Message: f.Message, Stage: f.Stage}
 }
 
-// job returns what the document says. What is not there is zero.
+// job returns the job of a document. Missing fields are zero.
 func (d document) job() job.Job {
 	j := job.Job{
 		ID: d.ID, SecretHash: d.SecretHash, Name: d.Name, Workflow: d.Workflow, API: d.API, State: job.State(d.State),
@@ -199,8 +199,8 @@ func (d document) job() job.Job {
 	return j
 }
 
-// registry returns how Go values become BSON: unchanged, except text that is not UTF-8. BSON does not allow
-// it, and servers differ in what they do with it, so its broken bytes become U+FFFD.
+// registry returns the encoding of Go values as BSON. It replaces invalid bytes of text that is not UTF-8 by U+FFFD: BSON does
+// not allow them, and servers handle them differently.
 func registry() *bson.Registry {
 	r := bson.NewRegistry()
 	r.RegisterKindEncoder(reflect.String, bson.ValueEncoderFunc(

@@ -15,7 +15,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// listed are the fields that GetMany reads: what a list of jobs shows, and what says whose they are.
+// listed are the fields that GetMany reads.
 var listed = bson.D{
 	{Key: fieldSecretHash, Value: 1},
 	{Key: fieldName, Value: 1},
@@ -26,8 +26,7 @@ var listed = bson.D{
 	{Key: fieldUpdated, Value: 1},
 }
 
-// Insert stores a new job. It returns job.AlreadyExists when the id is another job's. A job with the same id and
-// secret is this one, stored by a try whose answer was lost: that is no error.
+// Insert implements store.Jobs.
 func (s *Store) Insert(ctx context.Context, j job.Job) error {
 	taken := false
 	err := s.write(ctx, jobCollection, "storing job "+j.ID, func(ctx context.Context, c *driver.Collection) error {
@@ -50,7 +49,7 @@ func (s *Store) Insert(ctx context.Context, j job.Job) error {
 	return err
 }
 
-// Get returns a job, or a job.NotFound error.
+// Get implements store.Jobs.
 func (s *Store) Get(ctx context.Context, id string) (job.Job, error) {
 	var d document
 	missing := false
@@ -73,9 +72,7 @@ func (s *Store) Get(ctx context.Context, id string) (job.Job, error) {
 	return d.job(), nil
 }
 
-// GetMany returns those of the jobs that exist, each once and in no order, by one query. They hold what a list
-// shows: id, secret hash, name, workflow, state, and the times Created, Started and Updated. A job that can't be
-// read is left out and logged, so that it spoils no list.
+// GetMany sends one query. It leaves out and logs a job that can't be decoded, so that the list of the others is available.
 func (s *Store) GetMany(ctx context.Context, ids []string) ([]job.Job, error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -86,16 +83,14 @@ func (s *Store) GetMany(ctx context.Context, ids []string) ([]job.Job, error) {
 	}
 	return s.find(ctx, "reading a list of jobs", bson.D{{Key: fieldID, Value: filter}}, options.Find().
 		SetProjection(listed).
-		// One more than there can be: the server sees the end, and no second call asks for it.
+		// One more than the maximum: the server knows that the batch is the last one, and no second call is needed.
 		SetBatchSize(int32(min(len(ids), 1<<20)+1)))
 }
 
-// Due returns the jobs, in any state, whose next look is due, oldest first, at most limit of them. They hold all but
-// results and logs, which are most of a document, and which nobody needs to look after a job. A job that can't be
-// read is left out and logged.
+// Due leaves out results and logs, which are most of a document. It also leaves out, and logs, a job that can't be decoded.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]job.Job, error) {
 	if limit <= 0 {
-		return nil, nil // to the server, 0 would mean all
+		return nil, nil // for the server, 0 means all
 	}
 	return s.find(ctx, "reading the jobs that are due",
 		bson.D{{Key: fieldDue, Value: bson.D{{Key: "$lte", Value: now}}}},
@@ -115,7 +110,7 @@ func (s *Store) find(ctx context.Context, doing string, filter bson.D, o *option
 		defer cursor.Close(ctx)
 		for cursor.Next(ctx) {
 			var d document
-			// The cursor's own Decode makes a reader for each document, which costs more than the decoding.
+			// The cursor's own Decode creates a reader for each document, which costs more than the decoding.
 			if err := bson.Unmarshal(cursor.Current, &d); err != nil {
 				s.options.Logger.ErrorContext(ctx, "a stored job can't be read",
 					"job", cursor.Current.Lookup(fieldID).String(), "error", err)
@@ -131,7 +126,7 @@ func (s *Store) find(ctx context.Context, doing string, filter bson.D, o *option
 	return jobs, nil
 }
 
-// Submit moves created to submitted: it pins what the job was started with and owes its first run.
+// Submit implements store.Jobs.
 func (s *Store) Submit(ctx context.Context, id string, start job.Start, stages []job.Stage, at, due, expires time.Time) (bool, error) {
 	return s.update(ctx, "submitting", id,
 		bson.D{inStates(job.Before(job.Submitted)...)},
@@ -147,8 +142,7 @@ func (s *Store) Submit(ctx context.Context, id string, start job.Start, stages [
 		}}})
 }
 
-// Launched records what the runner calls the run's object, and when to look at it next. The run may have been
-// seen running, but not ended, before its launcher comes to say so.
+// Launched accepts a running job, too: the run may have been observed before its launch is recorded.
 func (s *Store) Launched(ctx context.Context, id string, run int, object string, due time.Time) (bool, error) {
 	return s.update(ctx, "recording the launch of", id,
 		bson.D{{Key: fieldRun, Value: run}, inStates(job.Submitted, job.Running)},
@@ -158,8 +152,7 @@ func (s *Store) Launched(ctx context.Context, id string, run int, object string,
 		}}})
 }
 
-// Running moves submitted to running, or updates the stages of a running job. Two observers may pass each other
-// on their way here; what was seen before that which is recorded changes nothing.
+// Running implements store.Jobs.
 func (s *Store) Running(ctx context.Context, id string, run int, stages []job.Stage, at, due time.Time) (bool, error) {
 	return s.update(ctx, "recording the progress of", id,
 		bson.D{{Key: fieldRun, Value: run}, {Key: "$or", Value: bson.A{
@@ -171,11 +164,11 @@ func (s *Store) Running(ctx context.Context, id string, run int, stages []job.St
 			{Key: fieldStages, Value: newStages(stages)},
 			{Key: fieldDue, Value: due},
 		}},
-			// The clock of whoever submitted the job may be ahead.
+			// The clock of the process that submitted the job may be ahead.
 			{Key: "$max", Value: bson.D{{Key: fieldUpdated, Value: at}}}})
 }
 
-// Finish records the outcome of a run. Stages that are nil leave those in place that were seen last.
+// Finish implements store.Jobs.
 func (s *Store) Finish(ctx context.Context, id string, run int, end job.End) (bool, error) {
 	if !end.State.Ended() {
 		return false, fmt.Errorf("mongo: job %s can't end as %q", id, end.State)
@@ -202,7 +195,7 @@ func (s *Store) Finish(ctx context.Context, id string, run int, end job.End) (bo
 		bson.D{{Key: "$set", Value: set}})
 }
 
-// Done removes effects from those that an ended job owes, and sets when it is due next.
+// Done implements store.Jobs.
 func (s *Store) Done(ctx context.Context, id string, effects []job.Effect, due time.Time) (bool, error) {
 	ids := make([]string, 0, len(effects))
 	for _, e := range effects {
@@ -217,8 +210,7 @@ func (s *Store) Done(ctx context.Context, id string, effects []job.Effect, due t
 		})
 }
 
-// Relaunch gives up a run that vanished and owes the next one. The job stays in its state: a job that was seen
-// running never waits again in its owner's eyes.
+// Relaunch keeps the state, so that a job that was running never seems to wait again.
 func (s *Store) Relaunch(ctx context.Context, id string, run int, due time.Time) (bool, error) {
 	return s.update(ctx, "relaunching", id,
 		bson.D{{Key: fieldRun, Value: run}, inStates(job.Submitted, job.Running)},
@@ -228,14 +220,12 @@ func (s *Store) Relaunch(ctx context.Context, id string, run int, due time.Time)
 		})
 }
 
-// Delete moves any state to deleting and empties the document of all that was the user's. The sweep's next look
-// is due at once. It reports false for a job that is deleting already, or gone.
+// Delete implements store.Jobs.
 func (s *Store) Delete(ctx context.Context, id string, at time.Time) (bool, error) {
 	return s.delete(ctx, "deleting", id, bson.D{inStates(job.Before(job.Deleting)...)}, at)
 }
 
-// Expire does as Delete to a job that has expired by then, and of which no run is owed or under way. It reports
-// false for any other.
+// Expire implements store.Jobs.
 func (s *Store) Expire(ctx context.Context, id string, now time.Time) (bool, error) {
 	return s.delete(ctx, "expiring", id, bson.D{
 		inStates(job.Created, job.Succeeded, job.Failed),
@@ -263,13 +253,16 @@ func (s *Store) delete(ctx context.Context, doing, id string, filter bson.D, at 
 		})
 }
 
-// ExpireUnstarted lets created jobs expire, and be looked at, by that time, which were made before the other one and
-// would be kept for longer. It returns how many there were.
+// ExpireUnstarted implements store.Jobs.
 func (s *Store) ExpireUnstarted(ctx context.Context, made, by time.Time) (int, error) {
 	n := 0
 	err := s.write(ctx, jobCollection, "shortening jobs that were not started", func(ctx context.Context, c *driver.Collection) error {
 		r, err := c.UpdateMany(ctx,
-			bson.D{inStates(job.Created), {Key: fieldDue, Value: bson.D{{Key: "$gt", Value: by}}}, {Key: fieldCreated, Value: bson.D{{Key: "$lt", Value: made}}}},
+			bson.D{
+				inStates(job.Created),
+				{Key: fieldDue, Value: bson.D{{Key: "$gt", Value: by}}},
+				{Key: fieldCreated, Value: bson.D{{Key: "$lt", Value: made}}},
+			},
 			bson.D{{Key: "$set", Value: bson.D{{Key: fieldDue, Value: by}, {Key: fieldExpires, Value: by}}}})
 		if err == nil {
 			n = int(r.MatchedCount)
@@ -279,7 +272,7 @@ func (s *Store) ExpireUnstarted(ctx context.Context, made, by time.Time) (int, e
 	return n, err
 }
 
-// Remove forgets a job that is deleting. It leaves a job in another state alone.
+// Remove implements store.Jobs.
 func (s *Store) Remove(ctx context.Context, id string) error {
 	return s.write(ctx, jobCollection, "removing job "+id, func(ctx context.Context, c *driver.Collection) error {
 		_, err := c.DeleteOne(ctx, bson.D{{Key: fieldID, Value: id}, inStates(job.Deleting)})
@@ -287,7 +280,7 @@ func (s *Store) Remove(ctx context.Context, id string) error {
 	})
 }
 
-// Postpone moves the time of the next look, if the job is still due at the time named.
+// Postpone implements store.Jobs.
 func (s *Store) Postpone(ctx context.Context, id string, was, due time.Time) error {
 	_, err := s.update(ctx, "postponing", id,
 		bson.D{{Key: fieldDue, Value: was}},
@@ -295,7 +288,7 @@ func (s *Store) Postpone(ctx context.Context, id string, was, due time.Time) err
 	return err
 }
 
-// update is the compare-and-set: it changes the job if it is as the filter says, and reports whether it was.
+// update is the compare-and-set: it changes the job if the filter matches, and reports whether it did.
 func (s *Store) update(ctx context.Context, doing, id string, filter, change bson.D) (bool, error) {
 	matched := false
 	err := s.write(ctx, jobCollection, doing+" job "+id, func(ctx context.Context, c *driver.Collection) error {

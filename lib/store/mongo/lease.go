@@ -9,9 +9,9 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// A lease's expiry is judged and set by the server's clock, so holders' clocks may disagree. The server is asked
-// for its time first, and the compare-and-set follows: by then the time is a little old, which can only leave an
-// expired lease with its holder a little longer, and a new one a little shorter than was asked for.
+// The server's clock sets and checks the expiry of a lease, so the clocks of the holders may differ. A call reads the server's
+// time first, and then compares and sets. By then the time is slightly old. So an expired lease may stay with its holder
+// slightly longer, and a new lease may be slightly shorter than requested.
 
 const (
 	fieldHolder      = "holder"
@@ -25,9 +25,7 @@ type lease struct {
 	Expires time.Time `bson:"expires"`
 }
 
-// Acquire takes the lease of that name for the time given, if nobody else holds it, and reports whether the
-// holder has it now. A holder may acquire its own lease again, which extends it. Holders are told apart by
-// their names alone: two processes must not share one.
+// Acquire implements store.Jobs.
 func (s *Store) Acquire(ctx context.Context, name, holder string, ttl time.Duration) (bool, error) {
 	acquired := false
 	err := s.write(ctx, leaseCollection, "acquiring lease "+name, func(ctx context.Context, c *driver.Collection) error {
@@ -46,7 +44,7 @@ func (s *Store) Acquire(ctx context.Context, name, holder string, ttl time.Durat
 			}}},
 			options.UpdateOne().SetUpsert(true))
 		if driver.IsDuplicateKeyError(err) {
-			return nil // somebody else's lease didn't match, and a second one of that name can't be
+			return nil // the lease of another holder did not match, and the upsert cannot insert a second one
 		}
 		acquired = err == nil
 		return err
@@ -54,7 +52,7 @@ func (s *Store) Acquire(ctx context.Context, name, holder string, ttl time.Durat
 	return acquired, err
 }
 
-// Extend lets a lease end that time from now, if the holder still has it, and reports whether it has.
+// Extend implements store.Jobs.
 func (s *Store) Extend(ctx context.Context, name, holder string, ttl time.Duration) (bool, error) {
 	extended := false
 	err := s.write(ctx, leaseCollection, "extending lease "+name, func(ctx context.Context, c *driver.Collection) error {
@@ -74,7 +72,7 @@ func (s *Store) Extend(ctx context.Context, name, holder string, ttl time.Durati
 	return extended, err
 }
 
-// ReleaseLease gives up a lease. It does nothing to one that somebody else holds.
+// ReleaseLease implements store.Jobs.
 func (s *Store) ReleaseLease(ctx context.Context, name, holder string) error {
 	return s.write(ctx, leaseCollection, "releasing lease "+name, func(ctx context.Context, c *driver.Collection) error {
 		_, err := c.DeleteOne(ctx, bson.D{{Key: fieldID, Value: name}, {Key: fieldHolder, Value: holder}})

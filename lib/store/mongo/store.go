@@ -31,9 +31,10 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store"
 )
 
-// The collections. An older backend keeps documents of another form in "jobs".
+// The collections. An older backend stores documents of another format in "jobs".
 const (
 	jobCollection   = "annotationJobs"
 	leaseCollection = "annotationLeases"
@@ -42,40 +43,41 @@ const (
 const (
 	defaultPoolSize = 16
 	defaultTimeout  = 10 * time.Second
-	// A server that can't be found in this time is reported to the caller as unavailable; the driver's 30 s would
-	// outlast what most clients wait for an answer.
+	// A server that is not found within this time is unavailable. The driver's default, 30 s, is longer than most clients wait.
 	selectionTimeout = 5 * time.Second
 )
 
-// Options says where the jobs are.
+// Options configure the connection to MongoDB.
 type Options struct {
-	// URI is a connection string. It stands in place of Host, Port, User, Password and AuthSource.
+	// URI is a connection string. It replaces Host, Port, User, Password and AuthSource.
 	URI string
 
 	Host       string
 	Port       int    // 0 is 27017
 	User       string // empty: no authentication
 	Password   string
-	AuthSource string // database that knows the user; empty is "admin"
+	AuthSource string // database of the user; empty is "admin"
 
 	Database    string        // empty: the one that the URI names
-	MaxPoolSize int           // connections at a time; 0 is 16
+	MaxPoolSize int           // largest number of connections; 0 is 16
 	Timeout     time.Duration // of each call; 0 is 10 s. A call that only reads ends with its context, too
 	Logger      *slog.Logger  // nil is slog.Default
 
-	// Call, if not nil, is called for each call of the server, with one of a few names ("mongodb reading"). The call gets the context that
-	// it returns, and its error is given to what it returns.
+	// Call, if not nil, is called before each call of the server, with one of a few names ("mongodb reading"). The call uses the
+	// context that it returns. The function that it returns is called with the error of the call.
 	Call func(ctx context.Context, name string) (context.Context, func(error))
 
 	monitor *event.CommandMonitor // for tests
 }
 
-// Store remembers jobs and leases in one database. It is safe for concurrent use; a process needs one.
+var _ store.Jobs = (*Store)(nil)
+
+// Store implements store.Jobs in one database. It is safe for concurrent use; a process needs one.
 type Store struct {
 	options  Options
 	database string
 
-	// connect waits for its first use, so that a function is ready without a network call.
+	// The client connects when it is first used, so that a function is ready without a network call.
 	mu     sync.Mutex
 	client *driver.Client
 }
@@ -83,10 +85,10 @@ type Store struct {
 // New returns a store. It checks the options and makes no network call.
 func New(o Options) (*Store, error) {
 	if o.URI == "" && o.Host == "" {
-		return nil, errors.New("mongo: neither a URI nor a host is given")
+		return nil, errors.New("mongo: a URI or a host is required")
 	}
 	if o.MaxPoolSize < 0 || o.Timeout < 0 {
-		return nil, errors.New("mongo: a pool size or timeout below 0")
+		return nil, errors.New("mongo: the pool size and the timeout must not be negative")
 	}
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
@@ -95,7 +97,7 @@ func New(o Options) (*Store, error) {
 		o.Logger = slog.Default()
 	}
 	s := &Store{options: o, database: o.Database}
-	// The servers' names of this scheme come from a DNS query, which has to wait.
+	// With this scheme, the names of the servers are read by a DNS query, which New must not send.
 	if !strings.HasPrefix(o.URI, "mongodb+srv://") {
 		if _, err := s.clientOptions(); err != nil {
 			return nil, err
@@ -105,7 +107,7 @@ func New(o Options) (*Store, error) {
 		s.database = databaseOf(o.URI)
 	}
 	if s.database == "" {
-		return nil, errors.New("mongo: no database is named")
+		return nil, errors.New("mongo: the database is required")
 	}
 	return s, nil
 }
@@ -166,7 +168,7 @@ func (s *Store) clientOptions() (*options.ClientOptions, error) {
 	return c, nil
 }
 
-// db returns the database, and starts to connect to it on its first use.
+// db returns the database. Its first call starts to connect.
 func (s *Store) db() (*driver.Database, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -182,7 +184,7 @@ func (s *Store) db() (*driver.Database, error) {
 	return s.client.Database(s.database), nil
 }
 
-// with runs one call on a collection within the store's timeout. An error becomes job.Unavailable.
+// with runs one call on a collection within the store's timeout. It returns errors as job.Unavailable.
 func (s *Store) with(ctx context.Context, collection, doing string, call func(context.Context, *driver.Collection) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
 	defer cancel()
@@ -202,9 +204,9 @@ func (s *Store) with(ctx context.Context, collection, doing string, call func(co
 	return nil
 }
 
-// write is with for calls that change something. Their caller's going away does not end them: it would leave the
-// outcome unknown for no reason. And the driver would open another connection while the server is still at work
-// for the old one, on which a FerretDB's writes are atomic no more.
+// write is with for calls that change something. They do not end with the caller's context, which would leave their outcome
+// unknown for no reason. Also, the driver would open another connection while the server still works on the old one, and
+// then FerretDB's writes would not be atomic.
 func (s *Store) write(ctx context.Context, collection, doing string, call func(context.Context, *driver.Collection) error) error {
 	if err := ctx.Err(); err != nil {
 		return unavailable(doing, err)
@@ -217,32 +219,32 @@ func unavailable(doing string, err error) error {
 		Because(fmt.Errorf("%s: %w", doing, err))
 }
 
-// Ping asks the server whether it is there.
+// Ping implements store.Jobs.
 func (s *Store) Ping(ctx context.Context) error {
 	return s.with(ctx, jobCollection, "pinging MongoDB", func(ctx context.Context, c *driver.Collection) error {
 		return c.Database().RunCommand(ctx, bson.D{{Key: "ping", Value: 1}}).Err()
 	})
 }
 
-// Setup makes what the store needs in the database: its collections and their indexes. It changes nothing that is
-// there already. It belongs to the deployment; functions never call it. It takes as long as the context allows.
+// Setup changes no collection or index that exists. The deployment calls it, and the functions never do. It is bounded by its
+// context only.
 func (s *Store) Setup(ctx context.Context) error {
 	db, err := s.db()
 	if err != nil {
 		return unavailable("setting up MongoDB", err)
 	}
 	for _, index := range []bson.D{
-		// The sweep asks for the jobs that are due, oldest first.
+		// The sweep reads the jobs that are due, the oldest first.
 		{{Key: fieldDue, Value: 1}},
-		// Jobs that were not started are counted, and those that would be kept for too long looked for. Without it
-		// the other index serves, at a higher cost. All other queries name an _id.
+		// For Unstarted and ExpireUnstarted. Without it the other index is used, at a higher cost. All other queries name an
+		// _id.
 		{{Key: fieldState, Value: 1}, {Key: fieldDue, Value: 1}},
 	} {
 		var fields []string
 		for _, f := range index {
 			fields = append(fields, f.Key)
 		}
-		// One by one: FerretDB 1.24.2 crashes when it is asked for two that it has (validateIndexesForCreation).
+		// One by one: FerretDB 1.24.2 crashes when it is to create two that exist (validateIndexesForCreation).
 		_, err = db.Collection(jobCollection).Indexes().CreateOne(ctx, driver.IndexModel{
 			Keys: index, Options: options.Index().SetName(strings.Join(fields, "-")),
 		})

@@ -33,10 +33,10 @@ func TestNew(t *testing.T) {
 		{"URI", mongo.Options{URI: "mongodb://h", Database: "d"}, ""},
 		{"URI with database", mongo.Options{URI: "mongodb://u:p@h:1,i:2/d?replicaSet=r"}, ""},
 		{"URI whose name has to be resolved first", mongo.Options{URI: "mongodb+srv://nowhere.invalid", Database: "d"}, ""},
-		{"nothing", mongo.Options{}, "neither a URI nor a host"},
-		{"host without database", mongo.Options{Host: "h"}, "no database"},
-		{"URI without database", mongo.Options{URI: "mongodb://h/?replicaSet=r"}, "no database"},
-		{"negative pool", mongo.Options{Host: "h", Database: "d", MaxPoolSize: -1}, "below 0"},
+		{"nothing", mongo.Options{}, "a URI or a host"},
+		{"host without database", mongo.Options{Host: "h"}, "the database is required"},
+		{"URI without database", mongo.Options{URI: "mongodb://h/?replicaSet=r"}, "the database is required"},
+		{"negative pool", mongo.Options{Host: "h", Database: "d", MaxPoolSize: -1}, "must not be negative"},
 		{"no URI", mongo.Options{URI: "h:1", Database: "d"}, "scheme"},
 		{"no URI, with credentials", mongo.Options{URI: "mongo://u:" + password + "@h", Database: "d"}, "not shown"},
 		{"broken URI, with credentials", mongo.Options{URI: "mongodb://u:" + password + "%@h:x/", Database: "d"}, "not shown"},
@@ -121,8 +121,8 @@ func TestAbsentServer(t *testing.T) {
 		name    string
 		options mongo.Options
 	}{
-		{"nobody listens", mongo.Options{URI: "mongodb://u:" + password + "@" + closed.Addr().String()}},
-		{"nobody answers", mongo.Options{URI: "mongodb://u:" + password + "@" + silent}},
+		{"connection refused", mongo.Options{URI: "mongodb://u:" + password + "@" + closed.Addr().String()}},
+		{"no answer", mongo.Options{URI: "mongodb://u:" + password + "@" + silent}},
 		{"no such host", mongo.Options{Host: "nowhere.invalid", User: "u", Password: password}},
 		{"it refuses the password", mongo.Options{URI: "mongodb://u:" + password + "@" + host + "/?directConnection=true"}},
 	}
@@ -233,7 +233,7 @@ func TestLaterVersion(t *testing.T) {
 		t.Errorf("due: %d jobs, %v, want the 5 that can be read", len(jobs), err)
 	}
 	if !strings.Contains(logged.String(), "wrong types") {
-		t.Errorf("nobody learns of the job that can't be read: %s", logged.String())
+		t.Errorf("the job that can't be read is not logged: %s", logged.String())
 	}
 
 	if ok, err := s.Running(t.Context(), "more fields", 1, nil, now, now); !ok || err != nil {
@@ -248,7 +248,7 @@ func TestLaterVersion(t *testing.T) {
 	}
 }
 
-// TestNothingIsNull looks at the stored documents themselves.
+// TestNothingIsNull reads the stored documents.
 func TestNothingIsNull(t *testing.T) {
 	uri, database := teststores.Mongo(t)
 	s := open(t, mongo.Options{URI: uri, Database: database})
@@ -400,7 +400,7 @@ func TestLostAnswer(t *testing.T) {
 		}
 	}
 
-	// Without retries the caller is told that nothing is known, and finds out by asking again.
+	// Without retries, the caller gets the error that the outcome is unknown, and finds it by another call.
 	id = uuid.NewString()
 	s := open(t, mongo.Options{URI: "mongodb://" + proxy + "/?directConnection=true&retryWrites=false", Database: database})
 	cut.Store(true)

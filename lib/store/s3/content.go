@@ -7,13 +7,13 @@ import (
 	"io"
 )
 
-// body is an object's content on its way here.
+// body is the content of an object that is downloaded.
 type body struct {
 	io.ReadCloser
 	object string
 }
 
-// Read reads content. It ends with io.EOF only after all of it: HTTP knows how much there has to be.
+// Read reads content. It returns io.EOF only after the complete content, whose size HTTP announces.
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -22,13 +22,13 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// source is content on its way to the store. It gives away the last byte only when it has seen that the size is
-// right, so that the store never holds an object of another size: a client that knows the size reads no further.
+// source is content that is uploaded. It returns the last byte only after it has checked the size, so that no object of another
+// size is stored: a client that knows the size does not read beyond it.
 type source struct {
 	content io.Reader
 	size    int64 // -1: not known
 	read    int64
-	err     error // why it can't be read
+	err     error // of the content
 }
 
 // seekable is a source that can be sent again.
@@ -40,11 +40,11 @@ type seekable struct {
 
 var errLonger = errors.New("it is longer than its size")
 
-// newSource returns a source, and the reader to read it by.
+// newSource returns a source, and a reader of it.
 func newSource(content io.Reader, size int64) (*source, io.Reader, error) {
 	s := &source{content: content, size: size}
 	if seeker, ok := content.(io.Seeker); ok {
-		// A pipe is a file, too, and can't be sent again.
+		// A pipe is a file, too, but can't be sent again.
 		if start, err := seeker.Seek(0, io.SeekCurrent); err == nil {
 			return s, &seekable{s, seeker, start}, s.checkEmpty()
 		}
@@ -52,11 +52,11 @@ func newSource(content io.Reader, size int64) (*source, io.Reader, error) {
 	return s, s, s.checkEmpty()
 }
 
-// small is how much content of unknown size is read to learn its size, in bytes.
+// small is how many bytes of content of unknown size are read to find its size.
 const small = 1 << 20
 
-// measure learns the size of content that is small, so that it can be stored by one request, which can be sent
-// again. It returns what is to be read in the content's place, and its size or -1.
+// measure finds the size of small content, so that one request, which can be repeated, can store it. It returns a reader that
+// replaces the content, and the size or -1.
 func measure(content io.Reader) (io.Reader, int64, error) {
 	begin, err := io.ReadAll(io.LimitReader(content, small))
 	if err != nil {
@@ -68,7 +68,7 @@ func measure(content io.Reader) (io.Reader, int64, error) {
 	return io.MultiReader(bytes.NewReader(begin), content), -1, nil
 }
 
-// checkEmpty sees that nothing comes where nothing should: of an empty object nothing is ever read.
+// checkEmpty checks that content of size 0 is empty, because the client never reads it.
 func (s *source) checkEmpty() error {
 	if s.size == 0 {
 		return s.end()
@@ -105,7 +105,7 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// end sees that nothing follows.
+// end checks that the content has ended.
 func (s *source) end() error {
 	var one [1]byte
 	for {
@@ -121,7 +121,7 @@ func (s *source) end() error {
 	}
 }
 
-// Seek goes back to where the content began; that is all that sending again needs.
+// Seek can only return to the beginning of the content, for a repeated request.
 func (s *seekable) Seek(offset int64, whence int) (int64, error) {
 	if whence != io.SeekStart || offset != 0 {
 		return 0, errors.ErrUnsupported

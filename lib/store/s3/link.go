@@ -10,8 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// PresignPut returns a link that takes an upload for that long, from 1 s to 7 days. Whoever has it may send any
-// content of any type. It makes no network call.
+// PresignPut implements store.Files, for a ttl from 1 s to 7 days. The holder of the link may send any content of any type.
 func (s *Store) PresignPut(ctx context.Context, key string, ttl time.Duration) (string, error) {
 	object, err := s.object(key)
 	if err != nil {
@@ -19,13 +18,13 @@ func (s *Store) PresignPut(ctx context.Context, key string, ttl time.Duration) (
 	}
 	u, err := s.outside.PresignedPutObject(ctx, s.options.Bucket, object, ttl)
 	if err != nil {
-		return "", fmt.Errorf("making an upload link to %s for %s: %w", object, ttl, err)
+		return "", fmt.Errorf("creating an upload link to %s for %s: %w", object, ttl, err)
 	}
 	return u.String(), nil
 }
 
-// PresignGet returns a link that downloads an object for that long, from 1 s to 7 days, under that file name, or
-// under one as much like it as file systems allow. It makes no network call.
+// PresignGet implements store.Files, for a ttl from 1 s to 7 days. It changes a file name that some file systems do not allow as
+// little as possible.
 func (s *Store) PresignGet(ctx context.Context, key, fileName string, ttl time.Duration) (string, error) {
 	object, err := s.object(key)
 	if err != nil {
@@ -33,19 +32,18 @@ func (s *Store) PresignGet(ctx context.Context, key, fileName string, ttl time.D
 	}
 	as := url.Values{
 		"response-content-disposition": {attachment(fileName)},
-		// Earlier versions had stores keep "aws-chunked" as an object's encoding, which is none that a client could
-		// undo; libcurl refuses it. Stores take an empty value for none given, and every client knows this one.
+		// In earlier versions, stores recorded "aws-chunked" as the encoding of an object. Clients can't decode that, and libcurl
+		// refuses it. Stores ignore an empty value here, and every client accepts "identity".
 		"response-content-encoding": {"identity"},
 	}
 	u, err := s.outside.PresignedGetObject(ctx, s.options.Bucket, object, ttl, as)
 	if err != nil {
-		return "", fmt.Errorf("making a download link to %s for %s: %w", object, ttl, err)
+		return "", fmt.Errorf("creating a download link to %s for %s: %w", object, ttl, err)
 	}
 	return u.String(), nil
 }
 
-// attachment returns the Content-Disposition (RFC 6266) that saves a file under a name: once in ASCII for old
-// clients, once in full.
+// attachment returns the Content-Disposition (RFC 6266) that saves a file under a name: in ASCII for old clients, and complete.
 func attachment(fileName string) string {
 	name := fileNameOf(fileName)
 	ascii := strings.Map(func(r rune) rune {
@@ -55,17 +53,17 @@ func attachment(fileName string) string {
 		}
 		return r
 	}, name)
-	// PathEscape leaves alone some characters that RFC 8187 wants escaped.
+	// PathEscape does not escape some characters that RFC 8187 requires to be escaped.
 	full := strings.NewReplacer("'", "%27", "(", "%28", ")", "%29", "*", "%2A", ",", "%2C", ";", "%3B", "=", "%3D",
 		":", "%3A", "@", "%40", "/", "%2F").Replace(url.PathEscape(name))
 	return `attachment; filename="` + ascii + `"; filename*=UTF-8''` + full
 }
 
-// maxFileName is how long a file's name may get, in bytes. File systems have room for 255; the name stands in a
-// URL, escaped twice, and browsers append to it.
+// maxFileName bounds the name of a file, in bytes. File systems allow 255, but a URL contains the name, escaped twice, and
+// browsers append to it.
 const maxFileName = 150
 
-// fileNameOf returns a name that every file system takes and that looks like nothing else than it is.
+// fileNameOf returns a name that every file system accepts, and whose ending can't be disguised.
 func fileNameOf(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
@@ -74,13 +72,13 @@ func fileNameOf(s string) string {
 		case unicode.IsSpace(r):
 			return ' '
 		case !unicode.IsPrint(r):
-			return -1 // controls, and marks that turn the direction of writing and with it the ending
+			return -1 // control characters, and marks that change the direction of text and could move the ending
 		}
 		return r
 	}, s)
 	s = strings.Trim(strings.Join(strings.Fields(s), " "), " ")
 	stem, ending := s, ""
-	// Up to two endings, as in "x.hypotheticals.faa", are what the file is, and are never cut off.
+	// Up to two endings, as in "x.hypotheticals.faa", are the type of the file, and are never cut off.
 	for range 2 {
 		dot := strings.LastIndexByte(stem, '.')
 		if dot < 0 || len(stem)-dot > 20 || strings.ContainsFunc(stem[dot+1:], notAlphanumeric) {
@@ -92,7 +90,7 @@ func fileNameOf(s string) string {
 		_, last := utf8.DecodeLastRuneInString(stem)
 		stem = stem[:len(stem)-last]
 	}
-	// Names that begin with a dot are hidden, and some can't end in one.
+	// Files whose names begin with a dot are hidden, and some file systems do not allow a dot at the end.
 	stem = strings.Trim(stem, " .")
 	ending = strings.TrimRight(ending, ".")
 	if stem == "" {

@@ -59,7 +59,7 @@ func TestAttachmentOfAnyName(t *testing.T) {
 		got := attachment(name + "." + ending)
 		for i := range len(got) {
 			if got[i] < 0x20 || got[i] > 0x7e {
-				t.Fatalf("%q is no header", got)
+				t.Fatalf("%q is not a header", got)
 			}
 		}
 		kind, params, err := mime.ParseMediaType(got)
@@ -69,7 +69,7 @@ func TestAttachmentOfAnyName(t *testing.T) {
 		file := params["filename"]
 		if len(file) > maxFileName || !utf8.ValidString(file) || strings.ContainsAny(file, "/\\\x00\n\"") ||
 			strings.HasPrefix(file, ".") || !strings.HasSuffix(file, "."+ending) {
-			t.Fatalf("%q is no file name of a %s", file, ending)
+			t.Fatalf("%q is not a file name of a %s", file, ending)
 		}
 	})
 }

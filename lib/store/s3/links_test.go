@@ -14,7 +14,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 )
 
-// do sends a request as a browser or a script does: it knows the link and nothing else.
+// do sends a request like a browser or a script, which has only the link.
 func do(t *testing.T, method, link string, body []byte, header ...string) (*http.Response, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, link, bytes.NewReader(body))
@@ -75,7 +75,7 @@ func TestUploadLinks(t *testing.T) {
 			t.Errorf("%s: %+v, %v", tt.name, f, err)
 		}
 		if tag := strings.Trim(answer.Header.Get("ETag"), `"`); tag != f.ETag {
-			t.Errorf("%s: the browser is told ETag %q, the store has %q", tt.name, tag, f.ETag)
+			t.Errorf("%s: the browser gets the ETag %q, the store has %q", tt.name, tag, f.ETag)
 		}
 	}
 
@@ -156,7 +156,7 @@ func TestLinksAllowNothingElse(t *testing.T) {
 	short := link(t)(s.PresignGet(ctx, "jobs/1/a", "a", time.Second))
 	for deadline := time.Now().Add(time.Minute); ; {
 		if answer, _ := do(t, http.MethodGet, short, nil); answer.StatusCode != http.StatusOK {
-			break // expired; how it is refused is looked at below
+			break // expired; the refusal is checked below
 		}
 		if time.Now().After(deadline) {
 			t.Fatal("a link of one second never expires")
@@ -234,7 +234,7 @@ func TestCrossOrigin(t *testing.T) {
 	}
 }
 
-// TestLinksNeedNoCall makes links where nobody could answer a question, and looks at where they lead.
+// TestLinksNeedNoCall creates links without a connection to the store, and checks their addresses.
 func TestLinksNeedNoCall(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -255,10 +255,14 @@ func TestLinksNeedNoCall(t *testing.T) {
 		begin   string
 	}{
 		{"one endpoint", s3.Options{Endpoint: inside}, inside + "/bakta-data/base/jobs/1/a?"},
-		{"a public endpoint", s3.Options{Endpoint: inside, PublicEndpoint: "https://s3.example.org"}, "https://s3.example.org/bakta-data/base/jobs/1/a?"},
-		{"its standard port", s3.Options{Endpoint: inside, PublicEndpoint: "https://s3.example.org:443"}, "https://s3.example.org/bakta-data/base/jobs/1/a?"},
-		{"a port of its own", s3.Options{Endpoint: inside, PublicEndpoint: "http://localhost:9000/"}, "http://localhost:9000/bakta-data/base/jobs/1/a?"},
-		{"virtual hosts", s3.Options{Endpoint: inside, PublicEndpoint: "https://s3.example.org", VirtualHosted: true}, "https://bakta-data.s3.example.org/base/jobs/1/a?"},
+		{"a public endpoint", s3.Options{Endpoint: inside, PublicEndpoint: "https://s3.example.org"},
+			"https://s3.example.org/bakta-data/base/jobs/1/a?"},
+		{"its standard port", s3.Options{Endpoint: inside, PublicEndpoint: "https://s3.example.org:443"},
+			"https://s3.example.org/bakta-data/base/jobs/1/a?"},
+		{"a port of its own", s3.Options{Endpoint: inside, PublicEndpoint: "http://localhost:9000/"},
+			"http://localhost:9000/bakta-data/base/jobs/1/a?"},
+		{"virtual hosts", s3.Options{Endpoint: inside, PublicEndpoint: "https://s3.example.org", VirtualHosted: true},
+			"https://bakta-data.s3.example.org/base/jobs/1/a?"},
 		{"a region", s3.Options{Endpoint: inside, Region: "eu-central-1"}, inside + "/bakta-data/base/jobs/1/a?"},
 	} {
 		tt.options.Bucket, tt.options.BaseKey, tt.options.AccessKey, tt.options.SecretKey = "bakta-data", "base", "key", "the-secret-key"

@@ -22,27 +22,26 @@ import (
 const (
 	// partSize is the size of the parts of large objects, in bytes. One part is held in memory.
 	partSize = 16 << 20
-	// unknownPartSize is that of content of unknown size, for which every call takes a part's memory at once: the
-	// smallest that stores take. Such content is logs, which are far from the 50 GB that it suffices for.
+	// unknownPartSize is the same for content of unknown size, where every call allocates the memory of a part at once. It is the
+	// smallest that stores accept, and limits content to 50 GB. Only logs are such content, and far smaller.
 	unknownPartSize = 5 << 20
-	// abortTime is how long the removal of an upload's parts may take, whoever waits for it.
+	// abortTime bounds the removal of an upload's parts, even if the caller's context has ended.
 	abortTime = 10 * time.Second
 )
 
-// Put stores an object of that size in bytes, -1 if it is not known, and returns it as it is stored. Content that
-// turns out shorter or longer stores nothing. Errors of the content's reader are returned as they are, wrapped. The
-// error is job.Exhausted when the store has no room left.
+// Put implements store.Files. Content that is shorter or longer than its size stores no object. Errors of the content's reader
+// are wrapped.
 //
-// The content goes as it is. The client's own way over plain HTTP, a signature of each chunk, has stores keep the
-// name of that framing, "aws-chunked", as the object's encoding, and clients that heed it can't read the object then.
-// In its place the content's checksums are sent, and signed.
+// The content is sent without framing. Over plain HTTP, the client by default signs each chunk, and stores then record the name
+// of that framing, "aws-chunked", as the object's encoding, so that some clients can't read the object. Instead, Put sends
+// and signs the content's checksums.
 func (s *Store) Put(ctx context.Context, key string, content io.Reader, size int64) (job.File, error) {
 	object, err := s.object(key)
 	if err != nil {
 		return job.File{}, err
 	}
 	unreadable := func(err error) (job.File, error) {
-		return job.File{}, fmt.Errorf("reading what is to be stored as %s: %w", object, err)
+		return job.File{}, fmt.Errorf("reading the content of %s: %w", object, err)
 	}
 	if size < 0 {
 		if content, size, err = measure(content); err != nil {
@@ -90,7 +89,7 @@ func (s *Store) putWhole(ctx context.Context, object string, content io.Reader, 
 	core, o := minio.Core{Client: s.inside}, minio.PutObjectOptions{DisableContentSha256: true}
 	seeker, again := content.(io.Seeker)
 	if !again {
-		// Its checksums are known only when it has gone, so what arrived is compared with them.
+		// Its checksums are known only after the request, so they are compared with the stored object.
 		sums := s.newChecksums()
 		info, err := core.PutObject(ctx, s.options.Bucket, object, io.TeeReader(content, sums), size, "", "", o)
 		want := contents{parts: []part{sums.part(size)}}
@@ -113,8 +112,8 @@ func (s *Store) putWhole(ctx context.Context, object string, content io.Reader, 
 	return s.confirm(ctx, object, contents{parts: []part{sums.part(size)}})
 }
 
-// putParts stores an object in parts of that size and returns its own size and its ETag. If it fails, it removes the
-// parts; those that it can't remove go with the job, see RemovePrefix, or by the bucket's rule, see Setup.
+// putParts stores an object in parts of that size, and returns the object's size and ETag. If it fails, it removes the parts.
+// Those that it can't remove are removed with the job, see RemovePrefix, or by the bucket's rule, see Setup.
 func (s *Store) putParts(ctx context.Context, object string, from *source, size int) (_ int64, _ string, err error) {
 	core := minio.Core{Client: s.inside}
 	upload, err := core.NewMultipartUpload(ctx, s.options.Bucket, object, minio.PutObjectOptions{})
@@ -123,7 +122,7 @@ func (s *Store) putParts(ctx context.Context, object string, from *source, size 
 	}
 	defer func() {
 		if err != nil {
-			// Whoever waited for the upload may be gone.
+			// The context of the upload may have ended.
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTime)
 			defer cancel()
 			_ = core.AbortMultipartUpload(ctx, s.options.Bucket, object, upload)
@@ -138,7 +137,7 @@ func (s *Store) putParts(ctx context.Context, object string, from *source, size 
 			return 0, "", from.err
 		}
 		if n == 0 {
-			break // the part before was full, and the last
+			break // the part before was full and the last one
 		}
 		more = readErr == nil
 		sums := s.newChecksums()
@@ -155,8 +154,8 @@ func (s *Store) putParts(ctx context.Context, object string, from *source, size 
 	if tag := etag(info.ETag); err == nil && tag != "" {
 		return want.size(), tag, nil
 	}
-	// Ceph's RGW answers without an ETag: 16.2 always, 18.2 when it is asked again, as the client does when an answer
-	// was lost. Other stores then answer that there is no such upload. The object may well be there.
+	// Ceph's RGW answers without an ETag: 16.2 always, 18.2 to a repeated request, which the client sends if the answer to the
+	// first was lost. Other stores then answer that the upload does not exist. The object may exist all the same.
 	tag, confirmErr := s.confirm(ctx, object, want)
 	if confirmErr != nil {
 		return 0, "", errors.Join(err, confirmErr)
@@ -164,36 +163,36 @@ func (s *Store) putParts(ctx context.Context, object string, from *source, size 
 	return want.size(), tag, nil
 }
 
-// confirm returns the ETag of an object that was stored, as far as is known, if it holds what it should.
+// confirm returns the ETag of an object that was probably stored, if its content is as expected.
 func (s *Store) confirm(ctx context.Context, object string, want contents) (string, error) {
 	info, err := s.stat(ctx, object)
 	if err != nil {
 		// The caller has just stored the object, so "not found" would mislead: only the store's message is kept.
-		return "", fmt.Errorf("the store did not say what it has stored, nor when it was asked: %v", err) //nolint:errorlint // see above
+		return "", fmt.Errorf("the store returned no ETag, and the stored object can't be checked: %v", err) //nolint:errorlint // see above
 	}
 	tag := etag(info.ETag)
 	switch {
 	case tag != "" && info.Size == want.size() && tag == want.etag():
 		return tag, nil
 	case tag == "" || info.Size != want.size():
-		return "", fmt.Errorf("the store has %d bytes with the ETag %q in place of the %d that it was given", info.Size, tag, want.size())
+		return "", fmt.Errorf("the store has %d bytes with the ETag %q, but was given %d bytes", info.Size, tag, want.size())
 	}
-	// An ETag need not be made of MD5s: that of an encrypted object is not. So the content itself is read.
+	// An ETag is not always made of MD5s, for example of an encrypted object. So the content is read and compared.
 	content, info, _, err := minio.Core{Client: s.inside}.GetObject(ctx, s.options.Bucket, object, minio.GetObjectOptions{})
 	if err != nil {
-		return "", fmt.Errorf("the store did not say what it has stored, nor give it back: %v", err) //nolint:errorlint // as above
+		return "", fmt.Errorf("the store returned no ETag, and the stored object can't be read: %v", err) //nolint:errorlint // as above
 	}
 	defer content.Close()
 	if tag = etag(info.ETag); tag == "" || info.Size != want.size() {
-		return "", errors.New("the store's content was replaced as soon as it was stored")
+		return "", errors.New("the object was replaced immediately after it was stored")
 	}
 	for _, p := range want.parts {
 		sum := md5.New()
 		if _, err := io.CopyN(sum, content, p.size); err != nil {
-			return "", fmt.Errorf("the store did not give back what it has stored: %v", err) //nolint:errorlint // as above
+			return "", fmt.Errorf("the stored object can't be read: %v", err) //nolint:errorlint // as above
 		}
 		if [md5.Size]byte(sum.Sum(nil)) != p.sum {
-			return "", errors.New("the store has other content than it was given")
+			return "", errors.New("the stored content differs from the content that was sent")
 		}
 	}
 	return tag, nil
@@ -215,10 +214,10 @@ func (s *Store) newChecksums() *checksums {
 	return c
 }
 
-// contentMD5 returns the checksum by which the store sees that the content came whole.
+// contentMD5 returns the checksum by which the store checks that the content is complete.
 func (c *checksums) contentMD5() string { return base64.StdEncoding.EncodeToString(c.md5.Sum(nil)) }
 
-// contentSHA256 returns the checksum by which the request's signature covers the content; empty if it need not.
+// contentSHA256 returns the checksum with which the request's signature covers the content; empty if that is not needed.
 func (c *checksums) contentSHA256() string {
 	if c.sha256 == nil {
 		return ""
@@ -230,13 +229,13 @@ func (c *checksums) part(size int64) part {
 	return part{size: size, sum: [md5.Size]byte(c.md5.Sum(nil))}
 }
 
-// contents is what an object should hold.
+// contents is the expected content of an object.
 type contents struct {
 	parts     []part
 	multipart bool
 }
 
-// part is what was sent by one request.
+// part is the content of one request.
 type part struct {
 	size int64 // bytes
 	sum  [md5.Size]byte
@@ -250,7 +249,7 @@ func (c contents) size() int64 {
 	return n
 }
 
-// etag returns the ETag that most stores give to an object: the MD5 of its content, or of its parts' MD5s.
+// etag returns the ETag that most stores use: the MD5 of the content, or of the MD5s of its parts.
 func (c contents) etag() string {
 	if !c.multipart {
 		return hex.EncodeToString(c.parts[0].sum[:])

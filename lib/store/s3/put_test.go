@@ -47,7 +47,7 @@ func curl(t *testing.T, link string) []byte {
 	t.Helper()
 	program, err := exec.LookPath("curl")
 	if err != nil {
-		t.Skip("NOT TESTED: there is no curl, whose --compressed is what failed")
+		t.Skip("NOT TESTED: curl is not installed; its option --compressed has failed once")
 	}
 	cmd := exec.CommandContext(t.Context(), program, "-sSf", "--compressed", link)
 	var said bytes.Buffer
@@ -84,7 +84,13 @@ func TestContentEncoding(t *testing.T) {
 	if _, err := c.PutObject(t.Context(), b.Bucket, baseKey+"/"+key, strings.NewReader(text), 3, minio.PutObjectOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if info, err := c.StatObject(t.Context(), b.Bucket, baseKey+"/"+key, minio.StatObjectOptions{}); err != nil || info.Metadata.Get("Content-Encoding") != "aws-chunked" {
+	if info, err := c.StatObject(
+		t.Context(),
+		b.Bucket,
+		baseKey+"/"+key,
+		minio.StatObjectOptions{},
+	); err != nil ||
+		info.Metadata.Get("Content-Encoding") != "aws-chunked" {
 		t.Fatalf("it is stored as %q, %v: this shows nothing", info.Metadata.Get("Content-Encoding"), err)
 	}
 	from := link(t)(s.PresignGet(t.Context(), key, "a", time.Hour))
@@ -271,7 +277,14 @@ func TestAnswersThatAreNotTrue(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, b, c := open(t)
 			if there != nil {
-				if _, err := c.PutObject(t.Context(), b.Bucket, baseKey+"/a", bytes.NewReader(there), int64(len(there)), minio.PutObjectOptions{}); err != nil {
+				if _, err := c.PutObject(
+					t.Context(),
+					b.Bucket,
+					baseKey+"/a",
+					bytes.NewReader(there),
+					int64(len(there)),
+					minio.PutObjectOptions{},
+				); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -16,11 +16,10 @@ import (
 // maxErrors is how many failures of one removal are reported.
 const maxErrors = 10
 
-// RemovePrefix removes all that is under a prefix, which has to end in a slash: all versions of all objects, as
-// far as the store has versions and lets us see them, and the parts of uploads that were never completed. It
-// succeeds when there is nothing. An object that can't be removed is reported, and does not stop the removal of the others.
+// RemovePrefix implements store.Files. It removes all versions of all objects, if the store has versions and lists them, and the
+// parts of uploads that were never completed. If it can't remove an object, it removes the others and returns an error.
 func (s *Store) RemovePrefix(ctx context.Context, prefix string) error {
-	// "jobs/1" would take jobs/10 with it, and "" everything.
+	// "jobs/1" would also remove jobs/10, and "" everything.
 	if !strings.HasSuffix(prefix, "/") {
 		return job.Errorf(job.Invalid, "%q is not a prefix that can be removed", prefix)
 	}
@@ -37,7 +36,7 @@ func (s *Store) RemovePrefix(ctx context.Context, prefix string) error {
 	return failed("removing what is under "+s.base+prefix, err)
 }
 
-// refused reports whether the store doesn't know a call, or doesn't allow it to these credentials.
+// refused reports whether the store does not support a call, or denies it to these credentials.
 func refused(err error) bool {
 	switch status(err) {
 	case http.StatusForbidden, http.StatusMethodNotAllowed, http.StatusNotImplemented:
@@ -49,7 +48,7 @@ func refused(err error) bool {
 func (s *Store) removeObjects(ctx context.Context, prefix string, versions bool) error {
 	var errs errorList
 	var listed error
-	// Pages of the list turn into batches of removals, a thousand objects each.
+	// The pages of the list become batches of removals, of a thousand objects each.
 	var objects iter.Seq[minio.ObjectInfo] = func(yield func(minio.ObjectInfo) bool) {
 		for o, err := range s.objects(ctx, prefix, versions) {
 			if err != nil {
@@ -73,7 +72,7 @@ func (s *Store) removeObjects(ctx context.Context, prefix string, versions bool)
 	if listed != nil {
 		errs.add(listed)
 	}
-	// The client stops without a word when its caller goes away.
+	// The client stops without an error when the context ends.
 	if err := ctx.Err(); err != nil {
 		errs.add(err)
 	}
@@ -82,7 +81,7 @@ func (s *Store) removeObjects(ctx context.Context, prefix string, versions bool)
 
 func (s *Store) removeUploads(ctx context.Context, prefix string) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // ends the list, if we leave early
+	defer cancel() // ends the list after an early return
 	var errs errorList
 	core := minio.Core{Client: s.inside}
 	for u := range s.inside.ListIncompleteUploads(ctx, s.options.Bucket, s.base+prefix, true) {
@@ -92,7 +91,7 @@ func (s *Store) removeUploads(ctx context.Context, prefix string) error {
 		}
 		err := core.AbortMultipartUpload(ctx, s.options.Bucket, u.Key, u.UploadID)
 		if status(err) == http.StatusNotFound {
-			continue // it was completed or given up meanwhile
+			continue // it was completed or aborted in between
 		}
 		if err != nil {
 			errs.add(fmt.Errorf("upload to %s: %w", u.Key, err))
@@ -104,7 +103,7 @@ func (s *Store) removeUploads(ctx context.Context, prefix string) error {
 	return errs.join()
 }
 
-// errorList joins errors, but no more than a log can take.
+// errorList joins errors, up to maxErrors.
 type errorList struct {
 	errs []error
 	more int

@@ -14,32 +14,33 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// CORSError says that browsers' scripts can't use the links, since the store does not take a bucket's rules for
-// that by its API. Everything else works. The store's operator has to allow it in the store's own way.
+// CORSError means that scripts in browsers can't use the links, because the store does not accept CORS rules by its API.
+// Everything else works. The operator has to configure CORS in the store's own way.
 type CORSError struct {
 	Bucket  string
 	Origins []string
 	cause   error
 }
 
-// Error says what to do.
+// Error returns what the operator has to do.
 func (e *CORSError) Error() string {
 	return fmt.Sprintf("the store does not take CORS rules for bucket %s: allow GET, HEAD and PUT with any header "+
 		"from the origins %q in the store's own configuration, or browsers can neither upload nor show results: %v",
 		e.Bucket, e.Origins, e.cause)
 }
 
-// Unwrap returns what the store answered.
+// Unwrap returns the store's answer.
 func (e *CORSError) Unwrap() error { return e.cause }
 
-// ruleID marks our rule among those that an operator may have made.
+// ruleID marks our rule among those of an operator.
 const ruleID = "bakta-web"
 
-// abandonedAfter is how many days after its beginning an upload in parts is given up by the store. None takes hours.
+// abandonedAfter is how many days after its beginning the store aborts an upload in parts. None takes longer than some hours.
 const abandonedAfter = 2
 
-// Setup makes the bucket if it is missing, has the store remove the parts of uploads that were abandoned, where it
-// can, and lets scripts of the configured origins use links to it. It can be repeated. It belongs to the deployment; functions never call it. A *CORSError is a warning: see there.
+// Setup creates the bucket if it is missing, adds a rule by which the store removes the parts of abandoned uploads, if it supports
+// that, and allows scripts of the configured origins to use links. It can be repeated. The deployment calls it, and the functions
+// never do. A *CORSError is a warning.
 func (s *Store) Setup(ctx context.Context) error {
 	if err := s.setupBucket(ctx); err != nil {
 		return failed("making bucket "+s.options.Bucket, err)
@@ -61,7 +62,7 @@ func (s *Store) setupBucket(ctx context.Context) error {
 	}
 	err = s.inside.MakeBucket(ctx, s.options.Bucket, minio.MakeBucketOptions{Region: s.options.Region})
 	if status(err) == http.StatusConflict {
-		// Another set-up may have made it in between.
+		// A concurrent Setup may have created it in between.
 		if there, existsErr := s.inside.BucketExists(ctx, s.options.Bucket); existsErr == nil && there {
 			return nil
 		}
@@ -69,9 +70,9 @@ func (s *Store) setupBucket(ctx context.Context) error {
 	return err
 }
 
-// setupLifecycle makes the rule by which parts go that a killed process left. Without it they go with their job, see
-// RemovePrefix, so it succeeds when the store does not support such rules or does not permit them. A bucket that has
-// rules of its operator's is left alone: there is one set of rules, and what we don't know in it would be lost.
+// setupLifecycle adds the rule that removes parts that a killed process has left. Without it, RemovePrefix removes them with
+// their job, so setupLifecycle succeeds if the store does not support or permit such rules. It does not change a bucket with
+// rules of its operator: it could only replace the whole set, and would lose what it does not understand.
 func (s *Store) setupLifecycle(ctx context.Context) error {
 	want := lifecycle.Rule{
 		ID: ruleID, Status: "Enabled", RuleFilter: lifecycle.Filter{Prefix: s.base + job.AllPrefix},
@@ -80,7 +81,7 @@ func (s *Store) setupLifecycle(ctx context.Context) error {
 	is, err := s.inside.GetBucketLifecycle(ctx, s.options.Bucket)
 	switch code := status(err); {
 	case code == http.StatusNotFound:
-		// None were made yet.
+		// There are no rules yet.
 	case code != 0 && code < http.StatusInternalServerError || code == http.StatusNotImplemented:
 		return nil
 	case err != nil:

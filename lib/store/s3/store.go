@@ -1,12 +1,10 @@
-// Package s3 keeps the files of jobs in an S3 bucket.
+// Package s3 stores the files of jobs in an S3 bucket.
 //
-// Keys that callers name and get are relative to the configured base key, which no other package knows. ETags come
-// and go without quotes. Errors are job.NotFound for an object that isn't there, job.NotReady for one that is not
-// the one that was asked for any more, job.Exhausted for content for which the store has no room, and job.Unavailable
-// for whatever keeps the store from answering, refused credentials and a missing bucket among it: later, or once the
-// operator has seen to it, it may work.
+// ETags are without quotes. Errors are job.NotFound for an object that does not exist, job.NotReady for one that was replaced,
+// job.Exhausted if the store is full, and job.Unavailable for all other failures, including refused credentials and a missing
+// bucket: the call may succeed later, or when the operator has repaired the cause.
 //
-// A store answers 403 in place of 404 to credentials that may not list the bucket; ours must be allowed to.
+// The credentials must have the permission to list the bucket. Otherwise a store answers 403, not 404, for a missing object.
 package s3
 
 import (
@@ -27,39 +25,41 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store"
 )
 
-// Options says where the bucket is.
+// Options configure the bucket and its store.
 type Options struct {
-	Endpoint       string // URL by which this process reaches the store, without a path
-	PublicEndpoint string // URL by which users reach it; empty is Endpoint
+	Endpoint       string // URL of the store for this process, without a path
+	PublicEndpoint string // URL of the store for users; empty is Endpoint
 	Region         string // empty is us-east-1
 	Bucket         string
 	BaseKey        string // prefix of all keys; may be empty
 	AccessKey      string
 	SecretKey      string
-	VirtualHosted  bool     // the bucket is named in front of the host, in place of in the path
+	VirtualHosted  bool     // the bucket is part of the host name, not of the path
 	Origins        []string // sites whose scripts may use links, for Setup; empty is any
 
-	// Dial, if not nil, makes the connections of calls, in place of a dialer for the endpoint's address.
+	// Dial, if not nil, opens the connections of calls, instead of a dialer for the endpoint's address.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Around, if not nil, returns what goes around the transport of calls.
+	// Around, if not nil, wraps the transport of calls.
 	Around func(http.RoundTripper) http.RoundTripper
 }
 
 const (
 	defaultRegion = "us-east-1"
-	// tries is how often a request is sent before the store is called unavailable. Those that know what they
-	// wait for, wait longer on their own.
+	// tries is how often a request is sent before the store counts as unavailable. Callers that can wait longer retry.
 	tries = 3
-	// callTimeout bounds calls that carry no content.
+	// callTimeout bounds calls without content.
 	callTimeout = 30 * time.Second
 )
 
-// Store is the bucket. It is safe for concurrent use.
+var _ store.Files = (*Store)(nil)
+
+// Store implements store.Files in one bucket. It is safe for concurrent use.
 type Store struct {
 	options   Options
-	base      string        // what keys are prefixed with: empty, or ends in a slash
+	base      string        // prefix of all keys: empty, or ends in a slash
 	inside    *minio.Client // for calls
 	outside   *minio.Client // for links
 	transport *http.Transport
@@ -68,17 +68,17 @@ type Store struct {
 // New returns a store. It checks the options and makes no network call.
 func New(o Options) (*Store, error) {
 	if o.Region == "" {
-		// Without one, the first link would ask the store where the bucket is.
+		// Without a region, the first link would need a call to find that of the bucket.
 		o.Region = defaultRegion
 	}
 	if o.PublicEndpoint == "" {
 		o.PublicEndpoint = o.Endpoint
 	}
 	if o.Bucket == "" {
-		return nil, errors.New("s3: no bucket is named")
+		return nil, errors.New("s3: the bucket is required")
 	}
 	if o.AccessKey == "" || o.SecretKey == "" {
-		return nil, errors.New("s3: the access key or the secret key is missing")
+		return nil, errors.New("s3: the access key and the secret key are required")
 	}
 	s := &Store{options: o}
 	if base := strings.Trim(o.BaseKey, "/"); base != "" {
@@ -107,7 +107,7 @@ func New(o Options) (*Store, error) {
 func (s *Store) client(endpoint string) (*minio.Client, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.User != nil {
-		return nil, errors.New("s3: an endpoint has to be a URL without a path, as in https://s3.example.org or http://minio:9000")
+		return nil, errors.New("s3: an endpoint must be a URL without a path, such as https://s3.example.org or http://minio:9000")
 	}
 	lookup := minio.BucketLookupPath
 	if s.options.VirtualHosted {
@@ -134,7 +134,7 @@ func (s *Store) client(endpoint string) (*minio.Client, error) {
 // Close ends idle connections.
 func (s *Store) Close() { s.transport.CloseIdleConnections() }
 
-// Ping asks the store whether the bucket is there.
+// Ping checks that the bucket exists.
 func (s *Store) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -145,7 +145,7 @@ func (s *Store) Ping(ctx context.Context) error {
 	return failed("asking for bucket "+s.options.Bucket, err)
 }
 
-// Stat returns size and ETag of an object.
+// Stat returns the size and the ETag of an object.
 func (s *Store) Stat(ctx context.Context, key string) (job.File, error) {
 	object, err := s.object(key)
 	if err != nil {
@@ -153,16 +153,16 @@ func (s *Store) Stat(ctx context.Context, key string) (job.File, error) {
 	}
 	info, err := s.stat(ctx, object)
 	if status(err) == http.StatusNotFound {
-		// An answer to HEAD has no body to tell a missing object from a missing bucket, and some stores answer
-		// so to keys that they don't know.
+		// The answer to HEAD has no body, so it does not distinguish a missing object from a missing bucket. Some stores also
+		// answer 404 for access keys that they don't know.
 		content, file, err := s.get(ctx, key, minio.GetObjectOptions{})
 		if err == nil {
-			_ = content.Close() // it came in between
+			_ = content.Close() // it was stored in between
 		}
 		return file, err
 	}
 	if err != nil {
-		return job.File{}, failed("looking at "+object, err)
+		return job.File{}, failed("reading the size of "+object, err)
 	}
 	return job.File{Key: key, Size: info.Size, ETag: etag(info.ETag)}, nil
 }
@@ -173,8 +173,7 @@ func (s *Store) stat(ctx context.Context, object string) (minio.ObjectInfo, erro
 	return s.inside.StatObject(ctx, s.options.Bucket, object, minio.StatObjectOptions{})
 }
 
-// Open reads an object, if it has the ETag named. If it was replaced since, the error is job.NotReady. An empty
-// ETag stands for any. Errors of the reader are job.Unavailable; it never ends early without one.
+// Open implements store.Files. Errors of the reader are job.Unavailable; it never ends early without an error.
 func (s *Store) Open(ctx context.Context, key, tag string) (io.ReadCloser, job.File, error) {
 	o := minio.GetObjectOptions{}
 	if tag != "" {
@@ -185,10 +184,10 @@ func (s *Store) Open(ctx context.Context, key, tag string) (io.ReadCloser, job.F
 	return s.get(ctx, key, o)
 }
 
-// Get returns an object's content, at most limit bytes of it.
+// Get implements store.Files.
 func (s *Store) Get(ctx context.Context, key string, limit int64) ([]byte, error) {
 	if limit <= 0 {
-		return nil, fmt.Errorf("s3: getting at most %d bytes of %s", limit, key)
+		return nil, fmt.Errorf("s3: reading %s: the limit of %d bytes is not valid", key, limit)
 	}
 	o := minio.GetObjectOptions{}
 	if err := o.SetRange(0, limit-1); err != nil {
@@ -196,7 +195,7 @@ func (s *Store) Get(ctx context.Context, key string, limit int64) ([]byte, error
 	}
 	content, _, err := s.get(ctx, key, o)
 	if status(err) == http.StatusRequestedRangeNotSatisfiable {
-		return nil, nil // an empty object has no first byte
+		return nil, nil // the range of an empty object is not satisfiable
 	}
 	if err != nil {
 		return nil, err
@@ -210,7 +209,7 @@ func (s *Store) get(ctx context.Context, key string, o minio.GetObjectOptions) (
 	if err != nil {
 		return nil, job.File{}, err
 	}
-	// The core's call sends the request now; the client's would put off every error to the first read.
+	// The core's call sends the request now; the client's would delay every error until the first read.
 	content, info, _, err := minio.Core{Client: s.inside}.GetObject(ctx, s.options.Bucket, object, o)
 	if err != nil {
 		return nil, job.File{}, failed("reading "+object, err)
@@ -219,7 +218,7 @@ func (s *Store) get(ctx context.Context, key string, o minio.GetObjectOptions) (
 		job.File{Key: key, Size: info.Size, ETag: etag(info.ETag)}, nil
 }
 
-// List returns all objects under a prefix. The Name of each is its key without the prefix.
+// List implements store.Files.
 func (s *Store) List(ctx context.Context, prefix string) ([]job.File, error) {
 	var files []job.File
 	for o, err := range s.objects(ctx, prefix, false) {
@@ -245,20 +244,20 @@ func (s *Store) objects(ctx context.Context, prefix string, versions bool) iter.
 				return
 			}
 		}
-		// A list that was cut short by its caller's going away must not pass for a whole one.
+		// If the context ends, the list ends early without an error. It must not count as complete.
 		if err := ctx.Err(); err != nil {
 			yield(minio.ObjectInfo{}, err)
 		}
 	}
 }
 
-// object returns the name of the object that a key stands for.
+// object returns the name of the object of a key: with the base key.
 func (s *Store) object(key string) (string, error) {
 	key, err := clean(key)
 	return s.base + key, err
 }
 
-// clean refuses what can be no key of ours, and could mean another place to a store that keeps files.
+// clean refuses keys that we never use, because a store that keeps objects as files might use another path.
 func clean(key string) (string, error) {
 	bad := func(part string) bool { return part == "" || part == "." || part == ".." }
 	if !utf8.ValidString(key) || strings.ContainsRune(key, 0) || slices.ContainsFunc(strings.Split(key, "/"), bad) {
@@ -269,7 +268,7 @@ func clean(key string) (string, error) {
 
 func etag(s string) string { return strings.Trim(s, `"`) }
 
-// failed sorts the errors of a call by what their caller can do about them.
+// failed returns the error of a call with the code by which the caller can act on it.
 func failed(doing string, err error) error {
 	if err == nil {
 		return nil
@@ -281,16 +280,16 @@ func failed(doing string, err error) error {
 	err = fmt.Errorf("%s: %w", doing, err)
 	switch {
 	case full(answer):
-		return job.Errorf(job.Exhausted, "the file storage has no room left").Because(err)
+		return job.Errorf(job.Exhausted, "the file store is full").Because(err)
 	case answer.Code == minio.NoSuchKey:
 		return job.Errorf(job.NotFound, "there is no such file").Because(err)
 	case answer.StatusCode == http.StatusPreconditionFailed:
 		return job.Errorf(job.NotReady, "the file was replaced by another one").Because(err)
 	}
-	return job.Errorf(job.Unavailable, "the file storage does not answer; try again later").Because(err)
+	return job.Errorf(job.Unavailable, "the file store does not answer; try again later").Because(err)
 }
 
-// full reports whether a store refuses content because it, or what it grants us, is full: versitygw and others answer
+// full reports whether a store refuses content because its disk or our quota is full: versitygw and others answer
 // InsufficientStorage, MinIO XMinioStorageFull and XMinioAdminBucketQuotaExceeded, Ceph's RGW QuotaExceeded.
 func full(answer minio.ErrorResponse) bool {
 	return answer.StatusCode == http.StatusInsufficientStorage || answer.Code == "InsufficientStorage" ||

@@ -208,7 +208,7 @@ func TestObjects(t *testing.T) {
 		if diff := cmp.Diff(want, got, cmpopts.SortSlices(func(a, b job.File) bool { return a.Key < b.Key })); diff != "" || err != nil {
 			t.Errorf("list: %v (-want +got):\n%s", err, diff)
 		}
-		if got, err := s.List(ctx, "jobs/nobody/"); len(got) != 0 || err != nil {
+		if got, err := s.List(ctx, "jobs/unknown/"); len(got) != 0 || err != nil {
 			t.Errorf("list of nothing: %v, %v", got, err)
 		}
 	})
@@ -369,8 +369,9 @@ func TestRemovePrefix(t *testing.T) {
 	}
 }
 
-// ours is the rule by which a store removes parts that were abandoned.
-const ours = "<LifecycleConfiguration><Rule><AbortIncompleteMultipartUpload><DaysAfterInitiation>2</DaysAfterInitiation></AbortIncompleteMultipartUpload>" +
+// ours is the rule by which a store removes abandoned parts.
+const ours = "<LifecycleConfiguration><Rule><AbortIncompleteMultipartUpload><DaysAfterInitiation>2</DaysAfterInitiation>" +
+	"</AbortIncompleteMultipartUpload>" +
 	"<ID>bakta-web</ID><Filter><Prefix>bakta/test/jobs/</Prefix></Filter><Status>Enabled</Status></Rule></LifecycleConfiguration>"
 
 func TestSetup(t *testing.T) {
@@ -422,8 +423,10 @@ func TestSetup(t *testing.T) {
 		}{
 			"none yet":         {http.StatusNotFound, none, true},
 			"ours":             {http.StatusOK, "", false},
-			"the operator's":   {http.StatusOK, "<LifecycleConfiguration><Rule><ID>old</ID><Status>Enabled</Status></Rule></LifecycleConfiguration>", false},
-			"of another place": {http.StatusOK, "<LifecycleConfiguration><Rule><ID>bakta-web</ID><Status>Enabled</Status></Rule></LifecycleConfiguration>", true},
+			"the operator's":   {http.StatusOK, "<LifecycleConfiguration><Rule><ID>old</ID><Status>Enabled</Status></Rule></LifecycleConfiguration>",
+				false},
+			"of another place": {http.StatusOK,
+				"<LifecycleConfiguration><Rule><ID>bakta-web</ID><Status>Enabled</Status></Rule></LifecycleConfiguration>", true},
 			"not for us":       {http.StatusForbidden, "<Error><Code>AccessDenied</Code></Error>", false},
 			"not known":        {http.StatusNotImplemented, "", false},
 		} {
@@ -599,11 +602,11 @@ func TestAbsentStore(t *testing.T) {
 	}
 	const secret = "not-the-secret-key"
 	for name, s := range map[string]*s3.Store{
-		"nobody listens": with(func(o *s3.Options) { o.Endpoint = closed.URL }),
+		"connection refused": with(func(o *s3.Options) { o.Endpoint = closed.URL }),
 		"no such host":   with(func(o *s3.Options) { o.Endpoint = "http://nowhere.invalid" }),
 		"no bucket":      with(func(o *s3.Options) { o.Bucket += "-x" }),
 		"wrong secret":   with(func(o *s3.Options) { o.SecretKey = secret }),
-		"wrong key":      with(func(o *s3.Options) { o.AccessKey, o.SecretKey = "nobody", secret }),
+		"wrong key":      with(func(o *s3.Options) { o.AccessKey, o.SecretKey = "unknown", secret }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

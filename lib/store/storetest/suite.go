@@ -1,5 +1,5 @@
-// Package storetest holds what a store of jobs must do, whatever server it talks to. The store's own tests run it
-// on a real mongod, local mode's on the embedded server.
+// Package storetest is the test suite that any store of jobs passes. The tests of lib/store/mongo run it on a real mongod, those
+// of local mode on the embedded server.
 package storetest
 
 import (
@@ -67,7 +67,7 @@ var (
 	}
 )
 
-// sample returns a job that got to a state the usual way.
+// sample returns a job that has reached a state by the usual transitions.
 func sample(state job.State) job.Job {
 	j := job.Job{
 		ID: uuid.NewString(), SecretHash: job.HashSecret(job.NewSecret()), Name: "E. coli", Workflow: "bakta", API: 2,
@@ -228,7 +228,7 @@ func list(t *testing.T, s store.Jobs) {
 			Created: j.Created, Started: j.Started, Updated: j.Updated,
 		}
 	}
-	insert(t, s, sample(job.Running)) // nobody asks for this one
+	insert(t, s, sample(job.Running)) // not in the list below
 	check := func(asked []string) {
 		t.Helper()
 		jobs, err := s.GetMany(t.Context(), asked)
@@ -293,7 +293,7 @@ func due(t *testing.T, s store.Jobs) {
 	check(inAYear, 0, nil)
 }
 
-// unstarted counts jobs that were not started, and shortens those that an earlier version keeps for long.
+// unstarted counts jobs that were not started, and shortens the life of those that an earlier version would keep for long.
 func unstarted(t *testing.T, s store.Jobs) {
 	const keep = 30 * 24 * time.Hour
 	for _, state := range job.States() {
@@ -572,7 +572,7 @@ func specialCases(t *testing.T, s store.Jobs) {
 	}
 }
 
-// concurrently calls f sixteen times at once and returns the indices for which it said true.
+// concurrently calls f sixteen times at once and returns the indices for which it returned true.
 func concurrently(t *testing.T, f func(i int) (bool, error)) []int {
 	t.Helper()
 	var (
@@ -616,7 +616,7 @@ func concurrentSubmits(t *testing.T, s store.Jobs) {
 			t.Fatalf("%d starts won: %v", len(won), won)
 		}
 		if got, want := get(t, s, j.ID).Start.Config, fmt.Appendf(nil, `{"by":%d}`, won[0]); !bytes.Equal(got, want) {
-			t.Errorf("stored is %s, but %s was told that it won", got, want)
+			t.Errorf("stored is %s, but %s was reported as the winner", got, want)
 		}
 	}
 }
