@@ -421,14 +421,14 @@ func TestSetup(t *testing.T) {
 			rules  string // what the bucket has
 			made   bool
 		}{
-			"none yet":         {http.StatusNotFound, none, true},
-			"ours":             {http.StatusOK, "", false},
-			"the operator's":   {http.StatusOK, "<LifecycleConfiguration><Rule><ID>old</ID><Status>Enabled</Status></Rule></LifecycleConfiguration>",
+			"none yet": {http.StatusNotFound, none, true},
+			"ours":     {http.StatusOK, "", false},
+			"the operator's": {http.StatusOK, "<LifecycleConfiguration><Rule><ID>old</ID><Status>Enabled</Status></Rule></LifecycleConfiguration>",
 				false},
 			"of another place": {http.StatusOK,
 				"<LifecycleConfiguration><Rule><ID>bakta-web</ID><Status>Enabled</Status></Rule></LifecycleConfiguration>", true},
-			"not for us":       {http.StatusForbidden, "<Error><Code>AccessDenied</Code></Error>", false},
-			"not known":        {http.StatusNotImplemented, "", false},
+			"not for us": {http.StatusForbidden, "<Error><Code>AccessDenied</Code></Error>", false},
+			"not known":  {http.StatusNotImplemented, "", false},
 		} {
 			b := teststores.Bucket(t)
 			made := ""
@@ -603,10 +603,10 @@ func TestAbsentStore(t *testing.T) {
 	const secret = "not-the-secret-key"
 	for name, s := range map[string]*s3.Store{
 		"connection refused": with(func(o *s3.Options) { o.Endpoint = closed.URL }),
-		"no such host":   with(func(o *s3.Options) { o.Endpoint = "http://nowhere.invalid" }),
-		"no bucket":      with(func(o *s3.Options) { o.Bucket += "-x" }),
-		"wrong secret":   with(func(o *s3.Options) { o.SecretKey = secret }),
-		"wrong key":      with(func(o *s3.Options) { o.AccessKey, o.SecretKey = "unknown", secret }),
+		"no such host":       with(func(o *s3.Options) { o.Endpoint = "http://nowhere.invalid" }),
+		"no bucket":          with(func(o *s3.Options) { o.Bucket += "-x" }),
+		"wrong secret":       with(func(o *s3.Options) { o.SecretKey = secret }),
+		"wrong key":          with(func(o *s3.Options) { o.AccessKey, o.SecretKey = "unknown", secret }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
