@@ -11,15 +11,15 @@ import (
 	"testing"
 )
 
-// Prefix returns the directory of the set-up that Find finds, or "" if there is none.
+// Prefix returns the directory of the installation that Find finds, or "" if there is none.
 func Prefix(t testing.TB) string {
 	t.Helper()
 	set, _ := Find(t)
 	return set.Prefix
 }
 
-// Python runs the script of that path in the real Bakta's Python, with a question on its standard input, and reads its
-// answer. Both are JSON, but for a question that is a text.
+// Python runs a script with the real Bakta's Python, writes the question to its standard input, and reads its answer. Both are JSON,
+// except a question that is a string.
 func Python(t testing.TB, prefix, script string, question, answer any) {
 	t.Helper()
 	in, isText := question.(string)
@@ -45,10 +45,10 @@ func Python(t testing.TB, prefix, script string, question, answer any) {
 	}
 }
 
-// Verdict is what the real Bakta makes of a command line, before it annotates.
+// Verdict is the result of the real Bakta's check of a command line, before it annotates.
 type Verdict struct {
 	Error     string         `json:"error"`
-	Options   map[string]any `json:"options"`   // those that are not Bakta's zero values
+	Options   map[string]any `json:"options"`   // those that differ from Bakta's zero values
 	Sequences [][4]string    `json:"sequences"` // id, type, topology and name of each
 }
 
@@ -69,8 +69,8 @@ func Judge(t testing.TB, prefix string, commands [][]string) []Verdict {
 //go:embed train.py
 var train []byte
 
-// Train has the Prodigal inside the real Bakta write a training file for each translation table (4.trn, 11.trn, 25.trn)
-// into the directory that it returns. If ours is not nil, Prodigal has to read it as a training file, too.
+// Train makes the Prodigal inside the real Bakta write a training file for each translation table (4.trn, 11.trn, 25.trn), and returns
+// their directory. If ours is not nil, Prodigal must also accept it as a training file.
 func Train(t testing.TB, prefix string, ours []byte) string {
 	t.Helper()
 	dir := t.TempDir()

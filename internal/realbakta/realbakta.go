@@ -1,4 +1,4 @@
-// Package realbakta finds the real programs that `make bakta` sets up, for those who ask them.
+// Package realbakta finds the real programs that `make bakta` installs.
 package realbakta
 
 import (
@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Set is a set-up of Bakta, with a tiny database.
+// Set is an installation of Bakta, with a tiny database.
 type Set struct {
 	Prefix          string // directory of all of it
 	Bakta, Proteins string // the programs bakta and bakta_proteins
@@ -16,8 +16,8 @@ type Set struct {
 	Python          string // the interpreter that has Bakta's modules, and Biopython
 }
 
-// Find returns the set-up that the environment variable BAKTA_PREFIX names, else the repository's own. A test goes
-// on without what needs it if there is none, or none that is ready; that is said here, for everybody to see.
+// Find returns the installation that the environment variable BAKTA_PREFIX names, or else that of the repository. If there is none, or
+// if it is not complete, Find prints that, and the test must continue without it.
 func Find(t testing.TB) (Set, bool) {
 	t.Helper()
 	prefix, ok := ready(t, "smoke", "bakta and bakta_proteins")
@@ -27,7 +27,7 @@ func Find(t testing.TB) (Set, bool) {
 	return at(prefix), true
 }
 
-// Locate returns what Find does, for who can't do without: it is an error if there is none, or if Baktfold is not ready.
+// Locate is Find for programs that require the installation: it returns an error if there is none, or if Baktfold is not ready.
 func Locate() (Set, error) {
 	prefix, err := prefix()
 	if err != nil {
@@ -49,16 +49,15 @@ func at(prefix string) Set {
 	}
 }
 
-// Baktfold returns the program baktfold and the directory of its database. Its two searches are stubs that find
-// nothing, all else of it is real. Of its absence the same holds as of Bakta's.
+// Baktfold returns the program baktfold and the directory of its database. Its two searches are stubs that find nothing; the rest is
+// real. If it is not installed, the same applies as to Find.
 func Baktfold(t testing.TB) (program, database string, ok bool) {
 	t.Helper()
 	prefix, ok := ready(t, "smoke-baktfold", "baktfold")
 	return filepath.Join(prefix, "bin", "baktfold"), filepath.Join(prefix, "baktfold-db"), ok
 }
 
-// ready returns the prefix if the last step of the set-up is done there: what its steps make is there before all of it
-// works.
+// ready returns the prefix if the last step of the installation was completed there. Programs exist before they work.
 func ready(t testing.TB, step, what string) (string, bool) {
 	t.Helper()
 	prefix, err := prefix()

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A set-up that was cut off is none, whatever programs are there already.
+// An installation that was interrupted does not count, even if programs exist already.
 func TestFind(t *testing.T) {
 	prefix := t.TempDir()
 	t.Setenv("BAKTA_PREFIX", prefix)
@@ -14,13 +14,13 @@ func TestFind(t *testing.T) {
 		write(t, filepath.Join(prefix, name))
 	}
 	if set, ok := Find(t); ok {
-		t.Errorf("half a set-up is found: %+v", set)
+		t.Errorf("an incomplete installation is found: %+v", set)
 	}
 	if program, _, ok := Baktfold(t); ok {
-		t.Errorf("half a set-up is found: %s", program)
+		t.Errorf("an incomplete installation is found: %s", program)
 	}
 	if set, err := Locate(); err == nil {
-		t.Errorf("half a set-up is located: %+v", set)
+		t.Errorf("an incomplete installation is located: %+v", set)
 	}
 	write(t, filepath.Join(prefix, "stamps", "smoke"))
 	if set, ok := Find(t); !ok || set.Bakta != filepath.Join(prefix, "bin", "bakta") {
@@ -30,7 +30,7 @@ func TestFind(t *testing.T) {
 		t.Error("Baktfold is found where Bakta alone is ready")
 	}
 	if set, err := Locate(); err == nil {
-		t.Errorf("a set-up without Baktfold is located: %+v", set)
+		t.Errorf("an installation without Baktfold is located: %+v", set)
 	}
 	write(t, filepath.Join(prefix, "stamps", "smoke-baktfold"))
 	if set, err := Locate(); err != nil || set.Prefix != prefix {
@@ -38,7 +38,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// Without the variable the repository's own is looked for.
+// Without the variable, the installation of the repository is searched.
 func TestPrefix(t *testing.T) {
 	t.Setenv("BAKTA_PREFIX", "")
 	root, err := filepath.Abs("../..")

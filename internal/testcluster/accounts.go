@@ -29,8 +29,8 @@ type Accounts struct {
 	namespace string
 }
 
-// Grant makes the service accounts and the permissions of the deployment's manifests in a namespace that is there.
-// They go with it. The configuration is one of somebody who may do so.
+// Grant creates the service accounts and the permissions of the deployment's manifests in an existing namespace. They are deleted
+// with it. The configuration must have the permission to create them.
 func Grant(t testing.TB, config *rest.Config, namespace string) *Accounts {
 	t.Helper()
 	core, err := coreclient.NewForConfig(config)
@@ -62,7 +62,7 @@ func Grant(t testing.TB, config *rest.Config, namespace string) *Accounts {
 	return &Accounts{config: config, core: core, namespace: namespace}
 }
 
-// Config returns how the account of that name reaches the cluster: by a token of its own, and by nothing else.
+// Config returns a client configuration of the account of that name: with its token only.
 func (a *Accounts) Config(t testing.TB, account string) *rest.Config {
 	t.Helper()
 	token, err := a.core.ServiceAccounts(
@@ -79,7 +79,7 @@ func (a *Accounts) Config(t testing.TB, account string) *rest.Config {
 	return config
 }
 
-// Kubeconfig writes the same down as a kubeconfig file, which it returns the path of.
+// Kubeconfig writes the same to a kubeconfig file, and returns its path.
 func (a *Accounts) Kubeconfig(t testing.TB, account string) string {
 	t.Helper()
 	c := a.Config(t, account)

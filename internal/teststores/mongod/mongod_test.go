@@ -40,7 +40,7 @@ func TestServerTakesWritesUntilStopped(t *testing.T) {
 		t.Error(err)
 	}
 	if err := syscall.Kill(pid, 0); err != syscall.ESRCH {
-		t.Errorf("process %d is still there: %v", pid, err)
+		t.Errorf("process %d still exists: %v", pid, err)
 	}
 }
 

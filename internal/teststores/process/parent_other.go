@@ -4,5 +4,5 @@ package process
 
 import "syscall"
 
-// dieWithParent does nothing where the kernel offers nothing: there a child outlives a parent that was killed.
+// dieWithParent does nothing, because this kernel does not support it: a child outlives a parent that was killed.
 func dieWithParent(*syscall.SysProcAttr) {}

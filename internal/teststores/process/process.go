@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// Process is a running child. Its output goes to a log file.
+// Process is a running child. A log file receives its output.
 type Process struct {
 	cmd    *exec.Cmd
 	log    string
-	exited chan struct{} // closed when it has ended and been waited for
+	exited chan struct{} // closed when it has ended and is reaped
 }
 
 // Start starts a program with its output in the log file. The program gets a process group of its own, so that
-// Ctrl-C in a terminal ends the tests first and what they stand on afterwards.
+// Ctrl-C in a terminal ends the tests first and the stores afterwards.
 func Start(log, program string, args ...string) (*Process, error) {
 	out, err := os.Create(log)
 	if err != nil {
@@ -35,13 +35,13 @@ func Start(log, program string, args ...string) (*Process, error) {
 	started := make(chan error)
 	go func() {
 		// The kernel sends the death signal when the thread that started the child ends, not the process. This
-		// thread stays with the child until it is gone.
+		// thread stays with the child until it has ended.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := p.cmd.Start()
 		started <- err
 		if err == nil {
-			_ = p.cmd.Wait() // how it ended stands in cmd.ProcessState
+			_ = p.cmd.Wait() // cmd.ProcessState has the result
 			close(p.exited)
 		}
 	}()
@@ -60,7 +60,7 @@ func (p *Process) PID() int { return p.cmd.Process.Pid }
 // ExitCode returns the exit code of a program that has ended, -1 if a signal ended it.
 func (p *Process) ExitCode() int { return p.cmd.ProcessState.ExitCode() }
 
-// Err returns how the program ended and the end of what it said.
+// Err returns how the program ended, with the end of its output.
 func (p *Process) Err() error {
 	select {
 	case <-p.exited:
@@ -79,8 +79,8 @@ func (p *Process) Tail() string {
 	return string(said[max(0, len(said)-2048):])
 }
 
-// Stop asks the program to end, and kills it when it has not done so within the grace period. It returns when
-// the program is gone.
+// Stop sends SIGTERM to the program, and kills it if it has not ended within the grace period. It returns when the program has
+// ended.
 func (p *Process) Stop(grace time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()

@@ -1,9 +1,9 @@
-// Command with-stores runs a command with a real MongoDB and a real S3 store up:
+// Command with-stores runs a command with a real MongoDB and a real S3 store:
 //
 //	with-stores go test ./...
 //
-// The command finds them in the environment variables that package teststores names. A store that is named there
-// already is not started. With -memory 4, MongoDB keeps up to four gigabytes of data in memory. With -serve mongodb
+// The command gets their addresses in the environment variables that package teststores names. A store whose variable is set already
+// is not started. With -memory 4, MongoDB keeps up to four gigabytes of data in memory. With -serve mongodb
 // or -serve s3 it starts that store, writes the variables as one line of JSON and ends when its standard input does.
 package main
 
@@ -58,7 +58,7 @@ func realMain() (code int, err error) {
 	s.memory = *memory
 
 	if *serve != "" {
-		// Whoever reads our output may be gone; the stores still have to be stopped.
+		// The reader of our output may have ended. The stores must be stopped all the same.
 		signal.Ignore(syscall.SIGPIPE)
 		env, err := s.start(ctx, *serve)
 		if err != nil {
@@ -115,7 +115,7 @@ func untilEOF(ctx context.Context, in io.Reader) error {
 	}
 }
 
-// stores are what was started, and the directory that holds their data.
+// stores are the started stores, with the directory of their data.
 type stores struct {
 	root, dir string
 	memory    float64  // gigabytes
@@ -129,7 +129,7 @@ func open(root string) (*stores, error) {
 	if err := sweep(); err != nil {
 		return nil, err
 	}
-	// The directory gets the name under which other processes find it once it is locked.
+	// The directory is renamed when it is locked, because other processes find it by that name.
 	unlocked, err := os.MkdirTemp("", "new-"+dirPattern)
 	if err != nil {
 		return nil, err
@@ -145,7 +145,7 @@ func open(root string) (*stores, error) {
 	return &stores{root: root, dir: dir, lock: lock}, os.Rename(unlocked, dir)
 }
 
-// sweep removes the directories of processes that were killed before they could: those whose lock no process holds.
+// sweep removes the directories that killed processes have left: those that no process has locked.
 func sweep() error {
 	dirs, err := filepath.Glob(filepath.Join(os.TempDir(), dirPattern))
 	if err != nil {
@@ -154,7 +154,7 @@ func sweep() error {
 	for _, dir := range dirs {
 		lock, err := os.Open(filepath.Join(dir, "lock"))
 		if err != nil {
-			continue // somebody is removing it
+			continue // another process is removing it
 		}
 		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
 			_ = os.RemoveAll(dir) // another user's directory stays
@@ -186,7 +186,7 @@ func (s *stores) start(ctx context.Context, store string) (map[string]string, er
 			teststores.S3AccessKey: server.AccessKey, teststores.S3SecretKey: server.SecretKey,
 		}, nil
 	}
-	return nil, fmt.Errorf("there is no store %q, only mongodb and s3", store)
+	return nil, fmt.Errorf("the store %q is unknown; use mongodb or s3", store)
 }
 
 func (s *stores) close() error {

@@ -29,8 +29,7 @@ func build(t *testing.T) string {
 	return program
 }
 
-// TestServe ends the program in every way that there is. Nothing it started may stay, and no data for longer than
-// until the next start.
+// TestServe ends the program in every possible way. None of its processes may remain, and its data only until the next start.
 func TestServe(t *testing.T) {
 	program := build(t)
 	for _, store := range []struct{ name, variable string }{{"mongodb", teststores.MongoURI}, {"s3", teststores.S3Endpoint}} {
@@ -112,7 +111,7 @@ func dataIn(t *testing.T, tmp string) []string {
 	return dirs
 }
 
-// TestRun runs commands on stores that are there already.
+// TestRun runs commands with stores that exist already.
 func TestRun(t *testing.T) {
 	program := build(t)
 	for _, tt := range []struct {
