@@ -17,7 +17,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
 )
 
-// counter is a way to an S3 store that counts requests.
+// counter is a proxy of an S3 store that counts requests.
 type counter struct{ requests atomic.Int64 }
 
 func (c *counter) to(t *testing.T, s teststores.S3) teststores.S3 {
@@ -28,7 +28,7 @@ func (c *counter) to(t *testing.T, s teststores.S3) teststores.S3 {
 	}
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(u)
-		r.Out.Host = r.In.Host // what was signed
+		r.Out.Host = r.In.Host // the signature covers it
 	}}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c.requests.Add(1)
@@ -39,8 +39,8 @@ func (c *counter) to(t *testing.T, s teststores.S3) teststores.S3 {
 	return s
 }
 
-// TestCallsAskNoMoreThanTheirFloors counts what each call asks of the stores, and what its floor does: that is what
-// a call costs where the stores are far away.
+// TestCallsAskNoMoreThanTheirFloors counts the requests of each call to the stores, and those of its floor. With distant
+// stores, their number determines the time of a call.
 func TestCallsAskNoMoreThanTheirFloors(t *testing.T) {
 	ctx := t.Context()
 	var called, floored counter
@@ -63,7 +63,7 @@ func TestCallsAskNoMoreThanTheirFloors(t *testing.T) {
 		t.Fatal(err)
 	}
 	db := s.jobs.Database()
-	// The server notes every operation on this database.
+	// The server's profiler records every operation on this database.
 	if err := db.RunCommand(ctx, bson.D{{Key: "profile", Value: 2}}).Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestCallsAskNoMoreThanTheirFloors(t *testing.T) {
 	}
 }
 
-// TestStockIsWhatTheStoreWrites reads jobs that were stored in bulk by the store that would have written them.
+// TestStockIsWhatTheStoreWrites reads jobs that were stored in bulk with the store that normally writes them.
 func TestStockIsWhatTheStoreWrites(t *testing.T) {
 	ctx := t.Context()
 	uri, database := teststores.Mongo(t)
@@ -177,7 +177,7 @@ func TestSample(t *testing.T) {
 	}
 }
 
-// TestUnclear holds that chance decides nothing.
+// TestUnclear: a target inside the confidence interval is unclear, not missed.
 func TestUnclear(t *testing.T) {
 	for _, tt := range []struct {
 		measured, low float64
@@ -193,7 +193,7 @@ func TestUnclear(t *testing.T) {
 	}
 }
 
-// TestReport holds the verdicts.
+// TestReport checks the verdicts.
 func TestReport(t *testing.T) {
 	var out strings.Builder
 	r := newReport(&out)

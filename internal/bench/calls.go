@@ -15,21 +15,21 @@ import (
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
 
-// figure is something that is measured: a call of the API, or of the store by the sweep.
+// figure is a measurement of a call of the API, or of the sweep's call of the store.
 type figure struct {
 	name    string
-	needs   string // what its floor is made of, beside an empty call
-	batches int    // it is measured that many times a batch
+	needs   string // operations of its floor, in addition to an empty call
+	batches int    // number of batches; each has batch measurements
 	batch   int
 	open    func(s *site, ctx context.Context, batch int) (step, error)
 }
 
 // step is a call and its floor on one site.
 type step struct {
-	renew func(context.Context) error      // makes what a batch uses up; not measured; may be nil
+	renew func(context.Context) error      // creates what a batch uses up; not measured; may be nil
 	call  func(context.Context, int) error // the k-th of a batch
 	floor func(context.Context, int) error
-	close func(context.Context) error // removes what came; may be nil
+	close func(context.Context) error // deletes what the step has created; may be nil
 }
 
 func figures() []figure {
@@ -53,8 +53,8 @@ func figures() []figure {
 
 func auth(j identity) *pb.JobAuth { return &pb.JobAuth{JobID: j.id, Secret: j.secret} }
 
-// some returns stored jobs in that state, drawn evenly from all. A call and its floor get each their own: whoever
-// came second would find what it reads in the database's memory.
+// some returns stored jobs in that state, drawn evenly from all. A call and its floor get different jobs: otherwise the
+// second of them reads from MongoDB's cache.
 func (s *site) some(state string, count int) []identity {
 	var jobs []identity
 	for len(jobs) < count {
@@ -113,7 +113,7 @@ func (s *site) startGenomeStep(ctx context.Context, batch int) (step, error) {
 	return s.startStep(ctx, batch, config, map[string]string{upload.GenomeFASTA: genome()})
 }
 
-// startThreeStep starts as the web UI does: it uploads empty files in place of none, and promises a table.
+// startThreeStep starts as the web UI does: it uploads empty files instead of none, and announces a replicon table.
 func (s *site) startThreeStep(ctx context.Context, batch int) (step, error) {
 	yes := true
 	config := &pb.JobConfig{Genus: "Escherichia", HasReplicons: &yes}
@@ -156,12 +156,12 @@ func (s *site) startStep(ctx context.Context, batch int, config *pb.JobConfig, u
 				return err
 			}
 			for kind := range uploads {
-				// An empty object has no first byte to ask for.
-				var most int64
+				// An empty object does not support a range.
+				var limit int64
 				if uploads[kind] != "" {
-					most = 64 << 10
+					limit = 64 << 10
 				}
-				if err := s.get(ctx, job.UploadKey(id, kind), "", most); err != nil {
+				if err := s.get(ctx, job.UploadKey(id, kind), "", limit); err != nil {
 					return err
 				}
 			}
@@ -169,10 +169,7 @@ func (s *site) startStep(ctx context.Context, batch int, config *pb.JobConfig, u
 			err := s.update(ctx, id, bson.D{
 				{Key: "state", Value: submitted},
 				{Key: "start", Value: bson.D{{Key: "config", Value: string(encoded)}}},
-				{
-					Key:   "run",
-					Value: 1,
-				},
+				{Key: "run", Value: 1},
 				{Key: "started", Value: now},
 				{Key: "updated", Value: now},
 				{Key: "due", Value: now},
@@ -181,7 +178,7 @@ func (s *site) startStep(ctx context.Context, batch int, config *pb.JobConfig, u
 			if err != nil {
 				return err
 			}
-			return s.update(ctx, id, bson.D{{Key: "launched", Value: job.ObjectName(id, 1)}, {Key: "due", Value: now.Add(look)}})
+			return s.update(ctx, id, bson.D{{Key: "launched", Value: job.ObjectName(id, 1)}, {Key: "due", Value: now.Add(recheck)}})
 		},
 		close: func(ctx context.Context) error {
 			if err := s.remove(ctx, calls); err != nil {
@@ -216,7 +213,7 @@ func (s *site) listStep(batch, length int) (step, error) {
 			}
 			r, err := s.api.JobsStatus(ctx, request)
 			if err == nil && len(r.GetJobs()) != length {
-				err = fmt.Errorf("%d jobs are listed, not %d", len(r.GetJobs()), length)
+				err = fmt.Errorf("listed %d jobs, want %d", len(r.GetJobs()), length)
 			}
 			return err
 		},
@@ -236,7 +233,7 @@ func (s *site) listStep(batch, length int) (step, error) {
 	}, nil
 }
 
-// listed is what a list shows of a job, and what says whose it is.
+// listed contains the fields of a job that a list returns, and the hash of its secret.
 type listed struct {
 	ID         string    `bson:"_id"`
 	SecretHash []byte    `bson:"secretHash"`
@@ -247,7 +244,7 @@ type listed struct {
 	Updated    time.Time `bson:"updated"`
 }
 
-// distinct returns the first so many of the jobs, none twice.
+// distinct returns the first count jobs without duplicates.
 func distinct(jobs []identity, count int) []identity {
 	seen := make(map[string]bool)
 	var out []identity
@@ -307,7 +304,7 @@ func (s *site) logsStep(ctx context.Context, batch int) (step, error) {
 		call: func(ctx context.Context, k int) error {
 			r, err := s.api.Logs(ctx, &pb.LogsRequest{JobID: jobs[k].id, Secret: jobs[k].secret})
 			if err == nil && len(r.GetData()) < len(logText) {
-				err = fmt.Errorf("the log has %d bytes, not %d", len(r.GetData()), len(logText))
+				err = fmt.Errorf("the log has %d bytes, want %d", len(r.GetData()), len(logText))
 			}
 			return err
 		},

@@ -15,7 +15,7 @@ import (
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
 
-// What happens to a job once it runs, and at its end.
+// The calls about running and ended jobs.
 
 func (s *site) updateCall(ctx context.Context, id string) error {
 	_, err := s.updates.UpdateStatus(ctx, &pb.UpdateStatusRequest{JobID: id})
@@ -58,13 +58,13 @@ func (s *site) updateRunningStep(ctx context.Context, batch int) (step, error) {
 				return err
 			}
 			now := time.Now()
-			return s.update(ctx, id, bson.D{{Key: "updated", Value: now}, {Key: "due", Value: now.Add(look)}})
+			return s.update(ctx, id, bson.D{{Key: "updated", Value: now}, {Key: "due", Value: now.Add(recheck)}})
 		},
 		close: func(ctx context.Context) error { return s.remove(ctx, jobs) },
 	}, nil
 }
 
-// outcome stores what a successful run leaves behind, without the manifest, and returns that.
+// outcome stores the objects of successful runs without their manifests, which it returns.
 func (s *site) outcome(ctx context.Context, jobs []identity) ([]stage.Manifest, error) {
 	var objects []object
 	var manifests []stage.Manifest
@@ -194,7 +194,7 @@ func (s *site) deleteStep(_ context.Context, batch int) (step, error) {
 	}, nil
 }
 
-// due is what a sweep needs to know of a job.
+// due contains the fields of a job that a sweep reads.
 type due struct {
 	ID       string    `bson:"_id"`
 	Workflow string    `bson:"workflow"`
@@ -224,7 +224,7 @@ func (s *site) due100Step(ctx context.Context, _ int) (step, error) { return s.d
 
 func (s *site) due0Step(ctx context.Context, _ int) (step, error) { return s.dueStep(ctx, 0) }
 
-// dueStep reads the jobs that are due, without an empty call: the sweep reads them without a call.
+// dueStep reads the jobs that are due. Its floor has no empty call: the sweep reads the jobs without a call of the API.
 func (s *site) dueStep(ctx context.Context, count int) (step, error) {
 	jobs := s.reserve(count)
 	now := time.Now()
@@ -241,7 +241,7 @@ func (s *site) dueStep(ctx context.Context, count int) (step, error) {
 		call: func(ctx context.Context, _ int) error {
 			due, err := s.store.Due(ctx, now, 100)
 			if err == nil && len(due) != count {
-				err = fmt.Errorf("%d jobs are due, not %d", len(due), count)
+				err = fmt.Errorf("%d jobs are due, want %d", len(due), count)
 			}
 			return err
 		},

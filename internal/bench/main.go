@@ -1,8 +1,8 @@
-// Command bench measures the backend on real stores, as ratios: each call of the API against the raw operations of
-// the stores that it needs, with few stored jobs and with many, and how soon the functions' programs are ready.
+// Command bench measures the backend on real stores, as ratios: each call of the API against the raw operations of the
+// stores that it needs, with few stored jobs and with many, and the time until the functions' programs are ready.
 //
-// What is compared is measured in turns in the same run, so the ratios hold on a machine that does other things,
-// too; the times do not.
+// Values that are compared are measured in turns in the same run. So the ratios are valid on a machine that also runs
+// other programs; the times are not.
 //
 //	go run ./internal/teststores/cmd/with-stores -memory 4 go run ./internal/bench [-quick] [-only TEXT]
 package main
@@ -37,10 +37,10 @@ func realMain(ctx context.Context) (err error) {
 	var (
 		few     = flag.Int("few", 1000, "number of stored jobs on one site")
 		many    = flag.Int("many", 1_000_000, "number of stored jobs on the other")
-		times   = flag.Float64("times", 1, "measure that many times as often as usual")
+		times   = flag.Float64("times", 1, "factor of the number of measurements")
 		quick   = flag.Bool("quick", false, "measure in a minute or two: -many 50000 -times 0.25")
-		only    = flag.String("only", "", "measure only what has this in its name; \"ready\" is the programs' start")
-		strict  = flag.Bool("strict", false, "end with an error if a target is missed")
+		only    = flag.String("only", "", "measure only figures with this text in their name; \"ready\" is the start of the programs")
+		strict  = flag.Bool("strict", false, "return an error if a target is missed")
 		profile = flag.String("cpuprofile", "", "write a profile of the measurement to this file")
 	)
 	flag.Parse()
@@ -62,7 +62,7 @@ func realMain(ctx context.Context) (err error) {
 		}
 	}
 	fmt.Printf(`
-Targets missed: %d; unclear, because the machine was too busy for as few measurements: %d.
+Targets missed: %d; unclear, because the machine was too busy for this number of measurements: %d.
 To measure again: make bench, or some of it by make bench BENCH="-quick" or BENCH="-only StartJob -times 4".
 `, r.missed, r.unclear)
 	if *strict && r.missed > 0 {
@@ -133,17 +133,17 @@ func measureCalls(ctx context.Context, r *report, few, many int, times float64, 
 func stock(ctx context.Context, s *site) error {
 	began := time.Now()
 	var done atomic.Int64
-	told := func(n int) {
+	stored := func(n int) {
 		if now := done.Add(int64(n)); now%200_000 == 0 {
 			say("%d of %s jobs are stored after %s", now, s.label, time.Since(began).Round(time.Second))
 		}
 	}
-	if err := fill(ctx, s.jobs, s.templates, s.numbers, s.count, told); err != nil {
+	if err := fill(ctx, s.jobs, s.templates, s.numbers, s.count, stored); err != nil {
 		return fmt.Errorf("storing %s jobs: %w", s.label, err)
 	}
-	// What the server still has to write would be written while it is measured.
+	// Otherwise the server writes to disk while it is measured.
 	if err := s.client.Database("admin").RunCommand(ctx, bson.D{{Key: "fsync", Value: 1}}).Err(); err != nil {
-		return fmt.Errorf("having the database write to disk: %w", err)
+		return fmt.Errorf("writing the database to disk: %w", err)
 	}
 	say("%s jobs are stored after %s", s.label, time.Since(began).Round(time.Second))
 	return nil

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// sample is how long something took, each time that it was done.
+// sample contains the durations of repeated measurements.
 type sample []time.Duration
 
-// at returns the time that the part q of the sample, from 0 to 1, took at most.
+// at returns the quantile q of the sample, from 0 to 1.
 func (s sample) at(q float64) time.Duration {
 	sorted := slices.Sorted(slices.Values(s))
 	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
@@ -20,8 +20,8 @@ func (s sample) at(q float64) time.Duration {
 
 func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
 
-// spread returns the bounds between which the ratio of a's and b's quantiles lies with 95 % confidence, by
-// resampling both samples. A hundredth of a sample is few values.
+// spread returns the 95 % confidence interval of the ratio of a's and b's quantiles, by resampling both samples. It shows
+// the uncertainty of a 99th percentile, which depends on few values.
 func spread(a, b sample, q float64) (low, high float64) {
 	const draws = 400
 	r := rand.New(rand.NewPCG(1, 1))
@@ -40,17 +40,17 @@ func spread(a, b sample, q float64) (low, high float64) {
 	return ratios[draws*25/1000], ratios[draws*975/1000]
 }
 
-// measured is what a figure came to on each of the sites.
+// measured contains the samples of a figure on each site.
 type measured struct {
 	figure
 	call, floor []sample
 }
 
-// warmUp is how many batches are not counted: connections are made and pages read in.
+// warmUp is the number of batches that are not counted: they open connections and fill caches.
 const warmUp = 1
 
-// measure does the figure's call and its floor on all sites in turns, so that whatever else the machine does
-// meets all of them alike.
+// measure runs the figure's call and its floor on all sites in turns, so that other load of the machine affects all of them
+// equally.
 func measure(ctx context.Context, f figure, sites []*site) (measured, error) {
 	m := measured{figure: f, call: make([]sample, len(sites)), floor: make([]sample, len(sites))}
 	steps := make([]step, len(sites))
@@ -72,7 +72,7 @@ func measure(ctx context.Context, f figure, sites []*site) (measured, error) {
 		}
 		for k := range f.batch {
 			for turn := range 2 * len(steps) {
-				// Each comes first as often as every other.
+				// Each is the first equally often.
 				which := (turn + k) % (2 * len(steps))
 				i, do, sample := which/2, steps[which/2].call, m.call
 				if which%2 == 1 {

@@ -17,7 +17,7 @@ import (
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
 
-// The raw operations that floors are made of. What they read is read to its end.
+// The raw operations of floors. They read all content to its end.
 
 // ping is the empty call.
 func (w *world) ping(ctx context.Context) error {
@@ -33,7 +33,7 @@ func (s *site) find(ctx context.Context, id string) error {
 	return err
 }
 
-// findMany reads documents, and decodes of each what into has fields for: a list is made of that.
+// findMany reads documents, and decodes the fields of T from each.
 func findMany[T any](ctx context.Context, s *site, want int, filter bson.D, o *options.FindOptionsBuilder) error {
 	cursor, err := s.jobs.Find(ctx, filter, o)
 	if err != nil {
@@ -52,7 +52,7 @@ func findMany[T any](ctx context.Context, s *site, want int, filter bson.D, o *o
 		return err
 	}
 	if len(found) != want {
-		return fmt.Errorf("%d documents are found, not %d", len(found), want)
+		return fmt.Errorf("found %d documents, want %d", len(found), want)
 	}
 	return nil
 }
@@ -60,21 +60,21 @@ func findMany[T any](ctx context.Context, s *site, want int, filter bson.D, o *o
 func (s *site) update(ctx context.Context, id string, set bson.D) error {
 	r, err := s.jobs.UpdateOne(ctx, byID(id), bson.D{{Key: "$set", Value: set}})
 	if err == nil && r.MatchedCount != 1 {
-		err = errors.New("there is nothing to update")
+		err = errors.New("no document to update")
 	}
 	return err
 }
 
 // get reads an object, or its first bytes, if it has that ETag.
-func (w *world) get(ctx context.Context, key, etag string, most int64) error {
+func (w *world) get(ctx context.Context, key, etag string, limit int64) error {
 	var o minio.GetObjectOptions
 	if etag != "" {
 		if err := o.SetMatchETag(etag); err != nil {
 			return err
 		}
 	}
-	if most > 0 {
-		if err := o.SetRange(0, most-1); err != nil {
+	if limit > 0 {
+		if err := o.SetRange(0, limit-1); err != nil {
 			return err
 		}
 	}
@@ -87,11 +87,11 @@ func (w *world) get(ctx context.Context, key, etag string, most int64) error {
 	return err
 }
 
-// miss looks for an object that is not there.
+// miss requests an object that does not exist.
 func (w *world) miss(ctx context.Context, key string) error {
 	err := w.get(ctx, key, "", 0)
 	if err == nil {
-		return fmt.Errorf("%s is there", key)
+		return fmt.Errorf("%s exists", key)
 	}
 	if minio.ToErrorResponse(err).StatusCode == http.StatusNotFound {
 		return nil
@@ -110,7 +110,7 @@ func (w *world) list(ctx context.Context, prefix string) ([]string, error) {
 	return keys, nil
 }
 
-// wipe removes what is below a prefix, uploads that were never completed among it.
+// wipe deletes all objects below a prefix, and lists incomplete uploads.
 func (w *world) wipe(ctx context.Context, prefix string) error {
 	keys, err := w.list(ctx, prefix)
 	if err != nil {
@@ -147,7 +147,7 @@ func (w *world) signGet(ctx context.Context, key string) error {
 	return err
 }
 
-// object is content that is stored to be read or removed by what is measured.
+// object is content that the measured operations read or delete.
 type object struct{ key, content string }
 
 // upload stores objects, some at a time, and returns the ETags.
@@ -166,7 +166,7 @@ func (w *world) upload(ctx context.Context, objects []object) ([]string, error) 
 	return etags, group.Wait()
 }
 
-// genome is a FASTA file of one megabyte: smaller than most, but more than a start reads of it.
+// genome returns a FASTA file of one megabyte: smaller than most, but more than a start reads of it.
 func genome() string {
 	var b strings.Builder
 	b.WriteString(">contig_1\n")

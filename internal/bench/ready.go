@@ -44,8 +44,8 @@ contexts: [{name: c, context: {cluster: c, user: u}}]
 current-context: c
 `
 
-// starts builds the functions' programs as images hold them and starts each that many times, in turns with the
-// floor. Nothing that they need is there: a function asks for it at its first request.
+// starts builds the functions' programs as for their images, and starts each that many times, in turns with the floor. The
+// stores and the cluster do not exist: a function connects at its first request.
 func starts(ctx context.Context, times int) (hello sample, all []started, err error) {
 	root, err := teststores.Root()
 	if err != nil {
@@ -81,7 +81,7 @@ func starts(ctx context.Context, times int) (hello sample, all []started, err er
 	for _, name := range programs {
 		all = append(all, started{name: name})
 	}
-	for round := range times + 1 { // the first reads the programs from disk, and is not counted
+	for round := range times + 1 { // the first round reads the programs from disk, and is not counted
 		took, err := ready(ctx, exec.CommandContext(ctx, filepath.Join(dir, "hello")), environ)
 		if err != nil {
 			return nil, nil, err
@@ -102,7 +102,7 @@ func starts(ctx context.Context, times int) (hello sample, all []started, err er
 	return hello, all, nil
 }
 
-// ready returns how long a program takes from its start to its first answer, and ends it.
+// ready returns the time from the start of a program to its first response, and ends the program.
 func ready(ctx context.Context, cmd *exec.Cmd, environ []string) (time.Duration, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -131,8 +131,8 @@ func ready(ctx context.Context, cmd *exec.Cmd, environ []string) (time.Duration,
 			return took, nil
 		}
 		if time.Since(began) > 20*time.Second || ctx.Err() != nil {
-			return 0, errors.Join(fmt.Errorf("%s does not get ready: %w", cmd.Path, err), ctx.Err())
+			return 0, errors.Join(fmt.Errorf("%s is not ready in time: %w", cmd.Path, err), ctx.Err())
 		}
-		time.Sleep(200 * time.Microsecond) // a refused connection costs the program nothing, but its processor
+		time.Sleep(200 * time.Microsecond) // a refused connection takes CPU time from the program
 	}
 }

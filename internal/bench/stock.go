@@ -32,8 +32,8 @@ const (
 	etagLength = 32
 )
 
-// identity distinguishes a job from all others. It is drawn from the job's number in its database, so that
-// a million of them need not be remembered.
+// identity identifies a job. It is derived from the job's number in its database, so that a million of them need not be
+// stored in memory.
 type identity struct {
 	id     string
 	secret string
@@ -65,8 +65,8 @@ func random(r *rand.Rand, n int) []byte {
 	return b[:n]
 }
 
-// template is a document that the store itself wrote, and the places in it where jobs differ. All of that
-// has a fixed length, so a copy is made by writing over it.
+// template is a document that the store wrote, and the offsets of the values that differ between jobs. These values have a
+// fixed length, so they are overwritten in a copy.
 type template struct {
 	document []byte
 	ids      []int
@@ -87,7 +87,7 @@ const (
 
 var etagMark = strings.Repeat("e", etagLength)
 
-// newTemplates has the store write a job in each state and takes the documents away.
+// newTemplates lets the store write a job in each state, and reads and deletes the documents.
 func newTemplates(ctx context.Context, store *mongo.Store, jobs *driver.Collection) (map[string]template, error) {
 	templates := make(map[string]template)
 	for _, state := range []string{created, submitted, running, succeeded, failed} {
@@ -112,14 +112,14 @@ func newTemplates(ctx context.Context, store *mongo.Store, jobs *driver.Collecti
 			}
 		}
 		if len(t.ids) == 0 || t.hash < 0 || len(t.times) < 4 {
-			return nil, fmt.Errorf("a document has not the form that is expected of it: %s", raw)
+			return nil, fmt.Errorf("a document does not have the expected form: %s", raw)
 		}
 		templates[state] = t
 	}
 	return templates, nil
 }
 
-// write takes a job as far as to a state.
+// write stores a job and takes it to a state.
 func write(ctx context.Context, store *mongo.Store, p identity, state string) error {
 	at := time.UnixMilli(1_700_000_000_000)
 	err := store.Insert(ctx, job.Job{ID: p.id, SecretHash: job.HashSecret(p.secret), Name: "a genome of an isolate", Workflow: workflow.Bakta,
@@ -155,12 +155,12 @@ func write(ctx context.Context, store *mongo.Store, p identity, state string) er
 	return err
 }
 
-// logText is the log of every job, of about the length that Bakta's has.
+// logText is the log of every job, about as long as Bakta's.
 var logText = strings.Repeat("14:37:21.000 - INFO - predicted one more feature of the genome\n", 160)
 
 func logKey(p identity) string { return job.RunPrefix(p.id, 1) + p.dir + "/logs/bakta.log" }
 
-// resultFiles returns all result files that a job may have, as if each had that ETag.
+// resultFiles returns all result files that a job may have, each with that ETag.
 func resultFiles(p identity, etag string) []job.File {
 	w, _ := workflow.Lookup(workflow.Bakta)
 	var files []job.File
@@ -171,7 +171,7 @@ func resultFiles(p identity, etag string) []job.File {
 	return files
 }
 
-// resultText is what stands in every result file. Its length is of no concern: no call reads one.
+// resultText is the content of every result file. Its length does not matter: no call reads it.
 const resultText = "a result\n"
 
 func all(document []byte, mark string) []int {
@@ -189,7 +189,7 @@ func all(document []byte, mark string) []int {
 // dates are the times of a job.
 type dates struct{ created, due time.Time }
 
-// of returns the document of that job. Its files' ETags are like no other's.
+// of returns the document of that job, with unique ETags of its files.
 func (t template) of(c numbers, number int, d dates) bson.Raw {
 	r := c.source(number)
 	p := draw(r)
@@ -225,13 +225,13 @@ func stateOf(number int) string {
 	return succeeded
 }
 
-// keep is how long jobs are kept. The stored ones were made evenly over that time.
+// keep is how long jobs are kept. The times of creation of the stored jobs are spread evenly over it.
 const keep = 30 * 24 * time.Hour
 
 // fill stores that many jobs.
-func fill(ctx context.Context, jobs *driver.Collection, templates map[string]template, c numbers, count int, told func(done int)) error {
+func fill(ctx context.Context, jobs *driver.Collection, templates map[string]template, c numbers, count int, stored func(n int)) error {
 	const batch = 1000
-	// One acknowledgement is enough: nothing is lost but time if they have to be stored again.
+	// One acknowledgement is enough: after a loss the jobs can be stored again.
 	fast := jobs.Clone(options.Collection().SetWriteConcern(writeconcern.W1()))
 	now := time.Now()
 	group, filling := errgroup.WithContext(ctx)
@@ -246,7 +246,7 @@ func fill(ctx context.Context, jobs *driver.Collection, templates map[string]tem
 			}
 			_, err := fast.InsertMany(filling, documents, options.InsertMany().SetOrdered(false).SetBypassDocumentValidation(true))
 			if err == nil {
-				told(len(documents))
+				stored(len(documents))
 			}
 			return err
 		})
@@ -254,7 +254,7 @@ func fill(ctx context.Context, jobs *driver.Collection, templates map[string]tem
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	// Reads go by what a majority has. A write that changes nothing waits until that is everything.
+	// Reads return what a majority has. A majority write, which changes nothing here, waits until that includes all jobs.
 	_, err := jobs.DeleteOne(ctx, byID(""))
 	return err
 }

@@ -38,10 +38,10 @@ import (
 
 const (
 	linkTTL = 10_000 * time.Second
-	look    = 2 * time.Minute
+	recheck = 2 * time.Minute
 )
 
-// endpoints say where the stores are, for the backend and for the raw operations that it is measured against.
+// endpoints are the stores for the backend, and for the raw operations that it is compared with.
 type endpoints struct {
 	mongo   string // connection string
 	backend teststores.S3
@@ -63,7 +63,7 @@ func fromEnvironment() (endpoints, error) {
 	e := endpoints{mongo: os.Getenv(teststores.MongoURI), backend: s, raw: s}
 	if e.mongo == "" || s.Endpoint == "" {
 		return e, fmt.Errorf(
-			"%s and %s have to name the stores to measure on; with-stores starts some",
+			"set %s and %s to the stores to measure on; with-stores starts some",
 			teststores.MongoURI,
 			teststores.S3Endpoint,
 		)
@@ -71,7 +71,7 @@ func fromEnvironment() (endpoints, error) {
 	return e, nil
 }
 
-// world holds the stores and what is shared between the sites that are measured.
+// world contains the stores and everything else that the sites share.
 type world struct {
 	endpoints
 	client *driver.Client // for raw operations
@@ -86,10 +86,10 @@ type world struct {
 type site struct {
 	*world
 	label string
-	count int // of jobs that are stored throughout
+	count int // of jobs that stay stored
 
 	numbers   numbers
-	next      int // number of the next job that comes and goes
+	next      int // number of the next temporary job
 	templates map[string]template
 
 	jobs    *driver.Collection // for raw operations
@@ -106,7 +106,7 @@ func newWorld(ctx context.Context, e endpoints) (_ *world, err error) {
 		}
 	}()
 	journaled := true
-	// As lib/store/mongo has it.
+	// The same concerns as in lib/store/mongo.
 	w.client, err = driver.Connect(options.Client().ApplyURI(e.mongo).SetMaxPoolSize(16).
 		SetWriteConcern(&writeconcern.WriteConcern{W: writeconcern.WCMajority, Journal: &journaled}).
 		SetReadConcern(readconcern.Majority()))
@@ -132,7 +132,7 @@ func newWorld(ctx context.Context, e endpoints) (_ *world, err error) {
 		w.files.Close()
 		return errors.Join(err, raw.RemoveBucket(ctx, b.Bucket))
 	})
-	connection, err := w.serve(func(h *server.Server) error { return h.Serve(apiv1.API(), nothing{}, "Version") })
+	connection, err := w.serve(func(s *server.Server) error { return s.Serve(apiv1.API(), nothing{}, "Version") })
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +149,7 @@ func (nothing) Version(context.Context, *pb.Empty) (*pb.VersionResponse, error) 
 	return &pb.VersionResponse{}, nil
 }
 
-// newSite serves the backend on a database, which holds no jobs yet. It is dropped in the end.
+// newSite serves the backend on a database without jobs, which close drops.
 func (w *world) newSite(ctx context.Context, database, label string, count int) (*site, error) {
 	w.closers = append(w.closers, w.client.Database(database).Drop)
 	s := &site{world: w, label: label, count: count, next: count, numbers: numbers{seed: uint64(count)}}
@@ -173,24 +173,25 @@ func (w *world) newSite(ctx context.Context, database, label string, count int) 
 	return s, nil
 }
 
-// register has a host serve the four functions.
-func (s *site) register(h *server.Server) error {
+// register registers the four functions at a server.
+func (s *site) register(srv *server.Server) error {
 	set := settings.Default()
 	set.Retention, set.UploadTTL, set.DownloadTTL, set.PendingTimeout = keep, linkTTL, linkTTL, time.Hour
-	set.RecheckInterval, set.InFlight, set.MaxUnstarted = look, look, math.MaxInt32
+	set.RecheckInterval, set.InFlight, set.MaxUnstarted = recheck, recheck, math.MaxInt32
 	all, err := functions.New(functions.Parts{
 		Jobs: s.store, Files: s.files, Runner: idle{}, Offered: workflow.Catalogue(), Log: discard(), Holder: "bench",
 		Versions: func() status.Versions {
-			return status.Versions{Backend: "bench", Programs: map[string]string{bakta.Name: "1.12.2"}, Databases: map[string]string{bakta.Name: "6.0"}}
+			return status.Versions{Backend: "bench", Programs: map[string]string{bakta.Name: "1.12.2"},
+				Databases: map[string]string{bakta.Name: "6.0"}}
 		},
 	}, set)
 	if err != nil {
 		return err
 	}
-	return all.Register(h, h)
+	return all.Register(srv, srv)
 }
 
-// idle is a runner that costs nothing: what a cluster takes is not the backend's. Its runs run for ever.
+// idle is a runner that takes no time: the time of a cluster is not part of the measurement. Its runs never end.
 type idle struct{}
 
 func (idle) Launch(_ context.Context, j job.Job) (string, error) {
@@ -200,22 +201,22 @@ func (idle) Observe(context.Context, job.Job) (job.Observation, error) {
 	return job.Observation{Phase: job.Active, Stages: []job.Stage{{Name: workflow.Bakta, Status: job.StageRunning}}}, nil
 }
 func (idle) Log(context.Context, job.Job, string) (io.ReadCloser, error) {
-	return nil, job.Errorf(job.NotFound, "there is no such log")
+	return nil, job.Errorf(job.NotFound, "the log does not exist")
 }
 func (idle) Release(context.Context, job.Job) error { return nil }
 func (idle) Discard(context.Context, job.Job) error { return nil }
 func (idle) Stop(context.Context, string) error     { return nil }
 
-// discard is a log as in a deployment, but for where it goes.
+// discard returns a logger as in a deployment, whose output is discarded.
 func discard() *slog.Logger { return server.NewLogger(io.Discard, slog.LevelInfo) }
 
-// serve runs a host on a port of its own and returns a connection to it.
+// serve runs a server on a free port and returns a connection to it.
 func (w *world) serve(register func(*server.Server) error) (*grpc.ClientConn, error) {
-	host, err := server.New(server.Options{Log: discard()})
+	srv, err := server.New(server.Options{Log: discard()})
 	if err != nil {
 		return nil, err
 	}
-	if err := register(host); err != nil {
+	if err := register(srv); err != nil {
 		return nil, err
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -224,7 +225,7 @@ func (w *world) serve(register func(*server.Server) error) (*grpc.ClientConn, er
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	go func() { served <- host.Run(ctx, listener) }()
+	go func() { served <- srv.Run(ctx, listener) }()
 	w.closers = append(w.closers, func(context.Context) error {
 		stop()
 		return <-served
@@ -237,7 +238,7 @@ func (w *world) serve(register func(*server.Server) error) (*grpc.ClientConn, er
 	return connection, nil
 }
 
-// close takes everything down that was set up, the last first.
+// close closes all parts, the last first.
 func (w *world) close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
 	defer cancel()
@@ -248,7 +249,7 @@ func (w *world) close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// fresh are jobs that come and go.
+// fresh are temporary jobs.
 type fresh struct {
 	numbers []int
 	jobs    []identity
@@ -265,13 +266,13 @@ func (s *site) reserve(count int) fresh {
 	return f
 }
 
-// document is the document of the k-th of the jobs in that state, made just now.
+// document returns the document of the k-th job in that state, created now.
 func (s *site) document(f fresh, k int, state string) bson.Raw {
 	now := time.Now()
 	return s.templates[state].of(s.numbers, f.numbers[k], dates{created: now, due: now.Add(keep)})
 }
 
-// put stores jobs in that state, in place of what there is of them.
+// put stores jobs in that state, and replaces those that are stored.
 func (s *site) put(ctx context.Context, f fresh, state string) error {
 	if err := s.remove(ctx, f); err != nil {
 		return err

@@ -1,5 +1,5 @@
-// Command hello serves one line of text over HTTP/1 and HTTP/2 in clear text, on the port that the environment's
-// PORT names. No program that serves is ready sooner, so it is the floor of the functions' start.
+// Command hello serves one line of text over HTTP/1 and HTTP/2 in clear text, on the port in the environment variable PORT.
+// It is the floor for the start of the functions: a minimal program with a server.
 package main
 
 import (
