@@ -155,7 +155,8 @@ func of(t *testing.T, pid int, kind namespace) string {
 func machine(t *testing.T, c *Cluster) string {
 	t.Helper()
 	var all strings.Builder
-	for _, pattern := range []string{"/var/lib/*", "/run/containerd", "/run/netns/cni-*", "/var/log/pods", "/var/log/containers", "/etc/cni/net.d",
+	for _, pattern := range []string{"/var/lib/*", "/run/containerd", "/run/netns/cni-*", "/var/log/pods", "/var/log/containers",
+		"/etc/cni/net.d",
 		"/usr/libexec/kubernetes", "/sys/fs/cgroup/" + c.cgroup(), "/sys/fs/cgroup/*/" + c.cgroup(), os.Getenv("HOME") + "/.kube"} {
 		names, err := filepath.Glob(pattern)
 		if err != nil {

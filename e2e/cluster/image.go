@@ -55,7 +55,9 @@ func ParseFile(text string) (File, error) {
 
 // accounts make the usual users known by name, which some programs insist on.
 var accounts = map[string]string{
-	"etc/passwd":        "root:x:0:0:root:/root:/sbin/nologin\nnobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/tmp:/sbin/nologin\n",
+	"etc/passwd": "root:x:0:0:root:/root:/sbin/nologin\n" +
+		"nobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin\n" +
+		"nonroot:x:65532:65532:nonroot:/tmp:/sbin/nologin\n",
 	"etc/group":         "root:x:0:\nnogroup:x:65534:\nnonroot:x:65532:\n",
 	"etc/nsswitch.conf": "hosts: files dns\n",
 }

@@ -1,4 +1,4 @@
-// Command judge puts the backend's verdict on inputs beside that of the real programs, for a catalogue of some hundred
-// small variants of input: genomes, options, tables, regions, proteins, profiles and annotations in all the forms
-// that people bring. README.md says how it is used and read.
+// Command judge compares the backend's verdict on inputs with that of the real programs, for a catalogue of some hundred
+// small variants of input: genomes, options, replicon tables, regions, proteins, profile HMMs and annotations in the forms
+// that users have. README.md describes its use and its output.
 package main

@@ -25,7 +25,7 @@ func parseExplained(text string) ([]*explained, error) {
 		}
 		cells := strings.Split(strings.Trim(line, "| "), "|")
 		if len(cells) != 4 {
-			return nil, fmt.Errorf("line %d: %d cells, and there have to be 4: the variant, ours, the program's, why", i+1, len(cells))
+			return nil, fmt.Errorf("line %d: %d cells, want 4: the variant, ours, the program's, why", i+1, len(cells))
 		}
 		for j := range cells {
 			cells[j] = strings.TrimSpace(cells[j])
@@ -46,7 +46,7 @@ func parseExplained(text string) ([]*explained, error) {
 	return rows, nil
 }
 
-// agree reports whether both verdicts come to the same. Who is warned may get less than is meant, but a result.
+// agree reports whether the verdicts agree. After a warning, an ignored upload or option is acceptable; a failure is not.
 func agree(ours string, real verdict) bool {
 	switch ours {
 	case accepts:
@@ -57,7 +57,7 @@ func agree(ours string, real verdict) bool {
 	return real == fails
 }
 
-// explain looks a disagreement up.
+// explain returns the explanation of a disagreement.
 func explain(rows []*explained, f finding) (*explained, bool) {
 	for _, e := range rows {
 		if ok, _ := path.Match(e.pattern, f.name); ok && e.ours == f.ours && e.real == f.real {

@@ -26,13 +26,16 @@ func TestReport(t *testing.T) {
 		says     string // in the error; empty: there is none
 	}{
 		{"all is well", []finding{agreed, refused, first, second}, true, ""},
-		{"another disagreement", []finding{agreed, first, second, {name: "gff/y", ours: accepts, real: ignores}}, true, "1 disagreements are not explained"},
-		{"the other way round", []finding{{name: "ids/ab", ours: accepts, real: fails}, first, second}, true, "1 disagreements are not explained"},
+		{"another disagreement", []finding{agreed, first, second, {name: "gff/y", ours: accepts, real: ignores}}, true,
+			"1 disagreements are not explained"},
+		{"the other way round", []finding{{name: "ids/ab", ours: accepts, real: fails}, first, second}, true,
+			"1 disagreements are not explained"},
 		{"an explanation without its disagreement", []finding{agreed, first, {name: "gff/x", ours: accepts, real: succeeds}}, true,
-			"1 explanations explain nothing"},
+			"1 explanations are outdated"},
 		{"the same of some variants alone", []finding{agreed, first}, false, ""},
 		{"a warning of a file without effect", []finding{first, second, {name: "gff/z", ours: warns, real: ignores}}, true, ""},
-		{"a warning, and a run that fails", []finding{first, second, {name: "gff/z", ours: warns, real: fails}}, true, "1 disagreements are not explained"},
+		{"a warning, and a run that fails", []finding{first, second, {name: "gff/z", ours: warns, real: fails}}, true,
+			"1 disagreements are not explained"},
 		{"a file without effect that is refused", []finding{first, second, {name: "gff/z", ours: refuses, real: ignores}}, true,
 			"1 disagreements are not explained"},
 	} {
@@ -59,7 +62,7 @@ func TestParseExplained(t *testing.T) {
 		"| `a` | declines | fails | why |", "| `[` | refuses | succeeds | why |",
 	} {
 		if _, err := parseExplained(row); err == nil {
-			t.Errorf("%s is taken", row)
+			t.Errorf("%s is accepted", row)
 		}
 	}
 }
@@ -89,12 +92,12 @@ func TestCatalogue(t *testing.T) {
 			found = found || ok
 		}
 		if !found {
-			t.Errorf("explained.md explains %s, and there is no such variant", row.pattern)
+			t.Errorf("explained.md explains %s, which is not a variant", row.pattern)
 		}
 	}
 }
 
-// TestOutcome: what a run left is judged as a job's run is.
+// TestOutcome: an outcome is judged by the same rules as a job's run.
 func TestOutcome(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -120,7 +123,7 @@ func TestOutcome(t *testing.T) {
 	}
 }
 
-// TestJudge has the real programs judge a variant of each workflow that they take, and one that they refuse.
+// TestJudge runs the real programs for each workflow with a variant that they accept and one that they refuse.
 func TestJudge(t *testing.T) {
 	set, err := realbakta.Locate()
 	if err != nil {
@@ -168,10 +171,10 @@ func TestJudge(t *testing.T) {
 	}
 	again, err := findings(t.Context(), set, cache, some, 2, true)
 	if err != nil || !cmp.Equal(again, found, cmp.AllowUnexported(finding{})) {
-		t.Errorf("what is kept says %+v, %v", again, err)
+		t.Errorf("the kept outcomes are %+v, %v", again, err)
 	}
 	none, err := findings(t.Context(), set, t.TempDir(), some, 1, true)
 	if err != nil || len(none) > 0 {
-		t.Errorf("where nothing is kept there are %+v, %v", none, err)
+		t.Errorf("without kept outcomes the findings are %+v, %v", none, err)
 	}
 }

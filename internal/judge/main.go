@@ -22,14 +22,14 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// What our start says.
+// The verdicts of our start.
 const (
 	accepts = "accepts"
-	warns   = "warns" // it accepts, and warns that the outcome may not be what is meant
+	warns   = "warns" // it accepts, and warns that the result may not be the intended one
 	refuses = "refuses"
 )
 
-// finding is what both say of a variant.
+// finding contains the verdicts of our start and of the real programs on a variant.
 type finding struct {
 	name      string
 	ours      string
@@ -57,12 +57,12 @@ func judge(ctx context.Context, args []string, to io.Writer) error {
 	flags := flag.NewFlagSet("judge", flag.ExitOnError)
 	chosen := flags.String("run", "", "regular expression of the names of variants to judge; empty: all")
 	kind := flags.String("kind", "", "workflow of the variants to judge; empty: all")
-	parallel := flags.Int("parallel", 2, "how many programs run at once")
-	list := flags.Bool("list", false, "list the variants, and judge none")
+	parallel := flags.Int("parallel", 2, "number of programs that run at the same time")
+	list := flags.Bool("list", false, "only list the variants")
 	lines := flags.String("lines", "", "regular expression of lines of the programs' output and results to show with each variant")
 	kept := flags.Bool("kept", false,
-		"run no program: judge the variants whose outcome is kept from earlier runs, as far as our start asks the same of the program")
-	oursAlone := flags.Bool("ours", false, "ask our start alone")
+		"run no program: judge only variants with the same command line and inputs as an outcome that is kept from an earlier run")
+	oursAlone := flags.Bool("ours", false, "print only the verdicts of our start")
 	keep := flags.String("keep", "", "directory to write the uploads of the variants to")
 	_ = flags.Parse(args)
 	pattern, err := regexp.Compile(*chosen)
@@ -144,8 +144,8 @@ func write(dir string, variants []variant) error {
 	return nil
 }
 
-// findings asks both about each variant. What the programs say is kept in the directory cache; keptAlone leaves out the
-// variants of which nothing is kept there.
+// findings judges each variant by our start and by the real programs. It keeps the programs' outcomes in the directory
+// cache; keptAlone omits variants without an outcome there.
 func findings(ctx context.Context, set realbakta.Set, cache string, variants []variant, parallel int, keptAlone bool) ([]finding, error) {
 	name, err := identity(set)
 	if err != nil {
@@ -197,7 +197,7 @@ func findings(ctx context.Context, set realbakta.Set, cache string, variants []v
 	return slices.DeleteFunc(found, func(f finding) bool { return f.name == "" }), err
 }
 
-// both asks both about a variant.
+// both judges a variant by our start and by the real programs.
 func both(ctx context.Context, r *real, v variant) (finding, error) {
 	f := finding{name: v.name, ours: accepts}
 	d, warnings, refusal, err := start(ctx, v)
@@ -247,8 +247,8 @@ func (o outcome) lines(pattern *regexp.Regexp) string {
 	return b.String()
 }
 
-// says reports whether a text of the outcome matches a pattern.
-func (o outcome) says(pattern string) bool {
+// matches reports whether a text of the outcome matches a pattern.
+func (o outcome) matches(pattern string) bool {
 	p := regexp.MustCompile(pattern)
 	if p.MatchString(o.Output) {
 		return true
@@ -261,8 +261,8 @@ func (o outcome) says(pattern string) bool {
 	return false
 }
 
-// report prints what was found. It is an error if there are disagreements that are not explained, or explained ones
-// that are none any more.
+// report prints the findings. It returns an error if a disagreement is not explained, or if an explained disagreement no
+// longer exists.
 func report(to io.Writer, rows []*explained, findings []finding, all bool) error {
 	var agreed, known int
 	var open []finding
@@ -281,10 +281,10 @@ func report(to io.Writer, rows []*explained, findings []finding, all bool) error
 		}
 		fmt.Fprintf(to, "%-9s  %-44s  %-7s  %-8s  %s\n", mark, f.name, f.ours, f.real, shortened(words(f)))
 	}
-	var gone []*explained
+	var outdated []*explained
 	for _, e := range rows {
 		if all && !e.used {
-			gone = append(gone, e)
+			outdated = append(outdated, e)
 		}
 	}
 	fmt.Fprintf(to, "\n%d variants: %d agree, %d differ as explained.md says, %d differ otherwise\n", len(findings), agreed, known, len(open))
@@ -296,12 +296,12 @@ func report(to io.Writer, rows []*explained, findings []finding, all bool) error
 			}
 		}
 	}
-	for _, e := range gone {
-		fmt.Fprintf(to, "\n%s: explained.md explains that our start %s where the program %s, and that is not so; remove or mend the row\n",
+	for _, e := range outdated {
+		fmt.Fprintf(to, "\n%s: explained.md says that our start %s and the program %s, which is no longer true; delete or correct the row\n",
 			e.pattern, e.ours, e.real)
 	}
-	if len(open)+len(gone) > 0 {
-		return fmt.Errorf("%d disagreements are not explained, %d explanations explain nothing", len(open), len(gone))
+	if len(open)+len(outdated) > 0 {
+		return fmt.Errorf("%d disagreements are not explained, %d explanations are outdated", len(open), len(outdated))
 	}
 	return nil
 }
@@ -311,9 +311,9 @@ func words(f finding) string {
 }
 
 func shortened(s string) string {
-	const most = 200
-	if r := []rune(strings.Trim(s, " /")); len(r) > most {
-		return string(r[:most]) + "…"
+	const limit = 200
+	if r := []rune(strings.Trim(s, " /")); len(r) > limit {
+		return string(r[:limit]) + "…"
 	}
 	return strings.Trim(s, " /")
 }

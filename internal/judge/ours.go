@@ -17,18 +17,17 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
-// desk is a store of one job, and of its uploads: the surroundings of a start, in memory. The start itself is the
-// function that is deployed.
+// desk is a store of one job and its uploads in memory. The start itself is the deployed function.
 type desk struct {
-	submit.Jobs // what is not asked of it here
+	submit.Jobs // nil: methods that a start does not call
 	job         job.Job
 	uploads     map[string][]byte // by object key
 }
 
 const secret = "0123456789abcdefghijABCDEFGHIJ01"
 
-// start asks our start about a variant. It returns the job as it was started and the warnings that the user got, or the
-// refusal. Another error is none of the variant's.
+// start starts a job with a variant. It returns the started job and the warnings for the user, or the refusal. The variant
+// does not cause other errors.
 func start(ctx context.Context, v variant) (d *desk, warnings []job.Warning, refusal *job.Error, err error) {
 	const id = "123e4567-e89b-42d3-a456-426614174000"
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -47,9 +46,8 @@ func start(ctx context.Context, v variant) (d *desk, warnings []job.Warning, ref
 		return nil, nil, nil, err
 	}
 	warnings, err = f.Start(ctx, submit.Start{API: 2, ID: id, Secret: secret, Workflow: v.kind, Config: v.config})
-	var said *job.Error
-	if errors.As(err, &said) && said.Code == job.Invalid {
-		return d, nil, said, nil
+	if errors.As(err, &refusal) && refusal.Code == job.Invalid {
+		return d, nil, refusal, nil
 	}
 	return d, warnings, nil, err
 }
@@ -75,7 +73,7 @@ func (d *desk) Put(context.Context, string, io.Reader, int64) (job.File, error) 
 func (d *desk) Open(_ context.Context, key, etag string) (io.ReadCloser, job.File, error) {
 	content, ok := d.uploads[key]
 	if !ok {
-		return nil, job.File{}, job.Errorf(job.NotFound, "there is no %s", key)
+		return nil, job.File{}, job.Errorf(job.NotFound, "%s does not exist", key)
 	}
 	sum := sha256.Sum256(content)
 	file := job.File{Key: key, Size: int64(len(content)), ETag: hex.EncodeToString(sum[:])}
@@ -85,12 +83,12 @@ func (d *desk) Open(_ context.Context, key, etag string) (io.ReadCloser, job.Fil
 	return io.NopCloser(bytes.NewReader(content)), file, nil
 }
 
-// asGiven makes of a refused variant the job that would have been started without any check: the program gets
-// the uploads as they are, under the names that the user gave them.
+// asGiven changes the job of a refused variant to the one that a start without checks would create: the program gets the
+// uploads unchanged, under the user's names.
 func (d *desk) asGiven(v variant) error {
 	w, ok := workflow.Lookup(v.kind)
 	if !ok {
-		return fmt.Errorf("there is no workflow %s", v.kind)
+		return fmt.Errorf("unknown workflow %s", v.kind)
 	}
 	encoded, err := option.Encode(w.Normalise(v.config))
 	if err != nil {

@@ -14,10 +14,10 @@ import (
 //go:embed pack.py
 var packScript []byte
 
-// packed is content that libraries of Python make, by its name.
+// packed is content that Python libraries create, by its name.
 type packed map[string][]byte
 
-// recipe says what content is made of.
+// recipe describes content to create.
 type recipe struct {
 	Make   string `json:"make"`
 	Data   []byte `json:"data"`
@@ -27,7 +27,7 @@ type recipe struct {
 	Table  int    `json:"table,omitempty"`
 }
 
-// pack makes content by recipes.
+// pack creates the content of recipes.
 func pack(ctx context.Context, set realbakta.Set, recipes map[string]recipe) (packed, error) {
 	in, err := json.Marshal(recipes)
 	if err != nil {
@@ -38,7 +38,7 @@ func pack(ctx context.Context, set realbakta.Set, recipes map[string]recipe) (pa
 	var stdout, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &stdout, &stderr
 	if err := c.Run(); err != nil {
-		return nil, fmt.Errorf("making compressed files: %w\n%s", err, stderr.Bytes())
+		return nil, fmt.Errorf("creating compressed files: %w\n%s", err, stderr.Bytes())
 	}
 	var made packed
 	return made, json.Unmarshal(stdout.Bytes(), &made)

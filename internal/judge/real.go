@@ -29,8 +29,8 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 )
 
-// patience is how long a program may take for a variant, which takes it some seconds.
-const patience = 180 * time.Second
+// runTimeout is the timeout of a program. A variant takes some seconds.
+const runTimeout = 180 * time.Second
 
 // real runs the real programs.
 type real struct {
@@ -38,26 +38,26 @@ type real struct {
 	baktfold   string // the program, and its database
 	baktfoldDB string
 	identity   string  // of the programs and their databases
-	cache      string  // directory of what they said before
+	cache      string  // directory of outcomes of earlier runs
 	server     *server // nil: no program is run
 }
 
-// errNotKept is what run returns where no program may be run and its outcome is not kept.
+// errNotKept is the error of run if no program may be run and no outcome is kept.
 var errNotKept = errors.New("the outcome is not kept")
 
-// outcome is what a run of the programs left.
+// outcome is the result of a run of the programs.
 type outcome struct {
 	Exit    int               `json:"exit"` // of the last stage that ran; -9 if it did not end in time
 	Output  string            `json:"output"`
 	Errors  string            `json:"errors"`
-	Results map[string]string `json:"results"` // text of the results by their ending, the first of it
-	Missing []string          `json:"missing"` // required results that are not there
+	Results map[string]string `json:"results"` // beginning of the results' texts, by ending
+	Missing []string          `json:"missing"` // required results that do not exist
 }
 
-// maxKept bounds what is kept of a text, in bytes. A variant has less.
+// maxKept is the maximum length of a kept text in bytes. The texts of a variant are shorter.
 const maxKept = 256 << 10
 
-// run runs the job's program: with its inputs as a job's stage-in brings them, or as they were given.
+// run runs the job's programs, with the inputs that stage-in of a job writes, or with the inputs as given.
 func (r *real) run(ctx context.Context, d *desk, v variant, asGiven bool) (outcome, error) {
 	dir, err := os.MkdirTemp("", "judge")
 	if err != nil {
@@ -73,7 +73,7 @@ func (r *real) run(ctx context.Context, d *desk, v variant, asGiven bool) (outco
 	if err != nil {
 		return outcome{}, err
 	}
-	if failure != nil { // a start that was accepted, of inputs that a run then can't have
+	if failure != nil { // the start was accepted, but the run refuses the inputs
 		return outcome{Exit: 1, Errors: "Error: the run's own check of the inputs: " + failure.Message}, nil
 	}
 	for i, s := range spec.Stages {
@@ -108,7 +108,7 @@ func (r *real) run(ctx context.Context, d *desk, v variant, asGiven bool) (outco
 	return o, renameio.WriteFile(kept, b, 0o666, renameio.WithTempDir(filepath.Dir(kept)))
 }
 
-// environment says how the programs are reached.
+// environment returns the command and the database of a program.
 func (r *real) environment(name string) (program.Environment, error) {
 	switch name {
 	case "bakta":
@@ -118,10 +118,10 @@ func (r *real) environment(name string) (program.Environment, error) {
 	case "baktfold":
 		return program.Environment{Command: []string{r.baktfold}, Database: r.baktfoldDB, Threads: 1}, nil
 	}
-	return program.Environment{}, fmt.Errorf("there is no program %s", name)
+	return program.Environment{}, fmt.Errorf("unknown program %s", name)
 }
 
-// bring makes the run's directory and brings the inputs there: as a run does, or as they were given.
+// bring creates the run's directory and writes the inputs there: as stage-in does, or as given.
 func bring(ctx context.Context, d *desk, spec stage.Spec, v variant, asGiven bool) (*job.Failure, error) {
 	layout := stage.Dir(spec.Dir)
 	dirs := []string{filepath.Dir(layout.Input("x")), layout.Temp()}
@@ -148,7 +148,7 @@ func bring(ctx context.Context, d *desk, spec stage.Spec, v variant, asGiven boo
 	return nil, nil
 }
 
-// key names what is run: the programs, their command lines and the content of all inputs.
+// key returns the hash of the programs, their command lines and the content of all inputs.
 func (r *real) key(spec stage.Spec) (string, error) {
 	h := sha256.New()
 	fmt.Fprintln(h, r.identity)
@@ -167,7 +167,7 @@ func (r *real) key(spec stage.Spec) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// stages runs the stages as far as they succeed, and collects what they left.
+// stages runs the stages up to the first that fails, and collects their outputs.
 func (r *real) stages(ctx context.Context, spec stage.Spec) (outcome, error) {
 	o := outcome{Results: make(map[string]string)}
 	for _, s := range spec.Stages {
@@ -207,7 +207,7 @@ func (r *real) stages(ctx context.Context, spec stage.Spec) (outcome, error) {
 
 // execute runs one program.
 func execute(ctx context.Context, s stage.Command, stdout, stderr string) (exit int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, runTimeout)
 	defer cancel()
 	c := exec.CommandContext(ctx, s.Argv[0], s.Argv[1:]...)
 	c.Env = append(os.Environ(), s.Env...)
@@ -229,7 +229,7 @@ func execute(ctx context.Context, s stage.Command, stdout, stderr string) (exit 
 	return c.ProcessState.ExitCode(), nil
 }
 
-// beginning returns the first of a file's text.
+// beginning returns the first maxKept bytes of a file.
 func beginning(path string) string {
 	f, err := os.Open(path)
 	if err != nil {
@@ -240,16 +240,16 @@ func beginning(path string) string {
 	return string(b)
 }
 
-// verdict is what the programs made of a variant.
+// verdict is the result of the programs for a variant.
 type verdict string
 
 const (
 	succeeds verdict = "succeeds"
 	fails    verdict = "fails"
-	ignores  verdict = "ignores" // it succeeds, and what matters of the variant has no effect
+	ignores  verdict = "ignores" // it succeeds, but the upload or option in question has no effect
 )
 
-// judge says what an outcome means for a variant, with the program's own words where it fails.
+// judge returns the verdict of an outcome for a variant, and for a failure the program's error.
 func (o outcome) judge(v variant) (verdict, string) {
 	switch {
 	case o.Exit == -9:
@@ -260,13 +260,13 @@ func (o outcome) judge(v variant) (verdict, string) {
 		return fails, reason(o.Errors, o.Exit)
 	case len(o.Missing) > 0:
 		return fails, "exit code 0, and no " + strings.Join(o.Missing, ", ")
-	case v.shows != "" && !o.says(v.shows):
+	case v.shows != "" && !o.matches(v.shows):
 		return ignores, "no effect: nothing in the results matches " + v.shows
 	}
 	return succeeds, ""
 }
 
-// reason returns the line of a program's errors that says why it ended.
+// reason returns the line of a program's errors with the cause of its end.
 func reason(errors string, exit int) string {
 	lines := strings.Split(strings.TrimSpace(errors), "\n")
 	for _, line := range slices.Backward(lines) {
@@ -279,7 +279,7 @@ func reason(errors string, exit int) string {
 	if last := lines[len(lines)-1]; last != "" {
 		return last
 	}
-	return "exit code " + strconv.Itoa(exit) + " without a word"
+	return "exit code " + strconv.Itoa(exit) + " without an error message"
 }
 
 // server is a process that runs Bakta's programs, one at a time.
@@ -287,7 +287,7 @@ type server struct {
 	process *exec.Cmd
 	in      io.WriteCloser
 	out     *bufio.Reader
-	bin     string // where the programs' scripts are
+	bin     string // directory of the programs' scripts
 	stderr  bytes.Buffer
 }
 
@@ -314,7 +314,7 @@ func newServer(ctx context.Context, set realbakta.Set) (*server, error) {
 func (s *server) run(argv []string, stdout, stderr string) (int, error) {
 	request, err := json.Marshal(map[string]any{
 		"script": filepath.Join(s.bin, filepath.Base(argv[0])), "arguments": argv[1:],
-		"stdout": stdout, "stderr": stderr, "limit": int(patience / time.Second),
+		"stdout": stdout, "stderr": stderr, "limit": int(runTimeout / time.Second),
 	})
 	if err != nil {
 		return 0, err
@@ -333,7 +333,7 @@ func (s *server) close() error {
 	return errors.Join(s.in.Close(), s.process.Wait())
 }
 
-// identity names the programs and databases of a set-up by what its steps were made from.
+// identity identifies the programs and databases of an installation by the stamps of its steps.
 func identity(set realbakta.Set) (string, error) {
 	paths, err := filepath.Glob(filepath.Join(set.Prefix, "stamps", "*"))
 	if err != nil {

@@ -14,13 +14,13 @@ type sample struct {
 	special gene // on the forward strand, with the codon TGA in it, for selenocysteine
 }
 
-// gene is where a coding sequence lies, with its stop codon, in base pairs from 1, and its protein.
+// gene is the location of a coding sequence with its stop codon, in base pairs from 1, and its protein.
 type gene struct {
 	start, stop int
 	protein     string
 }
 
-// codons has the codon that Escherichia coli likes best for each amino acid; U stands for selenocysteine.
+// codons contains the most frequent codon of Escherichia coli for each amino acid; U is selenocysteine.
 var codons = map[byte]string{
 	'A': "GCG", 'C': "TGC", 'D': "GAT", 'E': "GAA", 'F': "TTT", 'G': "GGC", 'H': "CAT", 'I': "ATT", 'K': "AAA", 'L': "CTG", 'M': "ATG",
 	'N': "AAC", 'P': "CCG", 'Q': "CAG", 'R': "CGT", 'S': "AGC", 'T': "ACC", 'V': "GTG", 'W': "TGG", 'Y': "TAT", 'U': "TGA",
@@ -28,7 +28,7 @@ var codons = map[byte]string{
 
 const aminoAcids = "ACDEFGHIKLMNPQRSTVWY"
 
-// newSample makes the sample. It is the same each time.
+// newSample returns the sample, always the same.
 func newSample() sample {
 	random := rand.New(rand.NewPCG(1, 2))
 	protein := func(length int) string {
@@ -118,7 +118,8 @@ func (s sample) record(id, features string) string {
 // recordWith returns a GenBank record with that LOCUS line. An empty accession or version leaves its line empty.
 func (s sample) recordWith(locus, accession, version, features string) string {
 	return locus + "\nDEFINITION  made up.\nACCESSION   " + accession + "\nVERSION     " + version +
-		"\nFEATURES             Location/Qualifiers\n" + feature("source", fmt.Sprintf("1..%d", len(s.dna)), `/organism="x"`) + features + s.origin() + "//\n"
+		"\nFEATURES             Location/Qualifiers\n" + feature("source", fmt.Sprintf("1..%d", len(s.dna)), `/organism="x"`) + features +
+		s.origin() + "//\n"
 }
 
 // origin returns the sequence part of a GenBank record.
@@ -152,7 +153,7 @@ func feature(key, location string, qualifiers ...string) string {
 	return b
 }
 
-// cds returns a coding sequence of a GenBank record with all that Bakta wants of one.
+// cds returns a coding sequence of a GenBank record with all qualifiers that Bakta requires.
 func (g gene) cds(location string, more ...string) string {
 	return feature(
 		"CDS",
@@ -160,8 +161,8 @@ func (g gene) cds(location string, more ...string) string {
 		append([]string{`/locus_tag="A_1"`, `/product="what we know"`, `/translation="` + g.protein + `"`}, more...)...)
 }
 
-// hmm returns a profile of a protein in HMMER's text format, with those lines in its header. The numbers are no one's
-// alignment: each position has its own amino acid nearly for sure.
+// hmm returns a profile of a protein in HMMER's text format, with those lines in its header. The numbers are not from an
+// alignment: each position has its own amino acid with a probability close to 1.
 func hmm(protein string, header ...string) string {
 	var b strings.Builder
 	b.WriteString("HMMER3/f [3.4 | Aug 2023]\n")

@@ -10,37 +10,37 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
-// variant is one input: what a user uploads and asks for.
+// variant is one input: the uploads and options of a user.
 type variant struct {
-	name    string // family/what is special about it
+	name    string // family/property
 	kind    string // of the workflow
 	config  option.Config
 	uploads []userFile
 	effort  effort
-	// shows matches something in the results or the output of the program if the upload in question had an effect:
-	// Bakta passes over some files without a word. Empty: its effect can't be seen.
+	// shows is a pattern that matches the results or the output of the program if the upload in question had an effect:
+	// Bakta ignores some files without a message. Empty: the effect is not visible.
 	shows string
 }
 
-// userFile is a file as a user has it.
+// userFile is a file of a user.
 type userFile struct {
 	kind    string
-	name    string // goes to the program where our start refuses the file, and the program is asked about it as it is
+	name    string // the program gets the file under this name if our start refuses it
 	content []byte
 }
 
-// effort says which steps of Bakta are done. The fewer, the sooner it has a verdict; a variant is given the effort
-// that its fault needs.
+// effort selects the steps of Bakta that are run. Fewer steps take less time; a variant has the effort that its fault
+// needs.
 type effort int
 
 const (
 	genes effort = iota // coding sequences, gaps and all exports but the plot
 	quick               // the import of the genome, gaps and the exports
-	tools               // these and what other programs find in the sequences, which read their names
+	tools               // these, and searches by other programs, which read the names of sequences
 	whole               // everything
 )
 
-// skipped are the steps that are skipped on top of those that the variant skips itself.
+// skipped returns the steps to skip in addition to those that the variant skips.
 func (e effort) skipped() []string {
 	switch e {
 	case genes:
@@ -64,7 +64,7 @@ func catalogue(s sample, packed packed) ([]variant, error) {
 	seen := make(map[string]bool, len(all))
 	for _, v := range all {
 		if seen[v.name] {
-			return nil, fmt.Errorf("two variants are called %s", v.name)
+			return nil, fmt.Errorf("two variants have the name %s", v.name)
 		}
 		seen[v.name] = true
 	}
@@ -77,7 +77,7 @@ func genome(name string, config option.Config, e effort, fasta string, more ...u
 		uploads: append([]userFile{{upload.GenomeFASTA, "genome.fna", []byte(fasta)}}, more...)}
 }
 
-// showing returns the variant with what shows its effect.
+// showing returns the variant with a pattern that shows its effect.
 func (v variant) showing(pattern string) variant {
 	v.shows = pattern
 	return v

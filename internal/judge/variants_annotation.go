@@ -11,7 +11,7 @@ import (
 // object is a JSON object.
 type object = map[string]any
 
-// annotationOf returns what Bakta 1.12 writes of the sample's first sequence with two coding sequences.
+// annotationOf returns Bakta 1.12's annotation of the sample's first sequence with two coding sequences.
 func annotationOf(s sample) object {
 	cds := func(g gene, strand, locus string) object {
 		return object{
@@ -59,7 +59,7 @@ func annotationOf(s sample) object {
 // annotation returns the sample's annotation as a file.
 func annotation(s sample) string { return string(must(json.Marshal(annotationOf(s)))) }
 
-// annotationVariants are Bakta's JSON files to go on from with Baktfold.
+// annotationVariants are Bakta annotations (JSON) for Baktfold.
 func annotationVariants(s sample, packed packed) []variant {
 	plain := annotation(s)
 	var variants []variant
@@ -108,7 +108,8 @@ func annotationVariants(s sample, packed packed) []variant {
 		"escaped-key":           strings.Replace(plain, `"genome"`, `"\u0067enome"`, 1),
 		"key-twice":             strings.Replace(plain, `{"features"`, `{"features":[],"features"`, 1),
 		"key-twice-last-null":   plain[:len(plain)-1] + `,"features":null}`,
-		"nothing":               "", "blank": "\n", "null": "null", "list": "[" + plain + "]", "list-empty": "[]", "object-empty": "{}", "string": `"x"`,
+		"nothing":               "", "blank": "\n", "null": "null", "list": "[" + plain + "]", "list-empty": "[]", "object-empty": "{}",
+		"string": `"x"`,
 		"number": "1", "fasta": s.fasta("a"), "html": "<!DOCTYPE html>", "genbank": s.record("a", ""),
 		"bracket-wrong":            strings.Replace(plain, "]", "}", 1),
 		"nul-in-string":            strings.Replace(plain, "Exemplum", "Exem\x00plum", 1),
@@ -136,7 +137,8 @@ func annotationVariants(s sample, packed packed) []variant {
 		with("feature-"+key+"-null", func(_, _, feature, _ object) { feature[key] = nil })
 		with("feature-known-no-"+key, func(_, _, feature, _ object) { delete(feature, key); delete(feature, "hypothetical") })
 	}
-	for _, key := range []string{"id", "description", "nt", "length", "complete", "type", "topology", "name", "simple_id", "orig_id", "orig_description"} {
+	for _, key := range []string{"id", "description", "nt", "length", "complete", "type", "topology", "name", "simple_id", "orig_id",
+		"orig_description"} {
 		with("sequence-no-"+key, func(_, _, _, sequence object) { delete(sequence, key) })
 		with("sequence-"+key+"-null", func(_, _, _, sequence object) { sequence[key] = nil })
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
-// recipes are what compressionVariants, trainingVariants and annotationVariants need made.
+// recipes returns the recipes of the content for compressionVariants, trainingVariants and annotationVariants.
 func recipes(s sample) map[string]recipe {
 	plain := s.fasta("a")
 	half := len(plain) / 2
@@ -46,7 +46,7 @@ func recipes(s sample) map[string]recipe {
 	return made
 }
 
-// compressionVariants are a genome in compressed files, whole ones and others, with things behind them.
+// compressionVariants are a genome in compressed files: complete ones, damaged ones, and ones with data after the end.
 func compressionVariants(s sample, packed packed) []variant {
 	plain := s.fasta("a")
 	half := len(plain) / 2
@@ -182,7 +182,7 @@ func gzipLevel(text string, level int) []byte {
 	return b.Bytes()
 }
 
-// gzipHeaderChecksum returns a member with a checksum of its header, which no writer here makes. It is right.
+// gzipHeaderChecksum returns a member with a valid checksum of its header. No library here writes one.
 func gzipHeaderChecksum(text string) []byte {
 	b := gz(text)
 	header := bytes.Clone(b[:10])
@@ -206,7 +206,7 @@ func zst(text string, options ...zstd.EOption) []byte {
 	return w.EncodeAll([]byte(text), nil)
 }
 
-// zstStream returns a frame that does not say how much is in it.
+// zstStream returns a frame without its content size.
 func zstStream(text string, options ...zstd.EOption) []byte {
 	var b bytes.Buffer
 	w := must(zstd.NewWriter(&b, options...))
@@ -220,7 +220,7 @@ func zstStream(text string, options ...zstd.EOption) []byte {
 	return b.Bytes()
 }
 
-// pzstd returns a part as pzstd writes it: a skippable frame that says how long the frame behind it is.
+// pzstd returns a part as pzstd writes it: a skippable frame with the length of the frame after it.
 func pzstd(text string) []byte {
 	frame := zst(text)
 	b := binary.LittleEndian.AppendUint32(nil, 0x184d2a50)
@@ -238,7 +238,7 @@ func tar(text string) []byte {
 	return append(append(header, text...), make([]byte, 1024)...)
 }
 
-// must returns what can't fail with the arguments that are used here.
+// must returns a value without its error: the calls here can't fail with their arguments.
 func must[T any](made T, err error) T {
 	if err != nil {
 		panic(err)

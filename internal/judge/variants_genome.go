@@ -8,7 +8,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
 )
 
-// genomeVariants are genomes as files: their letters, lines, headers and lengths.
+// genomeVariants are genomes as files: their bases, lines, headers and lengths.
 func genomeVariants(s sample) []variant {
 	plain := s.fasta("a")
 	lines := strings.Split(strings.TrimSuffix(s.fasta("a"), "\n"), "\n")
@@ -125,7 +125,7 @@ func genomeVariants(s sample) []variant {
 	for _, r := range rows {
 		variants = append(variants, genome("genome/"+r.name, option.Config{}, quick, r.fasta))
 	}
-	// What is found in a sequence is as long as that.
+	// Features that are as long as the sequence.
 	random := rand.New(rand.NewPCG(3, 4))
 	for _, n := range []int{1, 2, 3, 5, 6, 8, 10, 19, 20, 30, 50, 59, 60, 89, 90, 99, 100, 199, 200} {
 		b := make([]byte, n)
@@ -149,7 +149,7 @@ func genomeVariants(s sample) []variant {
 		genome("genome/whole-lower-case", option.Config{}, whole, ">a\n"+strings.ToLower(wrapped(s.dna))),
 		genome("genome/whole-dashes", option.Config{}, whole, insert("ACGT---ACGT")),
 	)
-	// What Bakta reads in descriptions: it says of such sequences that they are complete.
+	// Descriptions from which Bakta concludes that a sequence is complete.
 	for name, description := range map[string]string{
 		"complete": "Exemplum sp., complete genome", "incomplete": "incomplete sequence", "complete-false": "complete=false",
 		"circular-true": "length=10 circular=true", "circular-false": "length=10 circular=false", "plasmid": "plasmid pX, complete sequence",

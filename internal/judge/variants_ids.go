@@ -8,8 +8,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 )
 
-// characters are those that names of sequences can have beside letters and digits, by what variants are called for
-// them.
+// characters are those that names of sequences can have in addition to letters and digits, by the names of their variants.
 var characters = []struct{ name, text string }{
 	{"exclamation", "!"}, {"double-quote", `"`}, {"hash", "#"}, {"dollar", "$"}, {"percent", "%"}, {"ampersand", "&"}, {"apostrophe", "'"},
 	{"parenthesis-open", "("}, {"parenthesis-close", ")"}, {"asterisk", "*"}, {"plus", "+"}, {"comma", ","}, {"dash", "-"}, {"dot", "."},
@@ -156,7 +155,8 @@ func idVariants(s sample) []variant {
 		{"as-automatic-with-plasmid", option.Config{Plasmid: "pX"}, two, []string{"a\tcontig_2\tc\tc\tn"}},
 		{"as-automatic-with-plasmid-one-sequence", option.Config{Plasmid: "pX"}, s.fasta("a"), []string{"a\tcontig_2\tc\tc\tn"}},
 		{"as-automatic-one-sequence", option.Config{}, s.fasta("a"), []string{"a\tcontig_2\tc\tc\tn"}},
-		{"as-automatic-behind-64-kib", option.Config{}, ">a\n" + strings.Repeat(wrapped(s.dna), 60) + s.fasta("b"), []string{"a\tcontig_2\tc\tc\tn"}},
+		{"as-automatic-behind-64-kib", option.Config{}, ">a\n" + strings.Repeat(wrapped(s.dna), 60) + s.fasta("b"),
+			[]string{"a\tcontig_2\tc\tc\tn"}},
 		{"as-automatic-twice-original", option.Config{}, s.fasta("a") + s.fasta("a"), []string{"a\tx\tc\tc\tn"}},
 		{"as-automatic-last-row-counts", option.Config{}, two, []string{"a\tcontig_2\tc\tc\tn", "a\ty\tc\tc\tn"}},
 		{"as-automatic-last-row-collides", option.Config{}, two, []string{"a\ty\tc\tc\tn", "a\tcontig_2\tc\tc\tn"}},

@@ -7,7 +7,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
 )
 
-// optionVariants are the options, at their edges and beyond.
+// optionVariants are the options, at the bounds of their values and beyond.
 func optionVariants(s sample) []variant {
 	fasta := s.fasta("a")
 	two := fasta + s.fasta("b")
@@ -86,7 +86,8 @@ func optionVariants(s sample) []variant {
 		{"dot", "p1.2"}, {"underscore", "p1_2"}, {"dash", "p1-2"}, {"space", "p1 2"}, {"slash", "p1/2"}, {"umlaut", "pä"}, {"arabic-digit", "p٣"},
 		{"unnamed", "unnamed"}, {"unnamed1", "unnamed1"}, {"unnamed123", "unnamed123"}, {"unnamed1234", "unnamed1234"},
 		{"unnamed-arabic-digit", "unnamed٣"},
-		{"unnamed-letter", "unnameda"}, {"word", "plasmid"}, {"word-1", "plasmid1"}, {"word-within", "pMyPlasmid"}, {"other", "X1"}, {"dash-first", "-p1"},
+		{"unnamed-letter", "unnameda"}, {"word", "plasmid"}, {"word-1", "plasmid1"}, {"word-within", "pMyPlasmid"}, {"other", "X1"},
+		{"dash-first", "-p1"},
 	} {
 		add("plasmid-"+p.name, config{Plasmid: p.text}, quick, fasta)
 	}
@@ -131,7 +132,8 @@ func optionVariants(s sample) []variant {
 		{"kept", config{KeepContigHeaders: true}}, {"kept-compliant", config{KeepContigHeaders: true, Compliant: true}},
 		{"complete-compliant", config{CompleteGenome: true, Compliant: true}}, {"complete-plasmid", config{CompleteGenome: true, Plasmid: "p1"}},
 		{"compliant-min-length", config{Compliant: true, MinContigLength: 5000}},
-		{"everything", config{TranslationTable: 11, CompleteGenome: true, KeepContigHeaders: true, MinContigLength: 100, DermType: "diderm", Genus: "Exemplum",
+		{"everything", config{TranslationTable: 11, CompleteGenome: true, KeepContigHeaders: true, MinContigLength: 100, DermType: "diderm",
+			Genus:   "Exemplum",
 			Species: "magnum", Strain: "S-1", Plasmid: "p1", Locus: "L", LocusTag: "TAG", LocusTagIncrement: 5, Compliant: true, Meta: true}},
 	} {
 		add("all-of-"+r.name, r.c, whole, fasta)

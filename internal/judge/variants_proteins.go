@@ -164,12 +164,13 @@ func trustedVariants(s sample) []variant {
 	return variants
 }
 
-// hmmVariants are profile HMMs: their headers and how they are written.
+// hmmVariants are profile HMMs: their headers and their format.
 func hmmVariants(s sample) []variant {
 	p := s.forward.protein
 	header := func(change map[string]string, more ...string) string {
 		var lines []string
-		for _, l := range [][2]string{{"NAME", "prof"}, {"ACC", "X1"}, {"DESC", "gen~~~what we know~~~DB:1"}, {"LENG", fmt.Sprint(len(p))}, {"ALPH", "amino"},
+		for _, l := range [][2]string{{"NAME", "prof"}, {"ACC", "X1"}, {"DESC", "gen~~~what we know~~~DB:1"}, {"LENG", fmt.Sprint(len(p))},
+			{"ALPH", "amino"},
 			{"RF", "no"}, {"MM", "no"}, {"CONS", "yes"}, {"CS", "no"}, {"MAP", "yes"}, {"NSEQ", "1"}, {"EFFN", "1.0"}, {"TC", "25.00 25.00"}} {
 			value, changed := change[l[0]]
 			if !changed {
@@ -266,7 +267,7 @@ func hmmVariants(s sample) []variant {
 	return variants
 }
 
-// withoutLines returns a text without the lines that begin so.
+// withoutLines returns a text without the lines that begin with a prefix.
 func withoutLines(text, begin string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {

@@ -8,7 +8,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 )
 
-// imported is what Bakta prints when it took regions from a file.
+// imported matches the line that Bakta prints after it has read regions from a file.
 const imported = `user regions: [1-9]\d* imported`
 
 // gffVariants are regions in GFF3 files, as programs write them and as people change them.
@@ -34,7 +34,8 @@ func gffVariants(s sample) []variant {
 		{"no-last-line-end", strings.TrimSuffix(head+f, "\n")},
 		{"gff2", "##gff-version 2\n" + f},
 		{"prodigal", head +
-			"# Sequence Data: seqnum=1;seqlen=1000;seqhdr=\"a described\"\n# Model Data: version=Prodigal.v2.6.3;run_type=Metagenomic;model=\"x\"\n" +
+			"# Sequence Data: seqnum=1;seqlen=1000;seqhdr=\"a described\"\n" +
+			"# Model Data: version=Prodigal.v2.6.3;run_type=Metagenomic;model=\"x\"\n" +
 			strings.Replace(
 				f,
 				"ID=a",
@@ -196,7 +197,8 @@ func genbankVariants(s sample) []variant {
 	type row struct{ name, content string }
 	var list []row
 	for name, features := range map[string]string{
-		"plain": plain, "reverse": back, "both": plain + back, "without-translation": bare(g.span()), "without-qualifiers": feature("CDS", g.span()),
+		"plain": plain, "reverse": back, "both": plain + back, "without-translation": bare(g.span()),
+		"without-qualifiers":   feature("CDS", g.span()),
 		"join":                 g.cds(fmt.Sprintf("join(%d..%d,%d..%d)", g.start, middle, middle+1, g.stop)),
 		"join-of-three":        g.cds(fmt.Sprintf("join(%d..%d,%d..%d,%d..%d)", g.start, middle, middle+1, middle+30, middle+31, g.stop)),
 		"join-with-gap":        g.cds(fmt.Sprintf("join(%d..%d,%d..%d)", g.start, middle, middle+4, g.stop)),
@@ -205,7 +207,8 @@ func genbankVariants(s sample) []variant {
 		"join-of-complements":  r.cds(fmt.Sprintf("join(complement(%d..%d),complement(%d..%d))", r.start+100, r.stop, r.start, r.start+99)),
 		"join-of-both-strands": g.cds(fmt.Sprintf("join(%d..%d,complement(%d..%d))", g.start, g.stop, r.start, r.stop)) + plain,
 		"join-of-both-alone":   g.cds(fmt.Sprintf("join(%d..%d,complement(%d..%d))", g.start, g.stop, r.start, r.stop)),
-		"join-of-both-three":   g.cds(fmt.Sprintf("join(%d..%d,complement(%d..%d),%d..%d)", g.start, g.start+2, r.start, r.stop, g.start+3, g.stop)) + plain,
+		"join-of-both-three": g.cds(fmt.Sprintf("join(%d..%d,complement(%d..%d),%d..%d)", g.start, g.start+2, r.start, r.stop, g.start+3,
+			g.stop)) + plain,
 		"order":                g.cds(fmt.Sprintf("order(%d..%d,%d..%d)", g.start, middle, middle+1, g.stop)),
 		"one-of":               g.cds(fmt.Sprintf("one-of(%d,%d)..%d", g.start, g.start+3, g.stop)),
 		"remote":               g.cds(fmt.Sprintf("J00194.1:%d..%d", g.start, g.stop)),
@@ -239,19 +242,21 @@ func genbankVariants(s sample) []variant {
 		"except-met-pseudo":        plain + x.cds(x.span(), except("Met"), "/pseudo"),
 		"except-met-with-slippage": plain + x.cds(x.span(), except("Met"), "/ribosomal_slippage"),
 		"exception-text":           x.cds(x.span(), `/exception="RNA editing"`) + plain, "slippage": g.cds(g.span(), "/ribosomal_slippage"),
-		"slippage-join":                     g.cds(fmt.Sprintf("join(%d..%d,%d..%d)", g.start, middle, middle, g.stop), "/ribosomal_slippage"),
-		"slippage-without-translation":      bare(g.span(), "/ribosomal_slippage") + plain,
-		"slippage-join-without-translation": bare(fmt.Sprintf("join(%d..%d,%d..%d)", g.start, middle, middle, g.stop), "/ribosomal_slippage") + plain,
-		"slippage-empty-translation":        bare(g.span(), "/ribosomal_slippage", `/translation=""`) + plain,
-		"trans-splicing":                    g.cds(g.span(), "/trans_splicing"), "artificial": g.cds(g.span(), `/artificial_location="x"`),
+		"slippage-join":                g.cds(fmt.Sprintf("join(%d..%d,%d..%d)", g.start, middle, middle, g.stop), "/ribosomal_slippage"),
+		"slippage-without-translation": bare(g.span(), "/ribosomal_slippage") + plain,
+		"slippage-join-without-translation": bare(fmt.Sprintf("join(%d..%d,%d..%d)", g.start, middle, middle, g.stop), "/ribosomal_slippage") +
+			plain,
+		"slippage-empty-translation": bare(g.span(), "/ribosomal_slippage", `/translation=""`) + plain,
+		"trans-splicing":             g.cds(g.span(), "/trans_splicing"), "artificial": g.cds(g.span(), `/artificial_location="x"`),
 		"out-of-range":     bare(fmt.Sprintf("%d..%d", length-29, length+60)) + plain,
 		"far-out-of-range": bare(fmt.Sprintf("%d..%d", length+1, length+300)) + plain, "start-0": bare("0..300") + plain,
 		"start-negative":    bare("-5..300") + plain,
 		"start-behind-stop": bare(fmt.Sprintf("%d..%d", g.stop, g.start)) + plain, "no-location": feature("CDS", "") + plain,
 		"location-word": feature("CDS", "unknown") + plain, "location-spaces": g.cds(fmt.Sprintf("%d .. %d", g.start, g.stop)) + back,
-		"location-open":       g.cds(fmt.Sprintf("join(%d..%d", g.start, g.stop)) + back,
-		"location-over-lines": "     CDS             join(" + fmt.Sprintf("%d..%d,\n                     %d..%d)\n", g.start, middle, middle+1, g.stop),
-		"key-lower-case":      strings.Replace(plain, "CDS", "cds", 1), "genes-alone": strings.Replace(plain, "CDS ", "gene", 1),
+		"location-open": g.cds(fmt.Sprintf("join(%d..%d", g.start, g.stop)) + back,
+		"location-over-lines": "     CDS             join(" +
+			fmt.Sprintf("%d..%d,\n                     %d..%d)\n", g.start, middle, middle+1, g.stop),
+		"key-lower-case": strings.Replace(plain, "CDS", "cds", 1), "genes-alone": strings.Replace(plain, "CDS ", "gene", 1),
 		"no-features": "", "misc-feature": plain + feature("misc_feature", "1..10", `/note="x"`),
 		"note-with-quotes": g.cds(g.span(), `/note="a ""quoted"" word"`), "note-open": g.cds(g.span(), `/note="open`) + back,
 		"note-with-slash": g.cds(g.span(), `/note="a`, `/b"`), "qualifier-without-quotes": g.cds(g.span(), "/note=abc"),

@@ -10,7 +10,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 )
 
-// repliconVariants are replicon tables: how they are written and what they say.
+// repliconVariants are replicon tables: their format and their content.
 func repliconVariants(s sample) []variant {
 	fasta := s.fasta("a described") + s.fasta("b")
 	const named = `"name": "pOne"`

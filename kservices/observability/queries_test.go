@@ -12,10 +12,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// known is what a metric's labels may say, by metric and label. A label that may say anything has "*".
+// known contains the valid values of the labels, by metric and label. "*" means any value.
 type known map[string]map[string][]string
 
-// metrics reads the metrics that the functions have, which a test of theirs holds to what is scraped.
+// metrics reads the metrics of the functions. A test of the functions compares the same file with a scrape.
 func metrics(t *testing.T) known {
 	t.Helper()
 	content, err := os.ReadFile("metrics.txt")
@@ -23,7 +23,7 @@ func metrics(t *testing.T) known {
 		t.Fatal(err)
 	}
 	all := known{
-		// Of Prometheus itself, and of its client for Go.
+		// Metrics of Prometheus itself, and of its client for Go.
 		"up":                            {},
 		"process_resident_memory_bytes": {},
 		"process_cpu_seconds_total":     {},
@@ -50,13 +50,13 @@ func metrics(t *testing.T) known {
 		all[words[0]+"_bucket"] = buckets
 	}
 	for _, may := range all {
-		// What scraping adds, see podmonitor.yaml.
+		// Labels that the scrape adds, see podmonitor.yaml.
 		may["job"], may["namespace"], may["pod"], may["function"] = []string{"*"}, []string{"*"}, []string{"*"}, []string{"*"}
 	}
 	return all
 }
 
-// rule is one of a rule file.
+// rule is a rule of a rule file.
 type rule struct {
 	Record, Alert, Expr string
 	For                 string
@@ -82,7 +82,7 @@ func rules(t *testing.T) (records, alerts []rule) {
 	}
 	for _, g := range file.Spec.Groups {
 		if g.Interval != "1m" {
-			t.Errorf("the group %s has an interval of %s; minutes would be counted twice, or not", g.Name, g.Interval)
+			t.Errorf("the group %s has an interval of %s, with which minutes are counted twice or not at all", g.Name, g.Interval)
 		}
 		for _, r := range g.Rules {
 			if r.Record != "" {
@@ -114,12 +114,12 @@ func queries(t *testing.T) map[string][]string {
 	all := make(map[string][]string)
 	for _, p := range board.Panels {
 		for _, q := range p.Targets {
-			// What Grafana puts in.
+			// Grafana replaces these variables.
 			expr := strings.NewReplacer("$__interval", "5m", "$__range", "1h", "$namespace", ".*").Replace(q.Expr)
 			all[p.Title] = append(all[p.Title], expr)
 			for _, label := range legend(q.LegendFormat) {
 				if !strings.Contains(q.Expr, label) {
-					t.Errorf("panel %q: the legend names %s, which its query does not leave", p.Title, label)
+					t.Errorf("panel %q: the legend contains %s, which is not in the query's result", p.Title, label)
 				}
 			}
 		}
@@ -145,7 +145,7 @@ func parse(t *testing.T, where, expr string) parser.Expr {
 	return e
 }
 
-// check holds a query to what its metrics have: their names, their labels, and what those may say.
+// check compares a query with the metrics: their names, their labels, and the values of those.
 func (k known) check(t *testing.T, where, expr string) {
 	t.Helper()
 	e := parse(t, where, expr)
@@ -156,7 +156,7 @@ func (k known) check(t *testing.T, where, expr string) {
 		}
 		may, exists := k[selector.Name]
 		if !exists {
-			t.Errorf("%s: there is no metric %s", where, selector.Name)
+			t.Errorf("%s: unknown metric %s", where, selector.Name)
 			return nil
 		}
 		for _, m := range selector.LabelMatchers {
@@ -168,13 +168,14 @@ func (k known) check(t *testing.T, where, expr string) {
 			case !has:
 				t.Errorf("%s: %s has no label %s", where, selector.Name, m.Name)
 			case slices.Contains(values, "*"):
-			case !slices.ContainsFunc(values, m.Matches) || !slices.ContainsFunc(values, func(v string) bool { return !m.Matches(v) }) && m.Value != ".*":
-				t.Errorf("%s: %s chooses nothing, or everything, of %v", where, m, values)
+			case !slices.ContainsFunc(values, m.Matches) || !slices.ContainsFunc(values, func(v string) bool { return !m.Matches(v) }) &&
+				m.Value != ".*":
+				t.Errorf("%s: %s matches none or all of %v", where, m, values)
 			default:
-				// Each alternative of a choice has to be there, too.
+				// Each alternative of a pattern must also be a valid value.
 				for word := range strings.SplitSeq(m.Value, "|") {
 					if !strings.ContainsAny(word, ".*[") && !slices.Contains(values, word) {
-						t.Errorf("%s: %s names %q, which is none of %v", where, m, word, values)
+						t.Errorf("%s: %s contains %q, which is not one of %v", where, m, word, values)
 					}
 				}
 			}
@@ -194,12 +195,12 @@ func (k known) check(t *testing.T, where, expr string) {
 	})
 }
 
-// record adds what a recording rule makes, with the labels that it leaves.
+// record adds the metric of a recording rule, with the labels of its result.
 func (k known) record(t *testing.T, r rule) {
 	t.Helper()
 	sum, ok := parse(t, r.Record, r.Expr).(*parser.AggregateExpr)
 	if !ok {
-		t.Fatalf("%s is no aggregation", r.Record)
+		t.Fatalf("%s is not an aggregation", r.Record)
 	}
 	may := make(map[string][]string)
 	parser.Inspect(sum, func(n parser.Node, _ []parser.Node) error {
@@ -213,7 +214,7 @@ func (k known) record(t *testing.T, r rule) {
 	k[r.Record] = may
 }
 
-// TestQueries parses every query of the rules and of the dashboard, and holds it to the metrics that there are.
+// TestQueries parses every query of the rules and of the dashboard, and compares it with the metrics.
 func TestQueries(t *testing.T) {
 	known := metrics(t)
 	records, alerts := rules(t)
@@ -248,7 +249,7 @@ func TestQueries(t *testing.T) {
 	}
 	for _, r := range records {
 		if !used[r.Record] {
-			t.Errorf("nobody uses %s", r.Record)
+			t.Errorf("no rule and no panel uses %s", r.Record)
 		}
 	}
 }

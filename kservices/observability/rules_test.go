@@ -16,18 +16,23 @@ import (
 	"github.com/prometheus/prometheus/storage"
 )
 
-// healthy is an hour and a half of a deployment as it should be, scraped each 30 s: a pod that sweeps all the time, and
-// pods that live for a job each. In Prometheus's notation, 0+1x3 is 0 1 2 3, and _x3 is nothing three times.
+// healthy is an hour and a half of a healthy deployment, scraped every 30 s: a pod that sweeps continuously, and pods that
+// live for one job each. In Prometheus's notation, 0+1x3 is 0 1 2 3, and _x3 is no sample three times.
+// A line that ends in a backslash continues.
 const healthy = `
 sweeps_total{job="bakta/bakta-web", namespace="bakta", pod="expire-1", result="done"} 1 1+0.5x180
 sweep_jobs_total{job="bakta/bakta-web", namespace="bakta", pod="expire-1", task="release", result="done"} 1+0.5x180
 jobs_active{job="bakta/bakta-web", namespace="bakta", pod="expire-1", workflow_kind="bakta", status="pending"} 0x180
 jobs_active{job="bakta/bakta-web", namespace="bakta", pod="expire-1", workflow_kind="bakta", status="init"} 0x60 1x120
 jobs_active{job="bakta/bakta-web", namespace="bakta", pod="expire-1", workflow_kind="bakta", status="running"} 1x180
-http_request_duration_seconds_count{job="bakta/bakta-web", namespace="bakta", pod="submit-1", route="/api/v1/job/start", status="200"} 10+1x180
-http_request_duration_seconds_count{job="bakta/bakta-web", namespace="bakta", pod="submit-1", route="/api/v1/job/start", status="500"} 0x100 1x80
-http_request_duration_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="submit-1", route="/api/v1/job/start", status="200", le="0.1"} 10+1x180
-http_request_duration_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="submit-1", route="/api/v1/job/start", status="200", le="+Inf"} 10+1x180
+http_request_duration_seconds_count{job="bakta/bakta-web", namespace="bakta", pod="submit-1", \
+  route="/api/v1/job/start", status="200"} 10+1x180
+http_request_duration_seconds_count{job="bakta/bakta-web", namespace="bakta", pod="submit-1", \
+  route="/api/v1/job/start", status="500"} 0x100 1x80
+http_request_duration_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="submit-1", \
+  route="/api/v1/job/start", status="200", le="0.1"} 10+1x180
+http_request_duration_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="submit-1", \
+  route="/api/v1/job/start", status="200", le="+Inf"} 10+1x180
 jobs_completed_total{job="bakta/bakta-web", namespace="bakta", pod="jobupdate-1", workflow_kind="bakta", status="successful"} _x100 1x4
 jobs_completed_total{job="bakta/bakta-web", namespace="bakta", pod="jobupdate-2", workflow_kind="bakta", status="successful"} _x120 2x4
 jobs_completed_total{job="bakta/bakta-web", namespace="bakta", pod="jobupdate-3", workflow_kind="bakta", status="error"} _x140 1x4
@@ -35,35 +40,43 @@ jobs_failed_total{job="bakta/bakta-web", namespace="bakta", pod="jobupdate-3", w
 job_outcome_delay_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="jobupdate-2", workflow_kind="bakta", le="1"} _x120 2x4
 job_outcome_delay_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="jobupdate-2", workflow_kind="bakta", le="+Inf"} _x120 2x4
 job_launches_total{job="bakta/bakta-web", namespace="bakta", pod="submit-1", workflow_kind="bakta", run="1", result="done"} 1 1x90 5x90
-job_launches_total{job="bakta/bakta-web", namespace="bakta", pod="submit-1", workflow_kind="bakta", run="1", result="unavailable"} _x170 1x10
+job_launches_total{job="bakta/bakta-web", namespace="bakta", pod="submit-1", workflow_kind="bakta", run="1", \
+  result="unavailable"} _x170 1x10
 events_total{job="bakta/bakta-web", namespace="bakta", pod="jobupdate-2", event="update", outcome="handled"} _x120 7x4
 events_total{job="bakta/bakta-web", namespace="bakta", pod="jobupdate-2", event="update", outcome="deferred"} _x120 2x4
-sweeps_total{job="somebody-else", namespace="other", pod="x", result="failed"} 0+100x180
+sweeps_total{job="another", namespace="other", pod="x", result="failed"} 0+100x180
 `
 
-// TestAlerts has Prometheus's engine evaluate the rules each minute, and looks which alerts are there in the end: none
-// when all is well, and the one that is meant when it is not.
+// TestAlerts evaluates the rules every minute with Prometheus's engine, and checks the alerts at the end: none for a healthy
+// deployment, and the right one for each fault.
 func TestAlerts(t *testing.T) {
 	for _, c := range []struct {
 		name    string
-		instead []string // beginnings of series of healthy, each with what becomes of them
+		instead []string // beginnings of series of healthy, each with their new samples
 		more    string
 		want    []string
 	}{
 		{name: "all is well"},
-		{name: "nobody sweeps", instead: []string{`sweeps_total{job="bakta/bakta-web"`, "1+0.5x100"}, want: []string{"BaktaWebNoSweep"}},
+		{name: "no sweeps", instead: []string{`sweeps_total{job="bakta/bakta-web"`, "1+0.5x100"}, want: []string{"BaktaWebNoSweep"}},
 		{name: "nothing is scraped", instead: []string{"", ""}, want: []string{"BaktaWebNoSweep"}},
 		{name: "sweeps fail", instead: []string{`sweeps_total{job="bakta/bakta-web"`, "1+0.5x140"},
-			more: `sweeps_total{job="bakta/bakta-web", namespace="bakta", pod="expire-1", result="failed"} _x140 1+0.5x40`, want: []string{"BaktaWebSweepsFail"}},
-		{name: "a call fails", more: `http_request_duration_seconds_count{job="bakta/bakta-web", namespace="bakta", pod="submit-1", route="/api/v1/job/init", status="503"} _x150 1+1x30`,
+			more: `sweeps_total{job="bakta/bakta-web", namespace="bakta", pod="expire-1", result="failed"} _x140 1+0.5x40`,
+			want: []string{"BaktaWebSweepsFail"}},
+		{name: "a call fails", more: `http_request_duration_seconds_count{job="bakta/bakta-web", namespace="bakta", pod="submit-1", ` +
+			`route="/api/v1/job/init", status="503"} _x150 1+1x30`,
 			want: []string{"BaktaWebRequestsFail"}},
 		{name: "a call is slow", more: `
-http_request_duration_seconds_count{job="bakta/bakta-web", namespace="bakta", pod="status-1", route="/api/v1/job/list", status="200"} _x120 1+1x60
-http_request_duration_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="status-1", route="/api/v1/job/list", status="200", le="5"} _x120 0x60
-http_request_duration_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="status-1", route="/api/v1/job/list", status="200", le="10"} _x120 1+1x60
-http_request_duration_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="status-1", route="/api/v1/job/list", status="200", le="+Inf"} _x120 1+1x60`,
+http_request_duration_seconds_count{job="bakta/bakta-web", namespace="bakta", pod="status-1", route="/api/v1/job/list", \
+  status="200"} _x120 1+1x60
+http_request_duration_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="status-1", \
+  route="/api/v1/job/list", status="200", le="5"} _x120 0x60
+http_request_duration_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="status-1", \
+  route="/api/v1/job/list", status="200", le="10"} _x120 1+1x60
+http_request_duration_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="status-1", \
+  route="/api/v1/job/list", status="200", le="+Inf"} _x120 1+1x60`,
 			want: []string{"BaktaWebRequestsSlow"}},
-		{name: "events are deferred", more: `events_total{job="bakta/bakta-web", namespace="bakta", pod="jobupdate-9", event="update", outcome="deferred"} _x160 9x20`,
+		{name: "events are deferred",
+			more: `events_total{job="bakta/bakta-web", namespace="bakta", pod="jobupdate-9", event="update", outcome="deferred"} _x160 9x20`,
 			want: []string{"BaktaWebEventsDeferred"}},
 		{name: "events don't come", instead: []string{"events_total", "_x180"}, want: []string{"BaktaWebEventsMissing"}},
 		{name: "outcomes are late", instead: []string{"job_outcome_delay_seconds_bucket", "_x180"}, more: `
@@ -71,13 +84,19 @@ job_outcome_delay_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="
 job_outcome_delay_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="expire-1", workflow_kind="bakta", le="120"} _x150 3x30
 job_outcome_delay_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="expire-1", workflow_kind="bakta", le="+Inf"} _x150 3x30`,
 			want: []string{"BaktaWebOutcomesLate"}},
-		{name: "runs can't be launched", more: `job_launches_total{job="bakta/bakta-web", namespace="bakta", pod="expire-1", workflow_kind="bakta", run="1", result="failed"} _x150 1+1x30`,
+		{name: "runs can't be launched", more: `job_launches_total{job="bakta/bakta-web", namespace="bakta", pod="expire-1", ` +
+			`workflow_kind="bakta", run="1", result="failed"} _x150 1+1x30`,
 			want: []string{"BaktaWebLaunchesFail"}},
-		{name: "jobs fail", more: `jobs_failed_total{job="bakta/bakta-web", namespace="bakta", pod="jobupdate-9", workflow_kind="bakta", code="out_of_memory"} _x150 3x4`,
+		{name: "jobs fail", more: `jobs_failed_total{job="bakta/bakta-web", namespace="bakta", pod="jobupdate-9", workflow_kind="bakta", ` +
+			`code="out_of_memory"} _x150 3x4`,
 			want: []string{"BaktaWebJobsFail"}},
-		{name: "launches are owed", instead: []string{`jobs_active{job="bakta/bakta-web", namespace="bakta", pod="expire-1", workflow_kind="bakta", status="pending"`, "0x100 2x80"},
+		{name: "launches are owed",
+			instead: []string{`jobs_active{job="bakta/bakta-web", namespace="bakta", pod="expire-1", workflow_kind="bakta", status="pending"`,
+				"0x100 2x80"},
 			want: []string{"BaktaWebJobsOwed"}},
-		{name: "jobs wait", instead: []string{`jobs_active{job="bakta/bakta-web", namespace="bakta", pod="expire-1", workflow_kind="bakta", status="running"`, "1x100 0x80"},
+		{name: "jobs wait",
+			instead: []string{`jobs_active{job="bakta/bakta-web", namespace="bakta", pod="expire-1", workflow_kind="bakta", status="running"`,
+				"1x100 0x80"},
 			want: []string{"BaktaWebJobsWait"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -90,8 +109,8 @@ job_outcome_delay_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="
 	}
 }
 
-// TestShortLives holds that a pod counts that is there for one request: it is never seen at 0, so Prometheus's own
-// increase() leaves it out.
+// TestShortLives: a pod that lives for one request is counted. Its counters are never scraped at 0, so Prometheus's
+// increase() omits it.
 func TestShortLives(t *testing.T) {
 	p := load(t, nil, "")
 	p.firing(t)
@@ -100,7 +119,7 @@ func TestShortLives(t *testing.T) {
 		`sum(sum_over_time(bakta:jobs_completed:increase1m{status="successful"}[1h]))`: 3,
 		`sum(increase(jobs_completed_total[1h]))`:                                      0,
 		`sum(sum_over_time(bakta:http_requests:increase1m{status="200"}[1h]))`:         120, // two a minute, for an hour
-		`sum(sum_over_time(bakta:sweeps:increase1m[1h]))`:                              60,  // somebody else's are not among them
+		`sum(sum_over_time(bakta:sweeps:increase1m[1h]))`:                              60,  // without those of other jobs
 	} {
 		got := p.query(t, query, p.end)
 		if len(got) != 1 || got[0].F != want {
@@ -119,12 +138,15 @@ type prometheus struct {
 	end    time.Time
 }
 
-// load fills a storage with what is healthy, but for the series that begin as instead says.
+// joined joins each line that ends in a backslash with the next one.
+func joined(series string) string { return strings.ReplaceAll(series, "\\\n  ", "") }
+
+// load fills a storage with the series of healthy, except those that instead replaces.
 func load(t *testing.T, instead []string, more string) *prometheus {
 	t.Helper()
 	var script strings.Builder
 	script.WriteString("load 30s\n")
-	for line := range strings.Lines(healthy) {
+	for line := range strings.Lines(joined(healthy)) {
 		line = strings.TrimSpace(line)
 		if line == "" {
 			continue
@@ -138,7 +160,7 @@ func load(t *testing.T, instead []string, more string) *prometheus {
 			script.WriteString("  " + line + "\n")
 		}
 	}
-	script.WriteString(strings.TrimSpace(more) + "\n")
+	script.WriteString(strings.TrimSpace(joined(more)) + "\n")
 	s := promqltest.LoadedStorage(t, script.String())
 	t.Cleanup(func() { s.Close() })
 	return &prometheus{

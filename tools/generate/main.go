@@ -292,7 +292,7 @@ func compare(root string, made map[string][]byte, stale []string) error {
 		return nil
 	}
 	slices.Sort(wrong)
-	return fmt.Errorf("generated files are not what proto/ makes of them; run make generate:\n  %s", strings.Join(wrong, "\n  "))
+	return fmt.Errorf("generated files are out of date; run make generate:\n  %s", strings.Join(wrong, "\n  "))
 }
 
 func write(root string, made map[string][]byte, stale []string) error {

@@ -306,8 +306,8 @@ func (w *writer) components() object {
 	return all
 }
 
-// message adds a message to the components. What an answer and a request share is the same in both: those are told
-// apart by their fields, which are all there in an answer.
+// message adds a message to the components. Responses and requests differ in their fields, which are all present in a
+// response. A message that both use has one schema.
 func (w *writer) message(message protoreflect.MessageDescriptor, request bool) {
 	name := string(message.Name())
 	if w.schemas[name] != nil {
