@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// BaktaImage is an image of the real Bakta, made of what `make bakta` has set up in a directory and of what that
-// stands on. It is in /opt/bakta there, on the PATH, and its tiny database is /opt/bakta/db.
+// BaktaImage returns an image of the real Bakta, from the directory that `make bakta` has set up and the Debian packages
+// that it needs. In the image, Bakta is in /opt/bakta and on the PATH, and its tiny database is /opt/bakta/db.
 func BaktaImage(ctx context.Context, dir string) (Image, error) {
 	const target = "/opt/bakta"
 	image := Image{
@@ -18,7 +18,7 @@ func BaktaImage(ctx context.Context, dir string) (Image, error) {
 		Path:       []string{target + "/bin"},
 		Entrypoint: []string{"bakta"},
 	}
-	// The interpreter may be one that isn't Debian's; its libraries, and those of Python packages, are Debian's.
+	// The interpreter may be another one than Debian's; its libraries, and those of Python packages, are Debian's.
 	interpreter, err := pythonHome(filepath.Join(dir, "venv", "pyvenv.cfg"))
 	if err != nil {
 		return Image{}, fmt.Errorf("finding the Python of Bakta in %s: %w", dir, err)
@@ -47,5 +47,5 @@ func pythonHome(config string) (string, error) {
 	if err := lines.Err(); err != nil {
 		return "", err
 	}
-	return "", fmt.Errorf("%s names no home", config)
+	return "", fmt.Errorf("%s has no line home", config)
 }

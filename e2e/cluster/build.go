@@ -17,19 +17,19 @@ import (
 	"strings"
 )
 
-// kubernetesVersion is that of the modules. The programs don't know their own: it is set when they are linked.
+// kubernetesVersion is the version of the modules. The linker sets it in the programs.
 const kubernetesVersion = "v1.35.4"
 
-// set is programs that are built together.
+// set is a set of programs that are built together.
 type set struct {
 	name     string
 	module   string // folder of the module that builds them
-	folder   string // below bin, where they land: some have the same name
+	folder   string // below bin, for the programs: some have the same name
 	packages []string
 	trims    []trim
 }
 
-// trim says what of a module is not built in, where that takes far longer to build than all that is used.
+// trim replaces packages of a module that take much longer to build than everything that is used.
 type trim struct {
 	module string
 	files  map[string]string // files of the module; each becomes one of the folder _trim beside the programs, or none ("")
@@ -44,12 +44,12 @@ func (s set) built() []string {
 	return names
 }
 
-// quick are flags that take more than half of the compiler's time off: nothing is inlined but in the standard library, and
-// nothing is told to debuggers. What that costs when the programs run is small beside what they wait for.
+// quick are flags that save more than half of the compiler's time: no inlining except in the standard library, and no
+// information for debuggers. The programs wait most of their time, so they hardly become slower.
 var quick = []string{"-gcflags=all=-l -dwarf=false", "-gcflags=std="}
 
-// build builds programs, once for one state of their source. Whoever needs the same programs waits until they are built;
-// others of the cluster may be built meanwhile.
+// build builds programs once for each state of their source. Another process that needs the same programs waits until they
+// are built; other programs of the cluster may be built at the same time.
 func (c *Cluster) build(ctx context.Context, programs set) error {
 	unlock, err := c.lock("bin/" + path.Base(programs.packages[0]) + ".lock")
 	if err != nil {
@@ -88,7 +88,7 @@ func (c *Cluster) build(ctx context.Context, programs set) error {
 	return os.WriteFile(stamp, []byte(state), 0o644)
 }
 
-// trimmed copies the modules that are trimmed to below a folder and returns a go.mod there that has them built.
+// trimmed writes trimmed copies of modules below a folder, and returns a go.mod there that uses them.
 func (c *Cluster) trimmed(ctx context.Context, programs set, folder string) (modfile string, err error) {
 	if err := os.RemoveAll(folder); err != nil { // of a build that was killed
 		return "", err
@@ -149,7 +149,7 @@ func (c *Cluster) goTool(ctx context.Context, module string, args ...string) (st
 	return out.String(), nil
 }
 
-// sourceState tells apart all that decides what a build makes.
+// sourceState returns a hash of everything that determines the result of a build.
 func (c *Cluster) sourceState(ctx context.Context, programs set) (string, error) {
 	tool, err := c.goTool(ctx, programs.module, "version")
 	if err != nil {

@@ -18,28 +18,28 @@ import (
 
 // Addresses in the cluster's network namespace.
 const (
-	// Node is the node's address: the API server, node ports and the registry listen there.
+	// Node is the address of the node: the API server, node ports and the registry listen on it.
 	Node = "10.200.0.1"
-	// Loopback stands for 127.0.0.1 of the namespace, for pods too: what a test starts on 127.0.0.1 they reach here.
+	// Loopback is routed to 127.0.0.1 of the namespace, also for pods: here they reach servers of tests on 127.0.0.1.
 	Loopback = "10.200.0.2"
 
 	apiServer = "https://" + Node + ":6443"
 	nodeName  = "node"
 )
 
-// patience bounds each thing that is waited for. On a busy machine all of it takes seconds.
+// patience is the timeout of each wait. Even on a busy machine, a wait takes seconds.
 const patience = 3 * time.Minute
 
 //go:embed config manifests
 var files embed.FS
 
-// Cluster is one cluster, running or not, and what it has on disk.
+// Cluster is a cluster, running or not, and its files:
 //
 //	bin/         the programs, built once
-//	manifests/   what is deployed, made from the modules of what is deployed
-//	logs/        what each part said; those of the last cluster are kept
+//	manifests/   the deployed manifests, from the modules of the releases
+//	logs/        the logs of the parts; those of the last cluster are kept
 //	var/         the cluster's /var; the images in it are kept
-//	run/         what is there only while the cluster runs
+//	run/         files that exist only while the cluster runs
 //	kubeconfig   for its administrator
 type Cluster struct {
 	dir    string // of the state, absolute
@@ -47,11 +47,11 @@ type Cluster struct {
 	out    io.Writer
 }
 
-// parts is the module that most programs are built from, a folder of the source.
+// parts is the folder with the module of most programs.
 const parts = "parts"
 
-// New returns the cluster whose state lies below dir. Its programs are built from modules in the folder source, the
-// parent of this package. What it does is told on out.
+// New returns the cluster whose state is below dir. Its programs are built from modules in the folder source, the parent
+// of this package. It reports its steps on out.
 func New(dir, source string, out io.Writer) (*Cluster, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -72,12 +72,12 @@ func (c *Cluster) file(name string) string { return filepath.Join(c.dir, name) }
 // a socket's path may have no more than 107 bytes.
 func here(name string) string { return path.Join("/run/cluster", name) }
 
-// logFile opens the log of a part anew.
+// logFile creates the log of a part. It replaces an earlier one.
 func (c *Cluster) logFile(part string) (*os.File, error) { return os.Create(c.logName(part)) }
 
 func (c *Cluster) logName(part string) string { return c.file("logs/" + part + ".log") }
 
-// step does one step of a bring-up or tear-down, and tells what it is and how long it took.
+// step runs one step of Up or Down, and reports its name and duration.
 func (c *Cluster) step(what string, do func() error) error {
 	began := time.Now()
 	fmt.Fprintf(c.out, "%-64s", what)
@@ -89,8 +89,8 @@ func (c *Cluster) step(what string, do func() error) error {
 	return nil
 }
 
-// lock keeps others from what a file of the state stands for until the returned function is called. The file "lock" stands
-// for the cluster as a whole: who brings it up or down has it.
+// lock locks a file of the state until the returned function is called. The file "lock" protects the cluster as a whole:
+// Up and Down lock it.
 func (c *Cluster) lock(name string) (unlock func(), err error) {
 	f, err := os.OpenFile(c.file(name), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
@@ -103,8 +103,8 @@ func (c *Cluster) lock(name string) (unlock func(), err error) {
 	return func() { f.Close() }, nil
 }
 
-// ErrDown is what is returned where a cluster has to run and doesn't.
-var ErrDown = errors.New("the cluster is down: bring it up with `cluster up`")
+// ErrDown is the error for a cluster that does not run.
+var ErrDown = errors.New("the cluster is down; start it with `cluster up`")
 
 // space returns the namespaces of the running cluster.
 func (c *Cluster) space() (space, error) {
@@ -115,7 +115,7 @@ func (c *Cluster) space() (space, error) {
 	return space{first: p}, err
 }
 
-// daemon starts a part of the cluster that goes on running, unless it runs already.
+// daemon starts a part of the cluster in the background, unless it is running.
 func (c *Cluster) daemon(s space, name string, argv ...string) error {
 	record := c.file("run/" + name + ".pid")
 	if p, err := recorded(record); err == nil && p.alive() {
@@ -128,19 +128,19 @@ func (c *Cluster) daemon(s space, name string, argv ...string) error {
 	defer log.Close()
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // it outlives us, and Ctrl-C at our terminal
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // survives the end of this process, and Ctrl-C at its terminal
 	if err := s.start(cmd); err != nil {
 		return fmt.Errorf("starting %s: %w", name, err)
 	}
 	p, err := processOf(cmd.Process.Pid)
-	go func() { _ = cmd.Wait() }() // one not waited for would look alive
+	go func() { _ = cmd.Wait() }() // without Wait, an ended process looks alive
 	if err != nil {
 		return c.ended(name)
 	}
 	return p.record(record)
 }
 
-// ended is the error of a daemon that has ended though it shouldn't.
+// ended returns the error for a daemon that has ended unexpectedly.
 func (c *Cluster) ended(name string) error {
 	log, err := os.ReadFile(c.logName(name))
 	if err != nil {
@@ -151,8 +151,8 @@ func (c *Cluster) ended(name string) error {
 	return fmt.Errorf("%s has ended; the end of %s:\n\t%s", name, c.logName(name), strings.Join(last, "\n\t"))
 }
 
-// await asks again and again until ask has no error. It gives up early if one of the daemons that this takes has
-// ended; their logs say why it takes too long.
+// await calls ask until it returns no error. It returns early if one of the daemons that are needed has ended; its errors
+// name their logs.
 func (c *Cluster) await(ctx context.Context, ask func(context.Context) error, daemons ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -164,7 +164,7 @@ func (c *Cluster) await(ctx context.Context, ask func(context.Context) error, da
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() == nil || last == nil { // what came of running out of time says less than what came before
+		if ctx.Err() == nil || last == nil { // an error before the timeout says more than the timeout
 			last = err
 		}
 		for _, name := range daemons {
@@ -193,7 +193,7 @@ func kubectl(ctx context.Context, s space, manifest []byte, args ...string) (str
 	return s.feed(ctx, in, here("bin/kubectl"), args...)
 }
 
-// apply makes the cluster's objects what a manifest says.
+// apply applies a manifest to the cluster.
 func apply(ctx context.Context, s space, manifest []byte) error {
 	_, err := kubectl(ctx, s, manifest, "apply", "--server-side", "--force-conflicts", "-f", "-")
 	return err

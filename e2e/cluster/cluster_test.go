@@ -16,13 +16,13 @@ import (
 	"testing"
 )
 
-// TestClusterComesAndGoes brings up a cluster of its own beside those that run. It isn't run in a cluster's network,
-// but as root on the machine.
+// TestClusterComesAndGoes starts and stops a cluster of its own beside running ones. It runs as root on the machine, not in
+// a cluster's network.
 func TestClusterComesAndGoes(t *testing.T) {
 	ctx := t.Context()
 	dir := t.TempDir()
-	var told bytes.Buffer
-	c, err := New(dir, "..", &told)
+	var output bytes.Buffer
+	c, err := New(dir, "..", &output)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func TestClusterComesAndGoes(t *testing.T) {
 			t.Error(err)
 		}
 		if t.Failed() {
-			t.Log(told.String())
+			t.Log(output.String())
 		}
 	})
 	if err := c.Status(ctx); !errors.Is(err, ErrDown) {
@@ -66,14 +66,14 @@ func TestClusterComesAndGoes(t *testing.T) {
 		}
 	}
 
-	t.Run("up again does nothing to what runs", func(t *testing.T) {
+	t.Run("a second up does not change running parts", func(t *testing.T) {
 		daemons := running(t, c)
 		bringUp()
 		if again := running(t, c); !slices.Equal(again, daemons) {
 			t.Errorf("were %v\nare  %v", daemons, again)
 		}
 	})
-	t.Run("a lost part is told and brought back", func(t *testing.T) {
+	t.Run("a lost part is reported and started again", func(t *testing.T) {
 		p, err := recorded(c.file("run/kube-scheduler.pid"))
 		if err != nil {
 			t.Fatal(err)
@@ -84,7 +84,7 @@ func TestClusterComesAndGoes(t *testing.T) {
 		}
 		bringUp()
 	})
-	t.Run("a part that ends at once is told with its log", func(t *testing.T) {
+	t.Run("the error for a part that ends at once contains its log", func(t *testing.T) {
 		never := func(context.Context) error { return errors.New("not yet") }
 		err := c.daemon(s, "broken", "sh", "-c", "echo the reason; exit 1")
 		if err == nil { // it may end a moment later too
@@ -97,7 +97,7 @@ func TestClusterComesAndGoes(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	t.Run("a cluster that was cut off while it was made is made anew", func(t *testing.T) {
+	t.Run("a cluster whose up was interrupted is created again", func(t *testing.T) {
 		if err := os.Remove(c.file("run/space.made")); err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +123,7 @@ func TestClusterComesAndGoes(t *testing.T) {
 	}
 }
 
-// running lists the parts that run, each as a process.
+// running returns the processes of the running parts.
 func running(t *testing.T, c *Cluster) []process {
 	t.Helper()
 	records, err := filepath.Glob(c.file("run/*.pid"))
@@ -141,7 +141,7 @@ func running(t *testing.T, c *Cluster) []process {
 	return all
 }
 
-// of tells apart namespaces of processes.
+// of returns the identity of a process's namespace.
 func of(t *testing.T, pid int, kind namespace) string {
 	t.Helper()
 	id, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, kind))
@@ -151,7 +151,7 @@ func of(t *testing.T, pid int, kind namespace) string {
 	return id
 }
 
-// machine tells what a cluster might leave behind outside of its directory.
+// machine describes everything that a cluster may leave behind outside its directory.
 func machine(t *testing.T, c *Cluster) string {
 	t.Helper()
 	var all strings.Builder

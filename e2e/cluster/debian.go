@@ -14,8 +14,8 @@ import (
 	"strings"
 )
 
-// An image of a program that isn't static needs what it stands on. DebianFiles takes that from this machine's own
-// packages, so that an image needs no download and holds what was tried here.
+// An image of a program that is not static needs its libraries. DebianFiles takes them from the packages of this machine,
+// so that an image needs no download and contains the same versions.
 
 // DebianFiles returns the files of installed Debian packages and of all that they depend on, for an image, without
 // documentation.
@@ -32,7 +32,7 @@ func DebianFiles(ctx context.Context, packages ...string) ([]File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listing the files of %v: %w", names, err)
 	}
-	// /lib and the like are links into /usr, and packages name files by either way.
+	// /lib and others are links into /usr, and packages use both paths.
 	list := []File{{"/bin", "/bin", true}, {"/lib", "/lib", true}, {"/lib64", "/lib64", true}, {"/sbin", "/sbin", true}}
 	there := make(map[string]bool)
 	add := func(name string) error {
@@ -51,7 +51,7 @@ func DebianFiles(ctx context.Context, packages ...string) ([]File, error) {
 	for name := range strings.Lines(string(out)) {
 		name = strings.TrimSpace(name)
 		if !filepath.IsAbs(name) || documentation.MatchString(name) {
-			continue // a remark of dpkg's, or nothing that runs
+			continue // a message of dpkg, or a file that programs do not need
 		}
 		if err := add(name); err != nil && !errors.Is(err, fs.ErrNotExist) { // an administrator may have removed it
 			return nil, err
@@ -73,11 +73,11 @@ func DebianFiles(ctx context.Context, packages ...string) ([]File, error) {
 
 var documentation = regexp.MustCompile(`^/usr/share/(doc|man|info|locale|lintian|bash-completion)/`)
 
-// packageSet is what dpkg knows of the installed packages.
+// packageSet is dpkg's information about the installed packages.
 type packageSet struct {
 	needs     map[string][]string // by package, what it depends on, each as alternatives: "a (>= 1) | b"
-	provided  map[string]string   // by a name that no package has, a package that plays it
-	essential []string            // what all others depend on without saying so
+	provided  map[string]string   // by virtual package, a package that provides it
+	essential []string            // packages that all others depend on implicitly
 }
 
 func readPackages(ctx context.Context) (packageSet, error) {
@@ -104,7 +104,7 @@ func readPackages(ctx context.Context) (packageSet, error) {
 	return set, nil
 }
 
-// bareName returns the name in what a package depends on, without version and architecture.
+// bareName returns the name in a dependency, without version and architecture.
 func bareName(text string) string {
 	name, _, _ := strings.Cut(strings.TrimSpace(text), " ")
 	name, _, _ = strings.Cut(name, ":")
@@ -135,7 +135,7 @@ func (p packageSet) closure(packages []string) ([]string, error) {
 		}
 		name, ok := p.find(todo[0])
 		if !ok {
-			return nil, fmt.Errorf("no package that is %q is installed", strings.TrimSpace(todo[0]))
+			return nil, fmt.Errorf("the package %q is not installed", strings.TrimSpace(todo[0]))
 		}
 		if !seen[name] {
 			seen[name] = true

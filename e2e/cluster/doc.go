@@ -1,7 +1,7 @@
-// Package cluster brings up a real Kubernetes with Knative on one bare Debian machine, and takes it down again.
+// Package cluster starts and stops a real Kubernetes with Knative on one Debian machine.
 //
-// The programs are built from Go modules (folder parts), the container runtime comes from Debian. All of it lives in
-// Linux namespaces of its own, network, mounts and processes: nothing listens outside, no mount shows outside, default
-// paths like /var/lib/kubelet and /run/containerd are the cluster's own, and ending the namespaces' first process
-// ends every process of the cluster. What is on disk lies below one directory.
+// The programs are built from Go modules (folder parts); the container runtime is Debian's. Everything runs in Linux
+// namespaces for network, mounts and processes: no port and no mount is visible outside, default paths like
+// /var/lib/kubelet and /run/containerd are the cluster's own, and the end of the namespaces' first process ends every
+// process of the cluster. All files are below one directory.
 package cluster

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// transient is what of the state is of one running cluster alone. Programs, images and logs are kept.
+// transient are the parts of the state that belong to one run of the cluster. Programs, images and logs are kept.
 var transient = []string{"run", "kubeconfig", "var/lib/etcd", "var/lib/kubelet", "var/lib/cni", "var/log", "var/tmp", "var/cache"}
 
-// Down takes the cluster down. What remains is on disk below the state's directory.
+// Down stops the cluster. Only files below the state's directory remain.
 func (c *Cluster) Down(ctx context.Context) error {
 	unlock, err := c.lock("lock")
 	if err != nil {
@@ -23,9 +23,9 @@ func (c *Cluster) Down(ctx context.Context) error {
 	s, err := c.space()
 	if err == nil {
 		if err := c.step("stop pods", func() error { return c.stopPods(ctx, s) }); err != nil {
-			fmt.Fprintf(c.out, "going on without: %v\n", err)
+			fmt.Fprintf(c.out, "continuing after an error: %v\n", err)
 		}
-		// The first process takes all others with it, and the last of them the mounts and the network.
+		// All processes end with the first one, and the mounts and the network with the last of them.
 		if err := c.step("end all processes", func() error { s.first.end(syscall.SIGKILL, patience); return nil }); err != nil {
 			return err
 		}
@@ -35,10 +35,10 @@ func (c *Cluster) Down(ctx context.Context) error {
 	return c.step("clear what ran", c.clear)
 }
 
-// stopPods ends all containers. They would end anyway; but the container runtime, whose images are kept, shall not
-// remember them.
+// stopPods stops all containers. They also end without it, but the state of the container runtime, which is kept with its
+// images, would contain them.
 func (c *Cluster) stopPods(ctx context.Context, s space) error {
-	if p, err := recorded(c.file("run/kubelet.pid")); err == nil { // it would start them again
+	if p, err := recorded(c.file("run/kubelet.pid")); err == nil { // the kubelet starts containers again
 		p.end(syscall.SIGTERM, 5*time.Second)
 	}
 	if p, err := recorded(c.file("run/containerd.pid")); err != nil || !p.alive() {
@@ -55,8 +55,8 @@ func (c *Cluster) stopPods(ctx context.Context, s space) error {
 		if err != nil || len(containers) == 0 {
 			return err
 		}
-		// The runtime clears away what has ended too, and who comes second gets an error: so all errors are of the
-		// last attempt only.
+		// The runtime also removes ended containers, and the second removal fails. So only the errors of the last attempt
+		// count.
 		_, killed := ctr(append([]string{"tasks", "delete", "--force"}, containers...)...)
 		if _, err := ctr(append([]string{"containers", "delete"}, containers...)...); err != nil {
 			return errors.Join(killed, err)
@@ -65,7 +65,7 @@ func (c *Cluster) stopPods(ctx context.Context, s space) error {
 	}, "containerd")
 }
 
-// clear removes what was of a cluster that no longer runs, wherever it was stopped.
+// clear removes the remains of a cluster that no longer runs, at whatever point it was stopped.
 func (c *Cluster) clear() error {
 	if err := removeCgroup(c.cgroup()); err != nil {
 		return err

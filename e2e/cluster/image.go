@@ -24,11 +24,11 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// Image is what to put into an image and how it is run.
+// Image is the content and the configuration of an image.
 type Image struct {
 	Files      []File
 	Entrypoint []string
-	User       string   // UID or UID:GID; empty is 65532, which is nobody special
+	User       string   // UID or UID:GID; empty is 65532, an unprivileged user
 	Path       []string // directories of programs, before the usual ones
 	Env        []string // KEY=VALUE
 	WorkingDir string
@@ -37,7 +37,7 @@ type Image struct {
 // File is a file of the machine, or a directory with all below it, and its path in an image.
 type File struct {
 	Source, Target string
-	// A link as the source stays a link; else it stands for what it points to. Links below a directory stay links.
+	// A source that is a link stays a link; otherwise its target is added. Links below a directory stay links.
 	Link bool
 }
 
@@ -53,7 +53,7 @@ func ParseFile(text string) (File, error) {
 	return File{Source: source, Target: target}, nil
 }
 
-// accounts make the usual users known by name, which some programs insist on.
+// accounts contain the names of the usual users, which some programs require.
 var accounts = map[string]string{
 	"etc/passwd": "root:x:0:0:root:/root:/sbin/nologin\n" +
 		"nobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin\n" +
@@ -62,8 +62,7 @@ var accounts = map[string]string{
 	"etc/nsswitch.conf": "hosts: files dns\n",
 }
 
-// Build makes the image, of one layer. The layer lies in the file scratch, which has to be there as long as the image
-// is used.
+// Build creates the image with one layer. The layer is in the file scratch, which must exist as long as the image is used.
 func (i Image) Build(scratch string) (v1.Image, error) {
 	file, err := os.Create(scratch)
 	if err != nil {
@@ -102,20 +101,20 @@ func (i Image) Build(scratch string) (v1.Image, error) {
 	return mutate.ConfigFile(image, config)
 }
 
-// layer is a layer that is being written.
+// layer is a layer during its creation.
 type layer struct {
 	tar   *tar.Writer
-	there map[string]bool // what was written, without a leading slash
+	there map[string]bool // written paths, without a leading slash
 }
 
-// fill writes all of the layer: the files, and what a program expects around it.
+// fill writes the layer: the files, and the directories and accounts that programs expect.
 func (l *layer) fill(files []File) error {
 	for _, f := range files {
 		if err := l.add(f); err != nil {
 			return fmt.Errorf("adding %s to the image: %w", f.Source, err)
 		}
 	}
-	for _, target := range slices.Sorted(maps.Keys(accounts)) { // the same files make the same image
+	for _, target := range slices.Sorted(maps.Keys(accounts)) { // sorted, so that the same files create the same image
 		text := accounts[target]
 		if l.there[target] {
 			continue
@@ -175,19 +174,19 @@ func (l *layer) add(f File) error {
 	})
 }
 
-// entry writes one file, directory or symbolic link. Owners are left behind: all is root's and can be read by all.
+// entry writes one file, directory or symbolic link. All belong to root and are readable by all users.
 func (l *layer) entry(source, target string, entry fs.DirEntry) error {
 	info, err := entry.Info()
 	if err != nil {
 		return err
 	}
 	switch {
-	case target == "" || l.there[target]: // the root, or a file that an earlier source has put there
+	case target == "" || l.there[target]: // the root, or a file of an earlier source
 		return nil
 	case entry.IsDir():
 		return l.dir(target, int64(info.Mode().Perm()|0o555))
 	case !info.Mode().IsRegular() && info.Mode().Type() != fs.ModeSymlink:
-		return nil // sockets and the like mean nothing in an image
+		return nil // an image can't contain sockets and devices
 	}
 	if err := l.parents(target); err != nil {
 		return err
@@ -216,7 +215,8 @@ func (l *layer) entry(source, target string, entry fs.DirEntry) error {
 	return err
 }
 
-// storedLayer is a layer in a file, uncompressed: it goes to the same disk again, so compression would only cost time.
+// storedLayer is an uncompressed layer in a file: the container runtime stores it on the same disk, so compression only
+// takes time.
 type storedLayer struct {
 	file string
 	size int64
@@ -230,8 +230,8 @@ func (l storedLayer) Uncompressed() (io.ReadCloser, error) { return os.Open(l.fi
 func (l storedLayer) Size() (int64, error)                 { return l.size, nil }
 func (l storedLayer) MediaType() (types.MediaType, error)  { return types.DockerUncompressedLayer, nil }
 
-// Load makes an image and hands it to the running cluster's container runtime. Its name has to have a tag other than
-// latest, or pods would try to pull it, and begin with dev.local/, or Knative would try to look it up.
+// Load creates an image and loads it into the running cluster's container runtime. Its name must have a tag other than
+// latest, otherwise pods try to pull it, and begin with dev.local/, otherwise Knative tries to resolve it.
 func (c *Cluster) Load(ctx context.Context, ref string, image Image) error {
 	s, err := c.space()
 	if err != nil {
@@ -266,7 +266,7 @@ func loaded(ctx context.Context, s space) ([]string, error) {
 	return strings.Fields(out), err
 }
 
-// loadPrograms wraps programs that were built into images of their names, if they are new or were built anew.
+// loadPrograms loads images of built programs, named after them, if they are new or were rebuilt.
 func (c *Cluster) loadPrograms(ctx context.Context, s space, programs ...string) error {
 	have, err := loaded(ctx, s)
 	if err != nil {

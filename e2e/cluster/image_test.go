@@ -102,7 +102,7 @@ func TestImageHoldsWhatItIsMadeOf(t *testing.T) {
 		delete(got, name)
 	}
 	for name := range got {
-		t.Errorf("%s is there, though nobody asked for it", name)
+		t.Errorf("%s is in the image, but not in its files", name)
 	}
 
 	config, err := built.ConfigFile()

@@ -27,7 +27,7 @@ func (p pair) write(dir, name string) error {
 	return os.WriteFile(filepath.Join(dir, name+".key"), p.key, 0o600)
 }
 
-// authority is the certificate authority of one cluster. Its key is never stored: a new cluster gets a new one.
+// authority is the certificate authority of one cluster. Its key is never stored: each cluster has a new one.
 type authority struct {
 	pair
 	signer *x509.Certificate
@@ -46,7 +46,7 @@ func newAuthority() (*authority, error) {
 	return a, err
 }
 
-// server issues a certificate for the names and addresses that a server is called by.
+// server issues a certificate for the names and addresses of a server.
 func (a *authority) server(user, group string, names ...string) (pair, error) {
 	template := subject(user, group, x509.ExtKeyUsageServerAuth)
 	for _, name := range names {
@@ -60,7 +60,7 @@ func (a *authority) server(user, group string, names ...string) (pair, error) {
 	return p, err
 }
 
-// client issues a certificate that Kubernetes takes for a user of a group.
+// client issues a certificate with which Kubernetes authenticates a user of a group.
 func (a *authority) client(user, group string) (pair, error) {
 	p, _, err := sign(subject(user, group, x509.ExtKeyUsageClientAuth), a)
 	return p, err
@@ -78,7 +78,7 @@ func subject(user, group string, use x509.ExtKeyUsage) *x509.Certificate {
 	return c
 }
 
-// sign makes a key and a certificate for it, signed by an authority or, if it is nil, by itself.
+// sign creates a key and its certificate, signed by an authority or, if that is nil, self-signed.
 func sign(template *x509.Certificate, by *authority) (pair, crypto.Signer, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -106,7 +106,7 @@ func sign(template *x509.Certificate, by *authority) (pair, crypto.Signer, error
 	}, key, nil
 }
 
-// kubeconfig is a client's configuration that holds all that it needs, so that it works wherever the file lies.
+// kubeconfig returns the configuration of a client, which does not refer to other files.
 func (a *authority) kubeconfig(user, group string) ([]byte, error) {
 	p, err := a.client(user, group)
 	if err != nil {

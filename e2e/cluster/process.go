@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// process names one process for as long as the machine runs: a pid alone may be given to another one later.
+// process identifies a process until the machine is restarted: another process may get the same pid later.
 type process struct {
 	pid   int
-	since uint64 // when it started, in clock ticks since the machine did
+	since uint64 // time of its start, in clock ticks since the start of the machine
 }
 
-// processOf names the process that has a pid now.
+// processOf returns the process that has a pid now.
 func processOf(pid int) (process, error) {
-	// The second field is the program's name in parentheses and may hold anything.
+	// The second field is the program's name in parentheses and may contain any characters.
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return process{}, err
@@ -34,18 +34,18 @@ func processOf(pid int) (process, error) {
 	return process{pid: pid, since: since}, err
 }
 
-// alive says whether the process runs.
+// alive reports whether the process runs.
 func (p process) alive() bool {
 	now, err := processOf(p.pid)
 	return err == nil && now == p
 }
 
-// end sends a signal and waits until the process is gone, which it isn't after patience, in which case it is killed.
+// end sends a signal and waits until the process has ended. After patience, it kills the process.
 func (p process) end(signal syscall.Signal, patience time.Duration) {
 	if !p.alive() {
 		return
 	}
-	_ = syscall.Kill(p.pid, signal) // it may have ended just now
+	_ = syscall.Kill(p.pid, signal) // fails if the process has just ended
 	for deadline := time.Now().Add(patience); p.alive(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			_ = syscall.Kill(p.pid, syscall.SIGKILL)

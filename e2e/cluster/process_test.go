@@ -36,7 +36,7 @@ func TestProcessIsItselfAndNoLaterOneOfItsNumber(t *testing.T) {
 	}
 	p.end(syscall.SIGTERM, time.Minute)
 	if p.alive() {
-		t.Error("the process is alive, though it has ended and only nobody has waited for it")
+		t.Error("a process that has ended, but was not waited for, is alive")
 	}
 	_ = cmd.Wait()
 	p.end(syscall.SIGTERM, time.Minute) // nothing to do

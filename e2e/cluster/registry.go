@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// Where images made by ko go, and what they are made on.
+// The registry for images that ko builds, and their base image.
 const (
 	Registry  = Node + ":5000"
 	baseImage = Registry + "/base:static"
@@ -24,15 +24,15 @@ const (
 // koProgram is a set of its own module.
 var koProgram = set{name: "ko", module: "ko", packages: []string{"github.com/google/ko"}}
 
-// hosts tells the container runtime that the registry speaks plain HTTP.
+// hosts configures the container runtime to use plain HTTP for the registry.
 const hosts = `server = "http://` + Registry + `"
 
 [host."http://` + Registry + `"]
   capabilities = ["pull", "resolve"]
 `
 
-// ServeRegistry is a registry on an address, with what it holds in a directory and in memory. It ends only if it
-// can't listen.
+// ServeRegistry runs a registry on an address, with its content in a directory and in memory. It returns only if it can't
+// listen.
 func ServeRegistry(address, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -45,10 +45,10 @@ func ServeRegistry(address, dir string) error {
 	return server.ListenAndServe()
 }
 
-// startRegistry starts the registry and puts the image into it that programs' images are made on: certificate
-// authorities and accounts, and no program.
+// startRegistry starts the registry and pushes the base image of programs: certificate authorities and accounts, without a
+// program.
 func (c *Cluster) startRegistry(ctx context.Context, s space) error {
-	// The registry is this program, and where this program lies may not be seen from inside.
+	// The registry is this program, whose path may not be visible inside the namespaces.
 	if err := copyProgram("/proc/self/exe", c.file("bin/cluster")); err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (c *Cluster) startRegistry(ctx context.Context, s space) error {
 	}, "registry")
 }
 
-// copyProgram puts a copy of a program into place, at once and whole: the earlier one may be running.
+// copyProgram replaces a program atomically: the earlier copy may be running.
 func copyProgram(from, to string) (err error) {
 	source, err := os.Open(from)
 	if err != nil {
@@ -101,7 +101,7 @@ func copyProgram(from, to string) (err error) {
 	return os.Rename(target.Name(), to)
 }
 
-// trustRegistry writes the configuration by which the container runtime finds the registry. It is read at every pull.
+// trustRegistry writes the container runtime's configuration of the registry. It is read at every pull.
 func (c *Cluster) trustRegistry() error {
 	dir := c.file("run/config/registries/" + Registry)
 	if err := os.MkdirAll(dir, 0o755); err != nil {

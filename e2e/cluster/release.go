@@ -16,20 +16,20 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// release is something that is deployed from the manifests in its own modules.
+// release is a project that is deployed from the manifests in its Go modules.
 type release struct {
 	name      string
 	sources   []source
-	own       string              // a manifest of ours that goes with it, in the folder manifests; may be empty
-	without   []string            // KIND/NAME of what isn't wanted
-	settings  map[string]settings // what is set in ConfigMaps, by their names
-	namespace string              // where its deployments are
+	own       string              // an additional manifest of ours, in the folder manifests; may be empty
+	without   []string            // KIND/NAME of objects to omit
+	settings  map[string]settings // keys to set in ConfigMaps, by their names
+	namespace string              // of its deployments
 }
 
 type settings map[string]string
 
-// source is the manifests below folders of a module. Symbolic links are missing from modules, so some are taken from
-// where they point to.
+// source names the manifests below folders of a module. Modules do not contain symbolic links, so some folders are the
+// targets of links.
 type source struct {
 	module  string
 	folders []string
@@ -50,7 +50,7 @@ func child(o object, path ...string) object {
 	return o
 }
 
-// objects reads all manifests of the release and fits them to this cluster.
+// objects reads all manifests of the release and adapts them to this cluster.
 func (c *Cluster) objects(ctx context.Context, r release) ([]object, error) {
 	list := []string{"list", "-m", "-f", "{{.Dir}}"}
 	for _, from := range r.sources {
@@ -86,8 +86,8 @@ func (c *Cluster) objects(ctx context.Context, r release) ([]object, error) {
 	return all, nil
 }
 
-// Definitions returns the definitions of all kinds that a cluster has beside Kubernetes' own, as their modules have them.
-// It needs no cluster; source is the parent of this package.
+// Definitions returns the CustomResourceDefinitions of a cluster, as their modules contain them. It needs no cluster;
+// source is the parent of this package.
 func Definitions(ctx context.Context, source string) ([]map[string]any, error) {
 	c := &Cluster{source: source}
 	var all []object
@@ -122,7 +122,7 @@ func readFolder(folder string) ([]object, error) {
 	return all, err
 }
 
-// readObjects takes apart a manifest that was just read.
+// readObjects returns the objects of a manifest.
 func readObjects(text []byte, err error) ([]object, error) {
 	if err != nil {
 		return nil, err
@@ -135,13 +135,13 @@ func readObjects(text []byte, err error) ([]object, error) {
 		} else if err != nil {
 			return nil, err
 		}
-		if o != nil { // a document may hold comments only
+		if o != nil { // a document may contain only comments
 			all = append(all, o)
 		}
 	}
 }
 
-// fit changes an object of a release to what a test cluster needs.
+// fit adapts an object of a release to a test cluster.
 func fit(o object, settings map[string]settings) {
 	if kind(o) == "ConfigMap" {
 		data := child(o, "data")
@@ -156,9 +156,9 @@ func fit(o object, settings map[string]settings) {
 	containers, _ := child(o, "spec", "template", "spec")["containers"].([]any)
 	for _, container := range containers {
 		container := container.(object)
-		// What the release asks for would leave half a core of two to the pods under test.
+		// With the requests of the release, only half a core of two remains for the pods under test.
 		delete(container, "resources")
-		// The release looks every 5 or 10 s; bring-up would take a quarter of a minute longer.
+		// The release probes every 5 or 10 s, which delays the start of the cluster by 15 s.
 		if probe := child(container, "readinessProbe"); probe != nil {
 			probe["periodSeconds"] = 1
 			delete(probe, "initialDelaySeconds")
@@ -187,8 +187,8 @@ func useLocalImages(value any) any {
 	return value
 }
 
-// deploy makes a release's objects, as far as they can be made before its webhooks run: the kinds first, then objects
-// of Kubernetes' own kinds. It returns those of the release's kinds for when its deployments are available.
+// deploy creates the objects of a release that do not depend on its webhooks: first the kinds, then objects of Kubernetes'
+// kinds. It returns the objects of the release's kinds, which can be created when its deployments are available.
 func (c *Cluster) deploy(ctx context.Context, s space, r release) (later []object, err error) {
 	all, err := c.objects(ctx, r)
 	if err != nil {
@@ -230,13 +230,13 @@ func applyObjects(ctx context.Context, s space, objects []object) error {
 	return apply(ctx, s, text)
 }
 
-// awaitKinds waits until objects of new kinds can be made.
+// awaitKinds waits until objects of new kinds can be created.
 func (c *Cluster) awaitKinds(ctx context.Context, s space, definitions []object) error {
 	args := []string{"wait", "--for=condition=Established", "--timeout=5s", "customresourcedefinition"}
 	for _, d := range definitions {
 		args = append(args, nameOf(d))
 	}
-	// kubectl gives up at once on a definition so new that it has no conditions yet.
+	// kubectl wait fails at once for a new definition without conditions.
 	return c.await(ctx, func(ctx context.Context) error { _, err := kubectl(ctx, s, nil, args...); return err }, "kube-apiserver")
 }
 

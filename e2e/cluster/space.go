@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// space is the set of Linux namespaces that a cluster lives in: network, mounts and processes.
-// They exist as long as their first process does.
+// space is the set of Linux namespaces of a cluster: network, mounts and processes. They exist as long as their first
+// process.
 type space struct {
 	first process
 }
@@ -30,21 +30,21 @@ const (
 	processes namespace = "pid" // entered by the next child only
 )
 
-// newSpace makes new namespaces whose first process is the program.
-// In its mount namespace nothing is set up yet; no mount made there shows outside.
+// newSpace creates namespaces whose first process is the program. The mount namespace is not set up yet; its mounts are not
+// visible outside.
 func newSpace(program string, log *os.File) (space, error) {
 	first := exec.Command(program)
 	first.Stdout, first.Stderr = log, log
 	first.Dir = "/"
 	first.SysProcAttr = &syscall.SysProcAttr{
-		Setsid:       true, // it outlives us, and Ctrl-C at our terminal
+		Setsid:       true, // survives the end of this process, and Ctrl-C at its terminal
 		Cloneflags:   syscall.CLONE_NEWPID | syscall.CLONE_NEWNET,
-		Unshareflags: syscall.CLONE_NEWNS, // makes all mounts private too
+		Unshareflags: syscall.CLONE_NEWNS, // also makes all mounts private
 	}
 	if err := first.Start(); err != nil {
-		return space{}, fmt.Errorf("making namespaces (are you root?): %w", err)
+		return space{}, fmt.Errorf("creating namespaces, which requires root: %w", err)
 	}
-	go func() { _ = first.Wait() }() // a process not waited for would look alive
+	go func() { _ = first.Wait() }() // without Wait, an ended process looks alive
 	p, err := processOf(first.Process.Pid)
 	return space{first: p}, err
 }
@@ -56,7 +56,7 @@ func (s space) inside(f func() error, kinds ...namespace) error {
 		// Never unlocked, so that the thread ends with this goroutine and no other one runs in the namespaces.
 		runtime.LockOSThread()
 		if unix.Gettid() == os.Getpid() {
-			// The process's first thread would stay, and /proc/self with it. While it is held here, another is taken.
+			// The first thread of the process does not end, and /proc/self refers to it. It waits here while another is used.
 			defer runtime.UnlockOSThread()
 			done <- s.inside(f, kinds...)
 			return
@@ -76,17 +76,17 @@ func (s space) enter(kinds ...namespace) error {
 	for i, kind := range kinds { // all before any is entered: in another mount namespace /proc is another one
 		f, err := os.Open(fmt.Sprintf("/proc/%d/ns/%s", s.first.pid, kind))
 		if err != nil {
-			return fmt.Errorf("the cluster's namespaces are gone: %w", err)
+			return fmt.Errorf("the cluster's namespaces no longer exist: %w", err)
 		}
 		defer f.Close()
 		files[i] = f
 	}
 	for i, f := range files {
 		if kinds[i] == mounts {
-			// Threads of a process share their root and working directory, and the kernel lets no thread
-			// enter a mount namespace before it has its own.
+			// Threads of a process share their root and working directory. The kernel requires that a thread has its own
+			// before it enters a mount namespace.
 			if err := unix.Unshare(unix.CLONE_FS); err != nil {
-				return fmt.Errorf("parting from the other threads: %w", err)
+				return fmt.Errorf("unsharing the working directory: %w", err)
 			}
 		}
 		if err := unix.Setns(int(f.Fd()), 0); err != nil {
@@ -105,7 +105,7 @@ func (s space) start(cmd *exec.Cmd) error {
 }
 
 // run runs a command in the namespaces and returns what it printed.
-// An error holds the command and what it said.
+// An error contains the command and its output.
 func (s space) run(ctx context.Context, name string, args ...string) (string, error) {
 	return s.feed(ctx, nil, name, args...)
 }
@@ -128,7 +128,7 @@ func (s space) feed(ctx context.Context, in io.Reader, name string, args ...stri
 
 // dial connects to an IP address in the network namespace.
 func (s space) dial(ctx context.Context, proto, address string) (conn net.Conn, err error) {
-	// A socket stays in the namespace of the thread that made it; for an address without a name that is this one.
+	// A socket belongs to the namespace of the thread that created it: this one, for an address without a name.
 	err = s.inside(func() error {
 		var dialer net.Dialer
 		conn, err = dialer.DialContext(ctx, proto, address)

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Status tells which parts run, and what runs on them. A cluster that is down, or has lost a part, is an error.
+// Status prints the running parts and the pods. It returns an error if the cluster is down or has lost a part.
 func (c *Cluster) Status(ctx context.Context) error {
 	s, err := c.space()
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Extent is how much a cluster has. Each has what the one before has.
+// Extent selects the components of a cluster. Each extent includes the previous one.
 type Extent int
 
 // The extents, from the smallest.
@@ -20,12 +20,12 @@ const (
 	Broker                   // Knative's broker with in-memory channels
 )
 
-// Build builds the programs of a cluster, as far as they aren't built.
+// Build builds the missing programs of a cluster.
 func (c *Cluster) Build(ctx context.Context, extent Extent) error {
 	return c.buildAll(ctx, extent)
 }
 
-// Up brings the cluster up, as far as it isn't. What it has beyond the extent stays.
+// Up starts all parts of the extent that do not run. Parts beyond the extent are not stopped.
 func (c *Cluster) Up(ctx context.Context, extent Extent) error {
 	unlock, err := c.lock("lock")
 	if err != nil {
@@ -58,7 +58,7 @@ func (c *Cluster) buildAll(ctx context.Context, extent Extent) error {
 			return err
 		}
 	}
-	// Kubernetes' programs are one binary that acts as what it is called.
+	// Kubernetes' programs are one binary, which selects the program by its own name.
 	for _, name := range components {
 		if err := os.Symlink("kubelite", c.file("bin/"+name)); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
@@ -67,7 +67,7 @@ func (c *Cluster) buildAll(ctx context.Context, extent Extent) error {
 	return nil
 }
 
-// debian are the packages that the cluster takes from Debian, each with a file that is there if it is installed.
+// debian are the Debian packages of the cluster, each with a file that exists if the package is installed.
 var debian = map[string]string{
 	"containerd":                  "/usr/bin/containerd",
 	"runc":                        "/usr/sbin/runc",

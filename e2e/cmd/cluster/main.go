@@ -1,4 +1,4 @@
-// Command cluster brings up a real Kubernetes with Knative on this machine, takes it down, and does things in it.
+// Command cluster starts and stops a real Kubernetes with Knative on this machine, and runs commands in it.
 package main
 
 import (
@@ -42,7 +42,7 @@ func command() *cobra.Command {
 	open := func() (*cluster.Cluster, error) {
 		if dir == "" {
 			if tree == "" {
-				return nil, errors.New("not in the source tree: tell by --dir where the cluster's state is")
+				return nil, errors.New("not in the source tree; set --dir to the directory of the cluster's state")
 			}
 			dir = filepath.Join(tree, ".cache", "cluster")
 		}
@@ -55,13 +55,13 @@ func command() *cobra.Command {
 type opener func() (*cluster.Cluster, error)
 
 func up(open opener) *cobra.Command {
-	return withExtent(&cobra.Command{Use: "up", Short: "Bring the cluster up, as far as it isn't"}, open, (*cluster.Cluster).Up)
+	return withExtent(&cobra.Command{Use: "up", Short: "Start all parts of the cluster that do not run"}, open, (*cluster.Cluster).Up)
 }
 
 func check(open opener) *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
-		Short: "Tell whether this machine can carry a cluster; ends with 3 if it can't",
+		Short: "Check whether this machine can run a cluster; the exit code is 3 if it can't",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := open()
@@ -77,7 +77,7 @@ func build(open opener) *cobra.Command {
 	return withExtent(&cobra.Command{Use: "build", Short: "Build the cluster's programs, as `up` does first"}, open, (*cluster.Cluster).Build)
 }
 
-// withExtent lets a command be told how much of a cluster it is about.
+// withExtent adds the flag --only to a command.
 func withExtent(cmd *cobra.Command, open opener, do func(*cluster.Cluster, context.Context, cluster.Extent) error) *cobra.Command {
 	only := cmd.Flags().String("only", "", "kubernetes: without Knative and Traefik")
 	broker := cmd.Flags().Bool("broker", false, "with Knative's broker and in-memory channels too")
@@ -91,7 +91,7 @@ func withExtent(cmd *cobra.Command, open opener, do func(*cluster.Cluster, conte
 		case *only == "kubernetes":
 			extent = cluster.Kubernetes
 		case *only != "":
-			return fmt.Errorf("--only %s: only kubernetes can be had alone", *only)
+			return fmt.Errorf("--only is %q; the only value is kubernetes", *only)
 		}
 		c, err := open()
 		if err != nil {
@@ -105,7 +105,7 @@ func withExtent(cmd *cobra.Command, open opener, do func(*cluster.Cluster, conte
 func down(open opener) *cobra.Command {
 	return &cobra.Command{
 		Use:   "down",
-		Short: "Take the cluster down; programs, images and logs are kept",
+		Short: "Stop the cluster; programs, images and logs are kept",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := open()
@@ -120,7 +120,7 @@ func down(open opener) *cobra.Command {
 func status(open opener) *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
-		Short: "Tell what runs; fails if the cluster is down or has lost a part",
+		Short: "List the running parts; fails if the cluster is down or has lost a part",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := open()
@@ -147,7 +147,7 @@ func execute(open opener) *cobra.Command {
 	}
 }
 
-// registry is a part of the cluster and not for people.
+// registry is a part of the cluster, not a command for users.
 func registry() *cobra.Command {
 	return &cobra.Command{
 		Use:    "registry ADDRESS DIR",

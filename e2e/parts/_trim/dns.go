@@ -1,5 +1,5 @@
-// Package dns stands in for the list of all DNS providers that certificates can be asked for by. Each brings its
-// company's whole client; the cluster asks for no certificates.
+// Package dns replaces the list of all DNS providers for requests of certificates. Each of them depends on a large client;
+// the cluster requests no certificates.
 package dns
 
 import (

@@ -1,4 +1,4 @@
-// Package ecs stands in for the provider of routes to containers on Amazon ECS, and spares Amazon's clients.
+// Package ecs replaces the provider of routes to containers on Amazon ECS, which depends on Amazon's clients.
 package ecs
 
 import (
@@ -8,13 +8,13 @@ import (
 	"github.com/traefik/traefik/v3/pkg/safe"
 )
 
-// Provider can't be used.
+// Provider is not built in.
 type Provider struct{}
 
 // SetDefaults sets nothing.
 func (*Provider) SetDefaults() {}
 
-// Init refuses.
+// Init returns an error.
 func (*Provider) Init() error { return errors.New("the provider for ECS is not built in") }
 
 // Provide provides nothing.

@@ -1,4 +1,4 @@
-// Command coredns is CoreDNS with the few plugins that the cluster's configuration names.
+// Command coredns is CoreDNS with the few plugins of the cluster's configuration.
 package main
 
 import (
@@ -12,7 +12,7 @@ import (
 )
 
 func main() {
-	// The order in which a query passes the plugins; CoreDNS knows no plugin that isn't listed.
+	// The order in which a query passes the plugins; CoreDNS uses only listed plugins.
 	dnsserver.Directives = []string{"ready", "errors", "cache", "template", "kubernetes"}
 	coremain.Run()
 }

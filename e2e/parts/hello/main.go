@@ -1,7 +1,6 @@
-// Command hello is the smallest service that answers all that our functions answer: HTTP, gRPC (the health service)
-// and CloudEvents on one cleartext port. It is the floor that they are measured against, and what shows that the
-// cluster works. It is the clients too: `hello get URL...` and `hello check ADDRESS HOST`, which calls the health
-// service at an address by the name of a host.
+// Command hello is a minimal service with the protocols of our functions: HTTP, gRPC (the health service) and CloudEvents
+// on one cleartext port. It is the floor of their measurements, and it tests the cluster. It also contains clients:
+// `hello get URL...`, and `hello check ADDRESS HOST`, which calls the health service at an address with the name of a host.
 package main
 
 import (
@@ -75,7 +74,7 @@ func event(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// get prints what each URL answers.
+// get prints the response of each URL.
 func get(urls []string) error {
 	client := http.Client{Timeout: time.Minute}
 	for _, url := range urls {
@@ -96,7 +95,7 @@ func get(urls []string) error {
 	return nil
 }
 
-// check prints what the health service says, by a single call and by the first message of a stream.
+// check prints the status of the health service, from a single call and from the first message of a stream.
 func check(address, host string) error {
 	conn, err := grpc.NewClient("passthrough:///"+address, grpc.WithAuthority(host), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {

@@ -1,6 +1,6 @@
-// Command kubelite is all of Kubernetes that a single node needs, in one binary: linked apart, its components would
-// take seven times the disk and the linker's time. It plays the component that it is called by, through a symbolic
-// link, or that its first argument names.
+// Command kubelite contains all components of Kubernetes that a single node needs. As separate binaries, they take seven
+// times the disk space and the linker's time. It runs the component of its own name, for symbolic links, or of its first
+// argument.
 package main
 
 import (
@@ -39,7 +39,7 @@ func main() {
 		"kube-controller-manager": daemon(controllers.NewControllerManagerCommand),
 		"kube-scheduler":          daemon(func() *cobra.Command { return scheduler.NewSchedulerCommand() }),
 		"kube-proxy":              daemon(proxy.NewProxyCommand),
-		// The kubelet's command runs under the context that it is made with, and nil is not refused.
+		// The kubelet's command runs with the context of its creation, and accepts nil.
 		"kubelet": daemon(func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) }),
 	}
 	name := filepath.Base(os.Args[0])
@@ -55,8 +55,8 @@ func main() {
 	run()
 }
 
-// daemon runs a component's command and ends with its exit status. The command is made only when it is run: making
-// one registers flags for the whole process.
+// daemon runs a component's command and ends with its exit status. It creates the command only then, because its creation
+// registers flags for the whole process.
 func daemon(command func() *cobra.Command) func() {
 	return func() { os.Exit(cli.Run(command())) }
 }

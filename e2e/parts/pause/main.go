@@ -1,6 +1,5 @@
-// Command pause is the first process of a process namespace: it keeps the namespace alive, buries the processes whose
-// parents died before them, and ends, and with it the whole namespace, on SIGTERM. Each pod has one, and so has the
-// cluster as a whole.
+// Command pause is the first process of a process namespace. It keeps the namespace alive, reaps processes whose parents
+// have ended, and ends on SIGTERM, and the namespace with it. Each pod has one, and so has the cluster as a whole.
 package main
 
 import (
@@ -16,7 +15,7 @@ func main() {
 		if s != syscall.SIGCHLD {
 			return
 		}
-		// Signals of children that end together are merged into one.
+		// Signals of children that end at the same time are merged into one.
 		for pid := 1; pid > 0; {
 			pid, _ = syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
 		}
