@@ -14,7 +14,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 )
@@ -100,60 +99,43 @@ func (r *release) pack(archive string, files ...string) error {
 	return os.WriteFile(archive, packed.Bytes(), 0o644)
 }
 
-// makeImages has ko build the images, for all platforms, with an SBOM each.
+// makeImages has ko build the images, each for all platforms, with its SBOMs and as an OCI layout. It returns the images'
+// indexes: what their tags stand for.
 func (r *release) makeImages(ctx context.Context) ([]artifact, error) {
 	// Relative: ko makes an image's name of the layout's path, where names have no capital letters.
-	const layout = "dist/images"
-	sboms, refs := filepath.Join(r.dist, "sboms"), filepath.Join(r.dist, "images.txt")
-	repository := r.registry
-	if repository == "" {
-		repository = "bakta-web.invalid" // part of the names in the layout
-	}
-	env := []string{"VERSION=" + r.version, "KO_DOCKER_REPO=" + repository, "GOWORK=off", "CGO_ENABLED=0",
-		fmt.Sprintf("SOURCE_DATE_EPOCH=%d", r.date), fmt.Sprintf("KO_DATA_DATE_EPOCH=%d", r.date)}
+	const layouts = "dist/images"
+	sboms := filepath.Join(r.dist, "sboms")
 	if err := os.MkdirAll(sboms, 0o755); err != nil {
 		return nil, err
 	}
-	args := []string{"build", "--base-import-paths", "--tags", r.version, "--platform", strings.Join(r.platforms, ","),
-		"--sbom", "spdx", "--sbom-dir", sboms, "--oci-layout-path", layout, "--image-refs", refs, fmt.Sprintf("--push=%t", r.registry != "")}
+	repository := r.registry
+	if repository == "" {
+		repository = "bakta-web.invalid" // ko asks for one, and calls none
+	}
+	env := []string{"VERSION=" + r.version, "KO_DOCKER_REPO=" + repository, "GOWORK=off", "CGO_ENABLED=0",
+		fmt.Sprintf("SOURCE_DATE_EPOCH=%d", r.date), fmt.Sprintf("KO_DATA_DATE_EPOCH=%d", r.date)}
+	var made []artifact
 	for _, image := range r.images {
-		args = append(args, "./cmd/"+image)
-	}
-	if _, err := r.run(ctx, env, r.ko, args...); err != nil {
-		return nil, err
-	}
-	made, err := references(refs)
-	if err != nil {
-		return nil, err
-	}
-	if len(made) != len(r.images) {
-		return nil, fmt.Errorf("ko made %d images of %d programs", len(made), len(r.images))
+		out, err := r.run(ctx, env, r.ko, "build", "--base-import-paths", "--tags", r.version, "--platform", strings.Join(r.platforms, ","),
+			"--sbom", "spdx", "--sbom-dir", sboms, "--oci-layout-path", layouts+"/"+image,
+			fmt.Sprintf("--push=%t", r.registry != ""), "./cmd/"+image)
+		if err != nil {
+			return nil, err
+		}
+		_, digest, ok := strings.Cut(out, "@sha256:")
+		if !ok || len(digest) != hex.EncodedLen(sha256.Size) {
+			return nil, fmt.Errorf("ko printed %q, which is not an image with its digest", out)
+		}
+		made = append(made, artifact{name: repository + "/" + image, sha256: digest})
 	}
 	if err := r.moveSBOMs(sboms); err != nil {
 		return nil, err
 	}
-	if err := tarDir(filepath.Join(r.files(), "images_"+r.version+".tar"), filepath.Join(r.root, layout), r.date); err != nil {
+	dir := filepath.Join(r.root, layouts)
+	if err := tarDir(filepath.Join(r.files(), "images_"+r.version+".tar"), dir, r.date); err != nil {
 		return nil, err
 	}
-	return made, os.RemoveAll(filepath.Join(r.root, layout))
-}
-
-// references reads the references that ko wrote, one a line: NAME@sha256:DIGEST.
-func references(file string) ([]artifact, error) {
-	content, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	var made []artifact
-	for _, line := range strings.Fields(string(content)) {
-		name, digest, ok := strings.Cut(line, "@sha256:")
-		if !ok {
-			return nil, fmt.Errorf("ko says %q, which is not an image with its digest", line)
-		}
-		made = append(made, artifact{name: name, sha256: digest})
-	}
-	slices.SortFunc(made, func(a, b artifact) int { return strings.Compare(a.name, b.name) })
-	return made, nil
+	return made, os.RemoveAll(dir)
 }
 
 // moveSBOMs puts the SBOMs beside the other files. ko writes one for each platform of an image, and one for its index.

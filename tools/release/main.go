@@ -3,7 +3,7 @@
 //
 //	dist/NOTES.md                            the version's section of CHANGELOG.md
 //	dist/files/PROGRAM_VERSION_OS_ARCH.tar.gz  a static program, with the license
-//	dist/files/images_VERSION.tar            the images, as an OCI layout
+//	dist/files/images_VERSION.tar            the images, an OCI layout each
 //	dist/files/*.spdx.json                   an SBOM for each image, as ko writes it
 //	dist/files/provenance_VERSION.json       what was made from what, unsigned (see provenance.go)
 //	dist/files/SHA256SUMS                    of all of the above
