@@ -2,29 +2,24 @@ package config
 
 import (
 	"errors"
-	"math/big"
 	"regexp"
-	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
 )
 
 // Quantity is an amount in the notation of Kubernetes: a number with an optional suffix such as m (thousandths),
-// M (millions) or Mi (1024²). The zero value means that no amount is given. Kubernetes' own parser would add its
-// dependencies to every function, so this package parses the notation; Kubernetes gets the text as written.
+// M (millions) or Mi (1024²). The zero value means that no amount is given. Kubernetes gets the text as written.
 type Quantity struct {
 	text  string
 	milli int64 // thousandths, rounded up
 }
 
-// The E of an exponent has digits after it: 1E is 10¹⁸, 1E3 is 1000.
+// Kubernetes' parser (apimachinery 0.35) takes "." for 0, and computes every power of ten that is asked for, which takes long
+// for large ones. So it gets what has a digit and a short exponent.
 var quantitySyntax = regexp.MustCompile(`^\+?([0-9]+\.?[0-9]*|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,2})?$`)
 
-var suffixes = map[string]string{
-	"": "1", "n": "1e-9", "u": "1e-6", "m": "1e-3", "k": "1e3", "M": "1e6", "G": "1e9", "T": "1e12", "P": "1e15", "E": "1e18",
-	"Ki": "1024", "Mi": "1048576", "Gi": "1073741824", "Ti": "1099511627776", "Pi": "1125899906842624", "Ei": "1152921504606846976",
-}
-
-// maxMilli is 2⁵³ in thousandths: 8 PiB, more than any amount that is configured here.
-const maxMilli = (1 << 53) * 1000
+// maxUnits is 8 PiB. No configured amount comes near it, and its thousandths fit into an int64.
+const maxUnits = 1 << 53
 
 var (
 	errQuantity = errors.New("is not a quantity; write a number, with a suffix if needed: 4, 500m, 4000Mi, 4Gi")
@@ -33,28 +28,17 @@ var (
 
 // ParseQuantity parses an amount from 0 to 8Pi.
 func ParseQuantity(text string) (Quantity, error) {
-	parts := quantitySyntax.FindStringSubmatch(text)
-	if parts == nil || len(text) > 40 {
+	if len(text) > 40 || !quantitySyntax.MatchString(text) {
 		return Quantity{}, errQuantity
 	}
-	factor, known := suffixes[parts[2]]
-	if !known {
-		factor = "1" + parts[2]
-	}
-	number, ok1 := new(big.Rat).SetString(strings.TrimSuffix(parts[1], "."))
-	unit, ok2 := new(big.Rat).SetString(factor)
-	if !ok1 || !ok2 {
+	amount, err := resource.ParseQuantity(text)
+	switch {
+	case err != nil:
 		return Quantity{}, errQuantity
-	}
-	number.Mul(number, unit).Mul(number, big.NewRat(1000, 1))
-	milli, rest := new(big.Int).QuoRem(number.Num(), number.Denom(), new(big.Int))
-	if rest.Sign() > 0 {
-		milli.Add(milli, big.NewInt(1))
-	}
-	if !milli.IsInt64() || milli.Int64() > maxMilli {
+	case amount.CmpInt64(maxUnits) > 0:
 		return Quantity{}, errTooLarge
 	}
-	return Quantity{text: text, milli: milli.Int64()}, nil
+	return Quantity{text: text, milli: amount.MilliValue()}, nil
 }
 
 func mustQuantity(text string) Quantity {
