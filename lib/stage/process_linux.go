@@ -2,7 +2,6 @@ package stage
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -10,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
 
@@ -55,7 +55,7 @@ func identify(pid int) (Process, error) {
 	if err != nil {
 		return Process{}, err
 	}
-	return Process{PID: pid, Start: s.start, Boot: strings.TrimSpace(string(boot))}, nil
+	return Process{PID: pid, Start: s.Starttime, Boot: strings.TrimSpace(string(boot))}, nil
 }
 
 // exists reports whether that process still exists, perhaps as a zombie.
@@ -64,46 +64,13 @@ func (i Process) exists() bool {
 	return err == nil && i.PID > 0 && now == i
 }
 
-type processStat struct {
-	parent int
-	group  int
-	start  uint64
-}
-
 // stat reads /proc/<pid>/stat.
-func stat(pid int) (processStat, error) {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+func stat(pid int) (procfs.ProcStat, error) {
+	p, err := procfs.NewProc(pid)
 	if err != nil {
-		return processStat{}, err
+		return procfs.ProcStat{}, err
 	}
-	// The second field is the program's name in brackets, which may itself hold blanks and brackets.
-	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
-	if len(fields) < 20 {
-		return processStat{}, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))
-	}
-	var s processStat
-	var errs [3]error
-	s.parent, errs[0] = strconv.Atoi(fields[1])
-	s.group, errs[1] = strconv.Atoi(fields[2])
-	s.start, errs[2] = strconv.ParseUint(fields[19], 10, 64)
-	return s, errors.Join(errs[:]...)
-}
-
-// pids lists all processes.
-func pids() ([]int, error) {
-	d, err := os.Open("/proc")
-	if err != nil {
-		return nil, err
-	}
-	defer d.Close()
-	names, err := d.Readdirnames(-1)
-	var ids []int
-	for _, name := range names {
-		if id, err := strconv.Atoi(name); err == nil {
-			ids = append(ids, id)
-		}
-	}
-	return ids, err
+	return p.Stat()
 }
 
 // adopt makes this process the parent of all its descendants that lose theirs, so that it finds those that leave their process
@@ -116,15 +83,15 @@ func adopt() error {
 func killChildren(within time.Duration) error {
 	self := os.Getpid()
 	for deadline := time.Now().Add(within); ; {
-		all, err := pids()
+		all, err := procfs.AllProcs()
 		if err != nil {
 			return err
 		}
-		for _, pid := range all {
-			if s, err := stat(pid); err == nil && s.parent == self {
+		for _, p := range all {
+			if s, err := p.Stat(); err == nil && s.PPID == self {
 				// No other goroutine waits for children of this process, so the id stays that of this child until it is reaped
 				// below.
-				unix.Kill(pid, unix.SIGKILL)
+				unix.Kill(p.PID, unix.SIGKILL)
 			}
 		}
 		for {
@@ -188,23 +155,20 @@ func killGroups(programs []Process) int {
 
 // zombie reports whether a process is dead and waits to be reaped.
 func zombie(pid int) bool {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return true
-	}
-	rest := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
-	return len(rest) > 0 && (rest[0] == "Z" || rest[0] == "X")
+	s, err := stat(pid)
+	return err != nil || s.State == "Z" || s.State == "X"
 }
 
 // killMarked kills the processes with the run's mark and returns how many it found.
 func killMarked(d Dir) (int, error) {
 	mark := []byte(Mark(string(d)))
-	all, err := pids()
+	all, err := procfs.AllProcs()
 	if err != nil {
 		return 0, err
 	}
 	self, met := os.Getpid(), 0
-	for _, pid := range all {
+	for _, p := range all {
+		pid := p.PID
 		if pid == self || !marked(pid, mark) {
 			continue
 		}
@@ -227,6 +191,7 @@ func killMarked(d Dir) (int, error) {
 // environment other processes can't read (see closed). Zombies have neither.
 func marked(pid int, mark []byte) bool {
 	at := "/proc/" + strconv.Itoa(pid)
+	// Read here, since procfs reads no more than 1 MiB of an environment, and the mark may be behind that.
 	environ, err := os.ReadFile(at + "/environ")
 	if err != nil {
 		line, err := os.ReadFile(at + "/cmdline")
