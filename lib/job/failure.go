@@ -38,7 +38,7 @@ func (f Failure) Fit(stages []Stage) Failure {
 		f.Code = Internal
 	}
 	if f.Message = Words(f.Message, MaxMessage); f.Message == "" {
-		f.Message = "The job failed for an unknown reason. Please tell the operators."
+		f.Message = "The job failed for an unknown reason. Please contact the operators."
 	}
 	if !slices.ContainsFunc(stages, func(s Stage) bool { return s.Name == f.Stage }) {
 		f.Stage = ""

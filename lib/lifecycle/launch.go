@@ -72,7 +72,7 @@ func (l *Lifecycle) relaunch(ctx context.Context, j job.Job, seen job.Observatio
 		return l.finish(ctx, j, job.End{State: job.Failed, Stages: failRunning(j.Stages), Failure: &job.Failure{
 			Code: job.Internal,
 			Message: fmt.Sprintf("The job was interrupted %d times and is given up. This is not a fault of your data; "+
-				"please tell the operators.", j.Run),
+				"please contact the operators.", j.Run),
 		}})
 	}
 	// A call that read the job before its launch was recorded could launch it later. The object is gone, so that call would
@@ -100,6 +100,6 @@ func (l *Lifecycle) giveUp(ctx context.Context, j job.Job, cause error) error {
 	l.options.Log.ErrorContext(ctx, "a job can't be launched and is given up", "job", j.ID, "run", j.Run, "error", cause)
 	return l.finish(ctx, j, job.End{State: job.Failed, Stages: failRunning(j.Stages), Failure: &job.Failure{
 		Code:    job.Unschedulable,
-		Message: "The job could not be launched. This is not a fault of your data; please tell the operators.",
+		Message: "The job could not be launched. This is not a fault of your data; please contact the operators.",
 	}})
 }

@@ -54,7 +54,7 @@ func (p Program) Explain(x Exit) job.Failure {
 	case x.OutOfMemory || memoryError.MatchString(why.own()):
 		f.Code = job.OutOfMemory
 		f.Message = fmt.Sprintf("%s ran out of memory. A genome of fewer or shorter sequences needs less; "+
-			"if this one has to be annotated as it is, please tell the operators.", x.Title)
+			"if this one has to be annotated as it is, please contact the operators.", x.Title)
 	case signal == "SIGKILL":
 		killed := x.Title
 		if name := p.failedTool(why); name != "" && x.Signal == "" {
@@ -64,16 +64,18 @@ func (p Program) Explain(x Exit) job.Failure {
 	case signal == "SIGTERM" || signal == "SIGINT" || signal == "SIGHUP":
 		f.Message = fmt.Sprintf("%s was stopped before it was done (%s). %s", x.Title, signal, NotYours)
 	case signal != "":
-		f.Message = fmt.Sprintf("%s crashed (%s). Please tell the operators", x.Title, signal)
+		f.Message = fmt.Sprintf("%s crashed (%s). Please contact the operators", x.Title, signal)
 		if p.Crashed != "" {
 			f.Message += "; " + p.Crashed
 		}
 		f.Message += "."
 	case x.Code == 126 || x.Code == 127:
 		f.Code = job.BadImage
-		f.Message = sentences(fmt.Sprintf("%s could not be started (exit code %d)", x.Title, x.Code), cmp.Or(why.words, shellSays(x.Stderr)), NotYours)
+		f.Message = sentences(fmt.Sprintf("%s could not be started (exit code %d)", x.Title, x.Code), cmp.Or(why.words, shellSays(x.Stderr)),
+			NotYours)
 	case why.words == "":
-		f.Message = fmt.Sprintf("%s ended with exit code %d and did not say why. Its log may show how far it came; please tell the operators.", x.Title, x.Code)
+		f.Message = fmt.Sprintf("%s ended with exit code %d and did not say why. Its log may show how far it came; please contact the operators.",
+			x.Title, x.Code)
 	default:
 		var advice string
 		f.Code, advice = p.classify(x.Code, why, tool)
@@ -175,7 +177,7 @@ func commonFaults() []Cause {
 // ended a tool below the program, if one did.
 func (p Program) classify(exit int, why said, tool string) (job.FailureCode, string) {
 	const usage = 2 // of Python's argument parsers; options were validated, so this is another program than expected
-	const either = "It may be an input that %s can't handle, or a fault of the installation; please tell the operators."
+	const either = "It may be an input that %s can't handle, or a fault of the installation; please contact the operators."
 	if exit == usage && (usageError.MatchString(why.words) || strings.HasPrefix(why.words, p.Name+": error:")) {
 		return job.Internal, "The program does not take the options that it is started with. " + NotYours
 	}

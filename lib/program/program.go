@@ -162,7 +162,7 @@ func (a *Arguments) Flag(flag string, set bool) {
 // Advice that the causes of several programs have.
 const (
 	// NotYours ends advice about what only operators can correct.
-	NotYours = "This is not a fault of your data; please tell the operators."
+	NotYours = "This is not a fault of your data; please contact the operators."
 	// BrokenDatabase is about the reference database.
 	BrokenDatabase = "The database of this installation is not as it has to be. " + NotYours
 	// MissingTool is about programs and libraries.

@@ -26,7 +26,7 @@ import (
 func TestErrors(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("the cause")
-	const internal = "internal error; please tell the operators if it happens again"
+	const internal = "internal error; please contact the operators if it happens again"
 	for _, row := range []struct {
 		name    string
 		err     func(context.Context) error
@@ -44,7 +44,8 @@ func TestErrors(t *testing.T) {
 		{"exhausted", returns(job.Errorf(job.Exhausted, "refused").Because(cause)), codes.ResourceExhausted, 429, "refused", "WARN"},
 		{"unavailable", returns(job.Errorf(job.Unavailable, "refused").Because(cause)), codes.Unavailable, 503, "refused", "WARN"},
 		{"wrapped", returns(fmt.Errorf("doing: %w", job.Errorf(job.NotFound, "refused").Because(cause))), codes.NotFound, 404, "refused", "INFO"},
-		{"the outermost counts", returns(job.Errorf(job.Unavailable, "refused").Because(job.Errorf(job.NotFound, "the cause"))), codes.Unavailable,
+		{"the outermost counts", returns(job.Errorf(job.Unavailable, "refused").Because(job.Errorf(job.NotFound, "the cause"))),
+			codes.Unavailable,
 			503, "refused", "WARN"},
 		{"of an unknown code", returns(job.Errorf("odd", "the cause")), codes.Internal, 500, internal, "ERROR"},
 		{"any other", returns(cause), codes.Internal, 500, internal, "ERROR"},

@@ -31,7 +31,7 @@ func statusOf(err error) *status.Status {
 	case errors.Is(err, context.Canceled):
 		return status.New(codes.Canceled, "the caller cancelled the call")
 	}
-	return status.New(codes.Internal, "internal error; please tell the operators if it happens again")
+	return status.New(codes.Internal, "internal error; please contact the operators if it happens again")
 }
 
 func codeOf(code job.Code) codes.Code {

@@ -63,7 +63,8 @@ func execute(ctx context.Context, c Command, d Dir, state *os.Root, o Options) (
 	if unstartable(err) {
 		rec.Status, rec.ExitCode, rec.Ended = job.StageFailed, -1, now()
 		rec.Failure = &job.Failure{Code: job.BadImage, Stage: c.Stage,
-			Message: fmt.Sprintf("%s could not be started: %s. This is not a fault of your data; please tell the operators.", c.Title, cause(err))}
+			Message: fmt.Sprintf("%s could not be started: %s. This is not a fault of your data; please contact the operators.", c.Title,
+				cause(err))}
 		fmt.Fprintf(errout, "%s\n", rec.Failure.Message)
 		return rec, nil
 	}
@@ -102,7 +103,7 @@ func execute(ctx context.Context, c Command, d Dir, state *os.Root, o Options) (
 			Code:  job.OutOfTime,
 			Stage: c.Stage,
 			Message: fmt.Sprintf("%s took longer than its limit of %s, and was ended. "+
-				"Large genomes, and assemblies of very many contigs, take longer; please tell the operators.", c.Title, o.Limit),
+				"Large genomes, and assemblies of very many contigs, take longer; please contact the operators.", c.Title, o.Limit),
 		}
 		fmt.Fprintf(errout, "%s\n", rec.Failure.Message)
 	}

@@ -32,7 +32,7 @@ const (
 
 // StorageFull is the message to the user if the results of a run could not be stored for lack of space.
 const StorageFull = "The results could not be stored, because the file store is full. " +
-	"This is not a fault of your data; please tell the operators."
+	"This is not a fault of your data; please contact the operators."
 
 // Out stores the result files, each stage's log, and last the manifest, which it returns. A run that failed has a manifest,
 // too. An error means that no manifest was written: a file could not be uploaded, or the run has not begun. Out can be called
@@ -127,7 +127,7 @@ func verdict(s Spec, records Records) Manifest {
 		case !rec.over() || rec.Status == job.StageFailed && rec.Failure == nil:
 			rec.Status, rec.ExitCode = job.StageFailed, -1
 			rec.Failure = &job.Failure{Code: job.Internal, Stage: c.Stage,
-				Message: fmt.Sprintf("%s did not run to its end. This is not a fault of your data; please tell the operators.", c.Title)}
+				Message: fmt.Sprintf("%s did not run to its end. This is not a fault of your data; please contact the operators.", c.Title)}
 		}
 		failed(rec.Failure)
 		rec.Name, rec.Signal = c.Stage, job.Words(rec.Signal, maxSignal)
@@ -207,7 +207,7 @@ func (m *Manifest) collect(s Spec) ([]result, error) {
 			Code:  job.Internal,
 			Stage: s.Stages[at].Stage,
 			Message: fmt.Sprintf("%s ended without an error, but did not leave what it should have: %s. "+
-				"This is not a fault of your data; please tell the operators.", s.Stages[at].Title, strings.Join(names, ", ")),
+				"This is not a fault of your data; please contact the operators.", s.Stages[at].Title, strings.Join(names, ", ")),
 		}
 	}
 	return found, nil

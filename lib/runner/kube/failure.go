@@ -105,7 +105,7 @@ func outOfMemory(p *corev1.Pod, stages []stageRef) *job.Failure {
 			}
 		}
 		return &job.Failure{Code: job.OutOfMemory, Stage: stages[i].name, Message: fmt.Sprintf(
-			"The job needed more memory than it may use%s, in the stage %s. %s need more; please tell the operators.",
+			"The job needed more memory than it may use%s, in the stage %s. %s need more; please contact the operators.",
 			limit, stages[i].name, large)}
 	}
 	return nil
@@ -137,7 +137,7 @@ func (v view) outOfDisk(p *corev1.Pod) *job.Failure {
 		where = ", in the stage " + stage
 	}
 	return &job.Failure{Code: job.OutOfDisk, Stage: stage, Message: fmt.Sprintf(
-		"The job needed more disk space than it may use%s%s. %s need more; please tell the operators.", limit, where, large)}
+		"The job needed more disk space than it may use%s%s. %s need more; please contact the operators.", limit, where, large)}
 }
 
 func (v view) outOfTime(stage string) *job.Failure {
@@ -146,7 +146,7 @@ func (v view) outOfTime(stage string) *job.Failure {
 		limit = fmt.Sprintf(" (%s)", time.Duration(*s)*time.Second)
 	}
 	return &job.Failure{Code: job.OutOfTime, Stage: stage, Message: fmt.Sprintf(
-		"The job waited and ran longer than it may%s, and was ended. %s take longer; please tell the operators.", limit, large)}
+		"The job waited and ran longer than it may%s, and was ended. %s take longer; please contact the operators.", limit, large)}
 }
 
 // large is the usual reason why a run needs more of anything.
@@ -157,6 +157,6 @@ func internal(stage, format string, args ...any) *job.Failure {
 	return &job.Failure{
 		Code:    job.Internal,
 		Stage:   stage,
-		Message: fmt.Sprintf(format, args...) + " This is not a fault of your data; please tell the operators.",
+		Message: fmt.Sprintf(format, args...) + " This is not a fault of your data; please contact the operators.",
 	}
 }

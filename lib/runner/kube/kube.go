@@ -194,7 +194,8 @@ func (r *Runner) fill() error {
 		return errors.New("the object store's URL, bucket and Secret are required")
 	case r.options.Deadline < time.Second || r.options.PendingTimeout < time.Second ||
 		r.options.JobTTL < 0 || r.options.Retries < 0 || r.options.User < 1:
-		return errors.New("the deadline and the pending timeout must be at least 1s, the user at least 1, and the TTL and the retries not negative")
+		return errors.New("the deadline and the pending timeout must be at least 1s, " +
+			"the user at least 1, and the TTL and the retries not negative")
 	}
 	if r.options.Hint != "" {
 		if _, _, err := net.SplitHostPort(r.options.Hint); err != nil {

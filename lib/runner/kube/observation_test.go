@@ -18,7 +18,7 @@ import (
 )
 
 // capture is a run as a real cluster had it at a moment: its Job and all pods with its labels. What observe
-// does not look at is left out.
+// does not read is left out.
 type capture struct {
 	Now  time.Time    `json:"now"`
 	Job  *batchv1.Job `json:"job"`
@@ -46,7 +46,7 @@ func stages(status ...job.StageStatus) []job.Stage {
 	return s
 }
 
-const tellOperators = "This is not a fault of your data; please tell the operators."
+const contactOperators = "This is not a fault of your data; please contact the operators."
 
 // observations says what is to be made of every capture. A test on a real cluster brings each of these
 // situations about, and waits until this is what is observed.
@@ -62,7 +62,7 @@ var observations = map[string]job.Observation{
 		Failure: &job.Failure{
 			Code:    job.BadImage,
 			Stage:   "first_stage",
-			Message: "The image 127.0.0.1:1/none:1, which the job needs, can't be pulled. " + tellOperators,
+			Message: "The image 127.0.0.1:1/none:1, which the job needs, can't be pulled. " + contactOperators,
 		},
 	},
 	"image name invalid": {
@@ -72,7 +72,7 @@ var observations = map[string]job.Observation{
 		Failure: &job.Failure{
 			Code:    job.BadImage,
 			Stage:   "first_stage",
-			Message: "The image No Image, which the job needs, can't be pulled (InvalidImageName). " + tellOperators,
+			Message: "The image No Image, which the job needs, can't be pulled (InvalidImageName). " + contactOperators,
 		},
 	},
 	"secret missing": {
@@ -81,7 +81,7 @@ var observations = map[string]job.Observation{
 		Waiting: "its container can't be created (CreateContainerConfigError)",
 		Failure: &job.Failure{
 			Code:    job.Unschedulable,
-			Message: "The container of the job could not be created (CreateContainerConfigError). " + tellOperators,
+			Message: "The container of the job could not be created (CreateContainerConfigError). " + contactOperators,
 		},
 	},
 	"suspended":                  {Phase: job.Waiting, Blocked: true, Waiting: `it waits in the queue "annotation"`},
@@ -101,7 +101,7 @@ var observations = map[string]job.Observation{
 		Stages: stages(job.StageRunning, job.StagePending),
 		Failure: &job.Failure{
 			Code:    job.OutOfTime,
-			Message: "The job waited and ran longer than it may (20s), and was ended. " + large + " take longer; please tell the operators.",
+			Message: "The job waited and ran longer than it may (20s), and was ended. " + large + " take longer; please contact the operators.",
 		},
 	},
 	"evicted, runs again": {Phase: job.Active, Stages: stages(job.StageRunning, job.StagePending)},
@@ -118,14 +118,14 @@ var outOfMemory64 = &job.Failure{
 	Code:  job.OutOfMemory,
 	Stage: "first_stage",
 	Message: "The job needed more memory than it may use (64Mi), in the stage first_stage. " +
-		large + " need more; please tell the operators.",
+		large + " need more; please contact the operators.",
 }
 
 var outOfDisk5 = &job.Failure{
 	Code:  job.OutOfDisk,
 	Stage: "first_stage",
 	Message: "The job needed more disk space than it may use (5Mi), in the stage first_stage. " +
-		large + " need more; please tell the operators.",
+		large + " need more; please contact the operators.",
 }
 
 func sinceIgnored() cmp.Option {

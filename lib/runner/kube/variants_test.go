@@ -57,21 +57,22 @@ func TestObserveVariants(t *testing.T) {
 		"its container can't be started": {killed, func(c *capture) {
 			ended(c, "first-stage", "StartError", 128)
 		}, job.Observation{Phase: job.Ended, Stages: stages(job.StageFailed, job.StagePending),
-			Failure: &job.Failure{Code: job.BadImage, Stage: "first_stage", Message: "The job's container could not be started. " + tellOperators}}},
+			Failure: &job.Failure{Code: job.BadImage, Stage: "first_stage",
+				Message: "The job's container could not be started. " + contactOperators}}},
 		"its command line is wrong": {killed, func(c *capture) {
 			ended(c, "first-stage", "Error", 2)
 		}, job.Observation{Phase: job.Ended, Stages: stages(job.StageFailed, job.StagePending),
 			Failure: &job.Failure{Code: job.Internal, Stage: "first_stage",
-				Message: "The job could not be run as it was configured. " + tellOperators}}},
+				Message: "The job could not be run as it was configured. " + contactOperators}}},
 		"its files can't be downloaded": {killed, func(c *capture) {
 			ended(c, "stage-in", "Error", 1)
 			state(c, "first-stage").State = corev1.ContainerState{}
 		}, job.Observation{Phase: job.Ended, Stages: stages(job.StagePending, job.StagePending),
-			Failure: &job.Failure{Code: job.Internal, Message: "The job's files could not be downloaded. " + tellOperators}}},
+			Failure: &job.Failure{Code: job.Internal, Message: "The job's files could not be downloaded. " + contactOperators}}},
 		"its results can't be stored": {"refused", func(c *capture) {
 			ended(c, "stage-out", "Error", 1)
 		}, job.Observation{Phase: job.Ended, Stages: stages(job.StageSucceeded, job.StageRunning),
-			Failure: &job.Failure{Code: job.Internal, Message: "The results of the job could not be stored. " + tellOperators}}},
+			Failure: &job.Failure{Code: job.Internal, Message: "The results of the job could not be stored. " + contactOperators}}},
 		"its node did not take it": {"pod deleted once too often", func(c *capture) {
 			p := captured(t, "unschedulable").Pods[0]
 			p.OwnerReferences[0].UID = c.Job.UID
@@ -103,7 +104,7 @@ func TestObserveVariants(t *testing.T) {
 		}, job.Observation{Phase: job.Waiting, Blocked: true, Waiting: "the image fold:1 can't be pulled",
 			Stages: stages(job.StageSucceeded, job.StagePending),
 			Failure: &job.Failure{Code: job.BadImage, Stage: "second_stage",
-				Message: "The image fold:1, which the job needs, can't be pulled. " + tellOperators}}},
+				Message: "The image fold:1, which the job needs, can't be pulled. " + contactOperators}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := captured(t, tt.of)

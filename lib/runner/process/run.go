@@ -98,7 +98,7 @@ func (r *Runner) conclude(cause error, x *run, failure *job.Failure, err error) 
 		r.o.Log.Error("a run ended without an outcome", "job", x.Job, "run", x.Run, "error", err)
 		x.Interrupted = true
 		failure = &job.Failure{Code: job.Internal,
-			Message: "The job could not be completed. This is not a fault of your data; please tell the operators."}
+			Message: "The job could not be completed. This is not a fault of your data; please contact the operators."}
 	}
 	x.Phase, x.Since, x.Failure = ended, time.Now().UTC(), failure
 	r.put(x)
@@ -206,5 +206,5 @@ func (r *Runner) full(ctx context.Context, x *run, err error) (*job.Failure, err
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		message = "The server's disk is full."
 	}
-	return &job.Failure{Code: job.Internal, Message: message + " This is not a fault of your data; please tell the operators."}, nil
+	return &job.Failure{Code: job.Internal, Message: message + " This is not a fault of your data; please contact the operators."}, nil
 }

@@ -187,7 +187,7 @@ func (r *Runner) Launch(ctx context.Context, j job.Job) (string, error) {
 		// Recorded as the end of the run: a launch that returned an error would be repeated for ever.
 		r.o.Log.ErrorContext(ctx, "a job can't be run", "job", j.ID, "error", err)
 		x.Phase, x.Failure = ended, &job.Failure{Code: job.Internal,
-			Message: "This server is not configured to run the job. This is not a fault of your data; please tell the operators."}
+			Message: "This server is not configured to run the job. This is not a fault of your data; please contact the operators."}
 	}
 	if err := r.save(x); err != nil {
 		return "", job.Errorf(job.Unavailable, "the job can't be queued at the moment").Because(err)
