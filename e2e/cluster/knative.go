@@ -28,7 +28,7 @@ var (
 	}}
 	ingressPrograms = set{
 		name: "Traefik", module: parts, packages: []string{"github.com/traefik/traefik/v3/cmd/traefik", "./hello"},
-		trims: []trim{ // three quarters of what there would be to build
+		trims: []trim{ // saves three quarters of the build
 			{"github.com/go-acme/lego/v4", map[string]string{"providers/dns/zz_gen_dns_providers.go": "dns.go"}},
 			{"github.com/traefik/traefik/v3", map[string]string{
 				"pkg/provider/ecs/ecs.go": "ecs.go", "pkg/provider/ecs/config.go": "", "pkg/provider/ecs/label.go": "",
@@ -37,11 +37,11 @@ var (
 	}
 )
 
-// How what runs on Knative is reached from the cluster's network.
+// The addresses of Knative's services in the cluster's network.
 const (
 	// Ingress is the address of the public side, for HTTP/1.1, HTTP/2 and gRPC in cleartext.
 	Ingress = Node + ":30080"
-	// Domain is what the host names of Knative's public services end with: NAME.NAMESPACE.Domain.
+	// Domain is the ending of the host names of Knative's public services: NAME.NAMESPACE.Domain.
 	Domain = "knative.test"
 )
 
@@ -58,12 +58,12 @@ var (
 			{"knative.dev/serving", []string{"config/core"}},
 		},
 		settings: map[string]settings{
-			// Without a mesh to look for, the activator asks pods alone whether they are ready. Else, where it once found
-			// on a busy machine that only a service answers, it asks that from then on, which leads to pods on their way
-			// out as well, and a service that comes back from zero soon waits half a minute.
+			// With the mesh disabled, the activator probes only pods. Otherwise, after a busy machine where once only the
+			// service answered, it probes the service from then on. The service also routes to pods that are terminating,
+			// and a start from zero then waits for half a minute.
 			"config-network": {"ingress-class": "traefik.ingress.networking.knative.dev", "mesh-compatibility-mode": "disabled"},
 			"config-domain":  {Domain: ""},
-			// As quick to zero as is allowed.
+			// The minimum time before scaling to zero.
 			"config-autoscaler": {"stable-window": "6s", "scale-to-zero-grace-period": "6s", "scale-to-zero-pod-retention-period": "0s"},
 		},
 		namespace: "knative-serving",
@@ -84,7 +84,7 @@ var (
 	}
 )
 
-// upKnative brings up Knative and its ingress on Kubernetes that runs.
+// upKnative starts Knative and its ingress on a running Kubernetes.
 func (c *Cluster) upKnative(ctx context.Context, s space, extent Extent) error {
 	programs := []set{ingressPrograms, servingPrograms, eventingPrograms}
 	releases := []release{serving, eventing}
@@ -102,7 +102,7 @@ func (c *Cluster) upKnative(ctx context.Context, s space, extent Extent) error {
 	if err := c.step("start the registry", func() error { return c.startRegistry(ctx, s) }); err != nil {
 		return err
 	}
-	// All are started before one is waited for: their pods start side by side.
+	// All are deployed before the first wait, so that their pods start in parallel.
 	if err := c.step("deploy Gateway API and Traefik", func() error { return c.deployIngress(ctx, s) }); err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ var kubernetesPrograms = set{name: "Kubernetes", module: parts, packages: []stri
 // components are the programs in kubelite.
 var components = []string{"etcd", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"}
 
-// upKubernetes brings Kubernetes up, with DNS and nothing else, as far as it isn't up yet.
+// upKubernetes starts the parts of Kubernetes and DNS that do not run.
 func (c *Cluster) upKubernetes(ctx context.Context) (s space, err error) {
 	for _, step := range []struct {
 		what string
@@ -40,10 +40,10 @@ func (c *Cluster) upKubernetes(ctx context.Context) (s space, err error) {
 	return s, nil
 }
 
-// makeSpace returns the cluster's namespaces. It makes them if they aren't there, with all that is in them before
-// anything is started: mounts, network, configuration, certificates.
+// makeSpace returns the cluster's namespaces. It creates them if they do not exist, with the mounts, the network, the
+// configuration and the certificates.
 func (c *Cluster) makeSpace(ctx context.Context) (space, error) {
-	// Two files, because what was made only half is made anew: the pid is written first, made last.
+	// Incomplete namespaces are created again. So there are two files: the one with the pid is written first, "made" last.
 	record, made := c.file("run/space.pid"), c.file("run/space.made")
 	if s, err := c.space(); err == nil {
 		if _, err := os.Stat(made); err == nil {
@@ -85,7 +85,7 @@ func (c *Cluster) makeSpace(ctx context.Context) (space, error) {
 	return s, os.WriteFile(made, nil, 0o644)
 }
 
-// mount gives the mount namespace a /proc, a /run and a /var of its own, and this cluster's state at /run/cluster.
+// mount mounts /proc, /run and /var of the cluster in its mount namespace, and the state at /run/cluster.
 func (c *Cluster) mount(ctx context.Context, s space) error {
 	for _, dir := range []string{"lib", "log", "tmp", "cache"} {
 		if err := os.MkdirAll(c.file("var/"+dir), 0o755); err != nil {
@@ -95,12 +95,12 @@ func (c *Cluster) mount(ctx context.Context, s space) error {
 	if err := os.Symlink("/run", c.file("var/run")); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	// By a program, because /proc shows the processes of the namespace of whoever mounts it.
+	// A program mounts /proc, because /proc shows the processes of the namespace of the mounting process.
 	for _, args := range [][]string{
-		{"--make-rshared", "/"}, // among the cluster's own: volumes reach containers
+		{"--make-rshared", "/"}, // between mount namespaces of the cluster, so that containers see volumes
 		{"-t", "proc", "proc", "/proc"},
 		{"-t", "tmpfs", "-o", "mode=755", "run", "/run"},
-		{"--bind", "-o", "X-mount.mkdir", c.dir, "/run/cluster"}, // before /var, which the state may lie below
+		{"--bind", "-o", "X-mount.mkdir", c.dir, "/run/cluster"}, // before /var, because the state may be below it
 		{"--bind", "/run/cluster/var", "/var"},
 	} {
 		if _, err := s.run(ctx, "mount", args...); err != nil {
@@ -112,7 +112,7 @@ func (c *Cluster) mount(ctx context.Context, s space) error {
 
 // connect sets up the network namespace: addresses, routes, forwarding.
 func (c *Cluster) connect(ctx context.Context, s space) error {
-	// It may be part of the kernel. If it can't be had at all, the setting below is missing too.
+	// The module may be built into the kernel. If it does not exist, the setting below fails.
 	_ = exec.CommandContext(ctx, "modprobe", "br_netfilter").Run()
 	for _, set := range []struct{ program, input string }{
 		{"ip", "network.ip"},
@@ -132,7 +132,7 @@ func (c *Cluster) connect(ctx context.Context, s space) error {
 		for name, value := range map[string]string{
 			"ipv4/ip_forward":                "1",
 			"ipv4/conf/all/route_localnet":   "1", // for Loopback
-			"bridge/bridge-nf-call-iptables": "1", // services seen from a pod on the same bridge
+			"bridge/bridge-nf-call-iptables": "1", // for connections to services from a pod on the same bridge
 		} {
 			if err := os.WriteFile("/proc/sys/net/"+name, []byte(value), 0); err != nil {
 				return err
@@ -142,7 +142,7 @@ func (c *Cluster) connect(ctx context.Context, s space) error {
 	}, network)
 }
 
-// configure writes what the daemons are told: configuration, certificates, and who they are.
+// configure writes the configuration, the certificates and the kubeconfig files of the daemons.
 func (c *Cluster) configure() error {
 	config, err := fs.Sub(files, "config")
 	if err != nil {
@@ -174,7 +174,7 @@ func (c *Cluster) configure() error {
 		issue(pki, "kubelet")(ca.server("system:node:"+nodeName, nodes, nodeName, Node)),
 		issue(pki, "kubelet-client")(ca.client("kube-apiserver", admins)),
 		issue(pki, "service-accounts")(ca.client("service-accounts", "")),
-		// Controllers sign what CertificateSigningRequests ask for.
+		// The controllers sign CertificateSigningRequests with this key.
 		issue(pki, "signer")(ca.pair, nil),
 	); err != nil {
 		return err
@@ -197,7 +197,7 @@ func (c *Cluster) configure() error {
 	return nil
 }
 
-// issue writes a pair that was issued without an error.
+// issue writes an issued pair, unless err is set.
 func issue(dir, name string) func(pair, error) error {
 	return func(p pair, err error) error {
 		if err != nil {
@@ -207,7 +207,7 @@ func issue(dir, name string) func(pair, error) error {
 	}
 }
 
-// startStores starts what the rest is started on.
+// startStores starts the daemons that all others need.
 func (c *Cluster) startStores(s space) error {
 	pki := func(name string) string { return here("run/pki/" + name) }
 	return errors.Join(
@@ -215,7 +215,7 @@ func (c *Cluster) startStores(s space) error {
 		c.daemon(s, "etcd", here("bin/etcd"),
 			"--name="+nodeName,
 			"--data-dir=/var/lib/etcd",
-			"--unsafe-no-fsync", // what it holds ends with the cluster
+			"--unsafe-no-fsync", // its data ends with the cluster
 			"--log-level=warn",
 		),
 		c.daemon(s, "kube-apiserver", here("bin/kube-apiserver"),
@@ -240,7 +240,7 @@ func (c *Cluster) startStores(s space) error {
 	)
 }
 
-// loadFirst loads the images without which there is no pod.
+// loadFirst loads the images that every pod needs.
 func (c *Cluster) loadFirst(ctx context.Context, s space) error {
 	ask := func(ctx context.Context) error { _, err := loaded(ctx, s); return err }
 	if err := c.await(ctx, ask, "containerd"); err != nil {
@@ -271,19 +271,19 @@ func (c *Cluster) awaitAPI(ctx context.Context, s space) error {
 		}
 		answer.Body.Close()
 		if answer.StatusCode != http.StatusOK {
-			return fmt.Errorf("%s answers %s", ask.URL, answer.Status)
+			return fmt.Errorf("%s returned %s", ask.URL, answer.Status)
 		}
 		return nil
 	}, "etcd", "kube-apiserver")
 }
 
-// startNode starts what makes pods of what the API server holds.
+// startNode starts the daemons that schedule and run pods.
 func (c *Cluster) startNode(ctx context.Context, s space) error {
 	dns, err := files.ReadFile("manifests/dns.yaml")
 	if err != nil {
 		return err
 	}
-	if err := apply(ctx, s, dns); err != nil { // with kube-proxy's rights in it
+	if err := apply(ctx, s, dns); err != nil { // it contains the role of kube-proxy
 		return err
 	}
 	return errors.Join(

@@ -15,18 +15,17 @@ import (
 	"time"
 )
 
-// What of the machine can't be had in a namespace: kernel settings and cgroups. Both are put back when the cluster
-// goes down.
+// Parts of the machine without a namespace: kernel settings and cgroups. Down restores both.
 
-// tunables are the settings of the whole machine that a kubelet makes.
+// tunables are the settings of the whole machine that a kubelet changes.
 var tunables = []string{
 	"vm/overcommit_memory", "vm/panic_on_oom",
 	"kernel/panic", "kernel/panic_on_oops",
 	"kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes",
 }
 
-// saveTunables notes the machine's settings in a file, unless an earlier cluster has left it, and with it settings
-// that it hadn't put back.
+// saveTunables writes the machine's settings to a file. It keeps an existing file: that is from an earlier cluster, which
+// has not restored its settings.
 func saveTunables(file string) error {
 	if _, err := os.Stat(file); err == nil {
 		return nil
@@ -46,7 +45,7 @@ func saveTunables(file string) error {
 	return os.WriteFile(file, text, 0o644)
 }
 
-// restoreTunables puts back what saveTunables noted, if it did.
+// restoreTunables restores the settings that saveTunables wrote, if any.
 func restoreTunables(file string) error {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -66,14 +65,13 @@ func restoreTunables(file string) error {
 	return errors.Join(errs...)
 }
 
-// cgroup is the name of the cgroup that all pods are in, another one for each state directory.
+// cgroup returns the name of the cgroup of all pods, which depends on the state directory.
 func (c *Cluster) cgroup() string {
 	sum := sha256.Sum256([]byte(c.dir))
 	return "cluster-" + hex.EncodeToString(sum[:4])
 }
 
-// hierarchies returns the roots of the machine's cgroups: one for each controller in version 1, one for all in
-// version 2, and both where both are.
+// hierarchies returns the roots of the machine's cgroups: one per controller in version 1, one for all in version 2, or both.
 func hierarchies() ([]string, error) {
 	table, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {
@@ -90,7 +88,7 @@ func hierarchies() ([]string, error) {
 	return roots, nil
 }
 
-// makeCgroup makes a cgroup below which the kubelet makes those of the pods.
+// makeCgroup creates the cgroup below which the kubelet creates those of the pods.
 func makeCgroup(name string) error {
 	roots, err := hierarchies()
 	if err != nil {
@@ -100,7 +98,7 @@ func makeCgroup(name string) error {
 		if err := os.MkdirAll(filepath.Join(root, name), 0o755); err != nil {
 			return err
 		}
-		// Version 2 hands down controllers only where it is told to, level by level.
+		// In version 2, controllers are enabled for each level explicitly.
 		controllers, err := os.ReadFile(filepath.Join(root, "cgroup.controllers"))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // as in version 1
 			return err
@@ -114,8 +112,8 @@ func makeCgroup(name string) error {
 	return nil
 }
 
-// removeCgroup removes a cgroup with all below it. No process in it may go on running; those that were killed just
-// now keep it for a moment longer than they seem to be there.
+// removeCgroup removes a cgroup with all below it. Its processes must have ended. The kernel keeps it busy for a moment after
+// the last of them.
 func removeCgroup(name string) error {
 	roots, err := hierarchies()
 	if err != nil {
@@ -132,7 +130,7 @@ func removeCgroup(name string) error {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		for _, dir := range slices.Backward(dirs) { // the files in them go with them
+		for _, dir := range slices.Backward(dirs) { // the kernel removes their files
 			if err := removeIdle(dir); err != nil {
 				return err
 			}
@@ -141,7 +139,7 @@ func removeCgroup(name string) error {
 	return nil
 }
 
-// removeIdle removes a directory as soon as it isn't busy.
+// removeIdle removes a directory as soon as it is not busy.
 func removeIdle(dir string) error {
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		err := os.Remove(dir)

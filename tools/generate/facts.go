@@ -8,27 +8,27 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// facts are what the server does and the proto files can't say. Clients that are made from the documents, and a fuzzer
-// that reads them, are tested against a server (`make clients`), so a wrong one shows.
+// facts are properties of the server that the proto files can't express. `make clients` tests them: it calls a server with
+// clients that are generated from the documents, and with a fuzzer that reads them.
 type facts struct {
-	// words says that JSON has names as they are in the proto files, enum values as lower-case words, errors that are
-	// texts, and 422 for a body that is JSON and does not fit.
+	// words is true if JSON has the names of the proto files, enum values as lower-case words, errors as strings, and
+	// status 422 for a JSON body of the wrong form.
 	words bool
 	// failure describes the body of an error.
 	failure object
-	// bodies holds the type of the answers that are no objects; "" for an empty body.
+	// bodies contains the types of responses that are not objects; "" is an empty body.
 	bodies map[string]string
-	// fields holds what is known of fields beyond their types, by message and name, or by name alone for all that are
-	// called so.
+	// fields contains properties of fields in addition to their types, by message and name, or by the name of fields in any
+	// message.
 	fields map[string]object
-	// numbers holds the values that a number may have.
+	// numbers contains the valid values of numbers.
 	numbers map[string][]int
 }
 
 func factsOf(dir string) (facts, bool) {
 	id := object{{"format", "uuid"}}
 	secret := object{{"pattern", "^[A-Za-z0-9]{32}$"}}
-	name := object{{"maxLength", 1024}} // bytes, in truth, which JSON Schema has no word for
+	name := object{{"maxLength", 1024}} // the limit is in bytes, which JSON Schema can't express
 	link := object{{"format", "uri"}}
 	natural := object{{"minimum", 0}}
 	switch dir {
@@ -60,7 +60,7 @@ func factsOf(dir string) (facts, bool) {
 	case "proto/v2":
 		fields := map[string]object{
 			"job_id": id, "FailedJob.job_id": nil, "secret": secret, "InitJobRequest.name": name, "url": link,
-			"DeleteRequest.secret": {{"minLength", 1}}, // of a job that is not there any text is taken for the secret
+			"DeleteRequest.secret": {{"minLength", 1}}, // without the job, any text is accepted as its secret
 		}
 		for _, file := range []string{"json", "tsv", "faa", "hypotheticals_tsv", "embl", "ffn", "fna", "gbff", "gff3", "hypotheticals_faa",
 			"inference_tsv",
@@ -79,7 +79,7 @@ func factsOf(dir string) (facts, bool) {
 	return facts{}, false
 }
 
-// withOptions adds what the table of options has of the valid values. A field that is empty or 0 is not given.
+// withOptions adds the valid values of the table of options. A field that is empty or 0 is not given.
 func (f facts) withOptions(field func(option.Option) string) facts {
 	f.numbers = make(map[string][]int)
 	for _, o := range option.Table() {
@@ -105,12 +105,12 @@ func (f facts) withOptions(field func(option.Option) string) facts {
 	return f
 }
 
-// failure is an error that calls answer.
+// failure is an error that calls return.
 type failure struct {
 	status      int
 	name        string
 	description string
-	header      string // one that comes with it, and what it means
+	header      string // header of the response, and its meaning
 	means       string
 	of          func(f facts, method protoreflect.MethodDescriptor, body bool) bool
 }
@@ -124,7 +124,7 @@ func failures() []failure {
 		{401, "WrongSecret", "The secret is not this job's.", "WWW-Authenticate", "A challenge for which browsers don't prompt.",
 			func(_ facts, m protoreflect.MethodDescriptor, _ bool) bool { return ofOneJob(m) }},
 		{404, "NoSuchJob", "The job does not exist, or was deleted.", "", "",
-			// Clients of the second version take a job that is not there for one that could not be removed.
+			// Clients of the second version treat a missing job as one that could not be deleted.
 			func(f facts, m protoreflect.MethodDescriptor, _ bool) bool {
 				return ofOneJob(m) && (m.Name() != "Delete" || !f.words)
 			}},
@@ -146,7 +146,7 @@ func failures() []failure {
 	}
 }
 
-// ofOneJob reports whether a call is about one job, which its caller has to know the secret of.
+// ofOneJob reports whether a call is about one job, and requires its secret.
 func ofOneJob(method protoreflect.MethodDescriptor) bool {
 	fields := method.Input().Fields()
 	job := fields.ByName("job")

@@ -1,9 +1,9 @@
 // Command generate makes everything that is generated from proto/: the Go types, the gRPC and REST stubs, the
 // Swagger 2 documents, and the OpenAPI 3.1 documents, which it writes itself. With -check it changes nothing and fails when it would have.
 //
-// It compiles the proto files itself and hands them to the plugins that this module pins as its tools, so it
-// needs nothing but Go. The proto files of others (google/api, grpc-gateway's options) are taken from the
-// descriptors that their Go packages hold: the very ones that the generated code links.
+// It compiles the proto files itself and passes them to the plugins that this module pins as its tools, so it needs only Go.
+// It reads the imported proto files (google/api, grpc-gateway's options) from the descriptors in their Go packages, which
+// the generated code also links.
 package main
 
 import (
@@ -48,7 +48,7 @@ func main() {
 type plugin struct {
 	name      string
 	parameter func(dir string) string
-	rest      bool // it is for files with a REST form only
+	rest      bool // only for files with a REST form
 }
 
 // plugins lists the generators. Each is run once for each directory of proto files.
@@ -64,8 +64,8 @@ func plugins() []plugin {
 	}
 }
 
-// spelling has the document of an API call things as its JSON does. The first version's has lowerCamelCase and
-// enums that are values from zero on; later ones have the names of the proto files, and enums without a value zero.
+// spelling returns the options with which a document has the names of the API's JSON. The first version has lowerCamelCase
+// and enums with a value zero; later ones have the names of the proto files, and enums without a value zero.
 func spelling(dir string) string {
 	if dir == "proto/v1" {
 		return ""
@@ -73,10 +73,10 @@ func spelling(dir string) string {
 	return ",json_names_for_fields=false,omit_enum_default_value=true"
 }
 
-// endings of the files that the generators write; a file with one of them that none of them wrote is stale.
+// endings of the files that the generators write. Another file with one of them is stale.
 func endings() []string { return []string{".pb.go", ".pb.gw.go", document, openAPI31} }
 
-// document ends the name of a Swagger 2 document.
+// document is the ending of a Swagger 2 document's name.
 const document = ".swagger.json"
 
 func run(ctx context.Context, root string, check bool) error {
@@ -100,7 +100,7 @@ func run(ctx context.Context, root string, check bool) error {
 	return write(root, made, stale)
 }
 
-// directory is one that holds proto files. All paths are relative to the root and have slashes.
+// directory is a directory with proto files. All paths are relative to the root and have slashes.
 type directory struct {
 	path  string
 	files []string
@@ -129,7 +129,7 @@ func sources(root string) ([]directory, error) {
 	return dirs, nil
 }
 
-// generate runs the generators for one directory and puts what they answer into made.
+// generate runs the generators for one directory and adds their files to made.
 func generate(ctx context.Context, root string, dir directory, made map[string][]byte) error {
 	compiler := protocompile.Compiler{
 		Resolver: protocompile.CompositeResolver{
@@ -163,9 +163,8 @@ func generate(ctx context.Context, root string, dir directory, made map[string][
 	return err
 }
 
-// words has a document write the values of enums as JSON does, which the generator doesn't know of: without the
-// enum's name and in lower case. It is so for enums whose values begin with their names, as protobuf's style wants
-// them.
+// words changes the values of enums in a document to those of our JSON, which the generator does not know: in lower case
+// and without the enum's name. This is done for enums whose values begin with their names, as protobuf's style requires.
 func words(compiled linker.Files) *strings.Replacer {
 	var pairs []string
 	for _, file := range compiled {
@@ -175,7 +174,7 @@ func words(compiled linker.Files) *strings.Replacer {
 			for k := range values.Len() {
 				if name := string(values.Get(k).Name()); styled && prefix != "" {
 					word := strings.ToLower(strings.TrimPrefix(name, prefix))
-					pairs = append(pairs, `"`+name+`"`, `"`+word+`"`, ` - `+name+`: `, ` - `+word+`: `) // values, and what is said of each
+					pairs = append(pairs, `"`+name+`"`, `"`+word+`"`, ` - `+name+`: `, ` - `+word+`: `) // values, and their descriptions
 				}
 			}
 		}
@@ -183,7 +182,7 @@ func words(compiled linker.Files) *strings.Replacer {
 	return strings.NewReplacer(pairs...)
 }
 
-// files names the files that the plugin is for.
+// files returns the names of the plugin's input files.
 func (p plugin) files(compiled linker.Files) []string {
 	var names []string
 	for _, f := range compiled {
@@ -194,13 +193,13 @@ func (p plugin) files(compiled linker.Files) []string {
 	return names
 }
 
-// linked finds a proto file among those that this program's packages hold.
+// linked returns a proto file from the descriptors in this program's packages.
 func linked(path string) (protocompile.SearchResult, error) {
 	file, err := protoregistry.GlobalFiles.FindFileByPath(path)
 	return protocompile.SearchResult{Desc: file}, err
 }
 
-// closure lists files with all that they import, each after its imports, as plugins want them.
+// closure lists files with all their imports, each after its imports, as plugins require.
 func closure(files linker.Files) []*descriptorpb.FileDescriptorProto {
 	var list []*descriptorpb.FileDescriptorProto
 	seen := make(map[string]bool)
@@ -217,7 +216,7 @@ func closure(files linker.Files) []*descriptorpb.FileDescriptorProto {
 			list = append(list, r.FileDescriptorProto())
 		} else {
 			linked := protodesc.ToFileDescriptorProto(f)
-			linked.SourceCodeInfo = &descriptorpb.SourceCodeInfo{} // Go packages keep no comments
+			linked.SourceCodeInfo = &descriptorpb.SourceCodeInfo{} // descriptors in Go packages have no comments
 			list = append(list, linked)
 		}
 	}
@@ -255,7 +254,7 @@ func (p plugin) run(
 	return response.GetFile(), nil
 }
 
-// strays lists generated files that no generator makes any more.
+// strays lists generated files that no generator writes.
 func strays(root string, made map[string][]byte) ([]string, error) {
 	var stale []string
 	err := fs.WalkDir(os.DirFS(root), "proto", func(path string, d fs.DirEntry, err error) error {
@@ -271,7 +270,7 @@ func strays(root string, made map[string][]byte) ([]string, error) {
 	return stale, nil
 }
 
-// compare names all files that are not as they were made.
+// compare returns an error with all files that differ from the generated ones.
 func compare(root string, made map[string][]byte, stale []string) error {
 	var wrong []string
 	for _, path := range stale {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// What is checked in is what the generators make.
+// The files in the repository are those that the generators write.
 func TestGenerated(t *testing.T) {
 	t.Parallel()
 	if err := run(t.Context(), filepath.Join("..", ".."), true); err != nil {
