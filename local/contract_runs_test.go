@@ -98,7 +98,7 @@ func testStates(t *testing.T, s *site) {
 	send(t, s.http1, http.MethodDelete, s.url+"/api/v1/job/delete?"+runs.query(), "").must(t, `{}`)
 	s.post(t, "/api/v1/job/list", `{"jobs":[`+runs.auth()+`]}`).must(t,
 		`{"jobs":[],"failedJobs":[{"jobID":"`+runs.Job.JobID+`","jobStatus":"NOT_FOUND"}]}`)
-	s.until(t, "nothing of the deleted job goes on", func() bool {
+	s.until(t, "no process of the deleted job runs", func() bool {
 		lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
 		if err != nil {
 			t.Fatal(err)

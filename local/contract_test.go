@@ -21,7 +21,7 @@ import (
 	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
 
-// TestContract holds the backend to what its clients in the wild say and expect, byte for byte: all of it on the
+// TestContract compares the backend with the requests and expectations of existing clients, byte for byte: all of it on the
 // embedded database, and what has to do with the database on a MongoDB, too.
 func TestContract(t *testing.T) {
 	t.Parallel()

@@ -84,7 +84,7 @@ func keysOf[T any](m map[string]T) []string {
 	return keys
 }
 
-// testWorkflowsV2 takes a job of each workflow all its way.
+// testWorkflowsV2 takes a job of each workflow from its creation to its deletion.
 func testWorkflowsV2(t *testing.T, s *siteV2) {
 	first := s.startedV2(t, "E. coli", `{}`)
 	s.awaitV2(t, first, "successful")
@@ -104,7 +104,7 @@ func testWorkflowsV2(t *testing.T, s *siteV2) {
 			}
 			s.startV2(t, m, `{}`).says(t, 400, regexp.QuoteMeta(upload.Label(m.Uploads[0].Kind))+": the file was not uploaded")
 			s.put(t, m.Uploads[0].URL, tt.upload)
-			// A configuration is empty for workflows without options; what is in it all the same is passed over.
+			// Workflows without options ignore the configuration.
 			s.startV2(t, m, `{}`).must(t, `null`)
 			s.startV2(t, m, `{"threads":5}`).must(t, `null`)
 			s.awaitV2(t, m, "successful")
@@ -147,7 +147,7 @@ func testWorkflowsV2(t *testing.T, s *siteV2) {
 	}
 }
 
-// testWebUIV2 says what the newer web UI says in a browser.
+// testWebUIV2 sends the requests of the newer web UI in a browser.
 func testWebUIV2(t *testing.T, s *siteV2) {
 	const origin = "https://bakta.computational.bio"
 	header := []string{"User-Agent", browser, "Accept", "application/json", "Content-Type", "application/json", "Origin", origin,
@@ -165,7 +165,7 @@ func testWebUIV2(t *testing.T, s *siteV2) {
 
 	m := decode[madeV2](t, call(t, http.MethodPost, "/api/v2/job/init", `{"name":"NC_002127.1.fna","workflow_kind":"bakta"}`).
 		must(t, createdV2("bakta")).body)
-	// Files that were not chosen are not sent; the table of replicons always is. No Content-Type is set.
+	// Files that the user did not choose are not sent, except the replicon table. No Content-Type is set.
 	for kind, content := range map[string]string{"genome_fasta": genome, "replicons_table": ""} {
 		if a := send(t, s.http1, http.MethodPut, m.link(t, kind), content, "User-Agent", browser, "Origin", origin); a.status/100 != 2 ||
 			a.header.Get("Access-Control-Allow-Origin") == "" {
@@ -181,7 +181,7 @@ func testWebUIV2(t *testing.T, s *siteV2) {
 			`"skip_ncrna_region":false,"skip_crispr":false,"skip_cds":false,"skip_pseudo":false,"skip_sorf":false,"skip_gap":false,`+
 			`"skip_ori":false,"skip_filter":false,"skip_plot":false}}`).must(t, `null`)
 
-	// It asks for the list and the logs until the job's end, and draws the stages.
+	// It requests the list and the logs until the job's end, and draws the stages.
 	var states, stages []string
 	seen := func(list *[]string, state string) {
 		if len(*list) == 0 || (*list)[len(*list)-1] != state {
@@ -214,14 +214,14 @@ func testWebUIV2(t *testing.T, s *siteV2) {
 		t.Fatalf("the JSON: status %d, length %d, %v", drawn.status, drawn.length, drawn.header)
 	}
 
-	// "Run Baktfold" takes the JSON to a new job.
+	// "Run Baktfold" uploads the JSON to a new job.
 	next := decode[madeV2](t, call(t, http.MethodPost, "/api/v2/job/init", `{"name":"NC_002127.1.fna","workflow_kind":"baktfold"}`).
 		must(t, createdV2("baktfold")).body)
 	s.put(t, next.link(t, "bakta_json"), drawn.body)
 	call(t, http.MethodPost, "/api/v2/job/start", `{"job":`+next.ref()+`,"workflow_kind":"baktfold","config":{}}`).must(t, `null`)
 	s.awaitV2(t, next, "successful")
 
-	// The list of this browser's jobs: of both versions, with some that are not there any more.
+	// The list of this browser's jobs: of both versions, with some that no longer exist.
 	old, gone := s.create(t, "old"), s.initV2(t, "gone", "bakta")
 	if a := call(t, http.MethodDelete, "/api/v2/job/delete?job_id="+gone.Job.ID+"&secret="+gone.Job.Secret, ""); a.status != http.StatusOK ||
 		a.body != "" {
@@ -232,7 +232,8 @@ func testWebUIV2(t *testing.T, s *siteV2) {
 			`"}]}`).must(t,
 		`{"jobs":[`+m.entry("successful", "NC_002127.1.fna")+`,`+next.entry("successful", "NC_002127.1.fna")+`,`+
 			old.young().entry("init", "old")+
-			`],"failed_jobs":[{"job_id":"`+gone.Job.ID+`","status":"not_found"},{"job_id":"`+unknownID+`","status":"not_found"},{"job_id":"`+m.Job.ID+
+			`],"failed_jobs":[{"job_id":"`+gone.Job.ID+`","status":"not_found"},`+
+			`{"job_id":"`+unknownID+`","status":"not_found"},{"job_id":"`+m.Job.ID+
 			`","status":"unauthorized"}]}`)
 
 	// It shows an error only if that is a text; and a job that it can't delete stays in its list.

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestContractOfRunsV2 holds what the second version says of jobs that wait, run, and fail.
+// TestContractOfRunsV2 checks the second version's responses about jobs that wait, run, and fail.
 func TestContractOfRunsV2(t *testing.T) {
 	t.Parallel()
 	t.Run("one stage", func(t *testing.T) {
@@ -24,7 +24,7 @@ func TestContractOfRunsV2(t *testing.T) {
 	t.Run("two stages", func(t *testing.T) {
 		t.Parallel()
 		s := openBoth(t)
-		// The backend asks the programs for their versions while it serves, in the order of their names.
+		// The backend reads the versions of the programs while it serves, in the order of their names.
 		s.until(t, "the versions are known",
 			func() bool { return strings.Contains(s.get(t, "/api/v2/version").body, `"baktfold_version":"0.3.0"`) })
 		s.get(t, "/api/v2/version").must(t, `{"backend_version":"<text>","bakta_version":"1.12.2","bakta_db_version":"6.0, light",`+
@@ -39,7 +39,7 @@ func TestContractOfRunsV2(t *testing.T) {
 	})
 }
 
-// goingOn is a Baktfold that is the stand-in, and does what the strain of the genome asks for.
+// goingOn is the stand-in as Baktfold, controlled by the strain of the genome.
 const goingOn = `#!/bin/sh
 for word do
   case $word in
@@ -114,7 +114,7 @@ func testStatesV2(t *testing.T, s *siteV2) {
 	s.awaitV2(t, waits, "successful") // its place is free
 }
 
-// testFailuresV2 has jobs fail in the ways in which programs fail.
+// testFailuresV2 lets jobs fail in each way in which programs fail.
 func testFailuresV2(t *testing.T, s *siteV2) {
 	for _, tt := range []struct{ play, reason, log string }{
 		{"error", "^Bakta .*played failure!", "ERROR: played failure!"},

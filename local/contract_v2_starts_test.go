@@ -12,8 +12,8 @@ import (
 	protov2 "github.com/ag-computational-bio/bakta-web-backend/proto/v2"
 )
 
-// testSameStartV2 holds what a start's JSON means, by starting jobs again: with the same configuration in other
-// words that is a success, with another configuration a conflict.
+// testSameStartV2 checks the meaning of a start's JSON by repeated starts: the same configuration in another form succeeds,
+// another configuration is a conflict.
 func testSameStartV2(t *testing.T, s *siteV2) {
 	full := s.initV2(t, "everything", "bakta")
 	s.put(t, full.link(t, "genome_fasta"), genome)
@@ -24,7 +24,7 @@ func testSameStartV2(t *testing.T, s *siteV2) {
 		"min_contig_length": `20`, "derm_type": `"diderm"`, "genus": `"Escherichia"`, "species": `"coli"`, "strain": `"--help;$(id)"`,
 		"plasmid": `"pX1"`, "locus": `"L.1"`, "locus_tag": `"TAG"`, "locus_tag_increment": `5`, "meta": `true`, "skip_ori": `true`,
 		"skip_trna": `true`}
-	// everything is the same configuration, but for the fields that are replaced by others, or left out.
+	// everything returns the same configuration, with some fields replaced or omitted.
 	everything := func(without, instead string) string {
 		all := []string{instead}
 		for name, value := range fields {
@@ -94,7 +94,7 @@ func testSameStartV2(t *testing.T, s *siteV2) {
 	}
 }
 
-// testOptionsV2 holds which of Bakta's options each field becomes.
+// testOptionsV2 checks Bakta's option for each field.
 func testOptionsV2(t *testing.T, s *siteV2) {
 	for _, tt := range []struct {
 		config string
@@ -119,7 +119,7 @@ func testOptionsV2(t *testing.T, s *siteV2) {
 		{`{"skip_cds":true}`, []string{"--skip-cds"}},
 	} {
 		m := s.startedV2(t, "options", tt.config)
-		// They stand in the log's first line, long before its end.
+		// They are in the log's first line, long before its end.
 		s.until(t, "the job has a log", func() bool { return s.logsV2(t, m)[0].Content != "" })
 		got := argv(t, s.logsV2(t, m)[0].Content)
 		slices.Sort(got)
@@ -131,8 +131,8 @@ func testOptionsV2(t *testing.T, s *siteV2) {
 	}
 }
 
-// testUploadsV2 holds which of the optional files a job uses: those that the start names, and no other. A file that
-// it names has to be one that Bakta can read.
+// testUploadsV2 checks the optional files of a job: it uses exactly those that the start names, which Bakta must be able to
+// read.
 func testUploadsV2(t *testing.T, s *siteV2) {
 	const (
 		regions = "##gff-version 3\ncontig_1\tPyrodigal\tCDS\t1\t30\t.\t+\t0\tID=a\n"
@@ -212,7 +212,8 @@ func testSubmitV2(t *testing.T, s *siteV2) {
 	}
 	if err := json.Unmarshal([]byte(a.body), &submitted); err != nil || a.status != 200 || len(submitted.Warnings) != 2 ||
 		submitted.Warnings[0].Code != "small_genome" ||
-		submitted.Warnings[1].Code != "taken_for_complete" || submitted.Warnings[0].Kind != "genome_fasta" || submitted.Warnings[0].Message == "" {
+		submitted.Warnings[1].Code != "taken_for_complete" || submitted.Warnings[0].Kind != "genome_fasta" ||
+		submitted.Warnings[0].Message == "" {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
 	submit(small, `{}`).must(t, a.body)

@@ -94,7 +94,7 @@ func TestStrangePages(t *testing.T) {
 			"API":         {http.MethodGet, api, host, "", false},
 			"API, HTTP/2": {http.MethodGet, api, host, "", true},
 			"API v2":      {http.MethodGet, "http://" + at + "/api/v2/version", host, "", false},
-			// A page needs no leave to send this, since it looks like a form.
+			// A browser sends this without a preflight, because it looks like a form.
 			"making":    {http.MethodPost, "http://" + at + "/api/v1/job/init", host, "{}", false},
 			"preflight": {http.MethodOptions, "http://" + at + "/api/v1/job/init", host, "", false},
 			"upload":    {http.MethodPut, upload.String(), signed, ">a\nACGT", false},
@@ -161,7 +161,7 @@ func TestStrangePages(t *testing.T) {
 	}
 }
 
-// TestSilentConnections: whoever holds connections and says nothing, or takes nothing, keeps others from nothing.
+// TestSilentConnections: clients that hold connections without sending or reading do not lock out others.
 func TestSilentConnections(t *testing.T) {
 	t.Parallel()
 	b := startBackend(t, t.TempDir(), "--bakta", "stand-in")
@@ -207,7 +207,7 @@ func TestSilentConnections(t *testing.T) {
 	}
 }
 
-// wholeJob brings a job from its making to the download of a result, over connections of its own.
+// wholeJob takes a job from its creation to the download of a result, over connections of its own.
 func wholeJob(ctx context.Context, b *backend) error {
 	c, err := client.New(b.url, client.Options{HTTP: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}})
 	if err != nil {

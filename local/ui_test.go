@@ -40,7 +40,7 @@ func TestUIConfiguration(t *testing.T) {
 	}
 }
 
-// TestUIFiles: what is the UI's is served, as browsers can use it, and nothing else.
+// TestUIFiles: the files of the UI are served in a form for browsers, and no others.
 func TestUIFiles(t *testing.T) {
 	t.Parallel()
 	var packed bytes.Buffer

@@ -83,7 +83,8 @@ func optionVariants(s sample) []variant {
 	for _, p := range []struct{ name, text string }{
 		{"p", "p"}, {"p1", "p1"}, {"px", "pX"}, {"capital", "P1"}, {"p-19-more", "p" + strings.Repeat("x", 19)},
 		{"p-20-more", "p" + strings.Repeat("x", 20)},
-		{"dot", "p1.2"}, {"underscore", "p1_2"}, {"dash", "p1-2"}, {"space", "p1 2"}, {"slash", "p1/2"}, {"umlaut", "pä"}, {"arabic-digit", "p٣"},
+		{"dot", "p1.2"}, {"underscore", "p1_2"}, {"dash", "p1-2"}, {"space", "p1 2"}, {"slash", "p1/2"}, {"umlaut", "pä"},
+		{"arabic-digit", "p٣"},
 		{"unnamed", "unnamed"}, {"unnamed1", "unnamed1"}, {"unnamed123", "unnamed123"}, {"unnamed1234", "unnamed1234"},
 		{"unnamed-arabic-digit", "unnamed٣"},
 		{"unnamed-letter", "unnameda"}, {"word", "plasmid"}, {"word-1", "plasmid1"}, {"word-within", "pMyPlasmid"}, {"other", "X1"},

@@ -25,7 +25,7 @@ func TestProgram(t *testing.T) {
 		name, file, program string
 		want                Program
 	}{
-		{"Bakta as ever", "Job: {WritableRoot: true}", bakta.Name, with(func(p *Program) {
+		{"Bakta by JobContainer", "Job: {WritableRoot: true}", bakta.Name, with(func(p *Program) {
 			p.Image, p.Command, p.Database, p.WritableRoot = "oschwengers/bakta:latest", []string{OfficialEntry}, "db/db", true
 		})},
 		{"Bakta with the test database", "Testing: true", bakta.Name, with(func(p *Program) {

@@ -88,7 +88,8 @@ def second_version(url: str) -> None:
     early = result2.sync(client=client, body=m2.JobResultRequest(job_id=made.job.job_id, secret=made.job.secret))
     assert isinstance(early, str), early
 
-    config = m2.JobConfig(genus="Escherichia", derm_type=m2.DermType.DIDERM, use_replicons=False, skip_plot=m2.Blank.VALUE_0, locus_tag=None)
+    config = m2.JobConfig(genus="Escherichia", derm_type=m2.DermType.DIDERM, use_replicons=False,
+                          skip_plot=m2.Blank.VALUE_0, locus_tag=None)
     request = m2.StartJobRequest(job=made.job, workflow_kind=m2.WorkflowKind.BAKTA, config=config)
     started = start2.sync_detailed(client=client, body=request)
     assert started.status_code == 200 and started.parsed is None and started.content == b"null"

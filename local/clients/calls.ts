@@ -25,7 +25,9 @@ async function firstVersion(baseUrl: string) {
   const early = await api.POST("/api/v1/job/result", { body: job });
   assert.equal(early.error?.code, 9);
 
-  const config = { genus: "Escherichia", dermType: "DIDERM", translationTable: 11, strain: null, minContigLength: "", completeGenome: false } as const;
+  const config = {
+    genus: "Escherichia", dermType: "DIDERM", translationTable: 11, strain: null, minContigLength: "", completeGenome: false,
+  } as const;
   assert.deepEqual((await api.POST("/api/v1/job/start", { body: { job, config } })).data, {});
 
   for (const end = Date.now() + wait; ; await sleep(200)) {
@@ -80,7 +82,8 @@ async function secondVersion(baseUrl: string) {
 }
 
 async function tooLarge(baseUrl: string) {
-  for (const [path, status] of [["/api/v1/job/init", 413], ["/api/v2/job/init", 413], ["/api/v1/version", 405], ["/nothing", 404]] as const) {
+  const calls = [["/api/v1/job/init", 413], ["/api/v2/job/init", 413], ["/api/v1/version", 405], ["/nothing", 404]] as const;
+  for (const [path, status] of calls) {
     const answer = await fetch(baseUrl + path, { method: "POST", body: genome.repeat(20_000) });
     assert.equal(answer.status, status, path);
     assert.ok(await answer.text());

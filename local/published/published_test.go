@@ -1,6 +1,6 @@
-// Package published takes the Go client that was published for the first backend, which programs in the wild
-// are built with, all the way of a job against this backend. It is a module of its own, since that client
-// registers the same names of messages as ours.
+// Package published takes a job through its whole life on this backend with the Go client that was published for the first
+// backend, which existing programs use. It is a separate module, because that client registers the same message names as
+// ours.
 package published
 
 import (
@@ -65,7 +65,7 @@ func serve(t *testing.T) string {
 	return strings.TrimSpace(url)
 }
 
-// dial connects as programs do that know nothing of this backend but its address.
+// dial connects as programs do that know only the address of this backend.
 func dial(t *testing.T, url string) *grpc.ClientConn {
 	t.Helper()
 	conn, err := grpc.NewClient(strings.TrimPrefix(url, "http://"), grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -82,7 +82,7 @@ func TestPublished(t *testing.T) {
 	t.Run("gateway", func(t *testing.T) { testGateway(t, conn) })
 }
 
-// testClient takes a job all its way, and is refused wherever that can be.
+// testClient takes a job through its whole life, with all refusals on the way.
 func testClient(t *testing.T, conn *grpc.ClientConn) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
@@ -123,7 +123,7 @@ func testClient(t *testing.T, conn *grpc.ClientConn) {
 	}
 	refused(t, "another start", start(job, &api.JobConfig{Genus: "Salmonella"}), codes.AlreadyExists)
 
-	// What the containers of jobs call, whether they belong to a job or not.
+	// The call of the containers of jobs, for a job and for an unknown ID.
 	for _, id := range []string{job.GetJobID(), unknown.GetJobID(), "x", ""} {
 		if _, err := updates.UpdateStatus(ctx, &api.UpdateStatusRequest{JobID: id}); err != nil {
 			t.Errorf("a status update of %q: %v", id, err)
@@ -199,8 +199,7 @@ func testClient(t *testing.T, conn *grpc.ClientConn) {
 	}
 }
 
-// testGateway has the published client's own REST gateway, which stood before the first backend, stand before
-// this one.
+// testGateway puts the published client's REST gateway, which was the front of the first backend, in front of this one.
 func testGateway(t *testing.T, conn *grpc.ClientConn) {
 	mux := runtime.NewServeMux()
 	if err := api.RegisterBaktaJobsHandler(t.Context(), mux, conn); err != nil {
@@ -244,7 +243,7 @@ func testGateway(t *testing.T, conn *grpc.ClientConn) {
 	}
 }
 
-// refused holds that a call ended with a code and some words.
+// refused checks that a call ended with a code and a text.
 func refused(t *testing.T, what string, err error, code codes.Code) {
 	t.Helper()
 	if s := status.Convert(err); s.Code() != code || s.Message() == "" {

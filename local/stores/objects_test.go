@@ -17,7 +17,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 )
 
-// The tests of the object store run one after the other: a process can have one store at a time.
+// The tests of the S3 store run one after the other: a process can have one store at a time.
 
 func openObjects(t *testing.T, dir, listen string) *Objects {
 	t.Helper()

@@ -109,7 +109,7 @@ func newBackend(t testing.TB, more string) *backend {
 	return b
 }
 
-// volume makes a claim of a volume with the test database.
+// volume creates a PersistentVolumeClaim with the test database.
 func (b *backend) volume(core *coreclient.CoreV1Client) {
 	b.Helper()
 	size := corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Mi")}
@@ -140,7 +140,7 @@ func (b *backend) volume(core *coreclient.CoreV1Client) {
 	must(b.TB, err1(core.PersistentVolumeClaims(b.namespace).Create(b.Context(), claim, metav1.CreateOptions{})))
 }
 
-// start sets the deployment up and starts the functions, the source of events and the timer.
+// start runs setup and starts the functions, the source of events and the timer.
 func (b *backend) start(more string) {
 	b.Helper()
 	hint := freePort(b.TB)
@@ -190,7 +190,7 @@ func (b *backend) command(name, config string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(b.bin, name), "-c", config)
 	cmd.Env = []string{
 		"MONGODB_URI=" + b.mongo, "AWS_ACCESS_KEY_ID=" + b.bucket.AccessKey, "AWS_SECRET_ACCESS_KEY=" + b.bucket.SecretKey,
-		// Each is who it is in a deployment, and may do what the deployment grants it.
+		// Each has its service account, and the permissions, of a deployment.
 		"KUBECONFIG=" + b.accounts.Kubeconfig(b.TB, name), "HOME=" + b.dir,
 	}
 	return cmd
@@ -271,7 +271,7 @@ func (b *backend) feed(ctx context.Context, kind string, open func(context.Conte
 	}
 }
 
-// tick has a sweep done every second.
+// tick triggers a sweep every second.
 func (b *backend) tick(ctx context.Context) {
 	for ctx.Err() == nil {
 		e := cloudevents.NewEvent()
@@ -305,7 +305,7 @@ func (b *backend) wait(what string, holds func() bool) {
 	b.Helper()
 	for deadline := time.Now().Add(patience); !holds(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			b.Fatalf("in vain waited for %s", what)
+			b.Fatalf("timeout while waiting for %s", what)
 		}
 	}
 }
@@ -330,7 +330,7 @@ func (b *backend) pod(r ref) corev1.Pod {
 	return pod
 }
 
-// unfinalize frees what is left, so that the namespace can go.
+// unfinalize removes the finalizers of the remaining objects, so that the namespace can be deleted.
 func (b *backend) unfinalize(ctx context.Context) {
 	list, err := b.jobs.List(ctx, metav1.ListOptions{})
 	if err != nil {

@@ -20,15 +20,15 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// These benchmarks do a fixed number of rounds, whatever -test.benchtime says: a round is a call of many parts and its
-// floor, one after the other, so that both meet with the same machine. What is reported are medians, and their ratio.
+// These benchmarks run a fixed number of rounds, independent of -test.benchtime. A round is a call of many parts and its
+// floor, one after the other, so that both meet the same load of the machine. They report medians and their ratio.
 const (
 	endRounds   = 30
 	startRounds = 300
 	manyRounds  = 3
 )
 
-// median sorts times and returns the one in the middle, in milliseconds.
+// median sorts times and returns the median in milliseconds.
 func median(times []time.Duration) float64 {
 	slices.Sort(times)
 	return float64(times[len(times)/2].Microseconds()) / 1000

@@ -13,7 +13,7 @@ import (
 
 const genome = ">contig_1\nATGACGTACGTTAGCATCGATCGATCGACTAGCTAGCATCGATCAGCTACGACTAGCATCAGCATCGACTACGACTAA\n"
 
-// call makes a call of the API's first version. It returns the status and the answer.
+// call makes a call of the API's first version. It returns the status and the response.
 func (b *backend) call(function, method, path string, body any) (int, map[string]any) {
 	b.Helper()
 	content, err := json.Marshal(body)
@@ -33,13 +33,13 @@ func (b *backend) call(function, method, path string, body any) (int, map[string
 	return response.StatusCode, answer
 }
 
-// ref names a job and opens it.
+// ref is the ID and the secret of a job.
 type ref struct {
 	ID     string `json:"jobID"`
 	Secret string `json:"secret"`
 }
 
-// create makes a job and uploads a small genome.
+// create creates a job and uploads a small genome.
 func (b *backend) create() ref { return b.createWith(genome) }
 
 func (b *backend) createWith(genome string) ref {
@@ -85,7 +85,7 @@ func (b *backend) status(r ref) string {
 	return list[0].(map[string]any)["jobStatus"].(string)
 }
 
-// end waits for the end of a job and returns how it ended, and why if it failed.
+// end waits for the end of a job and returns its status, and the reason if it failed.
 func (b *backend) end(r ref) (status, reason string) {
 	b.Helper()
 	b.wait("the end of "+r.ID, func() bool {

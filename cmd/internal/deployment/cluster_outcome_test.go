@@ -38,7 +38,7 @@ func (b *backend) hint(id string) {
 	must(b.TB, err)
 }
 
-// put stores an object, and returns it as a manifest names it.
+// put stores an object, and returns its entry in a manifest.
 func (b *backend) put(name, key string, content []byte) job.File {
 	b.Helper()
 	client, err := b.bucket.Client()
@@ -48,7 +48,7 @@ func (b *backend) put(name, key string, content []byte) job.File {
 	return job.File{Name: name, Key: key, Size: stored.Size, ETag: stored.ETag}
 }
 
-// shows fails the test if a job that has no outcome shows one.
+// shows fails the test if the API returns an outcome of a job that has none.
 func (b *backend) shows(r ref, status, after string) {
 	b.Helper()
 	if got := b.status(r); got != status {
@@ -59,8 +59,7 @@ func (b *backend) shows(r ref, status, after string) {
 	}
 }
 
-// TestClusterForgedHints has anybody say that jobs have news which have none: nothing comes of it, and nothing is
-// learned by it.
+// TestClusterForgedHints sends hints for jobs whose runs have not changed: they have no effect, and reveal nothing.
 func TestClusterForgedHints(t *testing.T) {
 	t.Parallel()
 	b := newBackend(t, small+`Deadline: 10m}`)
@@ -74,8 +73,8 @@ func TestClusterForgedHints(t *testing.T) {
 	}
 }
 
-// TestClusterForgedManifests stores what looks like a job's outcome and is none, while the job runs: of another job
-// or run, or naming files that are not there as it says, which is what a result looks like that was uploaded by half.
+// TestClusterForgedManifests stores manifests that are not valid for a running job: of another job or run, or with files that
+// do not exist as described, as after an incomplete upload of results.
 func TestClusterForgedManifests(t *testing.T) {
 	t.Parallel()
 	b := newBackend(t, small+`Deadline: 10m}`)
@@ -84,7 +83,7 @@ func TestClusterForgedManifests(t *testing.T) {
 	b.wait("its being seen to run", func() bool { return b.status(r) == "RUNNING" })
 
 	prefix := job.RunPrefix(r.ID, 1)
-	// whole is a manifest that would be believed, but for what is done to it.
+	// whole is a valid manifest, which the rows below change.
 	whole := func() stage.Manifest {
 		return stage.Manifest{
 			Version: stage.ManifestVersion, Job: r.ID, Run: 1, Outcome: stage.Succeeded,
@@ -147,7 +146,7 @@ func TestClusterForgedManifests(t *testing.T) {
 	if log := b.logs(r); !strings.HasPrefix(log, "Bakta Command: ") {
 		t.Errorf("its log: %q", log)
 	}
-	// Nothing but what was done to them kept those from being believed.
+	// Without the changes, a manifest is accepted.
 	content, err := json.Marshal(whole())
 	must(t, err)
 	store(job.ManifestKey(r.ID, 1), content)
@@ -156,7 +155,7 @@ func TestClusterForgedManifests(t *testing.T) {
 	}
 }
 
-// TestClusterHalfResult has a run end whose result was stored by half before: what is shown then is the run's.
+// TestClusterHalfResult ends a run after an incomplete upload of its results: the API returns the files of the run.
 func TestClusterHalfResult(t *testing.T) {
 	t.Parallel()
 	b := newBackend(t, small+`Deadline: 10m}`)
@@ -184,8 +183,8 @@ func TestClusterHalfResult(t *testing.T) {
 	}
 }
 
-// TestClusterForgottenJob loses a job's document while its run goes on: the run is left in peace, and when it is over
-// nothing keeps its Job any more.
+// TestClusterForgottenJob loses a job's document while its run continues: the run is not stopped, and after its end its
+// Kubernetes Job can be deleted.
 func TestClusterForgottenJob(t *testing.T) {
 	t.Parallel()
 	b := newBackend(t, small+`Deadline: 10m, TTL: 1s}`)
@@ -213,7 +212,7 @@ func TestClusterForgottenJob(t *testing.T) {
 		must(t, err)
 		return len(list.Items) == 0
 	})
-	// It ran to its end: its manifest says so.
+	// The manifest shows that it ran to its end.
 	store, err := b.bucket.Client()
 	must(t, err)
 	object, err := store.GetObject(t.Context(), b.bucket.Bucket, job.ManifestKey(lost.ID, 1), minio.GetObjectOptions{})

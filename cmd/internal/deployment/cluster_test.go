@@ -24,17 +24,16 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube"
 )
 
-// These tests run the functions' programs on this machine, each under its own service account, and their jobs on a
-// real cluster; see lib/runner/kube's
-// tests for what they need of it. Bakta is played by an image of the stand-in with testdata/tool.sh
-// around it, which goes by the strain that a job names.
+// These tests run the functions' programs on this machine, each under its own service account, and their jobs on a real
+// cluster; see the tests of lib/runner/kube for its requirements. In place of Bakta they use an image of the stand-in, which
+// testdata/tool.sh controls by the strain of a job.
 var (
 	stagerImage = fromEnv("E2E_STAGER_IMAGE", "dev.local/stager:e2e")
 	toolImage   = fromEnv("E2E_TOOL_IMAGE", "dev.local/tool:e2e")
 	hostAddress = fromEnv("E2E_HOST_ADDRESS", "10.200.0.2")
 )
 
-// TestClusterJobs runs jobs from the API to their files, and ends them in each of the ways that jobs end.
+// TestClusterJobs runs jobs from the API to their files, with each kind of end.
 func TestClusterJobs(t *testing.T) {
 	t.Parallel()
 	b := newBackend(t, small+`Deadline: 40s, PendingTimeout: 1h}`)
@@ -51,8 +50,9 @@ func TestClusterJobs(t *testing.T) {
 		"refused by Bakta":        {strain: "fail-error", status: "ERROR", reason: []string{"played failure!"}, log: "ERROR: played failure!"},
 		"out of memory":           {strain: "fail-oom", status: "ERROR", reason: []string{"memory", "128Mi"}, log: "Bakta Command: "},
 		"killed":                  {strain: "fail-kill", status: "ERROR", reason: []string{"SIGKILL"}, log: "Bakta Command: "},
-		"out of time":             {strain: "fail-hang", status: "ERROR", reason: []string{"longer than its limit of 40s"}, log: "Bakta Command: "},
-		"leaves no result":        {strain: "fail-partial", status: "ERROR", reason: []string{"json"}, log: "Annotation successfully finished"},
+		"out of time": {strain: "fail-hang", status: "ERROR", reason: []string{"longer than its limit of 40s"},
+			log: "Bakta Command: "},
+		"leaves no result": {strain: "fail-partial", status: "ERROR", reason: []string{"json"}, log: "Annotation successfully finished"},
 		"its pod is killed": {strain: "slow", status: "SUCCESSFUL", during: func(b *backend, r ref) {
 			must(b.TB, b.pods.Delete(b.Context(), b.pod(r).Name, metav1.DeleteOptions{}))
 		}},
@@ -112,7 +112,7 @@ func TestClusterJobs(t *testing.T) {
 	}
 }
 
-// TestClusterBakta has the real Bakta annotate a genome.
+// TestClusterBakta annotates a genome with the real Bakta.
 func TestClusterBakta(t *testing.T) {
 	t.Parallel()
 	image, path := os.Getenv("E2E_BAKTA_IMAGE"), os.Getenv("E2E_BAKTA_GENOME")
@@ -168,8 +168,8 @@ func TestClusterJobsThatNeverRun(t *testing.T) {
 	}
 }
 
-// TestClusterDiskFull has a job that uses more disk than it may. The kubelet measures that once a minute. The job ends at
-// the first time, though its Job could try three times.
+// TestClusterDiskFull runs a job that exceeds its limit of disk space. The kubelet measures the usage once a minute. The job
+// ends after the first pod, although its Kubernetes Job allows retries.
 func TestClusterDiskFull(t *testing.T) {
 	t.Parallel()
 	b := newBackend(t, small+`Deadline: 10m, Retries: 2}`)
@@ -190,7 +190,7 @@ func TestClusterDiskFull(t *testing.T) {
 	})
 }
 
-// TestClusterDelete deletes a running job: its pod ends, and nothing of it is left.
+// TestClusterDelete deletes a running job: its pod ends, and none of its objects and files remain.
 func TestClusterDelete(t *testing.T) {
 	t.Parallel()
 	b := newBackend(t, small+`Deadline: 10m}`)
@@ -235,7 +235,7 @@ func TestClusterFollow(t *testing.T) {
 			var got strings.Builder
 			pieces, live := 0, false
 			for ended := false; !ended; {
-				// The state is asked for before the log: what is there after the end is all of it.
+				// The state is read before the log: the log that is read after the end is complete.
 				status := b.status(r)
 				ended = status == end
 				if !ended && status != "INIT" && status != "RUNNING" {
@@ -269,8 +269,8 @@ func TestClusterFollow(t *testing.T) {
 	}
 }
 
-// TestClusterDrain drains the machine that a job runs on, as its operator does. The job goes on when there is a machine
-// again, and that is not counted as a failure, nor as a run. No other test runs meanwhile: there is one machine.
+// TestClusterDrain drains the node of a running job, as an operator does. The job continues when a node is available again,
+// and the drain counts neither as a failure nor as a run. No other test runs meanwhile: the cluster has one node.
 func TestClusterDrain(t *testing.T) {
 	b := newBackend(t, small+`Deadline: 10m, Retries: 0}`)
 	r := b.startJob("slow")
@@ -278,7 +278,7 @@ func TestClusterDrain(t *testing.T) {
 	b.wait("its being seen to run", func() bool { return b.status(r) == "RUNNING" })
 	kubectl := func(args ...string) {
 		t.Helper()
-		// A test's own context has ended when it cleans up.
+		// The context of a test has ended when its cleanup runs.
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if out, err := exec.CommandContext(ctx, "kubectl", args...).CombinedOutput(); err != nil {

@@ -17,10 +17,10 @@ import (
 	"time"
 )
 
-// waitTime is more than anything here takes on a machine that does other things, too.
+// waitTime is the timeout of all waits here, also on a busy machine.
 const waitTime = 30 * time.Second
 
-// stranger counts who connects to it. It never answers.
+// stranger counts connections. It never answers.
 type stranger struct {
 	port  string
 	count atomic.Int64
@@ -77,7 +77,7 @@ BaktaDatabasePVCName: db
 Job: {NodeSelector: [pool=jobs], Tolerations: ["jobs:NoSchedule"]}
 `)
 			if measured != "" {
-				// The collector is a stranger, too: it answers neither at the start, nor to what is sent at the end.
+				// The collector is also a stranger: it does not answer, neither at the start nor to the export at the end.
 				write(t, file, read(t, file)+`
 Telemetry:
   Metrics: {Protocol: grpc, Endpoint: "http://127.0.0.1:`+world.port+`"}

@@ -120,7 +120,7 @@ func TestTelemetry(t *testing.T) {
 	w.holdsNoSecret()
 }
 
-// holdsMetrics compares what is scraped with the list, and some of it with what happened.
+// holdsMetrics compares the scraped metrics with the list, and some values with the events of this test.
 func (w *world) holdsMetrics() {
 	w.Helper()
 	for series, want := range map[string]float64{
@@ -260,7 +260,7 @@ func (w *world) holdsNoSecret() {
 	}
 }
 
-// families scrapes.
+// families returns a scrape.
 func (w *world) families() map[string]*dto.MetricFamily {
 	w.Helper()
 	response, err := http.Get("http://" + w.scrape + "/metrics")
@@ -275,8 +275,8 @@ func (w *world) families() map[string]*dto.MetricFamily {
 	return families
 }
 
-// counted holds a series to its value; of a histogram, that is how many values it was given. It waits: a request is
-// counted when it has ended, and its client has its answer before that.
+// counted waits until a series has a value, which for a histogram is the number of its values. A request is counted when it
+// has ended, which is after its client has the response.
 func (w *world) counted(series string, want float64) {
 	w.Helper()
 	deadline := time.Now().Add(patience)
@@ -308,7 +308,7 @@ func (w *world) counted(series string, want float64) {
 	}
 }
 
-// documented compares what is scraped with the list.
+// documented compares the scraped metrics with the list.
 func (w *world) documented() {
 	w.Helper()
 	content, err := os.ReadFile("../../../kservices/observability/metrics.txt")

@@ -112,7 +112,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// freeAddress returns an address that was free a moment ago: who listens on it later takes no port 0.
+// freeAddress returns an address that is free, for a configuration that does not accept port 0.
 func freeAddress(t testing.TB) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
@@ -124,7 +124,7 @@ func (w *world) secret(secrets ...string) { w.secrets = append(w.secrets, secret
 
 func (w *world) later(d time.Duration) { w.clock.Add(int64(d)) }
 
-// created is a job as its owner knows it.
+// created is the ID and the secret of a job.
 type created struct{ id, secret string }
 
 func (c created) auth() string { return fmt.Sprintf(`{"jobID":%q,"secret":%q}`, c.id, c.secret) }
@@ -204,7 +204,7 @@ func (w *world) sweep(want int) {
 	w.event(expire.SweepPath, want, "Ce-Type", "dev.knative.sources.ping")
 }
 
-// signature returns what makes a link one that opens something.
+// signature returns the signature of a link, which is its secret part.
 func signature(link string) string {
 	_, rest, _ := strings.Cut(link, "X-Amz-Signature=")
 	s, _, _ := strings.Cut(rest, "&")
@@ -223,7 +223,7 @@ func linksIn(body string) (signatures []string) {
 	return signatures
 }
 
-// lines is a log.
+// lines collects a log.
 type lines struct {
 	mu  sync.Mutex
 	all bytes.Buffer
@@ -241,7 +241,7 @@ func (l *lines) lines() []string {
 	return strings.Split(strings.TrimSpace(l.all.String()), "\n")
 }
 
-// runs plays what runs jobs: each runs from its launch until it is ended.
+// runs is a fake runner: a job runs from its launch until the test ends it.
 type runs struct {
 	test  testing.TB
 	files *s3.Store
@@ -291,7 +291,7 @@ func (r *runs) Release(context.Context, job.Job) error { return r.ask() }
 func (r *runs) Discard(context.Context, job.Job) error { return r.ask() }
 func (r *runs) Stop(context.Context, string) error     { return r.ask() }
 
-// end stores what a run stores last of all.
+// end stores the manifest of a run.
 func (r *runs) end(id string, failure *job.Failure) {
 	r.test.Helper()
 	r.mu.Lock()

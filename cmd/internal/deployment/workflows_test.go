@@ -86,7 +86,7 @@ func TestConflictingMachines(t *testing.T) {
 	}
 }
 
-// TestTwoStages has the pod of a workflow whose stages differ in all that they can differ in.
+// TestTwoStages checks the pod of a workflow whose stages have different values of all settings.
 func TestTwoStages(t *testing.T) {
 	o, err := configured(t, withBaktfold).runs()
 	if err != nil {
