@@ -12,7 +12,8 @@ python=$(command -v python3) && "$python" -c 'import sys; sys.exit(sys.version_i
   { echo "Python 3.11 or newer is not installed." >&2; exit 3; }
 command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' ||
   { echo "Node.js 20 or newer is not installed." >&2; exit 3; }
-stamp=$set_up/$(cat "$here/requirements.txt" "$here/package.json" | sha256sum | cut -c1-16)
+# The virtual environment names its own path, so a clone that was moved sets it up again.
+stamp=$set_up/$( (echo "$set_up"; cat "$here/requirements.txt" "$here/package.json") | sha256sum | cut -c1-16)
 if [ ! -e "$stamp" ]; then
   rm -rf "$set_up" && mkdir -p "$set_up"
   "$python" -m venv "$set_up/venv" &&
