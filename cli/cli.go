@@ -90,8 +90,17 @@ func Main(ctx context.Context, p Program, args []string, stdout, stderr io.Write
 
 func newApp(p Program, stdout, stderr io.Writer, env func(string) string) *app {
 	display := newDisplay(stderr, env)
-	a := &app{out: harmlessWriter(display.over(stdout)), logOut: stdout, columns: columnsOf(stdout), display: display, env: env, own: built(p.Version), embedded: p.Local,
-		patience: 3 * time.Second, transferPatience: time.Minute}
+	a := &app{
+		out:              harmlessWriter(display.over(stdout)),
+		logOut:           stdout,
+		columns:          columnsOf(stdout),
+		display:          display,
+		env:              env,
+		own:              built(p.Version),
+		embedded:         p.Local,
+		patience:         3 * time.Second,
+		transferPatience: time.Minute,
+	}
 	if isTerminal(stdout) {
 		a.logOut = a.out
 	}
@@ -224,7 +233,9 @@ Exit codes: 0 done (with --wait: the job has succeeded), 1 it could not be done,
 		}
 		return &usageError{err}
 	})
-	root.PersistentFlags().StringVar(&a.server, "server", "", "`URL` of the server; by default $BAKTA_WEB_SERVER, else\n"+defaultServer+"; for a known job its own server")
+	root.PersistentFlags().
+		StringVar(&a.server, "server", "", "`URL` of the server; by default $BAKTA_WEB_SERVER, else\n"+
+			defaultServer+"; for a known job its own server")
 	root.AddCommand(a.submitCommand(), a.listCommand(), a.statusCommand(), a.logsCommand(), a.resultsCommand(),
 		a.deleteCommand(), a.workflowsCommand(), a.versionCommand(), a.localCommand())
 	root.InitDefaultHelpCmd()

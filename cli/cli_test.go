@@ -49,11 +49,47 @@ func TestSubmitAndWait(t *testing.T) {
 	u.Write("regions.gff3", regions)
 	u.Write("trusted.faa", clitest.TrustedProteins)
 	u.Write("profiles.hmm", profile(t))
-	got := u.Must("submit", "genome.fna", "--genus", "Escherichia", "--species", "coli", "--strain=-x", "--plasmid", "p1",
-		"--locus", "L", "--locus-tag", "ABC", "--translation-table", "4", "--gram", "-", "--complete", "--keep-contig-headers",
-		"--compliant", "--min-contig-length", "200", "--replicons", "replicons.tsv", "--prodigal-tf", "training.tf", "--regions", "regions.gff3",
-		"--proteins", "trusted.faa", "--hmms", "profiles.hmm", "--meta", "--locus-tag-increment", "5", "--skip-ncrna-region", "--skip-plot",
-		"--out", "result")
+	got := u.Must(
+		"submit",
+		"genome.fna",
+		"--genus",
+		"Escherichia",
+		"--species",
+		"coli",
+		"--strain=-x",
+		"--plasmid",
+		"p1",
+		"--locus",
+		"L",
+		"--locus-tag",
+		"ABC",
+		"--translation-table",
+		"4",
+		"--gram",
+		"-",
+		"--complete",
+		"--keep-contig-headers",
+		"--compliant",
+		"--min-contig-length",
+		"200",
+		"--replicons",
+		"replicons.tsv",
+		"--prodigal-tf",
+		"training.tf",
+		"--regions",
+		"regions.gff3",
+		"--proteins",
+		"trusted.faa",
+		"--hmms",
+		"profiles.hmm",
+		"--meta",
+		"--locus-tag-increment",
+		"5",
+		"--skip-ncrna-region",
+		"--skip-plot",
+		"--out",
+		"result",
+	)
 	lines(t, "what goes on", took.ReplaceAllString(got.Err, "after a while"),
 		"uploading training.tf", "uploaded training.tf (558.4 kB)",
 		"uploading replicons.tsv", "uploaded replicons.tsv (25 bytes)",
@@ -77,8 +113,14 @@ func TestSubmitAndWait(t *testing.T) {
 		t.Errorf("files (-want +got)\n%s", diff)
 	}
 	j := f.job(t)
-	want := map[string]string{"genome_fasta": clitest.Genome(1, 300), "replicons_table": "contig_1\tp1\tplasmid\tc\tpA\n", "prodigal_training_file": string(training),
-		"regions_file": regions, "trusted_proteins_file": clitest.TrustedProteins, "hmms_file": profile(t)}
+	want := map[string]string{
+		"genome_fasta":           clitest.Genome(1, 300),
+		"replicons_table":        "contig_1\tp1\tplasmid\tc\tpA\n",
+		"prodigal_training_file": string(training),
+		"regions_file":           regions,
+		"trusted_proteins_file":  clitest.TrustedProteins,
+		"hmms_file":              profile(t),
+	}
 	if diff := cmp.Diff(want, j.uploads); diff != "" {
 		t.Errorf("uploads (-want +got)\n%s", diff)
 	}
@@ -86,10 +128,29 @@ func TestSubmitAndWait(t *testing.T) {
 	if err := json.Unmarshal([]byte(j.config), &config); err != nil {
 		t.Fatal(err)
 	}
-	wantConfig := map[string]any{"genus": "Escherichia", "species": "coli", "strain": "-x", "plasmid": "p1", "locus": "L", "locus_tag": "ABC",
-		"locus_tag_increment": 5.0, "translation_table": 4.0, "derm_type": "diderm", "complete_genome": true, "keep_contig_headers": true,
-		"compliant": true, "meta": true, "min_contig_length": 200.0, "use_replicons": true, "use_prodigal_training_file": true,
-		"use_regions": true, "use_trusted_proteins": true, "use_hmms": true, "skip_ncrna_region": true, "skip_plot": true}
+	wantConfig := map[string]any{
+		"genus":                      "Escherichia",
+		"species":                    "coli",
+		"strain":                     "-x",
+		"plasmid":                    "p1",
+		"locus":                      "L",
+		"locus_tag":                  "ABC",
+		"locus_tag_increment":        5.0,
+		"translation_table":          4.0,
+		"derm_type":                  "diderm",
+		"complete_genome":            true,
+		"keep_contig_headers":        true,
+		"compliant":                  true,
+		"meta":                       true,
+		"min_contig_length":          200.0,
+		"use_replicons":              true,
+		"use_prodigal_training_file": true,
+		"use_regions":                true,
+		"use_trusted_proteins":       true,
+		"use_hmms":                   true,
+		"skip_ncrna_region":          true,
+		"skip_plot":                  true,
+	}
 	if diff := cmp.Diff(wantConfig, config); diff != "" {
 		t.Errorf("config (-want +got)\n%s", diff)
 	}
@@ -123,7 +184,10 @@ func TestSubmitAlone(t *testing.T) {
 func TestSubmitWarns(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
-	f.warnings = []client.Warning{{Code: "small_genome", Kind: "genome_fasta", Message: "It is small.\x1b[2J"}, {Code: "x", Message: "Another."}}
+	f.warnings = []client.Warning{
+		{Code: "small_genome", Kind: "genome_fasta", Message: "It is small.\x1b[2J"},
+		{Code: "x", Message: "Another."},
+	}
 	got := clitest.NewUser(t, f.URL).Must("submit", "genome.fna")
 	if !strings.Contains(got.Err, "warning: It is small.·[2J\nwarning: Another.\n") || got.Out != firstID+"\n" {
 		t.Errorf("%+v", got)
@@ -143,7 +207,10 @@ func TestJobFails(t *testing.T) {
 		}
 	}
 	got := u.Must("status")
-	if !strings.Contains(got.Out, "state      ERROR (failed)\nreason     Bakta refused the genome:\n            ERROR: wrong ·[31mformat!\n") {
+	if !strings.Contains(
+		got.Out,
+		"state      ERROR (failed)\nreason     Bakta refused the genome:\n            ERROR: wrong ·[31mformat!\n",
+	) {
 		t.Errorf("status:\n%s", got.Out)
 	}
 	var told job
@@ -151,7 +218,8 @@ func TestJobFails(t *testing.T) {
 		t.Errorf("%+v, %v", told, err)
 	}
 	var failed outcome
-	if got := u.Run("results", "--json", "0000"); json.Unmarshal([]byte(got.Out), &failed) != nil || failed.Reason != f.reason || got.Code != exitJobFailed {
+	if got := u.Run("results", "--json", "0000"); json.Unmarshal([]byte(got.Out), &failed) != nil || failed.Reason != f.reason ||
+		got.Code != exitJobFailed {
 		t.Errorf("%+v", got)
 	}
 }
@@ -339,16 +407,17 @@ func TestRefusedHere(t *testing.T) {
 		t.Fatal(err)
 	}
 	for args, says := range map[string]string{
-		"submit none.fna":                             "bakta-web: the file none.fna does not exist\n",
-		"submit dir":                                  "dir is a directory",
-		"submit /dev/null":                            "is not a regular file",
-		"submit empty.fna":                            "is empty",
-		"submit text.fna":                             "text.fna: The genome file ",
-		"submit genome.fna --replicons none":          "the file none does not exist",
-		"submit genome.fna --replicons table.tsv":     "table.tsv: ",
-		"submit genome.fna --prodigal-tf empty.fna":   "empty.fna is empty",
-		"submit genome.fna --prodigal-tf blank.tf":    "blank.tf: the file is empty",
-		"submit genome.fna --workflow prokka":         "--workflow: \"prokka\" is not valid; choose one of bakta, bakta+baktfold, baktfold, proteins",
+		"submit none.fna":                           "bakta-web: the file none.fna does not exist\n",
+		"submit dir":                                "dir is a directory",
+		"submit /dev/null":                          "is not a regular file",
+		"submit empty.fna":                          "is empty",
+		"submit text.fna":                           "text.fna: The genome file ",
+		"submit genome.fna --replicons none":        "the file none does not exist",
+		"submit genome.fna --replicons table.tsv":   "table.tsv: ",
+		"submit genome.fna --prodigal-tf empty.fna": "empty.fna is empty",
+		"submit genome.fna --prodigal-tf blank.tf":  "blank.tf: the file is empty",
+		"submit genome.fna --workflow prokka": "--workflow: \"prokka\" is not valid; choose one of bakta, bakta+baktfold, baktfold, " +
+			"proteins",
 		"submit text.fna -w proteins":                 "text.fna: The protein",
 		"submit genome.fna -w baktfold":               "genome.fna: The ",
 		"submit proteins.faa --complete":              "--complete: the workflow proteins does not have this option",
@@ -437,7 +506,8 @@ func TestList(t *testing.T) {
 		t.Error("a secret shows")
 	}
 	var jobs []job
-	if err := json.Unmarshal([]byte(u.Must("list", "--json", "--server", other.URL).Out), &jobs); err != nil || len(jobs) != 1 || jobs[0].State != "RUNNING" {
+	if err := json.Unmarshal([]byte(u.Must("list", "--json", "--server", other.URL).Out), &jobs); err != nil || len(jobs) != 1 ||
+		jobs[0].State != "RUNNING" {
 		t.Errorf("%+v, %v", jobs, err)
 	}
 	if got := u.Must("list", "--server", "http://127.0.0.1:1"); got.Out != "" || !strings.Contains(got.Err, "3 jobs are on other servers") {
@@ -501,7 +571,8 @@ func TestTextsOfOthers(t *testing.T) {
 	u.Must("submit", "genome.fna")
 	bad := func(text string) bool { return strings.ContainsAny(text, "\x1b\a\u009b\u202e\x7f") }
 	for _, args := range []string{"status", "status --json", "results 0", "results --json 0", "list", "list --json"} {
-		if got := u.Run(strings.Fields(args)...); bad(got.Out+got.Err) || !strings.Contains(args, "list") && !strings.Contains(got.Out+got.Err, "[31mb") {
+		if got := u.Run(strings.Fields(args)...); bad(got.Out+got.Err) ||
+			!strings.Contains(args, "list") && !strings.Contains(got.Out+got.Err, "[31mb") {
 			t.Errorf("%s: %+q", args, got.Out+got.Err)
 		}
 	}
@@ -599,7 +670,8 @@ func TestStatus(t *testing.T) {
 	if diff := cmp.Diff(&step{3, 20, "predict tRNAs"}, told.Step); err != nil || diff != "" || told.ID != firstID {
 		t.Errorf("%+v, %v", told, err)
 	}
-	if got := u.Run("results", "0000"); got.Code != exitFailed || !strings.Contains(got.Err, "has not ended yet (RUNNING); --wait waits for it") {
+	if got := u.Run("results", "0000"); got.Code != exitFailed ||
+		!strings.Contains(got.Err, "has not ended yet (RUNNING); --wait waits for it") {
 		t.Errorf("%+v", got)
 	}
 	f.mu.Lock()
@@ -609,7 +681,8 @@ func TestStatus(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	for _, command := range []string{"results", "logs -f", "results --wait"} {
-		if got := u.Run(append(strings.Fields(command), "0000")...); got.Code != exitJobFailed || !strings.Contains(got.Err, "the job is gone") {
+		if got := u.Run(append(strings.Fields(command), "0000")...); got.Code != exitJobFailed ||
+			!strings.Contains(got.Err, "the job is gone") {
 			t.Errorf("%s: %+v", command, got)
 		}
 	}

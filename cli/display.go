@@ -154,9 +154,12 @@ func (d *display) start(label string, counts unit) *bar {
 		return fmt.Sprintf(" step %d of %d", s.Current, s.Total)
 	})
 	d.bars = mpb.New(mpb.WithConsoleWriter(d.console()), mpb.WithWidth(30), mpb.WithRefreshRate(refresh))
-	b.bar = d.bars.AddBar(0,
+	b.bar = d.bars.AddBar(
+		0,
 		mpb.BarRemoveOnComplete(),
-		mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return clipped(b.text(), 40) }, decor.WC{W: 40, C: decor.DindentRight})),
+		mpb.PrependDecorators(
+			decor.Any(func(decor.Statistics) string { return clipped(b.text(), 40) }, decor.WC{W: 40, C: decor.DindentRight}),
+		),
 		mpb.AppendDecorators(decor.Elapsed(decor.ET_STYLE_MMSS), count),
 	)
 	return b

@@ -85,7 +85,10 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer f.mu.Unlock()
 	switch call {
 	case "version":
-		fmt.Fprint(w, `{"backend_version":"v3","bakta_version":"1.12.2","bakta_db_version":"6.0","baktfold_version":"","baktfold_db_version":""}`)
+		fmt.Fprint(
+			w,
+			`{"backend_version":"v3","bakta_version":"1.12.2","bakta_db_version":"6.0","baktfold_version":"","baktfold_db_version":""}`,
+		)
 	case "workflows":
 		fmt.Fprint(w, `[{"workflow_kind":"bakta","result_kind":"bakta","uploads":[{"upload_kind":"genome_fasta","required":true},`+
 			`{"upload_kind":"replicons_table","required":false},{"upload_kind":"new_file","required":false}],"stages":["bakta"]},`+
@@ -108,9 +111,13 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.jobs[j.id] = j
 		uploads := []map[string]any{}
 		for _, u := range kind.Uploads {
-			uploads = append(uploads, map[string]any{"upload_kind": u.Kind, "required": u.Required, "url": fmt.Sprintf("%s/%s/%s?signature=x", f.URL, j.id, u.Kind)})
+			uploads = append(
+				uploads,
+				map[string]any{"upload_kind": u.Kind, "required": u.Required, "url": fmt.Sprintf("%s/%s/%s?signature=x", f.URL, j.id, u.Kind)},
+			)
 		}
-		json.NewEncoder(w).Encode(map[string]any{"job": map[string]string{"job_id": j.id, "secret": j.secret}, "workflow_kind": j.workflow, "uploads": uploads})
+		json.NewEncoder(w).
+			Encode(map[string]any{"job": map[string]string{"job_id": j.id, "secret": j.secret}, "workflow_kind": j.workflow, "uploads": uploads})
 	case "job/start", "job/submit":
 		var request struct {
 			Job struct {
@@ -140,8 +147,17 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				if state == "init" && !f.old {
 					details = fmt.Sprintf(`,"waiting":%v`, j.started)
 				}
-				known = append(known, fmt.Sprintf(`{"job_id":%q,"status":%q,"workflow_kind":%q,"result_kind":"bakta","name":%q,"started":"2026-01-31T12:00:00Z","updated":"2026-01-31T12:07:31Z"%s}`,
-					j.id, state, j.workflow, j.name, details))
+				known = append(
+					known,
+					fmt.Sprintf(
+						`{"job_id":%q,"status":%q,"workflow_kind":%q,"result_kind":"bakta","name":%q,"started":"2026-01-31T12:00:00Z","updated":"2026-01-31T12:07:31Z"%s}`,
+						j.id,
+						state,
+						j.workflow,
+						j.name,
+						details,
+					),
+				)
 			} else {
 				failed = append(failed, fmt.Sprintf(`{"job_id":%q,"status":"not_found"}`, asked.ID))
 			}
@@ -232,8 +248,14 @@ func (f *fake) result(w http.ResponseWriter, j *fakeJob, partial bool) {
 	for name := range files {
 		links[name] = f.URL + "/file/" + name + "?signature=x"
 	}
-	answer := map[string]any{"job_id": j.id, "workflow_kind": j.workflow, "result": map[string]any{"result_kind": "bakta", "files": links}, "name": j.name,
-		"started": "2026-01-31T12:00:00Z", "updated": "2026-01-31T12:07:31Z"}
+	answer := map[string]any{
+		"job_id":        j.id,
+		"workflow_kind": j.workflow,
+		"result":        map[string]any{"result_kind": "bakta", "files": links},
+		"name":          j.name,
+		"started":       "2026-01-31T12:00:00Z",
+		"updated":       "2026-01-31T12:07:31Z",
+	}
 	maps.Copy(answer, failure)
 	json.NewEncoder(w).Encode(answer)
 }

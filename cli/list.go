@@ -51,8 +51,17 @@ type stage struct {
 const unreachable = "UNREACHABLE"
 
 func describe(entry book.Entry, status client.Status) job {
-	return job{ID: entry.ID, Name: entry.Name, Workflow: cmp.Or(status.Workflow, entry.Workflow, workflow.Bakta), State: string(status.State),
-		Server: entry.Server, File: entry.File, Submitted: entry.Created, Updated: status.Updated, Waiting: status.Waiting}
+	return job{
+		ID:        entry.ID,
+		Name:      entry.Name,
+		Workflow:  cmp.Or(status.Workflow, entry.Workflow, workflow.Bakta),
+		State:     string(status.State),
+		Server:    entry.Server,
+		File:      entry.File,
+		Submitted: entry.Created,
+		Updated:   status.Updated,
+		Waiting:   status.Waiting,
+	}
 }
 
 func (a *app) listCommand() *cobra.Command {
@@ -105,7 +114,8 @@ func (a *app) list(ctx context.Context) error {
 			return printErr
 		}
 	} else if len(jobs) == 0 && known > 0 {
-		a.display.line("No job was submitted from here to %s. %d jobs are on other servers; `bakta-web list` without --server lists them.", shown(a.server), known)
+		a.display.line("No job was submitted from here to %s. %d jobs are on other servers; `bakta-web list` without --server lists them.",
+			shown(a.server), known)
 	} else if len(jobs) == 0 {
 		a.display.line("No job was submitted from here yet. `bakta-web submit genome.fna` does.")
 	} else if tableErr := a.table(jobs); tableErr != nil {

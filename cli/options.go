@@ -29,7 +29,15 @@ type options struct {
 func (o *options) flags(cmd *cobra.Command) {
 	f := pflag.NewFlagSet("", pflag.ContinueOnError)
 	f.SortFlags = false
-	o.texts, o.numbers, o.switches, o.files = make(map[string]*string), make(map[string]*int64), make(map[string]*bool), make(map[string]*string)
+	o.texts, o.numbers, o.switches, o.files = make(
+		map[string]*string,
+	), make(
+		map[string]*int64,
+	), make(
+		map[string]*bool,
+	), make(
+		map[string]*string,
+	)
 	var steps []option.Option // last: they are many
 	for _, row := range option.Table() {
 		switch row.Kind {
@@ -104,7 +112,11 @@ func (o *options) read(w workflow.Workflow, changed func(flag string) bool) (opt
 	if !slices.ContainsFunc(w.Uploads, func(u workflow.Upload) bool { return u.Kind == upload.GenomeFASTA }) {
 		for _, flag := range o.names {
 			if changed(flag) {
-				return option.Config{}, Usagef("--%s: the workflow %s does not have this option; only workflows that annotate a genome do", flag, workflowName(w.Kind))
+				return option.Config{}, Usagef(
+					"--%s: the workflow %s does not have this option; only workflows that annotate a genome do",
+					flag,
+					workflowName(w.Kind),
+				)
 			}
 		}
 		return option.Config{}, nil

@@ -134,7 +134,11 @@ func (a *app) results(ctx context.Context, c *client.V2, entry book.Entry, f fet
 	if err != nil {
 		return err
 	}
-	told := outcome{job: describe(entry, client.Status{State: state, Updated: result.Updated, Workflow: result.Workflow}), Out: f.out, Files: names}
+	told := outcome{
+		job:   describe(entry, client.Status{State: state, Updated: result.Updated, Workflow: result.Workflow}),
+		Out:   f.out,
+		Files: names,
+	}
 	told.Reason = result.Failure
 	if i := slices.Index(names, fileName(entry.Name)+".json"); i >= 0 {
 		s, err := readSummary(filepath.Join(f.out, names[i]))
@@ -147,7 +151,10 @@ func (a *app) results(ctx context.Context, c *client.V2, entry book.Entry, f fet
 		return err
 	}
 	if result.Failure != "" {
-		return &exitError{exitJobFailed, fmt.Errorf("the job failed, and this is what the stages before left: %s", shownLines(result.Failure, "  "))}
+		return &exitError{
+			exitJobFailed,
+			fmt.Errorf("the job failed, and this is what the stages before left: %s", shownLines(result.Failure, "  ")),
+		}
 	}
 	return nil
 }
@@ -204,7 +211,8 @@ func (a *app) failed(ctx context.Context, c *client.V2, entry book.Entry) error 
 	}
 	hint := fmt.Sprintf("`bakta-web logs %s` shows what its programs wrote.", entry.ID)
 	// The logs may be out of reach; then the hint is missed.
-	if logs, err := c.Logs(ctx, ref(entry)); err == nil && slices.ContainsFunc(logs, func(l client.StageLog) bool { return l.Status == client.StageSucceeded }) {
+	if logs, err := c.Logs(ctx, ref(entry)); err == nil &&
+		slices.ContainsFunc(logs, func(l client.StageLog) bool { return l.Status == client.StageSucceeded }) {
 		hint += fmt.Sprintf("\n`bakta-web results --partial %s` downloads what the stages before left.", entry.ID)
 	}
 	return &exitError{exitJobFailed, fmt.Errorf("the job failed: %s\n%s", shownLines(j.Reason, "  "), hint)}
@@ -252,7 +260,10 @@ func (a *app) download(ctx context.Context, c *client.V2, links map[string]strin
 		if err != nil {
 			b.end("")
 			if errors.Is(err, client.ErrTooLarge) {
-				err = fmt.Errorf("the results have more than the %s that --max-download allows, and none were kept; allow more", units.HumanSize(float64(f.limit)))
+				err = fmt.Errorf(
+					"the results have more than the %s that --max-download allows, and none were kept; allow more",
+					units.HumanSize(float64(f.limit)),
+				)
 			}
 			return nil, err
 		}
@@ -348,7 +359,10 @@ func (f *fetch) prepare(name string, w workflow.Workflow, uploads []inputFile) e
 		file := fileName(name) + "." + result.Ending
 		path := filepath.Join(f.out, file)
 		if slices.ContainsFunc(uploads, func(u inputFile) bool { return sameFile(u.path, path) }) {
-			return Usagef("%s is to be uploaded, and a result would take its place; give another directory by --out, or another --name", shown(path))
+			return Usagef(
+				"%s is to be uploaded, and a result would take its place; give another directory by --out, or another --name",
+				shown(path),
+			)
 		}
 		if info, err := os.Lstat(path); err == nil && (info.IsDir() || !f.force) {
 			there = append(there, file)

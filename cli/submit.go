@@ -75,7 +75,10 @@ Ctrl-C stops the waiting and not the job.`,
 	cmd.Flags().StringVarP(&s.fetch.out, "out", "o", "", "wait, and download the results into this `directory`")
 	s.fetch.flags(cmd)
 	a.jsonFlag(cmd)
-	_ = cmd.RegisterFlagCompletionFunc("workflow", cobra.FixedCompletions(slices.Sorted(maps.Values(workflowNames)), cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc(
+		"workflow",
+		cobra.FixedCompletions(slices.Sorted(maps.Values(workflowNames)), cobra.ShellCompDirectiveNoFileComp),
+	)
 	return cmd
 }
 
@@ -140,7 +143,14 @@ func (a *app) submit(ctx context.Context, s submission, changed func(flag string
 }
 
 // begin makes the job, uploads its files and starts it. A job that could not be started is removed again.
-func (a *app) begin(ctx context.Context, c *client.V2, s submission, w workflow.Workflow, uploads []inputFile, config client.Config) (book.Entry, error) {
+func (a *app) begin(
+	ctx context.Context,
+	c *client.V2,
+	s submission,
+	w workflow.Workflow,
+	uploads []inputFile,
+	config client.Config,
+) (book.Entry, error) {
 	b, err := a.book()
 	if err != nil {
 		return book.Entry{}, err

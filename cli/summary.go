@@ -67,8 +67,17 @@ func readSummary(path string) (summary, error) {
 	if err := json.NewDecoder(io.LimitReader(f, maxSummary)).Decode(&file); err != nil {
 		return summary{}, fmt.Errorf("reading %s: %w", path, err)
 	}
-	s := summary{Note: cmp.Or(file.Run.Note, file.Version.Note), Baktfold: file.Version.Baktfold, Tool: "Bakta " + file.Version.Bakta, Size: file.Stats.Size, Sequences: len(file.Sequences),
-		GC: file.Stats.GC, Coding: file.Stats.Coding, N50: file.Stats.N50, Features: map[string]int{}}
+	s := summary{
+		Note:      cmp.Or(file.Run.Note, file.Version.Note),
+		Baktfold:  file.Version.Baktfold,
+		Tool:      "Bakta " + file.Version.Bakta,
+		Size:      file.Stats.Size,
+		Sequences: len(file.Sequences),
+		GC:        file.Stats.GC,
+		Coding:    file.Stats.Coding,
+		N50:       file.Stats.N50,
+		Features:  map[string]int{},
+	}
 	if file.Version.Tool != "" {
 		s.Tool = file.Version.Tool + " " + file.Version.Bakta
 	}
@@ -103,7 +112,10 @@ func readSummary(path string) (summary, error) {
 // kinds are Bakta's types of features in its order, and what people call them.
 var kinds = [][2]string{
 	{"tRNA", "tRNAs"}, {"tmRNA", "tmRNAs"}, {"rRNA", "rRNAs"}, {"ncRNA", "ncRNAs"}, {"ncRNA-region", "ncRNA regions"},
-	{"crispr", "CRISPR arrays"}, {"cds", "CDSs"}, {"sorf", "sORFs"}, {"gap", "gaps"}, {"oriC", "oriCs"}, {"oriV", "oriVs"}, {"oriT", "oriTs"},
+	{
+		"crispr",
+		"CRISPR arrays",
+	}, {"cds", "CDSs"}, {"sorf", "sORFs"}, {"gap", "gaps"}, {"oriC", "oriCs"}, {"oriV", "oriVs"}, {"oriT", "oriTs"},
 }
 
 // print shows the summary to people.
@@ -135,7 +147,14 @@ func (s summary) print(out io.Writer) error {
 		count := s.Features[kind[0]]
 		switch {
 		case kind[0] == "cds":
-			fmt.Fprintf(w, "%s\t%s, of which %s hypothetical and %s pseudogenes\n", kind[1], thousands(int64(count)), thousands(int64(s.Hypo)), thousands(int64(s.Pseudo)))
+			fmt.Fprintf(
+				w,
+				"%s\t%s, of which %s hypothetical and %s pseudogenes\n",
+				kind[1],
+				thousands(int64(count)),
+				thousands(int64(s.Hypo)),
+				thousands(int64(s.Pseudo)),
+			)
 		case count > 0:
 			fmt.Fprintf(w, "%s\t%s\n", kind[1], thousands(int64(count)))
 		}

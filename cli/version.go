@@ -54,7 +54,8 @@ func (a *app) version(ctx context.Context) error {
 	} else {
 		fmt.Fprintf(a.out, "bakta-web %s\n", a.own)
 		if asked == nil {
-			fmt.Fprintf(a.out, "server    %s: %s, Bakta %s, database %s", c.Server(), orUnknown(versions.Backend), orUnknown(versions.Tool), orUnknown(versions.DB))
+			fmt.Fprintf(a.out, "server    %s: %s, Bakta %s, database %s",
+				c.Server(), orUnknown(versions.Backend), orUnknown(versions.Tool), orUnknown(versions.DB))
 			if versions.Baktfold != "" {
 				fmt.Fprintf(a.out, ", Baktfold %s", shown(versions.Baktfold))
 			}

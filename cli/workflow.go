@@ -42,7 +42,11 @@ func namedWorkflow(name string) (workflow.Workflow, error) {
 	if w, ok := workflow.Lookup(wanted); ok {
 		return w, nil
 	}
-	return workflow.Workflow{}, Usagef("--workflow: %q is not valid; choose one of %s", name, strings.Join(slices.Sorted(maps.Values(workflowNames)), ", "))
+	return workflow.Workflow{}, Usagef(
+		"--workflow: %q is not valid; choose one of %s",
+		name,
+		strings.Join(slices.Sorted(maps.Values(workflowNames)), ", "),
+	)
 }
 
 // workflowFor returns the workflow that a file is for, if there can be no doubt: an annotation is JSON, and no genome

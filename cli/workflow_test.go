@@ -69,7 +69,8 @@ func TestNamedWorkflow(t *testing.T) {
 			t.Errorf("%s is %s, %v", name, w.Kind, err)
 		}
 	}
-	if _, err := namedWorkflow("prokka"); err == nil || err.Error() != `--workflow: "prokka" is not valid; choose one of bakta, bakta+baktfold, baktfold, proteins` {
+	if _, err := namedWorkflow("prokka"); err == nil ||
+		err.Error() != `--workflow: "prokka" is not valid; choose one of bakta, bakta+baktfold, baktfold, proteins` {
 		t.Error(err)
 	}
 	for _, w := range workflow.Catalogue() {
@@ -116,8 +117,10 @@ func TestSubmitProteins(t *testing.T) {
 	f := newFake(t)
 	f.stages = []string{"bakta_proteins"}
 	f.logs = []string{"Bakta Proteins Command: bakta_proteins\n", "Parse protein sequences...\n", "\timported: 1\n\nStart annotation...\n"}
-	f.files = map[string]string{"json": `{"features":[{"type":"cds","hypothetical":true},{"type":"cds"}],"version":{"bakta":"1.12.2","db":{"version":"6.0","type":"light"}}}`,
-		"hypotheticals_tsv": "#\n"}
+	f.files = map[string]string{
+		"json":              `{"features":[{"type":"cds","hypothetical":true},{"type":"cds"}],"version":{"bakta":"1.12.2","db":{"version":"6.0","type":"light"}}}`,
+		"hypotheticals_tsv": "#\n",
+	}
 	u := clitest.NewUser(t, f.URL)
 	u.Write("proteins.faa", clitest.Proteins)
 	got := u.Must("submit", "--workflow", "proteins", "proteins.faa", "--out", "result")
@@ -148,30 +151,45 @@ func TestStages(t *testing.T) {
 	f.stages = []string{"bakta", "baktfold"}
 	f.states = []string{"RUNNING", "RUNNING", "RUNNING", "SUCCESSFUL"}
 	f.logs = []string{"Bakta Command: bakta\nParse genome sequences...\n", "predict tRNAs...\n\n",
-		"@baktfold:Baktfold Command: baktfold run\n2026-01-31 12:00:00.000 | INFO     | baktfold.subcommands.predict:subcommand_predict:64 - Predicting 3Di sequences using ProstT5\n"}
+		"@baktfold:Baktfold Command: baktfold run\n2026-01-31 12:00:00.000 | INFO     | baktfold.subcommands.predict:subcommand_predict:64 - " +
+			"Predicting 3Di sequences using ProstT5\n"}
 	u := clitest.NewUser(t, f.URL)
 	got := u.Must("submit", "-w", "bakta+baktfold", "genome.fna", "--wait")
 	_, waited, _ := strings.Cut(took.ReplaceAllString(got.Err, "after a while"), "on "+f.URL+"\n")
-	lines(t, "what goes on", waited, "waiting for the job to begin", "[1/31] bakta: Parse genome sequences", "[3/31] bakta: predict tRNAs",
-		"[23/31] baktfold: Predicting 3Di sequences using ProstT5", "finished after a while", "To download the results:", "  bakta-web results "+firstID)
+	lines(
+		t,
+		"what goes on",
+		waited,
+		"waiting for the job to begin",
+		"[1/31] bakta: Parse genome sequences",
+		"[3/31] bakta: predict tRNAs",
+		"[23/31] baktfold: Predicting 3Di sequences using ProstT5",
+		"finished after a while",
+		"To download the results:",
+		"  bakta-web results "+firstID,
+	)
 	first, second := "Bakta Command: bakta\nParse genome sequences...\npredict tRNAs...\n",
-		"Baktfold Command: baktfold run\n2026-01-31 12:00:00.000 | INFO     | baktfold.subcommands.predict:subcommand_predict:64 - Predicting 3Di sequences using ProstT5\n"
+		"Baktfold Command: baktfold run\n2026-01-31 12:00:00.000 | INFO     | baktfold.subcommands.predict:subcommand_predict:64 - "+
+			"Predicting 3Di sequences using ProstT5\n"
 	for args, want := range map[string]string{"logs 0000": first + second, "logs --stage baktfold 0000": second, "logs -f --stage bakta 0000": first} {
 		if got := u.Must(strings.Fields(args)...); got.Out != want {
 			t.Errorf("%s: (-want +got)\n%s", args, cmp.Diff(want, got.Out))
 		}
 	}
-	if got := u.Run("logs", "--stage", "prokka", "0000"); got.Code != exitUsage || !strings.Contains(got.Err, `--stage: the job has no stage "prokka"; its stages are bakta, baktfold`) {
+	if got := u.Run("logs", "--stage", "prokka", "0000"); got.Code != exitUsage ||
+		!strings.Contains(got.Err, `--stage: the job has no stage "prokka"; its stages are bakta, baktfold`) {
 		t.Errorf("%+v", got)
 	}
-	if got := u.Must("status").Out; !strings.Contains(got, "workflow   bakta+baktfold\n") || !strings.Contains(got, "stages     bakta succeeded, baktfold running\n") {
+	if got := u.Must("status").Out; !strings.Contains(got, "workflow   bakta+baktfold\n") ||
+		!strings.Contains(got, "stages     bakta succeeded, baktfold running\n") {
 		t.Errorf("status:\n%s", got)
 	}
 	var told job
 	if err := json.Unmarshal([]byte(u.Must("status", "--json").Out), &told); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]stage{{"bakta", "succeeded"}, {"baktfold", "running"}}, told.Stages); diff != "" || told.Workflow != "bakta_baktfold" {
+	if diff := cmp.Diff([]stage{{"bakta", "succeeded"}, {"baktfold", "running"}}, told.Stages); diff != "" ||
+		told.Workflow != "bakta_baktfold" {
 		t.Errorf("%+v %s", told, diff)
 	}
 	f.mu.Lock()
@@ -195,7 +213,8 @@ func TestPartialResults(t *testing.T) {
 	u := clitest.NewUser(t, f.URL)
 	got := u.Run("submit", "-w", "bakta+baktfold", "genome.fna", "--out", "result")
 	if want := "bakta-web: the job failed: Baktfold ended with an error: out of luck\n`bakta-web logs " + firstID + "` shows what its programs wrote.\n" +
-		"`bakta-web results --partial " + firstID + "` downloads what the stages before left.\n"; got.Code != exitJobFailed || !strings.HasSuffix(got.Err, want) {
+		"`bakta-web results --partial " + firstID + "` downloads what the stages before left.\n"; got.Code != exitJobFailed ||
+		!strings.HasSuffix(got.Err, want) {
 		t.Errorf("%+v", got)
 	}
 	if names := u.Files("result"); len(names) > 0 {
@@ -213,13 +232,17 @@ func TestPartialResults(t *testing.T) {
 	}
 	var told outcome
 	if got := u.Run("result", "--partial", "--wait", "--json", "0000", "--out", "result"); got.Code != exitJobFailed || json.Unmarshal([]byte(got.Out), &told) != nil ||
-		told.State != "ERROR" || told.Reason != f.reason || len(told.Files) != 2 {
+		told.State != "ERROR" ||
+		told.Reason != f.reason ||
+		len(told.Files) != 2 {
 		t.Errorf("%+v, %+v", got, told)
 	}
 	f.mu.Lock()
 	f.left = nil
 	f.mu.Unlock()
-	if got := u.Run("results", "--partial", "0000", "--out", "none"); got.Code != exitJobFailed || !strings.Contains(got.Err, "the job failed: Baktfold ended") || len(u.Files("none")) > 0 {
+	if got := u.Run("results", "--partial", "0000", "--out", "none"); got.Code != exitJobFailed ||
+		!strings.Contains(got.Err, "the job failed: Baktfold ended") ||
+		len(u.Files("none")) > 0 {
 		t.Errorf("%+v", got)
 	}
 }
@@ -234,7 +257,8 @@ func TestWorkflows(t *testing.T) {
 		"                                      new_file",
 		"new_kind  other             one, two")
 	var told []offer
-	if err := json.Unmarshal([]byte(u.Must("workflows", "--json").Out), &told); err != nil || len(told) != 2 || told[0].Name != "bakta" || len(told[0].Uploads) != 3 {
+	if err := json.Unmarshal([]byte(u.Must("workflows", "--json").Out), &told); err != nil || len(told) != 2 || told[0].Name != "bakta" ||
+		len(told[0].Uploads) != 3 {
 		t.Errorf("%+v, %v", told, err)
 	}
 	u.Write("annotation.json", annotation)
@@ -242,7 +266,8 @@ func TestWorkflows(t *testing.T) {
 	u.Write("old.json", `{"genome":{"translation_table":11,"strain":null},"features":[],`+
 		`"sequences":[{"id":"a","description":"","nt":"ACGT","length":4,"complete":false,"type":"contig","topology":"linear"}],"stats":{},"version":{"bakta":"1.12.2"}}`)
 	got := u.Run("submit", "-w", "baktfold", "old.json")
-	if got.Code != exitUsage || !strings.Contains(got.Err, "this server does not offer that\n`bakta-web workflows` shows what the server offers\n") || f.count() != 0 {
+	if got.Code != exitUsage || !strings.Contains(got.Err, "this server does not offer that\n`bakta-web workflows` shows what the server "+
+		"offers\n") || f.count() != 0 {
 		t.Errorf("%+v", got)
 	}
 }
@@ -253,13 +278,15 @@ func TestNeverReplaced(t *testing.T) {
 	f := newFake(t)
 	u := clitest.NewUser(t, f.URL)
 	got := u.Run("submit", "genome.fna", "--force", "--out", ".")
-	if got.Code != exitUsage || !strings.Contains(got.Err, "genome.fna is to be uploaded, and a result would take its place") || f.count() != 0 {
+	if got.Code != exitUsage || !strings.Contains(got.Err, "genome.fna is to be uploaded, and a result would take its place") ||
+		f.count() != 0 {
 		t.Errorf("%+v", got)
 	}
 	if err := os.Link(filepath.Join(u.Dir, "genome.fna"), filepath.Join(u.Dir, "other.fna")); err != nil {
 		t.Fatal(err)
 	}
-	if got := u.Run("submit", "genome.fna", "--force", "--out", ".", "--name", "other"); got.Code != exitUsage || !strings.Contains(got.Err, "other.fna is to be uploaded") {
+	if got := u.Run("submit", "genome.fna", "--force", "--out", ".", "--name", "other"); got.Code != exitUsage ||
+		!strings.Contains(got.Err, "other.fna is to be uploaded") {
 		t.Errorf("%+v", got)
 	}
 	u.Must("submit", "genome.fna", "--force", "--out", ".", "--name", "free")

@@ -53,7 +53,9 @@ func Path(env func(string) string) (string, error) {
 	if !filepath.IsAbs(state) {
 		home := env("HOME")
 		if home == "" {
-			return "", errors.New("there is no home directory to remember jobs in; name a file for them by the environment variable BAKTA_WEB_JOBS")
+			return "", errors.New(
+				"there is no home directory to remember jobs in; name a file for them by the environment variable BAKTA_WEB_JOBS",
+			)
 		}
 		state = filepath.Join(home, ".local", "state")
 	}

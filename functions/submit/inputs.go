@@ -20,7 +20,13 @@ import (
 //
 // The bytes of an upload go one way from here: an input pins them (size and ETag), lib/stage brings exactly these
 // (upload.Prepare rewrites them for the program) and the program's row in lib/program names the file on the command line.
-func (f *Function) inputs(ctx context.Context, id string, w workflow.Workflow, api int, config option.Config) ([]job.Input, []job.Warning, error) {
+func (f *Function) inputs(
+	ctx context.Context,
+	id string,
+	w workflow.Workflow,
+	api int,
+	config option.Config,
+) ([]job.Input, []job.Warning, error) {
 	select {
 	case f.looks <- struct{}{}:
 		defer func() { <-f.looks }()
@@ -67,7 +73,13 @@ func (f *Function) input(ctx context.Context, id string, u workflow.Upload, insp
 		limit = min(limit, l)
 	}
 	if file.Size > limit {
-		return job.Input{}, job.Errorf(job.Invalid, "%s: the file has %s; at most %s are allowed", u.Label, units.BytesSize(float64(file.Size)), units.BytesSize(float64(limit)))
+		return job.Input{}, job.Errorf(
+			job.Invalid,
+			"%s: the file has %s; at most %s are allowed",
+			u.Label,
+			units.BytesSize(float64(file.Size)),
+			units.BytesSize(float64(limit)),
+		)
 	}
 	name, err := inspection.Inspect(u.Kind, content)
 	if err != nil {

@@ -78,7 +78,14 @@ func (s Start) fits(j job.Job) error {
 
 // submit pins the inputs and moves the job to submitted. Of several starts at once one wins; each returns the
 // job as the winner left it.
-func (f *Function) submit(ctx context.Context, j job.Job, w workflow.Workflow, api int, config option.Config, encoded []byte) (job.Job, error) {
+func (f *Function) submit(
+	ctx context.Context,
+	j job.Job,
+	w workflow.Workflow,
+	api int,
+	config option.Config,
+	encoded []byte,
+) (job.Job, error) {
 	inputs, warnings, err := f.inputs(ctx, j.ID, w, api, config)
 	if err != nil {
 		return job.Job{}, err

@@ -61,7 +61,8 @@ func (f *Function) room(ctx context.Context) error {
 		u.counting.Unlock()
 	}
 	if u.full(u.last.Load()) {
-		return job.Errorf(job.Exhausted, "too many jobs were created and not started yet; start or delete those that you created, or try again later")
+		return job.Errorf(job.Exhausted, "too many jobs were created and not started yet; start or delete those that you created, or try "+
+			"again later")
 	}
 	return nil
 }

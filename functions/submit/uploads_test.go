@@ -76,9 +76,11 @@ func TestOptionalUploads(t *testing.T) {
 		{"of another genome", workflow.Bakta, with(upload.RegionsFile, strings.Replace(regions, "c1", "c2", 1)), option.Config{}, nil, `"c2"`},
 		{"of another genome, declined", workflow.Bakta, with(upload.RegionsFile, "c2\tx"), use(upload.RegionsFile, false), []string{"genome.fna"}, ""},
 		{"blank", workflow.Bakta, with(upload.HMMsFile, "\n"), option.Config{}, []string{"genome.fna"}, ""},
-		{"blank and promised", workflow.Bakta, with(upload.HMMsFile, "\n"), use(upload.HMMsFile, true), nil, "profile HMMs: the uploaded file is empty"},
+		{"blank and promised", workflow.Bakta, with(upload.HMMsFile, "\n"), use(upload.HMMsFile, true), nil, "profile HMMs: the uploaded " +
+			"file is empty"},
 		{"a blank table is no promise", workflow.Bakta, with(upload.RepliconsTable, "\n"), use(upload.RepliconsTable, true), []string{"genome.fna"}, ""},
-		{"promised and not there", workflow.BaktaBaktfold, with("x", ""), use(upload.TrustedProteinsFile, true), nil, "trusted proteins: the file was not uploaded"},
+		{"promised and not there", workflow.BaktaBaktfold, with("x", ""), use(upload.TrustedProteinsFile, true), nil, "trusted proteins: the " +
+			"file was not uploaded"},
 		{"useless", workflow.Bakta, with(upload.TrustedProteinsFile, trusted), option.Config{Skip: []string{"cds"}}, nil, "these are skipped"},
 		{"both stages", workflow.BaktaBaktfold, all, option.Config{}, []string{"genome.fna", "regions.gff3", "proteins.faa"}, ""},
 		{"proteins, with options for genomes", workflow.BaktaProteins, map[string]string{upload.ProteinFASTA: ">a\nMKLL\n"},
@@ -94,7 +96,10 @@ func TestOptionalUploads(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = f.Start(t.Context(), submit.Start{API: 2, ID: "123e4567-e89b-42d3-a456-426614174000", Secret: secret, Workflow: tt.kind, Config: tt.config})
+		_, err = f.Start(
+			t.Context(),
+			submit.Start{API: 2, ID: "123e4567-e89b-42d3-a456-426614174000", Secret: secret, Workflow: tt.kind, Config: tt.config},
+		)
 		if tt.refused != "" {
 			if jobs.submitted || !job.Is(err, job.Invalid) || !strings.Contains(err.Error(), tt.refused) {
 				t.Errorf("%s: submitted %t, %v", tt.name, jobs.submitted, err)

@@ -63,7 +63,10 @@ func (v V2) start(ctx context.Context, r *pb.StartJobRequest) ([]*pb.Warning, er
 	if r.GetConfig() == nil {
 		return nil, job.Errorf(job.Invalid, "config is missing")
 	}
-	found, err := v.f.Start(ctx, Start{API: 2, ID: r.GetJob().GetJobId(), Secret: r.GetJob().GetSecret(), Workflow: kind, Config: wireV2().config(r.GetConfig())})
+	found, err := v.f.Start(
+		ctx,
+		Start{API: 2, ID: r.GetJob().GetJobId(), Secret: r.GetJob().GetSecret(), Workflow: kind, Config: wireV2().config(r.GetConfig())},
+	)
 	if err != nil {
 		return nil, refusalV2(err, r.GetConfig())
 	}

@@ -125,8 +125,10 @@ func TestFits(t *testing.T) {
 		{"an old document", 0, 1, workflow.Bakta, workflow.Bakta, "", ""},
 		{"the second by the second", 2, 2, workflow.Baktfold, workflow.Baktfold, "", ""},
 		{"the second by the first", 2, 1, workflow.Bakta, workflow.Bakta, "", ""},
-		{"the second by the first, of another workflow", 2, 1, workflow.Baktfold, workflow.Bakta, job.Invalid, "Workflow kind mismatch: the job is of the workflow baktfold"},
-		{"the second, taken for another", 2, 2, workflow.BaktaProteins, workflow.Bakta, job.Invalid, "Workflow kind mismatch: the job is of the workflow bakta_proteins"},
+		{"the second by the first, of another workflow", 2, 1, workflow.Baktfold, workflow.Bakta, job.Invalid, "Workflow kind mismatch: the " +
+			"job is of the workflow baktfold"},
+		{"the second, taken for another", 2, 2, workflow.BaktaProteins, workflow.Bakta, job.Invalid, "Workflow kind mismatch: the job is of " +
+			"the workflow bakta_proteins"},
 		{"the first by the second", 1, 2, workflow.Bakta, workflow.Bakta, job.NotReady, "Wrong API version: the job was made by version 1"},
 		{"an old document by the second", 0, 2, workflow.Bakta, workflow.Bakta, job.NotReady, "Wrong API version: the job was made by version 1"},
 		{"the first by the second, taken for another", 1, 2, workflow.Bakta, workflow.Baktfold, job.NotReady, "Wrong API version"},

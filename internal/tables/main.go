@@ -163,7 +163,16 @@ type Config struct {
 
 // goName returns the name of a field in Go.
 func goName(name string) string {
-	initials := map[string]string{"trna": "TRNA", "tmrna": "TMRNA", "rrna": "RRNA", "ncrna": "NCRNA", "crispr": "CRISPR", "cds": "CDS", "sorf": "SORF", "hmms": "HMMs"}
+	initials := map[string]string{
+		"trna":   "TRNA",
+		"tmrna":  "TMRNA",
+		"rrna":   "RRNA",
+		"ncrna":  "NCRNA",
+		"crispr": "CRISPR",
+		"cds":    "CDS",
+		"sorf":   "SORF",
+		"hmms":   "HMMs",
+	}
 	var out strings.Builder
 	for word := range strings.SplitSeq(name, "_") {
 		if i, ok := initials[word]; ok {

@@ -12,8 +12,27 @@ import (
 
 func TestNormalise(t *testing.T) {
 	use := map[string]bool{"replicons_table": true}
-	got := Config{Use: use, Genus: " Escherichia\n", Species: "\u00a0", Strain: "K 12", Plasmid: "\tp1 ", Locus: " l", LocusTag: "t ", DermType: " diderm", TranslationTable: 11}.Normalise()
-	want := Config{Use: map[string]bool{"replicons_table": true}, Genus: "Escherichia", Strain: "K 12", Plasmid: "p1", Locus: "l", LocusTag: "t", DermType: "diderm", TranslationTable: 11}
+	got := Config{
+		Use:              use,
+		Genus:            " Escherichia\n",
+		Species:          "\u00a0",
+		Strain:           "K 12",
+		Plasmid:          "\tp1 ",
+		Locus:            " l",
+		LocusTag:         "t ",
+		DermType:         " diderm",
+		TranslationTable: 11,
+	}.Normalise()
+	want := Config{
+		Use:              map[string]bool{"replicons_table": true},
+		Genus:            "Escherichia",
+		Strain:           "K 12",
+		Plasmid:          "p1",
+		Locus:            "l",
+		LocusTag:         "t",
+		DermType:         "diderm",
+		TranslationTable: 11,
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

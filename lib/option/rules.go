@@ -156,9 +156,13 @@ func line(s string) string {
 func plasmid(c Config) string {
 	switch {
 	case strings.Contains(strings.ToLower(c.Plasmid), "plasmid"):
-		return fmt.Sprintf("%s has the word \"plasmid\", which Bakta refuses in the name of a plasmid; leave the word out", job.Quote(c.Plasmid))
+		return fmt.Sprintf(
+			"%s has the word \"plasmid\", which Bakta refuses in the name of a plasmid; leave the word out",
+			job.Quote(c.Plasmid),
+		)
 	case !matches("plasmid", c.Plasmid):
-		return fmt.Sprintf("%s is not a valid plasmid name; use \"unnamed\" and up to three digits, or \"p\" and 1 to 19 letters, digits, dots or underscores",
+		return fmt.Sprintf("%s is not a valid plasmid name; use \"unnamed\" and up to three digits, or \"p\" and 1 to 19 letters, digits, "+
+			"dots or underscores",
 			job.Quote(c.Plasmid))
 	}
 	return ""
@@ -166,7 +170,10 @@ func plasmid(c Config) string {
 
 func locus(c Config) string {
 	if !matches("locus", c.Locus) {
-		return fmt.Sprintf("%s is not a valid prefix of sequence names; use 1 to 20 letters, digits or characters of _.:*#-", job.Quote(c.Locus))
+		return fmt.Sprintf(
+			"%s is not a valid prefix of sequence names; use 1 to 20 letters, digits or characters of _.:*#-",
+			job.Quote(c.Locus),
+		)
 	}
 	return ""
 }
@@ -203,7 +210,8 @@ func formulas(c Config, found Violations) Violations {
 			return other.Field == line.field || other.Field == "genus" && line.field == "species"
 		})
 		if !named && c.Formula(line.text) {
-			v = append(v, Violation{line.field, "the text has more than one character $, and Bakta's plot reads what is between them as a formula; " +
+			v = append(v, Violation{line.field, "the text has more than one character $, and Bakta's plot reads what is between them as a " +
+				"formula; " +
 				"use another character, or skip the plot"})
 		}
 	}

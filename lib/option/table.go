@@ -100,23 +100,28 @@ const skip = "skip_"
 func Table() []Option {
 	return []Option{
 		{
-			Name: "min_contig_length", V1: "minContigLength", Flag: "min-contig-length", Kind: Number, Implied: 1, Default: "1; 200 with --compliant",
+			Name: "min_contig_length", V1: "minContigLength", Flag: "min-contig-length", Kind: Number,
+			Implied: 1, Default: "1; 200 with --compliant",
 			Help: "leave out sequences of less than `N` base pairs", Rule: "at least 1", check: minContigLength,
 		},
 		{Name: "genus", V1: "genus", Flag: "genus", Kind: Text, Help: "`genus`, for example Escherichia", check: genus},
 		{Name: "species", V1: "species", Flag: "species", Kind: Text, Help: "`species`, for example coli", check: species},
 		{Name: "strain", V1: "strain", Flag: "strain", Kind: Text, Help: "`strain`, for example Sakai", check: strain},
 		{
-			Name: "plasmid", V1: "plasmid", Flag: "plasmid", Kind: Text, Help: "`name` of the plasmid, for a genome that is a plasmid: p… or unnamed…",
-			Rule: "`p` and 1 to 19 of letters, digits, `.`, `_`; or `unnamed` and up to 3 digits", Pattern: `p[A-Za-z0-9._]{1,19}|unnamed[0-9]{0,3}`, check: plasmid,
+			Name: "plasmid", V1: "plasmid", Flag: "plasmid", Kind: Text, Help: "`name` of the plasmid, for a genome that is a plasmid: p… or " +
+				"unnamed…",
+			Rule:    "`p` and 1 to 19 of letters, digits, `.`, `_`; or `unnamed` and up to 3 digits",
+			Pattern: `p[A-Za-z0-9._]{1,19}|unnamed[0-9]{0,3}`, check: plasmid,
 		},
 		{Name: "complete_genome", V1: "completeGenome", Flag: "complete", Kind: Switch, Help: "all sequences are complete replicons"},
 		{
-			Name: "translation_table", V1: "translationalTable", Flag: "translation-table", Kind: Number, Choices: same("4", "11", "25"), Default: "11",
+			Name: "translation_table", V1: "translationalTable", Flag: "translation-table", Kind: Number,
+			Choices: same("4", "11", "25"), Default: "11",
 			Help: "translation `table`: 4, 11 or 25",
 		},
 		{
-			Name: "derm_type", V1: "dermType", Flag: "gram", Kind: Text, Choices: []Choice{{DermUnknown, "?"}, {Monoderm, "+"}, {Diderm, "-"}}, Default: "?",
+			Name: "derm_type", V1: "dermType", Flag: "gram", Kind: Text,
+			Choices: []Choice{{DermUnknown, "?"}, {Monoderm, "+"}, {Diderm, "-"}}, Default: "?",
 			Help: "cell envelope by its `sign`: + (monoderm), - (diderm) or ? (unknown)",
 			Rule: "`UNKNOWN`, `MONODERM` or `DIDERM`; in the second version `unknown`, `monoderm` or `diderm`",
 		},
@@ -133,7 +138,13 @@ func Table() []Option {
 			Name: "locus_tag_increment", Flag: "locus-tag-increment", Kind: Number, Choices: same("1", "5", "10"), Implied: 1, Default: "1",
 			Help: "count locus tags by `N`: 1, 5 or 10",
 		},
-		{Name: "keep_contig_headers", V1: "keepContigHeaders", Flag: "keep-contig-headers", Kind: Switch, Help: "keep the ids of the sequences"},
+		{
+			Name: "keep_contig_headers",
+			V1:   "keepContigHeaders",
+			Flag: "keep-contig-headers",
+			Kind: Switch,
+			Help: "keep the ids of the sequences",
+		},
 		{Name: "compliant", V1: "compliant", Flag: "compliant", Kind: Switch, Help: "make the result acceptable to the public databases"},
 		{Name: "meta", Flag: "meta", Kind: Switch, Help: "find genes as in a metagenome"},
 		step("trna", "tRNAs"),

@@ -128,10 +128,15 @@ var (
 	// The same as Python's subprocess words it.
 	toolDied = regexp.MustCompile(`died with <Signals\.(SIG[A-Z]+): \d+>`)
 
-	memoryError = regexp.MustCompile(`(?:^|[ (.])(?:[\w.]*MemoryError|(?:[\w.]+\.)?AllocationError)(?:[:;) ]|$)|Cannot allocate memory|[Cc]an't allocate memory|std::bad_alloc|CUDA out of memory`)
-	usageError  = regexp.MustCompile(`^(Error|Usage):`)
+	memoryError = regexp.MustCompile(
+		`(?:^|[ (.])(?:[\w.]*MemoryError|(?:[\w.]+\.)?AllocationError)(?:[:;) ]|$)` +
+			`|Cannot allocate memory|[Cc]an't allocate memory|std::bad_alloc|CUDA out of memory`,
+	)
+	usageError = regexp.MustCompile(`^(Error|Usage):`)
 	// What a shell, or what starts a container, says of a program that can't be started.
-	shellLine = regexp.MustCompile(`(?m)^.*(?:not found|No such file or directory|Permission denied|cannot execute|Exec format error|cannot open shared object file).*$`)
+	shellLine = regexp.MustCompile(
+		`(?m)^.*(?:not found|No such file or directory|Permission denied|cannot execute|Exec format error|cannot open shared object file).*$`,
+	)
 	// What programs put between brackets and quotes is not their own words: names of files and of sequences.
 	others = regexp.MustCompile("\\([^)]*\\)|'[^']*'|\"[^\"]*\"|`[^`]*`|\\w+=\\S+")
 )

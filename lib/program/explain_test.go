@@ -16,7 +16,8 @@ func TestExplain(t *testing.T) {
 		code job.FailureCode
 		says string
 	}{
-		{"killed", Exit{Code: -1, Signal: "SIGKILL", Stderr: []byte("ERROR: x!\n")}, job.Internal, "T was killed (SIGKILL). Most likely it needed more memory"},
+		{"killed", Exit{Code: -1, Signal: "SIGKILL", Stderr: []byte("ERROR: x!\n")}, job.Internal, "T was killed (SIGKILL). Most likely it " +
+			"needed more memory"},
 		{"killed below a shell", Exit{Code: 137}, job.Internal, "T was killed (SIGKILL)"},
 		{"killed at its limit", Exit{Code: 137, OutOfMemory: true}, job.OutOfMemory, "T ran out of memory"},
 		{"a tool killed at its limit", Exit{Code: 1, OutOfMemory: true, Stderr: []byte("Exception: diamond error! error code: -9\n")}, job.OutOfMemory, "ran out of memory"},
@@ -26,10 +27,12 @@ func TestExplain(t *testing.T) {
 		{"told to end below a shell", Exit{Code: 143}, job.Internal, "was stopped before it was done"},
 		{"crashed", Exit{Code: -1, Signal: "SIGSEGV"}, job.Internal, "T crashed (SIGSEGV)"},
 		{"crashed below a shell", Exit{Code: 139, Stderr: []byte("Segmentation fault\n")}, job.Internal, "T crashed (SIGSEGV)"},
-		{"not started", Exit{Code: 127, Stderr: []byte("sh: bakta: not found\n")}, job.BadImage, "T could not be started (exit code 127): sh: bakta: not found. This is not"},
+		{"not started", Exit{Code: 127, Stderr: []byte("sh: bakta: not found\n")}, job.BadImage, "T could not be started (exit code 127): " +
+			"sh: bakta: not found. This is not"},
 		{"no words", Exit{Code: 3, Stderr: []byte("\n \n")}, job.Internal, "T ended with exit code 3 and did not say why"},
 		{"words on stdout alone", Exit{Code: 1, Stdout: []byte("a\nERROR: x!\n")}, job.BadInput, "T ended with an error: ERROR: x!"},
-		{"last words that say nothing", Exit{Code: 1, Stderr: []byte("WARNING: a\nthis won't do\n")}, job.Internal, "T ended with exit code 1 and did not say why"},
+		{"last words that say nothing", Exit{Code: 1, Stderr: []byte("WARNING: a\nthis won't do\n")}, job.Internal, "T ended with exit code " +
+			"1 and did not say why"},
 		{"a full disk", Exit{Code: 1, Stderr: []byte(traceback + "OSError: [Errno 28] No space left on device\n")}, job.Internal, "The disk is full."},
 		{"a broken database", Exit{Code: 1, Stderr: []byte(traceback + "sqlite3.DatabaseError: file is not a database\n")}, job.Internal, "The database of this installation"},
 		{"a tool failed", Exit{Code: 1, Stderr: []byte(traceback + "Exception: diamond error! error code: 1\n")}, job.Internal, "T crashed: Exception: diamond error! error code: 1."},
@@ -77,7 +80,8 @@ func FuzzExplain(f *testing.F) {
 	f.Add([]byte(strings.Repeat("x", 2000)), -1)
 	f.Fuzz(func(t *testing.T, output []byte, code int) {
 		got := Program{}.Explain(Exit{Stage: "s", Title: "T", Code: code, Stderr: output})
-		if got.Code == "" || got.Stage != "s" || got.Message == "" || len(got.Message) > maxReason+500 || !utf8.ValidString(got.Message) || strings.ContainsFunc(got.Message, job.Control) {
+		if got.Code == "" || got.Stage != "s" || got.Message == "" || len(got.Message) > maxReason+500 || !utf8.ValidString(got.Message) ||
+			strings.ContainsFunc(got.Message, job.Control) {
 			t.Errorf("%+v", got)
 		}
 	})

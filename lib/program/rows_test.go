@@ -46,7 +46,8 @@ func TestExplainBakta(t *testing.T) {
 		{"tool-killed", 1, job.Internal, []string{"A tool that Bakta started, ", " was killed (SIGKILL)", "more memory"}},
 	} {
 		t.Run(tt.file, func(t *testing.T) {
-			f := bakta.Program().Explain(program.Exit{Stage: "bakta", Title: "Bakta", Code: tt.exit, Stderr: []byte(readStderr(t, tt.file+".txt"))})
+			f := bakta.Program().
+				Explain(program.Exit{Stage: "bakta", Title: "Bakta", Code: tt.exit, Stderr: []byte(readStderr(t, tt.file+".txt"))})
 			if f.Code != tt.code || f.Stage != "bakta" {
 				t.Errorf("%+v", f)
 			}
@@ -205,8 +206,10 @@ func TestSources(t *testing.T) {
 
 // TestExplainTools is about ends of Bakta's tools as Bakta tells them.
 func TestExplainTools(t *testing.T) {
-	const traceback = "Traceback (most recent call last):\n  File \"/opt/bin/bakta\", line 8, in <module>\n    sys.exit(main())\n             ^^^^^^\n"
-	amrfinder := "Exception: amrfinder error! error code: 1. Please, try 'amrfinder_update --force_update --database /db/amrfinderplus-db' to update AMRFinderPlus's internal database.\n"
+	const traceback = "Traceback (most recent call last):\n  File \"/opt/bin/bakta\", line 8, in <module>\n    sys.exit(main())\n         " +
+		"    ^^^^^^\n"
+	amrfinder := "Exception: amrfinder error! error code: 1. Please, try 'amrfinder_update --force_update --database " +
+		"/db/amrfinderplus-db' to update AMRFinderPlus's internal database.\n"
 	for _, tt := range []struct {
 		name, stderr string
 		says, not    []string

@@ -60,7 +60,12 @@ func reason(output []byte, name string) said {
 	if last == nil {
 		return said{}
 	}
-	return said{words: job.Words(last.words, maxReason), crash: last.crash, crashed: crashed || last.crash, all: job.Words(last.all, 4*maxReason)}
+	return said{
+		words:   job.Words(last.words, maxReason),
+		crash:   last.crash,
+		crashed: crashed || last.crash,
+		all:     job.Words(last.all, 4*maxReason),
+	}
 }
 
 var (
@@ -77,7 +82,9 @@ var (
 	remote = regexp.MustCompile(`^[\w.]*RemoteTraceback:$`)
 
 	// Before tracebacks of exceptions that ended nothing.
-	ignored = regexp.MustCompile(`^(?:--- Logging error ---$|Exception ignored (?:in|while)\b|Error in (?:atexit|sys\.excepthook|sys\.unraisablehook)\b)`)
+	ignored = regexp.MustCompile(
+		`^(?:--- Logging error ---$|Exception ignored (?:in|while)\b|Error in (?:atexit|sys\.excepthook|sys\.unraisablehook)\b)`,
+	)
 	// Behind the traceback of an error in logging.
 	callStack = "Call stack:"
 	// Before tracebacks of exceptions that ended a thread or another process.
@@ -85,7 +92,10 @@ var (
 	// An exception whose traceback is cut off, or that a program prints without one.
 	exception = regexp.MustCompile(`^(?:(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*(?:Error|Exception|Exit|Interrupt|Expired)|Exception)(?::|$)`)
 	// What Python and the run-time libraries of C++ and Rust print before they abort.
-	abort = regexp.MustCompile(`^(?:Fatal Python error: |terminate called |thread '.*' panicked at |free\(\): |double free or corruption|malloc\(\): |munmap_chunk\(\): )`)
+	abort = regexp.MustCompile(
+		`^(?:Fatal Python error: |terminate called |thread '.*' panicked at ` +
+			`|free\(\): |double free or corruption|malloc\(\): |munmap_chunk\(\): )`,
+	)
 
 	// An error in the words of the program that ends with it. Python's argparse says "NAME: error: …", too (saysError).
 	errorLine = regexp.MustCompile(`^(?:ERROR|Error)\b`)
@@ -280,13 +290,19 @@ func (s *scanner) message() string {
 	lines := []string{s.text()}
 	for s.at++; s.more() && len(lines) < maxMessage; s.at++ {
 		line := s.line()
-		if line.text == "" || line.text == `"""` || line.text == callStack || line.level != "" || noise.MatchString(line.text) || saysError(line.text, s.name) && !errorLine.MatchString(line.text) || s.traceback() ||
-			ignored.MatchString(line.text) || elsewhere.MatchString(line.text) || abort.MatchString(line.text) {
+		if line.text == "" || line.text == `"""` || line.text == callStack || line.level != "" || s.ends(line.text) {
 			break
 		}
 		lines = append(lines, line.text)
 	}
 	return strings.TrimSpace(strings.Join(lines, " "))
+}
+
+// ends reports whether a line belongs to no message that stands before it.
+func (s *scanner) ends(text string) bool {
+	argparse := saysError(text, s.name) && !errorLine.MatchString(text)
+	return argparse || noise.MatchString(text) || s.traceback() || ignored.MatchString(text) || elsewhere.MatchString(text) ||
+		abort.MatchString(text)
 }
 
 // skipIgnored passes over the tracebacks, or the lone exception, of an error that ended nothing.
@@ -311,7 +327,8 @@ func (s *scanner) skipIgnored() {
 func (s *scanner) skipStacks() {
 	for s.more() {
 		text := s.text()
-		if text != "" && !strings.HasPrefix(text, " ") && !strings.HasSuffix(text, "(most recent call first):") && !strings.HasPrefix(text, "Extension modules: ") {
+		if text != "" && !strings.HasPrefix(text, " ") && !strings.HasSuffix(text, "(most recent call first):") &&
+			!strings.HasPrefix(text, "Extension modules: ") {
 			return
 		}
 		s.at++

@@ -71,7 +71,8 @@ func notAnnotation(head []byte) error {
 	default:
 		what = "seems to be " + what
 	}
-	return refuse("The Bakta annotation %s; upload the JSON file that Bakta wrote of a genome. To annotate the genome itself, choose a workflow that takes it.", what)
+	return refuse("The Bakta annotation %s; upload the JSON file that Bakta wrote of a genome. To annotate the genome itself, choose a "+
+		"workflow that takes it.", what)
 }
 
 // maxFeatureValues is how many values are kept of a feature or sequence, while it is checked. Bakta writes some for
@@ -104,7 +105,12 @@ type annotation struct {
 
 // readAnnotation reads an annotation.
 func readAnnotation(r io.Reader) error {
-	a := annotation{Scanner: jsonscan.New(r, annotationFile), found: make(map[string]jsonscan.Kind), ids: make(map[string]int64), places: make(map[string]*place)}
+	a := annotation{
+		Scanner: jsonscan.New(r, annotationFile),
+		found:   make(map[string]jsonscan.Kind),
+		ids:     make(map[string]int64),
+		places:  make(map[string]*place),
+	}
 	if _, err := a.Next(); err != nil { // the brace
 		return err
 	}
@@ -166,7 +172,13 @@ func (a *annotation) list(name string, first byte, each func(number int, v jsons
 			return err
 		}
 		if v.Kind != jsonscan.Object {
-			return refuse("The Bakta annotation's %s have something other than an object in line %d, in place %d; %s.", name, a.Line, index+1, annotationAdvice)
+			return refuse(
+				"The Bakta annotation's %s have something other than an object in line %d, in place %d; %s.",
+				name,
+				a.Line,
+				index+1,
+				annotationAdvice,
+			)
 		}
 		if err := each(index+1, v); a.fault == nil {
 			a.fault = err // which of a file of proteins says nothing
@@ -182,7 +194,10 @@ func (a *annotation) verdict() error {
 	case kind("genome") == jsonscan.None && kind("features") != jsonscan.None && kind("sequences") == jsonscan.None:
 		return refuse("The Bakta annotation is one of proteins without a genome, from which Baktfold can't go on here; %s.", annotationAdvice)
 	case kind("genome") != jsonscan.Object || kind("features") == jsonscan.None || kind("sequences") == jsonscan.None:
-		return refuse("The Bakta annotation is no JSON file that Bakta writes of a genome: it has no genome, features or sequences; %s.", annotationAdvice)
+		return refuse(
+			"The Bakta annotation is no JSON file that Bakta writes of a genome: it has no genome, features or sequences; %s.",
+			annotationAdvice,
+		)
 	case a.fault != nil:
 		return a.fault
 	case !a.table:
@@ -195,9 +210,19 @@ func (a *annotation) verdict() error {
 	for id, p := range a.places {
 		switch length, ok := a.ids[id]; {
 		case !ok && !a.many:
-			return refuse("The Bakta annotation's %s is on the sequence %s, which the file does not have; %s.", p.feature, job.Quote(id), annotationAdvice)
+			return refuse(
+				"The Bakta annotation's %s is on the sequence %s, which the file does not have; %s.",
+				p.feature,
+				job.Quote(id),
+				annotationAdvice,
+			)
 		case ok && p.start > length:
-			return refuse("The Bakta annotation's %s goes on over the end of the sequence %s, and begins behind it; %s.", p.edge, job.Quote(id), annotationAdvice)
+			return refuse(
+				"The Bakta annotation's %s goes on over the end of the sequence %s, and begins behind it; %s.",
+				p.edge,
+				job.Quote(id),
+				annotationAdvice,
+			)
 		}
 	}
 	return nil
@@ -216,7 +241,8 @@ func (o object) wrong(name, needs string) error {
 	if o.Member(name).Kind == jsonscan.None {
 		is = "is missing"
 	}
-	return refuse("The Bakta annotation's %s, which ends in line %d, can't be read by Baktfold: its %s %s, and has to be %s; upload the file as Bakta wrote it.", o.called, o.line, name, is, needs)
+	return refuse("The Bakta annotation's %s, which ends in line %d, can't be read by Baktfold: its %s %s, and has to be %s; upload the "+
+		"file as Bakta wrote it.", o.called, o.line, name, is, needs)
 }
 
 // valueText says what a value is.
@@ -259,7 +285,8 @@ const (
 func (o object) check(names string, n need) error {
 	for _, name := range strings.Fields(names) {
 		v := o.Member(name)
-		texts := v.Kind == jsonscan.Array && !slices.ContainsFunc(v.Items, func(item jsonscan.Value) bool { return item.Kind != jsonscan.String })
+		texts := v.Kind == jsonscan.Array &&
+			!slices.ContainsFunc(v.Items, func(item jsonscan.Value) bool { return item.Kind != jsonscan.String })
 		ok, needs := false, ""
 		switch n {
 		case needsAny:
@@ -284,7 +311,8 @@ func (o object) check(names string, n need) error {
 		case mayBeHits:
 			ok, needs = v.Kind != jsonscan.Number && v.Kind != jsonscan.Bool, "a list"
 		case mayBeClass, needsClass:
-			ok, needs = v.Kind == jsonscan.Null || v.Kind == jsonscan.Array && len(v.Items) >= 2 || n == mayBeClass && v.Kind == jsonscan.None, "null or a list of a name and an id"
+			ok, needs = v.Kind == jsonscan.Null || v.Kind == jsonscan.Array && len(v.Items) >= 2 ||
+				n == mayBeClass && v.Kind == jsonscan.None, "null or a list of a name and an id"
 		case mayBePositions:
 			ok, needs = v.Kind == jsonscan.None || v.Kind == jsonscan.Array && len(v.Items) >= 2, "a list of two positions, or left out"
 		}

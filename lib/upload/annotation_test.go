@@ -43,9 +43,20 @@ func TestAnnotationsAgree(t *testing.T) {
 		t.Fatal(err)
 	}
 	prefix := filepath.Dir(filepath.Dir(program))
-	c := exec.CommandContext(t.Context(), filepath.Join(prefix, "venv", "bin", "python"), "-P", filepath.Join("testdata", "annotations.py"), filepath.Join(prefix, "baktfold", "baktfold.py"))
+	c := exec.CommandContext(
+		t.Context(),
+		filepath.Join(prefix, "venv", "bin", "python"),
+		"-P",
+		filepath.Join("testdata", "annotations.py"),
+		filepath.Join(prefix, "baktfold", "baktfold.py"),
+	)
 	c.Stdin = bytes.NewReader(in)
-	c.Env = append(os.Environ(), "TMPDIR="+t.TempDir(), "PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH="+filepath.Join(prefix, "baktfold", "packages"))
+	c.Env = append(
+		os.Environ(),
+		"TMPDIR="+t.TempDir(),
+		"PYTHONDONTWRITEBYTECODE=1",
+		"PYTHONPATH="+filepath.Join(prefix, "baktfold", "packages"),
+	)
 	var stderr bytes.Buffer
 	c.Stderr = &stderr
 	out, err := c.Output()

@@ -63,7 +63,8 @@ func (i *Inspection) genome(content io.Reader) (string, error) {
 		s.whole = limited.N > 0
 	case limited.N == 0, src.left == 0, errors.Is(err, compression.ErrUnseen), errors.Is(err, zstd.ErrWindowSizeExceeded):
 	case errors.Is(err, compression.ErrFollowed):
-		return "", refuse("The genome file is a compressed file (%s) with something else behind its compressed data, so that Bakta can't read it; compress the whole genome at once and upload it again.", ending)
+		return "", refuse("The genome file is a compressed file (%s) with something else behind its compressed data, so that Bakta can't "+
+			"read it; compress the whole genome at once and upload it again.", ending)
 	default:
 		return "", refuse("The genome file is a compressed file (%s) that is damaged or incomplete; compress and upload it again.", ending)
 	}
@@ -90,7 +91,8 @@ func (i *Inspection) genome(content io.Reader) (string, error) {
 		i.warnOfRegions(i.regions)
 	}
 	if f, ok := unpacked.(compression.Follower); ok && s.whole && f.Followed() {
-		i.warn(warnPassed, GenomeFASTA, "The genome file is a compressed file (%s) with something else behind its compressed data, which Bakta passes over; if it belongs to the genome, compress the whole genome at once.", ending)
+		i.warn(warnPassed, GenomeFASTA, "The genome file is a compressed file (%s) with something else behind its compressed data, which "+
+			"Bakta passes over; if it belongs to the genome, compress the whole genome at once.", ending)
 	}
 	i.warnOfGenome(s.genome())
 	return "genome.fna" + ending, nil
@@ -225,7 +227,8 @@ func (s *fastaScan) endHeader() {
 		}
 	}
 	if !utf8.Valid(title) {
-		s.err = refuse("The genome file's header in line %d is not UTF-8 text; save the file as UTF-8 or ASCII text, or remove letters with accents.", s.number)
+		s.err = refuse("The genome file's header in line %d is not UTF-8 text; save the file as UTF-8 or ASCII text, or remove letters with "+
+			"accents.", s.number)
 		return
 	}
 	s.in, s.other, s.now = false, false, newSequence(string(title), s.number)
@@ -253,7 +256,11 @@ func (s *fastaScan) endSequence() {
 		return
 	}
 	if s.now.letters == 0 {
-		s.err = refuse("The genome file has no sequence below the header %s in line %d; remove the header, or add the sequence.", job.Quote(">"+s.now.id), s.now.line)
+		s.err = refuse(
+			"The genome file has no sequence below the header %s in line %d; remove the header, or add the sequence.",
+			job.Quote(">"+s.now.id),
+			s.now.line,
+		)
 		return
 	}
 	if s.now.letters >= leastLength(s.config) {
@@ -285,7 +292,11 @@ func (s *fastaScan) finish() error {
 	case s.err != nil:
 	case s.count == 0:
 	case !s.long:
-		s.err = refuse("The genome file has no sequence of at least %d base pairs, and shorter ones are left out; %s.", least, shorterBy(s.config))
+		s.err = refuse(
+			"The genome file has no sequence of at least %d base pairs, and shorter ones are left out; %s.",
+			least,
+			shorterBy(s.config),
+		)
 	case !s.known:
 		s.err = refuse("The genome file has nothing but the letter N in its sequences; upload the genome's sequences.")
 	}
@@ -307,12 +318,18 @@ func badLetter(r sequence, line []byte, number int) error {
 	}, string(line))
 	switch {
 	case only(letters, "ACGUN"):
-		return refuse("The genome file seems to hold RNA: the sequence %s has the letter U in line %d; replace U by T.", job.Quote(r.id), number)
+		return refuse(
+			"The genome file seems to hold RNA: the sequence %s has the letter U in line %d; replace U by T.",
+			job.Quote(r.id),
+			number,
+		)
 	case only(letters, "ABCDEFGHIJKLMNOPQRSTUVWXYZ*") && strings.ContainsAny(letters, "EFILPQZ"):
-		return refuse("The genome file seems to hold proteins: the sequence %s has letters of amino acids in line %d; upload the genome's nucleotide sequences.", job.Quote(r.id), number)
+		return refuse("The genome file seems to hold proteins: the sequence %s has letters of amino acids in line %d; upload the genome's "+
+			"nucleotide sequences.", job.Quote(r.id), number)
 	}
 	odd, _ := utf8.DecodeRuneInString(strings.TrimLeft(letters, nucleotides))
-	return refuse("The genome file has the character %q in the sequence %s in line %d; use the letters A, C, G, T, N and the other IUPAC codes of nucleotides.", odd, job.Quote(r.id), number)
+	return refuse("The genome file has the character %q in the sequence %s in line %d; use the letters A, C, G, T, N and the other IUPAC "+
+		"codes of nucleotides.", odd, job.Quote(r.id), number)
 }
 
 // only reports whether all characters of s are among those of set.

@@ -160,7 +160,11 @@ func genomeTests() []genomeTest {
 		{name: "gzip, broken off", content: gzipped(long[:30_000])[:5000], says: "damaged or incomplete"},
 		{name: "gzip, broken off at the end", content: gzipped([]byte(small))[:25], says: "damaged or incomplete"},
 		{name: "gzip, only the magic", content: []byte("\x1f\x8b"), says: "damaged or incomplete"},
-		{name: "gzip, wrong checksum", content: func() []byte { b := gzipped([]byte(small)); b[len(b)-5] ^= 1; return b }(), says: "damaged or incomplete"},
+		{
+			name:    "gzip, wrong checksum",
+			content: func() []byte { b := gzipped([]byte(small)); b[len(b)-5] ^= 1; return b }(),
+			says:    "damaged or incomplete",
+		},
 		{name: "bzip2, broken off", content: bzipped()[:20], says: "damaged or incomplete"},
 		{name: "xz, broken off", content: xzed([]byte(small))[:30], says: "damaged or incomplete"},
 		{name: "xz of proteins", content: xzed([]byte(">a\nMKLLVEF\n")), says: "proteins"},
@@ -185,13 +189,37 @@ func genomeTests() []genomeTest {
 		with("same names after tabs", ">a\tx\nACGT\n>a y\nACGT\n", option.Config{KeepContigHeaders: true}, "two sequences"),
 		with("same names, one too short", small+">a\nACG\n", option.Config{KeepContigHeaders: true, MinContigLength: 4}, ""),
 		with("other names kept", small+">A\nACGT\n", option.Config{KeepContigHeaders: true}, ""),
-		with("name of 25 kept, compliant", ">"+strings.Repeat("a", 25)+" x\n"+strings.Repeat("A", 200), option.Config{KeepContigHeaders: true, Compliant: true}, ""),
-		with("name of 26 kept, compliant", ">"+strings.Repeat("a", 26)+" x\n"+strings.Repeat("A", 200), option.Config{KeepContigHeaders: true, Compliant: true}, "at most 25"),
+		with(
+			"name of 25 kept, compliant",
+			">"+strings.Repeat("a", 25)+" x\n"+strings.Repeat("A", 200),
+			option.Config{KeepContigHeaders: true, Compliant: true},
+			"",
+		),
+		with(
+			"name of 26 kept, compliant",
+			">"+strings.Repeat("a", 26)+" x\n"+strings.Repeat("A", 200),
+			option.Config{KeepContigHeaders: true, Compliant: true},
+			"at most 25",
+		),
 		with("name of 26 kept", ">"+strings.Repeat("a", 26)+" x\n"+strings.Repeat("A", 200), option.Config{KeepContigHeaders: true}, ""),
 		with("name of 26, compliant", ">"+strings.Repeat("a", 26)+" x\n"+strings.Repeat("A", 200), option.Config{Compliant: true}, ""),
-		with("name with bar kept, compliant", ">gi|1|\n"+strings.Repeat("A", 200), option.Config{KeepContigHeaders: true, Compliant: true}, "which can't stand"),
-		{name: "same names kept, far behind, too short", content: append(long[:headSize-20:headSize-20], "\n>long\nACGTACGTACGTACGTACGT\n"...), c: option.Config{KeepContigHeaders: true, MinContigLength: 25}},
-		{name: "same names kept, far behind", content: append(long[:headSize-20:headSize-20], "\n>long\nACGTACGTACGTACGTACGT\n"...), c: option.Config{KeepContigHeaders: true, MinContigLength: 15}, says: "two sequences"},
+		with(
+			"name with bar kept, compliant",
+			">gi|1|\n"+strings.Repeat("A", 200),
+			option.Config{KeepContigHeaders: true, Compliant: true},
+			"which can't stand",
+		),
+		{
+			name:    "same names kept, far behind, too short",
+			content: append(long[:headSize-20:headSize-20], "\n>long\nACGTACGTACGTACGTACGT\n"...),
+			c:       option.Config{KeepContigHeaders: true, MinContigLength: 25},
+		},
+		{
+			name:    "same names kept, far behind",
+			content: append(long[:headSize-20:headSize-20], "\n>long\nACGTACGTACGTACGTACGT\n"...),
+			c:       option.Config{KeepContigHeaders: true, MinContigLength: 15},
+			says:    "two sequences",
+		},
 	}
 	for i := range tests {
 		if tests[i].says == "" && tests[i].file == "" {
@@ -291,7 +319,10 @@ func TestInspectGenomeReadsNoMore(t *testing.T) {
 		go func() {
 			z, err := write(w)
 			if err == nil {
-				_, err = io.Copy(z, io.LimitReader(io.MultiReader(strings.NewReader(">a\n"), endlessly("ACGT")), 1<<30)) // ends when the pipe is closed
+				_, err = io.Copy(
+					z,
+					io.LimitReader(io.MultiReader(strings.NewReader(">a\n"), endlessly("ACGT")), 1<<30),
+				) // ends when the pipe is closed
 			}
 			w.CloseWithError(err)
 		}()

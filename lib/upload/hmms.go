@@ -54,7 +54,10 @@ func readHMMs(r io.Reader, to io.Writer) error {
 	case err != nil:
 		return err
 	case p.open:
-		return refuse("The profile HMMs file breaks off inside the profile that begins in line %d; upload the whole file, whose last line is \"//\".", p.line)
+		return refuse(
+			"The profile HMMs file breaks off inside the profile that begins in line %d; upload the whole file, whose last line is \"//\".",
+			p.line,
+		)
 	case !some && t.packed:
 		return refuse("The profile HMMs file is a compressed file with nothing in it; upload the file with the profiles.")
 	case !some:
@@ -103,7 +106,8 @@ func (p *profile) take(line []byte, number int) error {
 	case !p.open && bytes.HasPrefix(line, []byte("HMMER3/")):
 		letter := strings.TrimPrefix(fields[0], "HMMER3/")
 		if len(letter) != 1 || letter < "a" || letter > "f" {
-			return refuse("The profile HMMs file has a profile in line %d of the format %s, which Bakta can't read; convert it with hmmconvert of HMMER 3.", number, job.Quote(fields[0]))
+			return refuse("The profile HMMs file has a profile in line %d of the format %s, which Bakta can't read; convert it with hmmconvert "+
+				"of HMMER 3.", number, job.Quote(fields[0]))
 		}
 		*p = profile{open: true, line: number, format: letter[0], tags: make(map[string]string), stats: make(map[string]bool)}
 		return nil
@@ -191,16 +195,29 @@ func (p *profile) header() error {
 	name := job.Quote(p.tags["NAME"])
 	for _, t := range hmmTags {
 		if p.tags[t.tag] == "" {
-			return refuse("The profile HMMs file has a profile %s in line %d without %s (a line %s), which Bakta needs; add it.", name, p.line, t.what, t.tag)
+			return refuse(
+				"The profile HMMs file has a profile %s in line %d without %s (a line %s), which Bakta needs; add it.",
+				name,
+				p.line,
+				t.what,
+				t.tag,
+			)
 		}
 	}
 	switch {
 	case !strings.EqualFold(p.tags["ALPH"], "amino"):
-		return refuse("The profile HMMs file has a profile %s in line %d of the alphabet %s; Bakta takes profiles of proteins (amino).", name, p.line, job.Quote(p.tags["ALPH"]))
+		return refuse(
+			"The profile HMMs file has a profile %s in line %d of the alphabet %s; Bakta takes profiles of proteins (amino).",
+			name,
+			p.line,
+			job.Quote(p.tags["ALPH"]),
+		)
 	case len(p.stats) < 3:
-		return refuse("The profile HMMs file has a profile %s in line %d that is not calibrated (three lines STATS), and finds nothing; build it with hmmbuild of HMMER 3.", name, p.line)
+		return refuse("The profile HMMs file has a profile %s in line %d that is not calibrated (three lines STATS), and finds nothing; "+
+			"build it with hmmbuild of HMMER 3.", name, p.line)
 	case p.format >= 'e' && p.tags["CONS"] == "":
-		return refuse("The profile HMMs file has a profile %s in line %d without a consensus (a line CONS yes), which Bakta needs; build it again with hmmbuild.", name, p.line)
+		return refuse("The profile HMMs file has a profile %s in line %d without a consensus (a line CONS yes), which Bakta needs; build it "+
+			"again with hmmbuild.", name, p.line)
 	}
 	return nil
 }
@@ -211,12 +228,14 @@ func (p *profile) model(fields []string, number int) error {
 	switch {
 	case first == "//" && (p.next == match || p.node == 0):
 		if leng, err := strconv.Atoi(p.tags["LENG"]); err != nil || leng != p.node {
-			return refuse("The profile HMMs file has a profile in line %d whose model has %d nodes, and not the %s that its LENG says; upload the file as HMMER wrote it.", p.line, p.node, job.Quote(p.tags["LENG"]))
+			return refuse("The profile HMMs file has a profile in line %d whose model has %d nodes, and not the %s that its LENG says; upload "+
+				"the file as HMMER wrote it.", p.line, p.node, job.Quote(p.tags["LENG"]))
 		}
 		p.open = false
 		return nil
 	case strings.HasPrefix(first, "HMMER3/"):
-		return refuse("The profile HMMs file has a profile that begins in line %d before the one above it ended with \"//\"; upload the whole file.", number)
+		return refuse("The profile HMMs file has a profile that begins in line %d before the one above it ended with \"//\"; upload the "+
+			"whole file.", number)
 	}
 	read := p.next
 	if read == composition && first != "COMPO" {
@@ -235,7 +254,8 @@ func (p *profile) model(fields []string, number int) error {
 		p.next, needs = match, transitions
 	case match:
 		if first != strconv.Itoa(p.node+1) {
-			return refuse("The profile HMMs file has %s in line %d, where node %d of the profile in line %d has to be; upload the file as HMMER wrote it.", job.Quote(first), number, p.node+1, p.line)
+			return refuse("The profile HMMs file has %s in line %d, where node %d of the profile in line %d has to be; upload the file as HMMER "+
+				"wrote it.", job.Quote(first), number, p.node+1, p.line)
 		}
 		p.node++
 		p.next, fields = insertion, fields[1:]
@@ -245,11 +265,21 @@ func (p *profile) model(fields []string, number int) error {
 		}
 	}
 	if len(fields) < needs+annotated {
-		return refuse("The profile HMMs file has %d values in line %d, where the profile in line %d needs %d; upload the file as HMMER wrote it.", len(fields), number, p.line, needs+annotated)
+		return refuse(
+			"The profile HMMs file has %d values in line %d, where the profile in line %d needs %d; upload the file as HMMER wrote it.",
+			len(fields),
+			number,
+			p.line,
+			needs+annotated,
+		)
 	}
 	for _, f := range fields[:needs] {
 		if f != "*" && (!score(f) || strings.HasSuffix(f, ";")) {
-			return refuse("The profile HMMs file has %s in line %d, where a number has to be; upload the file as HMMER wrote it.", job.Quote(f), number)
+			return refuse(
+				"The profile HMMs file has %s in line %d, where a number has to be; upload the file as HMMER wrote it.",
+				job.Quote(f),
+				number,
+			)
 		}
 	}
 	return nil

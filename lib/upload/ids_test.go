@@ -135,7 +135,10 @@ func TestWritersAgree(t *testing.T) {
 			if r.LocusTag != "" && len(option.Config{LocusTag: s}.Check()) > 0 {
 				continue
 			}
-			tests = append(tests, test{name: fmt.Sprintf("text %.60q in %+.80v", s, r), result: r, refused: len(c.Check()) > 0, kinder: strings.Count(s, "$") > 0})
+			tests = append(
+				tests,
+				test{name: fmt.Sprintf("text %.60q in %+.80v", s, r), result: r, refused: len(c.Check()) > 0, kinder: strings.Count(s, "$") > 0},
+			)
 		}
 	}
 	for c := '!'; c <= '~'; c++ {
@@ -160,11 +163,19 @@ func TestWritersAgree(t *testing.T) {
 	}
 	id(strings.Repeat("x", maxSequenceID), 50)
 	long := strings.Repeat("name ", 10_000)
-	tests = append(tests,
+	tests = append(
+		tests,
 		test{name: "a long name", result: result{Sequences: [][5]any{{"a", 50, "plasmid", "circular", long}}}},
-		test{name: "a long word as a name", result: result{Sequences: [][5]any{{"a", 50, "plasmid", "circular", strings.ReplaceAll(long, " ", "-")}}}},
+		test{
+			name:   "a long word as a name",
+			result: result{Sequences: [][5]any{{"a", 50, "plasmid", "circular", strings.ReplaceAll(long, " ", "-")}}},
+		},
 		test{name: "two ids", result: result{Sequences: [][5]any{{"a", 50, "contig", "linear", ""}, {"b", 50, "contig", "linear", ""}}}},
-		test{name: "the same id twice", refused: true, result: result{Sequences: [][5]any{{"a", 50, "contig", "linear", ""}, {"a", 50, "contig", "linear", ""}}}},
+		test{
+			name:    "the same id twice",
+			refused: true,
+			result:  result{Sequences: [][5]any{{"a", 50, "contig", "linear", ""}, {"a", 50, "contig", "linear", ""}}},
+		},
 	)
 	results := make([]result, len(tests))
 	for i := range tests {

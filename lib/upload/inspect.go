@@ -52,7 +52,8 @@ func (i *Inspection) Inspect(kind string, content io.Reader) (name string, err e
 	// Bakta ignores these files without a message. It ignores a training file, too, but users do not expect that one in the
 	// results.
 	if u.Coding && slices.Contains(i.config.Skip, "cds") {
-		return "", refuse("%s: Bakta reads the file when it predicts coding sequences, and these are skipped; leave the file out, or don't skip the step cds.", u.Label)
+		return "", refuse("%s: Bakta reads the file when it predicts coding sequences, and these are skipped; leave the file out, or don't "+
+			"skip the step cds.", u.Label)
 	}
 	return u.inspect(i, content)
 }
@@ -70,7 +71,8 @@ func (i *Inspection) regionsFile(content io.Reader) (string, error) {
 	}
 	if r.slips > 0 && i.Baktfold {
 		// baktfold/io/gff.py of 0.3.0 asks each exception of Bakta's for a codon, and slippage has none.
-		return "", refuse("The regions file has a coding sequence in line %d with /ribosomal_slippage, and Baktfold can't read what Bakta writes for it; "+
+		return "", refuse("The regions file has a coding sequence in line %d with /ribosomal_slippage, and Baktfold can't read what Bakta "+
+			"writes for it; "+
 			"remove that line, or annotate the genome without Baktfold.", r.slips)
 	}
 	i.regions = &r

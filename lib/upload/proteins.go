@@ -128,7 +128,8 @@ func (p *proteins) endLine() error {
 	}
 	p.header = false
 	if !utf8.Valid(p.text) {
-		return refuse("The protein FASTA file's header in line %d is not UTF-8 text; save the file as UTF-8 or ASCII text, or remove letters with accents.", p.number)
+		return refuse("The protein FASTA file's header in line %d is not UTF-8 text; save the file as UTF-8 or ASCII text, or remove letters "+
+			"with accents.", p.number)
 	}
 	id := ""
 	if words := strings.Fields(string(p.text[1:min(len(p.text), 1<<10)])); len(words) > 0 {
@@ -144,10 +145,15 @@ func (p *proteins) endRecord() error {
 		return nil
 	}
 	if p.record.letters.count == 0 {
-		return refuse("The protein FASTA file has no sequence below the header %s in line %d; remove the header, or add the sequence.", job.Quote(">"+p.record.id), p.record.line)
+		return refuse(
+			"The protein FASTA file has no sequence below the header %s in line %d; remove the header, or add the sequence.",
+			job.Quote(">"+p.record.id),
+			p.record.line,
+		)
 	}
 	if p.record.letters.nucleotides(surelyNucleotides) {
-		return refuse("The protein FASTA file seems to hold nucleotides: the sequence %s in line %d is made of A, C, G, T and letters that stand for several of them; upload proteins, or annotate the sequence as a genome.",
+		return refuse("The protein FASTA file seems to hold nucleotides: the sequence %s in line %d is made of A, C, G, T and letters that "+
+			"stand for several of them; upload proteins, or annotate the sequence as a genome.",
 			job.Quote(p.record.id), p.record.line)
 	}
 	p.letters.join(p.record.letters)
@@ -165,7 +171,8 @@ func (p *proteins) end() error {
 		return err
 	}
 	if p.letters.nucleotides(surelyAllNucleotides) {
-		return refuse("The protein FASTA file seems to hold nucleotides: all sequences are made of A, C, G, T and letters that stand for several of them; upload proteins, or annotate the sequences as a genome.")
+		return refuse("The protein FASTA file seems to hold nucleotides: all sequences are made of A, C, G, T and letters that stand for " +
+			"several of them; upload proteins, or annotate the sequences as a genome.")
 	}
 	return nil
 }
@@ -246,10 +253,16 @@ func (p *protein) add(piece []byte, number int) error {
 		case kind == asterisk && !p.star && p.letters.count > 0:
 			p.star = true
 		case p.star && (kind >= otherLetter || kind == asterisk):
-			return refuse("The protein FASTA file has an asterisk inside the protein %s in line %d; one is allowed at the end of each, as the stop codon.", job.Quote(p.id), number)
+			return refuse("The protein FASTA file has an asterisk inside the protein %s in line %d; one is allowed at the end of each, as the "+
+				"stop codon.", job.Quote(p.id), number)
 		default:
 			odd, _ := utf8.DecodeRune(piece[i:])
-			return refuse("The protein FASTA file has the character %q in the protein %s in line %d; use the letters of amino acids.", odd, job.Quote(p.id), number)
+			return refuse(
+				"The protein FASTA file has the character %q in the protein %s in line %d; use the letters of amino acids.",
+				odd,
+				job.Quote(p.id),
+				number,
+			)
 		}
 	}
 	return nil

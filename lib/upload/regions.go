@@ -110,7 +110,8 @@ func readRegions(r io.Reader, to io.Writer) (regions, error) {
 		return regions{}, err
 	}
 	if len(found.spans) == 0 {
-		return regions{}, refuse("The regions file has no coding sequence (CDS) that is whole and no pseudogene, and Bakta reads no other regions; add some, or leave the file out.")
+		return regions{}, refuse("The regions file has no coding sequence (CDS) that is whole and no pseudogene, and Bakta reads no other " +
+			"regions; add some, or leave the file out.")
 	}
 	return found, out.Flush()
 }
@@ -156,7 +157,8 @@ func (r *regions) gff(t *textFile, line []byte, out *bufio.Writer) error {
 			continue
 		}
 		// Bakta passes over pseudogenes, which it knows by these words alone.
-		if attributes := strings.Split(strings.ToLower(fields[8]), ";"); slices.Contains(attributes, "pseudo=") || slices.Contains(attributes, "pseudogene") {
+		if attributes := strings.Split(strings.ToLower(fields[8]), ";"); slices.Contains(attributes, "pseudo=") ||
+			slices.Contains(attributes, "pseudogene") {
 			r.pass(t.number, skipPseudo)
 			continue
 		}
@@ -184,7 +186,8 @@ func gffMiscounted(text string, fields, number int, known bool) error {
 		case text[0] == '>':
 			what = "a FASTA file"
 		case what == "":
-			return refuse("The regions file is neither GFF3 nor GenBank: line %d has %d fields with tabs between them, and GFF3 has nine; upload regions as GFF3 or GenBank.", number, fields)
+			return refuse("The regions file is neither GFF3 nor GenBank: line %d has %d fields with tabs between them, and GFF3 has nine; "+
+				"upload regions as GFF3 or GenBank.", number, fields)
 		}
 		return refuse("The regions file seems to be %s; upload regions as GFF3 or GenBank.", what)
 	}
@@ -200,11 +203,22 @@ func gffRange(fields []string, number int) (start, stop int64, err error) {
 	stop, err2 := strconv.ParseInt(fields[4], 10, 64)
 	switch {
 	case err1 != nil || err2 != nil:
-		return 0, 0, refuse("The regions file has a coding sequence from %s to %s in line %d; these must be whole numbers.", job.Quote(fields[3]), job.Quote(fields[4]), number)
+		return 0, 0, refuse(
+			"The regions file has a coding sequence from %s to %s in line %d; these must be whole numbers.",
+			job.Quote(fields[3]),
+			job.Quote(fields[4]),
+			number,
+		)
 	case start < 1 || stop < start:
-		return 0, 0, refuse("The regions file has a coding sequence from %d to %d in line %d; the first base pair is 1, and the end must not come before the start, on either strand. One that goes on over the end of a circular sequence ends at that sequence's length and more.", start, stop, number)
+		return 0, 0, refuse("The regions file has a coding sequence from %d to %d in line %d; the first base pair is 1, and the end must not "+
+			"come before the start, on either strand. One that goes on over the end of a circular sequence ends at that sequence's length and more.",
+			start, stop, number)
 	case fields[6] != "+" && fields[6] != "-" && fields[6] != "." && fields[6] != "?":
-		return 0, 0, refuse("The regions file has a coding sequence on the strand %s in line %d; GFF3 has + and -.", job.Quote(fields[6]), number)
+		return 0, 0, refuse(
+			"The regions file has a coding sequence on the strand %s in line %d; GFF3 has + and -.",
+			job.Quote(fields[6]),
+			number,
+		)
 	}
 	return start, stop, nil
 }
@@ -219,10 +233,12 @@ func (r *regions) genbank(t *textFile, line []byte, out *bufio.Writer) error {
 			return nil
 		}
 		if record.Protein {
-			return refuse("The regions file has a record of a protein, with a coding sequence in line %d; upload the record of its nucleotide sequence.", f.Line)
+			return refuse("The regions file has a record of a protein, with a coding sequence in line %d; upload the record of its nucleotide "+
+				"sequence.", f.Line)
 		}
 		if record.ID() == "" {
-			return refuse("The regions file has a record without a name, with a coding sequence in line %d; write the name of its sequence as VERSION or in the LOCUS line.", f.Line)
+			return refuse("The regions file has a record without a name, with a coding sequence in line %d; write the name of its sequence as "+
+				"VERSION or in the LOCUS line.", f.Line)
 		}
 		l, err := genbank.ParseLocation(f.Location, record.Length, record.Circular)
 		if err != nil {
@@ -270,7 +286,8 @@ func exceptions(f genbank.Feature) (qualifiers []string, err error) {
 	case !f.Has("transl_except"):
 		return nil, nil
 	case !strings.Contains(strings.ToLower(f.Qualifiers["transl_except"][0]), "aa:sec"):
-		return nil, refuse("The regions file has a coding sequence in line %d with /transl_except=%s, and of such exceptions Bakta can import selenocysteine (aa:Sec) alone; remove that line if Bakta may translate it by the usual code, or remove the coding sequence.",
+		return nil, refuse("The regions file has a coding sequence in line %d with /transl_except=%s, and of such exceptions Bakta can "+
+			"import selenocysteine (aa:Sec) alone; remove that line if Bakta may translate it by the usual code, or remove the coding sequence.",
 			f.Line, job.Quote(f.Value("transl_except")))
 	default:
 		why, qualifiers = "/transl_except for selenocysteine", []string{"transl_except", "translation"}
@@ -278,11 +295,14 @@ func exceptions(f genbank.Feature) (qualifiers []string, err error) {
 	protein := f.Value("translation")
 	switch {
 	case protein == "":
-		return nil, refuse("The regions file has a coding sequence in line %d with %s and without /translation, from which Bakta takes its protein; add that, or remove the coding sequence.", f.Line, why)
+		return nil, refuse("The regions file has a coding sequence in line %d with %s and without /translation, from which Bakta takes its "+
+			"protein; add that, or remove the coding sequence.", f.Line, why)
 	case !only(strings.ToUpper(protein), aminoAcids):
-		return nil, refuse("The regions file has a coding sequence in line %d with %s, whose /translation has other characters than letters of amino acids; remove them.", f.Line, why)
+		return nil, refuse("The regions file has a coding sequence in line %d with %s, whose /translation has other characters than letters "+
+			"of amino acids; remove them.", f.Line, why)
 	case qualifiers[0] == "transl_except" && !strings.ContainsAny(protein, "Uu"):
-		return nil, refuse("The regions file has a coding sequence in line %d with %s, whose /translation has no U; write U for the selenocysteine.", f.Line, why)
+		return nil, refuse("The regions file has a coding sequence in line %d with %s, whose /translation has no U; write U for the "+
+			"selenocysteine.", f.Line, why)
 	}
 	return qualifiers, nil
 }
@@ -306,12 +326,15 @@ func (r regions) against(lengths map[string]int64, least int64) error {
 			if r.name == genbankName {
 				where = "as VERSION, or in the LOCUS line of a record without ACCESSION and VERSION"
 			}
-			return refuse("The regions file has regions on a sequence called %s (line %d), which the genome does not have%s; use the names of the genome's sequences, up to the first white space, %s.", job.Quote(id), s.line, having(lengths), where)
+			return refuse("The regions file has regions on a sequence called %s (line %d), which the genome does not have%s; use the names of "+
+				"the genome's sequences, up to the first white space, %s.", job.Quote(id), s.line, having(lengths), where)
 		case length < least:
-			return refuse("The regions file has regions on the sequence %s (line %d), which has %d base pairs and is left out, since at least %d are asked for; %s.", job.Quote(id), s.line, length, least, "remove its regions, or lower the minimum length")
+			return refuse("The regions file has regions on the sequence %s (line %d), which has %d base pairs and is left out, since at least "+
+				"%d are asked for; %s.", job.Quote(id), s.line, length, least, "remove its regions, or lower the minimum length")
 		// A region of a GFF file that goes on over the end of a circular sequence stops behind it.
 		case s.start > length, s.stop > length && (r.name != gffName || s.stop >= 2*length):
-			return refuse("The regions file has a region on the sequence %s that reaches to %d (line %d), and the sequence has %d base pairs; is it of another genome?", job.Quote(id), s.stop, s.line, length)
+			return refuse("The regions file has a region on the sequence %s that reaches to %d (line %d), and the sequence has %d base pairs; "+
+				"is it of another genome?", job.Quote(id), s.stop, s.line, length)
 		}
 	}
 	return nil

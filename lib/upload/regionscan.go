@@ -353,7 +353,8 @@ func (i *Inspection) warnOfRegions(r *regions) {
 	}
 	slices.Sort(ambiguous)
 	for _, id := range ambiguous[:min(len(ambiguous), maxWarnings)] {
-		i.warn(warnAmbiguous, RegionsFile, "The genome has several sequences called %s, and Bakta takes the regions on that name (line %d) for regions on the last one; give each sequence a name of its own.", job.Quote(id), r.spans[id].line)
+		i.warn(warnAmbiguous, RegionsFile, "The genome has several sequences called %s, and Bakta takes the regions on that name (line %d) "+
+			"for regions on the last one; give each sequence a name of its own.", job.Quote(id), r.spans[id].line)
 	}
 	if many == 0 {
 		return
@@ -371,7 +372,8 @@ func (i *Inspection) warnOfRegions(r *regions) {
 		why += fmt.Sprintf(", and %d more", more)
 	}
 	if all := r.count + r.asides; many == all {
-		i.warn(warnSkipped, RegionsFile, "Bakta will use none of the regions, %d in all: %s. It annotates the genome as if there were no regions file.", all, why)
+		i.warn(warnSkipped, RegionsFile, "Bakta will use none of the regions, %d in all: %s. It annotates the genome as if there were no "+
+			"regions file.", all, why)
 	} else {
 		i.warn(warnSkipped, RegionsFile, "Bakta will not use %d of the %d regions: %s.", many, all, why)
 	}

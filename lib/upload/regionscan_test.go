@@ -67,7 +67,8 @@ func TestSkippedRegions(t *testing.T) {
 	}{
 		{"all are used", regionCase{genome: genome, regions: whole + whole}, nil, ""},
 		{"lower case and gaps", regionCase{genome: strings.ReplaceAll(strings.ToLower(genome), "aacc", "a-\na cc"), regions: whole}, nil, ""},
-		{"no start", regionCase{genome: genome, regions: whole + line(6, 14, "+")}, skipped, "will not use 1 of the 2 regions: the one in line 2 has no start codon."},
+		{"no start", regionCase{genome: genome, regions: whole + line(6, 14, "+")}, skipped, "will not use 1 of the 2 regions: the one in " +
+			"line 2 has no start codon."},
 		{"no stop", regionCase{genome: genome, regions: whole + line(3, 11, "+")}, skipped, "line 2 has no stop codon"},
 		{"length", regionCase{genome: genome, regions: whole + line(3, 13, "+")}, skipped, "line 2 has a length that is not a multiple of three"},
 		{"wrong strand", regionCase{genome: genome, regions: line(3, 14, "-")}, skipped,
@@ -82,14 +83,16 @@ func TestSkippedRegions(t *testing.T) {
 		{"over the end, cut", regionCase{genome: genome, regions: strings.Replace(line(9, 14, "+"), "a", "b", 1)}, skipped, "no stop codon"},
 		{"pseudogene", regionCase{genome: genome, regions: whole + strings.Replace(whole, "ID=1", "pseudogene", 1)}, skipped, "line 2 is marked as a pseudogene"},
 		{"many", regionCase{genome: genome, regions: whole + strings.Repeat(line(3, 11, "+"), 5)}, skipped,
-			"will not use 5 of the 6 regions: the one in line 2 has no stop codon, the one in line 3 has no stop codon, the one in line 4 has no stop codon, and 2 more."},
+			"will not use 5 of the 6 regions: the one in line 2 has no stop codon, the one in line 3 has no stop codon, the one in line 4 has " +
+				"no stop codon, and 2 more."},
 		{"namesakes", regionCase{genome: genome + ">a\nACGT\n", regions: whole}, []string{warnAmbiguous}, `several sequences called "a"`},
 		{"more than are remembered", regionCase{genome: genome, regions: strings.Repeat(line(3, 11, "+"), maxRegionsKept+1)}, nil, ""},
 		{"record", regionCase{genome: genome, regions: record("3..14")}, nil, ""},
 		{"record, joined", regionCase{genome: genome, regions: record("join(3..5,9..14)")}, nil, ""},
 		{"record, partial", regionCase{genome: genome, regions: record("3..14", "<3..14")}, skipped, "line 4 is marked as partial"},
 		{"record, both strands", regionCase{genome: genome, regions: record("join(3..5,complement(6..14))")}, skipped, "line 3, on both strands, has a length that"},
-		{"record, protein in the file", regionCase{genome: genome, regions: record("3..13\n                     /ribosomal_slippage\n                     /translation=\"MK\"")}, nil, ""},
+		{"record, protein in the file", regionCase{genome: genome, regions: record("3..13\n                     /ribosomal_slippage\n        " +
+			"             /translation=\"MK\"")}, nil, ""},
 	} {
 		_, codes, message := inspectRegions(t, tt.c)
 		if !slices.Equal(codes, tt.codes) || !strings.Contains(message, tt.says) {

@@ -91,12 +91,17 @@ func readReplicons(content []byte) ([]replicon, error) {
 			return nil, refuse("The replicon table is not UTF-8 text in line %d; save it as UTF-8, or remove letters with accents.", number)
 		}
 		if len(line) > maxRepliconLine {
-			return nil, refuse("The replicon table has a line of more than %d bytes in line %d; check that it is the right file.", maxRepliconLine, number)
+			return nil, refuse(
+				"The replicon table has a line of more than %d bytes in line %d; check that it is the right file.",
+				maxRepliconLine,
+				number,
+			)
 		}
 	}
 	var best table
 	for i, separator := range "\t,;" {
-		if t := surveyTable(content, pycsv.Dialect{Separator: byte(separator), Quote: '"', Doubled: true, SkipSpace: separator != '\t'}); i == 0 || t.better(best) {
+		dialect := pycsv.Dialect{Separator: byte(separator), Quote: '"', Doubled: true, SkipSpace: separator != '\t'}
+		if t := surveyTable(content, dialect); i == 0 || t.better(best) {
 			best = t
 		}
 	}
@@ -208,7 +213,11 @@ func (t table) miscounted(r pycsv.Row, n int) error {
 		}
 	}
 	if n == 1 {
-		return refuse("The replicon table has no separators in line %d; it needs five columns (%s) with tabs or commas between them.", r.Line, columns)
+		return refuse(
+			"The replicon table has no separators in line %d; it needs five columns (%s) with tabs or commas between them.",
+			r.Line,
+			columns,
+		)
 	}
 	name := map[byte]string{'\t': "tabs", ',': "commas", ';': "semicolons"}[t.Separator]
 	advice := "leave a field empty if there is nothing to say"
@@ -227,7 +236,8 @@ func isHeader(fields []string) bool {
 // writable refuses a field that would break the lines of result files.
 func writable(field string, line int) error {
 	if strings.ContainsFunc(field, job.Control) {
-		return refuse("The replicon table has a line break, a tab or another control character inside a field in line %d; remove it. A quotation mark that is not closed in its line is a reason, too.", line)
+		return refuse("The replicon table has a line break, a tab or another control character inside a field in line %d; remove it. A "+
+			"quotation mark that is not closed in its line is a reason, too.", line)
 	}
 	return nil
 }

@@ -47,10 +47,18 @@ func tableTests() []tableTest {
 		{name: "header", upload: "original sequence id\tnew sequence id\ttype\ttopology\tname\na\tx\tc\tc\tn\n", rows: one},
 		{name: "header in other words", upload: "id,new,Replicon Type,x,y\na,x,c,c,n\n", rows: one},
 		{name: "descriptions behind ids", upload: "a some genome\tx y\tc\tc\tn\n", rows: one},
-		{name: "words that Bakta knows", upload: "a\tx\tChromosome\tCIRCULAR\tn\n", rows: [][5]string{{"a", "x", "Chromosome", "CIRCULAR", "n"}}},
+		{
+			name:   "words that Bakta knows",
+			upload: "a\tx\tChromosome\tCIRCULAR\tn\n",
+			rows:   [][5]string{{"a", "x", "Chromosome", "CIRCULAR", "n"}},
+		},
 		{name: "words that it does not know", upload: "a\tx\tphage\tround\tn\n", rows: [][5]string{{"a", "x", "phage", "round", "n"}}},
 		{name: "comma in a name, tabs", upload: "a\tx\tp\tc\tp1, large\n", rows: [][5]string{{"a", "x", "p", "c", "p1, large"}}},
-		{name: "commas in every name, tabs", upload: "a\tx\tp\tc\t1,2,3,4,5\nb\ty\tp\tc\t1,2,3,4,5\n", rows: [][5]string{{"a", "x", "p", "c", "1,2,3,4,5"}, {"b", "y", "p", "c", "1,2,3,4,5"}}},
+		{
+			name:   "commas in every name, tabs",
+			upload: "a\tx\tp\tc\t1,2,3,4,5\nb\ty\tp\tc\t1,2,3,4,5\n",
+			rows:   [][5]string{{"a", "x", "p", "c", "1,2,3,4,5"}, {"b", "y", "p", "c", "1,2,3,4,5"}},
+		},
 		{name: "comma in a quoted name, commas", upload: "a,x,p,c,\"p1, large\"\n", rows: [][5]string{{"a", "x", "p", "c", "p1, large"}}},
 		{name: "quotes around everything", upload: "\"a\",\"x\",\"c\",\"c\",\"n\"\n", rows: one},
 		{name: "quotes and semicolons", upload: "\"a\"; \"x\"; \"c\"; \"c\"; \"n\"\n", rows: one},
@@ -60,9 +68,24 @@ func tableTests() []tableTest {
 		{name: "ids like a file's magic", upload: "CRAM\tx\tp\tc\tn\n", rows: [][5]string{{"CRAM", "x", "p", "c", "n"}}},
 		{name: "long fields", upload: long + "\t" + long + "\tp\tc\t" + long + "\n", rows: [][5]string{{long, long, "p", "c", long}}},
 		{name: "the same original id again", upload: "a\tx\tc\tc\tn\na\tx\tp\tl\tm\n", rows: [][5]string{one[0], {"a", "x", "p", "l", "m"}}},
-		{name: "new ids again, not used", upload: "a\tx\tc\tc\tn\nb\tx\tp\tl\tm\n", c: option.Config{KeepContigHeaders: true}, rows: [][5]string{one[0], {"b", "x", "p", "l", "m"}}},
-		{name: "compliant", upload: "a\t" + strings.Repeat("x", 25) + "\tc\tc\tn\n", c: option.Config{Compliant: true}, rows: [][5]string{{"a", strings.Repeat("x", 25), "c", "c", "n"}}},
-		{name: "not compliant, not used", upload: "a\tx|y\tc\tc\tn\n", c: option.Config{Compliant: true, KeepContigHeaders: true}, rows: [][5]string{{"a", "x|y", "c", "c", "n"}}},
+		{
+			name:   "new ids again, not used",
+			upload: "a\tx\tc\tc\tn\nb\tx\tp\tl\tm\n",
+			c:      option.Config{KeepContigHeaders: true},
+			rows:   [][5]string{one[0], {"b", "x", "p", "l", "m"}},
+		},
+		{
+			name:   "compliant",
+			upload: "a\t" + strings.Repeat("x", 25) + "\tc\tc\tn\n",
+			c:      option.Config{Compliant: true},
+			rows:   [][5]string{{"a", strings.Repeat("x", 25), "c", "c", "n"}},
+		},
+		{
+			name:   "not compliant, not used",
+			upload: "a\tx|y\tc\tc\tn\n",
+			c:      option.Config{Compliant: true, KeepContigHeaders: true},
+			rows:   [][5]string{{"a", "x|y", "c", "c", "n"}},
+		},
 
 		{name: "nothing"},
 		{name: "white space", upload: " \n\t\t\r\n"},
@@ -81,10 +104,19 @@ func tableTests() []tableTest {
 		{name: "a double quote inside", upload: "a,x,c,c,\"n \"\"m\"\"\"\n", rows: [][5]string{{"a", "x", "c", "c", `n "m"`}}},
 		{name: "a field begins with a comma", upload: "a\tx\tc\tc\t,n\n", rows: [][5]string{{"a", "x", "c", "c", ",n"}}},
 		{name: "single quotes around everything", upload: "'a'\t'x'\t'c'\t'c'\t'n'\n", rows: one},
-		{name: "single quotes around names, commas inside", upload: "a,x,c,c,'n, m'\nb,y,p,c,'o, p'\n", rows: [][5]string{{"a", "x", "c", "c", "n, m"}, {"b", "y", "p", "c", "o, p"}}},
-		{name: "a long name", upload: "a\tx\tc\tc\t" + strings.Repeat(long, 50) + "\n", rows: [][5]string{{"a", "x", "c", "c", strings.Repeat(long, 50)}}},
+		{
+			name:   "single quotes around names, commas inside",
+			upload: "a,x,c,c,'n, m'\nb,y,p,c,'o, p'\n",
+			rows:   [][5]string{{"a", "x", "c", "c", "n, m"}, {"b", "y", "p", "c", "o, p"}},
+		},
+		{
+			name:   "a long name",
+			upload: "a\tx\tc\tc\t" + strings.Repeat(long, 50) + "\n",
+			rows:   [][5]string{{"a", "x", "c", "c", strings.Repeat(long, 50)}},
+		},
 		{name: "a tab in a field", upload: "a,x,c,c,\"n\tm\"\n", says: "control character inside a field in line 1"},
-		{name: "a line break in a field", upload: "z,x,c,c,n\na,x,c,c,\"n\nm\"\n", says: "line break, a tab or another control character inside a field in line 2"},
+		{name: "a line break in a field", upload: "z,x,c,c,n\na,x,c,c,\"n\nm\"\n", says: "line break, a tab or another control character " +
+			"inside a field in line 2"},
 		{name: "NUL in a field", upload: "a\tx\tc\tc\tn\x00m\n", says: "seems to be a binary file"},
 		{name: "bell in a field", upload: "a\tx\tc\tc\tn\x07m\n", says: "control character"},
 		{name: "no text", upload: "a\tx\tc\tc\tn\nb\ty\tc\tc\tp\xfc\n", says: "not UTF-8 text in line 2"},
@@ -129,7 +161,10 @@ func TestReplicons(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Inspect(RepliconsTable, strings.NewReader(strings.Repeat("a\tx\tc\tc\tn\n", maxReplicon/10+1)), option.Config{}); !job.Is(err, job.Invalid) {
+	if _, err := Inspect(RepliconsTable, strings.NewReader(strings.Repeat("a\tx\tc\tc\tn\n", maxReplicon/10+1)), option.Config{}); !job.Is(
+		err,
+		job.Invalid,
+	) {
 		t.Errorf("a table that is too large: %v", err)
 	}
 }
@@ -156,7 +191,33 @@ func TestRepliconsAgree(t *testing.T) {
 	dir := makeDirs(t)
 	tests := tableTests()
 	random := rand.New(rand.NewPCG(1, 2))
-	pieces := []string{"a", "b1", ",", ",,", ";", " ", ", ", " ,", "|", "(", ")", "x", "é", "-", ".", ":", "[y]", "=", "#", "c", "p", "chromosome", "'", "\"", strings.Repeat("z", 90)}
+	pieces := []string{
+		"a",
+		"b1",
+		",",
+		",,",
+		";",
+		" ",
+		", ",
+		" ,",
+		"|",
+		"(",
+		")",
+		"x",
+		"é",
+		"-",
+		".",
+		":",
+		"[y]",
+		"=",
+		"#",
+		"c",
+		"p",
+		"chromosome",
+		"'",
+		"\"",
+		strings.Repeat("z", 90),
+	}
 	for i := range 400 {
 		var rows strings.Builder
 		for n := range 1 + random.IntN(30) {
@@ -173,7 +234,10 @@ func TestRepliconsAgree(t *testing.T) {
 			}
 			rows.WriteByte('\n')
 		}
-		tests = append(tests, tableTest{name: fmt.Sprintf("random %d", i), upload: rows.String(), c: option.Config{KeepContigHeaders: i%2 == 1}})
+		tests = append(
+			tests,
+			tableTest{name: fmt.Sprintf("random %d", i), upload: rows.String(), c: option.Config{KeepContigHeaders: i%2 == 1}},
+		)
 	}
 	type expected struct {
 		name      string

@@ -131,11 +131,21 @@ func (g genome) check(c option.Config, table map[string]replicon) error {
 			return refuse("The replicon table has the new id %s in line %d, %s.", job.Quote(n.name), n.row.line, problem)
 		case keptID:
 			if n.name == "" {
-				return refuse("The genome file has a header without a name in line %d, %s, or do without the original sequence headers.", n.line, problem)
+				return refuse(
+					"The genome file has a header without a name in line %d, %s, or do without the original sequence headers.",
+					n.line,
+					problem,
+				)
 			}
-			return refuse("The genome file has a sequence called %s in line %d, %s, or do without the original sequence headers.", job.Quote(n.name), n.line, problem)
+			return refuse(
+				"The genome file has a sequence called %s in line %d, %s, or do without the original sequence headers.",
+				job.Quote(n.name),
+				n.line,
+				problem,
+			)
 		}
-		return refuse("The genome file has so many sequences that the name %s becomes longer than the 25 characters that an INSDC-compliant annotation allows; use a shorter locus.", job.Quote(n.name))
+		return refuse("The genome file has so many sequences that the name %s becomes longer than the 25 characters that an INSDC-compliant "+
+			"annotation allows; use a shorter locus.", job.Quote(n.name))
 	}
 	return nil
 }
@@ -147,15 +157,24 @@ func clash(a, b named) error {
 	}
 	switch {
 	case b.from == keptID:
-		return refuse("The genome file has two sequences called %s, in lines %d and %d; give each a name of its own, or do without the original sequence headers.", job.Quote(b.name), a.line, b.line)
+		return refuse("The genome file has two sequences called %s, in lines %d and %d; give each a name of its own, or do without the "+
+			"original sequence headers.", job.Quote(b.name), a.line, b.line)
 	case a.from == automaticID:
-		return refuse("The replicon table gives the new id %s in line %d, and that is the name that Bakta gives to another sequence, %s (line %d of the genome file); choose another new id, or give that sequence one, too.", job.Quote(b.name), b.row.line, job.Quote(a.id), a.line)
+		return refuse("The replicon table gives the new id %s in line %d, and that is the name that Bakta gives to another sequence, %s "+
+			"(line %d of the genome file); choose another new id, or give that sequence one, too.",
+			job.Quote(b.name), b.row.line, job.Quote(a.id), a.line)
 	case a.row.line == b.row.line:
-		return refuse("The genome file has two sequences called %s, in lines %d and %d, and the replicon table gives both the new id %s; give each sequence a name of its own.", job.Quote(b.id), a.line, b.line, job.Quote(b.name))
+		return refuse("The genome file has two sequences called %s, in lines %d and %d, and the replicon table gives both the new id %s; "+
+			"give each sequence a name of its own.", job.Quote(b.id), a.line, b.line, job.Quote(b.name))
 	}
 	lines := []int{a.row.line, b.row.line}
 	slices.Sort(lines)
-	return refuse("The replicon table gives the new id %s twice, in lines %d and %d; give each sequence an id of its own.", job.Quote(b.name), lines[0], lines[1])
+	return refuse(
+		"The replicon table gives the new id %s twice, in lines %d and %d; give each sequence an id of its own.",
+		job.Quote(b.name),
+		lines[0],
+		lines[1],
+	)
 }
 
 // maxSequenceID bounds the id of a sequence, in bytes. Bakta has no bound, but its programs aragorn and pilercr cut names
@@ -184,4 +203,7 @@ func idProblem(id string, c option.Config, only bool) string {
 }
 
 // notComplete matches descriptions that say of a sequence that it is not complete, though Bakta finds the word in them.
-var notComplete = regexp.MustCompile(`incomplete|(?:not|no|non|never|un|near(?:ly)?|almost|partial(?:ly)?)[ _-]*complete|complete[ _]*[=:][ _]*(?:no|n|0|f|false)\b|circular[ _]*[=:][ _]*(?:no|n|0|f|false)\b`)
+var notComplete = regexp.MustCompile(
+	`incomplete|(?:not|no|non|never|un|near(?:ly)?|almost|partial(?:ly)?)[ _-]*complete|complete[ _]*[=:][ _]*(?:no|n|0|f|false)\b` +
+		`|circular[ _]*[=:][ _]*(?:no|n|0|f|false)\b`,
+)

@@ -78,10 +78,14 @@ func TestRegionsOfLargeGenomes(t *testing.T) {
 		if _, err := i.Inspect(RegionsFile, strings.NewReader(regions)); err != nil {
 			t.Fatal(err)
 		}
-		genome := io.MultiReader(strings.NewReader(">first\n"), io.LimitReader(endlessly("ACGTACGTACGTACGTACGTACGTACGTACGTACGTACGTACGTACGTACGTACGTACGTACGTACG\n"), tt.letters),
-			strings.NewReader("\n>"+tt.late+"\n"+strings.Repeat("ACGT", 100)+"\n"))
+		genome := io.MultiReader(
+			strings.NewReader(">first\n"),
+			io.LimitReader(endlessly("ACGTACGTACGTACGTACGTACGTACGTACGTACGTACGTACGTACGTACGTACGTACGTACGTACG\n"), tt.letters),
+			strings.NewReader("\n>"+tt.late+"\n"+strings.Repeat("ACGT", 100)+"\n"),
+		)
 		name, err := i.Inspect(GenomeFASTA, genome)
-		if tt.says == "" && (err != nil || name != "genome.fna") || tt.says != "" && (!job.Is(err, job.Invalid) || !strings.Contains(err.Error(), tt.says)) {
+		if tt.says == "" && (err != nil || name != "genome.fna") ||
+			tt.says != "" && (!job.Is(err, job.Invalid) || !strings.Contains(err.Error(), tt.says)) {
 			t.Errorf("%s: %q, %v", tt.name, name, err)
 		}
 	}
@@ -91,7 +95,10 @@ func TestRegionsOfLargeGenomes(t *testing.T) {
 		t.Fatal(err)
 	}
 	away := errors.New("the storage is away")
-	if _, err := i.Inspect(GenomeFASTA, io.MultiReader(strings.NewReader(">first\n"), io.LimitReader(endlessly("ACGT"), 1<<20), iotest.ErrReader(away))); !errors.Is(err, away) {
+	if _, err := i.Inspect(GenomeFASTA, io.MultiReader(strings.NewReader(">first\n"), io.LimitReader(endlessly("ACGT"), 1<<20), iotest.ErrReader(away))); !errors.Is(
+		err,
+		away,
+	) {
 		t.Errorf("%v", err)
 	}
 }
@@ -104,7 +111,8 @@ func TestUploadsTooLarge(t *testing.T) {
 		TrustedProteinsFile: io.MultiReader(strings.NewReader(">a"), endlessly("x")),
 		HMMsFile:            io.MultiReader(strings.NewReader("HMMER3/f\nNAME"), endlessly("\nx "+strings.Repeat("y", 1<<14))),
 	} {
-		if name, err := Inspect(kind, content, option.Config{}); !job.Is(err, job.Invalid) || !strings.Contains(err.Error(), "too large") && !strings.Contains(err.Error(), "a line of more than") {
+		if name, err := Inspect(kind, content, option.Config{}); !job.Is(err, job.Invalid) ||
+			!strings.Contains(err.Error(), "too large") && !strings.Contains(err.Error(), "a line of more than") {
 			t.Errorf("%s: %q, %v", kind, name, err)
 		}
 	}

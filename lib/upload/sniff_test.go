@@ -24,7 +24,31 @@ func TestSniffAgrees(t *testing.T) {
 	}
 	texts = append(texts, string(formatReplicons(nil)), repliconsBegin+"a\t\",\tc\n")
 	random := rand.New(rand.NewPCG(1, 2))
-	pieces := []string{"a", "b1", ",", "\t", ", ", "\t ", "\"", "'", "\"\"", " ", "\n", "\n\n", ";", "é", "\",", ",\"", "\t\"", "\"\t", "\"\n\"", "_", "x\ty\tz\tc\tn\n", "p,q,r,c,d\n", strings.Repeat("z", 300)}
+	pieces := []string{
+		"a",
+		"b1",
+		",",
+		"\t",
+		", ",
+		"\t ",
+		"\"",
+		"'",
+		"\"\"",
+		" ",
+		"\n",
+		"\n\n",
+		";",
+		"é",
+		"\",",
+		",\"",
+		"\t\"",
+		"\"\t",
+		"\"\n\"",
+		"_",
+		"x\ty\tz\tc\tn\n",
+		"p,q,r,c,d\n",
+		strings.Repeat("z", 300),
+	}
 	for range 3000 {
 		var text strings.Builder
 		for range 1 + random.IntN(40) {

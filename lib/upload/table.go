@@ -93,7 +93,8 @@ func Table() []Upload {
 			},
 		},
 		{
-			Kind: RepliconsTable, Label: "replicon table", Flag: "replicons", Use: "use_replicons", UseV1: "hasReplicons", LinkV1: "uploadLinkReplicons",
+			Kind: RepliconsTable, Label: "replicon table", Flag: "replicons",
+			Use: "use_replicons", UseV1: "hasReplicons", LinkV1: "uploadLinkReplicons",
 			MaxSize: maxReplicon, BlankIsNone: true,
 			Help:    "table of replicons, a CSV or TSV `file`: id, new id, type, topology, name",
 			Rule:    "a replicon table: five columns, separated by commas or tabs",

@@ -96,7 +96,10 @@ func (t *textFile) broken(err error) error {
 		return refuse("The %s has a line of more than %d bytes in line %d; check that it is the right file.", t.called, maxTextLine, t.number+1)
 	}
 	if errors.Is(err, zstd.ErrWindowSizeExceeded) {
-		return refuse("The %s is compressed in a way that takes too much memory to read; upload it as it is, or compressed with gzip.", t.called)
+		return refuse(
+			"The %s is compressed in a way that takes too much memory to read; upload it as it is, or compressed with gzip.",
+			t.called,
+		)
 	}
 	return refuse("The %s is a compressed file that is damaged or incomplete; compress and upload it again.", t.called)
 }
@@ -163,7 +166,8 @@ func (u *unpacked) failure(called string) error {
 		return nil
 	}
 	if u.err == compression.ErrFollowed {
-		return refuse("The %s is a compressed file (%s) with something else behind its compressed data, so that it can't be read; compress all of it at once and upload it again.", called, u.ending)
+		return refuse("The %s is a compressed file (%s) with something else behind its compressed data, so that it can't be read; compress "+
+			"all of it at once and upload it again.", called, u.ending)
 	}
 	return refuse("The %s is a compressed file (%s) that is damaged or incomplete; compress and upload it again.", called, u.ending)
 }

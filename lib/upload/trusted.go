@@ -14,7 +14,8 @@ import (
 const trustedProteins = "trusted proteins file"
 
 // TrustedHeader is what a header in a FASTA file of trusted proteins looks like.
-const TrustedHeader = "\">id gene~~~product~~~dbxrefs\", or \">id minimum identity~~~minimum query coverage~~~minimum subject coverage~~~gene~~~product~~~dbxrefs\""
+const TrustedHeader = "\">id gene~~~product~~~dbxrefs\", or \">id minimum identity~~~minimum query coverage~~~minimum subject " +
+	"coverage~~~gene~~~product~~~dbxrefs\""
 
 // aminoAcids are the letters that Bakta takes in a protein, in either case.
 const aminoAcids = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -70,7 +71,8 @@ func readTrusted(r io.Reader, to io.Writer) (string, error) {
 	case p.bad != "":
 		return "", refuse("The trusted proteins file has no protein that Bakta can use: %s.", p.bad)
 	case name == "proteins.gbff":
-		return "", refuse("The trusted proteins file has no coding sequence (CDS); upload one whose coding sequences have a locus_tag, a product and a translation.")
+		return "", refuse("The trusted proteins file has no coding sequence (CDS); upload one whose coding sequences have a locus_tag, a " +
+			"product and a translation.")
 	}
 	return "", refuse("The trusted proteins file has no proteins in it; upload proteins as FASTA or GenBank.")
 }
@@ -120,11 +122,16 @@ func (p *trusted) header(text string, line int) (bool, error) {
 		return false, refuse("The trusted proteins file has a tab or another control character in its header in line %d; use spaces.", line)
 	}
 	if strings.Contains(text, " >") {
-		return false, refuse("The trusted proteins file has a space and > in its header in line %d, at which the search for proteins takes it for two; remove the >.", line)
+		return false, refuse("The trusted proteins file has a space and > in its header in line %d, at which the search for proteins takes "+
+			"it for two; remove the >.", line)
 	}
 	id, description, ok := strings.Cut(text, " ")
 	if !ok || id == "" {
-		return false, refuse("The trusted proteins file has a header without a description in line %d, at which Bakta ends; write %s.", line, TrustedHeader)
+		return false, refuse(
+			"The trusted proteins file has a header without a description in line %d, at which Bakta ends; write %s.",
+			line,
+			TrustedHeader,
+		)
 	}
 	fields := strings.Split(description, "~~~")
 	switch len(fields) {
@@ -138,7 +145,8 @@ func (p *trusted) header(text string, line int) (bool, error) {
 		}
 		fields = fields[3:]
 	default:
-		p.skip("the header in line " + strconv.Itoa(line) + " has " + strconv.Itoa(len(fields)) + " fields between ~~~, and needs three or six; write " + TrustedHeader)
+		p.skip("the header in line " + strconv.Itoa(line) + " has " + strconv.Itoa(len(fields)) + " fields between ~~~, and needs three or " +
+			"six; write " + TrustedHeader)
 		return false, nil
 	}
 	if strings.TrimSpace(fields[1]) == "" {
@@ -207,7 +215,8 @@ func (p *trusted) coding(f genbank.Feature) (bool, error) {
 	for _, q := range []string{"locus_tag", "gene", "product", "db_xref", "EC_number"} {
 		for _, value := range f.Qualifiers[q] {
 			if strings.Contains(value, "~~~") || strings.Contains(value, " >") || strings.ContainsFunc(value, job.Control) {
-				return false, refuse("The trusted proteins file has a coding sequence in line %d with ~~~, a space and >, or a tab or another control character in its %s; remove that.", f.Line, q)
+				return false, refuse("The trusted proteins file has a coding sequence in line %d with ~~~, a space and >, or a tab or another "+
+					"control character in its %s; remove that.", f.Line, q)
 			}
 		}
 	}

@@ -53,10 +53,12 @@ func (i *Inspection) warnOfGenome(g genome) {
 		used = used || listed
 	}
 	if size < smallGenome {
-		i.warn(warnSmall, GenomeFASTA, "The genome has no more than %d base pairs that are annotated, which is too little for a usual gene; is it the whole genome?", size)
+		i.warn(warnSmall, GenomeFASTA, "The genome has no more than %d base pairs that are annotated, which is too little for a usual gene; "+
+			"is it the whole genome?", size)
 	}
 	if i.config.CompleteGenome && len(names) > manyReplicons {
-		i.warn(warnDraft, GenomeFASTA, "All of the genome's %d sequences are annotated as complete, circular replicons, as the configuration says; say that only of a genome without gaps.", len(names))
+		i.warn(warnDraft, GenomeFASTA, "All of the genome's %d sequences are annotated as complete, circular replicons, as the configuration "+
+			"says; say that only of a genome without gaps.", len(names))
 	}
 	lone := i.config.Plasmid != "" && g.count == 1
 	if len(i.replicons) > 0 && (lone || !used) {
@@ -71,12 +73,15 @@ func (i *Inspection) warnOfGenome(g genome) {
 		_, listed := i.replicons[n.id]
 		if n.doubtful && !listed && !i.config.CompleteGenome && !lone {
 			if doubtful++; doubtful <= maxWarnings {
-				i.warn(warnComplete, GenomeFASTA, "Bakta takes the sequence %s (line %d) for a complete, circular replicon because of the word \"complete\" or \"circular=true\" in its header, which seems to say the contrary; change the header, or list the sequence as a contig in a replicon table.", job.Quote(n.id), n.line)
+				i.warn(warnComplete, GenomeFASTA, "Bakta takes the sequence %s (line %d) for a complete, circular replicon because of the word "+
+					"\"complete\" or \"circular=true\" in its header, which seems to say the contrary; change the header, or list the sequence as a "+
+					"contig in a replicon table.", job.Quote(n.id), n.line)
 			}
 		}
 		if n.cut {
 			if cut++; cut <= maxWarnings {
-				i.warn(warnCutGene, GenomeFASTA, "The circular sequence %s (line %d) seems to begin inside a gene, between two letters of a codon; Bakta annotates the gene as two that are cut off. Rotate the sequence to begin elsewhere.", job.Quote(n.id), n.line)
+				i.warn(warnCutGene, GenomeFASTA, "The circular sequence %s (line %d) seems to begin inside a gene, between two letters of a codon; "+
+					"Bakta annotates the gene as two that are cut off. Rotate the sequence to begin elsewhere.", job.Quote(n.id), n.line)
 			}
 		}
 	}

@@ -29,8 +29,13 @@ func TestCatalogue(t *testing.T) {
 	plotted := maps.Clone(annotation)
 	plotted["circular_plot_png"], plotted["circular_plot_svg"] = "png", "svg"
 	want := map[string]catalogueRow{
-		"bakta":          {genome, "bakta", "bakta", plotted},
-		"bakta_proteins": {"protein_fasta*", "bakta_proteins", "bakta_proteins", map[string]string{"faa": "faa", "json": "json", "tsv": "tsv", "hypotheticals_tsv": "hypotheticals.tsv"}},
+		"bakta": {genome, "bakta", "bakta", plotted},
+		"bakta_proteins": {
+			"protein_fasta*",
+			"bakta_proteins",
+			"bakta_proteins",
+			map[string]string{"faa": "faa", "json": "json", "tsv": "tsv", "hypotheticals_tsv": "hypotheticals.tsv"},
+		},
 		"bakta_baktfold": {genome, "bakta baktfold", "bakta", plotted},
 		"baktfold":       {"bakta_json*", "baktfold", "baktfold", annotation},
 	}

@@ -11,10 +11,21 @@ import (
 // A workflow keeps the options that it has, so that two starts that mean the same are the same.
 func TestWorkflowNormalise(t *testing.T) {
 	whole := option.Config{
-		Use: map[string]bool{upload.RepliconsTable: true, upload.HMMsFile: false, upload.ProteinFASTA: true, upload.BaktaJSON: false}, Genus: " G ", TranslationTable: 7, Meta: true,
+		Use: map[string]bool{
+			upload.RepliconsTable: true,
+			upload.HMMsFile:       false,
+			upload.ProteinFASTA:   true,
+			upload.BaktaJSON:      false,
+		}, Genus: " G ", TranslationTable: 7, Meta: true,
 		Skip: []string{"plot", "cds"},
 	}
-	genome := option.Config{Use: map[string]bool{upload.RepliconsTable: true, upload.HMMsFile: false}, Genus: "G", TranslationTable: 7, Meta: true, Skip: []string{"cds", "plot"}}
+	genome := option.Config{
+		Use:              map[string]bool{upload.RepliconsTable: true, upload.HMMsFile: false},
+		Genus:            "G",
+		TranslationTable: 7,
+		Meta:             true,
+		Skip:             []string{"cds", "plot"},
+	}
 	for kind, want := range map[string]option.Config{Bakta: genome, BaktaBaktfold: genome, BaktaProteins: {}, Baktfold: {}} {
 		w, _ := Lookup(kind)
 		got := w.Normalise(whole)

@@ -52,7 +52,13 @@ func TestRunBaktfoldFails(t *testing.T) {
 		return
 	}
 	env := program.Environment{Command: []string{path}, Database: t.TempDir(), Threads: 1}
-	o := run(t, Baktfold, option.Config{}, env, map[string][]byte{upload.BaktaJSON: []byte(readTest(t, "..", "upload", "testdata", "annotation.json"))})
+	o := run(
+		t,
+		Baktfold,
+		option.Config{},
+		env,
+		map[string][]byte{upload.BaktaJSON: []byte(readTest(t, "..", "upload", "testdata", "annotation.json"))},
+	)
 	f := Explain(program.Exit{Stage: "baktfold", Title: "Baktfold", Code: o.exit, Stdout: o.stdout, Stderr: o.stderr})
 	if o.exit != 1 || f.Code != job.Internal || !strings.Contains(f.Message, "baktfold database not found") {
 		t.Errorf("exit code %d, %+v", o.exit, f)

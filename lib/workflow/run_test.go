@@ -87,12 +87,27 @@ func TestRun(t *testing.T) {
 	}
 	header, _, _ := strings.Cut(string(genome), "\n")
 	id, _, _ := strings.Cut(strings.TrimPrefix(header, ">"), " ")
-	c := option.Config{TranslationTable: 11, MinContigLength: 10, DermType: option.Diderm, Genus: "escherichia", Species: "coli", Strain: "-x; \"é\"", Locus: "-l", LocusTag: "-t"}
-	o := run(t, Bakta, c, program.Environment{Command: []string{filepath.Join(prefix, "bin", "bakta")}, Database: filepath.Join(prefix, "db"), Threads: 1}, map[string][]byte{
-		upload.GenomeFASTA:          zstdOrGzip(genome),
-		upload.RepliconsTable:       []byte("\xef\xbb\xbfid;new;type;topology;name\r\n" + id + ";first;c;c;\r\n\r\n"),
-		upload.ProdigalTrainingFile: training,
-	})
+	c := option.Config{
+		TranslationTable: 11,
+		MinContigLength:  10,
+		DermType:         option.Diderm,
+		Genus:            "escherichia",
+		Species:          "coli",
+		Strain:           "-x; \"é\"",
+		Locus:            "-l",
+		LocusTag:         "-t",
+	}
+	o := run(
+		t,
+		Bakta,
+		c,
+		program.Environment{Command: []string{filepath.Join(prefix, "bin", "bakta")}, Database: filepath.Join(prefix, "db"), Threads: 1},
+		map[string][]byte{
+			upload.GenomeFASTA:          zstdOrGzip(genome),
+			upload.RepliconsTable:       []byte("\xef\xbb\xbfid;new;type;topology;name\r\n" + id + ";first;c;c;\r\n\r\n"),
+			upload.ProdigalTrainingFile: training,
+		},
+	)
 	if o.exit != 0 {
 		t.Fatalf("exit code %d\n%s", o.exit, o.stderr)
 	}
@@ -127,7 +142,13 @@ func TestRunFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := program.Environment{Command: []string{filepath.Join(prefix, "bin", "bakta")}, Database: filepath.Join(prefix, "db"), Threads: 1}
-	first := run(t, Bakta, option.Config{KeepContigHeaders: true, Skip: []string{"plot", "trna", "tmrna", "rrna", "ncrna", "ncrna_region", "crispr", "ori"}}, env, map[string][]byte{upload.GenomeFASTA: genome})
+	first := run(
+		t,
+		Bakta,
+		option.Config{KeepContigHeaders: true, Skip: []string{"plot", "trna", "tmrna", "rrna", "ncrna", "ncrna_region", "crispr", "ori"}},
+		env,
+		map[string][]byte{upload.GenomeFASTA: genome},
+	)
 	if first.exit != 0 {
 		t.Fatalf("exit code %d\n%s", first.exit, first.stderr)
 	}
@@ -186,7 +207,13 @@ func TestRunProteins(t *testing.T) {
 		}
 	}
 	env := program.Environment{Command: []string{path}, Database: filepath.Join(prefix, "db"), Threads: 1}
-	o := run(t, BaktaProteins, option.Config{Genus: "passed over", TranslationTable: 3}, env, map[string][]byte{upload.ProteinFASTA: gzipFile([]byte(">one x\nMKLLVVVAAALMKLPQRSTVW*\n>two\nmstnpkpqrk\n"))})
+	o := run(
+		t,
+		BaktaProteins,
+		option.Config{Genus: "passed over", TranslationTable: 3},
+		env,
+		map[string][]byte{upload.ProteinFASTA: gzipFile([]byte(">one x\nMKLLVVVAAALMKLPQRSTVW*\n>two\nmstnpkpqrk\n"))},
+	)
 	if o.exit != 0 {
 		t.Fatalf("exit code %d\n%s", o.exit, o.stderr)
 	}
@@ -233,8 +260,17 @@ func TestRunFails(t *testing.T) {
 		{"too many threads", 100_000, option.Config{}, []byte(">a\nACGT\n"), job.Internal, "More threads requested (100000)"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			o := run(t, Bakta, tt.c, program.Environment{Command: []string{filepath.Join(prefix, "bin", "bakta")}, Database: filepath.Join(prefix, "db"), Threads: tt.threads},
-				map[string][]byte{upload.GenomeFASTA: tt.genome})
+			o := run(
+				t,
+				Bakta,
+				tt.c,
+				program.Environment{
+					Command:  []string{filepath.Join(prefix, "bin", "bakta")},
+					Database: filepath.Join(prefix, "db"),
+					Threads:  tt.threads,
+				},
+				map[string][]byte{upload.GenomeFASTA: tt.genome},
+			)
 			f := Explain(program.Exit{Stage: "bakta", Title: "Bakta", Code: o.exit, Stdout: o.stdout, Stderr: o.stderr})
 			if o.exit == 0 || f.Code != tt.code || !strings.Contains(f.Message, tt.says) {
 				t.Errorf("exit code %d, %+v", o.exit, f)

@@ -93,7 +93,8 @@ func TestValidate(t *testing.T) {
 				return
 			}
 			var v option.Violations
-			if !job.Is(err, job.Invalid) || !errors.As(err, &v) || len(v) != 1 || v[0].Field != tt.field || !strings.Contains(v[0].Problem, tt.says) {
+			if !job.Is(err, job.Invalid) || !errors.As(err, &v) || len(v) != 1 || v[0].Field != tt.field ||
+				!strings.Contains(v[0].Problem, tt.says) {
 				t.Errorf("%v, %+v", err, v)
 			}
 		})
@@ -115,7 +116,15 @@ func TestValidateAgrees(t *testing.T) {
 		"unnamed1000", "unnamedx", "pPLASMID", "ABC", "abc", "AB", "A23456789012", "A234567890123", "1BC", "a:b", "a*b", "a#b", "a.b", "a-b", "-a", "--a",
 		"a b", "ä", "a/b", strings.Repeat("a", 20), strings.Repeat("a", 21), strings.Repeat("a", 24), strings.Repeat("a", 25),
 	} {
-		configs = append(configs, option.Config{Plasmid: s}, option.Config{Locus: s}, option.Config{LocusTag: s}, option.Config{LocusTag: s, Compliant: true}, option.Config{Genus: s}, option.Config{Strain: s})
+		configs = append(
+			configs,
+			option.Config{Plasmid: s},
+			option.Config{Locus: s},
+			option.Config{LocusTag: s},
+			option.Config{LocusTag: s, Compliant: true},
+			option.Config{Genus: s},
+			option.Config{Strain: s},
+		)
 	}
 	for _, n := range []int{-1, 0, 1, 2, 4, 5, 6, 10, 11, 12, 25, 26} {
 		configs = append(configs, option.Config{TranslationTable: n}, option.Config{LocusTagIncrement: n})
@@ -126,7 +135,12 @@ func TestValidateAgrees(t *testing.T) {
 	var commands [][]string
 	for _, c := range configs {
 		stage := w.Stages[0]
-		command, err := stage.Command(c, []job.Input{{Kind: upload.GenomeFASTA, Name: "genome.fna"}}, l, program.Environment{Command: []string{"bakta"}, Database: string(l), Threads: 1})
+		command, err := stage.Command(
+			c,
+			[]job.Input{{Kind: upload.GenomeFASTA, Name: "genome.fna"}},
+			l,
+			program.Environment{Command: []string{"bakta"}, Database: string(l), Threads: 1},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -141,7 +155,22 @@ func TestValidateAgrees(t *testing.T) {
 
 func TestValidateTellsAll(t *testing.T) {
 	w, _ := Lookup(Bakta)
-	err := w.Validate(option.Config{TranslationTable: 1, MinContigLength: -1, DermType: "x", Genus: "\x01", Species: "\x02", Strain: "\x03", Plasmid: "x", Locus: " ", LocusTag: " ", LocusTagIncrement: 3, Skip: []string{""}, Use: map[string]bool{"b": true, "a": true}})
+	err := w.Validate(
+		option.Config{
+			TranslationTable:  1,
+			MinContigLength:   -1,
+			DermType:          "x",
+			Genus:             "\x01",
+			Species:           "\x02",
+			Strain:            "\x03",
+			Plasmid:           "x",
+			Locus:             " ",
+			LocusTag:          " ",
+			LocusTagIncrement: 3,
+			Skip:              []string{""},
+			Use:               map[string]bool{"b": true, "a": true},
+		},
+	)
 	var v option.Violations
 	if !errors.As(err, &v) {
 		t.Fatal(err)
@@ -150,7 +179,21 @@ func TestValidateTellsAll(t *testing.T) {
 	for _, x := range v {
 		fields = append(fields, x.Field)
 	}
-	want := []string{"a", "b", "translation_table", "min_contig_length", "derm_type", "genus", "species", "strain", "plasmid", "locus", "locus_tag", "locus_tag_increment", "skip"}
+	want := []string{
+		"a",
+		"b",
+		"translation_table",
+		"min_contig_length",
+		"derm_type",
+		"genus",
+		"species",
+		"strain",
+		"plasmid",
+		"locus",
+		"locus_tag",
+		"locus_tag_increment",
+		"skip",
+	}
 	if diff := cmp.Diff(want, fields); diff != "" {
 		t.Error(diff)
 	}
@@ -167,9 +210,13 @@ func TestValidateTellsAll(t *testing.T) {
 
 func TestRespell(t *testing.T) {
 	w, _ := Lookup(Bakta)
-	err := option.Respell(w.Validate(option.Config{TranslationTable: 1, Genus: "\x00"}), map[string]string{"translation_table": "translationTable"})
+	err := option.Respell(
+		w.Validate(option.Config{TranslationTable: 1, Genus: "\x00"}),
+		map[string]string{"translation_table": "translationTable"},
+	)
 	var e *job.Error
-	if !errors.As(err, &e) || e.Code != job.Invalid || !strings.HasPrefix(e.Message, "translationTable: 1 is") || !strings.Contains(e.Message, "; genus: ") {
+	if !errors.As(err, &e) || e.Code != job.Invalid || !strings.HasPrefix(e.Message, "translationTable: 1 is") ||
+		!strings.Contains(e.Message, "; genus: ") {
 		t.Errorf("%v", err)
 	}
 	other := job.Errorf(job.NotFound, "x")

@@ -167,8 +167,12 @@ func refusals() []program.Cause {
 		cause(`regions/features file .* format not valid!`, "bakta/features/cds.py", "regions/features file GenBank format not valid!",
 			"Each record needs a LOCUS line with a name and a length and the VERSION of a sequence of the genome "+
 				"that is not left out for its length, and each coding sequence a location that can be read."),
-		cause(`User proteins file GenBank format not valid!`, "bakta/expert/protein_sequences.py", "User proteins file GenBank format not valid!",
-			"Each record needs a LOCUS line with a name and a length, and each coding sequence a locus_tag, a product and a translation."),
+		cause(
+			`User proteins file GenBank format not valid!`,
+			"bakta/expert/protein_sequences.py",
+			"User proteins file GenBank format not valid!",
+			"Each record needs a LOCUS line with a name and a length, and each coding sequence a locus_tag, a product and a translation.",
+		),
 		cause(`User proteins file .* format not valid!`, "bakta/expert/protein_sequences.py", "User proteins file Fasta format not valid!",
 			"Headers of trusted proteins look like "+upload.TrustedHeader+"."),
 		cause(`duplicated sequence id`, "bakta/utils.py", "Detected duplicated sequence id!",
@@ -186,14 +190,34 @@ func faults() []program.Cause {
 	const config, utils = "bakta/config.py", "bakta/utils.py"
 	return []program.Cause{
 		cause(false, `'threads' parameter`, program.NotYours, program.Source{File: config, Text: "for 'threads' parameter!"}),
-		cause(false, `not found or not executable|could not be executed|Wrong \S+ version installed|Could not detect/read \S+ version`, program.MissingTool,
-			program.Source{File: utils, Text: "not found or not executable!"}, program.Source{File: utils, Text: "could not be executed!"},
-			program.Source{File: utils, Text: "version installed."}, program.Source{File: utils, Text: "ERROR: Could not detect/read {tool} version!"}),
+		cause(
+			false,
+			`not found or not executable|could not be executed|Wrong \S+ version installed|Could not detect/read \S+ version`,
+			program.MissingTool,
+			program.Source{File: utils, Text: "not found or not executable!"},
+			program.Source{File: utils, Text: "could not be executed!"},
+			program.Source{File: utils, Text: "version installed."},
+			program.Source{File: utils, Text: "ERROR: Could not detect/read {tool} " +
+				"version!"},
+		),
 		cause(false, `SQL error!`, program.BrokenDatabase, program.Source{File: "bakta/psc.py", Text: "SQL error!"}),
-		cause(true, `(?i)\bdatabase\b|\bdb version`, program.BrokenDatabase, program.Source{File: "bakta/db.py", Text: "ERROR: database version file"}),
+		cause(
+			true,
+			`(?i)\bdatabase\b|\bdb version`,
+			program.BrokenDatabase,
+			program.Source{File: "bakta/db.py", Text: "ERROR: database version file"},
+		),
 		cause(true, `[Oo]utput (path|directory)|temporary directory`, program.NotYours,
 			program.Source{File: config, Text: "ERROR: output path"}, program.Source{File: config, Text: "ERROR: dedicated temporary directory"}),
-		cause(true, `file +not (valid|readable)!`, "The file could not be read where the program runs. "+program.NotYours,
-			program.Source{File: config, Text: "ERROR: genome file ({args.genome}) not valid!"}, program.Source{File: config, Text: "not readable!"}),
+		cause(
+			true,
+			`file +not (valid|readable)!`,
+			"The file could not be read where the program runs. "+program.NotYours,
+			program.Source{
+				File: config,
+				Text: "ERROR: genome file ({args.genome}) not valid!",
+			},
+			program.Source{File: config, Text: "not readable!"},
+		),
 	}
 }

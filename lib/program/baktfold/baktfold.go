@@ -20,7 +20,10 @@ func Program() program.Program {
 		tools = "baktfold/utils/external_tools.py"
 		fold  = "baktfold/features/predict_3Di.py"
 	)
-	failedTool := program.Match(`^ERROR: Error calling `, program.Source{File: tools, Text: "Error calling {tool.command_as_str} (return code"})
+	failedTool := program.Match(
+		`^ERROR: Error calling `,
+		program.Source{File: tools, Text: "Error calling {tool.command_as_str} (return code"},
+	)
 	cause := func(own bool, expression, advice string, sources ...program.Source) program.Cause {
 		return program.Cause{Pattern: program.Match(expression, sources...), Code: job.Internal, Advice: advice, Own: own}
 	}
@@ -51,7 +54,12 @@ func Program() program.Program {
 			{Pattern: failedTool, Code: job.Internal, Advice: "A tool that it started failed. " + program.NotYours},
 			cause(true, `(?i)\bdatabase\b|\bdb version`, program.BrokenDatabase,
 				program.Source{File: "baktfold/databases/db.py", Text: "baktfold database not found."}),
-			cause(true, `[Oo]utput (path|directory)|temporary directory`, program.NotYours, program.Source{File: config, Text: "ERROR: output path"}),
+			cause(
+				true,
+				`[Oo]utput (path|directory)|temporary directory`,
+				program.NotYours,
+				program.Source{File: config, Text: "ERROR: output path"},
+			),
 			cause(true, `file +not (valid|readable)!`, "The file could not be read where the program runs. "+program.NotYours,
 				program.Source{File: config, Text: "not readable!"}),
 		},

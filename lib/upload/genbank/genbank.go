@@ -62,16 +62,26 @@ func parseLocus(line string) (r Record, err error) {
 	case unit < 0 && len(fields) == 1:
 		return Record{name: fields[0]}, nil
 	case unit < 0:
-		return r, fmt.Errorf("without the sequence's length in bp (%s); write it as GenBank does, such as LOCUS name 1234 bp DNA linear", job.Quote(line))
+		return r, fmt.Errorf(
+			"without the sequence's length in bp (%s); write it as GenBank does, such as LOCUS name 1234 bp DNA linear",
+			job.Quote(line),
+		)
 	case unit == 0:
-		return r, fmt.Errorf("without a name and a length (%s); write it as GenBank does, such as LOCUS name 1234 bp DNA linear", job.Quote(line))
+		return r, fmt.Errorf(
+			"without a name and a length (%s); write it as GenBank does, such as LOCUS name 1234 bp DNA linear",
+			job.Quote(line),
+		)
 	case unit == 1:
-		return r, fmt.Errorf("in which the name and the length have grown together (%s), as Prokka writes it for long names; put a space between the two, or give the sequences shorter names and make the file anew",
+		return r, fmt.Errorf("in which the name and the length have grown together (%s), as Prokka writes it for long names; put a space "+
+			"between the two, or give the sequences shorter names and make the file anew",
 			job.Quote(strings.Join(fields[:2], " ")))
 	}
 	length, err := strconv.ParseInt(fields[unit-1], 10, 64)
 	if err != nil || length < 0 || length > maxLocusLength {
-		return r, fmt.Errorf("with the length %s, which is not a number; write it as GenBank does, such as LOCUS name 1234 bp DNA linear", job.Quote(fields[unit-1]))
+		return r, fmt.Errorf(
+			"with the length %s, which is not a number; write it as GenBank does, such as LOCUS name 1234 bp DNA linear",
+			job.Quote(fields[unit-1]),
+		)
 	}
 	return Record{
 		name:     strings.Join(fields[:unit-1], " "),
@@ -207,7 +217,8 @@ func (g *Reader) Take(line []byte, number int) error {
 		return nil
 	case "//":
 		if g.open && !g.after {
-			return refuse("The %s has a record that ends in line %d without a sequence part (ORIGIN or CONTIG), which Bakta can't read; save it again, with its sequence.", g.Called, number)
+			return refuse("The %s has a record that ends in line %d without a sequence part (ORIGIN or CONTIG), which Bakta can't read; save it "+
+				"again, with its sequence.", g.Called, number)
 		}
 		g.open = false
 		return nil
@@ -234,7 +245,12 @@ func (g *Reader) Take(line []byte, number int) error {
 		return nil
 	}
 	if g.raw.Len() > maxFeature {
-		return refuse("The %s has a feature of more than %d bytes in line %d; check that it is the right file.", g.Called, maxFeature, g.feature.Line)
+		return refuse(
+			"The %s has a feature of more than %d bytes in line %d; check that it is the right file.",
+			g.Called,
+			maxFeature,
+			g.feature.Line,
+		)
 	}
 	if g.coding() {
 		g.raw.WriteString(strings.TrimSpace(string(line)) + "\n")

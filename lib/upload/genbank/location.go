@@ -71,7 +71,10 @@ func ParseLocation(text string, length int64, circular bool) (Location, error) {
 		}
 	}
 	if !l.joined && l.Parts[0].Complement {
-		return Location{Complement: true, Parts: []part{{before: l.Parts[0].before, Start: l.Parts[0].Start, after: l.Parts[0].after, End: l.Parts[0].End}}}, nil
+		return Location{
+			Complement: true,
+			Parts:      []part{{before: l.Parts[0].before, Start: l.Parts[0].Start, after: l.Parts[0].after, End: l.Parts[0].End}},
+		}, nil
 	}
 	return l, nil
 }

@@ -72,7 +72,13 @@ func New(r io.Reader, called string) *Scanner {
 
 // wrong says that the file is no JSON, where, and why.
 func (s *Scanner) wrong(format string, args ...any) error {
-	return refuse("The %s is not JSON in line %d at byte %d: %s; upload the file as Bakta wrote it.", s.called, s.Line, s.at-s.start, fmt.Sprintf(format, args...))
+	return refuse(
+		"The %s is not JSON in line %d at byte %d: %s; upload the file as Bakta wrote it.",
+		s.called,
+		s.Line,
+		s.at-s.start,
+		fmt.Sprintf(format, args...),
+	)
 }
 
 func (s *Scanner) byte() (byte, error) {
@@ -352,7 +358,13 @@ func (s *Scanner) str(keep bool) (text string, size int, err error) {
 			r, size := utf8.DecodeRune(character)
 			if r == utf8.RuneError && size <= 1 {
 				s.at++
-				return "", 0, refuse("The %s is not UTF-8 text in line %d at byte %d (0x%02x), which Baktfold can't read; save it as UTF-8.", s.called, s.Line, s.at-s.start, c)
+				return "", 0, refuse(
+					"The %s is not UTF-8 text in line %d at byte %d (0x%02x), which Baktfold can't read; save it as UTF-8.",
+					s.called,
+					s.Line,
+					s.at-s.start,
+					c,
+				)
 			}
 			add(character[:size])
 			s.in.Discard(size)
