@@ -66,6 +66,12 @@ func (c Config) Arguments() []string {
 			}
 		}
 	}
+	known := Steps()
+	for _, s := range c.Skip {
+		if !slices.Contains(known, s) { // a newer version of the backend knows it, and Bakta may, too
+			args = append(args, "--"+step(s, "").Flag)
+		}
+	}
 	return args
 }
 

@@ -129,7 +129,7 @@ func TestValidateAgrees(t *testing.T) {
 	for _, n := range []int{-1, 0, 1, 2, 4, 5, 6, 10, 11, 12, 25, 26} {
 		configs = append(configs, option.Config{TranslationTable: n}, option.Config{LocusTagIncrement: n})
 	}
-	for _, step := range option.Steps() {
+	for _, step := range append(option.Steps(), "x") {
 		configs = append(configs, option.Config{Skip: []string{step}})
 	}
 	var commands [][]string
