@@ -19,7 +19,7 @@ import (
 
 // nucleotides are the letters that Bakta takes in a sequence, in either case. Spaces, tabs and dashes it
 // passes over.
-const nucleotides = "ATGCNMRWSYKVHDBN"
+const nucleotides = "ATGCNMRWSYKVHDB"
 
 // compliantLength is the length below which Bakta passes over sequences in compliant mode, whatever its options say.
 const compliantLength = 200

@@ -53,7 +53,7 @@ var skipWords = [...]string{
 const maxRegionsKept = 200_000
 
 // position returns a place of a sequence in the size in which it is kept. A genome is not read so far.
-func position(n int64) int32 { return int32(min(n, math.MaxInt32/2)) }
+func position(n int64) int32 { return int32(min(n, math.MaxInt32/2)) } //nolint:gosec // bounded by min
 
 // imported returns the stretch that Bakta makes of a location. Of two parts it takes the outer ends in the order in which
 // Biopython has them, and one that lies on both strands it reads on the other one; of three and more, the outermost
@@ -237,7 +237,7 @@ func (s *regionScan) letter(set uint16) {
 		}
 		r.first = kind
 		list := &s.waiting[strand][place%3]
-		*list = append(*list, int32(s.nextStart))
+		*list = append(*list, int32(s.nextStart)) //nolint:gosec // a genome is not read so far
 		s.nextStart++
 	}
 	for s.nextEnd < len(s.ends) && s.regions[s.ends[s.nextEnd]].stop-2 <= place {
@@ -294,7 +294,7 @@ func (s *regionScan) end() {
 			}
 			switch at := stop - 2 - length; {
 			case at <= 0 && at > -2:
-				r.last = across[at+1]
+				r.last = across[at+1] //nolint:gosec // the condition above bounds it
 			case at > 0 && int(at) <= len(s.beginning):
 				r.last = s.beginning[at-1]
 			default: // it is not known, and nothing is said of it

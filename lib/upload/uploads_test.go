@@ -921,7 +921,7 @@ func TestUploads(t *testing.T) {
 func TestUploadsBlank(t *testing.T) {
 	for _, kind := range []string{RegionsFile, TrustedProteinsFile, HMMsFile, ProteinFASTA, BaktaJSON} {
 		for _, content := range []string{"", "\n", " \r\n\t\n"} {
-			if name, err := Inspect(kind, strings.NewReader(content), option.Config{}); err != ErrBlank {
+			if name, err := Inspect(kind, strings.NewReader(content), option.Config{}); !errors.Is(err, ErrBlank) {
 				t.Errorf("%s %q: %q, %v", kind, content, name, err)
 			}
 		}

@@ -220,7 +220,7 @@ func TestRespell(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	other := job.Errorf(job.NotFound, "x")
-	if option.Respell(other, nil) != error(other) || option.Respell(nil, nil) != nil {
+	if !errors.Is(option.Respell(other, nil), other) || option.Respell(nil, nil) != nil {
 		t.Error("another error was changed")
 	}
 }

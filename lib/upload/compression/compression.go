@@ -76,7 +76,7 @@ func newGzip(in *bufio.Reader) (io.Reader, error) {
 func (g *gzipMembers) Read(p []byte) (int, error) {
 	for {
 		n, err := g.z.Read(p)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			err = g.next()
 		}
 		if n > 0 || err != nil { // empty members may follow one another without end
@@ -109,7 +109,7 @@ func (g *gzipMembers) next() error {
 
 // noEOF returns an error of something that has begun: the end of the file is unexpected there.
 func noEOF(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err
@@ -144,7 +144,7 @@ func (b *bzip2Streams) Read(p []byte) (int, error) {
 	switch {
 	case err == io.EOF: // the padding ended a stream
 		err = io.ErrUnexpectedEOF
-	case err != errNoStream:
+	case !errors.Is(err, errNoStream):
 	case b.raw.padded == padding:
 		err = io.EOF
 	case b.raw.padded == 1 && b.raw.last == 'B': // it could begin another

@@ -15,6 +15,7 @@ import (
 )
 
 const (
+	// XZMagic begins xz files.
 	XZMagic = "\xfd7zXZ\x00"
 	// xzWindow is the largest window with which xz files are decompressed here, in bytes. Levels up to 6, the default,
 	// use 8 MiB and level 9 uses 64 MiB. A block that asks for more is read as far as the window holds all of it.
@@ -96,7 +97,7 @@ func (x *xzStreams) Read(p []byte) (int, error) {
 
 // broken is the error for one of the decompression or of the file's reader.
 func (x *xzStreams) broken(err error) error {
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return errXZ
@@ -290,7 +291,7 @@ func (x *xzStreams) endStream() error {
 		if err != nil {
 			return x.broken(err)
 		}
-		if got != uint64(n) {
+		if got != uint64(n) { //nolint:gosec // sizes are not negative
 			return errXZ
 		}
 	}

@@ -35,6 +35,7 @@ const (
 // Kind is the kind of a JSON value, the first byte of its text: true and false are 't', all numbers '0'.
 type Kind byte
 
+// Kinds of values.
 const (
 	None   Kind = 0 // there is no value
 	Null   Kind = 'n'
@@ -66,6 +67,7 @@ func (v Value) Whole() (int64, bool) {
 // ErrEnd is why a file can't be read further: it ends, or can't be decompressed further.
 var ErrEnd = errors.New("the JSON breaks off")
 
+// New returns a scanner of a file that people call as is said.
 func New(r io.Reader, called string) *Scanner {
 	return &Scanner{called: called, in: bufio.NewReaderSize(r, 64<<10), Line: 1}
 }
@@ -119,6 +121,7 @@ func (s *Scanner) End() error {
 	return s.wrong("there is %s behind the end of the JSON", QuoteByte(c))
 }
 
+// QuoteByte returns a byte for a message.
 func QuoteByte(c byte) string {
 	if c < utf8.RuneSelf {
 		return strconv.QuoteRune(rune(c))
@@ -132,12 +135,12 @@ func (s *Scanner) Object(each func(name string, first byte) error) error {
 		return s.wrong("it is more than %d levels deep", maxDepth)
 	}
 	defer func() { s.depth-- }()
-	for any := false; ; any = true {
+	for found := false; ; found = true {
 		c, err := s.Next()
 		switch {
 		case err != nil:
 			return err
-		case c == '}' && !any:
+		case c == '}' && !found:
 			return nil
 		case c != '"':
 			return s.wrong("there is %s where the name of a member has to be, in quotes", QuoteByte(c))

@@ -401,6 +401,7 @@ func (d Dialect) Read(content []byte, each func(Row) error) error {
 	return nil
 }
 
+// Row is a row of a table: its fields, and the line that it begins in.
 type Row struct {
 	Line   int
 	Fields []string
