@@ -1,0 +1,123 @@
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store"
+)
+
+// concurrently calls f sixteen times at once and returns the indices for which it returned true.
+func concurrently(t *testing.T, f func(i int) (bool, error)) []int {
+	t.Helper()
+	var (
+		begin = make(chan struct{})
+		all   sync.WaitGroup
+		mu    sync.Mutex
+		won   []int
+		fails atomic.Int32
+	)
+	for i := range 16 {
+		all.Go(func() {
+			<-begin
+			ok, err := f(i)
+			if err != nil {
+				t.Errorf("call %d: %v", i, err)
+				fails.Add(1)
+			}
+			if ok {
+				mu.Lock()
+				won = append(won, i)
+				mu.Unlock()
+			}
+		})
+	}
+	close(begin)
+	all.Wait()
+	if fails.Load() > 0 {
+		t.FailNow()
+	}
+	return won
+}
+
+func concurrentSubmits(t *testing.T, s store.Jobs) {
+	for range 10 {
+		j := insert(t, s, sample(job.Created))
+		won := concurrently(t, func(i int) (bool, error) {
+			start := job.Start{Config: fmt.Appendf(nil, `{"by":%d}`, i)}
+			return s.Submit(t.Context(), j.ID, start, nil, noon, noon, inAYear)
+		})
+		if len(won) != 1 {
+			t.Fatalf("%d starts won: %v", len(won), won)
+		}
+		if got, want := get(t, s, j.ID).Start.Config, fmt.Appendf(nil, `{"by":%d}`, won[0]); !bytes.Equal(got, want) {
+			t.Errorf("stored is %s, but %s was reported as the winner", got, want)
+		}
+	}
+}
+
+func concurrentEnds(t *testing.T, s store.Jobs) {
+	for range 10 {
+		j := insert(t, s, sample(job.Running))
+		won := concurrently(t, func(i int) (bool, error) {
+			switch i % 4 {
+			case 0:
+				return s.Relaunch(t.Context(), j.ID, j.Run, later)
+			case 1:
+				return s.Finish(t.Context(), j.ID, j.Run, job.End{State: job.Succeeded, At: later, Expires: inAYear})
+			}
+			return s.Finish(t.Context(), j.ID, j.Run, someEnd)
+		})
+		if len(won) != 1 {
+			t.Errorf("%d ends of one run were recorded: %v", len(won), won)
+		}
+	}
+}
+
+func leases(t *testing.T, s store.Jobs) {
+	steps := []struct {
+		name string
+		call func(ctx context.Context) (bool, error)
+		want bool
+	}{
+		{"a takes it", func(ctx context.Context) (bool, error) { return s.Acquire(ctx, "sweep", "a", time.Hour) }, true},
+		{"a takes it again", func(ctx context.Context) (bool, error) { return s.Acquire(ctx, "sweep", "a", time.Hour) }, true},
+		{"b can't", func(ctx context.Context) (bool, error) { return s.Acquire(ctx, "sweep", "b", time.Hour) }, false},
+		{"b takes another", func(ctx context.Context) (bool, error) { return s.Acquire(ctx, "other", "b", time.Hour) }, true},
+		{"b can't extend a's", func(ctx context.Context) (bool, error) { return s.Extend(ctx, "sweep", "b", time.Hour) }, false},
+		{"b can't release a's", func(ctx context.Context) (bool, error) { return true, s.ReleaseLease(ctx, "sweep", "b") }, true},
+		{"b still can't", func(ctx context.Context) (bool, error) { return s.Acquire(ctx, "sweep", "b", time.Hour) }, false},
+		{"a lets it expire", func(ctx context.Context) (bool, error) { return s.Extend(ctx, "sweep", "a", -time.Second) }, true},
+		{"b takes it", func(ctx context.Context) (bool, error) { return s.Acquire(ctx, "sweep", "b", time.Hour) }, true},
+		{"a can't extend it any more", func(ctx context.Context) (bool, error) { return s.Extend(ctx, "sweep", "a", time.Hour) }, false},
+		{"b releases it", func(ctx context.Context) (bool, error) { return true, s.ReleaseLease(ctx, "sweep", "b") }, true},
+		{"b can't extend what it gave up", func(ctx context.Context) (bool, error) { return s.Extend(ctx, "sweep", "b", time.Hour) }, false},
+		{"a takes it back", func(ctx context.Context) (bool, error) { return s.Acquire(ctx, "sweep", "a", time.Hour) }, true},
+	}
+	for _, step := range steps {
+		if got, err := step.call(t.Context()); got != step.want || err != nil {
+			t.Errorf("%s: %v, %v, want %v", step.name, got, err, step.want)
+		}
+	}
+}
+
+func concurrentLeases(t *testing.T, s store.Jobs) {
+	for round := range 10 {
+		name := fmt.Sprint("lease ", round%5) // taken the first time, expired the second
+		won := concurrently(t, func(i int) (bool, error) {
+			return s.Acquire(t.Context(), name, fmt.Sprint("holder ", round, " ", i), time.Hour)
+		})
+		if len(won) != 1 {
+			t.Fatalf("%d holders of one lease: %v", len(won), won)
+		}
+		if _, err := s.Extend(t.Context(), name, fmt.Sprint("holder ", round, " ", won[0]), -time.Second); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
