@@ -214,7 +214,8 @@ func TestJobFails(t *testing.T) {
 		t.Errorf("status:\n%s", got.Out)
 	}
 	var told job
-	if err := json.Unmarshal([]byte(u.Must("status", "--json").Out), &told); err != nil || told.Reason != f.reason || told.State != "ERROR" {
+	if err := json.Unmarshal([]byte(u.Must("status", "--json").Out), &told); err != nil || told.Reason != f.reason ||
+		told.State != "ERROR" {
 		t.Errorf("%+v, %v", told, err)
 	}
 	var failed outcome
@@ -746,7 +747,8 @@ func TestResultsReplaceNothing(t *testing.T) {
 	}
 	for _, more := range [][]string{nil, {"--force"}} {
 		got = u.Run(append([]string{"results", "0000", "--out", "half"}, more...)...)
-		if names := u.Files("half"); got.Code != exitFailed || !strings.Contains(got.Err, "a_genome.txt is a directory") || len(names) != 1 {
+		if names := u.Files("half"); got.Code != exitFailed || !strings.Contains(got.Err, "a_genome.txt is a directory") ||
+			len(names) != 1 {
 			t.Errorf("%+v, %v", got, names)
 		}
 	}

@@ -113,7 +113,11 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		for _, u := range kind.Uploads {
 			uploads = append(
 				uploads,
-				map[string]any{"upload_kind": u.Kind, "required": u.Required, "url": fmt.Sprintf("%s/%s/%s?signature=x", f.URL, j.id, u.Kind)},
+				map[string]any{
+					"upload_kind": u.Kind,
+					"required":    u.Required,
+					"url":         fmt.Sprintf("%s/%s/%s?signature=x", f.URL, j.id, u.Kind),
+				},
 			)
 		}
 		json.NewEncoder(w).

@@ -223,7 +223,10 @@ func TestPartialResults(t *testing.T) {
 	for _, more := range []string{"", "--wait"} {
 		got = u.Run(strings.Fields("results --partial 0000 --out result " + more)...)
 		if got.Code != exitJobFailed || !strings.Contains(got.Out, "2 files are in result:\n") ||
-			!strings.HasSuffix(got.Err, "the job failed, and this is what the stages before left: Baktfold ended with an error: out of luck\n") {
+			!strings.HasSuffix(
+				got.Err,
+				"the job failed, and this is what the stages before left: Baktfold ended with an error: out of luck\n",
+			) {
 			t.Errorf("%+v", got)
 		}
 		if diff := cmp.Diff([]string{"genome.gff3", "genome.json"}, u.Files("result")); diff != "" {
@@ -231,7 +234,8 @@ func TestPartialResults(t *testing.T) {
 		}
 	}
 	var told outcome
-	if got := u.Run("result", "--partial", "--wait", "--json", "0000", "--out", "result"); got.Code != exitJobFailed || json.Unmarshal([]byte(got.Out), &told) != nil ||
+	if got := u.Run("result", "--partial", "--wait", "--json", "0000", "--out", "result"); got.Code != exitJobFailed ||
+		json.Unmarshal([]byte(got.Out), &told) != nil ||
 		told.State != "ERROR" ||
 		told.Reason != f.reason ||
 		len(told.Files) != 2 {

@@ -283,7 +283,9 @@ func (s suite) dueNow(all []ref) {
 			Due   time.Time `bson:"due"`
 		}
 		open := bson.M{"_id": r.ID, "state": bson.M{"$ne": "succeeded"}}
-		err := s.database.Collection("annotationJobs").FindOneAndUpdate(s.Context(), open, bson.M{"$min": bson.M{"due": now}}).Decode(&before)
+		err := s.database.Collection("annotationJobs").
+			FindOneAndUpdate(s.Context(), open, bson.M{"$min": bson.M{"due": now}}).
+			Decode(&before)
 		if errors.Is(err, mongo.ErrNoDocuments) { // a sweep was first
 			continue
 		}

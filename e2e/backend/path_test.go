@@ -101,7 +101,8 @@ func TestExpiry(t *testing.T) {
 func (s suite) expire(r ref) {
 	s.Helper()
 	past := time.Now().Add(-time.Second)
-	found, err := s.database.Collection("annotationJobs").UpdateByID(s.Context(), r.ID, bson.M{"$set": bson.M{"expires": past, "due": past}})
+	found, err := s.database.Collection("annotationJobs").
+		UpdateByID(s.Context(), r.ID, bson.M{"$set": bson.M{"expires": past, "due": past}})
 	s.must(err)
 	if found.ModifiedCount != 1 {
 		s.Fatalf("the job's document: %+v", found)

@@ -116,7 +116,10 @@ func TestInstall(t *testing.T) {
 		"GOWORK=off", "CGO_ENABLED=0",
 	}
 	output(t, t.TempDir(), env, "go", "install", modulePath+"/cmd/bakta-web@"+version)
-	if got := output(t, t.TempDir(), []string{"HOME=" + t.TempDir()}, filepath.Join(bin, "bakta-web"), "version"); !strings.Contains(got, version) {
+	if got := output(t, t.TempDir(), []string{"HOME=" + t.TempDir()}, filepath.Join(bin, "bakta-web"), "version"); !strings.Contains(
+		got,
+		version,
+	) {
 		t.Errorf("the installed command calls itself %q, want %s", got, version)
 	}
 }

@@ -106,7 +106,9 @@ func TestReasonOfPython(t *testing.T) {
 				(!strings.HasPrefix(got.words, tt.want) || tt.want == "" && got.words != "") {
 				t.Errorf("%q, want %q", got.words, tt.want)
 			}
-			got := refusing.Explain(Exit{Stage: "s", Title: "T", Code: c.ProcessState.ExitCode(), Stdout: stdout.Bytes(), Stderr: stderr.Bytes()})
+			got := refusing.Explain(
+				Exit{Stage: "s", Title: "T", Code: c.ProcessState.ExitCode(), Stdout: stdout.Bytes(), Stderr: stderr.Bytes()},
+			)
 			if got.Code != tt.code {
 				t.Errorf("%+v, want %s", got, tt.code)
 			}

@@ -42,8 +42,11 @@ func echoing() *jobs {
 		},
 		remove: func(context.Context, *protov1.JobAuth) (*protov1.Empty, error) { return &protov1.Empty{}, nil },
 		logs: func(_ context.Context, r *protov1.LogsRequest) (*httpbody.HttpBody, error) {
-			return &httpbody.HttpBody{ContentType: "text/plain; charset=utf-8", Data: fmt.Appendf(nil, "%s %s %d\n<b>", r.GetJobID(), r.GetSecret(),
-				r.GetOffset())}, nil
+			return &httpbody.HttpBody{
+				ContentType: "text/plain; charset=utf-8",
+				Data: fmt.Appendf(nil, "%s %s %d\n<b>", r.GetJobID(), r.GetSecret(),
+					r.GetOffset()),
+			}, nil
 		},
 	}
 }
@@ -319,7 +322,12 @@ func TestChunkedBody(t *testing.T) {
 	s := serveJobs(t, echoing())
 	for _, row := range []struct{ size, status int }{{1000, 200}, {1 << 20, 413}, {8 << 20, 413}} {
 		body := `{"name":"` + strings.Repeat("x", row.size) + `"}`
-		r, err := http.NewRequestWithContext(t.Context(), "POST", s.url+"/api/v1/job/init", struct{ *strings.Reader }{strings.NewReader(body)})
+		r, err := http.NewRequestWithContext(
+			t.Context(),
+			"POST",
+			s.url+"/api/v1/job/init",
+			struct{ *strings.Reader }{strings.NewReader(body)},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}

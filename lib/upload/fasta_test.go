@@ -243,7 +243,8 @@ func TestInspectGenome(t *testing.T) {
 					}
 					continue
 				}
-				if !job.Is(err, job.Invalid) || !strings.Contains(err.Error(), tt.says) || !strings.HasPrefix(err.Error(), "The genome file") {
+				if !job.Is(err, job.Invalid) || !strings.Contains(err.Error(), tt.says) ||
+					!strings.HasPrefix(err.Error(), "The genome file") {
 					t.Errorf("%v; want %q", err, tt.says)
 				}
 			}

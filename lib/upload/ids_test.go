@@ -137,7 +137,12 @@ func TestWritersAgree(t *testing.T) {
 			}
 			tests = append(
 				tests,
-				test{name: fmt.Sprintf("text %.60q in %+.80v", s, r), result: r, refused: len(c.Check()) > 0, kinder: strings.Count(s, "$") > 0},
+				test{
+					name:    fmt.Sprintf("text %.60q in %+.80v", s, r),
+					result:  r,
+					refused: len(c.Check()) > 0,
+					kinder:  strings.Count(s, "$") > 0,
+				},
 			)
 		}
 	}

@@ -204,8 +204,13 @@ func TestRegionsAsBakta(t *testing.T) {
 				location = "complement(" + location + ")"
 			}
 			if middle < min(stop, len(letters)) && random.IntN(6) == 0 {
-				location = fmt.Sprintf(pick("join(%d..%d,complement(%d..%d))", "join(complement(%d..%d),%d..%d)",
-					"join(complement(%d..%d),complement(%d..%d))", "join(%d..%d,%d..%d,complement(2..3))", "order(%[3]d..%[4]d,%[1]d..%[2]d)"),
+				location = fmt.Sprintf(pick(
+					"join(%d..%d,complement(%d..%d))",
+					"join(complement(%d..%d),%d..%d)",
+					"join(complement(%d..%d),complement(%d..%d))",
+					"join(%d..%d,%d..%d,complement(2..3))",
+					"order(%[3]d..%[4]d,%[1]d..%[2]d)",
+				),
 					start, middle, middle+1, min(stop, len(letters)))
 			}
 			format, text = genbankName, fmt.Sprintf("LOCUS       ID %d bp    DNA     linear   BCT 01-JAN-2026\n"+

@@ -100,7 +100,12 @@ func readReplicons(content []byte) ([]replicon, error) {
 	}
 	var best table
 	for i, separator := range "\t,;" {
-		dialect := pycsv.Dialect{Separator: byte(separator), Quote: '"', Doubled: true, SkipSpace: separator != '\t'} //nolint:gosec // an ASCII character
+		dialect := pycsv.Dialect{
+			Separator: byte(separator),
+			Quote:     '"',
+			Doubled:   true,
+			SkipSpace: separator != '\t',
+		} //nolint:gosec // an ASCII character
 		if t := surveyTable(content, dialect); i == 0 || t.better(best) {
 			best = t
 		}
@@ -224,7 +229,14 @@ func (t table) miscounted(r pycsv.Row, n int) error {
 	if n > repliconFields && t.Separator != '\t' {
 		advice = "put a name that contains a separator between double quotes"
 	}
-	return refuse("The replicon table has %d fields in line %d, separated by %s, and needs five (%s); %s.", n, r.Line, name, columns, advice)
+	return refuse(
+		"The replicon table has %d fields in line %d, separated by %s, and needs five (%s); %s.",
+		n,
+		r.Line,
+		name,
+		columns,
+		advice,
+	)
 }
 
 // isHeader reports whether a first row names the columns.

@@ -226,9 +226,12 @@ func uploadTests(t testing.TB) []uploadTest {
 			says:    "breaks off",
 			kinder:  true,
 		}, // Bakta misses the end, not the features
-		uploadTest{name: "GenBank, name and length grown together", content: change(geneRecord, "LOCUS       c1                       120 bp "+
-			"   DNA     linear   BCT 01-JAN-2000", "LOCUS       NODE_1_length_120_cov_13.66120 bp   DNA linear"),
-			says: `LOCUS line in line 1 in which the name and the length have grown together ("NODE_1_length_120_cov_13.66120 bp")`},
+		uploadTest{
+			name: "GenBank, name and length grown together",
+			content: change(geneRecord, "LOCUS       c1                       120 bp "+
+				"   DNA     linear   BCT 01-JAN-2000", "LOCUS       NODE_1_length_120_cov_13.66120 bp   DNA linear"),
+			says: `LOCUS line in line 1 in which the name and the length have grown together ("NODE_1_length_120_cov_13.66120 bp")`,
+		},
 		uploadTest{
 			name:    "GenBank, grown together in the second record",
 			content: geneRecord + change(geneRecord, "c1                       120 bp", "c2_30 bp"),
@@ -258,16 +261,25 @@ func uploadTests(t testing.TB) []uploadTest {
 		uploadTest{name: "GenBank, length that is none", content: change(geneRecord, "120 bp", "1,20 bp"), says: `with the length "1,20"`},
 		uploadTest{name: "GenBank, a name alone", content: change(geneRecord, "                       120 bp    DNA     linear   BCT "+
 			"01-JAN-2000", "")},
-		uploadTest{name: "GenBank, parts with one space", content: change(geneRecord, "c1                       120 bp    DNA     linear   "+
-			"BCT 01-JAN-2000", "c1 120 bp DNA circular")},
+		uploadTest{
+			name: "GenBank, parts with one space",
+			content: change(geneRecord, "c1                       120 bp    DNA     linear   "+
+				"BCT 01-JAN-2000", "c1 120 bp DNA circular"),
+		},
 		uploadTest{
 			name:    "GenBank, a topology that is none",
 			content: change(geneRecord, "linear ", "square "),
 		}, // of a file that is not written anew, Bakta ends
-		uploadTest{name: "GenBank, a header that Biopython stumbles over", content: change(geneRecord, "FEATURES", "REFERENCE   1  (bases x "+
-			"to y)\n  JOURNAL   x\nFEATURES")},
-		uploadTest{name: "GenBank, a feature that Biopython stumbles over", content: change(geneRecord, "     CDS ", "     gene            "+
-			"1..30\n                     /note=\"not closed\n     CDS ")},
+		uploadTest{
+			name: "GenBank, a header that Biopython stumbles over",
+			content: change(geneRecord, "FEATURES", "REFERENCE   1  (bases x "+
+				"to y)\n  JOURNAL   x\nFEATURES"),
+		},
+		uploadTest{
+			name: "GenBank, a feature that Biopython stumbles over",
+			content: change(geneRecord, "     CDS ", "     gene            "+
+				"1..30\n                     /note=\"not closed\n     CDS "),
+		},
 		uploadTest{
 			name:    "GenBank, of a protein",
 			content: change(geneRecord, "120 bp    DNA    ", "120 aa           "),
@@ -275,7 +287,10 @@ func uploadTests(t testing.TB) []uploadTest {
 			kinder:  true,
 		}, // Bakta takes the places for those of a nucleotide sequence
 		uploadTest{name: "GenBank, no features in another record", content: "LOCUS       c2\nORIGIN\n//\n" + geneRecord},
-		uploadTest{name: "GenBank, version with a number of its own", content: change(geneRecord, "VERSION     c1", "VERSION     c1  GI:123")},
+		uploadTest{
+			name:    "GenBank, version with a number of its own",
+			content: change(geneRecord, "VERSION     c1", "VERSION     c1  GI:123"),
+		},
 		uploadTest{name: "GenBank, join", content: change(geneRecord, "1..30", "join(1..12,\n                     13..30)")},
 		uploadTest{name: "GenBank, order", content: change(geneRecord, "1..30", "order(1..12,13..30)")},
 		uploadTest{name: "GenBank, on both strands", content: change(geneRecord, "1..30", "join(1..12,complement(13..30))")},
@@ -289,7 +304,11 @@ func uploadTests(t testing.TB) []uploadTest {
 			says:    "does not say that the sequence is circular",
 		},
 		uploadTest{name: "GenBank, partial inside", content: change(geneRecord, "1..30", "join(1..12,<13..30)")},
-		uploadTest{name: "GenBank, partial at its end", content: change(geneRecord, "1..30", "complement(1..>30)"), says: "no coding sequence"},
+		uploadTest{
+			name:    "GenBank, partial at its end",
+			content: change(geneRecord, "1..30", "complement(1..>30)"),
+			says:    "no coding sequence",
+		},
 		uploadTest{name: "GenBank, from nought", content: change(geneRecord, "1..30", "0..30"), says: "begins before the first base pair"},
 		uploadTest{name: "GenBank, a bracket too few", content: change(geneRecord, "1..30", "join(1..12,13..30"), says: "can't be read"},
 		uploadTest{
@@ -339,20 +358,36 @@ func uploadTests(t testing.TB) []uploadTest {
 			content: except("/transl_except=(pos:1..3,aa:Met)", "MKLLVV"),
 			says:    "selenocysteine (aa:Sec) alone",
 		},
-		uploadTest{name: "GenBank, a stop that is not written", content: except("/transl_except=(pos:30,aa:TERM)", "MKLLVV"), says: "aa:TERM"},
+		uploadTest{
+			name:    "GenBank, a stop that is not written",
+			content: except("/transl_except=(pos:30,aa:TERM)", "MKLLVV"),
+			says:    "aa:TERM",
+		},
 		uploadTest{name: "GenBank, another amino acid", content: except("/transl_except=(pos:4..6,aa:OTHER)", "MXLLVV"), says: "aa:OTHER"},
 		uploadTest{
 			name:    "GenBank, selenocysteine with a space",
 			content: except("/transl_except=(pos:4..6,aa: Sec)", "MULLVV"),
 			says:    "aa: Sec",
 		},
-		uploadTest{name: "GenBank, selenocysteine as the second exception", content: except("/transl_except=(pos:1..3,aa:Met)\n              "+
-			"       /transl_except=(pos:4..6,aa:Sec)", "MULLVV"), says: "aa:Met"},
+		uploadTest{
+			name: "GenBank, selenocysteine as the second exception",
+			content: except("/transl_except=(pos:1..3,aa:Met)\n              "+
+				"       /transl_except=(pos:4..6,aa:Sec)", "MULLVV"),
+			says: "aa:Met",
+		},
 		uploadTest{name: "GenBank, an exception without a value", content: except("/transl_except", "MKLLVV"), says: `/transl_except=""`},
-		uploadTest{name: "GenBank, another's protein", content: change(geneRecord, "ORIGIN", "     CDS             31..60\n                  "+
-			"   /transl_except=(pos:34..36,aa:Pyl)\n                     /translation=\"MOLLVV\"\nORIGIN"), says: "in line 13 with /transl_except", kinder: true}, // Bakta takes the protein of the first
-		uploadTest{name: "GenBank, an exception of a pseudogene", content: change(geneRecord, "ORIGIN", "     CDS             31..60\n       "+
-			"              /pseudo\n                     /transl_except=(pos:34..36,aa:Pyl)\nORIGIN")},
+		uploadTest{
+			name: "GenBank, another's protein",
+			content: change(geneRecord, "ORIGIN", "     CDS             31..60\n                  "+
+				"   /transl_except=(pos:34..36,aa:Pyl)\n                     /translation=\"MOLLVV\"\nORIGIN"),
+			says:   "in line 13 with /transl_except",
+			kinder: true,
+		}, // Bakta takes the protein of the first
+		uploadTest{
+			name: "GenBank, an exception of a pseudogene",
+			content: change(geneRecord, "ORIGIN", "     CDS             31..60\n       "+
+				"              /pseudo\n                     /transl_except=(pos:34..36,aa:Pyl)\nORIGIN"),
+		},
 		uploadTest{name: "GenBank, an exception of a partial sequence", content: change(geneRecord, "ORIGIN", "     CDS             "+
 			"<31..60\n                     /transl_except=(pos:34..36,aa:Pyl)\nORIGIN")},
 		uploadTest{name: "GenBank, slippage", content: change(except("/ribosomal_slippage", "MKLLVV"), "1..30", "join(1..12,12..30)")},
@@ -364,8 +399,11 @@ func uploadTests(t testing.TB) []uploadTest {
 			says:    "with /ribosomal_slippage and without /translation",
 		},
 		uploadTest{name: "GenBank, slippage of old", content: except("/exception=\"ribosomal slippage\"", "MKLLVV")},
-		uploadTest{name: "GenBank, other qualifiers", content: except("/codon_start=2\n                     /transl_table=4\n                "+
-			"     /exception=\"RNA editing\"\n                     /note", "MKLLVV")},
+		uploadTest{
+			name: "GenBank, other qualifiers",
+			content: except("/codon_start=2\n                     /transl_table=4\n                "+
+				"     /exception=\"RNA editing\"\n                     /note", "MKLLVV"),
+		},
 		uploadTest{name: "GenBank, no location", content: change(geneRecord, "1..30", "here"), says: `location "here" can't be read`},
 	)
 	add(
@@ -436,7 +474,10 @@ func uploadTests(t testing.TB) []uploadTest {
 		},
 		uploadTest{name: "GenBank, a location that can't be read", content: change(geneRecord, "1..30", "complement(here")},
 		uploadTest{name: "GenBank, an exception", content: except("/transl_except=(pos:4..6,aa:Pyl)", "MOLLVV")},
-		uploadTest{name: "GenBank, enzyme", content: change(geneRecord, "/locus_tag", "/EC_number=1.1.1.1\n                     /locus_tag")},
+		uploadTest{
+			name:    "GenBank, enzyme",
+			content: change(geneRecord, "/locus_tag", "/EC_number=1.1.1.1\n                     /locus_tag"),
+		},
 		uploadTest{
 			name:    "GenBank, two titles in one",
 			content: change(geneRecord, "a long", "a >long"),
@@ -446,10 +487,18 @@ func uploadTests(t testing.TB) []uploadTest {
 		uploadTest{name: "GenBank, no location", content: change(geneRecord, "1..30", "")},
 		uploadTest{name: "GenBank, some bad", content: change(geneRecord, "ORIGIN", "     CDS             31..60\n                     "+
 			"/product=\"x\"\nORIGIN")},
-		uploadTest{name: "GenBank, fields in a reference", content: change(geneRecord, "/locus_tag", "/db_xref=\"A:b~~~c\"\n                 "+
-			"    /locus_tag"), says: "in its db_xref"},
-		uploadTest{name: "GenBank, fields in an enzyme", content: change(geneRecord, "/locus_tag", "/EC_number=\"1~~~1\"\n                   "+
-			"  /locus_tag"), says: "in its EC_number"},
+		uploadTest{
+			name: "GenBank, fields in a reference",
+			content: change(geneRecord, "/locus_tag", "/db_xref=\"A:b~~~c\"\n                 "+
+				"    /locus_tag"),
+			says: "in its db_xref",
+		},
+		uploadTest{
+			name: "GenBank, fields in an enzyme",
+			content: change(geneRecord, "/locus_tag", "/EC_number=\"1~~~1\"\n                   "+
+				"  /locus_tag"),
+			says: "in its EC_number",
+		},
 		uploadTest{name: "GenBank, tab in the product", content: change(geneRecord, "a long", "a\tlong"), says: "a tab"},
 		uploadTest{
 			name:    "GenBank, dot",
@@ -489,7 +538,11 @@ func uploadTests(t testing.TB) []uploadTest {
 			says:    "needs two numbers",
 			kinder:  true,
 		}, // HMMER takes words for nought
-		uploadTest{name: "other cutoffs in one word", content: change(profile, "\nTC ", "\nGA    1.00;1.00;\nTC "), says: `"GA 1.00;1.00;"`},
+		uploadTest{
+			name:    "other cutoffs in one word",
+			content: change(profile, "\nTC ", "\nGA    1.00;1.00;\nTC "),
+			says:    `"GA 1.00;1.00;"`,
+		},
 		uploadTest{name: "one noise cutoff", content: change(profile, "\nTC ", "\nNC    1.00\nTC "), says: `"NC 1.00"`},
 		uploadTest{name: "all cutoffs", content: change(profile, "\nTC ", "\nGA    1 1;\nNC    1 1;\nTC ")},
 		uploadTest{name: "no consensus", content: without("CONS"), says: "without a consensus"},
@@ -517,8 +570,12 @@ func uploadTests(t testing.TB) []uploadTest {
 			says:    "6 values in line 25",
 		},
 		uploadTest{name: "a mark too few", content: change(profile, " - - -\n", " - -\n"), says: "values in line"},
-		uploadTest{name: "a row twice", content: change(profile, "0.77255  0.48576  0.95510\n", "0.77255  0.48576  0.95510\n 0.1 0.1 0.1 0.1 "+
-			"0.1 0.1 0.1\n"), says: "where node 2"},
+		uploadTest{
+			name: "a row twice",
+			content: change(profile, "0.77255  0.48576  0.95510\n", "0.77255  0.48576  0.95510\n 0.1 0.1 0.1 0.1 "+
+				"0.1 0.1 0.1\n"),
+			says: "where node 2",
+		},
 		uploadTest{
 			name:    "not a number",
 			content: change(profile, "0.77255  0.48576  0.95510\n", "0.77255  nan  0.95510\n"),
@@ -733,8 +790,12 @@ func uploadTests(t testing.TB) []uploadTest {
 			content: change(annotation, "hypothetical protein", `hypothetical\xprotein`),
 			says:    "is not an escape",
 		},
-		uploadTest{name: "Latin-1", content: change(annotation, "hypothetical protein", "prot\xe9ine"), says: "not UTF-8 text in line 3 at " +
-			"byte 112 (0xe9)"},
+		uploadTest{
+			name:    "Latin-1",
+			content: change(annotation, "hypothetical protein", "prot\xe9ine"),
+			says: "not UTF-8 text in line 3 at " +
+				"byte 112 (0xe9)",
+		},
 		uploadTest{name: "a character cut in two", content: change(annotation, "hypothetical protein", "prot\xc3"), says: "not UTF-8"},
 		uploadTest{name: "an encoded surrogate", content: change(annotation, "hypothetical protein", "\xed\xa0\x80"), says: "not UTF-8"},
 		uploadTest{
@@ -780,7 +841,11 @@ func uploadTests(t testing.TB) []uploadTest {
 			content: `{"genome":null,` + annotation[strings.Index(annotation, `"features"`):],
 			says:    "no genome, features or sequences",
 		},
-		uploadTest{name: "no member sequences", content: change(annotation, `"sequences"`, `"x"`), says: "no genome, features or sequences"},
+		uploadTest{
+			name:    "no member sequences",
+			content: change(annotation, `"sequences"`, `"x"`),
+			says:    "no genome, features or sequences",
+		},
 		uploadTest{name: "no member features", content: change(annotation, `"features"`, `"f"`), says: "no genome, features or sequences"},
 		uploadTest{
 			name:    "features are an object",
@@ -789,9 +854,17 @@ func uploadTests(t testing.TB) []uploadTest {
 			kinder:  true,
 		}, // and it finds nothing in it
 		uploadTest{name: "a feature is a text", content: with(`"x",`), says: "something other than an object in line 3, in place 1"},
-		uploadTest{name: "version null", content: change(annotation, `"version":{`, `"version":null,"v":{`), says: "version is no JSON object"},
-		uploadTest{name: "no locus", content: change(annotation, `,"locus":"L_1"`, ""), says: "feature 1 (at 1), which ends in line 4, can't " +
-			"be read by Baktfold: its locus is missing, and has to be text"},
+		uploadTest{
+			name:    "version null",
+			content: change(annotation, `"version":{`, `"version":null,"v":{`),
+			says:    "version is no JSON object",
+		},
+		uploadTest{
+			name:    "no locus",
+			content: change(annotation, `,"locus":"L_1"`, ""),
+			says: "feature 1 (at 1), which ends in line 4, can't " +
+				"be read by Baktfold: its locus is missing, and has to be text",
+		},
 		uploadTest{name: "locus null", content: change(annotation, `"locus":"L_1"`, `"locus":null`), says: "its locus is null"},
 		uploadTest{
 			name:    "no protein",
@@ -799,8 +872,12 @@ func uploadTests(t testing.TB) []uploadTest {
 			says:    `feature 1 ("L_1"), which ends in line 4, can't be read by Baktfold: its aa is missing`,
 		},
 		uploadTest{name: "protein null", content: change(annotation, `"aa":"MA"`, `"aa":null`), says: "its aa is null"},
-		uploadTest{name: "references null", content: change(annotation, `"db_xrefs":[]`, `"db_xrefs":null`), says: "its db_xrefs is null, " +
-			"and has to be a list of texts"},
+		uploadTest{
+			name:    "references null",
+			content: change(annotation, `"db_xrefs":[]`, `"db_xrefs":null`),
+			says: "its db_xrefs is null, " +
+				"and has to be a list of texts",
+		},
 		uploadTest{
 			name:    "a reference null",
 			content: change(annotation, `"db_xrefs":[]`, `"db_xrefs":["a",null]`),
@@ -819,8 +896,12 @@ func uploadTests(t testing.TB) []uploadTest {
 			content: change(annotation, `"start":1,`, `"start":"1",`),
 			says:    `its start is "1", and has to be a whole number`,
 		},
-		uploadTest{name: "stop before start", content: change(annotation, `"start":1,`, `"start":11,`), says: "its stop is 9, and has to be " +
-			"behind its start"},
+		uploadTest{
+			name:    "stop before start",
+			content: change(annotation, `"start":1,`, `"start":11,`),
+			says: "its stop is 9, and has to be " +
+				"behind its start",
+		},
 		uploadTest{name: "no type", content: change(annotation, `"type":"cds",`, ""), says: "its type is missing"},
 		uploadTest{name: "a type that is none", content: change(annotation, `"type":"cds"`, `"type":"exon"`), says: `its type is "exon"`},
 		uploadTest{name: "no strand", content: change(annotation, `"strand":"+",`, ""), says: "its strand is missing"},
@@ -869,8 +950,13 @@ func uploadTests(t testing.TB) []uploadTest {
 			says:    "its taxon is 7",
 			kinder:  true,
 		}, // which it can't write in a chromosome's description,
-		uploadTest{name: "a length that is another", content: change(annotation, `"length":12`, `"length":13`), says: "its length is 13, and " +
-			"has to be 12", kinder: true}, // Baktfold writes both
+		uploadTest{
+			name:    "a length that is another",
+			content: change(annotation, `"length":12`, `"length":13`),
+			says: "its length is 13, and " +
+				"has to be 12",
+			kinder: true,
+		}, // Baktfold writes both
 		uploadTest{
 			name:    "another topology",
 			content: change(annotation, `"topology":"circular"`, `"topology":"round"`),
@@ -881,7 +967,11 @@ func uploadTests(t testing.TB) []uploadTest {
 			content: change(annotation, `"topology":"circular",`, ""),
 			says:    `sequence 1 ("c1"), which ends in line 5, can't be read by Baktfold: its topology is missing`,
 		},
-		uploadTest{name: "a sequence without nucleotides", content: change(annotation, `"nt":"ATGGCCTAAACG",`, ""), says: "its nt is missing"},
+		uploadTest{
+			name:    "a sequence without nucleotides",
+			content: change(annotation, `"nt":"ATGGCCTAAACG",`, ""),
+			says:    "its nt is missing",
+		},
 		uploadTest{
 			name:    "a sequence with spaces in its id",
 			content: strings.ReplaceAll(annotation, `"c1"`, `"c 1"`),
@@ -1164,7 +1254,13 @@ func annotationOf(t testing.TB) string {
 // commandLine returns what Bakta has to be started with to read a genome, without what it needs to annotate it.
 func commandLine(c option.Config, dir, genome string, more ...string) []string {
 	args := append(
-		[]string{"--db=" + dir, "--output=" + filepath.Join(dir, "out"), "--tmp-dir=" + filepath.Join(dir, "tmp"), "--force", "--threads=1"},
+		[]string{
+			"--db=" + dir,
+			"--output=" + filepath.Join(dir, "out"),
+			"--tmp-dir=" + filepath.Join(dir, "tmp"),
+			"--force",
+			"--threads=1",
+		},
 		c.Arguments()...)
 	return append(append(args, more...), genome)
 }

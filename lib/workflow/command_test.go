@@ -47,7 +47,12 @@ func commandTests() []commandTest {
 			args:   []string{"--strain=-x; $(id) `id` \"'\\ é"},
 			parsed: map[string]any{"strain": "-x; $(id) `id` \"'\\ é"},
 		},
-		{name: "plasmid", c: option.Config{Plasmid: "pOSAK1"}, args: []string{"--plasmid=pOSAK1"}, parsed: map[string]any{"plasmid": "pOSAK1"}},
+		{
+			name:   "plasmid",
+			c:      option.Config{Plasmid: "pOSAK1"},
+			args:   []string{"--plasmid=pOSAK1"},
+			parsed: map[string]any{"plasmid": "pOSAK1"},
+		},
 		{name: "complete", c: option.Config{CompleteGenome: true}, args: []string{"--complete"}, parsed: map[string]any{"complete": true}},
 		{
 			name:   "training file",
@@ -118,14 +123,24 @@ func commandTests() []commandTest {
 			args:   []string{"--locus-tag-increment=10"},
 			parsed: map[string]any{"locus_tag_increment": 10.0},
 		},
-		{name: "skip tRNA", c: option.Config{Skip: []string{"trna"}}, args: []string{"--skip-trna"}, parsed: map[string]any{"skip_trna": true}},
+		{
+			name:   "skip tRNA",
+			c:      option.Config{Skip: []string{"trna"}},
+			args:   []string{"--skip-trna"},
+			parsed: map[string]any{"skip_trna": true},
+		},
 		{
 			name:   "skip tmRNA",
 			c:      option.Config{Skip: []string{"tmrna"}},
 			args:   []string{"--skip-tmrna"},
 			parsed: map[string]any{"skip_tmrna": true},
 		},
-		{name: "skip rRNA", c: option.Config{Skip: []string{"rrna"}}, args: []string{"--skip-rrna"}, parsed: map[string]any{"skip_rrna": true}},
+		{
+			name:   "skip rRNA",
+			c:      option.Config{Skip: []string{"rrna"}},
+			args:   []string{"--skip-rrna"},
+			parsed: map[string]any{"skip_rrna": true},
+		},
 		{
 			name:   "skip ncRNA",
 			c:      option.Config{Skip: []string{"ncrna"}},
@@ -157,8 +172,18 @@ func commandTests() []commandTest {
 			args:   []string{"--skip-sorf"},
 			parsed: map[string]any{"skip_sorf": true},
 		},
-		{name: "skip gaps", c: option.Config{Skip: []string{"gap"}}, args: []string{"--skip-gap"}, parsed: map[string]any{"skip_gap": true}},
-		{name: "skip origins", c: option.Config{Skip: []string{"ori"}}, args: []string{"--skip-ori"}, parsed: map[string]any{"skip_ori": true}},
+		{
+			name:   "skip gaps",
+			c:      option.Config{Skip: []string{"gap"}},
+			args:   []string{"--skip-gap"},
+			parsed: map[string]any{"skip_gap": true},
+		},
+		{
+			name:   "skip origins",
+			c:      option.Config{Skip: []string{"ori"}},
+			args:   []string{"--skip-ori"},
+			parsed: map[string]any{"skip_ori": true},
+		},
 		{
 			name:   "skip filters",
 			c:      option.Config{Skip: []string{"filter"}},

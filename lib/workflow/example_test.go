@@ -62,8 +62,10 @@ func ExampleProgress() {
 	step, _ := p.Step()
 	fmt.Printf("%d of %d: %s\n", step.Number, step.Of, step.Name)
 
-	failure := workflow.Explain(program.Exit{Stage: "bakta", Title: "Bakta", Code: 1, Stderr: []byte("ERROR: Detected duplicated sequence " +
-		"id! Sequence ID (a) occures multiple times!\n")})
+	failure := workflow.Explain(
+		program.Exit{Stage: "bakta", Title: "Bakta", Code: 1, Stderr: []byte("ERROR: Detected duplicated sequence " +
+			"id! Sequence ID (a) occures multiple times!\n")},
+	)
 	fmt.Println(failure.Code)
 	fmt.Println(failure.Message)
 	// Output:

@@ -85,7 +85,13 @@ func (r *release) pack(archive string, files ...string) error {
 		if file == files[0] {
 			mode = 0o755
 		}
-		header := tar.Header{Name: filepath.Base(file), Mode: mode, Size: int64(len(content)), ModTime: time.Unix(r.date, 0), Format: tar.FormatUSTAR}
+		header := tar.Header{
+			Name:    filepath.Base(file),
+			Mode:    mode,
+			Size:    int64(len(content)),
+			ModTime: time.Unix(r.date, 0),
+			Format:  tar.FormatUSTAR,
+		}
 		if err := t.WriteHeader(&header); err != nil {
 			return err
 		}
