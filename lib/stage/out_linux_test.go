@@ -58,7 +58,7 @@ func TestOut(t *testing.T) {
 			[]string{"bakta.gff3"}, []string{"bakta"}, "", ""},
 		{"a result that must be there is not", []Command{shell(first), second("true")}, []job.StageStatus{done, done},
 			[]string{"bakta.gff3", "bakta.svg"}, []string{"bakta", "second"}, job.Internal, "did not leave what it should have: result.gff3"},
-		{"a result is a link to somebody else's file", []Command{shell("ln -s " + secret + " ../out/bakta/result.gff3")}, []job.StageStatus{done},
+		{"a result is a link to a file of another user", []Command{shell("ln -s " + secret + " ../out/bakta/result.gff3")}, []job.StageStatus{done},
 			nil, []string{"bakta"}, job.Internal, "result.gff3"},
 		{
 			"a result is a link to its own file",
@@ -122,7 +122,7 @@ func TestOut(t *testing.T) {
 			"",
 		},
 		{
-			"the log is a link to somebody else's file",
+			"the log is a link to a file of another user",
 			[]Command{shell("echo 1 > ../out/bakta/result.gff3; ln -sf " + secret + " ../state/bakta/output.log")},
 			[]job.StageStatus{done},
 			[]string{"bakta.gff3"},

@@ -14,7 +14,7 @@ import (
 func TestTricks(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		name, script string          // $OUTSIDE is a directory with files of somebody else
+		name, script string          // $OUTSIDE is a directory with files of another user
 		status       job.StageStatus // failed where the stager's record has to stand against what lies there
 	}{
 		{"the state is a link", `rm -rf ../state; ln -s "$OUTSIDE" ../state`, job.StageSucceeded},

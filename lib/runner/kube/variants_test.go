@@ -11,7 +11,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// TestObserveVariants changes captures into what can't be brought about at will, or only for a moment.
+// TestObserveVariants changes captures to situations that can't be produced, or only for a moment.
 func TestObserveVariants(t *testing.T) {
 	const killed = "killed with its stager"
 	state := func(c *capture, container string) *corev1.ContainerStatus {

@@ -142,7 +142,7 @@ func (s *suite) begun(j job.Job) {
 	s.await(j, job.Active)
 	s.until("the output of a stage that executes", func() bool {
 		text, err := s.log(j, FirstStage)
-		if err != nil && !job.Is(err, job.NotFound) {
+		if err != nil && !job.Is(err, job.NotFound) && !job.Is(err, job.Unavailable) {
 			s.Fatalf("the log of a stage that executes: %v", err)
 		}
 		return strings.HasPrefix(text, "First Command: /bin/sh -c ") && strings.HasSuffix(text, "\n"+begun+"\n")
