@@ -112,12 +112,12 @@ func testBadUploads(t *testing.T, s *site) {
 			"line 1.*quotation":   "contig_1\tchr\tchromosome\tcircular\t\"the main one\ncontig_2\tp1\tplasmid\tcircular\tp1\n",
 			"not UTF-8.*line 2":   replicons + "contig_2\tp\xe9\tplasmid\tcircular\tp1\n",
 			"Office document|ZIP": "PK\x03\x04aaaaaaaaaaaa",
-			"limit is 2 ?MiB":     strings.Repeat(replicons, (2<<20)/len(replicons)+1),
+			"2 ?MiB.*are allowed": strings.Repeat(replicons, (2<<20)/len(replicons)+1),
 		}},
 		{"(?i)prodigal training file", m.UploadLinkProdigal, training(), map[string]string{
 			"FASTA":            genome,
 			"16 bytes":         "no training file",
-			"something else":   strings.Repeat("a", len(training())),
+			"other content":    strings.Repeat("a", len(training())),
 			"more than 558392": training() + "\n",
 		}},
 	} {

@@ -121,7 +121,7 @@ func TestLocalWorkflows(t *testing.T) {
 	got = u.Must("submit", "one/one.json", "--name", "three", "--out", "three")
 	u.holds("three", resultsOf(t, workflow.Baktfold, "three", hypotheticals...))
 	if !strings.Contains(got.Out, "; Baktfold 0.3.0+stand-in\n") ||
-		!strings.Contains(got.Err, "one.json is no genome, so the workflow is baktfold\n") {
+		!strings.Contains(got.Err, "one.json is not a genome, so the workflow is baktfold\n") {
 		t.Errorf("baktfold: %s%s", got.Out, got.Err)
 	}
 
