@@ -201,7 +201,8 @@ func TestJobFails(t *testing.T) {
 	u := clitest.NewUser(t, f.URL)
 	for _, args := range [][]string{{"submit", "genome.fna", "--wait"}, {"results", "0000"}, {"results", "--wait", "0000"}} {
 		got := u.Run(args...)
-		want := "bakta-web: the job failed: Bakta refused the genome:\n   ERROR: wrong ·[31mformat!\n`bakta-web logs " + firstID + "` shows what its programs wrote.\n"
+		want := "bakta-web: the job failed: Bakta refused the genome:\n   ERROR: wrong ·[31mformat!\n`bakta-web logs " + firstID +
+			"` shows what its programs wrote.\n"
 		if got.Code != exitJobFailed || got.Out != "" || !strings.HasSuffix(got.Err, want) {
 			t.Errorf("%v: %+v", args, got)
 		}
@@ -495,7 +496,8 @@ func TestList(t *testing.T) {
 	got := u.Must("list")
 	rows := strings.Split(got.Out, "\n")
 	head := []string{"ID", "NAME", "WORKFLOW", "STATE", "SUBMITTED"}
-	for i, want := range [][]string{{"On " + f.URL + ":"}, head, {"00000001", "first", "bakta", "NOT_FOUND"}, {"00000002", "second·line", "WAITING"}, nil,
+	for i, want := range [][]string{{"On " + f.URL + ":"}, head, {"00000001", "first", "bakta", "NOT_FOUND"},
+		{"00000002", "second·line", "WAITING"}, nil,
 		{"On " + other.URL + ":"}, head, {"00000011", "genome", "bakta", "WAITING"}} {
 		for _, part := range want {
 			if !strings.Contains(rows[i], part) {
@@ -587,7 +589,8 @@ func TestTextsOfOthers(t *testing.T) {
 	}
 	for _, row := range []struct{ args, calls string }{
 		{"version", "version"}, {"workflows", "workflows"}, {"submit genome.fna", "job/init job/start"}, {"list", "job/list"},
-		{"status", "job/list job/logs job/result"}, {"results 0", "job/result"}, {"logs -f 0", "job/list job/logs"}, {"delete 0", "job/list job/delete"},
+		{"status", "job/list job/logs job/result"}, {"results 0", "job/result"}, {"logs -f 0", "job/list job/logs"}, {"delete 0",
+			"job/list job/delete"},
 	} {
 		for _, call := range strings.Fields(row.calls) {
 			for status, answer := range map[int]string{
@@ -661,7 +664,8 @@ func TestStatus(t *testing.T) {
 	u := clitest.NewUser(t, f.URL)
 	u.Must("submit", "genome.fna")
 	got := u.Must("status", "0000")
-	for _, want := range []string{"id         " + firstID, "name       genome", "state      RUNNING (step 3 of 20: predict tRNAs)", "server     " + f.URL} {
+	for _, want := range []string{"id         " + firstID, "name       genome", "state      RUNNING (step 3 of 20: predict tRNAs)",
+		"server     " + f.URL} {
 		if !strings.Contains(got.Out, want+"\n") {
 			t.Errorf("there is no %q in\n%s", want, got.Out)
 		}

@@ -50,7 +50,8 @@ type fakeJob struct {
 	logs             map[string]string
 }
 
-const annotation = `{"genome":{"genus":"Escherichia","species":"coli","strain":null},"stats":{"size":3306,"gc":0.434,"coding_ratio":0.652,"n50":3306},
+const annotation = `{"genome":{"genus":"Escherichia","species":"coli","strain":null},
+"stats":{"size":3306,"gc":0.434,"coding_ratio":0.652,"n50":3306},
 "features":[{"type":"cds","hypothetical":true},{"type":"cds","pseudogene":{}},{"type":"tRNA"}],"sequences":[{"id":"a"}],
 "version":{"bakta":"1.12.2","db":{"version":"6.0","type":"full"}}}`
 
@@ -154,7 +155,8 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				known = append(
 					known,
 					fmt.Sprintf(
-						`{"job_id":%q,"status":%q,"workflow_kind":%q,"result_kind":"bakta","name":%q,"started":"2026-01-31T12:00:00Z","updated":"2026-01-31T12:07:31Z"%s}`,
+						`{"job_id":%q,"status":%q,"workflow_kind":%q,"result_kind":"bakta","name":%q,"started":"2026-01-31T12:00:00Z","updated":`+
+							`"2026-01-31T12:07:31Z"%s}`,
 						j.id,
 						state,
 						j.workflow,

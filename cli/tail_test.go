@@ -22,7 +22,8 @@ func TestTail(t *testing.T) {
 		{"it grows", []string{"", "a", "a", "ab" + long, "ab" + long + "c"}, []look{{}, {"a", false}, {}, {"b" + long, false}, {"c", false}}},
 		{"shorter log of a new run", []string{long, "new\n", "new\n", "new\nx"}, []look{{long, false}, {"new\n", true}, {}, {"x", false}}},
 		{"longer log of a new run", []string{"old\n", "new\n" + long}, []look{{"old\n", false}, {"new\n" + long, true}}},
-		{"log of a new run that begins alike", []string{"same\nold\n", "same\nnew\nmore\n"}, []look{{"same\nold\n", false}, {"same\nnew\nmore\n", true}}},
+		{"log of a new run that begins alike", []string{"same\nold\n", "same\nnew\nmore\n"},
+			[]look{{"same\nold\n", false}, {"same\nnew\nmore\n", true}}},
 		{"away for a moment", []string{long, "", "", long + "x"}, []look{{long, false}, {}, {}, {"x", false}}},
 		{"behind for a moment", []string{long, long[:1500], long + "x"}, []look{{long, false}, {}, {"x", false}}},
 	} {

@@ -121,7 +121,8 @@ func TestTerminal(t *testing.T) {
 	}
 	shows.Await(t, "results "+firstID)
 	sent := shows.String()
-	for _, want := range []string{"waiting for the job to begin", "Parse genome sequences", "step 1 of 20", "predict tRNAs", "step 3 of 20", "[=", "]"} {
+	for _, want := range []string{"waiting for the job to begin", "Parse genome sequences", "step 1 of 20", "predict tRNAs", "step 3 of 20",
+		"[=", "]"} {
 		if !strings.Contains(sent, want) {
 			t.Errorf("%q didn't show in\n%q", want, sent)
 		}

@@ -118,7 +118,8 @@ func TestSubmitProteins(t *testing.T) {
 	f.stages = []string{"bakta_proteins"}
 	f.logs = []string{"Bakta Proteins Command: bakta_proteins\n", "Parse protein sequences...\n", "\timported: 1\n\nStart annotation...\n"}
 	f.files = map[string]string{
-		"json":              `{"features":[{"type":"cds","hypothetical":true},{"type":"cds"}],"version":{"bakta":"1.12.2","db":{"version":"6.0","type":"light"}}}`,
+		"json": `{"features":[{"type":"cds","hypothetical":true},{"type":"cds"}],"version":{"bakta":"1.12.2","db":{"version":` +
+			`"6.0","type":"light"}}}`,
 		"hypotheticals_tsv": "#\n",
 	}
 	u := clitest.NewUser(t, f.URL)
@@ -171,7 +172,8 @@ func TestStages(t *testing.T) {
 	first, second := "Bakta Command: bakta\nParse genome sequences...\npredict tRNAs...\n",
 		"Baktfold Command: baktfold run\n2026-01-31 12:00:00.000 | INFO     | baktfold.subcommands.predict:subcommand_predict:64 - "+
 			"Predicting 3Di sequences using ProstT5\n"
-	for args, want := range map[string]string{"logs 0000": first + second, "logs --stage baktfold 0000": second, "logs -f --stage bakta 0000": first} {
+	for args, want := range map[string]string{"logs 0000": first + second, "logs --stage baktfold 0000": second,
+		"logs -f --stage bakta 0000": first} {
 		if got := u.Must(strings.Fields(args)...); got.Out != want {
 			t.Errorf("%s: (-want +got)\n%s", args, cmp.Diff(want, got.Out))
 		}
@@ -212,7 +214,8 @@ func TestPartialResults(t *testing.T) {
 	f.left = map[string]string{"json": annotation, "gff3": "##gff-version 3\n"}
 	u := clitest.NewUser(t, f.URL)
 	got := u.Run("submit", "-w", "bakta+baktfold", "genome.fna", "--out", "result")
-	if want := "bakta-web: the job failed: Baktfold ended with an error: out of luck\n`bakta-web logs " + firstID + "` shows what its programs wrote.\n" +
+	if want := "bakta-web: the job failed: Baktfold ended with an error: out of luck\n`bakta-web logs " + firstID +
+		"` shows what its programs wrote.\n" +
 		"`bakta-web results --partial " + firstID + "` downloads what the stages before left.\n"; got.Code != exitJobFailed ||
 		!strings.HasSuffix(got.Err, want) {
 		t.Errorf("%+v", got)
@@ -268,7 +271,8 @@ func TestWorkflows(t *testing.T) {
 	u.Write("annotation.json", annotation)
 	// What the server does not offer is refused by it, and nothing is left.
 	u.Write("old.json", `{"genome":{"translation_table":11,"strain":null},"features":[],`+
-		`"sequences":[{"id":"a","description":"","nt":"ACGT","length":4,"complete":false,"type":"contig","topology":"linear"}],"stats":{},"version":{"bakta":"1.12.2"}}`)
+		`"sequences":[{"id":"a","description":"","nt":"ACGT","length":4,"complete":false,"type":"contig","topology":"linear"}],"stats":{},`+
+		`"version":{"bakta":"1.12.2"}}`)
 	got := u.Run("submit", "-w", "baktfold", "old.json")
 	if got.Code != exitUsage || !strings.Contains(got.Err, "this server does not offer that\n`bakta-web workflows` shows what the server "+
 		"offers\n") || f.count() != 0 {

@@ -21,7 +21,8 @@ func TestCIRun(t *testing.T) {
 		saysNot string
 	}{
 		"all passes": {
-			says: []string{"made pkg/a", "set up the real Bakta\n", "  Kubernetes\n", "  Knative\n", "ok  \tpkg/a\t1.2s\n--- PASS: TestOne (1.00s)\nPASS\n", "CI: all passed.\n"},
+			says: []string{"made pkg/a", "set up the real Bakta\n", "  Kubernetes\n", "  Knative\n",
+				"ok  \tpkg/a\t1.2s\n--- PASS: TestOne (1.00s)\nPASS\n", "CI: all passed.\n"},
 		},
 		"a test fails": {
 			parts: map[string]string{"make": "printf 'FAIL\\tpkg/a\\t1.2s\\n'; exit 2"}, status: 2,
@@ -31,35 +32,42 @@ func TestCIRun(t *testing.T) {
 			parts: map[string]string{"setup": "exit 3"}, says: []string{"go on with the stand-in", "CI: all passed."},
 		},
 		"Bakta doesn't work": {
-			parts: map[string]string{"setup": "exit 4"}, status: 1, says: []string{"real Bakta, which ended with 4\n", "CI: FAILED"}, saysNot: "made pkg/a",
+			parts: map[string]string{"setup": "exit 4"}, status: 1, says: []string{"real Bakta, which ended with 4\n",
+				"CI: FAILED"}, saysNot: "made pkg/a",
 		},
 		"clients can't be made": {
-			parts: map[string]string{"clients": "exit 3"}, says: []string{"no clients can be made", "generated clients, which ended with 3\n", "CI: all passed."},
+			parts: map[string]string{"clients": "exit 3"}, says: []string{"no clients can be made", "generated clients, which ended with 3\n",
+				"CI: all passed."},
 		},
 		"clients fail": {
 			parts: map[string]string{"clients": "exit 5"}, status: 5, says: []string{"CI: FAILED with 5."}, saysNot: "TestOne",
 		},
 		"no cluster": {
-			parts: map[string]string{"check": "exit 3"}, says: []string{"ok  \tpkg/a", "can't carry a cluster", "CI: all passed."}, saysNot: "TestOne",
+			parts: map[string]string{"check": "exit 3"}, says: []string{"ok  \tpkg/a", "can't carry a cluster",
+				"CI: all passed."}, saysNot: "TestOne",
 		},
 		"a look for a cluster fails": {
 			parts: map[string]string{"check": "exit 1"}, status: 1, says: []string{"ok  \tpkg/a", "CI: FAILED with 1."}, saysNot: "TestOne",
 		},
 		"programs can't be built": {
-			parts: map[string]string{"build": "echo no such module; exit 1"}, status: 1, says: []string{"no such module", "can't be built", "CI: FAILED with 1."},
+			parts: map[string]string{"build": "echo no such module; exit 1"}, status: 1, says: []string{"no such module", "can't be built",
+				"CI: FAILED with 1."},
 		},
 		"a slip": {
-			parts: map[string]string{"kube": once + result}, says: []string{"'Kubernetes' failed once", "Kubernetes, second try\n", "CI: all passed."},
+			parts: map[string]string{"kube": once + result}, says: []string{"'Kubernetes' failed once", "Kubernetes, second try\n",
+				"CI: all passed."},
 		},
 		"a slip, and no time": {
 			parts: map[string]string{"kube": once + result}, env: "CI_SECONDS=600", status: 1,
 			says: []string{"no time for a second try", "Kubernetes, which ended with 1\n"}, saysNot: "second try\n  ",
 		},
 		"a fault": {
-			parts: map[string]string{"knative": result + "; exit 7"}, status: 7, says: []string{"'Knative' failed once", "Knative, second try, which ended with 7\n", "CI: FAILED with 7."},
+			parts: map[string]string{"knative": result + "; exit 7"}, status: 7, says: []string{"'Knative' failed once",
+				"Knative, second try, which ended with 7\n", "CI: FAILED with 7."},
 		},
 		"a part that hangs": {
-			parts: map[string]string{"knative": "sleep 60"}, env: "CI_SECONDS=3", status: 124, says: []string{"no time left for", "ended with 124\n", "CI: FAILED with 124."},
+			parts: map[string]string{"knative": "sleep 60"}, env: "CI_SECONDS=3", status: 124, says: []string{"no time left for", "ended with 124\n",
+				"CI: FAILED with 124."},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

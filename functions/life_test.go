@@ -527,7 +527,8 @@ func (l *life) show() {
 		return
 	}
 	if e := list[0]; e.Err == nil {
-		seen = map[job.State]string{job.Created: "INIT", job.Submitted: "INIT", job.Running: "RUNNING", job.Succeeded: "SUCCESSFUL", job.Failed: "ERROR"}[e.Job.State]
+		seen = map[job.State]string{job.Created: "INIT", job.Submitted: "INIT", job.Running: "RUNNING", job.Succeeded: "SUCCESSFUL",
+			job.Failed: "ERROR"}[e.Job.State]
 	}
 	l.logf("the user sees %s", seen)
 	l.shown = append(l.shown, seen)

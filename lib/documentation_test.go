@@ -14,7 +14,8 @@ import (
 
 // documents are the folders of documentation whose links are checked.
 var documents = []string{
-	"../*.md", "../docs/*.md", "../docs/*/*.md", "../findings/*.md", "../bakta/*.md", "../internal/judge/*.md", "../local/demo/*.md", "../e2e/*.md",
+	"../*.md", "../docs/*.md", "../docs/*/*.md", "../findings/*.md", "../bakta/*.md", "../internal/judge/*.md", "../local/demo/*.md",
+	"../e2e/*.md",
 }
 
 var markdownLink = regexp.MustCompile(`\]\(([^)\s]+)\)`)

@@ -228,7 +228,8 @@ func TestEndsThatNobodyTells(t *testing.T) {
 				defer close(ended)
 				for ctx.Err() == nil {
 					now := int64(0)
-					_ = s.core.Pods(namespace).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &now}, metav1.ListOptions{LabelSelector: adapter})
+					_ = s.core.Pods(namespace).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &now},
+						metav1.ListOptions{LabelSelector: adapter})
 					select {
 					case <-ctx.Done():
 					case <-time.After(500 * time.Millisecond):

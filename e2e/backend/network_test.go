@@ -113,13 +113,14 @@ func TestReachIsRead(t *testing.T) {
 		spec string
 		want bool
 	}{
-		"no policy":                      {"", true},
-		"about ingress alone":            {"{podSelector: {}, policyTypes: [Ingress]}", true},
-		"about other pods":               {"{podSelector: {matchLabels: {a: b}}, policyTypes: [Egress]}", true},
-		"no rule":                        {"{podSelector: {}, policyTypes: [Egress]}", false},
-		"a rule that names nothing":      {"{podSelector: {}, policyTypes: [Egress], egress: [{}]}", true},
-		"its block":                      {"{podSelector: {}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.200.0.0/24}}]}]}", true},
-		"a block that leaves it out":     {"{podSelector: {}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.200.0.2/32]}}]}]}", false},
+		"no policy":                 {"", true},
+		"about ingress alone":       {"{podSelector: {}, policyTypes: [Ingress]}", true},
+		"about other pods":          {"{podSelector: {matchLabels: {a: b}}, policyTypes: [Egress]}", true},
+		"no rule":                   {"{podSelector: {}, policyTypes: [Egress]}", false},
+		"a rule that names nothing": {"{podSelector: {}, policyTypes: [Egress], egress: [{}]}", true},
+		"its block":                 {"{podSelector: {}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.200.0.0/24}}]}]}", true},
+		"a block that leaves it out": {"{podSelector: {}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.0.0.0/8, except: " +
+			"[10.200.0.2/32]}}]}]}", false},
 		"pods":                           {"{podSelector: {}, policyTypes: [Egress], egress: [{to: [{namespaceSelector: {}}]}]}", false},
 		"another port":                   {"{podSelector: {}, policyTypes: [Egress], egress: [{ports: [{port: 80}]}]}", false},
 		"a port of another protocol":     {"{podSelector: {}, policyTypes: [Egress], egress: [{ports: [{port: 9000, protocol: UDP}]}]}", false},

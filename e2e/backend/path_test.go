@@ -118,7 +118,8 @@ func TestOneHost(t *testing.T) {
 		s.must(err)
 		return code, text
 	}
-	for path, want := range map[string]string{"/": "<html", "/api-docs/": "<html", "/api-docs/openapi.json": `"swagger"`, "/api/v1/version": "toolVersion"} {
+	for path, want := range map[string]string{"/": "<html", "/api-docs/": "<html", "/api-docs/openapi.json": `"swagger"`,
+		"/api/v1/version": "toolVersion"} {
 		if code, text := ask(s.target.host, http.MethodGet, path, nil); code != http.StatusOK || !strings.Contains(text, want) {
 			t.Errorf("GET %s is answered %d: %s", path, code, trimmed(text))
 		}
@@ -134,8 +135,10 @@ func TestOneHost(t *testing.T) {
 		}
 	}
 	event := map[string]string{"Ce-Id": "1", "Ce-Specversion": "1.0", "Ce-Source": "/outside", "Ce-Type": "dev.knative.sources.ping"}
-	for _, h := range []string{s.target.host, "jobupdate.bakta.svc.cluster.local", "expire.bakta.svc.cluster.local", "jobupdate.bakta", "expire.bakta." + s.target.domain} {
-		for _, path := range []string{"/events", "/sweep", "//sweep", "/api-docs/../sweep", "/api-docs/%2e%2e/sweep", "/api/v1/delete/../../../sweep", "/api/v1/delete/sweep", "/healthz"} {
+	for _, h := range []string{s.target.host, "jobupdate.bakta.svc.cluster.local", "expire.bakta.svc.cluster.local", "jobupdate.bakta",
+		"expire.bakta." + s.target.domain} {
+		for _, path := range []string{"/events", "/sweep", "//sweep", "/api-docs/../sweep", "/api-docs/%2e%2e/sweep",
+			"/api/v1/delete/../../../sweep", "/api/v1/delete/sweep", "/healthz"} {
 			if code, text := ask(h, http.MethodPost, path, event); code/100 == 2 || code/100 == 3 && !strings.Contains(text, "api-docs") {
 				t.Errorf("POST http://%s%s is answered %d: %s", h, path, code, trimmed(text))
 			}

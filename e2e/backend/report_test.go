@@ -273,7 +273,8 @@ func TestEnds(t *testing.T) {
 	out.print()
 }
 
-// varyBy deploys with more of an overlay, in which %s is the folder kservices, and another configuration, until the test ends. What it returns does so again.
+// varyBy deploys with more of an overlay, in which %s is the folder kservices, and another configuration, until the test
+// ends. What it returns does so again.
 func (s suite) varyBy(more string, change func(config string) string) (again func()) {
 	s.Helper()
 	before, err := os.ReadFile(filepath.Join(s.overlay, "config.yaml"))
@@ -288,7 +289,8 @@ func (s suite) varyBy(more string, change func(config string) string) (again fun
 	components, err := relative(dir, filepath.Join(s.root, "kservices"))
 	s.must(err, write(filepath.Join(dir, "config.yaml"), after),
 		write(filepath.Join(dir, "kustomization.yaml"), "resources: ["+below+"]\n"+
-			"configMapGenerator: [{name: bakta-web, namespace: bakta, behavior: replace, files: [config.yaml]}]\n"+strings.ReplaceAll(more, "%s", components)),
+			"configMapGenerator: [{name: bakta-web, namespace: bakta, behavior: replace, files: [config.yaml]}]\n"+strings.ReplaceAll(more, "%s",
+			components)),
 		s.deploy(s.Context(), dir))
 	s.Cleanup(func() {
 		if err := s.deploy(context.Background(), s.overlay); err != nil {

@@ -196,7 +196,8 @@ func (c *copied) refusals(t *testing.T) {
 // programs checks the programs that were packed, and starts the one for this machine.
 func (c *copied) programs(t *testing.T, files string) {
 	for _, p := range []string{
-		"bakta-web linux amd64", "bakta-web linux arm64", "bakta-web darwin amd64", "bakta-web darwin arm64", "stager linux amd64", "stager linux arm64",
+		"bakta-web linux amd64", "bakta-web linux arm64", "bakta-web darwin amd64", "bakta-web darwin arm64", "stager linux amd64",
+		"stager linux arm64",
 	} {
 		f := strings.Fields(p)
 		dir := t.TempDir()

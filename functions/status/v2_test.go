@@ -36,7 +36,8 @@ func TestWordsV2(t *testing.T) {
 		}
 	}
 	for state, want := range map[job.StageStatus]string{
-		job.StagePending: "pending", job.StageRunning: "running", job.StageSucceeded: "succeeded", job.StageFailed: "failed", "": "unknown", "odd": "unknown",
+		job.StagePending: "pending", job.StageRunning: "running", job.StageSucceeded: "succeeded", job.StageFailed: "failed", "": "unknown",
+		"odd": "unknown",
 	} {
 		if got := pb.Word(stageV2(state)); got != want {
 			t.Errorf("a stage that is %q is shown as %q, not %q", state, got, want)
@@ -150,13 +151,18 @@ func TestResultV2(t *testing.T) {
 		code    job.Code
 		says    string // the error, or the links in the order of their fields
 	}{
-		{"succeeded", job.Job{State: job.Succeeded, Workflow: workflow.Bakta, Results: files("json", "gff3", "inference.tsv", "txt")}, false, "", "n.json n.gff3 n.inference.tsv n.txt"},
-		{"files of no key", job.Job{State: job.Succeeded, Workflow: workflow.BaktaProteins, Results: files("json", "faa", "gff3", "odd")}, false, "", "n.json n.faa"},
-		{"no JSON file", job.Job{State: job.Succeeded, Workflow: workflow.Bakta, Results: files("tsv")}, false, job.NotReady, "Missing required result file: result.json"},
+		{"succeeded", job.Job{State: job.Succeeded, Workflow: workflow.Bakta, Results: files("json", "gff3", "inference.tsv", "txt")}, false, "",
+			"n.json n.gff3 n.inference.tsv n.txt"},
+		{"files of no key", job.Job{State: job.Succeeded, Workflow: workflow.BaktaProteins, Results: files("json", "faa", "gff3", "odd")}, false,
+			"", "n.json n.faa"},
+		{"no JSON file", job.Job{State: job.Succeeded, Workflow: workflow.Bakta, Results: files("tsv")}, false, job.NotReady,
+			"Missing required result file: result.json"},
 		{"running", job.Job{State: job.Running, Workflow: workflow.Bakta}, true, job.NotReady, "Job not finished"},
 		{"created", job.Job{State: job.Created, Workflow: workflow.Bakta}, false, job.NotReady, "Job not finished: it was not started yet"},
-		{"failed", job.Job{State: job.Failed, Workflow: workflow.BaktaBaktfold, Failure: &job.Failure{Message: "It failed."}, Results: files("json", "tsv")}, false, job.NotReady, "It failed."},
-		{"failed, in part", job.Job{State: job.Failed, Workflow: workflow.BaktaBaktfold, Failure: &job.Failure{Message: "It failed."}, Results: files("json", "tsv")}, true, "", "n.json n.tsv It failed."},
+		{"failed", job.Job{State: job.Failed, Workflow: workflow.BaktaBaktfold, Failure: &job.Failure{Message: "It failed."},
+			Results: files("json", "tsv")}, false, job.NotReady, "It failed."},
+		{"failed, in part", job.Job{State: job.Failed, Workflow: workflow.BaktaBaktfold, Failure: &job.Failure{Message: "It failed."},
+			Results: files("json", "tsv")}, true, "", "n.json n.tsv It failed."},
 		{"failed, and left nothing", job.Job{State: job.Failed, Workflow: workflow.Bakta}, true, "", "The job failed."},
 		{"of a workflow of tomorrow", job.Job{State: job.Succeeded, Workflow: "prokka", Results: files("json")}, false, job.NotReady, `"prokka"`},
 	} {

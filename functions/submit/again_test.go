@@ -55,7 +55,8 @@ func TestStartAgain(t *testing.T) {
 	}{
 		{"nothing said", `{}`, nil, ""},
 		{"nothing said of files", `{"translation_table":4}`, &pb.JobConfig{TranslationalTable: 4}, ""},
-		{"a file promised, another declined", `{"use":{"prodigal_training_file":true,"replicons_table":false}}`, &pb.JobConfig{HasProdigal: &yes, HasReplicons: &no}, ""},
+		{"a file promised, another declined", `{"use":{"prodigal_training_file":true,"replicons_table":false}}`,
+			&pb.JobConfig{HasProdigal: &yes, HasReplicons: &no}, ""},
 		{"a file declined of which nothing was said", `{}`, &pb.JobConfig{HasReplicons: &no}, job.AlreadyExists},
 		{"acknowledged under other rules", `{"translation_table":7}`, &pb.JobConfig{TranslationalTable: 7}, ""},
 		{"another configuration", `{"translation_table":7}`, &pb.JobConfig{TranslationalTable: 4}, job.AlreadyExists},
@@ -75,7 +76,10 @@ func TestDeclinedV1(t *testing.T) {
 	t.Parallel()
 	jobs := &started{kind: workflow.Bakta}
 	_, err := function(t, jobs, map[string]string{
-		upload.GenomeFASTA: ">c1\nATGAAACTGCTGGTGTAA\n", upload.RegionsFile: "no regions", upload.HMMsFile: "no profiles", upload.TrustedProteinsFile: "no proteins",
+		upload.GenomeFASTA:         ">c1\nATGAAACTGCTGGTGTAA\n",
+		upload.RegionsFile:         "no regions",
+		upload.HMMsFile:            "no profiles",
+		upload.TrustedProteinsFile: "no proteins",
 	}).V1().StartJob(t.Context(), &pb.StartJobRequest{Job: &pb.JobAuth{JobID: "123e4567-e89b-42d3-a456-426614174000", Secret: secret}})
 	if !jobs.submitted {
 		t.Fatal(err)

@@ -61,11 +61,16 @@ func TestUploadsTooLarge(t *testing.T) {
 	}{
 		{"the largest genome", map[string]int64{upload.GenomeFASTA: gib}, nil, nil},
 		{"a genome too large", map[string]int64{upload.GenomeFASTA: gib + 1}, nil, []string{"genome", "at most 1GiB"}},
-		{"the largest that the deployment takes", map[string]int64{upload.GenomeFASTA: 16 * mib}, map[string]int64{upload.GenomeFASTA: 16 * mib}, nil},
-		{"one byte more", map[string]int64{upload.GenomeFASTA: 16*mib + 1}, map[string]int64{upload.GenomeFASTA: 16 * mib}, []string{"genome", "at most 16MiB"}},
-		{"a deployment can't allow more than is possible", map[string]int64{upload.GenomeFASTA: gib + 1}, map[string]int64{upload.GenomeFASTA: 2 * gib}, []string{"genome", "at most 1GiB"}},
-		{"a table too large", map[string]int64{upload.GenomeFASTA: 12, upload.RepliconsTable: 2*mib + 1}, nil, []string{"replicon table", "at most 2MiB"}},
-		{"a training file too large", map[string]int64{upload.GenomeFASTA: 12, upload.ProdigalTrainingFile: 10*mib + 1}, nil, []string{"Prodigal training file", "at most 10MiB"}},
+		{"the largest that the deployment takes", map[string]int64{upload.GenomeFASTA: 16 * mib}, map[string]int64{upload.GenomeFASTA: 16 * mib},
+			nil},
+		{"one byte more", map[string]int64{upload.GenomeFASTA: 16*mib + 1}, map[string]int64{upload.GenomeFASTA: 16 * mib},
+			[]string{"genome", "at most 16MiB"}},
+		{"a deployment can't allow more than is possible", map[string]int64{upload.GenomeFASTA: gib + 1},
+			map[string]int64{upload.GenomeFASTA: 2 * gib}, []string{"genome", "at most 1GiB"}},
+		{"a table too large", map[string]int64{upload.GenomeFASTA: 12, upload.RepliconsTable: 2*mib + 1}, nil,
+			[]string{"replicon table", "at most 2MiB"}},
+		{"a training file too large", map[string]int64{upload.GenomeFASTA: 12, upload.ProdigalTrainingFile: 10*mib + 1}, nil,
+			[]string{"Prodigal training file", "at most 10MiB"}},
 	} {
 		jobs := &created{}
 		f, err := submit.New(submit.Deps{

@@ -74,19 +74,23 @@ func TestOptionalUploads(t *testing.T) {
 		{"the uploads decide", workflow.Bakta, all, option.Config{}, []string{"genome.fna", "regions.gff3", "proteins.faa"}, ""},
 		{"declined", workflow.Bakta, all, use(upload.RegionsFile, false), []string{"genome.fna", "proteins.faa"}, ""},
 		{"of another genome", workflow.Bakta, with(upload.RegionsFile, strings.Replace(regions, "c1", "c2", 1)), option.Config{}, nil, `"c2"`},
-		{"of another genome, declined", workflow.Bakta, with(upload.RegionsFile, "c2\tx"), use(upload.RegionsFile, false), []string{"genome.fna"}, ""},
+		{"of another genome, declined", workflow.Bakta, with(upload.RegionsFile, "c2\tx"), use(upload.RegionsFile, false), []string{"genome.fna"},
+			""},
 		{"blank", workflow.Bakta, with(upload.HMMsFile, "\n"), option.Config{}, []string{"genome.fna"}, ""},
 		{"blank and promised", workflow.Bakta, with(upload.HMMsFile, "\n"), use(upload.HMMsFile, true), nil, "profile HMMs: the uploaded " +
 			"file is empty"},
-		{"a blank table is no promise", workflow.Bakta, with(upload.RepliconsTable, "\n"), use(upload.RepliconsTable, true), []string{"genome.fna"}, ""},
+		{"a blank table is no promise", workflow.Bakta, with(upload.RepliconsTable, "\n"), use(upload.RepliconsTable, true),
+			[]string{"genome.fna"}, ""},
 		{"promised and not there", workflow.BaktaBaktfold, with("x", ""), use(upload.TrustedProteinsFile, true), nil, "trusted proteins: the " +
 			"file was not uploaded"},
 		{"useless", workflow.Bakta, with(upload.TrustedProteinsFile, trusted), option.Config{Skip: []string{"cds"}}, nil, "these are skipped"},
 		{"both stages", workflow.BaktaBaktfold, all, option.Config{}, []string{"genome.fna", "regions.gff3", "proteins.faa"}, ""},
 		{"proteins, with options for genomes", workflow.BaktaProteins, map[string]string{upload.ProteinFASTA: ">a\nMKLL\n"},
 			option.Config{TranslationTable: 7, Use: map[string]bool{upload.RepliconsTable: true}}, []string{"proteins.faa"}, ""},
-		{"no proteins", workflow.BaktaProteins, map[string]string{upload.GenomeFASTA: genome}, option.Config{}, nil, "protein FASTA: the file was not uploaded"},
-		{"an annotation of proteins", workflow.Baktfold, map[string]string{upload.BaktaJSON: `{"features": []}`}, option.Config{}, nil, "proteins without a genome"},
+		{"no proteins", workflow.BaktaProteins, map[string]string{upload.GenomeFASTA: genome}, option.Config{}, nil,
+			"protein FASTA: the file was not uploaded"},
+		{"an annotation of proteins", workflow.Baktfold, map[string]string{upload.BaktaJSON: `{"features": []}`}, option.Config{}, nil,
+			"proteins without a genome"},
 	} {
 		jobs := &started{kind: tt.kind}
 		f, err := submit.New(submit.Deps{

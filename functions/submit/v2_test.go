@@ -42,9 +42,11 @@ func TestConfigV2(t *testing.T) {
 	}{
 		{"nothing", &pb.JobConfig{}, option.Config{Use: none()}},
 		{"uploads", &pb.JobConfig{UseProdigalTrainingFile: true, UseReplicons: true, UseRegions: true, UseTrustedProteins: true, UseHmms: true},
-			option.Config{Use: using(upload.ProdigalTrainingFile, upload.RepliconsTable, upload.RegionsFile, upload.TrustedProteinsFile, upload.HMMsFile)}},
+			option.Config{Use: using(upload.ProdigalTrainingFile, upload.RepliconsTable, upload.RegionsFile, upload.TrustedProteinsFile,
+				upload.HMMsFile)}},
 		{"one upload", &pb.JobConfig{UseRegions: true}, option.Config{Use: using(upload.RegionsFile)}},
-		{"numbers", &pb.JobConfig{TranslationTable: 4, MinContigLength: 1 << 40, LocusTagIncrement: 5}, option.Config{Use: none(), TranslationTable: 4, MinContigLength: 1 << 40, LocusTagIncrement: 5}},
+		{"numbers", &pb.JobConfig{TranslationTable: 4, MinContigLength: 1 << 40, LocusTagIncrement: 5},
+			option.Config{Use: none(), TranslationTable: 4, MinContigLength: 1 << 40, LocusTagIncrement: 5}},
 		{"flags", &pb.JobConfig{CompleteGenome: true, KeepContigHeaders: true, Compliant: true, Meta: true},
 			option.Config{Use: none(), CompleteGenome: true, KeepContigHeaders: true, Compliant: true, Meta: true}},
 		{"texts", &pb.JobConfig{Genus: "g", Species: "s", Strain: "t", Plasmid: "p", Locus: "l", LocusTag: "L"},
@@ -52,7 +54,8 @@ func TestConfigV2(t *testing.T) {
 		{"one membrane", &pb.JobConfig{DermType: pb.DermType_DERM_TYPE_MONODERM}, option.Config{Use: none(), DermType: option.Monoderm}},
 		{"two membranes", &pb.JobConfig{DermType: pb.DermType_DERM_TYPE_DIDERM}, option.Config{Use: none(), DermType: option.Diderm}},
 		{"nothing is known of membranes", &pb.JobConfig{DermType: pb.DermType_DERM_TYPE_UNKNOWN}, option.Config{Use: none()}},
-		{"steps, in Bakta's order", &pb.JobConfig{SkipPlot: true, SkipTrna: true, SkipNcrnaRegion: true}, option.Config{Use: none(), Skip: []string{"trna", "ncrna_region", "plot"}}},
+		{"steps, in Bakta's order", &pb.JobConfig{SkipPlot: true, SkipTrna: true, SkipNcrnaRegion: true},
+			option.Config{Use: none(), Skip: []string{"trna", "ncrna_region", "plot"}}},
 	} {
 		if diff := cmp.Diff(tt.want, wireV2().config(tt.in)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
@@ -150,7 +153,8 @@ func TestRefusalV2(t *testing.T) {
 	}{
 		{&pb.JobConfig{TranslationTable: 7}, []string{"Invalid translation_table: 7"}},
 		{&pb.JobConfig{LocusTagIncrement: 2}, []string{"Invalid locus_tag_increment: "}},
-		{&pb.JobConfig{TranslationTable: 1, LocusTagIncrement: -1, Plasmid: "x"}, []string{"Invalid translation_table: ", "Invalid plasmid: ", "Invalid locus_tag_increment: "}},
+		{&pb.JobConfig{TranslationTable: 1, LocusTagIncrement: -1, Plasmid: "x"},
+			[]string{"Invalid translation_table: ", "Invalid plasmid: ", "Invalid locus_tag_increment: "}},
 	} {
 		err := refusalV2(w.Validate(w.Normalise(wireV2().config(tt.config))), tt.config)
 		var e *job.Error

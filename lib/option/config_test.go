@@ -69,7 +69,8 @@ func TestEncodeConfig(t *testing.T) {
 		{"nothing given", Config{}, `{}`},
 		{"no uploads named", Config{Use: map[string]bool{}}, `{}`},
 		{"everything", full, `{"use":{"prodigal_training_file":false,"replicons_table":true},"translation_table":4,"complete_genome":true,` +
-			`"keep_contig_headers":true,"min_contig_length":1099511627776,"derm_type":"diderm","genus":"\u003cÜ\u003e","species":"s","strain":"\"",` +
+			`"keep_contig_headers":true,"min_contig_length":1099511627776,"derm_type":"diderm","genus":"\u003cÜ\u003e","species":"s","strain":` +
+			`"\"",` +
 			`"plasmid":"p1","locus":"l","locus_tag":"t","locus_tag_increment":5,"compliant":true,"meta":true,"skip":["trna","ncrna_region"]}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

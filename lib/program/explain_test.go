@@ -20,9 +20,11 @@ func TestExplain(t *testing.T) {
 			"needed more memory"},
 		{"killed below a shell", Exit{Code: 137}, job.Internal, "T was killed (SIGKILL)"},
 		{"killed at its limit", Exit{Code: 137, OutOfMemory: true}, job.OutOfMemory, "T ran out of memory"},
-		{"a tool killed at its limit", Exit{Code: 1, OutOfMemory: true, Stderr: []byte("Exception: diamond error! error code: -9\n")}, job.OutOfMemory, "ran out of memory"},
+		{"a tool killed at its limit", Exit{Code: 1, OutOfMemory: true, Stderr: []byte("Exception: diamond error! error code: -9\n")},
+			job.OutOfMemory, "ran out of memory"},
 		{"Python without memory", Exit{Code: 1, Stderr: []byte(traceback + "MemoryError\n")}, job.OutOfMemory, "ran out of memory"},
-		{"NumPy without memory", Exit{Code: 1, Stderr: []byte(traceback + "numpy.core._exceptions._ArrayMemoryError: Unable to allocate 8 GiB\n")}, job.OutOfMemory, "ran out of memory"},
+		{"NumPy without memory", Exit{Code: 1, Stderr: []byte(traceback +
+			"numpy.core._exceptions._ArrayMemoryError: Unable to allocate 8 GiB\n")}, job.OutOfMemory, "ran out of memory"},
 		{"told to end", Exit{Code: -1, Signal: "SIGTERM"}, job.Internal, "was stopped before it was done"},
 		{"told to end below a shell", Exit{Code: 143}, job.Internal, "was stopped before it was done"},
 		{"crashed", Exit{Code: -1, Signal: "SIGSEGV"}, job.Internal, "T crashed (SIGSEGV)"},
@@ -33,9 +35,12 @@ func TestExplain(t *testing.T) {
 		{"words on stdout alone", Exit{Code: 1, Stdout: []byte("a\nERROR: x!\n")}, job.BadInput, "T ended with an error: ERROR: x!"},
 		{"last words that say nothing", Exit{Code: 1, Stderr: []byte("WARNING: a\nthis won't do\n")}, job.Internal, "T ended with exit code " +
 			"1 and did not say why"},
-		{"a full disk", Exit{Code: 1, Stderr: []byte(traceback + "OSError: [Errno 28] No space left on device\n")}, job.Internal, "The disk is full."},
-		{"a broken database", Exit{Code: 1, Stderr: []byte(traceback + "sqlite3.DatabaseError: file is not a database\n")}, job.Internal, "The database of this installation"},
-		{"a tool failed", Exit{Code: 1, Stderr: []byte(traceback + "Exception: diamond error! error code: 1\n")}, job.Internal, "T crashed: Exception: diamond error! error code: 1."},
+		{"a full disk", Exit{Code: 1, Stderr: []byte(traceback + "OSError: [Errno 28] No space left on device\n")}, job.Internal,
+			"The disk is full."},
+		{"a broken database", Exit{Code: 1, Stderr: []byte(traceback + "sqlite3.DatabaseError: file is not a database\n")}, job.Internal,
+			"The database of this installation"},
+		{"a tool failed", Exit{Code: 1, Stderr: []byte(traceback + "Exception: diamond error! error code: 1\n")}, job.Internal,
+			"T crashed: Exception: diamond error! error code: 1."},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.x.Stage, tt.x.Title = "s", "T"
@@ -62,7 +67,8 @@ func TestReason(t *testing.T) {
 		{"line ends of Windows", "ERROR: x\r\nmore\r\n", "ERROR: x more"},
 		{"colours", "\x1b[31mERROR: red\x1b[0m \x07bell\n", "ERROR: red bell"},
 		{"no text", "ERROR: \xff\n", "ERROR: \uFFFD"},
-		{"a log", "2026-01-02 03:04:05.678 | INFO     | a.b:c:1 - ERROR no\n2026-01-02 03:04:05.678 | ERROR    | a.b:c:1 - gone | ERROR | x - y\n", "ERROR: gone | ERROR | x - y"},
+		{"a log", "2026-01-02 03:04:05.678 | INFO     | a.b:c:1 - ERROR no\n2026-01-02 03:04:05.678 | ERROR    | a.b:c:1 - gone | ERROR | x - " +
+			"y\n", "ERROR: gone | ERROR | x - y"},
 		{"a log behind a bar", "Predicting 3Di:  10%|x| 1/10\r2026-01-02 03:04:05.678 | CRITICAL | a.b:c:1 - gone\n", "ERROR: gone"},
 		{"long", "ERROR: " + strings.Repeat("ü", 600), "ERROR: " + strings.Repeat("ü", 495) + "…"},
 	} {

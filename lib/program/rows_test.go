@@ -224,17 +224,21 @@ func TestExplainTools(t *testing.T) {
 		{"below a shell", "Killed\n" + traceback + "Exception: cmscan error! error code: 137\n",
 			[]string{"A tool that T started, cmscan, was killed (SIGKILL). Most likely it needed more memory"}, nil},
 		{"its words", traceback + "Exception: diamond error! error code: 1\nThe log:\nError: No such file or directory\n",
-			[]string{"T crashed: Exception: diamond error! error code: 1 The log: Error: No such file or directory. A tool that it started, diamond, failed."}, nil},
+			[]string{"T crashed: Exception: diamond error! error code: 1 The log: Error: No such file or directory. A tool that it started, " +
+				"diamond, failed."}, nil},
 		{"a warning behind it",
-			traceback + "Exception: tRNAscan-SE error! error code: 2\n/usr/lib/python3.11/multiprocessing/resource_tracker.py:254: UserWarning: resource_tracker: leaked\n  warnings.warn('x')\n",
+			traceback + "Exception: tRNAscan-SE error! error code: 2\n/usr/lib/python3.11/multiprocessing/resource_tracker.py:254: UserWarning: " +
+				"resource_tracker: leaked\n  warnings.warn('x')\n",
 			[]string{"T crashed: Exception: tRNAscan-SE error! error code: 2. A tool that it started, tRNAscan-SE, failed."},
 			[]string{"UserWarning"}},
 		{"behind a bar", "\r 10%\r 100%\nException: PILER-CR error! error code: -6\n",
 			[]string{"T crashed: Exception: PILER-CR error! error code: -6. A tool that it started, PILER-CR, crashed (SIGABRT)"}, nil},
 		{"a cut traceback", "    x = y(data)\n  File \"/opt/bakta/cds.py\", line 9, in search\n    raise Odd()\nbakta.Odd\n",
 			[]string{"T crashed: bakta.Odd (cds.py, line 9, in search)"}, nil},
-		{"a cut chain", traceback + "\n" + "During handling of the above exception, another exception occurred:" + "\n\n" + traceback + "OSError: [Errno 28] No space left on device\n", []string{"OSError: [Errno 28] No space left on device. The disk is full."}, nil},
-		{"conda behind it", traceback + "KeyError: 'a'\n\nERROR conda.cli.main_run:execute(125): `conda run bakta` failed. (See above for error)\n", []string{"T crashed: KeyError: 'a'. It may"}, nil},
+		{"a cut chain", traceback + "\n" + "During handling of the above exception, another exception occurred:" + "\n\n" + traceback +
+			"OSError: [Errno 28] No space left on device\n", []string{"OSError: [Errno 28] No space left on device. The disk is full."}, nil},
+		{"conda behind it", traceback + "KeyError: 'a'\n\nERROR conda.cli.main_run:execute(125): `conda run bakta` failed. (See above for " +
+			"error)\n", []string{"T crashed: KeyError: 'a'. It may"}, nil},
 		{"a shell behind it", traceback + "KeyError: 'a'\n/entrypoint.sh: line 3:    12 Aborted                 bakta \"$@\"\n",
 			[]string{"T crashed: KeyError: 'a'. It may"}, nil},
 		{"a library's log behind it", traceback + "KeyError: 'a'\n2026-01-02 03:04:05,678 - ERROR - closing\n",
@@ -243,7 +247,8 @@ func TestExplainTools(t *testing.T) {
 			[]string{"T crashed: KeyError: 'a'. It may"}, nil},
 		{"C++", "terminate called after throwing an instance of 'std::out_of_range'\n  what():  vector::_M_range_check\n",
 			[]string{"T crashed: terminate called", "vector::_M_range_check"}, nil},
-		{"Rich's frame", "╭──── Traceback (most recent call last) ────╮\n│ /x/main.py:12 in main                     │\n╰───────────────────────────────────────────╯\nOdd: a\n", []string{"T crashed: Odd: a. It may"}, nil},
+		{"Rich's frame", "╭──── Traceback (most recent call last) ────╮\n│ /x/main.py:12 in main                     " +
+			"│\n╰───────────────────────────────────────────╯\nOdd: a\n", []string{"T crashed: Odd: a. It may"}, nil},
 		{"nothing but progress", "Searching: 100%|x| 10/10\r\n", []string{"T ended with exit code 1 and did not say why"},
 			[]string{"Searching", program.NotYours}},
 	} {

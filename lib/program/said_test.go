@@ -29,10 +29,12 @@ func TestReasonOfPython(t *testing.T) {
 		{"a class within another", "class A:\n class Odd(Exception): pass\nraise A.Odd('a')", "A.Odd: a", ""},
 		{"pyhmmer's own", "import pyhmmer.errors as e\nraise e.InvalidParameter('E', -1)", "pyhmmer.errors.InvalidParameter: ", ""},
 		{"pyhmmer without memory", "import pyhmmer.errors as e\nraise e.AllocationError('ESL_SQ', 8, 3)", "", job.OutOfMemory},
-		{"pyrodigal's own", "import pyrodigal\npyrodigal.GeneFinder(training_info=None, meta=False).find_genes(b'ACGT')", "RuntimeError: cannot find genes without having trained in single mode", ""},
+		{"pyrodigal's own", "import pyrodigal\npyrodigal.GeneFinder(training_info=None, meta=False).find_genes(b'ACGT')",
+			"RuntimeError: cannot find genes without having trained in single mode", ""},
 		{"a time-out", "import subprocess\nsubprocess.run(['sleep', '9'], timeout=.01)", "subprocess.TimeoutExpired: Command '['sleep', " +
 			"'9']' timed out after", ""},
-		{"a tool that died", "import subprocess\nsubprocess.run(['sh', '-c', 'kill -ABRT $$'], check=True)", "subprocess.CalledProcessError: Command", ""},
+		{"a tool that died", "import subprocess\nsubprocess.run(['sh', '-c', 'kill -ABRT $$'], check=True)",
+			"subprocess.CalledProcessError: Command", ""},
 		{"interrupted", "raise KeyboardInterrupt", "KeyboardInterrupt (", ""},
 		{"an assertion without a text", "def spacer():\n assert False\nspacer()", "AssertionError (program.py, line 2, in spacer)", ""},
 		{"an assertion with one", "assert False, (None, 'spacer')", "AssertionError: (None, 'spacer')", ""},
@@ -48,7 +50,8 @@ func TestReasonOfPython(t *testing.T) {
 		{"three in a row", "try:\n try: {}['k']\n except KeyError as e: raise ValueError('middle') from e\nexcept ValueError: raise " +
 			"RuntimeError('outer')", "RuntimeError: outer (while handling KeyError: 'k')", ""},
 		{"no memory, and an error after it", "try: raise MemoryError()\nexcept MemoryError: {}['k']", "", job.OutOfMemory},
-		{"no disk, and an error after it", "try: raise OSError(28, 'No space left on device')\nexcept OSError: {}['k']", "KeyError: 'k' (while handling OSError: [Errno 28] No space left on device)", ""},
+		{"no disk, and an error after it", "try: raise OSError(28, 'No space left on device')\nexcept OSError: {}['k']",
+			"KeyError: 'k' (while handling OSError: [Errno 28] No space left on device)", ""},
 		{"another process", "import multiprocessing as m\ndef f(x): raise ValueError('a\\nb')\nif __name__ == '__main__':\n with m.Pool(1) " +
 			"as p: p.map(f, [1])", "ValueError: a b", ""},
 		{"an executor's process", "import concurrent.futures as c\ndef f(x): raise ValueError('a')\nif __name__ == '__main__':\n with " +
@@ -61,11 +64,13 @@ func TestReasonOfPython(t *testing.T) {
 			"t.join(); {}['k']", "KeyError: 'k'", ""},
 		{"a thread alone", "import threading, os\ndef f(): raise ValueError('below')\nt = threading.Thread(target=f); t.start(); t.join(); " +
 			"os._exit(1)", "ValueError: below", ""},
-		{"a group", "def f(n):\n try: raise ValueError(n)\n except ValueError as e: return e\nraise ExceptionGroup('tasks', [f('a'), f('b')])", "ValueError: a; ValueError: b; ExceptionGroup: tasks (2 sub-exceptions)", ""},
+		{"a group", "def f(n):\n try: raise ValueError(n)\n except ValueError as e: return e\nraise ExceptionGroup('tasks', [f('a'), f('b')])",
+			"ValueError: a; ValueError: b; ExceptionGroup: tasks (2 sub-exceptions)", ""},
 		{"a group in a group", "raise ExceptionGroup('tasks', [ExceptionGroup('inner', [KeyError('k')])])", "KeyError: 'k'; ExceptionGroup: " +
 			"tasks (1 sub-exception); ExceptionGroup: inner (1 sub-exception)", ""},
 		{"a group without memory", "raise ExceptionGroup('tasks', [MemoryError()])", "", job.OutOfMemory},
-		{"a warning behind it", "import atexit, warnings\natexit.register(lambda: warnings.warn('leaked semaphore objects'))\n{}['k']", "KeyError: 'k'", ""},
+		{"a warning behind it", "import atexit, warnings\natexit.register(lambda: warnings.warn('leaked semaphore objects'))\n{}['k']",
+			"KeyError: 'k'", ""},
 		{"logs behind it", "import atexit, logging\natexit.register(lambda: logging.error('cleaning " +
 			"up'))\nlogging.basicConfig(format='%(asctime)s - %(levelname)s - %(message)s')\n{}['k']", "KeyError: 'k'", ""},
 		{"a failing exit behind it", "import atexit, os\natexit.register(lambda: os.remove('/none/such'))\n{}['k']", "KeyError: 'k'", ""},
@@ -76,7 +81,8 @@ func TestReasonOfPython(t *testing.T) {
 		{"the program's own words, and a failing exit", "import atexit, os, sys\natexit.register(lambda: " +
 			"os.remove('/none/such'))\nsys.exit('ERROR: wrong genome file format!')", "ERROR: wrong genome file format!", job.BadInput},
 		{"the program's own words after an exception that it logged", "import logging, sys\ntry: {}['k']\nexcept KeyError: " +
-			"logging.exception('wrong genome file format!')\nsys.exit('ERROR: wrong genome file format!')", "ERROR: wrong genome file format!", job.BadInput},
+			"logging.exception('wrong genome file format!')\nsys.exit('ERROR: wrong genome file format!')", "ERROR: wrong genome file format!",
+			job.BadInput},
 		{"the program's own words that nobody knows", "import sys\nsys.exit(\"ERROR: empty 'genus' parameter!\")", "ERROR: empty 'genus' " +
 			"parameter!", job.BadInput},
 		{"an error of logging, and the program's own words", "import logging, sys\nlogging.warning('%d', 'x')\nsys.exit('Error: input file " +

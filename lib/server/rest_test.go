@@ -152,7 +152,8 @@ func TestHeaders(t *testing.T) {
 		}},
 		{"HEAD is GET without its body", "HEAD", "/api/v1/version", nil, 200, map[string]string{"Content-Type": "application/json",
 			"Content-Length": "54"}},
-		{"the answer to a wrong method lists the right ones", "PATCH", "/api/v1/job/delete", nil, 405, map[string]string{"Allow": "DELETE, OPTIONS"}},
+		{"the answer to a wrong method lists the right ones", "PATCH", "/api/v1/job/delete", nil, 405,
+			map[string]string{"Allow": "DELETE, OPTIONS"}},
 		{"OPTIONS", "OPTIONS", "/api/v1/version", nil, 204, map[string]string{"Allow": "GET, HEAD, OPTIONS"}},
 		{"any origin may read", "GET", "/api/v1/version", []string{"Origin", "https://ui.example.org"}, 200, map[string]string{
 			"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Credentials": "",

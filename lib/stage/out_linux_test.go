@@ -58,7 +58,8 @@ func TestOut(t *testing.T) {
 			[]string{"bakta.gff3"}, []string{"bakta"}, "", ""},
 		{"a result that must be there is not", []Command{shell(first), second("true")}, []job.StageStatus{done, done},
 			[]string{"bakta.gff3", "bakta.svg"}, []string{"bakta", "second"}, job.Internal, "did not leave what it should have: result.gff3"},
-		{"a result is a link to a file of another user", []Command{shell("ln -s " + secret + " ../out/bakta/result.gff3")}, []job.StageStatus{done},
+		{"a result is a link to a file of another user", []Command{shell("ln -s " + secret + " ../out/bakta/result.gff3")},
+			[]job.StageStatus{done},
 			nil, []string{"bakta"}, job.Internal, "result.gff3"},
 		{
 			"a result is a link to its own file",

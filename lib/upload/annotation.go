@@ -27,7 +27,7 @@ func inspectAnnotation(r io.Reader) (string, error) {
 	switch {
 	case u.broken() && len(head) == 0:
 		err = u.failure(annotationFile)
-	case blank(head) && err == io.EOF && !u.partial():
+	case blank(head) && errors.Is(err, io.EOF) && !u.partial():
 		if u.ending == "" {
 			return "", ErrBlank
 		}

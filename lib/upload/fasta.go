@@ -43,9 +43,9 @@ func (i *Inspection) genome(content io.Reader) (string, error) {
 	if err == nil {
 		in := bufio.NewReaderSize(limited, headSize)
 		var begun []byte
-		if begun, err = in.Peek(headSize); err == nil || err == io.EOF {
+		if begun, err = in.Peek(headSize); err == nil || errors.Is(err, io.EOF) {
 			switch {
-			case err == io.EOF && limited.N > 0 && blank(begun):
+			case errors.Is(err, io.EOF) && limited.N > 0 && blank(begun):
 				nothing, err = true, nil
 			case begun[0] != '>':
 				other, err = otherThanFASTA(begun), nil

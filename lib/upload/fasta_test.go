@@ -235,7 +235,8 @@ func genomeTests() []genomeTest {
 func TestInspectGenome(t *testing.T) {
 	for _, tt := range genomeTests() {
 		t.Run(tt.name, func(t *testing.T) {
-			for _, r := range []io.Reader{bytes.NewReader(tt.content), iotest.DataErrReader(bytes.NewReader(tt.content)), iotest.HalfReader(bytes.NewReader(tt.content))} {
+			for _, r := range []io.Reader{bytes.NewReader(tt.content), iotest.DataErrReader(bytes.NewReader(tt.content)),
+				iotest.HalfReader(bytes.NewReader(tt.content))} {
 				name, err := Inspect(GenomeFASTA, r, tt.c)
 				if tt.says == "" {
 					if err != nil || name != tt.file {
@@ -367,7 +368,8 @@ func (r *repeat) Read(p []byte) (int, error) {
 func TestInspectTellsReadersErrors(t *testing.T) {
 	away := job.Errorf(job.Unavailable, "the store is away")
 	for _, kind := range []string{GenomeFASTA, ProdigalTrainingFile, RepliconsTable} {
-		for _, begin := range []string{"", ">a\nAC", "\x1f\x8b", string(gzipped([]byte(small))[:20]), "\xfd7zXZ\x00\x00", "BZh9", "\x28\xb5\x2f\xfd", "a\tb"} {
+		for _, begin := range []string{"", ">a\nAC", "\x1f\x8b", string(gzipped([]byte(small))[:20]), "\xfd7zXZ\x00\x00", "BZh9",
+			"\x28\xb5\x2f\xfd", "a\tb"} {
 			r := io.MultiReader(strings.NewReader(begin), iotest.ErrReader(away))
 			if _, err := Inspect(kind, r, option.Config{}); !job.Is(err, job.Unavailable) {
 				t.Errorf("%s, %q: %v", kind, begin, err)

@@ -24,7 +24,8 @@ func TestIDs(t *testing.T) {
 	}{
 		{"automatic ids", two, "", option.Config{}, ""},
 		{"a new id", two, "chr\tx\tc\tc\t\n", option.Config{}, ""},
-		{"the id that another has anyway", two, "chr\tcontig_2\tc\tc\t\n", option.Config{}, `new id "contig_2" in line 1, and that is the name that Bakta gives to another sequence, "plas" (line 3`},
+		{"the id that another has anyway", two, "chr\tcontig_2\tc\tc\t\n", option.Config{},
+			`new id "contig_2" in line 1, and that is the name that Bakta gives to another sequence, "plas" (line 3`},
 		{"the id that the one before has anyway", two, "plas\tcontig_1\tc\tc\t\n", option.Config{}, `gives to another sequence, "chr" (line 1`},
 		{"the id that it has anyway", two, "chr\tcontig_1\tc\tc\t\n", option.Config{}, ""},
 		{"ids exchanged", two, "chr\tcontig_2\tc\tc\t\nplas\tcontig_1\tp\tc\t\n", option.Config{}, ""},
@@ -62,13 +63,18 @@ func TestIDs(t *testing.T) {
 		{"no name, left out", ">\nAC\n>b\nACGT\n", "", option.Config{KeepContigHeaders: true, MinContigLength: 3}, ""},
 		{"a new id for one without a name", ">\nAC\n>b\nACGT\n", "\tcontig_2\tc\tc\t\n", option.Config{}, `"contig_2"`},
 		{"not compliant", ">a\n" + strings.Repeat("A", 200) + "\n", "a\tx|y\tc\tc\t\n", option.Config{Compliant: true}, `new id "x|y" in line 1`},
-		{"too long to be compliant", ">a\n" + strings.Repeat("A", 200) + "\n", "a\t" + strings.Repeat("x", 26) + "\tc\tc\t\n", option.Config{Compliant: true}, "at most 25"},
+		{"too long to be compliant", ">a\n" + strings.Repeat("A", 200) + "\n", "a\t" + strings.Repeat("x", 26) + "\tc\tc\t\n",
+			option.Config{Compliant: true}, "at most 25"},
 		{"not compliant, of another genome", ">a\n" + strings.Repeat("A", 200) + "\n", "b\tx|y\tc\tc\t\n", option.Config{Compliant: true}, ""},
-		{"not compliant, not used", ">a\n" + strings.Repeat("A", 200) + "\n", "a\tx|y\tc\tc\t\n", option.Config{Compliant: true, KeepContigHeaders: true}, ""},
-		{"too many to be compliant", strings.Repeat(">a\n"+strings.Repeat("A", 200)+"\n", 10_000), "", option.Config{Compliant: true, Locus: strings.Repeat("x", 20)}, "shorter locus"},
-		{"behind the beginning", ">a\n" + strings.Repeat("ACGT\n", headSize) + ">chr\nA\n>plas\nA\n", "chr\tcontig_3\tc\tc\t\n", option.Config{}, `"contig_3"`},
+		{"not compliant, not used", ">a\n" + strings.Repeat("A", 200) + "\n", "a\tx|y\tc\tc\t\n",
+			option.Config{Compliant: true, KeepContigHeaders: true}, ""},
+		{"too many to be compliant", strings.Repeat(">a\n"+strings.Repeat("A", 200)+"\n", 10_000), "",
+			option.Config{Compliant: true, Locus: strings.Repeat("x", 20)}, "shorter locus"},
+		{"behind the beginning", ">a\n" + strings.Repeat("ACGT\n", headSize) + ">chr\nA\n>plas\nA\n", "chr\tcontig_3\tc\tc\t\n", option.Config{},
+			`"contig_3"`},
 	} {
-		for packing, pack := range map[string]func([]byte) []byte{"": func(b []byte) []byte { return b }, "gzip": gzipped, "xz": xzed, "zstd": func(b []byte) []byte { return zstded(b) }} {
+		for packing, pack := range map[string]func([]byte) []byte{"": func(b []byte) []byte { return b }, "gzip": gzipped, "xz": xzed,
+			"zstd": func(b []byte) []byte { return zstded(b) }} {
 			i := NewInspection(tt.c)
 			if tt.table != "" {
 				if _, err := i.Inspect(RepliconsTable, strings.NewReader(tt.table)); err != nil {

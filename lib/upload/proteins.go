@@ -3,6 +3,7 @@ package upload
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
 	"strings"
 	"unicode/utf8"
@@ -20,7 +21,7 @@ func inspectProteins(r io.Reader) (string, error) {
 	head, err := in.Peek(headSize)
 	var p proteins
 	switch {
-	case blank(head) && err == io.EOF && !u.partial():
+	case blank(head) && errors.Is(err, io.EOF) && !u.partial():
 		if u.ending == "" {
 			return "", ErrBlank
 		}

@@ -75,13 +75,15 @@ func TestSkippedRegions(t *testing.T) {
 			"will use none of the regions, 1 in all: the one in line 1 has no start codon"},
 		{"strand unknown", regionCase{genome: genome, regions: line(3, 14, ".")}, nil, ""},
 		{"stop within", regionCase{genome: ">a\nATGTAATAA\n", regions: line(1, 9, "+")}, skipped, "line 1 has a stop codon within"},
-		{"stop within by another table", regionCase{genome: ">a\nATGTGATAA\n", regions: line(1, 9, "+")}, skipped, "line 1 has a stop codon within"},
+		{"stop within by another table", regionCase{genome: ">a\nATGTGATAA\n", regions: line(1, 9, "+")}, skipped,
+			"line 1 has a stop codon within"},
 		{"no stop by table 4", regionCase{genome: ">a\nATGTGATAA\n", regions: line(1, 9, "+"), table: 4}, nil, ""},
 		{"start by table 11 alone", regionCase{genome: ">a\nCTGAAATAA\n", regions: line(1, 9, "+"), table: 25}, skipped, "no start codon"},
 		{"letters for several", regionCase{genome: ">a\nATNNNNTAR\n", regions: line(1, 9, "+")}, nil, ""},
 		{"over the end", regionCase{genome: genome, regions: strings.Replace(line(9, 17, "+"), "a", "b", 1)}, nil, ""},
 		{"over the end, cut", regionCase{genome: genome, regions: strings.Replace(line(9, 14, "+"), "a", "b", 1)}, skipped, "no stop codon"},
-		{"pseudogene", regionCase{genome: genome, regions: whole + strings.Replace(whole, "ID=1", "pseudogene", 1)}, skipped, "line 2 is marked as a pseudogene"},
+		{"pseudogene", regionCase{genome: genome, regions: whole + strings.Replace(whole, "ID=1", "pseudogene", 1)}, skipped,
+			"line 2 is marked as a pseudogene"},
 		{"many", regionCase{genome: genome, regions: whole + strings.Repeat(line(3, 11, "+"), 5)}, skipped,
 			"will not use 5 of the 6 regions: the one in line 2 has no stop codon, the one in line 3 has no stop codon, the one in line 4 has " +
 				"no stop codon, and 2 more."},
@@ -90,7 +92,8 @@ func TestSkippedRegions(t *testing.T) {
 		{"record", regionCase{genome: genome, regions: record("3..14")}, nil, ""},
 		{"record, joined", regionCase{genome: genome, regions: record("join(3..5,9..14)")}, nil, ""},
 		{"record, partial", regionCase{genome: genome, regions: record("3..14", "<3..14")}, skipped, "line 4 is marked as partial"},
-		{"record, both strands", regionCase{genome: genome, regions: record("join(3..5,complement(6..14))")}, skipped, "line 3, on both strands, has a length that"},
+		{"record, both strands", regionCase{genome: genome, regions: record("join(3..5,complement(6..14))")}, skipped,
+			"line 3, on both strands, has a length that"},
 		{"record, protein in the file", regionCase{genome: genome, regions: record("3..13\n                     /ribosomal_slippage\n        " +
 			"             /translation=\"MK\"")}, nil, ""},
 	} {

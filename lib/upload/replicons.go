@@ -101,11 +101,11 @@ func readReplicons(content []byte) ([]replicon, error) {
 	var best table
 	for i, separator := range "\t,;" {
 		dialect := pycsv.Dialect{
-			Separator: byte(separator),
+			Separator: byte(separator), //nolint:gosec // an ASCII character
 			Quote:     '"',
 			Doubled:   true,
 			SkipSpace: separator != '\t',
-		} //nolint:gosec // an ASCII character
+		}
 		if t := surveyTable(content, dialect); i == 0 || t.better(best) {
 			best = t
 		}

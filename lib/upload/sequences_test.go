@@ -50,7 +50,8 @@ func TestSequenceLengths(t *testing.T) {
 		{"a long header", ">a " + strings.Repeat("x", 2*maxGenomeHeader) + "\nA\n", map[string]int64{"a": 1}},
 		{"many", many.String(), nil},
 	} {
-		for name, r := range map[string]io.Reader{"at once": strings.NewReader(tt.content), "in pieces": iotest.HalfReader(strings.NewReader(tt.content)), "in bytes": iotest.OneByteReader(strings.NewReader(tt.content))} {
+		for name, r := range map[string]io.Reader{"at once": strings.NewReader(tt.content),
+			"in pieces": iotest.HalfReader(strings.NewReader(tt.content)), "in bytes": iotest.OneByteReader(strings.NewReader(tt.content))} {
 			got, ok := scanned(t, r).lengths()
 			if ok != (tt.want != nil) || ok && !maps.Equal(got, tt.want) {
 				t.Errorf("%s %s: %v, %t", tt.name, name, got, ok)
@@ -95,7 +96,10 @@ func TestRegionsOfLargeGenomes(t *testing.T) {
 		t.Fatal(err)
 	}
 	away := errors.New("the storage is away")
-	if _, err := i.Inspect(GenomeFASTA, io.MultiReader(strings.NewReader(">first\n"), io.LimitReader(endlessly("ACGT"), 1<<20), iotest.ErrReader(away))); !errors.Is(
+	if _, err := i.Inspect(
+		GenomeFASTA,
+		io.MultiReader(strings.NewReader(">first\n"), io.LimitReader(endlessly("ACGT"), 1<<20), iotest.ErrReader(away)),
+	); !errors.Is(
 		err,
 		away,
 	) {

@@ -153,7 +153,7 @@ func (u *unpacked) broken() bool { return u.err != nil }
 
 // partial reports whether there may be more than is read here.
 func (u *unpacked) partial() bool {
-	return u.err == errTooLong || errors.Is(u.err, compression.ErrUnseen) || errors.Is(u.err, zstd.ErrWindowSizeExceeded)
+	return errors.Is(u.err, errTooLong) || errors.Is(u.err, compression.ErrUnseen) || errors.Is(u.err, zstd.ErrWindowSizeExceeded)
 }
 
 // failure says why the content of a file that is called so can't be read further. It is nil at the end of all, or of all
@@ -165,7 +165,7 @@ func (u *unpacked) failure(called string) error {
 	case u.err == nil, u.partial():
 		return nil
 	}
-	if u.err == compression.ErrFollowed {
+	if errors.Is(u.err, compression.ErrFollowed) {
 		return refuse("The %s is a compressed file (%s) with something else behind its compressed data, so that it can't be read; compress "+
 			"all of it at once and upload it again.", called, u.ending)
 	}
@@ -205,7 +205,7 @@ func (b *bounded) Read(p []byte) (int, error) {
 		n, err = 0, errTooLong
 	}
 	b.any = b.any || n > 0
-	if err == compression.ErrFollowed && b.any {
+	if errors.Is(err, compression.ErrFollowed) && b.any {
 		err = io.EOF
 	}
 	if err != io.EOF {

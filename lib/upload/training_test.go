@@ -83,7 +83,8 @@ func TestInspectTraining(t *testing.T) {
 				if err != nil || name != "training.trn" {
 					t.Errorf("%s, %v", name, err)
 				}
-			case !job.Is(err, job.Invalid) || !strings.Contains(err.Error(), tt.says) || !strings.HasPrefix(err.Error(), "The Prodigal training file "):
+			case !job.Is(err, job.Invalid) || !strings.Contains(err.Error(), tt.says) || !strings.HasPrefix(err.Error(),
+				"The Prodigal training file "):
 				t.Errorf("%v; want %q", err, tt.says)
 			}
 		})

@@ -50,8 +50,10 @@ func packedTests() []packedTest {
 		}
 		add("18 zeros", ending == ".xz", a, make([]byte, 18)) // an empty file in the older format
 		add("zeros, then another", ending == ".xz", a, make([]byte, 4), b)
-		for _, tail := range []string{"\n", "x", "\r\n", "\r", "hello", ">b\nGGGG\n", strings.Repeat(">b\nGGGG\n", 4000), "B", "BZ", "BZh", "\x1f", "\x1f\x8b",
-			"\xfd", "\xfd7z", compression.XZMagic, "\x28\xb5", "\x28\xb5\x2f\xfd", "\x5d\x00\x00\x80\x00", "\x5d\x00\x00\x81\x00", "\x5d\x00\x00\x80\x00\x01\x01\x01\x01\x01\x01\x01\x01rest"} {
+		for _, tail := range []string{"\n", "x", "\r\n", "\r", "hello", ">b\nGGGG\n", strings.Repeat(">b\nGGGG\n", 4000), "B", "BZ", "BZh",
+			"\x1f", "\x1f\x8b",
+			"\xfd", "\xfd7z", compression.XZMagic, "\x28\xb5", "\x28\xb5\x2f\xfd", "\x5d\x00\x00\x80\x00", "\x5d\x00\x00\x81\x00",
+			"\x5d\x00\x00\x80\x00\x01\x01\x01\x01\x01\x01\x01\x01rest"} {
 			add(fmt.Sprintf("then %.10q (%d bytes)", tail, len(tail)), false, a, []byte(tail))
 		}
 		for cut := 1; cut < len(a); cut += 1 + len(a)/20 {

@@ -67,11 +67,11 @@ func uploadTests(t testing.TB) []uploadTest {
 		}
 		return kept.String()
 	}
-	change := func(text, old, new string) string {
-		if !strings.Contains(text, old) {
-			t.Fatalf("%q is not there to be changed", old)
+	change := func(text, from, to string) string {
+		if !strings.Contains(text, from) {
+			t.Fatalf("%q is not there to be changed", from)
 		}
-		return strings.Replace(text, old, new, 1)
+		return strings.Replace(text, from, to, 1)
 	}
 	smallAnnotation := annotationOf(t)
 	annotation := smallAnnotation
@@ -257,7 +257,8 @@ func uploadTests(t testing.TB) []uploadTest {
 			says:    "without a name and a length",
 		},
 		uploadTest{name: "GenBank, no name at all", content: strings.NewReplacer("LOCUS       c1                       120 bp    DNA     "+
-			"linear   BCT 01-JAN-2000", "LOCUS       ", "ACCESSION   c1\n", "", "VERSION     c1\n", "").Replace(geneRecord), says: "a record without a name"},
+			"linear   BCT 01-JAN-2000", "LOCUS       ", "ACCESSION   c1\n", "", "VERSION     c1\n", "").Replace(geneRecord),
+			says: "a record without a name"},
 		uploadTest{name: "GenBank, length that is none", content: change(geneRecord, "120 bp", "1,20 bp"), says: `with the length "1,20"`},
 		uploadTest{name: "GenBank, a name alone", content: change(geneRecord, "                       120 bp    DNA     linear   BCT "+
 			"01-JAN-2000", "")},
@@ -696,7 +697,8 @@ func uploadTests(t testing.TB) []uploadTest {
 	)
 	// The features that Bakta writes, as far as Baktfold reads them.
 	feature := func(kind, more string) string {
-		return `{"type":"` + kind + `","sequence":"c1","start":1,"stop":9,"strand":"+","gene":"x","product":"p","db_xrefs":["SO:1","RFAM:RF1"],"nt":"ACGT","id":"i_2","locus":"L_2"` + more + `},`
+		return `{"type":"` + kind + `","sequence":"c1","start":1,"stop":9,"strand":"+","gene":"x","product":"p","db_xrefs":["SO:1","RFAM:` +
+			`RF1"],"nt":"ACGT","id":"i_2","locus":"L_2"` + more + `},`
 	}
 	with := func(features ...string) string {
 		return change(annotation, `"features":[`, `"features":[`+strings.Join(features, ""))
@@ -705,19 +707,27 @@ func uploadTests(t testing.TB) []uploadTest {
 		feature(
 			"tRNA",
 			`,"amino_acid":"Ala","anti_codon":"ggc","anti_codon_pos":[3,5]`,
-		), feature("tmRNA", `,"tag":{"start":1,"stop":3,"aa":"AN"}`),
+		),
+		feature("tmRNA", `,"tag":{"start":1,"stop":3,"aa":"AN"}`),
 		feature(
 			"rRNA",
 			`,"evalue":1e-5`,
-		), feature("ncRNA", `,"evalue":0.0,"class":["antisense_RNA","SO:1"]`), feature("ncRNA-region", `,"evalue":1E+2,"class":null`),
+		),
+		feature("ncRNA", `,"evalue":0.0,"class":["antisense_RNA","SO:1"]`),
+		feature("ncRNA-region", `,"evalue":1E+2,"class":null`),
 		feature(
 			"crispr",
 			`,"repeat_consensus":"ACG","spacers":[{"start":1,"stop":3,"strand":"?","sequence":"ACG"}],"repeats":[]`,
-		), feature("gap", `,"length":9`),
-		feature("oriC", ""), feature("oriV", ""), feature("oriT", ""), feature("sorf", `,"aa":"MA"`),
+		),
+		feature("gap", `,"length":9`),
+		feature("oriC", ""),
+		feature("oriV", ""),
+		feature("oriT", ""),
+		feature("sorf", `,"aa":"MA"`),
 		feature(
 			"cds",
-			`,"aa":"MA","exception":{"type":"selenocysteine","aa":"Sec","start":4,"stop":6,"codon_position":2},"ups":{},"signal-peptide":{"start":1,"stop":3,"score":0.5}`,
+			`,"aa":"MA","exception":{"type":"selenocysteine","aa":"Sec","start":4,"stop":6,"codon_position":2},"ups":{},"signal-peptide":`+
+				`{"start":1,"stop":3,"score":0.5}`,
 		),
 	}
 	add(
@@ -735,8 +745,9 @@ func uploadTests(t testing.TB) []uploadTest {
 		},
 		uploadTest{name: "escapes in names", content: change(annotation, `"features"`, `"\u0066eatures"`)},
 		uploadTest{
-			name:    "no features",
-			content: annotation[:strings.Index(annotation, `"features":[`)] + `"features":[],` + annotation[strings.Index(annotation, `"sequences"`):],
+			name: "no features",
+			content: annotation[:strings.Index(annotation, `"features":[`)] + `"features":[],` + annotation[strings.Index(annotation,
+				`"sequences"`):],
 		},
 		uploadTest{
 			name: "as Bakta 1.9 wrote it",
@@ -1030,7 +1041,7 @@ func BenchmarkInspect(b *testing.B) {
 	gene = strings.Replace(gene, "ATGGCCTAA", strings.Repeat("ATGGCCTAA", 100), 1) + ",\n" // of a usual length, with its protein
 	gene = strings.Replace(gene, `"MA"`, `"`+strings.Repeat("MAK", 100)+`"`, 1)
 	for _, bb := range []struct{ kind, name, begin, middle, end string }{
-		{ProteinFASTA, "proteins", "", ">a protein\nMKLLVVAAPPMKLLVVAAPPMKLLVVAAPPMKLLVVAAPPMKLLVVAAPPMKLLVVAAPP\nMKLLVVAAPPMKLLVVAAPPMKLLVVAAPPMKLL\n", ""},
+		{ProteinFASTA, "proteins", "", ">a protein\n" + strings.Repeat("MKLLVVAAPP", 6) + "\n" + strings.Repeat("MKLLVVAAPP", 3) + "MKLL\n", ""},
 		{BaktaJSON, "annotation", smallAnnotation[:at], gene, smallAnnotation[at:]},
 		{HMMsFile, "profiles", "", string(profile), ""},
 	} {

@@ -23,8 +23,18 @@ type catalogueRow struct {
 func TestCatalogue(t *testing.T) {
 	genome := "genome_fasta* prodigal_training_file replicons_table regions_file trusted_proteins_file hmms_file"
 	annotation := map[string]string{
-		"embl": "embl", "faa": "faa", "hypotheticals_faa": "hypotheticals.faa", "ffn": "ffn", "fna": "fna", "gbff": "gbff", "gff3": "gff3", "json": "json",
-		"tsv": "tsv", "hypotheticals_tsv": "hypotheticals.tsv", "inference_tsv": "inference.tsv", "logs_txt": "txt",
+		"embl":              "embl",
+		"faa":               "faa",
+		"hypotheticals_faa": "hypotheticals.faa",
+		"ffn":               "ffn",
+		"fna":               "fna",
+		"gbff":              "gbff",
+		"gff3":              "gff3",
+		"json":              "json",
+		"tsv":               "tsv",
+		"hypotheticals_tsv": "hypotheticals.tsv",
+		"inference_tsv":     "inference.tsv",
+		"logs_txt":          "txt",
 	}
 	plotted := maps.Clone(annotation)
 	plotted["circular_plot_png"], plotted["circular_plot_svg"] = "png", "svg"

@@ -217,8 +217,22 @@ func commandTests() []commandTest {
 				Compliant:         true,
 			},
 			inputs: []job.Input{{Kind: upload.RepliconsTable, Name: "r"}, {Kind: upload.ProdigalTrainingFile, Name: "t"}},
-			args: []string{"--min-contig-length=2", "--genus=G", "--species=s", "--strain=st", "--plasmid=p1", "--complete",
-				"--translation-table=4", "--gram=-", "--locus=L", "--locus-tag=TAG", "--keep-contig-headers", "--compliant", "--prodigal-tf=DIR/in/t", "--replicons=DIR/in/r"},
+			args: []string{
+				"--min-contig-length=2",
+				"--genus=G",
+				"--species=s",
+				"--strain=st",
+				"--plasmid=p1",
+				"--complete",
+				"--translation-table=4",
+				"--gram=-",
+				"--locus=L",
+				"--locus-tag=TAG",
+				"--keep-contig-headers",
+				"--compliant",
+				"--prodigal-tf=DIR/in/t",
+				"--replicons=DIR/in/r",
+			},
 			parsed: map[string]any{
 				"min_contig_length":   2.0,
 				"genus":               "G",
@@ -336,25 +350,36 @@ func TestOtherCommands(t *testing.T) {
 		env   program.Environment
 		want  program.Command
 	}{
-		{BaktaProteins, 0, job.Input{Kind: upload.ProteinFASTA, Name: "proteins.faa.gz"}, program.Environment{Command: []string{"/run.sh", "bakta_proteins"}, Database: "/db", Threads: 3}, program.Command{
-			Argv: []string{"/run.sh", "bakta_proteins", "--db=/db", "--output=/run/j/out/bakta_proteins", "--prefix=result", "--force", "--tmp-dir=/run/j/tmp", "--threads=3", "/run/j/in/proteins.faa.gz"},
-			Env:  []string{"PYTHONUNBUFFERED=1"},
-		}},
-		{Baktfold, 0, job.Input{Kind: upload.BaktaJSON, Name: "annotation.json.gz"}, program.Environment{Command: []string{"baktfold"}, Database: "/db", Threads: 3}, program.Command{
-			Argv: []string{"baktfold", "run", "--input=/run/j/in/annotation.json.gz", "--output=/run/j/out/baktfold", "--prefix=result", "--database=/db", "--threads=3", "--force", "--cpu"},
-			Env:  []string{"PYTHONUNBUFFERED=1", "HF_HUB_OFFLINE=1"},
-		}},
-		{BaktaBaktfold, 1, job.Input{Kind: upload.GenomeFASTA, Name: "genome.fna"}, program.Environment{Command: []string{"baktfold"}, Database: "/db", Threads: 3, GPU: true}, program.Command{
-			Argv: []string{"baktfold", "run", "--input=/run/j/out/bakta/result.json", "--output=/run/j/out/baktfold", "--prefix=result", "--database=/db", "--threads=3", "--force"},
-			Env:  []string{"PYTHONUNBUFFERED=1", "HF_HUB_OFFLINE=1"},
-		}},
+		{BaktaProteins, 0, job.Input{Kind: upload.ProteinFASTA, Name: "proteins.faa.gz"},
+			program.Environment{Command: []string{"/run.sh", "bakta_proteins"}, Database: "/db", Threads: 3}, program.Command{
+				Argv: []string{"/run.sh", "bakta_proteins", "--db=/db", "--output=/run/j/out/bakta_proteins", "--prefix=result", "--force",
+					"--tmp-dir=/run/j/tmp", "--threads=3", "/run/j/in/proteins.faa.gz"},
+				Env: []string{"PYTHONUNBUFFERED=1"},
+			}},
+		{Baktfold, 0, job.Input{Kind: upload.BaktaJSON, Name: "annotation.json.gz"},
+			program.Environment{Command: []string{"baktfold"}, Database: "/db", Threads: 3}, program.Command{
+				Argv: []string{"baktfold", "run", "--input=/run/j/in/annotation.json.gz", "--output=/run/j/out/baktfold", "--prefix=result",
+					"--database=/db", "--threads=3", "--force", "--cpu"},
+				Env: []string{"PYTHONUNBUFFERED=1", "HF_HUB_OFFLINE=1"},
+			}},
+		{BaktaBaktfold, 1, job.Input{Kind: upload.GenomeFASTA, Name: "genome.fna"},
+			program.Environment{Command: []string{"baktfold"}, Database: "/db", Threads: 3, GPU: true}, program.Command{
+				Argv: []string{"baktfold", "run", "--input=/run/j/out/bakta/result.json", "--output=/run/j/out/baktfold", "--prefix=result",
+					"--database=/db", "--threads=3", "--force"},
+				Env: []string{"PYTHONUNBUFFERED=1", "HF_HUB_OFFLINE=1"},
+			}},
 	} {
 		w, _ := Lookup(tt.kind)
 		got, err := w.Stages[tt.stage].Command(option.Config{}, []job.Input{tt.input}, testLayout("/run/j"), tt.env)
 		if diff := cmp.Diff(tt.want, got); err != nil || diff != "" {
 			t.Errorf("%s: %v\n%s", tt.kind, err, diff)
 		}
-		if _, err := w.Stages[0].Command(option.Config{}, []job.Input{{Kind: upload.HMMsFile, Name: "x"}}, testLayout("/run/j"), tt.env); err == nil {
+		if _, err := w.Stages[0].Command(
+			option.Config{},
+			[]job.Input{{Kind: upload.HMMsFile, Name: "x"}},
+			testLayout("/run/j"),
+			tt.env,
+		); err == nil {
 			t.Errorf("%s runs without what it annotates", tt.kind)
 		}
 	}

@@ -22,7 +22,8 @@ func TestRunBaktfold(t *testing.T) {
 	env := program.Environment{Command: []string{path}, Database: database, Threads: 2}
 	smallAnnotation := readTest(t, "..", "upload", "testdata", "annotation.json")
 	none := strings.Replace(smallAnnotation, `"hypothetical":true,`, "", 1)
-	for name, annotation := range map[string][]byte{"plain": []byte(smallAnnotation), "compressed": gzipFile([]byte(smallAnnotation)), "nothing to look for": []byte(none)} {
+	for name, annotation := range map[string][]byte{"plain": []byte(smallAnnotation), "compressed": gzipFile([]byte(smallAnnotation)),
+		"nothing to look for": []byte(none)} {
 		for _, gpu := range []bool{false, true} {
 			env.GPU = gpu
 			o := run(t, Baktfold, option.Config{Genus: "passed over"}, env, map[string][]byte{upload.BaktaJSON: annotation})

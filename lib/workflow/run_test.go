@@ -175,7 +175,10 @@ func TestRunFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := run(t, Bakta, option.Config{Meta: true, LocusTag: "TAG", LocusTagIncrement: 5, Skip: option.Steps()[:6]}, env, map[string][]byte{
-		upload.GenomeFASTA: genome, upload.RegionsFile: gzipFile(result(first, "gbff")), upload.TrustedProteinsFile: proteins.Bytes(), upload.HMMsFile: hmm,
+		upload.GenomeFASTA:         genome,
+		upload.RegionsFile:         gzipFile(result(first, "gbff")),
+		upload.TrustedProteinsFile: proteins.Bytes(),
+		upload.HMMsFile:            hmm,
 	})
 	if o.exit != 0 {
 		t.Fatalf("exit code %d\n%s", o.exit, o.stderr)

@@ -113,7 +113,8 @@ func TestValidateAgrees(t *testing.T) {
 	var configs []option.Config
 	for _, s := range []string{
 		"", "p1", "P1", "p", "p-1", "p.a_B9", "p" + strings.Repeat("x", 19), "p" + strings.Repeat("x", 20), "unnamed", "unnamed1", "unnamed999",
-		"unnamed1000", "unnamedx", "pPLASMID", "ABC", "abc", "AB", "A23456789012", "A234567890123", "1BC", "a:b", "a*b", "a#b", "a.b", "a-b", "-a", "--a",
+		"unnamed1000", "unnamedx", "pPLASMID", "ABC", "abc", "AB", "A23456789012", "A234567890123", "1BC", "a:b", "a*b", "a#b", "a.b", "a-b",
+		"-a", "--a",
 		"a b", "ä", "a/b", strings.Repeat("a", 20), strings.Repeat("a", 21), strings.Repeat("a", 24), strings.Repeat("a", 25),
 	} {
 		configs = append(

@@ -88,7 +88,7 @@ func (r *Runner) Object(j job.Job) (*batchv1.Job, error) {
 			// The last resort for a run that waits or hangs for ever. It is long, because the time of waiting counts. Usually
 			// the stager ends a stage that takes too long, so that stage-out can store its log.
 			ActiveDeadlineSeconds:   ptr(seconds(r.options.Deadline)*int64(len(spec.Stages)) + seconds(r.options.PendingTimeout)),
-			TTLSecondsAfterFinished: ptr(int32(seconds(r.options.JobTTL))),
+			TTLSecondsAfterFinished: ptr(int32(seconds(r.options.JobTTL))), //nolint:gosec // int32 holds 68 years
 			PodFailurePolicy:        policy(spec),
 			Template:                corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: pod},
 		},
