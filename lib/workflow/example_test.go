@@ -67,9 +67,11 @@ func ExampleProgress() {
 			"id! Sequence ID (a) occures multiple times!\n")},
 	)
 	fmt.Println(failure.Code)
-	fmt.Println(failure.Message)
+	fmt.Println(strings.ReplaceAll(failure.Message, "! ", "!\n"))
 	// Output:
 	// 3 of 20: predict tRNAs
 	// bad_input
-	// Bakta ended with an error: ERROR: Detected duplicated sequence id! Sequence ID (a) occures multiple times! Give each sequence a name of its own, or do without the original sequence headers.
+	// Bakta ended with an error: ERROR: Detected duplicated sequence id!
+	// Sequence ID (a) occures multiple times!
+	// Give each sequence a name of its own, or do without the original sequence headers.
 }
