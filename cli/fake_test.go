@@ -50,8 +50,8 @@ type fakeJob struct {
 	logs             map[string]string
 }
 
-const annotation = `{"genome":{"genus":"Escherichia","species":"coli","strain":null},
-"stats":{"size":3306,"gc":0.434,"coding_ratio":0.652,"n50":3306},
+const annotation = `{"genome":{"genus":"Escherichia","species":"coli","strain":null},` +
+	`"stats":{"size":3306,"gc":0.434,"coding_ratio":0.652,"n50":3306},
 "features":[{"type":"cds","hypothetical":true},{"type":"cds","pseudogene":{}},{"type":"tRNA"}],"sequences":[{"id":"a"}],
 "version":{"bakta":"1.12.2","db":{"version":"6.0","type":"full"}}}`
 
