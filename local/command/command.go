@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -70,7 +71,7 @@ store, which listens on another port of the same host with the same rules.`,
 			if err != nil {
 				return fmt.Errorf("finding the executable of this program: %w", err)
 			}
-			o.Stager, o.StandIn, o.Version = []string{self, "stager"}, []string{self, "stand-in"}, c.Version
+			o.Stager, o.StandIn, o.Version = []string{running(self), "stager"}, []string{self, "stand-in"}, c.Version
 			o.Programs = programs.read()
 			if !cmd.Flags().Changed("mongodb") {
 				o.MongoDB = c.Env("BAKTA_WEB_MONGODB")
@@ -167,4 +168,13 @@ func (p *programFlags) read() map[string]local.Installed {
 		programs[name] = *at
 	}
 	return programs
+}
+
+// running returns a path of the executable that this process runs. An upgrade may replace the file while this process runs, and
+// the new file's stager may have other flags.
+func running(self string) string {
+	if runtime.GOOS == "linux" {
+		return "/proc/self/exe"
+	}
+	return self
 }

@@ -199,6 +199,8 @@ func (s Stager) run(ctx context.Context, args []string) (int, error) {
 		false,
 		"trust no file in the run's directory: the caller knows that the stage has not run, and that its turn has come",
 	)
+	// A local mode that runs while its executable is replaced by this one passes the former name.
+	flags.BoolVar(fresh, "anew", false, "the former name of --fresh")
 	report := flags.Bool(
 		"report",
 		false,

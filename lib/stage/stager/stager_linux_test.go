@@ -345,6 +345,12 @@ func TestRunHints(t *testing.T) {
 // A stager reports its record to its parent when the program has begun and at its end, whatever is in the run's
 // directory and whatever the program prints.
 func TestRunReports(t *testing.T) {
+	for _, fresh := range []string{"--fresh", "--anew"} { // the latter is passed by a parent of an older version
+		t.Run(fresh, func(t *testing.T) { testRunReports(t, fresh) })
+	}
+}
+
+func testRunReports(t *testing.T, fresh string) {
 	p := newProcess()
 	s, text := spec(t)
 	p.Environ = append(p.Environ, "STAGER_SPEC="+text)
@@ -355,7 +361,7 @@ func TestRunReports(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(stage.Dir(s.Dir).StageState("bakta"), "record.json"), forged, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	stager := stageCommand(p, s.Dir, `echo '{"name":"bakta","status":"succeeded"}'; exit 3`, "--fresh", "--report")
+	stager := stageCommand(p, s.Dir, `echo '{"name":"bakta","status":"succeeded"}'; exit 3`, fresh, "--report")
 	if err := stager.Run(); err != nil {
 		t.Fatalf("ended with %v, said %s", err, &p.stderr)
 	}
