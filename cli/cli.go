@@ -229,7 +229,7 @@ Exit codes: 0 done (with --wait: the job has succeeded), 1 it could not be done,
 		var value *pflag.InvalidValueError
 		if errors.As(err, &value) {
 			_, takes := pflag.UnquoteUsage(value.GetFlag())
-			return Usagef("--%s: %q won't do; it stands for: %s", value.GetFlag().Name, value.GetValue(), takes)
+			return Usagef("--%s: %q is not valid; it stands for: %s", value.GetFlag().Name, value.GetValue(), takes)
 		}
 		return &usageError{err}
 	})

@@ -432,20 +432,21 @@ func TestRefusedHere(t *testing.T) {
 		"submit genome.fna --gram x":                  "--gram: \"x\"",
 		"submit genome.fna --locus-tag a_b+":          "--locus-tag: \"a_b+\"",
 		"submit genome.fna --translation-table 5":     "choose 4, 11 or 25\n`",
-		"submit genome.fna --translation-table eight": "--translation-table: \"eight\" won't do; it stands for: translation table: 4, 11 or 25\n",
-		"submit genome.fna --min-contig-length -1":    "--min-contig-length: -1",
-		"submit genome.fna --server ftp://x":          "must be a URL",
-		"submit genome.fna --out genome.fna":          "--out: genome.fna is a file",
-		"submit genome.fna --out genome.fna/x":        "can't be made",
-		"submit genome.fna --out .":                   "genome.fna is to be uploaded, and a result would take its place; give another",
-		"submit genome.fna --out /proc/self":          "nothing can be put in",
-		"status 77":                                   "no job that was submitted from here",
-		"status":                                      "no job was submitted from here yet",
-		"logs":                                        "the ID of a job is missing",
-		"frob":                                        "does not exist",
-		"help frob":                                   "the command \"frob\" does not exist",
-		"help local frob":                             "the command \"frob\" does not exist",
-		"help lost":                                   "do you mean",
+		"submit genome.fna --translation-table eight": "--translation-table: \"eight\" is not valid; " +
+			"it stands for: translation table: 4, 11 or 25\n",
+		"submit genome.fna --min-contig-length -1": "--min-contig-length: -1",
+		"submit genome.fna --server ftp://x":       "must be a URL",
+		"submit genome.fna --out genome.fna":       "--out: genome.fna is a file",
+		"submit genome.fna --out genome.fna/x":     "can't be made",
+		"submit genome.fna --out .":                "genome.fna is to be uploaded, and a result would overwrite it; give another",
+		"submit genome.fna --out /proc/self":       "nothing can be put in",
+		"status 77":                                "no job that was submitted from here",
+		"status":                                   "no job was submitted from here yet",
+		"logs":                                     "the ID of a job is missing",
+		"frob":                                     "does not exist",
+		"help frob":                                "the command \"frob\" does not exist",
+		"help local frob":                          "the command \"frob\" does not exist",
+		"help lost":                                "do you mean",
 	} {
 		got := u.Run(strings.Fields(args)...)
 		if got.Code != exitUsage || !strings.Contains(got.Err, says) || got.Out != "" {
@@ -740,7 +741,7 @@ func TestResultsReplaceNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	got = u.Run("results", "0000", "--out", ".", "--force")
-	if got.Code != exitFailed || !strings.Contains(got.Err, "a_genome.fna is what the job was made of, and nothing was replaced") {
+	if got.Code != exitFailed || !strings.Contains(got.Err, "a_genome.fna is an input of the job, and nothing was replaced") {
 		t.Errorf("%+v", got)
 	}
 	if err := os.Remove(filepath.Join(u.Dir, "a_genome.fna")); err != nil {

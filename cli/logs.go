@@ -29,8 +29,8 @@ one.`,
 		ValidArgsFunction: a.completeIDs,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.logs(cmd.Context(), args[0], only, follow) },
 	}
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the job has ended")
-	cmd.Flags().StringVar(&only, "stage", "", "print the log of this `stage` alone")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "continue until the job has ended")
+	cmd.Flags().StringVar(&only, "stage", "", "print only the log of this `stage`")
 	_ = cmd.RegisterFlagCompletionFunc("stage", cobra.FixedCompletions(stageNames(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }

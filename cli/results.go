@@ -97,7 +97,7 @@ the job failed.`,
 	}
 	cmd.Flags().StringVarP(&f.out, "out", "o", "", "`directory` for the files; it is made if it isn't there")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait for the job to end, with progress")
-	cmd.Flags().BoolVar(&f.partial, "partial", false, "of a job that failed, download what the stages before left")
+	cmd.Flags().BoolVar(&f.partial, "partial", false, "of a job that failed, download the results of the stages before")
 	f.flags(cmd)
 	a.jsonFlag(cmd)
 	return cmd
@@ -153,7 +153,7 @@ func (a *app) results(ctx context.Context, c *client.V2, entry book.Entry, f fet
 	if result.Failure != "" {
 		return &exitError{
 			exitJobFailed,
-			fmt.Errorf("the job failed, and this is what the stages before left: %s", shownLines(result.Failure, "  ")),
+			fmt.Errorf("the job failed, and only the results of the stages before were downloaded: %s", shownLines(result.Failure, "  ")),
 		}
 	}
 	return nil
@@ -213,7 +213,7 @@ func (a *app) failed(ctx context.Context, c *client.V2, entry book.Entry) error 
 	// The logs may be out of reach; then the hint is missed.
 	if logs, err := c.Logs(ctx, ref(entry)); err == nil &&
 		slices.ContainsFunc(logs, func(l client.StageLog) bool { return l.Status == client.StageSucceeded }) {
-		hint += fmt.Sprintf("\n`bakta-web results --partial %s` downloads what the stages before left.", entry.ID)
+		hint += fmt.Sprintf("\n`bakta-web results --partial %s` downloads the results of the stages before.", entry.ID)
 	}
 	return &exitError{exitJobFailed, fmt.Errorf("the job failed: %s\n%s", shownLines(j.Reason, "  "), hint)}
 }
@@ -287,7 +287,7 @@ func place(from, to string, names []string, input string, force bool) error {
 			return err
 		}
 		if !same && sameFile(path, input) {
-			return fmt.Errorf("%s is what the job was made of, and nothing was replaced; give another directory by --out", shown(path))
+			return fmt.Errorf("%s is an input of the job, and nothing was replaced; give another directory by --out", shown(path))
 		}
 		if !same && !force {
 			differ = append(differ, name)
@@ -360,7 +360,7 @@ func (f *fetch) prepare(name string, w workflow.Workflow, uploads []inputFile) e
 		path := filepath.Join(f.out, file)
 		if slices.ContainsFunc(uploads, func(u inputFile) bool { return sameFile(u.path, path) }) {
 			return Usagef(
-				"%s is to be uploaded, and a result would take its place; give another directory by --out, or another --name",
+				"%s is to be uploaded, and a result would overwrite it; give another directory by --out, or another --name",
 				shown(path),
 			)
 		}

@@ -224,7 +224,7 @@ func (a *app) upload(ctx context.Context, c *client.V2, made client.Made, upload
 		name := shown(filepath.Base(u.path))
 		i := slices.IndexFunc(made.Uploads, func(link client.UploadLink) bool { return link.Kind == u.kind })
 		if i < 0 {
-			return fmt.Errorf("%s: the server takes no such file for this workflow; it is an older one", name)
+			return fmt.Errorf("%s: the server does not accept this file for the workflow; it is an older version", name)
 		}
 		b := a.display.start("uploading "+name, inBytes)
 		err := c.Upload(ctx, made.Uploads[i], u.content, func(sent int64) { b.set(sent, u.content.Size) })

@@ -83,7 +83,7 @@ func (a *app) await(ctx context.Context, c *client.V2, entry book.Entry, out str
 		b.end("The job goes on without you. To come back:\n  %s", comeBack(entry, c, out))
 		return "", &exitError{code: exitInterrupted}
 	case err != nil:
-		b.end("The job may go on. To come back:\n  %s", comeBack(entry, c, out))
+		b.end("The job may still run. To come back:\n  %s", comeBack(entry, c, out))
 		return "", err
 	case status.State == client.Successful:
 		b.end("finished after %s", durationText(time.Since(began)))

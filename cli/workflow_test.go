@@ -216,7 +216,7 @@ func TestPartialResults(t *testing.T) {
 	got := u.Run("submit", "-w", "bakta+baktfold", "genome.fna", "--out", "result")
 	if want := "bakta-web: the job failed: Baktfold ended with an error: out of luck\n`bakta-web logs " + firstID +
 		"` shows what its programs wrote.\n" +
-		"`bakta-web results --partial " + firstID + "` downloads what the stages before left.\n"; got.Code != exitJobFailed ||
+		"`bakta-web results --partial " + firstID + "` downloads the results of the stages before.\n"; got.Code != exitJobFailed ||
 		!strings.HasSuffix(got.Err, want) {
 		t.Errorf("%+v", got)
 	}
@@ -228,7 +228,7 @@ func TestPartialResults(t *testing.T) {
 		if got.Code != exitJobFailed || !strings.Contains(got.Out, "2 files are in result:\n") ||
 			!strings.HasSuffix(
 				got.Err,
-				"the job failed, and this is what the stages before left: Baktfold ended with an error: out of luck\n",
+				"the job failed, and only the results of the stages before were downloaded: Baktfold ended with an error: out of luck\n",
 			) {
 			t.Errorf("%+v", got)
 		}
@@ -286,7 +286,7 @@ func TestNeverReplaced(t *testing.T) {
 	f := newFake(t)
 	u := clitest.NewUser(t, f.URL)
 	got := u.Run("submit", "genome.fna", "--force", "--out", ".")
-	if got.Code != exitUsage || !strings.Contains(got.Err, "genome.fna is to be uploaded, and a result would take its place") ||
+	if got.Code != exitUsage || !strings.Contains(got.Err, "genome.fna is to be uploaded, and a result would overwrite it") ||
 		f.count() != 0 {
 		t.Errorf("%+v", got)
 	}

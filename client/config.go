@@ -5,11 +5,11 @@ package client
 // Config are the options of a start. A field at its zero value means the default of the option. Only workflows that begin with
 // Bakta have options.
 type Config struct {
-	UseProdigalTrainingFile bool `json:"use_prodigal_training_file,omitempty"` // use the Prodigal training file, which has to be uploaded
-	UseReplicons            bool `json:"use_replicons,omitempty"`              // use the replicon table, which has to be uploaded
-	UseRegions              bool `json:"use_regions,omitempty"`                // use the regions file, which has to be uploaded
-	UseTrustedProteins      bool `json:"use_trusted_proteins,omitempty"`       // use the trusted proteins, which has to be uploaded
-	UseHMMs                 bool `json:"use_hmms,omitempty"`                   // use the profile HMMs, which has to be uploaded
+	UseProdigalTrainingFile bool `json:"use_prodigal_training_file,omitempty"` // use the Prodigal training file, which must be uploaded
+	UseReplicons            bool `json:"use_replicons,omitempty"`              // use the replicon table, which must be uploaded
+	UseRegions              bool `json:"use_regions,omitempty"`                // use the regions file, which must be uploaded
+	UseTrustedProteins      bool `json:"use_trusted_proteins,omitempty"`       // use the trusted proteins, which must be uploaded
+	UseHMMs                 bool `json:"use_hmms,omitempty"`                   // use the profile HMMs, which must be uploaded
 
 	MinContigLength   int64  `json:"min_contig_length,omitempty"`   // leave out sequences of less than N base pairs
 	Genus             string `json:"genus,omitempty"`               // genus, for example Escherichia

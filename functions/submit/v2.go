@@ -82,7 +82,7 @@ func kindV2(k pb.WorkflowKind) (string, error) {
 	if kind := pb.Word(k); kind != "" {
 		return kind, nil
 	}
-	return "", job.Errorf(job.Invalid, "workflow_kind is missing, or no workflow that is known")
+	return "", job.Errorf(job.Invalid, "workflow_kind is missing, or is not a known workflow")
 }
 
 // refusalV2 names each option that a start is refused for as clients of this version know it: "Invalid <option>".

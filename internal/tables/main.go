@@ -140,7 +140,7 @@ type Config struct {
 `)
 	for _, u := range upload.Table() {
 		if u.Use != "" {
-			fmt.Fprintf(&out, "%s bool `json:\"%s,omitempty\"` // use the %s, which has to be uploaded\n", goName(u.Use), u.Use, u.Label)
+			fmt.Fprintf(&out, "%s bool `json:\"%s,omitempty\"` // use the %s, which must be uploaded\n", goName(u.Use), u.Use, u.Label)
 		}
 	}
 	out.WriteString("\n")

@@ -54,7 +54,7 @@ func (p Program) Explain(x Exit) job.Failure {
 	case x.OutOfMemory || memoryError.MatchString(why.own()):
 		f.Code = job.OutOfMemory
 		f.Message = fmt.Sprintf("%s ran out of memory. A genome of fewer or shorter sequences needs less; "+
-			"if this one has to be annotated as it is, please contact the operators.", x.Title)
+			"if this one must be annotated as it is, please contact the operators.", x.Title)
 	case signal == "SIGKILL":
 		killed := x.Title
 		if name := p.failedTool(why); name != "" && x.Signal == "" {
@@ -184,7 +184,7 @@ func (p Program) classify(exit int, why said, tool string) (job.FailureCode, str
 	const usage = 2 // of Python's argument parsers; options were validated, so this is another program than expected
 	const either = "It may be an input that %s can't handle, or a fault of the installation; please contact the operators."
 	if exit == usage && (usageError.MatchString(why.words) || strings.HasPrefix(why.words, p.Name+": error:")) {
-		return job.Internal, "The program does not take the options that it is started with. " + NotYours
+		return job.Internal, "The program does not accept the options that it is started with. " + NotYours
 	}
 	if !why.crash {
 		if c, ok := find(p.Refusals, why); ok {

@@ -38,7 +38,7 @@ func TestExplain(t *testing.T) {
 		{"a full disk", Exit{Code: 1, Stderr: []byte(traceback + "OSError: [Errno 28] No space left on device\n")}, job.Internal,
 			"The disk is full."},
 		{"a broken database", Exit{Code: 1, Stderr: []byte(traceback + "sqlite3.DatabaseError: file is not a database\n")}, job.Internal,
-			"The database of this installation"},
+			"The reference database of this installation"},
 		{"a tool failed", Exit{Code: 1, Stderr: []byte(traceback + "Exception: diamond error! error code: 1\n")}, job.Internal,
 			"T crashed: Exception: diamond error! error code: 1."},
 	} {

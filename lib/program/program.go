@@ -164,7 +164,7 @@ const (
 	// NotYours ends advice about what only operators can correct.
 	NotYours = "This is not a fault of your data; please contact the operators."
 	// BrokenDatabase is about the reference database.
-	BrokenDatabase = "The database of this installation is not as it has to be. " + NotYours
+	BrokenDatabase = "The reference database of this installation is damaged or incomplete. " + NotYours
 	// MissingTool is about programs and libraries.
 	MissingTool = "A tool is missing in this installation. " + NotYours
 )

@@ -36,7 +36,7 @@ func TestOutMerges(t *testing.T) {
 		{"the second fails", first, both + "; echo ERROR: no >&2; exit 1", ofFirst, "second", "Second ended with an error: ERROR: no"},
 		{"the second leaves out what it has to write", first, "echo second > ../out/second/result.tsv",
 			map[string]string{"json": "first\n", "tsv": "second\n", "png": "first\n"}, "second",
-			"Second ended without an error, but did not leave what it should have: result.json"},
+			"Second ended without an error, but did not write these results: result.json"},
 		{"the first fails", first + "; exit 1", both, map[string]string{}, "bakta", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

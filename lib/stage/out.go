@@ -206,7 +206,7 @@ func (m *Manifest) collect(s Spec) ([]result, error) {
 		m.Failure = &job.Failure{
 			Code:  job.Internal,
 			Stage: s.Stages[at].Stage,
-			Message: fmt.Sprintf("%s ended without an error, but did not leave what it should have: %s. "+
+			Message: fmt.Sprintf("%s ended without an error, but did not write these results: %s. "+
 				"This is not a fault of your data; please contact the operators.", s.Stages[at].Title, strings.Join(names, ", ")),
 		}
 	}

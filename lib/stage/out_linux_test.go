@@ -57,7 +57,7 @@ func TestOut(t *testing.T) {
 		{"a result that may be missing is", []Command{shell("echo 1 > ../out/bakta/result.gff3")}, []job.StageStatus{done},
 			[]string{"bakta.gff3"}, []string{"bakta"}, "", ""},
 		{"a result that must be there is not", []Command{shell(first), second("true")}, []job.StageStatus{done, done},
-			[]string{"bakta.gff3", "bakta.svg"}, []string{"bakta", "second"}, job.Internal, "did not leave what it should have: result.gff3"},
+			[]string{"bakta.gff3", "bakta.svg"}, []string{"bakta", "second"}, job.Internal, "did not write these results: result.gff3"},
 		{"a result is a link to a file of another user", []Command{shell("ln -s " + secret + " ../out/bakta/result.gff3")},
 			[]job.StageStatus{done},
 			nil, []string{"bakta"}, job.Internal, "result.gff3"},

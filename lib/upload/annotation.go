@@ -37,12 +37,12 @@ func inspectAnnotation(r io.Reader) (string, error) {
 			err = readAnnotation(in)
 		}
 		if err == nil {
-			err = u.failure(annotationFile) // behind the end of the JSON
+			err = u.failure(annotationFile) // after the end of the JSON
 		}
 	}
 	if errors.Is(err, jsonscan.ErrEnd) {
 		if err = u.failure(annotationFile); err == nil && !u.partial() {
-			err = refuse("The Bakta annotation breaks off before the end of the JSON; upload the whole file.")
+			err = refuse("The Bakta annotation ends before the end of the JSON; upload the whole file.")
 		}
 	}
 	if err != nil {
@@ -51,7 +51,7 @@ func inspectAnnotation(r io.Reader) (string, error) {
 	return "annotation.json" + u.ending, nil
 }
 
-const annotationAdvice = "annotate the genome with Bakta, and upload the JSON file of that"
+const annotationAdvice = "annotate the genome with Bakta, and upload the JSON file of that annotation"
 
 // notAnnotation says what a file is that does not begin as a JSON file of Bakta.
 func notAnnotation(head []byte) error {
@@ -67,7 +67,7 @@ func notAnnotation(head []byte) error {
 	case start[0] == '>':
 		what = "seems to be a FASTA file"
 	case what == "" || start[0] == '[':
-		what = "begins with " + jsonscan.QuoteByte(start[0]) + " and is no JSON file of Bakta"
+		what = "begins with " + jsonscan.QuoteByte(start[0]) + " and is not a JSON file of Bakta"
 	default:
 		what = "seems to be " + what
 	}
@@ -147,7 +147,7 @@ func (a *annotation) member(name string, first byte) error {
 			return err
 		}
 		if v.Kind != jsonscan.Object {
-			return refuse("The Bakta annotation's version is no JSON object, which Baktfold needs; %s.", annotationAdvice)
+			return refuse("The Bakta annotation's version is not a JSON object, which Baktfold needs; %s.", annotationAdvice)
 		}
 		a.foreign = v.Member("bakta").Kind == jsonscan.None
 	case "features":
@@ -192,10 +192,10 @@ func (a *annotation) verdict() error {
 	kind := func(name string) jsonscan.Kind { return a.found[name] }
 	switch {
 	case kind("genome") == jsonscan.None && kind("features") != jsonscan.None && kind("sequences") == jsonscan.None:
-		return refuse("The Bakta annotation is one of proteins without a genome, from which Baktfold can't go on here; %s.", annotationAdvice)
+		return refuse("The Bakta annotation is of proteins without a genome, which Baktfold can't extend here; %s.", annotationAdvice)
 	case kind("genome") != jsonscan.Object || kind("features") == jsonscan.None || kind("sequences") == jsonscan.None:
 		return refuse(
-			"The Bakta annotation is no JSON file that Bakta writes of a genome: it has no genome, features or sequences; %s.",
+			"The Bakta annotation is not a JSON file that Bakta writes for a genome: it has no genome, features or sequences; %s.",
 			annotationAdvice,
 		)
 	case a.fault != nil:
@@ -218,7 +218,7 @@ func (a *annotation) verdict() error {
 			)
 		case ok && p.start > length:
 			return refuse(
-				"The Bakta annotation's %s goes on over the end of the sequence %s, and begins behind it; %s.",
+				"The Bakta annotation's %s crosses the end of the sequence %s, but begins after it; %s.",
 				p.edge,
 				job.Quote(id),
 				annotationAdvice,
@@ -241,7 +241,7 @@ func (o object) wrong(name, needs string) error {
 	if o.Member(name).Kind == jsonscan.None {
 		is = "is missing"
 	}
-	return refuse("The Bakta annotation's %s, which ends in line %d, can't be read by Baktfold: its %s %s, and has to be %s; upload the "+
+	return refuse("The Bakta annotation's %s, which ends in line %d, can't be read by Baktfold: its %s %s, and must be %s; upload the "+
 		"file as Bakta wrote it.", o.called, o.line, name, is, needs)
 }
 
@@ -501,7 +501,7 @@ func (a *annotation) sequence(number int, v jsonscan.Value) error {
 	case topology != "linear" && topology != "circular" && topology != "":
 		return o.wrong("topology", "linear or circular")
 	case length != int64(v.Member(nt).Size):
-		return o.wrong("length", strconv.Itoa(v.Member(nt).Size)+", as many letters as it has")
+		return o.wrong("length", strconv.Itoa(v.Member(nt).Size)+", the number of its bases")
 	case id == "" || strings.ContainsAny(id, " \t;"):
 		return o.wrong("id", "a name without spaces and semicolons")
 	case known:

@@ -63,8 +63,8 @@ func (i *Inspection) genome(content io.Reader) (string, error) {
 		s.whole = limited.N > 0
 	case limited.N == 0, src.left == 0, errors.Is(err, compression.ErrUnseen), errors.Is(err, zstd.ErrWindowSizeExceeded):
 	case errors.Is(err, compression.ErrFollowed):
-		return "", refuse("The genome file is a compressed file (%s) with something else behind its compressed data, so that Bakta can't "+
-			"read it; compress the whole genome at once and upload it again.", ending)
+		return "", refuse("The genome file is a compressed file (%s) with other data after its compressed data, which Bakta can't "+
+			"read; compress the whole genome as one file and upload it again.", ending)
 	default:
 		return "", refuse("The genome file is a compressed file (%s) that is damaged or incomplete; compress and upload it again.", ending)
 	}
@@ -91,8 +91,8 @@ func (i *Inspection) genome(content io.Reader) (string, error) {
 		i.warnOfRegions(i.regions)
 	}
 	if f, ok := unpacked.(compression.Follower); ok && s.whole && f.Followed() {
-		i.warn(warnPassed, GenomeFASTA, "The genome file is a compressed file (%s) with something else behind its compressed data, which "+
-			"Bakta passes over; if it belongs to the genome, compress the whole genome at once.", ending)
+		i.warn(warnPassed, GenomeFASTA, "The genome file is a compressed file (%s) with other data after its compressed data, which "+
+			"Bakta ignores; if they belong to the genome, compress the whole genome as one file.", ending)
 	}
 	i.warnOfGenome(s.genome())
 	return "genome.fna" + ending, nil
@@ -346,7 +346,7 @@ func leastLength(c option.Config) int64 {
 // shorterBy says what to do about sequences that are too short.
 func shorterBy(c option.Config) string {
 	if c.Compliant {
-		return "upload longer sequences, or do without INSDC compliance"
+		return "upload longer sequences, or turn off INSDC compliance"
 	}
 	return "upload longer sequences, or lower the minimum length"
 }

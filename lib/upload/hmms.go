@@ -55,7 +55,7 @@ func readHMMs(r io.Reader, to io.Writer) error {
 		return err
 	case p.open:
 		return refuse(
-			"The profile HMMs file breaks off inside the profile that begins in line %d; upload the whole file, whose last line is \"//\".",
+			"The profile HMMs file ends inside the profile that begins in line %d; upload the whole file, whose last line is \"//\".",
 			p.line,
 		)
 	case !some && t.packed:
@@ -254,7 +254,7 @@ func (p *profile) model(fields []string, number int) error {
 		p.next, needs = match, transitions
 	case match:
 		if first != strconv.Itoa(p.node+1) {
-			return refuse("The profile HMMs file has %s in line %d, where node %d of the profile in line %d has to be; upload the file as HMMER "+
+			return refuse("The profile HMMs file has %s in line %d, where node %d of the profile in line %d is expected; upload the file as HMMER "+
 				"wrote it.", job.Quote(first), number, p.node+1, p.line)
 		}
 		p.node++
@@ -276,7 +276,7 @@ func (p *profile) model(fields []string, number int) error {
 	for _, f := range fields[:needs] {
 		if f != "*" && (!score(f) || strings.HasSuffix(f, ";")) {
 			return refuse(
-				"The profile HMMs file has %s in line %d, where a number has to be; upload the file as HMMER wrote it.",
+				"The profile HMMs file has %s in line %d, where a number is expected; upload the file as HMMER wrote it.",
 				job.Quote(f),
 				number,
 			)

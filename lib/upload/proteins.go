@@ -153,8 +153,8 @@ func (p *proteins) endRecord() error {
 		)
 	}
 	if p.record.letters.nucleotides(surelyNucleotides) {
-		return refuse("The protein FASTA file seems to hold nucleotides: the sequence %s in line %d is made of A, C, G, T and letters that "+
-			"stand for several of them; upload proteins, or annotate the sequence as a genome.",
+		return refuse("The protein FASTA file seems to hold nucleotides: the sequence %s in line %d consists of A, C, G, T and "+
+			"ambiguity codes; upload proteins, or annotate the sequence as a genome.",
 			job.Quote(p.record.id), p.record.line)
 	}
 	p.letters.join(p.record.letters)
@@ -172,8 +172,8 @@ func (p *proteins) end() error {
 		return err
 	}
 	if p.letters.nucleotides(surelyAllNucleotides) {
-		return refuse("The protein FASTA file seems to hold nucleotides: all sequences are made of A, C, G, T and letters that stand for " +
-			"several of them; upload proteins, or annotate the sequences as a genome.")
+		return refuse("The protein FASTA file seems to hold nucleotides: all sequences consist of A, C, G, T and " +
+			"ambiguity codes; upload proteins, or annotate the sequences as a genome.")
 	}
 	return nil
 }

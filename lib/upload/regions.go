@@ -286,8 +286,9 @@ func exceptions(f genbank.Feature) (qualifiers []string, err error) {
 	case !f.Has("transl_except"):
 		return nil, nil
 	case !strings.Contains(strings.ToLower(f.Qualifiers["transl_except"][0]), "aa:sec"):
-		return nil, refuse("The regions file has a coding sequence in line %d with /transl_except=%s, and of such exceptions Bakta can "+
-			"import selenocysteine (aa:Sec) alone; remove that line if Bakta may translate it by the usual code, or remove the coding sequence.",
+		return nil, refuse("The regions file has a coding sequence in line %d with /transl_except=%s, but Bakta imports "+
+			"such exceptions only for selenocysteine (aa:Sec); remove that line if Bakta may translate it by the usual code, or remove "+
+			"the coding sequence.",
 			f.Line, job.Quote(f.Value("transl_except")))
 	default:
 		why, qualifiers = "/transl_except for selenocysteine", []string{"transl_except", "translation"}

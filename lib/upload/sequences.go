@@ -121,7 +121,7 @@ func (g genome) check(c option.Config, table map[string]replicon) error {
 			problem = idProblem(n.name, c, len(names) == 1)
 		}
 		if c.Compliant && !insdcID.MatchString(n.name) {
-			problem = "which can't stand in an INSDC-compliant annotation; use at most 25 letters, digits or characters of _.:*#-"
+			problem = "which is not allowed in an INSDC-compliant annotation; use at most 25 letters, digits or characters of _.:*#-"
 		}
 		if problem == "" {
 			continue
@@ -132,13 +132,13 @@ func (g genome) check(c option.Config, table map[string]replicon) error {
 		case keptID:
 			if n.name == "" {
 				return refuse(
-					"The genome file has a header without a name in line %d, %s, or do without the original sequence headers.",
+					"The genome file has a header without a name in line %d, %s, or do not keep the original sequence headers.",
 					n.line,
 					problem,
 				)
 			}
 			return refuse(
-				"The genome file has a sequence called %s in line %d, %s, or do without the original sequence headers.",
+				"The genome file has a sequence called %s in line %d, %s, or do not keep the original sequence headers.",
 				job.Quote(n.name),
 				n.line,
 				problem,
@@ -157,11 +157,11 @@ func clash(a, b named) error {
 	}
 	switch {
 	case b.from == keptID:
-		return refuse("The genome file has two sequences called %s, in lines %d and %d; give each a name of its own, or do without the "+
+		return refuse("The genome file has two sequences called %s, in lines %d and %d; give each a name of its own, or do not keep the "+
 			"original sequence headers.", job.Quote(b.name), a.line, b.line)
 	case a.from == automaticID:
-		return refuse("The replicon table gives the new id %s in line %d, and that is the name that Bakta gives to another sequence, %s "+
-			"(line %d of the genome file); choose another new id, or give that sequence one, too.",
+		return refuse("The replicon table gives the new id %s in line %d, which is the name that Bakta gives another sequence, %s "+
+			"(line %d of the genome file); choose another new id, or give that sequence a new id, too.",
 			job.Quote(b.name), b.row.line, job.Quote(a.id), a.line)
 	case a.row.line == b.row.line:
 		return refuse("The genome file has two sequences called %s, in lines %d and %d, and the replicon table gives both the new id %s; "+
@@ -187,15 +187,15 @@ func idProblem(id string, c option.Config, only bool) string {
 	skips := func(step string) bool { return slices.Contains(c.Skip, step) }
 	switch {
 	case id == "":
-		return "and result files can't hold a sequence without one; write a name behind the \">\""
+		return "and result files can't contain a sequence without one; write a name after the \">\""
 	case len(id) > maxSequenceID:
 		return fmt.Sprintf("which is longer than the %d bytes that Bakta's programs take; use a shorter one", maxSequenceID)
 	case strings.Contains(id, ";"):
-		return "and EMBL files can't hold the character ;, so that Bakta ends without a result; use another character"
+		return "and EMBL files can't contain the character ;, at which Bakta fails; use another character"
 	case strings.Contains(id, "%") && !skips("crispr"):
 		return "and the program with which Bakta searches CRISPR arrays misreads the character %; use another character"
 	case only && c.Formula(id):
-		return "and Bakta's plot takes what stands between two characters $ for a formula; use another character"
+		return "and Bakta's plot reads the text between two characters $ as a formula; use another character"
 	case strings.ContainsFunc(id, job.Control) || !utf8.ValidString(id):
 		return "which contains a control character; use letters, digits and visible characters"
 	}

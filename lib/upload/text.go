@@ -166,8 +166,8 @@ func (u *unpacked) failure(called string) error {
 		return nil
 	}
 	if errors.Is(u.err, compression.ErrFollowed) {
-		return refuse("The %s is a compressed file (%s) with something else behind its compressed data, so that it can't be read; compress "+
-			"all of it at once and upload it again.", called, u.ending)
+		return refuse("The %s is a compressed file (%s) with other data after its compressed data, and can't be read; compress "+
+			"it as one file and upload it again.", called, u.ending)
 	}
 	return refuse("The %s is a compressed file (%s) that is damaged or incomplete; compress and upload it again.", called, u.ending)
 }

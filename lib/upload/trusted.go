@@ -122,13 +122,13 @@ func (p *trusted) header(text string, line int) (bool, error) {
 		return false, refuse("The trusted proteins file has a tab or another control character in its header in line %d; use spaces.", line)
 	}
 	if strings.Contains(text, " >") {
-		return false, refuse("The trusted proteins file has a space and > in its header in line %d, at which the search for proteins takes "+
-			"it for two; remove the >.", line)
+		return false, refuse("The trusted proteins file has a space and > inside the header in line %d, which the search for proteins reads "+
+			"as a second header; remove the >.", line)
 	}
 	id, description, ok := strings.Cut(text, " ")
 	if !ok || id == "" {
 		return false, refuse(
-			"The trusted proteins file has a header without a description in line %d, at which Bakta ends; write %s.",
+			"The trusted proteins file has a header without a description in line %d, at which Bakta fails; write %s.",
 			line,
 			TrustedHeader,
 		)
@@ -139,14 +139,14 @@ func (p *trusted) header(text string, line int) (bool, error) {
 	case 6:
 		for _, f := range fields[:3] {
 			if n, err := strconv.ParseFloat(strings.TrimSpace(f), 64); err != nil || !(n <= 100) { // more, and NaN, match nothing
-				p.skip("the header in line " + strconv.Itoa(line) + " has " + job.Quote(f) + " where a percentage has to be")
+				p.skip("the header in line " + strconv.Itoa(line) + " has " + job.Quote(f) + " where a percentage is expected")
 				return false, nil
 			}
 		}
 		fields = fields[3:]
 	default:
-		p.skip("the header in line " + strconv.Itoa(line) + " has " + strconv.Itoa(len(fields)) + " fields between ~~~, and needs three or " +
-			"six; write " + TrustedHeader)
+		p.skip("the header in line " + strconv.Itoa(line) + " has " + strconv.Itoa(len(fields)) + " fields separated by ~~~, and needs three " +
+			"or six; write " + TrustedHeader)
 		return false, nil
 	}
 	if strings.TrimSpace(fields[1]) == "" {

@@ -219,21 +219,21 @@ func uploadTests(t testing.TB) []uploadTest {
 			content: change(geneRecord, "ORIGIN\n        1 atgaaactgc\n", ""),
 			says:    "without a sequence part",
 		},
-		uploadTest{name: "GenBank, cut off", content: geneRecord[:strings.Index(geneRecord, "ORIGIN")], says: "breaks off"},
+		uploadTest{name: "GenBank, cut off", content: geneRecord[:strings.Index(geneRecord, "ORIGIN")], says: "ends inside"},
 		uploadTest{
 			name:    "GenBank, cut off in the sequence",
 			content: strings.TrimSuffix(geneRecord, "//\n"),
-			says:    "breaks off",
+			says:    "ends inside",
 			kinder:  true,
 		}, // Bakta misses the end, not the features
 		uploadTest{
-			name: "GenBank, name and length grown together",
+			name: "GenBank, name and length without a space",
 			content: change(geneRecord, "LOCUS       c1                       120 bp "+
 				"   DNA     linear   BCT 01-JAN-2000", "LOCUS       NODE_1_length_120_cov_13.66120 bp   DNA linear"),
-			says: `LOCUS line in line 1 in which the name and the length have grown together ("NODE_1_length_120_cov_13.66120 bp")`,
+			says: `LOCUS line in line 1 in which no space separates the name and the length ("NODE_1_length_120_cov_13.66120 bp")`,
 		},
 		uploadTest{
-			name:    "GenBank, grown together in the second record",
+			name:    "GenBank, no space in the second record",
 			content: geneRecord + change(geneRecord, "c1                       120 bp", "c2_30 bp"),
 			says:    "LOCUS line in line 16 in which",
 		},
@@ -357,7 +357,7 @@ func uploadTests(t testing.TB) []uploadTest {
 		uploadTest{
 			name:    "GenBank, another start",
 			content: except("/transl_except=(pos:1..3,aa:Met)", "MKLLVV"),
-			says:    "selenocysteine (aa:Sec) alone",
+			says:    "only for selenocysteine (aa:Sec)",
 		},
 		uploadTest{
 			name:    "GenBank, a stop that is not written",
@@ -469,9 +469,9 @@ func uploadTests(t testing.TB) []uploadTest {
 		uploadTest{name: "GenBank, no translation", content: change(geneRecord, "/translation", "/note"), says: "no translation"},
 		uploadTest{name: "GenBank, quotes", content: change(geneRecord, "a long", "a \"\"long\"\" /note=x")},
 		uploadTest{
-			name:    "GenBank, name and length grown together",
+			name:    "GenBank, name and length without a space",
 			content: change(geneRecord, "c1                       120 bp", "NODE_1_cov_13.66120 bp"),
-			says:    "LOCUS line in line 1 in which the name and the length have grown together",
+			says:    "LOCUS line in line 1 in which no space separates the name and the length",
 		},
 		uploadTest{name: "GenBank, a location that can't be read", content: change(geneRecord, "1..30", "complement(here")},
 		uploadTest{name: "GenBank, an exception", content: except("/transl_except=(pos:4..6,aa:Pyl)", "MOLLVV")},
@@ -595,7 +595,7 @@ func uploadTests(t testing.TB) []uploadTest {
 		uploadTest{name: "nucleotides", content: change(profile, "ALPH  amino", "ALPH  DNA"), says: `alphabet "DNA"`},
 		uploadTest{name: "wrong length", content: change(profile, "LENG  21", "LENG  22"), says: "model has 21 nodes"},
 		uploadTest{name: "cut off", content: profile[:len(profile)-100], says: "18 values in line 84"},
-		uploadTest{name: "cut off before the end", content: change(profile, "//\n", ""), says: "breaks off"},
+		uploadTest{name: "cut off before the end", content: change(profile, "//\n", ""), says: "ends inside"},
 		uploadTest{name: "cut off between", content: profile[:5000] + profile, says: "values in line"},
 		uploadTest{name: "no end between", content: change(profile, "//\n", "") + profile, says: "before the one above it ended"},
 		uploadTest{name: "words behind", content: profile + "x\n", says: "no beginning of a profile"},
@@ -652,7 +652,7 @@ func uploadTests(t testing.TB) []uploadTest {
 		uploadTest{
 			name:    "short genes alone",
 			content: ">a\nATGAAACTGCTGGTGGTGGTGGCGGCGTAA\n>b\nATGAAACTGCTGGTGGTGGTGGCGGCGTAA\n",
-			says:    "all sequences are made of",
+			says:    "all sequences consist of",
 			kinder:  true,
 		},
 		uploadTest{name: "a protein of few kinds of letters", content: ">a\n" + strings.Repeat("GAGAGT", 40) + "\n"},
@@ -769,26 +769,26 @@ func uploadTests(t testing.TB) []uploadTest {
 		uploadTest{
 			name:    "comma behind the last",
 			content: change(annotation, `"6.0","type":"full"}}}`, `"6.0","type":"full",}}}`),
-			says:    "not JSON in line 6 at byte 153: there is '}' where the name of a member has to be",
+			says:    "not JSON in line 6 at byte 153: there is '}' where the name of a member is expected",
 		},
 		uploadTest{
 			name:    "comma at the end of a list",
 			content: change(annotation, `"genes":[]`, `"genes":["a",]`),
-			says:    "']' where a value has to be",
+			says:    "']' where a value is expected",
 		},
 		uploadTest{
 			name:    "no colon",
 			content: change(annotation, `"strand":"+"`, `"strand" "+"`),
-			says:    `where a colon has to be, behind the name "strand"`,
+			says:    `where a colon is expected, after the name "strand"`,
 		},
 		uploadTest{
 			name:    "no comma",
 			content: change(annotation, `"start":1,`, `"start":1 `),
-			says:    `there is '"' where a comma or '}' has to be`,
+			says:    `there is '"' where a comma or '}' is expected`,
 		},
 		uploadTest{name: "no quotes", content: change(annotation, `"size":`, `size:`), says: "there is 's' where the name"},
 		uploadTest{name: "single quotes", content: change(annotation, `"size":`, `'size':`), says: `there is '\'' where the name`},
-		uploadTest{name: "a word that is none", content: change(annotation, `null`, `None`), says: "where NaN has to be"},
+		uploadTest{name: "a word that is none", content: change(annotation, `null`, `None`), says: "where NaN is expected"},
 		uploadTest{name: "a number with a nought before", content: change(annotation, `"stop":9`, `"stop":09`), says: "is not a number"},
 		uploadTest{name: "a number that breaks off", content: change(annotation, `"gc":0.5`, `"gc":0.`), says: "is not a number"},
 		uploadTest{
@@ -814,8 +814,8 @@ func uploadTests(t testing.TB) []uploadTest {
 			content: change(annotation, `"size":`, `"y":`+strings.Repeat("[", 5000)+strings.Repeat("]", 5000)+`,"size":`),
 			says:    "levels deep",
 		},
-		uploadTest{name: "cut off", content: annotation[:100], says: "breaks off"},
-		uploadTest{name: "cut off in a number", content: annotation[:strings.Index(annotation, "0.5")+2], says: "breaks off"},
+		uploadTest{name: "cut off", content: annotation[:100], says: "ends before the end"},
+		uploadTest{name: "cut off in a number", content: annotation[:strings.Index(annotation, "0.5")+2], says: "ends before the end"},
 		uploadTest{name: "damaged gzip", content: string(gzipped([]byte(annotation))[:60]), says: "damaged"},
 		uploadTest{
 			name:    "damaged gzip, behind the JSON",
@@ -823,8 +823,8 @@ func uploadTests(t testing.TB) []uploadTest {
 			says:    "damaged",
 		},
 		uploadTest{name: "gzip of another file", content: string(gzipped([]byte("x"))), says: "begins with 'x'"},
-		uploadTest{name: "something behind", content: annotation + "{}", says: "behind the end"},
-		uploadTest{name: "twice", content: annotation + "\n" + annotation, says: "'{' behind the end"},
+		uploadTest{name: "something behind", content: annotation + "{}", says: "after the end"},
+		uploadTest{name: "twice", content: annotation + "\n" + annotation, says: "'{' after the end"},
 		uploadTest{name: "byte order mark", content: utf8BOM + annotation, says: "byte order mark"},
 		uploadTest{name: "list", content: "[1]", says: "begins with '['"},
 		uploadTest{name: "FASTA", content: geneGenome, says: "a FASTA file"},
@@ -833,7 +833,7 @@ func uploadTests(t testing.TB) []uploadTest {
 		uploadTest{
 			name:    "proteins",
 			content: `{"features": [{"id": "a", "type": "cds", "aa": "MK"}], "version": {}}`,
-			says:    "one of proteins without a genome",
+			says:    "of proteins without a genome",
 		},
 		uploadTest{
 			name:    "no translation table",
@@ -868,13 +868,13 @@ func uploadTests(t testing.TB) []uploadTest {
 		uploadTest{
 			name:    "version null",
 			content: change(annotation, `"version":{`, `"version":null,"v":{`),
-			says:    "version is no JSON object",
+			says:    "version is not a JSON object",
 		},
 		uploadTest{
 			name:    "no locus",
 			content: change(annotation, `,"locus":"L_1"`, ""),
 			says: "feature 1 (at 1), which ends in line 4, can't " +
-				"be read by Baktfold: its locus is missing, and has to be text",
+				"be read by Baktfold: its locus is missing, and must be text",
 		},
 		uploadTest{name: "locus null", content: change(annotation, `"locus":"L_1"`, `"locus":null`), says: "its locus is null"},
 		uploadTest{
@@ -887,7 +887,7 @@ func uploadTests(t testing.TB) []uploadTest {
 			name:    "references null",
 			content: change(annotation, `"db_xrefs":[]`, `"db_xrefs":null`),
 			says: "its db_xrefs is null, " +
-				"and has to be a list of texts",
+				"and must be a list of texts",
 		},
 		uploadTest{
 			name:    "a reference null",
@@ -905,12 +905,12 @@ func uploadTests(t testing.TB) []uploadTest {
 		uploadTest{
 			name:    "start is a text",
 			content: change(annotation, `"start":1,`, `"start":"1",`),
-			says:    `its start is "1", and has to be a whole number`,
+			says:    `its start is "1", and must be a whole number`,
 		},
 		uploadTest{
 			name:    "stop before start",
 			content: change(annotation, `"start":1,`, `"start":11,`),
-			says: "its stop is 9, and has to be " +
+			says: "its stop is 9, and must be " +
 				"behind its start",
 		},
 		uploadTest{name: "no type", content: change(annotation, `"type":"cds",`, ""), says: "its type is missing"},
@@ -938,7 +938,7 @@ func uploadTests(t testing.TB) []uploadTest {
 		uploadTest{
 			name:    "over the end, and behind it",
 			content: with(strings.Replace(feature("cds", `,"aa":"MA","edge":true`), `"start":1,`, `"start":14,`, 1)),
-			says:    "and begins behind it",
+			says:    "but begins after it",
 		},
 		uploadTest{
 			name:    "what Baktfold wrote",
@@ -965,7 +965,7 @@ func uploadTests(t testing.TB) []uploadTest {
 			name:    "a length that is another",
 			content: change(annotation, `"length":12`, `"length":13`),
 			says: "its length is 13, and " +
-				"has to be 12",
+				"must be 12",
 			kinder: true,
 		}, // Baktfold writes both
 		uploadTest{

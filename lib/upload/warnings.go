@@ -66,7 +66,7 @@ func (i *Inspection) warnOfGenome(g genome) {
 		if lone {
 			why = "the genome has one sequence, and the configuration says which plasmid it is"
 		}
-		i.warn(warnUnusedTable, RepliconsTable, "The replicon table counts for nothing: %s.", why)
+		i.warn(warnUnusedTable, RepliconsTable, "The replicon table has no effect: %s.", why)
 	}
 	doubtful, cut := 0, 0
 	for _, n := range names {
@@ -80,8 +80,8 @@ func (i *Inspection) warnOfGenome(g genome) {
 		}
 		if n.cut {
 			if cut++; cut <= maxWarnings {
-				i.warn(warnCutGene, GenomeFASTA, "The circular sequence %s (line %d) seems to begin inside a gene, between two letters of a codon; "+
-					"Bakta annotates the gene as two that are cut off. Rotate the sequence to begin elsewhere.", job.Quote(n.id), n.line)
+				i.warn(warnCutGene, GenomeFASTA, "The circular sequence %s (line %d) seems to begin inside a gene, between two bases of a codon; "+
+					"Bakta annotates the gene as two incomplete ones. Rotate the sequence to begin elsewhere.", job.Quote(n.id), n.line)
 			}
 		}
 	}

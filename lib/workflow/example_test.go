@@ -73,5 +73,5 @@ func ExampleProgress() {
 	// bad_input
 	// Bakta ended with an error: ERROR: Detected duplicated sequence id!
 	// Sequence ID (a) occures multiple times!
-	// Give each sequence a name of its own, or do without the original sequence headers.
+	// Give each sequence a name of its own, or do not keep the original sequence headers.
 }

@@ -42,7 +42,7 @@ func (w Workflow) Validate(c option.Config) error {
 	var v option.Violations
 	for _, kind := range kindsOf(c.Use) {
 		if _, ok := w.upload(kind); c.Use[kind] && !ok {
-			v = append(v, option.Violation{Field: kind, Problem: "the workflow " + w.Kind + " takes no such file; leave it out"})
+			v = append(v, option.Violation{Field: kind, Problem: "the workflow " + w.Kind + " does not accept this file; leave it out"})
 		}
 	}
 	return append(v, c.Check()...).Err()

@@ -73,7 +73,7 @@ func TestValidate(t *testing.T) {
 		{"compliant tag in lower case", option.Config{LocusTag: "abc", Compliant: true}, "locus_tag", "upper-case"},
 		{"compliant tag begins with digit", option.Config{LocusTag: "1AB", Compliant: true}, "locus_tag", "beginning with a letter"},
 		{"promised table", option.Config{Use: map[string]bool{upload.RepliconsTable: true}}, "", ""},
-		{"promised other", option.Config{Use: map[string]bool{upload.ProteinFASTA: true}}, "protein_fasta", "takes no such file"},
+		{"promised other", option.Config{Use: map[string]bool{upload.ProteinFASTA: true}}, "protein_fasta", "does not accept this file"},
 		{"declined other", option.Config{Use: map[string]bool{upload.ProteinFASTA: false}}, "", ""},
 		{"increment 1", option.Config{LocusTagIncrement: 1}, "", ""},
 		{"increment 5", option.Config{LocusTagIncrement: 5}, "", ""},

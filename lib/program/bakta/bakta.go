@@ -176,9 +176,9 @@ func refusals() []program.Cause {
 		cause(`User proteins file .* format not valid!`, "bakta/expert/protein_sequences.py", "User proteins file Fasta format not valid!",
 			"Headers of trusted proteins look like "+upload.TrustedHeader+"."),
 		cause(`duplicated sequence id`, "bakta/utils.py", "Detected duplicated sequence id!",
-			"Give each sequence a name of its own, or do without the original sequence headers."),
+			"Give each sequence a name of its own, or do not keep the original sequence headers."),
 		cause(`INSDC compliance failed!`, "bakta/utils.py", "INSDC compliance failed!",
-			"Shorten the sequence's name, or do without the original sequence headers or INSDC compliance."),
+			"Shorten the sequence's name, or turn off the original sequence headers or INSDC compliance."),
 	}
 }
 

@@ -49,7 +49,7 @@ func Program() program.Program {
 				program.Source{File: "baktfold/utils/validation.py", Text: "Foldseek not found."}),
 			// The other words are those of the libraries transformers and huggingface_hub, which load the model.
 			cause(false, `Model loading failed|huggingface|We couldn't connect|LocalEntryNotFoundError`,
-				"The models of this installation are not as they have to be. "+program.NotYours,
+				"The models of this installation are damaged or incomplete. "+program.NotYours,
 				program.Source{File: fold, Text: "Model loading failed with error"}),
 			{Pattern: failedTool, Code: job.Internal, Advice: "A tool that it started failed. " + program.NotYours},
 			cause(true, `(?i)\bdatabase\b|\bdb version`, program.BrokenDatabase,

@@ -121,7 +121,7 @@ func TestOutcomes(t *testing.T) {
 			message: "did not run to its end",
 		},
 		{name: "the program removes what it should not", job: script("rm -rf ../state ../out"),
-			outcome: stage.Failed, code: job.Internal, message: "did not leave what it should have", noOutput: true},
+			outcome: stage.Failed, code: job.Internal, message: "did not write these results", noOutput: true},
 		{name: "no way to run it", job: script(fine), change: func(o *Options) {
 			o.Specs = func(job.Job, string) (stage.Spec, error) { return stage.Spec{}, errors.New("unknown workflow") }
 		}, code: job.Internal, message: "not configured to run the job"},

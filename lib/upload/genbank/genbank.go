@@ -72,8 +72,8 @@ func parseLocus(line string) (r Record, err error) {
 			job.Quote(line),
 		)
 	case unit == 1:
-		return r, fmt.Errorf("in which the name and the length have grown together (%s), as Prokka writes it for long names; put a space "+
-			"between the two, or give the sequences shorter names and make the file anew",
+		return r, fmt.Errorf("in which no space separates the name and the length (%s), as in Prokka's files with long names; insert "+
+			"a space, or shorten the names of the sequences and create the file again",
 			job.Quote(strings.Join(fields[:2], " ")))
 	}
 	length, err := strconv.ParseInt(fields[unit-1], 10, 64)
@@ -320,7 +320,7 @@ func cutQualifier(text string) (name, value, rest string) {
 // End reports what is missing at the end of the file.
 func (g *Reader) End() error {
 	if g.open {
-		return refuse("The %s breaks off inside a record; upload the whole file, whose last line is \"//\".", g.Called)
+		return refuse("The %s ends inside a record; upload the whole file, whose last line is \"//\".", g.Called)
 	}
 	return nil
 }

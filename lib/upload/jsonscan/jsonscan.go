@@ -65,7 +65,7 @@ func (v Value) Whole() (int64, bool) {
 }
 
 // ErrEnd is why a file can't be read further: it ends, or can't be decompressed further.
-var ErrEnd = errors.New("the JSON breaks off")
+var ErrEnd = errors.New("the JSON is incomplete")
 
 // New returns a scanner of a file that people call as is said.
 func New(r io.Reader, called string) *Scanner {
@@ -118,7 +118,7 @@ func (s *Scanner) End() error {
 	if err != nil {
 		return nil
 	}
-	return s.wrong("there is %s behind the end of the JSON", QuoteByte(c))
+	return s.wrong("there is %s after the end of the JSON", QuoteByte(c))
 }
 
 // QuoteByte returns a byte for a message.
@@ -143,7 +143,7 @@ func (s *Scanner) Object(each func(name string, first byte) error) error {
 		case c == '}' && !found:
 			return nil
 		case c != '"':
-			return s.wrong("there is %s where the name of a member has to be, in quotes", QuoteByte(c))
+			return s.wrong("there is %s where the name of a member is expected, in quotes", QuoteByte(c))
 		}
 		name, _, err := s.str(true)
 		if err != nil {
@@ -152,7 +152,7 @@ func (s *Scanner) Object(each func(name string, first byte) error) error {
 		if c, err = s.Next(); err != nil {
 			return err
 		} else if c != ':' {
-			return s.wrong("there is %s where a colon has to be, behind the name %s", QuoteByte(c), job.Quote(name))
+			return s.wrong("there is %s where a colon is expected, after the name %s", QuoteByte(c), job.Quote(name))
 		}
 		if c, err = s.Next(); err != nil {
 			return err
@@ -197,7 +197,7 @@ func (s *Scanner) separator(closing byte) (done bool, err error) {
 	case c == closing:
 		return true, nil
 	case c != ',':
-		return false, s.wrong("there is %s where a comma or %s has to be", QuoteByte(c), QuoteByte(closing))
+		return false, s.wrong("there is %s where a comma or %s is expected", QuoteByte(c), QuoteByte(closing))
 	}
 	return false, nil
 }
@@ -259,7 +259,7 @@ func (s *Scanner) value(first byte, keep bool) (v Value, err error) {
 	case first == 'I':
 		v.Kind, v.Text, err = Number, "Infinity", s.word("Infinity")
 	default:
-		err = s.wrong("there is %s where a value has to be", QuoteByte(first))
+		err = s.wrong("there is %s where a value is expected", QuoteByte(first))
 	}
 	return v, err
 }
@@ -272,7 +272,7 @@ func (s *Scanner) word(word string) error {
 			return err
 		}
 		if c != word[i] {
-			return s.wrong("there is %s where %s has to be", QuoteByte(c), word)
+			return s.wrong("there is %s where %s is expected", QuoteByte(c), word)
 		}
 	}
 	return nil
