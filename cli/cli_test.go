@@ -810,7 +810,7 @@ func TestDeleteElsewhere(t *testing.T) {
 	u := clitest.NewUser(t, home.URL)
 	u.Must("submit", "genome.fna")
 	for server, says := range map[string]string{
-		other.URL:   other.URL + " knows no such job: " + firstID + " was made by " + home.URL,
+		other.URL:   other.URL + " does not have this job: " + firstID + " was created on " + home.URL,
 		nothing.URL: "there is no Bakta-Web server at " + nothing.URL,
 	} {
 		got := u.Run("delete", "0000", "--server", server)

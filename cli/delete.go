@@ -76,8 +76,8 @@ func (a *app) delete(ctx context.Context, prefix string, forget bool) error {
 // erase deletes a job from a server, and reports whether it was gone already. That the server has no such job is
 // an error when it is not the one that made it: the job may live on there.
 func erase(ctx context.Context, c *client.V2, entry book.Entry) (gone bool, err error) {
-	// A delete of what isn't there succeeds, too, and any server that has nothing at a path may say that there is
-	// nothing. A list says it of the job.
+	// Deleting a job that does not exist succeeds, and a server without Bakta-Web may answer 404 to any path. The list of jobs
+	// reports the state of this job.
 	states, err := c.Status(ctx, ref(entry))
 	switch {
 	case client.CodeOf(err) == codes.NotFound:
@@ -87,7 +87,7 @@ func erase(ctx context.Context, c *client.V2, entry book.Entry) (gone bool, err 
 	case states[0].State != client.NotFound:
 		return false, c.Delete(ctx, ref(entry))
 	case c.Server() != entry.Server:
-		return false, fmt.Errorf("%s knows no such job: %s was made by %s, and stays known here", c.Server(), entry.ID, entry.Server)
+		return false, fmt.Errorf("%s does not have this job: %s was created on %s, and stays in the list of jobs here", c.Server(), entry.ID, entry.Server)
 	}
 	return true, nil
 }

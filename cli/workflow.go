@@ -49,9 +49,9 @@ func namedWorkflow(name string) (workflow.Workflow, error) {
 	)
 }
 
-// workflowFor returns the workflow that a file is for, if there can be no doubt: an annotation is JSON, and no genome
-// has mostly letters that stand for no nucleotide. What else it may be, it is taken for a genome, and if it is none,
-// the inspection of genomes reports why.
+// workflowFor returns the workflow that a file is for, if its content shows it: an annotation is JSON, and less than
+// half of the letters of proteins are nucleotide codes. Any other file is uploaded as a genome; if it is not one, the
+// inspection of genomes reports why.
 func workflowFor(path string) string {
 	file, err := xopen.Ropen(path) // plain or compressed
 	if err != nil {

@@ -77,7 +77,7 @@ func findTools(o Options) (tools, error) {
 			continue
 		}
 		if errors.As(err, &gone) && i == 0 {
-			err = fmt.Errorf("%w,\nor try the server with `--%s %s`, which does not really annotate", err, row.Name, StandIn)
+			err = fmt.Errorf("%w,\nor try the server with `--%s %s`, which produces no real annotation", err, row.Name, StandIn)
 		}
 		if err != nil {
 			return nil, err

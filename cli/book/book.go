@@ -1,5 +1,5 @@
-// Package book remembers the jobs that this user made, in a file that nobody else can read: it holds their
-// secrets, which can't be asked for again.
+// Package book stores the list of the jobs that this user created, in a file that no other user can read: it has their
+// secrets, which the server returns only once.
 package book
 
 import (
@@ -76,7 +76,7 @@ func (b *Book) Add(ctx context.Context, entry Entry) error {
 	return b.change(ctx, func(jobs []Entry) []Entry { return append(jobs, entry) })
 }
 
-// Remove forgets a job. It is no error when the job isn't there.
+// Remove removes a job from the list. It succeeds for a job that is not in it.
 func (b *Book) Remove(ctx context.Context, id string) error {
 	return b.change(ctx, func(jobs []Entry) []Entry {
 		return slices.DeleteFunc(jobs, func(e Entry) bool { return e.ID == id })

@@ -13,9 +13,9 @@ const (
 	// defaultUnstarted is how many jobs may wait to be started at once. They live for hours, so this is about one new
 	// job a second of which nothing comes.
 	defaultUnstarted = 10_000
-	// countAfter is how old a count may be that has room, and recountAfter one that has none: somebody may have
-	// started or deleted jobs since. Both grow with the time that the count took, by countShare: some stores have to
-	// look at every job for it.
+	// countAfter is how old a count may be that has room, and recountAfter one that has none: other calls
+	// may have started or deleted jobs since. Both grow with the time that the count took, by countShare: some stores
+	// read every job for it.
 	countAfter   = 5 * time.Second
 	recountAfter = 100 * time.Millisecond
 	countShare   = 10

@@ -110,7 +110,7 @@ func readStderr(t testing.TB, name string) string {
 	return string(b)
 }
 
-// What Bakta ends with at a regions or trusted proteins file says of what format that is, and so does the advice.
+// The error of Bakta at a regions or trusted proteins file names the format of the file, and the advice is for that format.
 func TestExplainFeatures(t *testing.T) {
 	for said, advice := range map[string]string{
 		"ERROR: User-provided regions/features file GFF3 format not valid!":    "nine fields",

@@ -235,7 +235,7 @@ type object struct {
 	jsonscan.Value
 }
 
-// wrong says what Baktfold can't do without.
+// wrong refuses an object whose member Baktfold can't read; needs describes a valid value.
 func (o object) wrong(name, needs string) error {
 	is := "is " + valueText(o.Member(name))
 	if o.Member(name).Kind == jsonscan.None {

@@ -161,7 +161,7 @@ func (s *fastaScan) Write(b []byte) (int, error) {
 		if s.in {
 			s.header = append(s.header, piece[:min(len(piece), maxGenomeHeader-len(s.header))]...)
 		} else {
-			s.letters(piece)
+			s.bases(piece)
 		}
 		if end < 0 {
 			break
@@ -192,8 +192,8 @@ var sequenceBytes = func() (class [256]byte) {
 	return class
 }()
 
-// letters takes a piece of a line of a sequence.
-func (s *fastaScan) letters(piece []byte) {
+// bases takes a piece of a line of a sequence.
+func (s *fastaScan) bases(piece []byte) {
 	if s.round {
 		s.ends.take(piece)
 	}
@@ -204,9 +204,9 @@ func (s *fastaScan) letters(piece []byte) {
 		switch sequenceBytes[b] {
 		case letterByte:
 			s.other = true
-			s.now.letters++
+			s.now.bases++
 		case letterN:
-			s.now.letters++
+			s.now.bases++
 		case gapByte:
 		default:
 			s.err = badLetter(s.now, piece, s.number)
@@ -255,7 +255,7 @@ func (s *fastaScan) endSequence() {
 	if s.count == 0 || s.err != nil {
 		return
 	}
-	if s.now.letters == 0 {
+	if s.now.bases == 0 {
 		s.err = refuse(
 			"The genome file has no sequence below the header %s in line %d; remove the header, or add the sequence.",
 			job.Quote(">"+s.now.id),
@@ -263,7 +263,7 @@ func (s *fastaScan) endSequence() {
 		)
 		return
 	}
-	if s.now.letters >= leastLength(s.config) {
+	if s.now.bases >= leastLength(s.config) {
 		s.long = true
 		s.known = s.known || s.other
 	}
@@ -271,7 +271,7 @@ func (s *fastaScan) endSequence() {
 		s.codons.end()
 	}
 	if s.round {
-		s.now.cut = s.ends.cutGene(s.now.letters, s.config.TranslationTable)
+		s.now.cut = s.ends.cutGene(s.now.bases, s.config.TranslationTable)
 	}
 	if s.ids += len(s.now.id); len(s.sequences) < maxSequences && s.ids <= maxIDs {
 		s.sequences = append(s.sequences, s.now)

@@ -55,9 +55,9 @@ const maxRegionsKept = 200_000
 // position returns a place of a sequence in the size in which it is kept. A genome is not read so far.
 func position(n int64) int32 { return int32(min(n, math.MaxInt32/2)) } //nolint:gosec // bounded by min
 
-// imported returns the stretch that Bakta makes of a location. Of two parts it takes the outer ends in the order in which
-// Biopython has them, and one that lies on both strands it reads on the other one; of three and more, the outermost
-// ends, and one that lies on both strands it reads on the first one.
+// imported returns the region that Bakta imports for a location. For two parts, Bakta uses the outer ends in the order that
+// Biopython returns; if they are on both strands, it uses the reverse strand. For three or more, it uses the outermost ends; if
+// they are on both strands, it uses the forward strand.
 func imported(l genbank.Location) region {
 	parts := slices.Clone(l.Parts)
 	back := 0
@@ -182,14 +182,14 @@ type regionScan struct {
 	nextStart int           // of the regions whose first codon has not passed
 	nextEnd   int           // of the ends whose last codon has not passed
 	at        int32         // the last letter's place, from 1
-	codon     uint16        // the last three letters
+	codon     uint16        // the last three bases
 	waiting   [2][3][]int32 // the regions whose first stop codon has not passed, by strand and by their start modulo 3
 	firstStop [2][3]int32   // where the first stop codon begins, by strand and by that place modulo 3; 0 if none has passed
-	begun     [2]uint16     // the first letters
+	begun     [2]uint16     // the first bases
 	beginning []codonKind   // of the codons that begin at the first places
 }
 
-// begin takes the regions on the sequence whose letters come next.
+// begin takes the regions on the sequence whose bases come next.
 func (s *regionScan) begin(regions []region) {
 	*s = regionScan{table: s.table, wraps: s.wraps, regions: regions, ends: s.ends[:0], waiting: s.waiting, beginning: s.beginning[:0]}
 	for strand := range s.waiting {
@@ -204,9 +204,9 @@ func (s *regionScan) begin(regions []region) {
 	slices.SortFunc(s.ends, func(a, b int32) int { return cmp.Compare(regions[a].stop, regions[b].stop) })
 }
 
-// take takes the next letters.
-func (s *regionScan) take(letters []byte) {
-	for _, b := range letters {
+// take takes the next bases.
+func (s *regionScan) take(piece []byte) {
+	for _, b := range piece {
 		if set := bases[b]; set != 0 {
 			s.letter(set)
 		}

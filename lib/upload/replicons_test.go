@@ -320,7 +320,7 @@ func FuzzReplicons(f *testing.F) {
 			}
 			return
 		}
-		// What is written is read again as it was, but for where it stands.
+		// A table that is written is read again with the same fields.
 		var again [][repliconFields]string
 		_ = pycsv.Dialect{Separator: '\t', Quote: '"', Doubled: true}.Read(formatReplicons(rows), func(r pycsv.Row) error {
 			again = append(again, [repliconFields]string(r.Fields))

@@ -23,10 +23,10 @@ type genome struct {
 type sequence struct {
 	id       string // the first word of its header
 	line     int    // of its header
-	letters  int64  // nucleotides
-	complete bool   // Bakta takes it for complete and circular by its header
-	doubtful bool   // the header says the contrary
-	cut      bool   // it is circular, and a gene seems to go on over its ends
+	bases    int64
+	complete bool // Bakta takes it for complete and circular by its header
+	doubtful bool // the header says the contrary
+	cut      bool // it is circular, and a gene seems to go on over its ends
 }
 
 // newSequence reads a header. Bakta parts it as Python does, and searches all behind its first space for words.
@@ -56,7 +56,7 @@ func (g genome) lengths() (map[string]int64, bool) {
 		if _, twice := lengths[s.id]; twice {
 			return nil, false
 		}
-		lengths[s.id] = s.letters
+		lengths[s.id] = s.bases
 	}
 	return lengths, true
 }
@@ -91,7 +91,7 @@ func (g genome) named(c option.Config, table map[string]replicon) []named {
 	names := make([]named, 0, len(g.sequences))
 	for i := range g.sequences {
 		s := &g.sequences[i]
-		if s.letters < least {
+		if s.bases < least {
 			continue
 		}
 		n := named{sequence: s, name: s.id}

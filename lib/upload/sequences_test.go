@@ -107,7 +107,7 @@ func TestRegionsOfLargeGenomes(t *testing.T) {
 	}
 }
 
-// What is large is refused before it is decompressed as a whole.
+// An upload that is too large is refused before all of it is decompressed.
 func TestUploadsTooLarge(t *testing.T) {
 	bomb := gzipped(bytes.Repeat([]byte("# comment\n"), maxRegions/8))
 	for kind, content := range map[string]io.Reader{

@@ -170,8 +170,8 @@ func (p *trusted) references(references []string, line int) bool {
 	return true
 }
 
-// genbank reads GenBank lines from the first on and writes the coding sequences, with what Bakta reads of them: where
-// they lie is nothing to it.
+// genbank reads GenBank lines from the first on and writes the coding sequences, with what Bakta reads of them,
+// which does not include their locations.
 func (p *trusted) genbank(t *textFile, line []byte, out *bufio.Writer) error {
 	w := genbank.Writer{Out: out}
 	g := genbank.Reader{Called: trustedProteins, Each: func(_ genbank.Record, f genbank.Feature) error {

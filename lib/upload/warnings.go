@@ -48,7 +48,7 @@ func (i *Inspection) warnOfGenome(g genome) {
 	var size int64
 	used := false
 	for _, n := range names {
-		size += n.letters
+		size += n.bases
 		_, listed := i.replicons[n.id]
 		used = used || listed
 	}
@@ -87,35 +87,35 @@ func (i *Inspection) warnOfGenome(g genome) {
 	}
 }
 
-// endsSize is how much of both ends of a circular sequence is searched for a gene that goes on over them, in letters.
+// endsSize is how much of both ends of a circular sequence is searched for a gene that crosses them, in bases.
 const endsSize = 3000
 
 // ends are the beginning and the end of a sequence.
 type ends struct {
 	first []byte
-	last  []byte // at least the last letters
+	last  []byte // at least the last bases
 }
 
-// take takes the next letters, with gaps or without.
-func (e *ends) take(letters []byte) {
-	if bytes.ContainsAny(letters, " \t-") {
-		letters = bytes.Map(func(c rune) rune {
+// take takes the next bases, with gaps or without.
+func (e *ends) take(piece []byte) {
+	if bytes.ContainsAny(piece, " \t-") {
+		piece = bytes.Map(func(c rune) rune {
 			if c == ' ' || c == '\t' || c == '-' {
 				return -1
 			}
 			return c
-		}, letters)
+		}, piece)
 	}
 	if n := endsSize - len(e.first); n > 0 {
-		e.first = append(e.first, letters[:min(n, len(letters))]...)
+		e.first = append(e.first, piece[:min(n, len(piece))]...)
 	}
-	if len(letters) > endsSize {
-		letters = letters[len(letters)-endsSize:]
+	if len(piece) > endsSize {
+		piece = piece[len(piece)-endsSize:]
 	}
-	if len(e.last)+len(letters) > 8*endsSize {
+	if len(e.last)+len(piece) > 8*endsSize {
 		e.last = append(e.last[:0], e.last[max(0, len(e.last)-endsSize):]...)
 	}
-	e.last = append(e.last, letters...)
+	e.last = append(e.last, piece...)
 }
 
 // cutGene reports whether a gene seems to go on over the ends of a circular sequence of that many letters in a way that
