@@ -25,7 +25,7 @@ func TestIDs(t *testing.T) {
 		{"automatic ids", two, "", option.Config{}, ""},
 		{"a new id", two, "chr\tx\tc\tc\t\n", option.Config{}, ""},
 		{"the id that another has anyway", two, "chr\tcontig_2\tc\tc\t\n", option.Config{},
-			`new id "contig_2" in line 1, and that is the name that Bakta gives another sequence, "plas" (line 3`},
+			`new id "contig_2" in line 1, which is the name that Bakta gives another sequence, "plas" (line 3`},
 		{"the id that the one before has anyway", two, "plas\tcontig_1\tc\tc\t\n", option.Config{}, `gives another sequence, "chr" (line 1`},
 		{"the id that it has anyway", two, "chr\tcontig_1\tc\tc\t\n", option.Config{}, ""},
 		{"ids exchanged", two, "chr\tcontig_2\tc\tc\t\nplas\tcontig_1\tp\tc\t\n", option.Config{}, ""},
