@@ -207,7 +207,7 @@ func genomeTests() []genomeTest {
 			"name with bar kept, compliant",
 			">gi|1|\n"+strings.Repeat("A", 200),
 			option.Config{KeepContigHeaders: true, Compliant: true},
-			"which can't stand",
+			"which is not allowed",
 		),
 		{
 			name:    "same names kept, far behind, too short",
