@@ -87,7 +87,8 @@ func erase(ctx context.Context, c *client.V2, entry book.Entry) (gone bool, err 
 	case states[0].State != client.NotFound:
 		return false, c.Delete(ctx, ref(entry))
 	case c.Server() != entry.Server:
-		return false, fmt.Errorf("%s does not have this job: %s was created on %s, and stays in the list of jobs here", c.Server(), entry.ID, entry.Server)
+		return false, fmt.Errorf("%s does not have this job: %s was created on %s, and stays in the list of jobs here",
+			c.Server(), entry.ID, entry.Server)
 	}
 	return true, nil
 }
