@@ -21,7 +21,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// Source is the object store of reference databases. Errors are job.Unavailable if it can't be reached. Any error while content
+// Source is the object storage of reference databases. Errors are job.Unavailable if it can't be reached. Any error while content
 // is read counts as job.Unavailable.
 type Source interface {
 	// List returns all objects under a prefix. The Name of each is its key without the prefix.

@@ -1,4 +1,4 @@
-// Package database downloads the reference database of an annotation program from an object store into a volume, from which jobs
+// Package database downloads the reference database of an annotation program from an object storage into a volume, from which jobs
 // read it. A reference database has many gigabytes, so a download continues after an interruption. Its files are verified. Jobs
 // read either the complete old version or the complete new one. Old versions remain until an operator removes them, because
 // jobs may still read them.

@@ -31,7 +31,7 @@ const (
 )
 
 // StorageFull is the message to the user if the results of a run could not be stored for lack of space.
-const StorageFull = "The results could not be stored, because the file store is full. " +
+const StorageFull = "The results could not be stored, because the object storage is full. " +
 	"This is not a fault of your data; please contact the operators."
 
 // Out stores the result files, each stage's log, and last the manifest, which it returns. A run that failed has a manifest,

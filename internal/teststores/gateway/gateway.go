@@ -68,7 +68,7 @@ func build(ctx context.Context, root, program string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-C", filepath.Join(root, "local"), "-o", program, "./stores/cmd/objectstore")
 	cmd.Env = append(os.Environ(), "GOWORK=off")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("building the object store: %w: %s", err, bytes.TrimSpace(out))
+		return fmt.Errorf("building the object storage: %w: %s", err, bytes.TrimSpace(out))
 	}
 	return nil
 }
@@ -88,7 +88,7 @@ func (s *Server) wait(ctx context.Context, ready string) error {
 		case <-s.process.Exited():
 			return s.process.Err()
 		case <-ctx.Done():
-			return fmt.Errorf("the object store does not serve: %w: %s", ctx.Err(), s.process.Tail())
+			return fmt.Errorf("the object storage does not serve: %w: %s", ctx.Err(), s.process.Tail())
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

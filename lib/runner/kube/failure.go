@@ -74,7 +74,7 @@ func (v view) cause(p *corev1.Pod) (failure *job.Failure, interrupted bool) {
 		case t.ExitCode == stager.RunFailed:
 			return nil, false // the manifest has the reason
 		case t.ExitCode == stager.Full:
-			return internal("", "The results could not be stored, because the file store is full."), false
+			return internal("", "The results could not be stored, because the object storage is full."), false
 		default:
 			return internal("", "The results of the job could not be stored."), false
 		}

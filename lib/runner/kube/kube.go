@@ -75,7 +75,7 @@ type Database struct {
 	Path  string // where it is mounted, absolute
 }
 
-// Storage is the object store, with the address that pods use.
+// Storage is the object storage, with the address that pods use.
 type Storage struct {
 	Endpoint  string // URL
 	Region    string
@@ -191,7 +191,7 @@ func (r *Runner) fill() error {
 	case r.options.Namespace == "" || r.options.Stager == "" || len(r.options.Programs) == 0:
 		return errors.New("the namespace, the stager's image and the programs' images are required")
 	case r.options.Storage.Endpoint == "" || r.options.Storage.Bucket == "" || r.options.Storage.Secret == "":
-		return errors.New("the object store's URL, bucket and Secret are required")
+		return errors.New("the object storage's URL, bucket and Secret are required")
 	case r.options.Deadline < time.Second || r.options.PendingTimeout < time.Second ||
 		r.options.JobTTL < 0 || r.options.Retries < 0 || r.options.User < 1:
 		return errors.New("the deadline and the pending timeout must be at least 1s, " +

@@ -194,7 +194,7 @@ func (r *Runner) programs(x *run) []stage.Process {
 // again. Any other error is returned.
 func (r *Runner) full(ctx context.Context, x *run, err error) (*job.Failure, error) {
 	if job.Is(err, job.Exhausted) {
-		r.o.Log.Error("the file store is full; a run's results are not stored", "job", x.Job, "run", x.Run, "error", err)
+		r.o.Log.Error("the object storage is full; a run's results are not stored", "job", x.Job, "run", x.Run, "error", err)
 		return &job.Failure{Code: job.Internal, Message: stage.StorageFull}, nil
 	}
 	var local *fs.PathError

@@ -54,13 +54,13 @@ type Stager struct {
 	Stdout  io.Writer
 	Stderr  io.Writer
 
-	// Files opens the object store. Nil if the stager only runs programs.
+	// Files opens the object storage. Nil if the stager only runs programs.
 	Files func(Storage) (stage.Files, error)
 	// Hint notifies the backend at an address of progress of a job. Nil: no notification.
 	Hint func(ctx context.Context, address, id string) error
 }
 
-// Storage is the address of the object store. The keys are read from the environment, the rest from flags.
+// Storage is the address of the object storage. The keys are read from the environment, the rest from flags.
 type Storage struct {
 	Endpoint  string // URL
 	Region    string
@@ -324,7 +324,7 @@ type transfer struct {
 
 func (t *transfer) flags(f *flag.FlagSet) {
 	f.StringVar(&t.spec, "spec", "", "`FILE` with the run's spec; "+specVariable+" in the environment if not given")
-	f.StringVar(&t.storage.Endpoint, "s3-endpoint", "", "`URL` of the object store")
+	f.StringVar(&t.storage.Endpoint, "s3-endpoint", "", "`URL` of the object storage")
 	f.StringVar(&t.storage.Region, "s3-region", "", "`REGION` of the bucket")
 	f.StringVar(&t.storage.Bucket, "s3-bucket", "", "`BUCKET` of all jobs' files")
 	f.StringVar(&t.storage.BaseKey, "s3-base-key", "", "`PREFIX` of all keys in it")
@@ -345,7 +345,7 @@ func (s Stager) prepare(t transfer) (stage.Spec, stage.Files, error) {
 		return stage.Spec{}, nil, usageError{err}
 	}
 	if s.Files == nil {
-		return stage.Spec{}, nil, usagef("this stager has no object store")
+		return stage.Spec{}, nil, usagef("this stager has no object storage")
 	}
 	t.storage.AccessKey, t.storage.SecretKey = s.getenv("AWS_ACCESS_KEY_ID"), s.getenv("AWS_SECRET_ACCESS_KEY")
 	files, err := s.Files(t.storage)

@@ -280,13 +280,13 @@ func failed(doing string, err error) error {
 	err = fmt.Errorf("%s: %w", doing, err)
 	switch {
 	case full(answer):
-		return job.Errorf(job.Exhausted, "the file store is full").Because(err)
+		return job.Errorf(job.Exhausted, "the object storage is full").Because(err)
 	case answer.Code == minio.NoSuchKey:
 		return job.Errorf(job.NotFound, "there is no such file").Because(err)
 	case answer.StatusCode == http.StatusPreconditionFailed:
 		return job.Errorf(job.NotReady, "the file was replaced by another one").Because(err)
 	}
-	return job.Errorf(job.Unavailable, "the file store does not answer; try again later").Because(err)
+	return job.Errorf(job.Unavailable, "the object storage does not answer; try again later").Because(err)
 }
 
 // full reports whether a store refuses content because its disk or our quota is full: versitygw and others answer
