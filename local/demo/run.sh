@@ -41,4 +41,4 @@ backend=$!
 read -r url <"$data/url" || { echo "The backend did not start." >&2; exit 1; }
 echo "Backend: $url"
 BAKTA_WEB_JOBS=$data/jobs.json "$command" submit "$file" "${workflow[@]}" --server "$url" --name demo --wait --out "$out" --force
-echo "Commands: bakta-web local, then bakta-web submit $file ${workflow[*]} --wait --out $out"
+echo "Commands: bakta-web local, then bakta-web submit $file${workflow:+ ${workflow[*]}} --wait --out $out"
