@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
@@ -117,14 +118,21 @@ func (o Option) choices() string {
 	return strings.Join(values[:last], ", ") + " or " + values[last]
 }
 
+// patterns keeps the compiled patterns of options, by name: each start checks several.
+var patterns sync.Map
+
 // matches reports whether a text fits the pattern of the option of that name.
 func matches(name, text string) bool {
-	for _, o := range Table() {
-		if o.Name == name {
-			return regexp.MustCompile("^(?:" + o.Pattern + ")$").MatchString(text)
-		}
+	if p, ok := patterns.Load(name); ok {
+		return p.(*regexp.Regexp).MatchString(text)
 	}
-	return false
+	i := slices.IndexFunc(Table(), func(o Option) bool { return o.Name == name })
+	if i < 0 {
+		return false
+	}
+	p := regexp.MustCompile("^(?:" + Table()[i].Pattern + ")$")
+	patterns.Store(name, p)
+	return p.MatchString(text)
 }
 
 // The rules of single options: each returns what is wrong and what to do, or nothing. The option is given.
