@@ -92,7 +92,7 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 		return err
 	}
 	if err := os.MkdirAll(o.Data, 0o700); err != nil {
-		return err
+		return fmt.Errorf("--data: creating the directory of all data: %w; name another directory", err)
 	}
 	unlock, err := lock(ctx, o.Data)
 	if err != nil {
@@ -122,7 +122,7 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 			return fmt.Errorf("--listen: another program, maybe another bakta-web, uses %s; choose another port, or port 0 for a free one",
 				o.Listen)
 		}
-		return fmt.Errorf("listening for the API: %w", err)
+		return fmt.Errorf("--listen: listening for the API: %w", err)
 	}
 	defer public.Close() // the server also closes it, once it runs
 	internal, err := net.Listen("tcp", "127.0.0.1:0")

@@ -19,11 +19,7 @@ func build(d *deployment.Deployment) (*server.Server, error) {
 	for _, p := range workflow.Programs() {
 		versions.Programs[p.Name], versions.Databases[p.Name] = d.Version.Of(p)
 	}
-	all, err := d.Functions(func() status.Versions { return versions }, true)
-	if err != nil {
-		return nil, err
-	}
-	f, err := all.Status()
+	f, err := d.Status(func() status.Versions { return versions })
 	if err != nil {
 		return nil, err
 	}

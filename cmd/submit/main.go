@@ -10,7 +10,7 @@ import (
 func main() { deployment.Main("submit", build, config.Mongo, config.S3Store, config.Kube) }
 
 func build(d *deployment.Deployment) (*server.Server, error) {
-	all, err := d.Functions(nil, false)
+	all, err := d.Functions()
 	if err != nil {
 		return nil, err
 	}

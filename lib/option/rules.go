@@ -126,13 +126,14 @@ func matches(name, text string) bool {
 	if p, ok := patterns.Load(name); ok {
 		return p.(*regexp.Regexp).MatchString(text)
 	}
-	i := slices.IndexFunc(Table(), func(o Option) bool { return o.Name == name })
-	if i < 0 {
-		return false
+	for _, o := range Table() {
+		if o.Name == name {
+			p := regexp.MustCompile("^(?:" + o.Pattern + ")$")
+			patterns.Store(name, p)
+			return p.MatchString(text)
+		}
 	}
-	p := regexp.MustCompile("^(?:" + Table()[i].Pattern + ")$")
-	patterns.Store(name, p)
-	return p.MatchString(text)
+	return false
 }
 
 // The rules of single options: each returns what is wrong and what to do, or nothing. The option is given.

@@ -135,33 +135,51 @@ func (d *Deployment) Settings() settings.Settings {
 	return s
 }
 
-// Functions returns the functions on the stores and the cluster of the configuration. A process that only reads has no
-// runner, so that it needs fewer permissions.
-func (d *Deployment) Functions(versions func() status.Versions, reads bool) (*functions.Functions, error) {
-	jobs, err := d.Jobs()
+// Functions returns the functions on the stores and the cluster of the configuration.
+func (d *Deployment) Functions() (*functions.Functions, error) {
+	p, err := d.open()
 	if err != nil {
 		return nil, err
 	}
-	files, err := d.Files()
+	runs, err := d.Runs()
 	if err != nil {
 		return nil, err
 	}
-	p := d.parts(jobs, files)
-	p.Versions = versions
-	if reads {
-		p.Logs, err = d.Logs()
-	} else {
-		var runs *kube.Runner
-		runs, err = d.Runs()
-		p.Runner, p.Held = runs, runs
-	}
-	if err != nil {
-		return nil, err
-	}
+	p.Runner, p.Held = runs, runs
 	return functions.New(p, d.Settings())
 }
 
-// parts returns the parts of the functions, without the runner.
+// Status returns the status function. It only reads: without a runner, it needs fewer permissions than the others.
+func (d *Deployment) Status(versions func() status.Versions) (*status.Function, error) {
+	p, err := d.open()
+	if err != nil {
+		return nil, err
+	}
+	if p.Logs, err = d.Logs(); err != nil {
+		return nil, err
+	}
+	p.Versions = versions
+	all, err := functions.New(p, d.Settings())
+	if err != nil {
+		return nil, err
+	}
+	return all.Status()
+}
+
+// open returns the parts of the functions on the stores of the configuration, without the runner.
+func (d *Deployment) open() (functions.Parts, error) {
+	jobs, err := d.Jobs()
+	if err != nil {
+		return functions.Parts{}, err
+	}
+	files, err := d.Files()
+	if err != nil {
+		return functions.Parts{}, err
+	}
+	return d.parts(jobs, files), nil
+}
+
+// parts returns the parts of the functions on those stores, without the runner.
 func (d *Deployment) parts(jobs store.Jobs, files store.Files) functions.Parts {
 	p := functions.Parts{Jobs: jobs, Files: files, Offered: d.Offered(), Log: d.Log, Holder: d.Holder}
 	if d.telemetry != nil {
