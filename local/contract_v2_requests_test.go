@@ -108,6 +108,10 @@ func initsV2() []exchange {
 		"names of no label":      `{"workflow_kind":"bakta","name":"_.-_"}`,
 		"any language":           `{"workflow_kind":"bakta","name":"Bäckerhefe 酵母 \ud83e\uddec \u202egnp.exe"}`,
 		"the longest name":       `{"workflow_kind":"bakta","name":"` + strings.Repeat("x", 1024) + `"}`,
+		"a batch":                `{"workflow_kind":"bakta","batch":"2026-11-30_plate.3"}`,
+		"the longest batch":      `{"workflow_kind":"bakta","batch":"` + strings.Repeat("x", 64) + `"}`,
+		"an empty batch":         `{"workflow_kind":"bakta","batch":""}`,
+		"the batch is null":      `{"workflow_kind":"bakta","batch":null}`,
 	} {
 		exchanges = append(exchanges, post("init: "+name, path, body, 200, createdV2("bakta")))
 	}
@@ -117,6 +121,11 @@ func initsV2() []exchange {
 		message string
 	}{
 		"a name too long":      {`{"workflow_kind":"bakta","name":"` + strings.Repeat("x", 1025) + `"}`, 400, "name.*1024"},
+		"a batch too long":     {`{"workflow_kind":"bakta","batch":"` + strings.Repeat("x", 65) + `"}`, 400, "batch.*64"},
+		"a blank in a batch":   {`{"workflow_kind":"bakta","batch":"plate 3"}`, 400, "batch.*letters.*hyphens"},
+		"a hyphen first":       {`{"workflow_kind":"bakta","batch":"-3"}`, 400, "batch.*begins with a letter"},
+		"an umlaut in a batch": {`{"workflow_kind":"bakta","batch":"Bäcker"}`, 400, "batch.*letters"},
+		"a number as batch":    {`{"workflow_kind":"bakta","batch":5}`, 422, "batch must be a text"},
 		"no workflow":          {`{"name":"x"}`, 422, "workflow_kind is missing"},
 		"the workflow is null": {`{"name":"x","workflow_kind":null}`, 422, "workflow_kind is missing"},
 		"an unknown workflow": {`{"name":"x","workflow_kind":"prokka"}`, 422,

@@ -102,17 +102,29 @@ type Upload struct {
 // owed is how soon the sweep handles a submitted job whose launch was not recorded.
 const owed = 5 * time.Second
 
-// Init makes a job by a version of the API. It is job.Exhausted while too many jobs wait to be started.
-func (f *Function) Init(ctx context.Context, api int, name, kind string) (Created, error) {
-	w, err := f.offered(kind)
+// Init is what a caller asks of a new job.
+type Init struct {
+	API      int    // version of the API by which it is asked
+	Name     string // for people
+	Batch    string // the batch that it belongs to; empty for none
+	Workflow string
+}
+
+// Init makes a job. It is job.Exhausted while too many jobs wait to be started.
+func (f *Function) Init(ctx context.Context, n Init) (Created, error) {
+	w, err := f.offered(n.Workflow)
 	if err != nil {
 		return Created{}, err
 	}
-	if len(name) > job.MaxNameBytes {
-		return Created{}, job.Errorf(job.Invalid, "name: %d bytes are too long, at most %d are allowed", len(name), job.MaxNameBytes)
+	if len(n.Name) > job.MaxNameBytes {
+		return Created{}, job.Errorf(job.Invalid, "name: %d bytes are too long, at most %d are allowed", len(n.Name), job.MaxNameBytes)
 	}
-	if !utf8.ValidString(name) {
+	if !utf8.ValidString(n.Name) {
 		return Created{}, job.Errorf(job.Invalid, "name: this is not UTF-8 text")
+	}
+	if !job.ValidBatch(n.Batch) {
+		return Created{}, job.Errorf(job.Invalid, "batch: the name of a batch has at most %d characters: letters (a to z, A to Z), digits, "+
+			"dots, underscores and hyphens; it begins with a letter or a digit", job.MaxBatchLength)
 	}
 	if err := f.room(ctx); err != nil {
 		return Created{}, err
@@ -133,7 +145,7 @@ func (f *Function) Init(ctx context.Context, api int, name, kind string) (Create
 	// Stored last: a caller with an answer can rely on the job, and a caller without one has no link.
 	expires := now.Add(min(f.deps.Retention, f.deps.UploadTTL+job.UploadGrace))
 	err = f.deps.Jobs.Insert(ctx, job.Job{
-		ID: made.ID, SecretHash: job.HashSecret(made.Secret), Name: name, Workflow: w.Kind, API: api,
+		ID: made.ID, SecretHash: job.HashSecret(made.Secret), Name: n.Name, Batch: n.Batch, Workflow: w.Kind, API: n.API,
 		State: job.Created, Created: now, Updated: now, Expires: expires, Due: expires,
 	})
 	if err != nil {

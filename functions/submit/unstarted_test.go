@@ -63,7 +63,7 @@ func TestUnstarted(t *testing.T) {
 		return f
 	}
 	create := func(f *submit.Function) error {
-		_, err := f.Init(t.Context(), 2, "a", workflow.Bakta)
+		_, err := f.Init(t.Context(), submit.Init{API: 2, Name: "a", Workflow: workflow.Bakta})
 		return err
 	}
 

@@ -22,7 +22,7 @@ func (f *Function) V1() V1 { return V1{f: f} }
 // InitJob makes a job of the workflow "bakta", the only one that this version knows. The type of the replicon
 // table is not kept: Bakta goes by the content, and so does the start.
 func (v V1) InitJob(ctx context.Context, r *pb.InitJobRequest) (*pb.InitJobResponse, error) {
-	made, err := v.f.Init(ctx, 1, r.GetName(), workflow.Bakta)
+	made, err := v.f.Init(ctx, Init{API: 1, Name: r.GetName(), Workflow: workflow.Bakta})
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ func (v V2) InitJob(ctx context.Context, r *pb.InitJobRequest) (*pb.InitJobRespo
 	if err != nil {
 		return nil, err
 	}
-	made, err := v.f.Init(ctx, 2, r.GetName(), kind)
+	made, err := v.f.Init(ctx, Init{API: 2, Name: r.GetName(), Batch: r.GetBatch(), Workflow: kind})
 	if err != nil {
 		return nil, err
 	}

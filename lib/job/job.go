@@ -15,6 +15,7 @@ type Job struct {
 	ID         string    // a UUID in lower case, public
 	SecretHash []byte    // SHA-256 of the secret, which only the owner knows
 	Name       string    // given by the user, any text of at most MaxNameBytes
+	Batch      string    // the batch that its owner made it a part of, see ValidBatch; empty for none
 	Workflow   string    // kind of a workflow of the catalogue
 	API        int       // version of the API that created it; 0 means 1, in documents from before the second version
 	State      State     //
@@ -95,6 +96,23 @@ func (s StageStatus) Known() bool {
 
 // MaxNameBytes bounds the name of a job.
 const MaxNameBytes = 1024
+
+// MaxBatchLength bounds the name of a batch, in characters.
+const MaxBatchLength = 64
+
+// ValidBatch reports whether text is empty or the name of a batch: at most MaxBatchLength letters and digits of ASCII and, but not as the
+// first character, dots, underscores and hyphens. So it needs no quoting on a command line, as a file name, in a table or in a log.
+func ValidBatch(text string) bool {
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c >= '0' && c <= '9', c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z':
+		case i > 0 && (c == '.' || c == '_' || c == '-'):
+		default:
+			return false
+		}
+	}
+	return len(text) <= MaxBatchLength
+}
 
 // MaxRuns is how many runs a job may have: the first one, and another one whenever a run vanished without an outcome (its object was
 // deleted by hand, or its node was lost).

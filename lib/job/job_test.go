@@ -78,6 +78,17 @@ func TestAuthorise(t *testing.T) {
 	}
 }
 
+func TestValidBatch(t *testing.T) {
+	for text, want := range map[string]bool{
+		"": true, "a": true, "7": true, "2026-11-30_plate.3": true, "A..": true, strings.Repeat("x", 64): true, strings.Repeat("x", 65): false,
+		".": false, "..": false, "-a": false, "_a": false, "a b": false, "a/b": false, "a\n": false, "ä": false, "a\x00": false, "\xff": false,
+	} {
+		if got := ValidBatch(text); got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+}
+
 func TestParseID(t *testing.T) {
 	const id = "123e4567-e89b-42d3-a456-426614174000"
 	tests := []struct{ in, want string }{

@@ -30,7 +30,7 @@ func TestMessages(t *testing.T) {
 			"stages 4 repeated string",
 		},
 		"Upload":         {"upload_kind 1 UploadKind", "required 2 bool"},
-		"InitJobRequest": {"name 1 string", "workflow_kind 2 WorkflowKind required"},
+		"InitJobRequest": {"name 1 string", "workflow_kind 2 WorkflowKind required", "batch 3 string"},
 		"InitJobResponse": {
 			"job 1 JobRef",
 			"workflow_kind 2 WorkflowKind",

@@ -734,7 +734,11 @@ type InitJobRequest struct {
 	// A name for people, any text of at most 1024 bytes. Downloads are named after it.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// The workflow, one of the offered ones.
-	WorkflowKind  WorkflowKind `protobuf:"varint,2,opt,name=workflow_kind,json=workflowKind,proto3,enum=bakta.web.api.proto.v2.WorkflowKind" json:"workflow_kind,omitempty"`
+	WorkflowKind WorkflowKind `protobuf:"varint,2,opt,name=workflow_kind,json=workflowKind,proto3,enum=bakta.web.api.proto.v2.WorkflowKind" json:"workflow_kind,omitempty"`
+	// The batch that the job belongs to, chosen by the caller: at most 64 letters (`a` to `z`, `A` to `Z`), digits, `.`, `_`
+	// and `-`, the first one a letter or a digit. A server with a queue of its own takes jobs by turns from the batches, and within a
+	// batch in the order of their starts, so that a single job does not wait for a whole batch. Jobs without a batch share one turn.
+	Batch         string `protobuf:"bytes,3,opt,name=batch,proto3" json:"batch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -781,6 +785,13 @@ func (x *InitJobRequest) GetWorkflowKind() WorkflowKind {
 		return x.WorkflowKind
 	}
 	return WorkflowKind_WORKFLOW_KIND_UNSPECIFIED
+}
+
+func (x *InitJobRequest) GetBatch() string {
+	if x != nil {
+		return x.Batch
+	}
+	return ""
 }
 
 // A new job, and the links for its files.
@@ -2526,10 +2537,11 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x06Upload\x12C\n" +
 	"\vupload_kind\x18\x01 \x01(\x0e2\".bakta.web.api.proto.v2.UploadKindR\n" +
 	"uploadKind\x12\x1a\n" +
-	"\brequired\x18\x02 \x01(\bR\brequired\"\xac\x01\n" +
+	"\brequired\x18\x02 \x01(\bR\brequired\"\xc2\x01\n" +
 	"\x0eInitJobRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12O\n" +
-	"\rworkflow_kind\x18\x02 \x01(\x0e2$.bakta.web.api.proto.v2.WorkflowKindB\x04\xe2A\x01\x02R\fworkflowKind:5\x92A220{\"name\":\"E. coli Sakai\",\"workflow_kind\":\"bakta\"}\"\xcc\x01\n" +
+	"\rworkflow_kind\x18\x02 \x01(\x0e2$.bakta.web.api.proto.v2.WorkflowKindB\x04\xe2A\x01\x02R\fworkflowKind\x12\x14\n" +
+	"\x05batch\x18\x03 \x01(\tR\x05batch:5\x92A220{\"name\":\"E. coli Sakai\",\"workflow_kind\":\"bakta\"}\"\xcc\x01\n" +
 	"\x0fInitJobResponse\x120\n" +
 	"\x03job\x18\x01 \x01(\v2\x1e.bakta.web.api.proto.v2.JobRefR\x03job\x12I\n" +
 	"\rworkflow_kind\x18\x02 \x01(\x0e2$.bakta.web.api.proto.v2.WorkflowKindR\fworkflowKind\x12<\n" +

@@ -60,6 +60,7 @@ func factsOf(dir string) (facts, bool) {
 	case "proto/v2":
 		fields := map[string]object{
 			"job_id": id, "FailedJob.job_id": nil, "secret": secret, "InitJobRequest.name": name, "url": link,
+			"InitJobRequest.batch": {{"pattern", "^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$"}},
 			"DeleteRequest.secret": {{"minLength", 1}}, // without the job, any text is accepted as its secret
 		}
 		for _, file := range []string{"json", "tsv", "faa", "hypotheticals_tsv", "embl", "ffn", "fna", "gbff", "gff3", "hypotheticals_faa",

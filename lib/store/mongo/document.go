@@ -16,6 +16,7 @@ const (
 	fieldID         = "_id"
 	fieldSecretHash = "secretHash"
 	fieldName       = "name"
+	fieldBatch      = "batch"
 	fieldWorkflow   = "workflow"
 	fieldAPI        = "api"
 	fieldState      = "state"
@@ -43,6 +44,7 @@ type document struct {
 	ID         string    `bson:"_id"`
 	SecretHash []byte    `bson:"secretHash"`
 	Name       string    `bson:"name"`
+	Batch      string    `bson:"batch,omitempty"`
 	Workflow   string    `bson:"workflow"`
 	API        int       `bson:"api,omitempty"` // missing in documents from before the second version
 	State      string    `bson:"state"`
@@ -110,7 +112,7 @@ type effect struct {
 
 func newDocument(j job.Job) document {
 	d := document{
-		ID: j.ID, SecretHash: j.SecretHash, Name: j.Name, Workflow: j.Workflow, API: j.API, State: string(j.State),
+		ID: j.ID, SecretHash: j.SecretHash, Name: j.Name, Batch: j.Batch, Workflow: j.Workflow, API: j.API, State: string(j.State),
 		Created: j.Created, Started: j.Started, Updated: j.Updated, Expires: j.Expires, Due: j.Due,
 		Run: j.Run, Launched: j.RunName,
 		Stages: newStages(j.Stages), Results: newFiles(j.Results), Logs: newFiles(j.Logs),
@@ -168,7 +170,7 @@ func newFailure(f *job.Failure) *failure {
 // job returns the job of a document. Missing fields are zero.
 func (d document) job() job.Job {
 	j := job.Job{
-		ID: d.ID, SecretHash: d.SecretHash, Name: d.Name, Workflow: d.Workflow, API: d.API, State: job.State(d.State),
+		ID: d.ID, SecretHash: d.SecretHash, Name: d.Name, Batch: d.Batch, Workflow: d.Workflow, API: d.API, State: job.State(d.State),
 		Created: d.Created, Started: d.Started, Updated: d.Updated, Expires: d.Expires, Due: d.Due,
 		Run: d.Run, RunName: d.Launched,
 	}

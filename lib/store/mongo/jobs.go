@@ -243,6 +243,7 @@ func (s *Store) delete(ctx context.Context, doing, id string, filter bson.D, at 
 				{Key: fieldDue, Value: at},
 			}},
 			{Key: "$unset", Value: bson.D{
+				{Key: fieldBatch, Value: ""},
 				{Key: fieldStart, Value: ""},
 				{Key: fieldStages, Value: ""},
 				{Key: fieldResults, Value: ""},

@@ -64,7 +64,7 @@ var (
 // sample returns a job that has reached a state by the usual transitions.
 func sample(state job.State) job.Job {
 	j := job.Job{
-		ID: uuid.NewString(), SecretHash: job.HashSecret(job.NewSecret()), Name: "E. coli", Workflow: "bakta", API: 2,
+		ID: uuid.NewString(), SecretHash: job.HashSecret(job.NewSecret()), Name: "E. coli", Batch: "plate-3", Workflow: "bakta", API: 2,
 		State: state, Created: noon, Updated: noon, Due: later, Expires: inAYear,
 	}
 	if state == job.Created {

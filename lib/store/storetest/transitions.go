@@ -93,7 +93,7 @@ func transitions(t *testing.T, s store.Jobs) {
 			call: func(ctx context.Context, id string, _ int) (bool, error) { return s.Delete(ctx, id, later) },
 			after: func(j *job.Job) {
 				j.State, j.Updated, j.Due = job.Deleting, later, later
-				j.Name, j.Start, j.Stages, j.Results, j.Logs, j.Failure, j.Owed = "", nil, nil, nil, nil, nil, nil
+				j.Name, j.Batch, j.Start, j.Stages, j.Results, j.Logs, j.Failure, j.Owed = "", "", nil, nil, nil, nil, nil, nil
 			},
 		}, {
 			name: "expire", from: []job.State{job.Created, job.Succeeded, job.Failed},
@@ -102,7 +102,7 @@ func transitions(t *testing.T, s store.Jobs) {
 			},
 			after: func(j *job.Job) {
 				j.State, j.Updated, j.Due = job.Deleting, inAYear.AddDate(1, 0, 0), inAYear.AddDate(1, 0, 0)
-				j.Name, j.Start, j.Stages, j.Results, j.Logs, j.Failure, j.Owed = "", nil, nil, nil, nil, nil, nil
+				j.Name, j.Batch, j.Start, j.Stages, j.Results, j.Logs, j.Failure, j.Owed = "", "", nil, nil, nil, nil, nil, nil
 			},
 		}, {
 			name: "expire too early",
