@@ -20,7 +20,7 @@ type V2 struct {
 	f *Function
 }
 
-// V2 returns the methods Workflows, JobsStatus, JobResult, Logs and Version.
+// V2 returns the methods Workflows, JobsStatus, JobState, JobResult, Logs and Version.
 func (f *Function) V2() V2 { return V2{f: f} }
 
 // Workflows lists the workflows that are offered.
@@ -137,7 +137,7 @@ func (v V2) Logs(ctx context.Context, r *pb.LogsRequest) (*pb.LogsResponse, erro
 				log.State = job.StageFailed // the program may have succeeded and left no results
 			}
 		}
-		answer.Stages = append(answer.Stages, &pb.StageLog{Stage: log.Stage.Name, Status: stageV2(log.State), Content: content})
+		answer.Stages = append(answer.Stages, &pb.StageLog{Stage: log.Stage.Name, Status: stageStatusV2(log.State), Content: content})
 	}
 	return answer, nil
 }
@@ -201,8 +201,8 @@ func statusV2(s job.State) pb.JobStatus {
 	}
 }
 
-// stageV2 is the state of a stage in the words of the second version.
-func stageV2(s job.StageStatus) pb.StageStatus {
+// stageStatusV2 is the state of a stage in the words of the second version.
+func stageStatusV2(s job.StageStatus) pb.StageStatus {
 	if status := pb.Value[pb.StageStatus](string(s)); status != pb.StageStatus_STAGE_STATUS_UNSPECIFIED {
 		return status
 	}

@@ -39,7 +39,7 @@ func TestWordsV2(t *testing.T) {
 		job.StagePending: "pending", job.StageRunning: "running", job.StageSucceeded: "succeeded", job.StageFailed: "failed", "": "unknown",
 		"odd": "unknown",
 	} {
-		if got := pb.Word(stageV2(state)); got != want {
+		if got := pb.Word(stageStatusV2(state)); got != want {
 			t.Errorf("a stage that is %q is shown as %q, not %q", state, got, want)
 		}
 	}

@@ -1602,7 +1602,17 @@ type Job struct {
 	Name string `protobuf:"bytes,7,opt,name=name,proto3" json:"name,omitempty"`
 	// A detail of a job that is `init`: true if it was started and waits for a node, false if it was not started.
 	// Missing otherwise.
-	Waiting       *bool `protobuf:"varint,8,opt,name=waiting,proto3,oneof" json:"waiting,omitempty"`
+	Waiting *bool `protobuf:"varint,8,opt,name=waiting,proto3,oneof" json:"waiting,omitempty"`
+	// A detail: the stage that runs. Missing if none does.
+	Stage *string `protobuf:"bytes,9,opt,name=stage,proto3,oneof" json:"stage,omitempty"`
+	// A detail: the step that the programs have reached. Missing if it is not known.
+	Progress *Progress `protobuf:"bytes,10,opt,name=progress,proto3" json:"progress,omitempty"`
+	// A detail of a job that waits: its place in the queue. Missing if it is not known.
+	Queue *Queue `protobuf:"bytes,11,opt,name=queue,proto3" json:"queue,omitempty"`
+	// A detail of a job that waits or runs: when it is expected to start and to end. Missing if it is not known.
+	Expected *Expected `protobuf:"bytes,12,opt,name=expected,proto3" json:"expected,omitempty"`
+	// A detail of a job that failed: why.
+	Failure       *Failure `protobuf:"bytes,13,opt,name=failure,proto3" json:"failure,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1693,6 +1703,654 @@ func (x *Job) GetWaiting() bool {
 	return false
 }
 
+func (x *Job) GetStage() string {
+	if x != nil && x.Stage != nil {
+		return *x.Stage
+	}
+	return ""
+}
+
+func (x *Job) GetProgress() *Progress {
+	if x != nil {
+		return x.Progress
+	}
+	return nil
+}
+
+func (x *Job) GetQueue() *Queue {
+	if x != nil {
+		return x.Queue
+	}
+	return nil
+}
+
+func (x *Job) GetExpected() *Expected {
+	if x != nil {
+		return x.Expected
+	}
+	return nil
+}
+
+func (x *Job) GetFailure() *Failure {
+	if x != nil {
+		return x.Failure
+	}
+	return nil
+}
+
+// The step that the programs of a job have reached.
+type Progress struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The number of the step, from 1.
+	Step int32 `protobuf:"varint,1,opt,name=step,proto3" json:"step,omitempty"`
+	// The number of steps of all stages together.
+	Steps int32 `protobuf:"varint,2,opt,name=steps,proto3" json:"steps,omitempty"`
+	// The step in the program's words, for people. It may be empty.
+	Text          string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Progress) Reset() {
+	*x = Progress{}
+	mi := &file_proto_v2_jobs_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Progress) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Progress) ProtoMessage() {}
+
+func (x *Progress) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_v2_jobs_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Progress.ProtoReflect.Descriptor instead.
+func (*Progress) Descriptor() ([]byte, []int) {
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Progress) GetStep() int32 {
+	if x != nil {
+		return x.Step
+	}
+	return 0
+}
+
+func (x *Progress) GetSteps() int32 {
+	if x != nil {
+		return x.Steps
+	}
+	return 0
+}
+
+func (x *Progress) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+// The place of a job that waits.
+type Queue struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its place among the jobs that wait, from 1: the number of jobs that are expected to start before it, and 1.
+	Place int32 `protobuf:"varint,1,opt,name=place,proto3" json:"place,omitempty"`
+	// How many jobs wait, this one included.
+	Length        int32 `protobuf:"varint,2,opt,name=length,proto3" json:"length,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Queue) Reset() {
+	*x = Queue{}
+	mi := &file_proto_v2_jobs_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Queue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Queue) ProtoMessage() {}
+
+func (x *Queue) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_v2_jobs_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Queue.ProtoReflect.Descriptor instead.
+func (*Queue) Descriptor() ([]byte, []int) {
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Queue) GetPlace() int32 {
+	if x != nil {
+		return x.Place
+	}
+	return 0
+}
+
+func (x *Queue) GetLength() int32 {
+	if x != nil {
+		return x.Length
+	}
+	return 0
+}
+
+// When a job is expected to start and to end, from earlier jobs of the same workflow with inputs of a similar size. A time
+// is missing if it is not known; none is in the past.
+type Expected struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When a job that waits starts. Missing once it runs.
+	Start *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	// When it ends: half of the jobs end earlier.
+	End *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=end,proto3" json:"end,omitempty"`
+	// When it ends at the latest, in nine of ten cases.
+	LatestEnd *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=latest_end,json=latestEnd,proto3" json:"latest_end,omitempty"`
+	// How many earlier jobs this follows from.
+	Runs          int32 `protobuf:"varint,4,opt,name=runs,proto3" json:"runs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Expected) Reset() {
+	*x = Expected{}
+	mi := &file_proto_v2_jobs_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Expected) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Expected) ProtoMessage() {}
+
+func (x *Expected) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_v2_jobs_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Expected.ProtoReflect.Descriptor instead.
+func (*Expected) Descriptor() ([]byte, []int) {
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Expected) GetStart() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Start
+	}
+	return nil
+}
+
+func (x *Expected) GetEnd() *timestamppb.Timestamp {
+	if x != nil {
+		return x.End
+	}
+	return nil
+}
+
+func (x *Expected) GetLatestEnd() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LatestEnd
+	}
+	return nil
+}
+
+func (x *Expected) GetRuns() int32 {
+	if x != nil {
+		return x.Runs
+	}
+	return 0
+}
+
+// Why a job failed.
+type Failure struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The kind of failure, a word for programs: `bad_input`, `out_of_memory`, `out_of_disk`, `out_of_time`, `unschedulable`,
+	// `bad_image` or `internal`. New ones may be added.
+	Code string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	// The reason, for people.
+	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	// The stage that failed. Missing if none had begun.
+	Stage         *string `protobuf:"bytes,3,opt,name=stage,proto3,oneof" json:"stage,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Failure) Reset() {
+	*x = Failure{}
+	mi := &file_proto_v2_jobs_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Failure) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Failure) ProtoMessage() {}
+
+func (x *Failure) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_v2_jobs_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Failure.ProtoReflect.Descriptor instead.
+func (*Failure) Descriptor() ([]byte, []int) {
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Failure) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *Failure) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *Failure) GetStage() string {
+	if x != nil && x.Stage != nil {
+		return *x.Stage
+	}
+	return ""
+}
+
+// The job whose state is requested, and how long to wait for a change.
+type JobStateRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The job's id, a UUID, as InitJob returned it.
+	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	// The job's secret, as InitJob returned it.
+	Secret string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
+	// How many seconds to wait for a change, at most. 0, the default: the call answers at once. Of more than 25, 25 are waited.
+	Wait int64 `protobuf:"varint,3,opt,name=wait,proto3" json:"wait,omitempty"`
+	// The `version` of an earlier answer: a change is what differs from that answer. Without it, a change is what differs
+	// from the state at the begin of the call, and a job that has ended is returned at once.
+	After         string `protobuf:"bytes,4,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobStateRequest) Reset() {
+	*x = JobStateRequest{}
+	mi := &file_proto_v2_jobs_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobStateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobStateRequest) ProtoMessage() {}
+
+func (x *JobStateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_v2_jobs_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobStateRequest.ProtoReflect.Descriptor instead.
+func (*JobStateRequest) Descriptor() ([]byte, []int) {
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *JobStateRequest) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *JobStateRequest) GetSecret() string {
+	if x != nil {
+		return x.Secret
+	}
+	return ""
+}
+
+func (x *JobStateRequest) GetWait() int64 {
+	if x != nil {
+		return x.Wait
+	}
+	return 0
+}
+
+func (x *JobStateRequest) GetAfter() string {
+	if x != nil {
+		return x.After
+	}
+	return ""
+}
+
+// The state of one job in full. Times are RFC 3339, UTC; one that has not come yet is missing.
+type JobStateResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The job's id, as in the request.
+	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	// Its name.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// The batch that it was created in. Empty if in none.
+	Batch string `protobuf:"bytes,3,opt,name=batch,proto3" json:"batch,omitempty"`
+	// Its workflow.
+	WorkflowKind WorkflowKind `protobuf:"varint,4,opt,name=workflow_kind,json=workflowKind,proto3,enum=bakta.web.api.proto.v2.WorkflowKind" json:"workflow_kind,omitempty"`
+	// The kind of its results.
+	ResultKind ResultKind `protobuf:"varint,5,opt,name=result_kind,json=resultKind,proto3,enum=bakta.web.api.proto.v2.ResultKind" json:"result_kind,omitempty"`
+	// Its state.
+	Status JobStatus `protobuf:"varint,6,opt,name=status,proto3,enum=bakta.web.api.proto.v2.JobStatus" json:"status,omitempty"`
+	// Of a job that is `init`: true if it was started and waits, false if it was not started. Missing otherwise.
+	Waiting *bool `protobuf:"varint,7,opt,name=waiting,proto3,oneof" json:"waiting,omitempty"`
+	// When it was created.
+	Created *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=created,proto3" json:"created,omitempty"`
+	// When it was started.
+	Started *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=started,proto3" json:"started,omitempty"`
+	// When its first stage began, in the current run.
+	Began *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=began,proto3" json:"began,omitempty"`
+	// When it ended.
+	Ended *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=ended,proto3" json:"ended,omitempty"`
+	// When its state last changed, or its progress was recorded.
+	Updated *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=updated,proto3" json:"updated,omitempty"`
+	// When it may be deleted with all of its data, unless its state changes before that.
+	Expires *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=expires,proto3" json:"expires,omitempty"`
+	// The number of its current run, from 1; 0 before the start. A run that was interrupted is repeated under the next number.
+	Run int32 `protobuf:"varint,14,opt,name=run,proto3" json:"run,omitempty"`
+	// The stage that runs. Missing if none does.
+	Stage *string `protobuf:"bytes,15,opt,name=stage,proto3,oneof" json:"stage,omitempty"`
+	// The stages of its workflow, in the order in which they run. Empty before the start.
+	Stages []*StageState `protobuf:"bytes,16,rep,name=stages,proto3" json:"stages,omitempty"`
+	// The step that the programs have reached. Missing if it is not known.
+	Progress *Progress `protobuf:"bytes,17,opt,name=progress,proto3" json:"progress,omitempty"`
+	// The place in the queue of a job that waits. Missing if it is not known.
+	Queue *Queue `protobuf:"bytes,18,opt,name=queue,proto3" json:"queue,omitempty"`
+	// When a job that waits or runs is expected to start and to end. Missing if it is not known.
+	Expected *Expected `protobuf:"bytes,19,opt,name=expected,proto3" json:"expected,omitempty"`
+	// Why it failed. Missing if it did not.
+	Failure *Failure `protobuf:"bytes,20,opt,name=failure,proto3" json:"failure,omitempty"`
+	// Stands for what this answer shows, except its expectations and `updated`. Pass it as `after` to wait for a change.
+	Version       string `protobuf:"bytes,21,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobStateResponse) Reset() {
+	*x = JobStateResponse{}
+	mi := &file_proto_v2_jobs_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobStateResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobStateResponse) ProtoMessage() {}
+
+func (x *JobStateResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_v2_jobs_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobStateResponse.ProtoReflect.Descriptor instead.
+func (*JobStateResponse) Descriptor() ([]byte, []int) {
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *JobStateResponse) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *JobStateResponse) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *JobStateResponse) GetBatch() string {
+	if x != nil {
+		return x.Batch
+	}
+	return ""
+}
+
+func (x *JobStateResponse) GetWorkflowKind() WorkflowKind {
+	if x != nil {
+		return x.WorkflowKind
+	}
+	return WorkflowKind_WORKFLOW_KIND_UNSPECIFIED
+}
+
+func (x *JobStateResponse) GetResultKind() ResultKind {
+	if x != nil {
+		return x.ResultKind
+	}
+	return ResultKind_RESULT_KIND_UNSPECIFIED
+}
+
+func (x *JobStateResponse) GetStatus() JobStatus {
+	if x != nil {
+		return x.Status
+	}
+	return JobStatus_JOB_STATUS_UNSPECIFIED
+}
+
+func (x *JobStateResponse) GetWaiting() bool {
+	if x != nil && x.Waiting != nil {
+		return *x.Waiting
+	}
+	return false
+}
+
+func (x *JobStateResponse) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
+func (x *JobStateResponse) GetStarted() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Started
+	}
+	return nil
+}
+
+func (x *JobStateResponse) GetBegan() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Began
+	}
+	return nil
+}
+
+func (x *JobStateResponse) GetEnded() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Ended
+	}
+	return nil
+}
+
+func (x *JobStateResponse) GetUpdated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Updated
+	}
+	return nil
+}
+
+func (x *JobStateResponse) GetExpires() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Expires
+	}
+	return nil
+}
+
+func (x *JobStateResponse) GetRun() int32 {
+	if x != nil {
+		return x.Run
+	}
+	return 0
+}
+
+func (x *JobStateResponse) GetStage() string {
+	if x != nil && x.Stage != nil {
+		return *x.Stage
+	}
+	return ""
+}
+
+func (x *JobStateResponse) GetStages() []*StageState {
+	if x != nil {
+		return x.Stages
+	}
+	return nil
+}
+
+func (x *JobStateResponse) GetProgress() *Progress {
+	if x != nil {
+		return x.Progress
+	}
+	return nil
+}
+
+func (x *JobStateResponse) GetQueue() *Queue {
+	if x != nil {
+		return x.Queue
+	}
+	return nil
+}
+
+func (x *JobStateResponse) GetExpected() *Expected {
+	if x != nil {
+		return x.Expected
+	}
+	return nil
+}
+
+func (x *JobStateResponse) GetFailure() *Failure {
+	if x != nil {
+		return x.Failure
+	}
+	return nil
+}
+
+func (x *JobStateResponse) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+// The state of a stage of a job.
+type StageState struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The stage, one of those that Workflows returns.
+	Stage string `protobuf:"bytes,1,opt,name=stage,proto3" json:"stage,omitempty"`
+	// Its state.
+	Status        StageStatus `protobuf:"varint,2,opt,name=status,proto3,enum=bakta.web.api.proto.v2.StageStatus" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StageState) Reset() {
+	*x = StageState{}
+	mi := &file_proto_v2_jobs_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StageState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StageState) ProtoMessage() {}
+
+func (x *StageState) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_v2_jobs_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StageState.ProtoReflect.Descriptor instead.
+func (*StageState) Descriptor() ([]byte, []int) {
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *StageState) GetStage() string {
+	if x != nil {
+		return x.Stage
+	}
+	return ""
+}
+
+func (x *StageState) GetStatus() StageStatus {
+	if x != nil {
+		return x.Status
+	}
+	return StageStatus_STAGE_STATUS_UNSPECIFIED
+}
+
 // A job whose state can't be returned, and why.
 type FailedJob struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1706,7 +2364,7 @@ type FailedJob struct {
 
 func (x *FailedJob) Reset() {
 	*x = FailedJob{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[16]
+	mi := &file_proto_v2_jobs_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1718,7 +2376,7 @@ func (x *FailedJob) String() string {
 func (*FailedJob) ProtoMessage() {}
 
 func (x *FailedJob) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[16]
+	mi := &file_proto_v2_jobs_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1731,7 +2389,7 @@ func (x *FailedJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailedJob.ProtoReflect.Descriptor instead.
 func (*FailedJob) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{16}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *FailedJob) GetJobId() string {
@@ -1763,7 +2421,7 @@ type JobResultRequest struct {
 
 func (x *JobResultRequest) Reset() {
 	*x = JobResultRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[17]
+	mi := &file_proto_v2_jobs_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1775,7 +2433,7 @@ func (x *JobResultRequest) String() string {
 func (*JobResultRequest) ProtoMessage() {}
 
 func (x *JobResultRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[17]
+	mi := &file_proto_v2_jobs_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1788,7 +2446,7 @@ func (x *JobResultRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobResultRequest.ProtoReflect.Descriptor instead.
 func (*JobResultRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{17}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *JobResultRequest) GetJobId() string {
@@ -1835,7 +2493,7 @@ type JobResultResponse struct {
 
 func (x *JobResultResponse) Reset() {
 	*x = JobResultResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[18]
+	mi := &file_proto_v2_jobs_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1847,7 +2505,7 @@ func (x *JobResultResponse) String() string {
 func (*JobResultResponse) ProtoMessage() {}
 
 func (x *JobResultResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[18]
+	mi := &file_proto_v2_jobs_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1860,7 +2518,7 @@ func (x *JobResultResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobResultResponse.ProtoReflect.Descriptor instead.
 func (*JobResultResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{18}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *JobResultResponse) GetJobId() string {
@@ -1925,7 +2583,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[19]
+	mi := &file_proto_v2_jobs_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1937,7 +2595,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[19]
+	mi := &file_proto_v2_jobs_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1950,7 +2608,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{19}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Result) GetResultKind() ResultKind {
@@ -2005,7 +2663,7 @@ type ResultFiles struct {
 
 func (x *ResultFiles) Reset() {
 	*x = ResultFiles{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[20]
+	mi := &file_proto_v2_jobs_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2017,7 +2675,7 @@ func (x *ResultFiles) String() string {
 func (*ResultFiles) ProtoMessage() {}
 
 func (x *ResultFiles) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[20]
+	mi := &file_proto_v2_jobs_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2030,7 +2688,7 @@ func (x *ResultFiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResultFiles.ProtoReflect.Descriptor instead.
 func (*ResultFiles) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{20}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ResultFiles) GetJson() string {
@@ -2144,7 +2802,7 @@ type LogsRequest struct {
 
 func (x *LogsRequest) Reset() {
 	*x = LogsRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[21]
+	mi := &file_proto_v2_jobs_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2156,7 +2814,7 @@ func (x *LogsRequest) String() string {
 func (*LogsRequest) ProtoMessage() {}
 
 func (x *LogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[21]
+	mi := &file_proto_v2_jobs_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2169,7 +2827,7 @@ func (x *LogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsRequest.ProtoReflect.Descriptor instead.
 func (*LogsRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{21}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *LogsRequest) GetJobId() string {
@@ -2199,7 +2857,7 @@ type LogsResponse struct {
 
 func (x *LogsResponse) Reset() {
 	*x = LogsResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[22]
+	mi := &file_proto_v2_jobs_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2211,7 +2869,7 @@ func (x *LogsResponse) String() string {
 func (*LogsResponse) ProtoMessage() {}
 
 func (x *LogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[22]
+	mi := &file_proto_v2_jobs_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2224,7 +2882,7 @@ func (x *LogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsResponse.ProtoReflect.Descriptor instead.
 func (*LogsResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{22}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *LogsResponse) GetWorkflowKind() WorkflowKind {
@@ -2256,7 +2914,7 @@ type StageLog struct {
 
 func (x *StageLog) Reset() {
 	*x = StageLog{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[23]
+	mi := &file_proto_v2_jobs_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2268,7 +2926,7 @@ func (x *StageLog) String() string {
 func (*StageLog) ProtoMessage() {}
 
 func (x *StageLog) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[23]
+	mi := &file_proto_v2_jobs_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2281,7 +2939,7 @@ func (x *StageLog) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageLog.ProtoReflect.Descriptor instead.
 func (*StageLog) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{23}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *StageLog) GetStage() string {
@@ -2318,7 +2976,7 @@ type DeleteRequest struct {
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[24]
+	mi := &file_proto_v2_jobs_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2330,7 +2988,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[24]
+	mi := &file_proto_v2_jobs_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2343,7 +3001,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{24}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *DeleteRequest) GetJobId() string {
@@ -2369,7 +3027,7 @@ type DeleteResponse struct {
 
 func (x *DeleteResponse) Reset() {
 	*x = DeleteResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[25]
+	mi := &file_proto_v2_jobs_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2381,7 +3039,7 @@ func (x *DeleteResponse) String() string {
 func (*DeleteResponse) ProtoMessage() {}
 
 func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[25]
+	mi := &file_proto_v2_jobs_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2394,7 +3052,7 @@ func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResponse.ProtoReflect.Descriptor instead.
 func (*DeleteResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{25}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{32}
 }
 
 // Requests the versions.
@@ -2406,7 +3064,7 @@ type VersionRequest struct {
 
 func (x *VersionRequest) Reset() {
 	*x = VersionRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[26]
+	mi := &file_proto_v2_jobs_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2418,7 +3076,7 @@ func (x *VersionRequest) String() string {
 func (*VersionRequest) ProtoMessage() {}
 
 func (x *VersionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[26]
+	mi := &file_proto_v2_jobs_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2431,7 +3089,7 @@ func (x *VersionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VersionRequest.ProtoReflect.Descriptor instead.
 func (*VersionRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{26}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{33}
 }
 
 // The installed versions. Empty if not installed or not known.
@@ -2453,7 +3111,7 @@ type VersionResponse struct {
 
 func (x *VersionResponse) Reset() {
 	*x = VersionResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[27]
+	mi := &file_proto_v2_jobs_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2465,7 +3123,7 @@ func (x *VersionResponse) String() string {
 func (*VersionResponse) ProtoMessage() {}
 
 func (x *VersionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[27]
+	mi := &file_proto_v2_jobs_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2478,7 +3136,7 @@ func (x *VersionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VersionResponse.ProtoReflect.Descriptor instead.
 func (*VersionResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{27}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *VersionResponse) GetBackendVersion() string {
@@ -2611,7 +3269,7 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x12JobsStatusResponse\x12/\n" +
 	"\x04jobs\x18\x01 \x03(\v2\x1b.bakta.web.api.proto.v2.JobR\x04jobs\x12B\n" +
 	"\vfailed_jobs\x18\x02 \x03(\v2!.bakta.web.api.proto.v2.FailedJobR\n" +
-	"failedJobs\"\x92\x03\n" +
+	"failedJobs\"\xa3\x05\n" +
 	"\x03Job\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x129\n" +
 	"\x06status\x18\x02 \x01(\x0e2!.bakta.web.api.proto.v2.JobStatusR\x06status\x12I\n" +
@@ -2621,9 +3279,71 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\astarted\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\astarted\x124\n" +
 	"\aupdated\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\x12\x12\n" +
 	"\x04name\x18\a \x01(\tR\x04name\x12\x1d\n" +
-	"\awaiting\x18\b \x01(\bH\x00R\awaiting\x88\x01\x01B\n" +
+	"\awaiting\x18\b \x01(\bH\x00R\awaiting\x88\x01\x01\x12\x19\n" +
+	"\x05stage\x18\t \x01(\tH\x01R\x05stage\x88\x01\x01\x12<\n" +
+	"\bprogress\x18\n" +
+	" \x01(\v2 .bakta.web.api.proto.v2.ProgressR\bprogress\x123\n" +
+	"\x05queue\x18\v \x01(\v2\x1d.bakta.web.api.proto.v2.QueueR\x05queue\x12<\n" +
+	"\bexpected\x18\f \x01(\v2 .bakta.web.api.proto.v2.ExpectedR\bexpected\x129\n" +
+	"\afailure\x18\r \x01(\v2\x1f.bakta.web.api.proto.v2.FailureR\afailureB\n" +
 	"\n" +
-	"\b_waiting\"`\n" +
+	"\b_waitingB\b\n" +
+	"\x06_stage\"H\n" +
+	"\bProgress\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\x05R\x04step\x12\x14\n" +
+	"\x05steps\x18\x02 \x01(\x05R\x05steps\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\"5\n" +
+	"\x05Queue\x12\x14\n" +
+	"\x05place\x18\x01 \x01(\x05R\x05place\x12\x16\n" +
+	"\x06length\x18\x02 \x01(\x05R\x06length\"\xb9\x01\n" +
+	"\bExpected\x120\n" +
+	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
+	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\x129\n" +
+	"\n" +
+	"latest_end\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tlatestEnd\x12\x12\n" +
+	"\x04runs\x18\x04 \x01(\x05R\x04runs\"\\\n" +
+	"\aFailure\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\x12\x19\n" +
+	"\x05stage\x18\x03 \x01(\tH\x00R\x05stage\x88\x01\x01B\b\n" +
+	"\x06_stage\"\x8c\x01\n" +
+	"\x0fJobStateRequest\x12\x15\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x16\n" +
+	"\x06secret\x18\x02 \x01(\tR\x06secret\x12\x1b\n" +
+	"\x04wait\x18\x03 \x01(\x03B\a\x92A\x04\x9a\x02\x01\x03R\x04wait\x12\x14\n" +
+	"\x05after\x18\x04 \x01(\tR\x05after:\x17\x92A\x14\n" +
+	"\x12\xd2\x01\x06job_id\xd2\x01\x06secret\"\xb9\f\n" +
+	"\x10JobStateResponse\x12\x15\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
+	"\x05batch\x18\x03 \x01(\tR\x05batch\x12I\n" +
+	"\rworkflow_kind\x18\x04 \x01(\x0e2$.bakta.web.api.proto.v2.WorkflowKindR\fworkflowKind\x12C\n" +
+	"\vresult_kind\x18\x05 \x01(\x0e2\".bakta.web.api.proto.v2.ResultKindR\n" +
+	"resultKind\x129\n" +
+	"\x06status\x18\x06 \x01(\x0e2!.bakta.web.api.proto.v2.JobStatusR\x06status\x12\x1d\n" +
+	"\awaiting\x18\a \x01(\bH\x00R\awaiting\x88\x01\x01\x124\n" +
+	"\acreated\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
+	"\astarted\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\astarted\x120\n" +
+	"\x05began\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\x05began\x120\n" +
+	"\x05ended\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\x05ended\x124\n" +
+	"\aupdated\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\x124\n" +
+	"\aexpires\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x12\x10\n" +
+	"\x03run\x18\x0e \x01(\x05R\x03run\x12\x19\n" +
+	"\x05stage\x18\x0f \x01(\tH\x01R\x05stage\x88\x01\x01\x12:\n" +
+	"\x06stages\x18\x10 \x03(\v2\".bakta.web.api.proto.v2.StageStateR\x06stages\x12<\n" +
+	"\bprogress\x18\x11 \x01(\v2 .bakta.web.api.proto.v2.ProgressR\bprogress\x123\n" +
+	"\x05queue\x18\x12 \x01(\v2\x1d.bakta.web.api.proto.v2.QueueR\x05queue\x12<\n" +
+	"\bexpected\x18\x13 \x01(\v2 .bakta.web.api.proto.v2.ExpectedR\bexpected\x129\n" +
+	"\afailure\x18\x14 \x01(\v2\x1f.bakta.web.api.proto.v2.FailureR\afailure\x12\x18\n" +
+	"\aversion\x18\x15 \x01(\tR\aversion:\xb8\x04\x92A\xb4\x042\xb1\x04{\"job_id\":\"0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d\",\"name\":\"E. coli Sakai\",\"batch\":\"\",\"workflow_kind\":\"bakta\",\"result_kind\":\"bakta\",\"status\":\"running\",\"created\":\"2026-01-31T11:59:00Z\",\"started\":\"2026-01-31T12:00:00Z\",\"began\":\"2026-01-31T12:00:02Z\",\"updated\":\"2026-01-31T12:00:02Z\",\"expires\":\"2026-03-02T12:00:00Z\",\"run\":1,\"stage\":\"bakta\",\"stages\":[{\"stage\":\"bakta\",\"status\":\"running\"}],\"progress\":{\"step\":9,\"steps\":24,\"text\":\"predict & annotate CDSs\"},\"expected\":{\"end\":\"2026-01-31T12:07:30Z\",\"latest_end\":\"2026-01-31T12:11:00Z\",\"runs\":37},\"version\":\"3q2-7wAAAAA\"}B\n" +
+	"\n" +
+	"\b_waitingB\b\n" +
+	"\x06_stage\"_\n" +
+	"\n" +
+	"StageState\x12\x14\n" +
+	"\x05stage\x18\x01 \x01(\tR\x05stage\x12;\n" +
+	"\x06status\x18\x02 \x01(\x0e2#.bakta.web.api.proto.v2.StageStatusR\x06status\"`\n" +
 	"\tFailedJob\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12<\n" +
 	"\x06status\x18\x02 \x01(\x0e2$.bakta.web.api.proto.v2.FailedStatusR\x06status\"\xd3\x01\n" +
@@ -2745,7 +3465,8 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x16STAGE_STATUS_SUCCEEDED\x10\x03\x12\x17\n" +
 	"\x13STAGE_STATUS_FAILED\x10\x04\x12\x16\n" +
 	"\x12STAGE_STATUS_ERROR\x10\x05\x12\x18\n" +
-	"\x14STAGE_STATUS_UNKNOWN\x10\x062\xea\t\n" +
+	"\x14STAGE_STATUS_UNKNOWN\x10\x062\xe5\n" +
+	"\n" +
 	"\tBaktaJobs\x12\x86\x01\n" +
 	"\tWorkflows\x12(.bakta.web.api.proto.v2.WorkflowsRequest\x1a).bakta.web.api.proto.v2.WorkflowsResponse\"$\x82\xd3\xe4\x93\x02\x1eb\tworkflows\x12\x11/api/v2/workflows\x12w\n" +
 	"\aInitJob\x12&.bakta.web.api.proto.v2.InitJobRequest\x1a'.bakta.web.api.proto.v2.InitJobResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/api/v2/job/init\x12\xca\x01\n" +
@@ -2755,14 +3476,15 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x10application/json\x12\x04null\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/api/v2/job/start\x12~\n" +
 	"\tSubmitJob\x12'.bakta.web.api.proto.v2.StartJobRequest\x1a).bakta.web.api.proto.v2.SubmitJobResponse\"\x1d\x82\xd3\xe4\x93\x02\x17:\x01*\"\x12/api/v2/job/submit\x12\x80\x01\n" +
 	"\n" +
-	"JobsStatus\x12).bakta.web.api.proto.v2.JobsStatusRequest\x1a*.bakta.web.api.proto.v2.JobsStatusResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/api/v2/job/list\x12\x7f\n" +
+	"JobsStatus\x12).bakta.web.api.proto.v2.JobsStatusRequest\x1a*.bakta.web.api.proto.v2.JobsStatusResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/api/v2/job/list\x12y\n" +
+	"\bJobState\x12'.bakta.web.api.proto.v2.JobStateRequest\x1a(.bakta.web.api.proto.v2.JobStateResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/api/v2/job/status\x12\x7f\n" +
 	"\tJobResult\x12(.bakta.web.api.proto.v2.JobResultRequest\x1a).bakta.web.api.proto.v2.JobResultResponse\"\x1d\x82\xd3\xe4\x93\x02\x17:\x01*\"\x12/api/v2/job/result\x12k\n" +
 	"\x04Logs\x12#.bakta.web.api.proto.v2.LogsRequest\x1a$.bakta.web.api.proto.v2.LogsResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v2/job/logs\x12\xa7\x01\n" +
 	"\x06Delete\x12%.bakta.web.api.proto.v2.DeleteRequest\x1a&.bakta.web.api.proto.v2.DeleteResponse\"N\x92A1J/\n" +
 	"\x03200\x12(\n" +
 	"&The job is deleted. The body is empty.\x82\xd3\xe4\x93\x02\x14*\x12/api/v2/job/delete\x12s\n" +
-	"\aVersion\x12&.bakta.web.api.proto.v2.VersionRequest\x1a'.bakta.web.api.proto.v2.VersionResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v2/versionB\xa5\x1e\x92A\xdd\x1d\x12\xd7\x1b\n" +
-	"\rBakta Web API\x12\xf9\x1aAnnotates bacterial genomes, metagenome-assembled genomes and plasmids with [Bakta](https://github.com/oschwengers/bakta), proteins with Bakta, and hypothetical proteins of such annotations with [Baktfold](https://github.com/gbouras13/baktfold).\n" +
+	"\aVersion\x12&.bakta.web.api.proto.v2.VersionRequest\x1a'.bakta.web.api.proto.v2.VersionResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v2/versionB\xf7\x1e\x92A\xaf\x1e\x12\xa9\x1c\n" +
+	"\rBakta Web API\x12\xcb\x1bAnnotates bacterial genomes, metagenome-assembled genomes and plasmids with [Bakta](https://github.com/oschwengers/bakta), proteins with Bakta, and hypothetical proteins of such annotations with [Baktfold](https://github.com/gbouras13/baktfold).\n" +
 	"\n" +
 	"## A job from start to end\n" +
 	"\n" +
@@ -2770,7 +3492,7 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"2. `POST /api/v2/job/init` creates a job of one workflow and returns its id, its secret and an upload link for each file of the workflow.\n" +
 	"3. `PUT` each file to its link, directly to the object storage. Only those that are `required` are necessary. FASTA files and Bakta's JSON may be compressed.\n" +
 	"4. `POST /api/v2/job/start` checks the uploads and the configuration, and starts the job. A client that shows warnings calls `POST /api/v2/job/submit` instead.\n" +
-	"5. `POST /api/v2/job/list` returns the state of any number of jobs; `GET /api/v2/job/logs` returns the state and the output of each stage.\n" +
+	"5. `GET /api/v2/job/status` returns the state of one job, and can wait for a change; `POST /api/v2/job/list` returns the state of any number of jobs; `GET /api/v2/job/logs` returns the state and the output of each stage.\n" +
 	"6. `POST /api/v2/job/result` returns download links for the result files.\n" +
 	"7. `DELETE /api/v2/job/delete` deletes the job and all of its data. Otherwise this happens when the job expires.\n" +
 	"\n" +
@@ -2830,7 +3552,7 @@ func file_proto_v2_jobs_proto_rawDescGZIP() []byte {
 }
 
 var file_proto_v2_jobs_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_proto_v2_jobs_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_proto_v2_jobs_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_proto_v2_jobs_proto_goTypes = []any{
 	(WorkflowKind)(0),             // 0: bakta.web.api.proto.v2.WorkflowKind
 	(ResultKind)(0),               // 1: bakta.web.api.proto.v2.ResultKind
@@ -2855,19 +3577,26 @@ var file_proto_v2_jobs_proto_goTypes = []any{
 	(*JobsStatusRequest)(nil),     // 20: bakta.web.api.proto.v2.JobsStatusRequest
 	(*JobsStatusResponse)(nil),    // 21: bakta.web.api.proto.v2.JobsStatusResponse
 	(*Job)(nil),                   // 22: bakta.web.api.proto.v2.Job
-	(*FailedJob)(nil),             // 23: bakta.web.api.proto.v2.FailedJob
-	(*JobResultRequest)(nil),      // 24: bakta.web.api.proto.v2.JobResultRequest
-	(*JobResultResponse)(nil),     // 25: bakta.web.api.proto.v2.JobResultResponse
-	(*Result)(nil),                // 26: bakta.web.api.proto.v2.Result
-	(*ResultFiles)(nil),           // 27: bakta.web.api.proto.v2.ResultFiles
-	(*LogsRequest)(nil),           // 28: bakta.web.api.proto.v2.LogsRequest
-	(*LogsResponse)(nil),          // 29: bakta.web.api.proto.v2.LogsResponse
-	(*StageLog)(nil),              // 30: bakta.web.api.proto.v2.StageLog
-	(*DeleteRequest)(nil),         // 31: bakta.web.api.proto.v2.DeleteRequest
-	(*DeleteResponse)(nil),        // 32: bakta.web.api.proto.v2.DeleteResponse
-	(*VersionRequest)(nil),        // 33: bakta.web.api.proto.v2.VersionRequest
-	(*VersionResponse)(nil),       // 34: bakta.web.api.proto.v2.VersionResponse
-	(*timestamppb.Timestamp)(nil), // 35: google.protobuf.Timestamp
+	(*Progress)(nil),              // 23: bakta.web.api.proto.v2.Progress
+	(*Queue)(nil),                 // 24: bakta.web.api.proto.v2.Queue
+	(*Expected)(nil),              // 25: bakta.web.api.proto.v2.Expected
+	(*Failure)(nil),               // 26: bakta.web.api.proto.v2.Failure
+	(*JobStateRequest)(nil),       // 27: bakta.web.api.proto.v2.JobStateRequest
+	(*JobStateResponse)(nil),      // 28: bakta.web.api.proto.v2.JobStateResponse
+	(*StageState)(nil),            // 29: bakta.web.api.proto.v2.StageState
+	(*FailedJob)(nil),             // 30: bakta.web.api.proto.v2.FailedJob
+	(*JobResultRequest)(nil),      // 31: bakta.web.api.proto.v2.JobResultRequest
+	(*JobResultResponse)(nil),     // 32: bakta.web.api.proto.v2.JobResultResponse
+	(*Result)(nil),                // 33: bakta.web.api.proto.v2.Result
+	(*ResultFiles)(nil),           // 34: bakta.web.api.proto.v2.ResultFiles
+	(*LogsRequest)(nil),           // 35: bakta.web.api.proto.v2.LogsRequest
+	(*LogsResponse)(nil),          // 36: bakta.web.api.proto.v2.LogsResponse
+	(*StageLog)(nil),              // 37: bakta.web.api.proto.v2.StageLog
+	(*DeleteRequest)(nil),         // 38: bakta.web.api.proto.v2.DeleteRequest
+	(*DeleteResponse)(nil),        // 39: bakta.web.api.proto.v2.DeleteResponse
+	(*VersionRequest)(nil),        // 40: bakta.web.api.proto.v2.VersionRequest
+	(*VersionResponse)(nil),       // 41: bakta.web.api.proto.v2.VersionResponse
+	(*timestamppb.Timestamp)(nil), // 42: google.protobuf.Timestamp
 }
 var file_proto_v2_jobs_proto_depIdxs = []int32{
 	10, // 0: bakta.web.api.proto.v2.WorkflowsResponse.workflows:type_name -> bakta.web.api.proto.v2.Workflow
@@ -2889,45 +3618,69 @@ var file_proto_v2_jobs_proto_depIdxs = []int32{
 	2,  // 16: bakta.web.api.proto.v2.Warning.upload_kind:type_name -> bakta.web.api.proto.v2.UploadKind
 	7,  // 17: bakta.web.api.proto.v2.JobsStatusRequest.jobs:type_name -> bakta.web.api.proto.v2.JobRef
 	22, // 18: bakta.web.api.proto.v2.JobsStatusResponse.jobs:type_name -> bakta.web.api.proto.v2.Job
-	23, // 19: bakta.web.api.proto.v2.JobsStatusResponse.failed_jobs:type_name -> bakta.web.api.proto.v2.FailedJob
+	30, // 19: bakta.web.api.proto.v2.JobsStatusResponse.failed_jobs:type_name -> bakta.web.api.proto.v2.FailedJob
 	4,  // 20: bakta.web.api.proto.v2.Job.status:type_name -> bakta.web.api.proto.v2.JobStatus
 	0,  // 21: bakta.web.api.proto.v2.Job.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
 	1,  // 22: bakta.web.api.proto.v2.Job.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
-	35, // 23: bakta.web.api.proto.v2.Job.started:type_name -> google.protobuf.Timestamp
-	35, // 24: bakta.web.api.proto.v2.Job.updated:type_name -> google.protobuf.Timestamp
-	5,  // 25: bakta.web.api.proto.v2.FailedJob.status:type_name -> bakta.web.api.proto.v2.FailedStatus
-	0,  // 26: bakta.web.api.proto.v2.JobResultResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	35, // 27: bakta.web.api.proto.v2.JobResultResponse.started:type_name -> google.protobuf.Timestamp
-	35, // 28: bakta.web.api.proto.v2.JobResultResponse.updated:type_name -> google.protobuf.Timestamp
-	26, // 29: bakta.web.api.proto.v2.JobResultResponse.result:type_name -> bakta.web.api.proto.v2.Result
-	1,  // 30: bakta.web.api.proto.v2.Result.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
-	27, // 31: bakta.web.api.proto.v2.Result.files:type_name -> bakta.web.api.proto.v2.ResultFiles
-	0,  // 32: bakta.web.api.proto.v2.LogsResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	30, // 33: bakta.web.api.proto.v2.LogsResponse.stages:type_name -> bakta.web.api.proto.v2.StageLog
-	6,  // 34: bakta.web.api.proto.v2.StageLog.status:type_name -> bakta.web.api.proto.v2.StageStatus
-	8,  // 35: bakta.web.api.proto.v2.BaktaJobs.Workflows:input_type -> bakta.web.api.proto.v2.WorkflowsRequest
-	12, // 36: bakta.web.api.proto.v2.BaktaJobs.InitJob:input_type -> bakta.web.api.proto.v2.InitJobRequest
-	15, // 37: bakta.web.api.proto.v2.BaktaJobs.StartJob:input_type -> bakta.web.api.proto.v2.StartJobRequest
-	15, // 38: bakta.web.api.proto.v2.BaktaJobs.SubmitJob:input_type -> bakta.web.api.proto.v2.StartJobRequest
-	20, // 39: bakta.web.api.proto.v2.BaktaJobs.JobsStatus:input_type -> bakta.web.api.proto.v2.JobsStatusRequest
-	24, // 40: bakta.web.api.proto.v2.BaktaJobs.JobResult:input_type -> bakta.web.api.proto.v2.JobResultRequest
-	28, // 41: bakta.web.api.proto.v2.BaktaJobs.Logs:input_type -> bakta.web.api.proto.v2.LogsRequest
-	31, // 42: bakta.web.api.proto.v2.BaktaJobs.Delete:input_type -> bakta.web.api.proto.v2.DeleteRequest
-	33, // 43: bakta.web.api.proto.v2.BaktaJobs.Version:input_type -> bakta.web.api.proto.v2.VersionRequest
-	9,  // 44: bakta.web.api.proto.v2.BaktaJobs.Workflows:output_type -> bakta.web.api.proto.v2.WorkflowsResponse
-	13, // 45: bakta.web.api.proto.v2.BaktaJobs.InitJob:output_type -> bakta.web.api.proto.v2.InitJobResponse
-	17, // 46: bakta.web.api.proto.v2.BaktaJobs.StartJob:output_type -> bakta.web.api.proto.v2.StartJobResponse
-	18, // 47: bakta.web.api.proto.v2.BaktaJobs.SubmitJob:output_type -> bakta.web.api.proto.v2.SubmitJobResponse
-	21, // 48: bakta.web.api.proto.v2.BaktaJobs.JobsStatus:output_type -> bakta.web.api.proto.v2.JobsStatusResponse
-	25, // 49: bakta.web.api.proto.v2.BaktaJobs.JobResult:output_type -> bakta.web.api.proto.v2.JobResultResponse
-	29, // 50: bakta.web.api.proto.v2.BaktaJobs.Logs:output_type -> bakta.web.api.proto.v2.LogsResponse
-	32, // 51: bakta.web.api.proto.v2.BaktaJobs.Delete:output_type -> bakta.web.api.proto.v2.DeleteResponse
-	34, // 52: bakta.web.api.proto.v2.BaktaJobs.Version:output_type -> bakta.web.api.proto.v2.VersionResponse
-	44, // [44:53] is the sub-list for method output_type
-	35, // [35:44] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	42, // 23: bakta.web.api.proto.v2.Job.started:type_name -> google.protobuf.Timestamp
+	42, // 24: bakta.web.api.proto.v2.Job.updated:type_name -> google.protobuf.Timestamp
+	23, // 25: bakta.web.api.proto.v2.Job.progress:type_name -> bakta.web.api.proto.v2.Progress
+	24, // 26: bakta.web.api.proto.v2.Job.queue:type_name -> bakta.web.api.proto.v2.Queue
+	25, // 27: bakta.web.api.proto.v2.Job.expected:type_name -> bakta.web.api.proto.v2.Expected
+	26, // 28: bakta.web.api.proto.v2.Job.failure:type_name -> bakta.web.api.proto.v2.Failure
+	42, // 29: bakta.web.api.proto.v2.Expected.start:type_name -> google.protobuf.Timestamp
+	42, // 30: bakta.web.api.proto.v2.Expected.end:type_name -> google.protobuf.Timestamp
+	42, // 31: bakta.web.api.proto.v2.Expected.latest_end:type_name -> google.protobuf.Timestamp
+	0,  // 32: bakta.web.api.proto.v2.JobStateResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	1,  // 33: bakta.web.api.proto.v2.JobStateResponse.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
+	4,  // 34: bakta.web.api.proto.v2.JobStateResponse.status:type_name -> bakta.web.api.proto.v2.JobStatus
+	42, // 35: bakta.web.api.proto.v2.JobStateResponse.created:type_name -> google.protobuf.Timestamp
+	42, // 36: bakta.web.api.proto.v2.JobStateResponse.started:type_name -> google.protobuf.Timestamp
+	42, // 37: bakta.web.api.proto.v2.JobStateResponse.began:type_name -> google.protobuf.Timestamp
+	42, // 38: bakta.web.api.proto.v2.JobStateResponse.ended:type_name -> google.protobuf.Timestamp
+	42, // 39: bakta.web.api.proto.v2.JobStateResponse.updated:type_name -> google.protobuf.Timestamp
+	42, // 40: bakta.web.api.proto.v2.JobStateResponse.expires:type_name -> google.protobuf.Timestamp
+	29, // 41: bakta.web.api.proto.v2.JobStateResponse.stages:type_name -> bakta.web.api.proto.v2.StageState
+	23, // 42: bakta.web.api.proto.v2.JobStateResponse.progress:type_name -> bakta.web.api.proto.v2.Progress
+	24, // 43: bakta.web.api.proto.v2.JobStateResponse.queue:type_name -> bakta.web.api.proto.v2.Queue
+	25, // 44: bakta.web.api.proto.v2.JobStateResponse.expected:type_name -> bakta.web.api.proto.v2.Expected
+	26, // 45: bakta.web.api.proto.v2.JobStateResponse.failure:type_name -> bakta.web.api.proto.v2.Failure
+	6,  // 46: bakta.web.api.proto.v2.StageState.status:type_name -> bakta.web.api.proto.v2.StageStatus
+	5,  // 47: bakta.web.api.proto.v2.FailedJob.status:type_name -> bakta.web.api.proto.v2.FailedStatus
+	0,  // 48: bakta.web.api.proto.v2.JobResultResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	42, // 49: bakta.web.api.proto.v2.JobResultResponse.started:type_name -> google.protobuf.Timestamp
+	42, // 50: bakta.web.api.proto.v2.JobResultResponse.updated:type_name -> google.protobuf.Timestamp
+	33, // 51: bakta.web.api.proto.v2.JobResultResponse.result:type_name -> bakta.web.api.proto.v2.Result
+	1,  // 52: bakta.web.api.proto.v2.Result.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
+	34, // 53: bakta.web.api.proto.v2.Result.files:type_name -> bakta.web.api.proto.v2.ResultFiles
+	0,  // 54: bakta.web.api.proto.v2.LogsResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	37, // 55: bakta.web.api.proto.v2.LogsResponse.stages:type_name -> bakta.web.api.proto.v2.StageLog
+	6,  // 56: bakta.web.api.proto.v2.StageLog.status:type_name -> bakta.web.api.proto.v2.StageStatus
+	8,  // 57: bakta.web.api.proto.v2.BaktaJobs.Workflows:input_type -> bakta.web.api.proto.v2.WorkflowsRequest
+	12, // 58: bakta.web.api.proto.v2.BaktaJobs.InitJob:input_type -> bakta.web.api.proto.v2.InitJobRequest
+	15, // 59: bakta.web.api.proto.v2.BaktaJobs.StartJob:input_type -> bakta.web.api.proto.v2.StartJobRequest
+	15, // 60: bakta.web.api.proto.v2.BaktaJobs.SubmitJob:input_type -> bakta.web.api.proto.v2.StartJobRequest
+	20, // 61: bakta.web.api.proto.v2.BaktaJobs.JobsStatus:input_type -> bakta.web.api.proto.v2.JobsStatusRequest
+	27, // 62: bakta.web.api.proto.v2.BaktaJobs.JobState:input_type -> bakta.web.api.proto.v2.JobStateRequest
+	31, // 63: bakta.web.api.proto.v2.BaktaJobs.JobResult:input_type -> bakta.web.api.proto.v2.JobResultRequest
+	35, // 64: bakta.web.api.proto.v2.BaktaJobs.Logs:input_type -> bakta.web.api.proto.v2.LogsRequest
+	38, // 65: bakta.web.api.proto.v2.BaktaJobs.Delete:input_type -> bakta.web.api.proto.v2.DeleteRequest
+	40, // 66: bakta.web.api.proto.v2.BaktaJobs.Version:input_type -> bakta.web.api.proto.v2.VersionRequest
+	9,  // 67: bakta.web.api.proto.v2.BaktaJobs.Workflows:output_type -> bakta.web.api.proto.v2.WorkflowsResponse
+	13, // 68: bakta.web.api.proto.v2.BaktaJobs.InitJob:output_type -> bakta.web.api.proto.v2.InitJobResponse
+	17, // 69: bakta.web.api.proto.v2.BaktaJobs.StartJob:output_type -> bakta.web.api.proto.v2.StartJobResponse
+	18, // 70: bakta.web.api.proto.v2.BaktaJobs.SubmitJob:output_type -> bakta.web.api.proto.v2.SubmitJobResponse
+	21, // 71: bakta.web.api.proto.v2.BaktaJobs.JobsStatus:output_type -> bakta.web.api.proto.v2.JobsStatusResponse
+	28, // 72: bakta.web.api.proto.v2.BaktaJobs.JobState:output_type -> bakta.web.api.proto.v2.JobStateResponse
+	32, // 73: bakta.web.api.proto.v2.BaktaJobs.JobResult:output_type -> bakta.web.api.proto.v2.JobResultResponse
+	36, // 74: bakta.web.api.proto.v2.BaktaJobs.Logs:output_type -> bakta.web.api.proto.v2.LogsResponse
+	39, // 75: bakta.web.api.proto.v2.BaktaJobs.Delete:output_type -> bakta.web.api.proto.v2.DeleteResponse
+	41, // 76: bakta.web.api.proto.v2.BaktaJobs.Version:output_type -> bakta.web.api.proto.v2.VersionResponse
+	67, // [67:77] is the sub-list for method output_type
+	57, // [57:67] is the sub-list for method input_type
+	57, // [57:57] is the sub-list for extension type_name
+	57, // [57:57] is the sub-list for extension extendee
+	0,  // [0:57] is the sub-list for field type_name
 }
 
 func init() { file_proto_v2_jobs_proto_init() }
@@ -2936,15 +3689,17 @@ func file_proto_v2_jobs_proto_init() {
 		return
 	}
 	file_proto_v2_jobs_proto_msgTypes[15].OneofWrappers = []any{}
-	file_proto_v2_jobs_proto_msgTypes[18].OneofWrappers = []any{}
-	file_proto_v2_jobs_proto_msgTypes[20].OneofWrappers = []any{}
+	file_proto_v2_jobs_proto_msgTypes[19].OneofWrappers = []any{}
+	file_proto_v2_jobs_proto_msgTypes[21].OneofWrappers = []any{}
+	file_proto_v2_jobs_proto_msgTypes[25].OneofWrappers = []any{}
+	file_proto_v2_jobs_proto_msgTypes[27].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_proto_v2_jobs_proto_rawDesc), len(file_proto_v2_jobs_proto_rawDesc)),
 			NumEnums:      7,
-			NumMessages:   28,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

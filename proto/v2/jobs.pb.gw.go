@@ -164,6 +164,41 @@ func local_request_BaktaJobs_JobsStatus_0(ctx context.Context, marshaler runtime
 	return msg, metadata, err
 }
 
+var filter_BaktaJobs_JobState_0 = &utilities.DoubleArray{Encoding: map[string]int{}, Base: []int(nil), Check: []int(nil)}
+
+func request_BaktaJobs_JobState_0(ctx context.Context, marshaler runtime.Marshaler, client BaktaJobsClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq JobStateRequest
+		metadata runtime.ServerMetadata
+	)
+	if err := req.ParseForm(); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if err := runtime.PopulateQueryParameters(&protoReq, req.Form, filter_BaktaJobs_JobState_0); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.JobState(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_BaktaJobs_JobState_0(ctx context.Context, marshaler runtime.Marshaler, server BaktaJobsServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq JobStateRequest
+		metadata runtime.ServerMetadata
+	)
+	if err := req.ParseForm(); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if err := runtime.PopulateQueryParameters(&protoReq, req.Form, filter_BaktaJobs_JobState_0); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	msg, err := server.JobState(ctx, &protoReq)
+	return msg, metadata, err
+}
+
 func request_BaktaJobs_JobResult_0(ctx context.Context, marshaler runtime.Marshaler, client BaktaJobsClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
 		protoReq JobResultRequest
@@ -388,6 +423,26 @@ func RegisterBaktaJobsHandlerServer(ctx context.Context, mux *runtime.ServeMux, 
 		}
 		forward_BaktaJobs_JobsStatus_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodGet, pattern_BaktaJobs_JobState_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/bakta.web.api.proto.v2.BaktaJobs/JobState", runtime.WithHTTPPathPattern("/api/v2/job/status"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_BaktaJobs_JobState_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_BaktaJobs_JobState_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodPost, pattern_BaktaJobs_JobResult_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -593,6 +648,23 @@ func RegisterBaktaJobsHandlerClient(ctx context.Context, mux *runtime.ServeMux, 
 		}
 		forward_BaktaJobs_JobsStatus_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodGet, pattern_BaktaJobs_JobState_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/bakta.web.api.proto.v2.BaktaJobs/JobState", runtime.WithHTTPPathPattern("/api/v2/job/status"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_BaktaJobs_JobState_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_BaktaJobs_JobState_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodPost, pattern_BaktaJobs_JobResult_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -679,6 +751,7 @@ var (
 	pattern_BaktaJobs_StartJob_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 2, 3}, []string{"api", "v2", "job", "start"}, ""))
 	pattern_BaktaJobs_SubmitJob_0  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 2, 3}, []string{"api", "v2", "job", "submit"}, ""))
 	pattern_BaktaJobs_JobsStatus_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 2, 3}, []string{"api", "v2", "job", "list"}, ""))
+	pattern_BaktaJobs_JobState_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 2, 3}, []string{"api", "v2", "job", "status"}, ""))
 	pattern_BaktaJobs_JobResult_0  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 2, 3}, []string{"api", "v2", "job", "result"}, ""))
 	pattern_BaktaJobs_Logs_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 2, 3}, []string{"api", "v2", "job", "logs"}, ""))
 	pattern_BaktaJobs_Delete_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 2, 3}, []string{"api", "v2", "job", "delete"}, ""))
@@ -691,6 +764,7 @@ var (
 	forward_BaktaJobs_StartJob_0   = runtime.ForwardResponseMessage
 	forward_BaktaJobs_SubmitJob_0  = runtime.ForwardResponseMessage
 	forward_BaktaJobs_JobsStatus_0 = runtime.ForwardResponseMessage
+	forward_BaktaJobs_JobState_0   = runtime.ForwardResponseMessage
 	forward_BaktaJobs_JobResult_0  = runtime.ForwardResponseMessage
 	forward_BaktaJobs_Logs_0       = runtime.ForwardResponseMessage
 	forward_BaktaJobs_Delete_0     = runtime.ForwardResponseMessage

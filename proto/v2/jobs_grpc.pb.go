@@ -27,6 +27,7 @@ const (
 	BaktaJobs_StartJob_FullMethodName   = "/bakta.web.api.proto.v2.BaktaJobs/StartJob"
 	BaktaJobs_SubmitJob_FullMethodName  = "/bakta.web.api.proto.v2.BaktaJobs/SubmitJob"
 	BaktaJobs_JobsStatus_FullMethodName = "/bakta.web.api.proto.v2.BaktaJobs/JobsStatus"
+	BaktaJobs_JobState_FullMethodName   = "/bakta.web.api.proto.v2.BaktaJobs/JobState"
 	BaktaJobs_JobResult_FullMethodName  = "/bakta.web.api.proto.v2.BaktaJobs/JobResult"
 	BaktaJobs_Logs_FullMethodName       = "/bakta.web.api.proto.v2.BaktaJobs/Logs"
 	BaktaJobs_Delete_FullMethodName     = "/bakta.web.api.proto.v2.BaktaJobs/Delete"
@@ -68,6 +69,16 @@ type BaktaJobsClient interface {
 	// secret is reported in `failed_jobs` and does not affect the other jobs. The number of jobs in one call is limited;
 	// the error contains the limit.
 	JobsStatus(ctx context.Context, in *JobsStatusRequest, opts ...grpc.CallOption) (*JobsStatusResponse, error)
+	// Return the state of one job in full.
+	//
+	// Returns what is known of one job: its state and that of its stages, the step of the program that runs, its place in the
+	// queue, when it is expected to start and to end, and why it failed. What is not known, or does not apply, is missing.
+	//
+	// With `wait`, the call answers when something changes, and at the latest after that many seconds, so no polling is
+	// necessary: pass the `version` of the last answer as `after`. The call returns at once if something has changed since
+	// that answer. It may also return early without a change: when the server stops, or if too many calls wait. A client
+	// that gets the same `version` earlier than it asked for pauses before it calls again.
+	JobState(ctx context.Context, in *JobStateRequest, opts ...grpc.CallOption) (*JobStateResponse, error)
 	// Get the results of a job.
 	//
 	// Returns a download link for each result file. The links are valid for six days; call again for new ones.
@@ -140,6 +151,16 @@ func (c *baktaJobsClient) JobsStatus(ctx context.Context, in *JobsStatusRequest,
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(JobsStatusResponse)
 	err := c.cc.Invoke(ctx, BaktaJobs_JobsStatus_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *baktaJobsClient) JobState(ctx context.Context, in *JobStateRequest, opts ...grpc.CallOption) (*JobStateResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(JobStateResponse)
+	err := c.cc.Invoke(ctx, BaktaJobs_JobState_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -221,6 +242,16 @@ type BaktaJobsServer interface {
 	// secret is reported in `failed_jobs` and does not affect the other jobs. The number of jobs in one call is limited;
 	// the error contains the limit.
 	JobsStatus(context.Context, *JobsStatusRequest) (*JobsStatusResponse, error)
+	// Return the state of one job in full.
+	//
+	// Returns what is known of one job: its state and that of its stages, the step of the program that runs, its place in the
+	// queue, when it is expected to start and to end, and why it failed. What is not known, or does not apply, is missing.
+	//
+	// With `wait`, the call answers when something changes, and at the latest after that many seconds, so no polling is
+	// necessary: pass the `version` of the last answer as `after`. The call returns at once if something has changed since
+	// that answer. It may also return early without a change: when the server stops, or if too many calls wait. A client
+	// that gets the same `version` earlier than it asked for pauses before it calls again.
+	JobState(context.Context, *JobStateRequest) (*JobStateResponse, error)
 	// Get the results of a job.
 	//
 	// Returns a download link for each result file. The links are valid for six days; call again for new ones.
@@ -263,6 +294,9 @@ func (UnimplementedBaktaJobsServer) SubmitJob(context.Context, *StartJobRequest)
 }
 func (UnimplementedBaktaJobsServer) JobsStatus(context.Context, *JobsStatusRequest) (*JobsStatusResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method JobsStatus not implemented")
+}
+func (UnimplementedBaktaJobsServer) JobState(context.Context, *JobStateRequest) (*JobStateResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method JobState not implemented")
 }
 func (UnimplementedBaktaJobsServer) JobResult(context.Context, *JobResultRequest) (*JobResultResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method JobResult not implemented")
@@ -387,6 +421,24 @@ func _BaktaJobs_JobsStatus_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _BaktaJobs_JobState_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(JobStateRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BaktaJobsServer).JobState(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: BaktaJobs_JobState_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BaktaJobsServer).JobState(ctx, req.(*JobStateRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _BaktaJobs_JobResult_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(JobResultRequest)
 	if err := dec(in); err != nil {
@@ -485,6 +537,10 @@ var BaktaJobs_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "JobsStatus",
 			Handler:    _BaktaJobs_JobsStatus_Handler,
+		},
+		{
+			MethodName: "JobState",
+			Handler:    _BaktaJobs_JobState_Handler,
 		},
 		{
 			MethodName: "JobResult",
