@@ -73,6 +73,12 @@ type Status struct {
 	// Waiting is true if a job that is Init was started and waits for a node, false if it was not started. It is nil for every other
 	// state, and if the server does not report it.
 	Waiting *bool
+	// These are missing where they do not apply, and where the server does not know or report them.
+	Stage    string    // the stage that runs
+	Progress *Progress // the step that the programs have reached
+	Queue    *Queue    // the place of a job that waits
+	Expected *Expected // when a job that waits or runs is expected to start and to end
+	Failure  *Failure  // why the job failed
 }
 
 // Result is the outcome of a job.

@@ -211,7 +211,7 @@ func (v *V2) Status(ctx context.Context, jobs ...Ref) ([]Status, error) {
 				Started    time.Time `json:"started"`
 				Updated    time.Time `json:"updated"`
 				Name       string    `json:"name"`
-				Waiting    *bool     `json:"waiting"`
+				wireDetails
 			} `json:"jobs"`
 			Failed []struct {
 				ID     string `json:"job_id"`
@@ -222,19 +222,14 @@ func (v *V2) Status(ctx context.Context, jobs ...Ref) ([]Status, error) {
 			return err
 		}
 		for _, j := range answer.Jobs {
-			known[j.ID] = Status{ID: j.ID, State: State(strings.ToUpper(j.Status)), Name: j.Name, Started: j.Started, Updated: j.Updated,
-				Workflow: j.Workflow, ResultKind: j.ResultKind, Waiting: j.Waiting}
+			known[j.ID] = j.in(Status{ID: j.ID, State: State(strings.ToUpper(j.Status)), Name: j.Name, Started: j.Started, Updated: j.Updated,
+				Workflow: j.Workflow, ResultKind: j.ResultKind})
 		}
 		for _, j := range answer.Failed {
 			known[j.ID] = Status{ID: j.ID, State: State(strings.ToUpper(j.Status))}
 		}
 		return nil
 	})
-}
-
-// Wait waits until a job has ended, as Client.Wait does.
-func (v *V2) Wait(ctx context.Context, job Ref, interval time.Duration, seen func(Status, error)) (Status, error) {
-	return wait(ctx, job, interval, v.Status, seen)
 }
 
 // Result returns the links of a job's result files, by the API's names of the files: "gff3". For a failed job it returns an *Error whose

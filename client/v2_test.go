@@ -229,9 +229,10 @@ func TestNoSecretInErrorsV2(t *testing.T) {
 		s := serve(t, handler)
 		v := s.client(t, Options{Patience: -1}).V2()
 		_, status := v.Status(t.Context(), ref)
+		_, state := v.State(t.Context(), ref, time.Second, "x")
 		_, logs := v.Logs(t.Context(), ref)
 		_, result := v.Result(t.Context(), ref, true)
-		for _, err := range []error{startV2(t.Context(), v), status, logs, result} {
+		for _, err := range []error{startV2(t.Context(), v), status, state, logs, result} {
 			if err != nil && strings.Contains(err.Error(), secret) {
 				t.Errorf("%v", err)
 			}
@@ -270,7 +271,8 @@ func TestWaitV2(t *testing.T) {
 				`"updated":"2026-01-31T12:00:00Z"}],"failed_jobs":[]}`,
 		)
 	}
-	s := serve(t, list("init"), list("running"), list("error"))
+	older := answer(404, `"there is nothing at this path"`)
+	s := serve(t, older, list("init"), list("running"), list("error"))
 	var seen []State
 	status, err := s.client(t, Options{}).V2().Wait(t.Context(), ref, time.Millisecond, func(s Status, err error) {
 		seen = append(seen, s.State)
@@ -284,7 +286,7 @@ func TestWaitV2(t *testing.T) {
 	if diff := cmp.Diff([]State{Init, Running, Failed}, seen); diff != "" {
 		t.Error(diff)
 	}
-	s = serve(t, answer(200, `{"jobs":[],"failed_jobs":[]}`))
+	s = serve(t, older, answer(200, `{"jobs":[],"failed_jobs":[]}`))
 	if _, err := s.client(t, Options{}).V2().Wait(t.Context(), ref, time.Millisecond, nil); err == nil || errors.Is(err, context.Canceled) {
 		t.Errorf("a server that says nothing of the job: %v", err)
 	}

@@ -40,7 +40,7 @@ func stateV2(v View) *pb.JobStateResponse {
 	j := v.Job
 	w, _ := workflow.Lookup(j.Workflow)
 	answer := &pb.JobStateResponse{
-		JobId: j.ID, Name: j.Name, WorkflowKind: pb.Value[pb.WorkflowKind](j.Workflow), ResultKind: pb.Value[pb.ResultKind](w.ResultKind),
+		JobId: j.ID, Name: j.Name, Batch: j.Batch, WorkflowKind: pb.Value[pb.WorkflowKind](j.Workflow), ResultKind: pb.Value[pb.ResultKind](w.ResultKind),
 		Status: statusV2(j.State), Created: timeV2(j.Created), Started: timeV2(j.Started), Updated: timeV2(j.Updated),
 		Expires: timeV2(j.Expires), Run: int32(j.Run), //nolint:gosec // at most job.MaxRuns
 		Progress: progressV2(v), Failure: failureV2(j),
