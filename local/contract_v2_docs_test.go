@@ -41,7 +41,7 @@ func testDocumentationV2(t *testing.T, s *siteV2) {
 		}
 	}
 	if diff := cmp.Diff(keysOf(map[string]bool{"GET /api/v2/workflows": true, "POST /api/v2/job/init": true, "POST /api/v2/job/start": true,
-		"POST /api/v2/job/submit": true, "POST /api/v2/job/list": true,
+		"POST /api/v2/job/submit": true, "POST /api/v2/job/list": true, "GET /api/v2/job/status": true,
 		"POST /api/v2/job/result": true, "GET /api/v2/job/logs": true, "DELETE /api/v2/job/delete": true, "GET /api/v2/version": true}),
 		sorted(calls)); diff != "" {
 		t.Errorf("documented: %s", diff)
