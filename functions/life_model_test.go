@@ -338,6 +338,14 @@ func (m runnerModel) Log(_ context.Context, j job.Job, _ string) (log io.ReadClo
 	return log, err
 }
 
+func (m runnerModel) Tail(ctx context.Context, j job.Job, stage string, limit int64) ([]byte, error) {
+	log, err := m.Log(ctx, j, stage)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(log, limit))
+}
+
 func (m runnerModel) Release(_ context.Context, j job.Job) error {
 	return m.act(func() {
 		m.carry(job.ReleaseRun, j.Run)
@@ -435,5 +443,9 @@ func (stillModel) Open(context.Context, string, string) (io.ReadCloser, job.File
 }
 
 func (stillModel) Log(context.Context, job.Job, string) (io.ReadCloser, error) {
+	panic("not part of a list")
+}
+
+func (stillModel) Tail(context.Context, job.Job, string, int64) ([]byte, error) {
 	panic("not part of a list")
 }

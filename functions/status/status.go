@@ -27,6 +27,7 @@ type Files interface {
 // Logs is what is used of the runner, see lib/runner.
 type Logs interface {
 	Log(ctx context.Context, j job.Job, stage string) (io.ReadCloser, error)
+	Tail(ctx context.Context, j job.Job, stage string, limit int64) ([]byte, error)
 }
 
 // Versions are the versions of a deployment. What is not known, or not installed, is absent or empty.

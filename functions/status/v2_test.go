@@ -112,6 +112,10 @@ func (s single) Log(context.Context, job.Job, string) (io.ReadCloser, error) {
 	return nil, job.Errorf(job.Unavailable, "the cluster is away")
 }
 
+func (s single) Tail(context.Context, job.Job, string, int64) ([]byte, error) {
+	return nil, job.Errorf(job.Unavailable, "the cluster is away")
+}
+
 // serving returns the function in front of a single job.
 func serving(t *testing.T, j job.Job) V2 {
 	t.Helper()

@@ -203,6 +203,9 @@ func (idle) Observe(context.Context, job.Job) (job.Observation, error) {
 func (idle) Log(context.Context, job.Job, string) (io.ReadCloser, error) {
 	return nil, job.Errorf(job.NotFound, "the log does not exist")
 }
+func (idle) Tail(context.Context, job.Job, string, int64) ([]byte, error) {
+	return nil, job.Errorf(job.NotFound, "the log does not exist")
+}
 func (idle) Release(context.Context, job.Job) error { return nil }
 func (idle) Discard(context.Context, job.Job) error { return nil }
 func (idle) Stop(context.Context, string) error     { return nil }

@@ -24,6 +24,14 @@ const (
 	Ended                // it has ended; the manifest has the outcome, if there is one
 )
 
+// Queue is what a runner knows of the runs that wait for their turn.
+type Queue struct {
+	Length  int            // how many runs wait
+	Places  map[string]int // by the ids of jobs: the places of their runs, from 1, in the order in which they begin as far as it is known now
+	Slots   int            // how many runs are executed at the same time; 0 if not known
+	Running []time.Time    // when those that are executed now began; nil if not known
+}
+
 // End is the outcome of a run, as it is stored.
 type End struct {
 	State   State // Succeeded or Failed

@@ -34,6 +34,14 @@ type Runner interface {
 type Logs interface {
 	// Log returns the output of a stage so far, while it exists where the run ran; else job.NotFound.
 	Log(ctx context.Context, j job.Job, stage string) (io.ReadCloser, error)
+	// Tail returns the end of what Log would return, at most limit bytes of it, which may begin inside a line.
+	Tail(ctx context.Context, j job.Job, stage string, limit int64) ([]byte, error)
+}
+
+// Queue knows the order in which waiting runs begin. Only runners that decide it, or can ask what does, have it.
+type Queue interface {
+	// Queue returns the queue, with the places of those of the jobs whose current run waits.
+	Queue(ctx context.Context, jobs []job.Job) (job.Queue, error)
 }
 
 // Held finds the objects that a runner keeps until the outcome of their runs is recorded. Only runners that keep objects

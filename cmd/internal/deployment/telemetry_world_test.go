@@ -287,6 +287,9 @@ func (r *runs) Observe(_ context.Context, j job.Job) (job.Observation, error) {
 func (r *runs) Log(context.Context, job.Job, string) (io.ReadCloser, error) {
 	return nil, job.Errorf(job.NotFound, "no log")
 }
+func (r *runs) Tail(context.Context, job.Job, string, int64) ([]byte, error) {
+	return nil, job.Errorf(job.NotFound, "no log")
+}
 func (r *runs) Release(context.Context, job.Job) error { return r.ask() }
 func (r *runs) Discard(context.Context, job.Job) error { return r.ask() }
 func (r *runs) Stop(context.Context, string) error     { return r.ask() }

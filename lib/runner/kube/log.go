@@ -21,6 +21,45 @@ const logTimeout = 10 * time.Minute
 // Log reads the log of the stage's container in the newest pod of the run in which it began. The beginning is missing if the
 // node has rotated the log.
 func (l *Logs) Log(ctx context.Context, j job.Job, stage string) (io.ReadCloser, error) {
+	return l.stream(ctx, j, stage, corev1.PodLogOptions{})
+}
+
+// tailLines is how many lines of a log Tail asks for: the kubelet can count from the end of a log only in lines.
+const tailLines = 200
+
+// Tail reads the last lines of the log that Log reads.
+func (l *Logs) Tail(ctx context.Context, j job.Job, stage string, limit int64) ([]byte, error) {
+	log, err := l.stream(ctx, j, stage, corev1.PodLogOptions{TailLines: ptr[int64](tailLines)})
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	// The limit of the API would keep the beginning of these lines. They are read to their end, without keeping it all.
+	var kept []byte
+	piece := make([]byte, min(limit, tailPiece))
+	for read := 0; read < maxTail; {
+		n, err := log.Read(piece)
+		read += n
+		if kept = append(kept, piece[:n]...); int64(len(kept)) > limit {
+			kept = append(kept[:0], kept[int64(len(kept))-limit:]...)
+		}
+		if err == io.EOF {
+			return kept, nil
+		}
+		if err != nil {
+			return nil, unavailable(err, "reading the end of the log of %s", stage)
+		}
+	}
+	return kept, nil // the lines are longer than any that a program writes on purpose
+}
+
+const (
+	tailPiece = 8 << 10 // bytes that are read at once
+	maxTail   = 1 << 20 // bytes that are read for a tail
+)
+
+// stream opens the log of a stage.
+func (l *Logs) stream(ctx context.Context, j job.Job, stage string, o corev1.PodLogOptions) (io.ReadCloser, error) {
 	none := job.Errorf(job.NotFound, "there is no log of the stage %s", stage)
 	pods, err := l.list(ctx, labels.Set{jobLabel: j.ID, runLabel: strconv.Itoa(j.Run)})
 	if err != nil {
@@ -30,7 +69,8 @@ func (l *Logs) Log(ctx context.Context, j job.Job, stage string) (io.ReadCloser,
 	if pod == nil {
 		return nil, none
 	}
-	log, err := l.pods.GetLogs(pod.Name, &corev1.PodLogOptions{Container: containerName(stage)}).Stream(ctx)
+	o.Container = containerName(stage)
+	log, err := l.pods.GetLogs(pod.Name, &o).Stream(ctx)
 	switch {
 	case err == nil:
 		return log, nil

@@ -64,6 +64,9 @@ func (r *Runner) released(object string) bool {
 func (r *Runner) forget(x *run) {
 	delete(r.runs, x.object())
 	r.queue = slices.DeleteFunc(r.queue, func(q *run) bool { return q == x })
+	if x.Phase == waiting {
+		r.o.Changed("")
+	}
 }
 
 // discard moves a directory to the trash, which is quick, and returns the path there for empty, which may be slow. If this
@@ -120,6 +123,7 @@ func (r *Runner) end(ctx context.Context, match func(x *run) bool) error {
 	}
 	// Runs that wait must not begin during the wait for the others.
 	r.queue = slices.DeleteFunc(r.queue, match)
+	r.o.Changed("")
 	r.mu.Unlock()
 	for _, x := range runs {
 		if err := r.stop(ctx, x); err != nil {

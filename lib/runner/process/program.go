@@ -19,7 +19,7 @@ import (
 // process for as long as it takes to kill them. Its stdin ends when this process ends.
 func (r *Runner) program(ctx context.Context, x *run, c stage.Command) (stage.Record, error) {
 	args := slices.Concat(r.o.Stager[1:], []string{"run", "--dir", x.dir, "--stage", c.Stage, "--title", c.Title,
-		"--watch-stdin", "--quiet", "--fresh", "--report", "--grace", r.o.Grace.String(), "--limit", r.o.Limit.String()})
+		"--watch-stdin", "--quiet", "--fresh", "--report", "--pulse", "--grace", r.o.Grace.String(), "--limit", r.o.Limit.String()})
 	for _, e := range c.Env {
 		args = append(args, "--env", e)
 	}
@@ -33,7 +33,7 @@ func (r *Runner) program(ctx context.Context, x *run, c stage.Command) (stage.Re
 	cmd.Env = append(stage.Environment(r.o.Environ), stage.Mark(x.dir))
 	said := &bounded{left: 16 << 10}
 	cmd.Stderr = said
-	received := &reports{took: func(rec stage.Record) {
+	received := &reports{wrote: func() { r.o.Changed(x.Job) }, took: func(rec stage.Record) {
 		if rec.Status == job.StageRunning {
 			r.report(x, c.Stage, rec.Status, rec.Process)
 		} else {
@@ -66,11 +66,12 @@ func (r *Runner) program(ctx context.Context, x *run, c stage.Command) (stage.Re
 	return received.last, nil
 }
 
-// reports reads the records that a stager writes, one per line.
+// reports reads the records that a stager writes, one per line, and the empty lines by which it reports output.
 type reports struct {
-	took func(stage.Record) // called with each
-	last stage.Record
-	line []byte
+	wrote func()             // called for each empty line: the program has written output
+	took  func(stage.Record) // called with each record
+	last  stage.Record
+	line  []byte
 }
 
 // maxReport bounds a line, in bytes: the stager itself writes far less.
@@ -86,13 +87,17 @@ func (r *reports) Write(b []byte) (int, error) {
 		if !ended {
 			return n, nil
 		}
+		b = rest
+		if len(r.line) == 0 {
+			r.wrote()
+			continue
+		}
 		rec, err := stage.ReadRecord(r.line)
 		if err != nil {
 			return 0, err
 		}
 		r.last, r.line = rec, r.line[:0]
 		r.took(rec)
-		b = rest
 	}
 }
 

@@ -54,9 +54,15 @@ type Options struct {
 	// Notify delivers an event within a few seconds, or gives up. It is called for one event at a time, in order. If nil,
 	// no events are sent.
 	Notify func(ctx context.Context, e cloudevents.Event) error
+	// Changed, if not nil, is called with the id of a job when a program of its run has written output, and with "" when the
+	// queue has changed. It must return at once, and not call the runner.
+	Changed func(id string)
 }
 
-var _ runner.Runner = (*Runner)(nil)
+var (
+	_ runner.Runner = (*Runner)(nil)
+	_ runner.Queue  = (*Runner)(nil)
+)
 
 // Runner runs jobs as local processes. It implements runner.Runner.
 type Runner struct {
@@ -97,6 +103,9 @@ func New(o Options) (*Runner, error) {
 	}
 	if o.Grace <= 0 {
 		o.Grace = stage.DefaultGrace
+	}
+	if o.Changed == nil {
+		o.Changed = func(string) {}
 	}
 	r := &Runner{o: o, runs: make(map[string]*run), reserved: make(map[string]bool)}
 	for _, dir := range []string{r.records(), r.work(), r.trash()} {
@@ -197,6 +206,7 @@ func (r *Runner) Launch(ctx context.Context, j job.Job) (string, error) {
 	if x.Phase == waiting {
 		at, _ := slices.BinarySearchFunc(r.queue, x, inOrder)
 		r.queue = slices.Insert(r.queue, at, x)
+		r.o.Changed("")
 	}
 	r.events.send(added, object)
 	r.dispatch()
@@ -216,6 +226,7 @@ func (r *Runner) dispatch() {
 			return // the free places are reserved for interrupted jobs
 		}
 		r.queue = r.queue[1:]
+		r.o.Changed("")
 		r.executing++
 		x.Phase, x.Since = active, time.Now().UTC()
 		x.done = make(chan struct{})
@@ -263,8 +274,63 @@ func (x *run) stages() []job.Stage {
 	return stages
 }
 
+// Queue returns the queue in the order of dispatch. A place that is reserved for an interrupted job does not count.
+func (r *Runner) Queue(_ context.Context, jobs []job.Job) (job.Queue, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	q := job.Queue{Length: len(r.queue), Places: make(map[string]int, len(jobs)), Slots: r.o.Jobs, Running: []time.Time{}}
+	asked := make(map[*run]bool, len(jobs))
+	for _, j := range jobs {
+		if x := r.runs[job.ObjectName(j.ID, j.Run)]; x != nil && x.Phase == waiting {
+			asked[x] = true
+		}
+	}
+	if len(asked) > 0 {
+		for i, x := range r.queue {
+			if asked[x] {
+				q.Places[x.Job] = i + 1
+			}
+		}
+	}
+	for _, x := range r.runs {
+		if x.Phase == active {
+			q.Running = append(q.Running, x.Since)
+		}
+	}
+	return q, nil
+}
+
 // Log reads a stage's output from the run's directory, which Release and Discard remove.
 func (r *Runner) Log(_ context.Context, j job.Job, name string) (io.ReadCloser, error) {
+	f, err := r.openLog(j, name)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// Tail reads the end of the file that Log reads.
+func (r *Runner) Tail(_ context.Context, j job.Job, name string, limit int64) ([]byte, error) {
+	f, err := r.openLog(j, name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	end, err := f.Seek(0, io.SeekEnd)
+	if err == nil {
+		_, err = f.Seek(max(0, end-limit), io.SeekStart)
+	}
+	var text []byte
+	if err == nil {
+		text, err = io.ReadAll(io.LimitReader(f, limit))
+	}
+	if err != nil {
+		return nil, job.Errorf(job.Unavailable, "the log can't be read at the moment").Because(err)
+	}
+	return text, nil
+}
+
+func (r *Runner) openLog(j job.Job, name string) (*os.File, error) {
 	object := job.ObjectName(j.ID, j.Run)
 	r.mu.Lock()
 	x := r.runs[object]

@@ -236,6 +236,22 @@ func (s *suite) log(j job.Job, stage string) (string, error) {
 	return string(b), err
 }
 
+// tails compares ends of the log of the first stage, which begun has waited for, with the log. A kubelet adds nothing to it.
+func (s *suite) tails(j job.Job) {
+	s.Helper()
+	log, err := s.log(j, FirstStage)
+	s.ok("Log", err)
+	for _, limit := range []int64{0, 3, int64(len(log)), 1 << 20} {
+		tail, err := s.Runner.Tail(s.Context(), j, FirstStage, limit)
+		if want := log[max(0, int64(len(log))-limit):]; err != nil || string(tail) != want {
+			s.Errorf("the last %d bytes of the log are %q, %v, want %q", limit, tail, err, want)
+		}
+	}
+	if _, err := s.Runner.Tail(s.Context(), j, SecondStage, 1); !job.Is(err, job.NotFound) {
+		s.Errorf("the end of the log of a stage that has not begun: %v", err)
+	}
+}
+
 func (s *suite) hasNoLog(j job.Job, stage string) bool {
 	_, err := s.log(j, stage)
 	return job.Is(err, job.NotFound)

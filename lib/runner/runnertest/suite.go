@@ -158,6 +158,7 @@ func executes(s *suite) {
 	if !s.Executes(s.T, j.ID) {
 		s.Error("no process of an active run is alive")
 	}
+	s.tails(j)
 	s.noLog(j, SecondStage)
 	s.noLog(j, "no_such_stage")
 	other := j

@@ -206,6 +206,7 @@ func (s Stager) run(ctx context.Context, args []string) (int, error) {
 		false,
 		"write the stage's record to stdout, not the program's output: one line of JSON when the program has begun, and one at its end",
 	)
+	pulse := flags.Bool("pulse", false, "with --report, also write an empty line when the program has written output, a few in a second")
 	quiet := flags.Bool("quiet", false, "write the program's output to the log only")
 	hint := flags.String("hint", "", "notify the backend at `HOST:PORT` that the stage has begun")
 	id := flags.String("job", "", "`ID` of the job, for the hint")
@@ -230,10 +231,14 @@ func (s Stager) run(ctx context.Context, args []string) (int, error) {
 		o.Stdout, o.Stderr = nil, nil
 	}
 	o.Fresh = *fresh
-	records := json.NewEncoder(s.Stdout)
+	reported := &pulsed{to: s.Stdout}
+	records := json.NewEncoder(reported)
 	if *report {
 		o.Stdout = nil
 		o.Note = func(r stage.Record) { records.Encode(r) } // the end is reported, too
+		if *pulse {
+			o.Stdout, o.Stderr = beats{reported, o.Stdout}, beats{reported, o.Stderr}
+		}
 	}
 	o.Environ = stage.Environment(s.Environ)
 	if *image {
@@ -259,6 +264,7 @@ func (s Stager) run(ctx context.Context, args []string) (int, error) {
 		}
 	}
 	rec, err := stage.Run(ctx, c, *dir, o)
+	reported.stop()
 	cancel() // the next stage, or stage-out, sends a hint as well
 	hints.Wait()
 	if err == nil && *report {
