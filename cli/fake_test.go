@@ -50,7 +50,7 @@ type fakeJob struct {
 	logs             map[string]string
 }
 
-const annotation = `{"genome":{"genus":"Escherichia","species":"coli","strain":null},` +
+const annotated = `{"genome":{"genus":"Escherichia","species":"coli","strain":null},` +
 	`"stats":{"size":3306,"gc":0.434,"coding_ratio":0.652,"n50":3306},
 "features":[{"type":"cds","hypothetical":true},{"type":"cds","pseudogene":{}},{"type":"tRNA"}],"sequences":[{"id":"a"}],
 "version":{"bakta":"1.12.2","db":{"version":"6.0","type":"full"}}}`
@@ -58,7 +58,7 @@ const annotation = `{"genome":{"genus":"Escherichia","species":"coli","strain":n
 func newFake(t *testing.T) *fake {
 	f := &fake{jobs: map[string]*fakeJob{}, stages: []string{"bakta"}, states: []string{"INIT", "RUNNING", "RUNNING", "SUCCESSFUL"},
 		logs:  []string{"Bakta Command: bakta\n", "Parse genome sequences...\n", "Start annotation...\npredict tRNAs...\n\tfound: 1\n"},
-		files: map[string]string{"json": annotation, "gff3": "##gff-version 3\n", "logs_txt": "Sequence(s):\n"}}
+		files: map[string]string{"json": annotated, "gff3": "##gff-version 3\n", "logs_txt": "Sequence(s):\n"}}
 	f.Server = httptest.NewServer(f)
 	t.Cleanup(f.Close)
 	return f

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -67,23 +66,9 @@ func (o *options) flags(cmd *cobra.Command) {
 	for _, row := range option.Table() {
 		if len(row.Choices) > 0 {
 			// It fails for a flag that does not exist, which the test of the completion would show.
-			_ = cmd.RegisterFlagCompletionFunc(row.Flag, cobra.FixedCompletions(spellings(row), cobra.ShellCompDirectiveNoFileComp))
+			_ = cmd.RegisterFlagCompletionFunc(row.Flag, cobra.FixedCompletions(row.Spellings(), cobra.ShellCompDirectiveNoFileComp))
 		}
 	}
-}
-
-// spellings returns what may be typed for an option with choices: the values of Bakta's flag and those of the API.
-func spellings(row option.Option) []string {
-	var all []string
-	for _, c := range row.Choices {
-		all = append(all, c.Flag)
-	}
-	for _, c := range row.Choices {
-		if c.Value != c.Flag {
-			all = append(all, c.Value)
-		}
-	}
-	return all
 }
 
 // nameOf returns the flag of an option, or the flag or the label of an upload, as refusals and lists name them.
@@ -143,16 +128,11 @@ func (o *options) read(w workflow.Workflow, changed func(flag string) bool) (opt
 func (o *options) value(row option.Option) (option.Value, error) {
 	switch row.Kind {
 	case option.Text:
-		text := *o.texts[row.Name]
-		if text == "" || len(row.Choices) == 0 {
-			return option.Value{Text: text}, nil
+		value, err := row.Parse(*o.texts[row.Name])
+		if err != nil {
+			return value, Usagef("--%s: %w", row.Flag, err)
 		}
-		for _, c := range row.Choices {
-			if typed := strings.ToLower(text); typed == c.Flag || typed == c.Value {
-				return option.Value{Text: c.Value}, nil
-			}
-		}
-		return option.Value{}, Usagef("--%s: %q is not valid; choose one of %s", row.Flag, text, strings.Join(spellings(row), ", "))
+		return value, nil
 	case option.Number:
 		return option.Value{Number: *o.numbers[row.Name]}, nil
 	default:

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/codes"
 
+	"github.com/ag-computational-bio/bakta-web-backend/cli/annotation"
 	"github.com/ag-computational-bio/bakta-web-backend/cli/book"
 	"github.com/ag-computational-bio/bakta-web-backend/client"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
@@ -106,9 +107,9 @@ the job failed.`,
 // outcome is the JSON output of `results` and `submit --wait`.
 type outcome struct {
 	job
-	Out     string   `json:"out,omitempty"`   // directory of the files
-	Files   []string `json:"files,omitempty"` // their names
-	Summary *summary `json:"summary,omitempty"`
+	Out     string              `json:"out,omitempty"`   // directory of the files
+	Files   []string            `json:"files,omitempty"` // their names
+	Summary *annotation.Summary `json:"summary,omitempty"`
 }
 
 // results downloads the result files and shows what is in them.
@@ -141,7 +142,7 @@ func (a *app) results(ctx context.Context, c *client.V2, entry book.Entry, f fet
 	}
 	told.Reason = result.Failure
 	if i := slices.Index(names, fileName(entry.Name)+".json"); i >= 0 {
-		s, err := readSummary(filepath.Join(f.out, names[i]))
+		s, err := annotation.Read(filepath.Join(f.out, names[i]))
 		if err != nil {
 			return err
 		}
@@ -165,7 +166,7 @@ func (a *app) tell(o outcome) error {
 		return a.printJSON(o)
 	}
 	if o.Summary != nil {
-		if err := o.Summary.print(a.out); err != nil {
+		if err := printSummary(a.out, *o.Summary); err != nil {
 			return err
 		}
 	}

@@ -211,7 +211,7 @@ func TestPartialResults(t *testing.T) {
 	f.stages = []string{"bakta", "baktfold"}
 	f.logs = []string{"Bakta Command: bakta\n", "@baktfold:Baktfold Command: baktfold\n"}
 	f.states, f.reason = []string{"RUNNING", "RUNNING", "ERROR"}, "Baktfold ended with an error: out of luck"
-	f.left = map[string]string{"json": annotation, "gff3": "##gff-version 3\n"}
+	f.left = map[string]string{"json": annotated, "gff3": "##gff-version 3\n"}
 	u := clitest.NewUser(t, f.URL)
 	got := u.Run("submit", "-w", "bakta+baktfold", "genome.fna", "--out", "result")
 	if want := "bakta-web: the job failed: Baktfold ended with an error: out of luck\n`bakta-web logs " + firstID +
@@ -268,7 +268,7 @@ func TestWorkflows(t *testing.T) {
 		len(told[0].Uploads) != 3 {
 		t.Errorf("%+v, %v", told, err)
 	}
-	u.Write("annotation.json", annotation)
+	u.Write("annotation.json", annotated)
 	// What the server does not offer is refused by it, and nothing is left.
 	u.Write("old.json", `{"genome":{"translation_table":11,"strain":null},"features":[],`+
 		`"sequences":[{"id":"a","description":"","nt":"ACGT","length":4,"complete":false,"type":"contig","topology":"linear"}],"stats":{},`+
