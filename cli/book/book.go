@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -27,9 +26,13 @@ type Entry struct {
 	Created time.Time `json:"created"`
 
 	Workflow string `json:"workflow,omitempty"` // the API's name of what is done; a book of old doesn't say, and means bakta
+
+	// Key stands for the content, options and server of one of many jobs that were submitted together; see cli/batch. Empty: the job was
+	// submitted alone.
+	Key string `json:"key,omitempty"`
 }
 
-// Book is a file of jobs. Several processes may use it at a time.
+// Book is a file of jobs, and the journal of the latest changes beside it. Several processes may use it at a time.
 type Book struct{ path string }
 
 // version is of the file's layout.
@@ -67,20 +70,23 @@ func Open(path string) *Book { return &Book{path: path} }
 
 // Jobs returns all jobs in the order in which they were made.
 func (b *Book) Jobs() ([]Entry, error) {
+	// The journal first: a change that moves it into the book meanwhile is seen in the book.
+	changes, err := b.journal()
+	if err != nil {
+		return nil, err
+	}
 	read, err := b.read()
-	return read.Jobs, err
+	return apply(read.Jobs, changes), err
 }
 
 // Add remembers a job. When it returns nil, the job is on the disk.
 func (b *Book) Add(ctx context.Context, entry Entry) error {
-	return b.change(ctx, func(jobs []Entry) []Entry { return append(jobs, entry) })
+	return b.change(ctx, change{Added: &entry})
 }
 
 // Remove removes a job from the list. It succeeds for a job that is not in it.
 func (b *Book) Remove(ctx context.Context, id string) error {
-	return b.change(ctx, func(jobs []Entry) []Entry {
-		return slices.DeleteFunc(jobs, func(e Entry) bool { return e.ID == id })
-	})
+	return b.change(ctx, change{Removed: id})
 }
 
 // Find returns the one job whose id begins like that.
@@ -129,11 +135,17 @@ func (b *Book) read() (content, error) {
 	return read, nil
 }
 
-// change replaces the file by what edit makes of it. The lock keeps two writers apart; the new content takes the
-// old one's place at once, so that a reader or a crash sees one or the other.
-func (b *Book) change(ctx context.Context, edit func([]Entry) []Entry) error {
-	if err := os.MkdirAll(filepath.Dir(b.path), 0o700); err != nil {
+// change makes one change, on the disk when it returns nil. The lock keeps two writers apart.
+func (b *Book) change(ctx context.Context, c change) error {
+	if err := b.locked(ctx, func() error { return b.make(c) }); err != nil {
 		return fmt.Errorf("remembering jobs: %w", err)
+	}
+	return nil
+}
+
+func (b *Book) locked(ctx context.Context, do func() error) error {
+	if err := os.MkdirAll(filepath.Dir(b.path), 0o700); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, lockTime, fmt.Errorf("another process holds %s.lock", b.path))
 	defer cancel()
@@ -143,29 +155,42 @@ func (b *Book) change(ctx context.Context, edit func([]Entry) []Entry) error {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return fmt.Errorf("remembering jobs: %w", err)
+		return err
 	}
 	defer lock.Unlock()
+	return do()
+}
+
+// make makes a change while the book is locked. A small book is rewritten, so that earlier versions of this program see all of it. Thousands
+// of jobs would be rewritten thousands of times: the change of a large book goes to the journal, until that has half the size of the book.
+func (b *Book) make(c change) error {
+	if size := sizeOf(b.path); size >= smallBook && sizeOf(b.journalPath()) < size/2 {
+		return b.note(c)
+	}
+	changes, err := b.journal()
+	if err != nil {
+		return err
+	}
 	read, err := b.read()
 	if err != nil {
 		return err
 	}
-	text, err := json.MarshalIndent(content{Version: version, Jobs: edit(read.Jobs)}, "", "  ")
+	text, err := json.MarshalIndent(content{Version: version, Jobs: apply(read.Jobs, append(changes, c))}, "", "  ")
 	if err != nil {
-		return fmt.Errorf("remembering jobs: %w", err)
+		return err
 	}
 	if err := b.replace(append(text, '\n')); err != nil {
-		return fmt.Errorf("remembering jobs: %w", err)
+		return err
+	}
+	// The book has these changes now. If the journal is not removed, they are made again without effect.
+	if err := os.Remove(b.journalPath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return nil
 }
 
 func (b *Book) replace(text []byte) (err error) {
-	// Behind a link lies the file that is meant.
-	path := b.path
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
-	}
+	path := b.real()
 	file, err := os.CreateTemp(filepath.Dir(path), ".jobs-*") // readable by its owner alone
 	if err != nil {
 		return err
@@ -186,4 +211,12 @@ func (b *Book) replace(text []byte) (err error) {
 		err = os.Rename(file.Name(), path)
 	}
 	return err
+}
+
+// real returns the path of the file that is meant, which may lie behind a link.
+func (b *Book) real() string {
+	if real, err := filepath.EvalSymlinks(b.path); err == nil {
+		return real
+	}
+	return b.path
 }
