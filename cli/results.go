@@ -1,11 +1,9 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +15,7 @@ import (
 
 	"github.com/ag-computational-bio/bakta-web-backend/cli/annotation"
 	"github.com/ag-computational-bio/bakta-web-backend/cli/book"
+	"github.com/ag-computational-bio/bakta-web-backend/cli/resultfiles"
 	"github.com/ag-computational-bio/bakta-web-backend/client"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
@@ -219,17 +218,6 @@ func (a *app) failed(ctx context.Context, c *client.V2, entry book.Entry) error 
 	return &exitError{exitJobFailed, fmt.Errorf("the job failed: %s\n%s", shownLines(j.Reason, "  "), hint)}
 }
 
-// endings returns the file ending of each kind of result file that the API may name.
-func endings() map[string]string {
-	endings := make(map[string]string)
-	for _, w := range workflow.Catalogue() {
-		for _, file := range w.Results {
-			endings[file.Key] = file.Ending
-		}
-	}
-	return endings
-}
-
 // download fetches files into a directory, and returns their names. They are fetched aside and put in place
 // together, so that a directory never has half of a result.
 func (a *app) download(ctx context.Context, c *client.V2, links map[string]string, entry book.Entry, f fetch) ([]string, error) {
@@ -238,19 +226,7 @@ func (a *app) download(ctx context.Context, c *client.V2, links map[string]strin
 		return nil, err
 	}
 	defer os.RemoveAll(aside)
-	known := endings()
-	var names []string
-	from := make(map[string]string) // name to link
-	for kind, link := range links {
-		ending := known[kind]
-		if ending == "" {
-			ending = fileName(strings.ToLower(kind)) // of a newer server
-		}
-		name := fileName(entry.Name) + "." + ending
-		names = append(names, name)
-		from[name] = link
-	}
-	slices.Sort(names)
+	names, from := resultfiles.Names(fileName(entry.Name), links)
 	b := a.display.start("downloading the results", inBytes)
 	var total int64
 	for _, name := range names {
@@ -271,81 +247,7 @@ func (a *app) download(ctx context.Context, c *client.V2, links map[string]strin
 		total += size
 	}
 	b.end("downloaded %d files (%s)", len(names), bytesText(total))
-	return names, place(aside, f.out, names, entry.File, f.force)
-}
-
-// place moves files into a directory, all or none. Files that are there already must be the same, unless force is
-// given; the input of the job must be so nevertheless.
-func place(from, to string, names []string, input string, force bool) error {
-	var differ []string
-	for _, name := range names {
-		path := filepath.Join(to, name)
-		if info, err := os.Stat(path); err == nil && info.IsDir() {
-			return fmt.Errorf("%s is a directory, so nothing was put in %s; give another directory by --out", shown(path), shown(to))
-		}
-		same, err := sameContent(filepath.Join(from, name), path)
-		if err != nil {
-			return err
-		}
-		if !same && sameFile(path, input) {
-			return fmt.Errorf("%s is an input of the job, and nothing was replaced; give another directory by --out", shown(path))
-		}
-		if !same && !force {
-			differ = append(differ, name)
-		}
-	}
-	if len(differ) > 0 {
-		return fmt.Errorf("%s has other files of these names, and nothing was replaced: %s; give another directory by --out, or --force",
-			shown(to), shown(strings.Join(differ, ", ")))
-	}
-	for _, name := range names {
-		if err := os.Rename(filepath.Join(from, name), filepath.Join(to, name)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// sameFile reports whether two paths lead to one file.
-func sameFile(one, other string) bool {
-	a, err := os.Stat(one)
-	if err != nil {
-		return false
-	}
-	b, err := os.Stat(other)
-	return err == nil && os.SameFile(a, b)
-}
-
-// sameContent reports whether the second file does not exist, or has the first one's content.
-func sameContent(first, second string) (bool, error) {
-	a, err := os.Open(first)
-	if err != nil {
-		return false, err
-	}
-	defer a.Close()
-	b, err := os.Open(second)
-	if errors.Is(err, os.ErrNotExist) {
-		return true, nil
-	} else if err != nil {
-		return false, err
-	}
-	defer b.Close()
-	one, two := make([]byte, 64<<10), make([]byte, 64<<10)
-	for {
-		n, err1 := io.ReadFull(a, one)
-		m, err2 := io.ReadFull(b, two)
-		if !bytes.Equal(one[:n], two[:m]) {
-			return false, nil
-		}
-		for _, err := range []error{err1, err2} {
-			if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-				return false, err
-			}
-		}
-		if err1 != nil || err2 != nil {
-			return true, nil
-		}
-	}
+	return names, resultfiles.Place(aside, f.out, names, []string{entry.File}, func(string) bool { return f.force })
 }
 
 // prepare makes the directory for the results of a new job, and reports what would be in their way: it would be a
@@ -359,7 +261,7 @@ func (f *fetch) prepare(name string, w workflow.Workflow, uploads []inputFile) e
 	for _, result := range w.Results {
 		file := fileName(name) + "." + result.Ending
 		path := filepath.Join(f.out, file)
-		if slices.ContainsFunc(uploads, func(u inputFile) bool { return sameFile(u.path, path) }) {
+		if slices.ContainsFunc(uploads, func(u inputFile) bool { return resultfiles.SameFile(u.path, path) }) {
 			return Usagef(
 				"%s is to be uploaded, and a result would overwrite it; give another directory by --out, or another --name",
 				shown(path),

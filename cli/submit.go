@@ -2,11 +2,8 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -15,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/ag-computational-bio/bakta-web-backend/cli/book"
+	"github.com/ag-computational-bio/bakta-web-backend/cli/input"
 	"github.com/ag-computational-bio/bakta-web-backend/client"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
@@ -98,7 +96,7 @@ func (a *app) submit(ctx context.Context, s submission, changed func(flag string
 		return err
 	}
 	if s.name == "" {
-		s.name = jobName(s.input)
+		s.name = input.Name(s.input)
 	}
 	if s.fetch.out != "" {
 		if err := s.fetch.prepare(s.name, w, uploads); err != nil {
@@ -242,7 +240,7 @@ func (a *app) workflowOf(s submission) (workflow.Workflow, error) {
 	if s.workflow != "" {
 		return namedWorkflow(s.workflow)
 	}
-	kind := workflowFor(s.input)
+	kind := input.Workflow(s.input)
 	if kind != workflow.Bakta {
 		a.display.line("%s is not a genome, so the workflow is %s", shown(filepath.Base(s.input)), workflowName(kind))
 	}
@@ -260,7 +258,7 @@ func (s *submission) check(w workflow.Workflow, changed func(flag string) bool) 
 	var uploads []inputFile
 	inspection := w.NewInspection(config)
 	look := func(kind, path string) error {
-		content, err := inspect(inspection, kind, path)
+		content, err := input.Inspect(inspection, kind, path)
 		if err != nil {
 			return &exitError{exitUsage, err}
 		}
@@ -278,38 +276,6 @@ func (s *submission) check(w workflow.Workflow, changed func(flag string) bool) 
 		return config, nil, err
 	}
 	return config, uploads, nil
-}
-
-// inspect looks into a file of that kind.
-func inspect(inspection *upload.Inspection, kind, path string) (client.Content, error) {
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return client.Content{}, fmt.Errorf("the file %s does not exist", shown(path))
-	case err != nil:
-		return client.Content{}, err
-	case info.IsDir():
-		return client.Content{}, fmt.Errorf("%s is a directory; name a file in it", shown(path))
-	case !info.Mode().IsRegular():
-		// An upload may have to be made twice, and its size is sent first.
-		return client.Content{}, fmt.Errorf("%s is not a regular file; write its content to a file, and name that", shown(path))
-	}
-	content, err := client.FileContent(path)
-	if err != nil {
-		return content, err
-	}
-	if content.Size == 0 {
-		return content, fmt.Errorf("%s is empty", path)
-	}
-	file, err := content.Open()
-	if err != nil {
-		return content, err
-	}
-	defer file.Close()
-	if _, err := inspection.Inspect(kind, file); err != nil {
-		return content, fmt.Errorf("%s: %w", path, err)
-	}
-	return content, nil
 }
 
 func absolute(path string) string {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 	"time"
 	"unicode"
@@ -15,17 +14,15 @@ import (
 	"github.com/mattn/go-runewidth"
 	"golang.org/x/text/runes"
 	"golang.org/x/text/transform"
+
+	"github.com/ag-computational-bio/bakta-web-backend/cli/plain"
 )
 
-// shown makes a text from elsewhere fit for a terminal: it stays on its line and controls nothing.
-func shown(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '·'
-		}
-		return r
-	}, strings.ToValidUTF8(text, "·"))
-}
+// shown makes a text from elsewhere fit for a line of a terminal.
+func shown(text string) string { return plain.Line(text) }
+
+// fileName makes a job's name fit to begin a file's name.
+func fileName(name string) string { return plain.FileName(name) }
 
 // harmless makes lines of text fit for a terminal: they control nothing. A carriage return, by which programs draw over
 // a line, ends it.
@@ -72,52 +69,6 @@ func tabled(w io.Writer, rows [][]string) error {
 		}
 	}
 	return nil
-}
-
-// maxFileName leaves room for an ending and a suffix in the 255 bytes that file systems allow.
-const maxFileName = 120
-
-// fileName makes a job's name fit to begin a file's name: no path, nothing hidden, no option of a command,
-// nothing that a shell or another system takes for something else.
-func fileName(name string) string {
-	safe := strings.Map(func(r rune) rune {
-		if unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) || strings.ContainsRune("._-+=@,", r) {
-			return r
-		}
-		return '_'
-	}, strings.ToValidUTF8(name, "_"))
-	for len(safe) > maxFileName {
-		_, size := utf8.DecodeLastRuneInString(safe)
-		safe = safe[:len(safe)-size]
-	}
-	safe = strings.TrimLeft(safe, ".-_@=+,")
-	safe = strings.TrimRight(safe, "._")
-	switch base, _, _ := strings.Cut(strings.ToLower(safe), "."); {
-	case safe == "":
-		return "bakta"
-	case base == "con", base == "prn", base == "aux", base == "nul",
-		len(base) == 4 && (strings.HasPrefix(base, "com") || strings.HasPrefix(base, "lpt")) && base[3] >= '0' && base[3] <= '9':
-		return "bakta_" + safe // devices on Windows
-	}
-	return safe
-}
-
-// endings of files that are annotated, and of compressed ones.
-var sequenceEndings = []string{".fna", ".fa", ".fasta", ".fas", ".fsa", ".ffn", ".seq", ".txt", ".faa", ".pep", ".json"}
-var compressedEndings = []string{".gz", ".bz2", ".xz", ".zst"}
-
-// jobName names a job after its file.
-func jobName(path string) string {
-	name := filepath.Base(path)
-	for _, endings := range [][]string{compressedEndings, sequenceEndings} {
-		for _, ending := range endings {
-			if cut := len(name) - len(ending); cut > 0 && strings.EqualFold(name[cut:], ending) {
-				name = name[:cut]
-				break
-			}
-		}
-	}
-	return name
 }
 
 // quoted makes an argument fit for a shell, so that a command that is shown can be copied.

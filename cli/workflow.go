@@ -2,12 +2,10 @@ package cli
 
 import (
 	"context"
-	"io"
 	"maps"
 	"slices"
 	"strings"
 
-	"github.com/shenwei356/xopen"
 	"github.com/spf13/cobra"
 
 	"github.com/ag-computational-bio/bakta-web-backend/client"
@@ -47,44 +45,6 @@ func namedWorkflow(name string) (workflow.Workflow, error) {
 		name,
 		strings.Join(slices.Sorted(maps.Values(workflowNames)), ", "),
 	)
-}
-
-// workflowFor returns the workflow that a file is for, if its content shows it: an annotation is JSON, and less than
-// half of the letters of proteins are nucleotide codes. Any other file is uploaded as a genome; if it is not one, the
-// inspection of genomes reports why.
-func workflowFor(path string) string {
-	file, err := xopen.Ropen(path) // plain or compressed
-	if err != nil {
-		return workflow.Bakta
-	}
-	defer file.Close()
-	head, err := io.ReadAll(io.LimitReader(file, 64<<10))
-	if len(head) == 0 && err != nil {
-		return workflow.Bakta
-	}
-	text := strings.TrimSpace(string(head))
-	switch {
-	case strings.HasPrefix(text, "{"):
-		return workflow.Baktfold
-	case !strings.HasPrefix(text, ">"):
-		return workflow.Bakta
-	}
-	letters, nucleotides := 0, 0
-	for line := range strings.Lines(text) {
-		if strings.HasPrefix(line, ">") {
-			continue
-		}
-		for _, letter := range strings.ToUpper(strings.TrimSpace(line)) {
-			letters++
-			if strings.ContainsRune("ACGTUN-", letter) {
-				nucleotides++
-			}
-		}
-	}
-	if 2*nucleotides < letters {
-		return workflow.BaktaProteins
-	}
-	return workflow.Bakta
 }
 
 func (a *app) workflowsCommand() *cobra.Command {

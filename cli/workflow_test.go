@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -29,35 +27,6 @@ func profile(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return string(content)
-}
-
-// TestWorkflowFor: only what can be no genome is taken for something else.
-func TestWorkflowFor(t *testing.T) {
-	var packed bytes.Buffer
-	w := gzip.NewWriter(&packed)
-	w.Write([]byte(clitest.Proteins))
-	w.Close()
-	for content, want := range map[string]string{
-		clitest.Genome(1, 200):                  workflow.Bakta,
-		clitest.Proteins:                        workflow.BaktaProteins,
-		packed.String():                         workflow.BaktaProteins,
-		" \n{\"genome\": {}}":                   workflow.Baktfold,
-		"":                                      workflow.Bakta,
-		"no FASTA\n":                            workflow.Bakta,
-		">a\nACGTRYSWKMXXACGTACGTEEACGTACGTN\n": workflow.Bakta, // a genome with mistakes in it
-		">a\n":                                  workflow.Bakta,
-	} {
-		path := filepath.Join(t.TempDir(), "file")
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if got := workflowFor(path); got != want {
-			t.Errorf("%.40q is for %s, want %s", content, got, want)
-		}
-	}
-	if got := workflowFor("/nowhere"); got != workflow.Bakta {
-		t.Errorf("nothing is for %s", got)
-	}
 }
 
 func TestNamedWorkflow(t *testing.T) {

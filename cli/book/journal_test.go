@@ -1,6 +1,7 @@
 package book
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,11 +13,19 @@ import (
 func large(t *testing.T) *Book {
 	t.Helper()
 	b := Open(filepath.Join(t.TempDir(), "jobs.json"))
-	for i := 0; sizeOf(b.path) < smallBook; i++ {
-		add(t, b, fmt.Sprintf("old-%d", i))
+	var jobs []Entry
+	for i := range 400 {
+		jobs = append(jobs, entry(fmt.Sprintf("old-%d", i)))
 	}
-	if sizeOf(b.journalPath()) != 0 {
-		t.Fatal("a small book has a journal")
+	text, err := json.MarshalIndent(content{Version: version, Jobs: jobs}, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.replace(text); err != nil {
+		t.Fatal(err)
+	}
+	if sizeOf(b.path) < smallBook {
+		t.Fatal("the book is small")
 	}
 	return b
 }
@@ -85,10 +94,8 @@ func TestJournalLeft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for sizeOf(b.journalPath()) > 0 {
-		if err := b.Remove(t.Context(), "none"); err != nil {
-			t.Fatal(err)
-		}
+	for i := 0; sizeOf(b.journalPath()) > 0; i++ {
+		add(t, b, fmt.Sprintf("more-%d", i))
 	}
 	want := ids(t, b)
 	if err := os.WriteFile(b.journalPath(), left, 0o600); err != nil {

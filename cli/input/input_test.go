@@ -1,0 +1,41 @@
+package input
+
+import (
+	"bytes"
+	"compress/gzip"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/ag-computational-bio/bakta-web-backend/cli/clitest"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+)
+
+// TestWorkflow: only what can be no genome is taken for something else.
+func TestWorkflow(t *testing.T) {
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	w.Write([]byte(clitest.Proteins))
+	w.Close()
+	for content, want := range map[string]string{
+		clitest.Genome(1, 200):                  workflow.Bakta,
+		clitest.Proteins:                        workflow.BaktaProteins,
+		packed.String():                         workflow.BaktaProteins,
+		" \n{\"genome\": {}}":                   workflow.Baktfold,
+		"":                                      workflow.Bakta,
+		"no FASTA\n":                            workflow.Bakta,
+		">a\nACGTRYSWKMXXACGTACGTEEACGTACGTN\n": workflow.Bakta, // a genome with mistakes in it
+		">a\n":                                  workflow.Bakta,
+	} {
+		path := filepath.Join(t.TempDir(), "file")
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := Workflow(path); got != want {
+			t.Errorf("%.40q is for %s, want %s", content, got, want)
+		}
+	}
+	if got := Workflow("/nowhere"); got != workflow.Bakta {
+		t.Errorf("nothing is for %s", got)
+	}
+}
