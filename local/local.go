@@ -25,7 +25,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/process"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/store/mongo"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 	"github.com/ag-computational-bio/bakta-web-backend/local/access"
 	"github.com/ag-computational-bio/bakta-web-backend/local/space"
@@ -38,7 +38,7 @@ type Options struct {
 	Origins    []string      // of web pages that may use this backend in addition to those of this machine and Public; "*" for any
 	Data       string        // directory of all data; created if missing
 	UI         string        // directory of a built web UI to serve at /; empty: the API's documentation
-	MongoDB    string        // URI of a MongoDB that replaces the embedded one; it names a database
+	MongoDB    string        // URI of a MongoDB for the jobs, in place of the data directory; it names a database
 	Jobs       int           // maximum number of jobs that run at the same time; at least 1
 	Threads    int           // threads of a job; 0 divides the CPUs of the machine evenly among the jobs
 	MaxRunTime time.Duration // maximum run time of a program; 0 for a day
@@ -67,8 +67,6 @@ const StandIn = "stand-in"
 
 const (
 	bucket = "bakta-web"
-	// maxUnstarted bounds the jobs that are created and not started: to count them, the embedded database reads every job.
-	maxUnstarted = 1000
 	// reserveTime is the minimum time between two sweeps that use the reserve of a full disk: the program that filled the
 	// disk may still write, and takes each byte that is free.
 	reserveTime = 15 * time.Second
@@ -106,7 +104,7 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 	}
 	opened := disk.Refill
 	if disk.Full() {
-		opened = disk.Release() // opening the database needs free space
+		opened = disk.Release() // opening the store of jobs needs free space
 	}
 
 	// All parts are closed in the reverse order, also after an error.
@@ -241,10 +239,10 @@ func (o Options) complete() (Options, error) {
 
 // servers creates the functions and the two servers for them: one for users, one for events.
 func (o Options) servers(
-	policy *access.Policy, disk *space.Disk, jobs *mongo.Store, files *s3.Store, runs *process.Runner, tools tools,
+	policy *access.Policy, disk *space.Disk, jobs store.Jobs, files *s3.Store, runs *process.Runner, tools tools,
 ) (api, events *server.Server, err error) {
 	set := settings.Default()
-	set.Retention, set.MaxUnstarted = o.Retention, maxUnstarted
+	set.Retention = o.Retention
 	set.RecheckInterval = 15 * time.Second
 	set.ImageTimeout = 0 // local jobs have no images
 	set.InFlight = 0     // every call ends with this process, and only the end of this process interrupts runs

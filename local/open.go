@@ -13,45 +13,46 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/mongo"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 	"github.com/ag-computational-bio/bakta-web-backend/local/access"
 	"github.com/ag-computational-bio/bakta-web-backend/local/space"
 	"github.com/ag-computational-bio/bakta-web-backend/local/stores"
+	"github.com/ag-computational-bio/bakta-web-backend/local/stores/sqlite"
 )
 
-// openJobs opens the store of jobs: the MongoDB that the options name, or the embedded one. The returned function closes it.
-func openJobs(ctx context.Context, o Options) (*mongo.Store, func() error, error) {
-	options := mongo.Options{URI: o.MongoDB, Logger: o.Log}
-	closeServer := func() error { return nil }
-	if o.MongoDB == "" {
-		documents, err := stores.OpenDocuments(filepath.Join(o.Data, "documents"), o.Log)
-		if err != nil {
-			return nil, nil, fmt.Errorf("opening the embedded MongoDB: %w", err)
-		}
-		closeServer = documents.Close
-		// Compare-and-sets of FerretDB are atomic only on one connection.
-		options.URI, options.Database, options.MaxPoolSize = documents.URI, "bakta", 1
-		// If a call is cut off during a write, the driver opens a second connection.
-		options.Timeout = time.Minute
+// openJobs opens the store of jobs: the MongoDB that the options name, or the database in the data directory. The returned
+// function closes it.
+func openJobs(ctx context.Context, o Options) (store.Jobs, func() error, error) {
+	if o.MongoDB != "" {
+		return openMongoDB(ctx, o)
 	}
-	store, err := mongo.New(options)
+	jobs, err := sqlite.Open(ctx, sqlite.Options{Dir: filepath.Join(o.Data, "jobs"), Log: o.Log})
 	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("opening MongoDB: %w", err), closeServer())
+		return nil, nil, err
 	}
-	closeAll := func() error {
+	return jobs, jobs.Close, nil
+}
+
+func openMongoDB(ctx context.Context, o Options) (store.Jobs, func() error, error) {
+	jobs, err := mongo.New(mongo.Options{URI: o.MongoDB, Logger: o.Log})
+	if err != nil {
+		return nil, nil, fmt.Errorf("--mongodb: %w", err)
+	}
+	closeJobs := func() error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		return errors.Join(store.Close(ctx), closeServer())
+		return jobs.Close(ctx)
 	}
 	// Local mode has no setup command, so the indexes are created here.
-	if err := store.Setup(ctx); err != nil {
-		if o.MongoDB != "" && ctx.Err() == nil {
+	if err := jobs.Setup(ctx); err != nil {
+		if ctx.Err() == nil {
 			err = fmt.Errorf("--mongodb: the MongoDB can't be used: %s", reason(err))
 		}
-		return nil, nil, errors.Join(fmt.Errorf("creating the indexes of MongoDB: %w", err), closeAll())
+		return nil, nil, errors.Join(err, closeJobs())
 	}
-	return store, closeAll, nil
+	return jobs, closeJobs, nil
 }
 
 // checkMongoDB returns an error for a URI without a database. The error does not show the URI: it may contain a password.

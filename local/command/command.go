@@ -29,10 +29,10 @@ func Local(c cli.Context) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "local",
 		Short: "Run a Bakta-Web server on this machine",
-		Long: `Run the whole backend in this process: the API, MongoDB, an S3 store, and Bakta
-as local processes. All data is in the directory --data. The command prints its
-URL when it serves. Ctrl-C stops it. After the next start, waiting jobs continue
-and interrupted jobs run again.
+		Long: `Run the whole backend in this process: the API, a job database, an S3 store, and
+Bakta as local processes. All data is in the directory --data. The command prints
+its URL when it serves. Ctrl-C stops it. After the next start, waiting jobs
+continue and interrupted jobs run again.
 
 Bakta is required. The server offers the workflow for proteins if the program
 bakta_proteins is installed, and the workflows with Baktfold if Baktfold and its
@@ -92,7 +92,7 @@ store, which listens on another port of the same host with the same rules.`,
 		"`directory` of all data, created if missing (default bakta-web below\n$XDG_DATA_HOME or ~/.local/share)")
 	f.StringVar(&o.UI, "ui", "", "`directory` of a built web UI to serve at /")
 	programs.flags(f)
-	f.StringVar(&o.MongoDB, "mongodb", "", "`URI` of a MongoDB, with a database, that replaces the embedded one\n"+
+	f.StringVar(&o.MongoDB, "mongodb", "", "`URI` of a MongoDB, with a database, that stores the jobs instead\n"+
 		"(default $BAKTA_WEB_MONGODB, where other users can't see a password)")
 	f.IntVar(&o.Jobs, "jobs", 1, "maximum `number` of jobs that run at the same time")
 	f.IntVar(&o.Threads, "threads", 0, "`number` of threads of a job; by default the jobs share the CPUs evenly")

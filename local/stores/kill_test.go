@@ -18,8 +18,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/store/mongo"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
+	"github.com/ag-computational-bio/bakta-web-backend/local/stores/sqlite"
 )
 
 // writerDir is the variable with the directory in which a process of this test writes until it is killed.
@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 // write writes to both stores without end, and prints a line after each acknowledged write.
 func write(dir string) error {
 	ctx := context.Background()
-	d, err := OpenDocuments(filepath.Join(dir, "documents"), slog.Default())
+	jobs, err := sqlite.Open(ctx, sqlite.Options{Dir: filepath.Join(dir, "jobs")})
 	if err != nil {
 		return err
 	}
@@ -46,15 +46,8 @@ func write(dir string) error {
 	if err != nil {
 		return err
 	}
-	jobs, err := mongo.New(mongo.Options{URI: d.URI, Database: "bakta", MaxPoolSize: 1})
-	if err != nil {
-		return err
-	}
 	files, err := s3.New(s3.Options{Endpoint: "http://" + o.Address, Bucket: "bakta", AccessKey: o.AccessKey, SecretKey: o.SecretKey})
 	if err != nil {
-		return err
-	}
-	if err := jobs.Setup(ctx); err != nil {
 		return err
 	}
 	if err := files.Setup(ctx); err != nil {
@@ -84,7 +77,7 @@ func write(dir string) error {
 	return <-failed
 }
 
-func writeJob(ctx context.Context, jobs *mongo.Store) error {
+func writeJob(ctx context.Context, jobs *sqlite.Store) error {
 	id, now := uuid.NewString(), time.Now()
 	if err := jobs.Insert(ctx, job.Job{ID: id, SecretHash: job.HashSecret(id), State: job.Created, Due: now}); err != nil {
 		return err
@@ -178,11 +171,7 @@ func killWriter(t *testing.T, dir string, after int, acknowledged func(kind, id,
 
 func verify(t *testing.T, dir string, states map[string]job.State, etags map[string]string) {
 	t.Helper()
-	d, err := OpenDocuments(filepath.Join(dir, "documents"), slog.New(slog.NewTextHandler(t.Output(), nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	jobs, err := mongo.New(mongo.Options{URI: d.URI, Database: "bakta", MaxPoolSize: 1})
+	jobs, err := sqlite.Open(t.Context(), sqlite.Options{Dir: filepath.Join(dir, "jobs")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,10 +182,7 @@ func verify(t *testing.T, dir string, states map[string]job.State, etags map[str
 			t.Errorf("job %s was acknowledged as %s and is %q, %v", id, state, j.State, err)
 		}
 	}
-	if err := jobs.Close(t.Context()); err != nil {
-		t.Error(err)
-	}
-	if err := d.Close(); err != nil {
+	if err := jobs.Close(); err != nil {
 		t.Error(err)
 	}
 

@@ -193,6 +193,20 @@ func TestObjectsWithoutAttributes(t *testing.T) {
 	}
 }
 
+// TestDirectoriesOfAnyName opens stores in directories that users may have.
+func TestDirectoriesOfAnyName(t *testing.T) {
+	for _, name := range []string{
+		"with space", "Bäckerhefe 酵母", "a&b=c", "quote's \"double\"", "(brackets)", "Upper.Case", "what?", "#1", "50%",
+		strings.Repeat("long/", 50) + "name",
+	} {
+		o := openObjects(t, filepath.Join(t.TempDir(), filepath.FromSlash(name)), "127.0.0.1:0")
+		if _, err := openFiles(t, o).Put(t.Context(), "a", strings.NewReader("x"), 1); err != nil {
+			t.Errorf("%q: put: %v", name, err)
+		}
+		closeObjects(t, o)
+	}
+}
+
 func workingDirectory(t *testing.T) string {
 	t.Helper()
 	dir, err := os.Getwd()
