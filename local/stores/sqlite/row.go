@@ -13,7 +13,7 @@ import (
 var (
 	listed = []string{"id", "secret_hash", "name", "workflow", "state", "created", "started", "updated"}
 	swept  = append(listed[:len(listed):len(listed)],
-		"api", "expires", "due", "run", "run_name", "stages", "failure", "owed", "start")
+		"batch", "api", "expires", "due", "run", "run_name", "stages", "failure", "owed", "start")
 	all = append(swept[:len(swept):len(swept)], "results", "logs")
 )
 
@@ -26,6 +26,8 @@ func field(j *job.Job, column string) any {
 		return &j.SecretHash
 	case "name":
 		return &j.Name
+	case "batch":
+		return &j.Batch
 	case "workflow":
 		return &j.Workflow
 	case "api":
@@ -71,6 +73,8 @@ func value(j job.Job, column string) any {
 		return j.SecretHash
 	case "name":
 		return clean(j.Name)
+	case "batch":
+		return clean(j.Batch)
 	case "workflow":
 		return clean(j.Workflow)
 	case "api":

@@ -21,6 +21,7 @@ CREATE TABLE jobs (
 	id          TEXT    NOT NULL PRIMARY KEY,
 	secret_hash BLOB,
 	name        TEXT    NOT NULL,
+	batch       TEXT    NOT NULL,
 	workflow    TEXT    NOT NULL,
 	api         INTEGER NOT NULL,
 	state       TEXT    NOT NULL,
