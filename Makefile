@@ -178,6 +178,19 @@ generate-check:
 	$(GO) run ./internal/routes -check
 	$(GO) run ./internal/tables -check
 
+.PHONY: web
+web: ## build the web page from web/src into web/dist, which is committed (Node.js 20)
+	cd web && npm ci --no-audit --no-fund && npm run build
+
+.PHONY: web-check
+web-check: web ## check that web/dist is what its sources make, byte for byte
+	@git diff --exit-code --stat -- web/dist && [ -z "$$(git status --porcelain -- web/dist)" ] || { \
+	  echo "web/dist differs from what its sources make; commit what make web built"; exit 1; }
+
+.PHONY: web-test
+web-test: bin/bakta-web ## test the web page in Chromium (Node.js 20; CHROMIUM=path)
+	cd web && npm ci --no-audit --no-fund && npm test
+
 .PHONY: bench
 bench: ## measure the backend as ratios to its floor (BENCH=-quick for a short run)
 	go run ./internal/teststores/cmd/with-stores -memory 4 go run ./internal/bench $(BENCH)

@@ -2,6 +2,9 @@ module github.com/ag-computational-bio/bakta-web-backend
 
 go 1.26.0
 
+// Some packages of npm contain Go.
+ignore node_modules
+
 require (
 	github.com/cenkalti/backoff/v5 v5.0.3
 	github.com/cloudevents/sdk-go/v2 v2.16.2

@@ -39,7 +39,7 @@ func testDocumentation(t *testing.T, s *site) {
 			t.Errorf("%s is documented: status %d: %s", call, a.status, a.body)
 		}
 	}
-	page := s.get(t, "/")
+	page := s.get(t, "/api-docs/")
 	if page.status != http.StatusOK || !strings.HasPrefix(page.header.Get("Content-Type"), "text/html") ||
 		!strings.Contains(page.body, "/api-docs/openapi.json") {
 		t.Fatalf("the page: status %d, %s: %.300s", page.status, page.header.Get("Content-Type"), page.body)

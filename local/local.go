@@ -37,8 +37,13 @@ type Options struct {
 	Public     string        // host name or address in links and in the URL; empty: the host of Listen
 	Origins    []string      // of web pages that may use this backend in addition to those of this machine and Public; "*" for any
 	Data       string        // directory of all data; created if missing
+<<<<<<< HEAD
 	UI         string        // directory of a built web UI to serve at /; empty: the API's documentation
 	MongoDB    string        // URI of a MongoDB for the jobs, in place of the data directory; it names a database
+=======
+	UI         string        // directory of a built web UI to serve at /; empty: the page of this project
+	MongoDB    string        // URI of a MongoDB that replaces the embedded one; it names a database
+>>>>>>> 3244c7f (Serve a web page of our own at / in local mode)
 	Jobs       int           // maximum number of jobs that run at the same time; at least 1
 	Threads    int           // threads of a job; 0 divides the CPUs of the machine evenly among the jobs
 	MaxRunTime time.Duration // maximum run time of a program; 0 for a day
@@ -153,7 +158,7 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 	}
 	closers = append(closers, runs.Close)
 
-	api, events, err := o.servers(policy, disk, jobs, files, runs, tools)
+	api, events, err := o.servers(ctx, policy, disk, jobs, files, runs, tools)
 	if err != nil {
 		return err
 	}
@@ -239,7 +244,11 @@ func (o Options) complete() (Options, error) {
 
 // servers creates the functions and the two servers for them: one for users, one for events.
 func (o Options) servers(
+<<<<<<< HEAD
 	policy *access.Policy, disk *space.Disk, jobs store.Jobs, files *s3.Store, runs *process.Runner, tools tools,
+=======
+	ctx context.Context, policy *access.Policy, disk *space.Disk, jobs *mongo.Store, files *s3.Store, runs *process.Runner, tools tools,
+>>>>>>> 3244c7f (Serve a web page of our own at / in local mode)
 ) (api, events *server.Server, err error) {
 	set := settings.Default()
 	set.Retention = o.Retention
@@ -265,10 +274,12 @@ func (o Options) servers(
 	if events, err = server.New(server.Options{Log: o.Log, AllowOrigin: policy.Allowed, Middleware: guard, Drain: drain}); err != nil {
 		return nil, nil, err
 	}
-	if o.UI != "" { // before the functions: the API's documentation is served at / if / has no other handler
-		if err := api.Handle("/", webUI(o.UI)); err != nil {
-			return nil, nil, err
-		}
+	page, err := o.page(ctx, files, api.NotFound())
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := api.Handle("/", page); err != nil { // before the functions: the API's documentation is at / if that has no handler
+		return nil, nil, err
 	}
 	return api, events, all.Register(api, events)
 }

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"encoding/json"
 	"io/fs"
 	"mime"
@@ -9,7 +10,22 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
+	"github.com/ag-computational-bio/bakta-web-backend/web"
 )
+
+// page returns the handler of /: the page of this project, or the web UI that the options name.
+func (o Options) page(ctx context.Context, files *s3.Store, elsewhere http.Handler) (http.Handler, error) {
+	if o.UI != "" {
+		return webUI(o.UI), nil
+	}
+	storage, err := files.LinkOrigin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return web.Handler(web.Options{Storage: []string{storage}, Elsewhere: elsewhere}), nil
+}
 
 // uiConfig is the path of the file from which the web UI reads the address of its backend.
 const uiConfig = "/config/config.json"

@@ -102,10 +102,10 @@ func (s *Server) Docs(title string, documents ...Document) error {
 		r.URL.Path = docsPath
 		page.ServeHTTP(w, r)
 	})
+	nothing := s.NotFound()
 	return s.Handle("/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/" {
-			callOf(r.Context()).at("")
-			s.nothing.ServeHTTP(w, r)
+			nothing.ServeHTTP(w, r)
 			return
 		}
 		root.ServeHTTP(w, r)

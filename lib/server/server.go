@@ -164,6 +164,14 @@ func (s *Server) Handle(path string, handler http.Handler) error {
 	return nil
 }
 
+// NotFound returns the handler that answers unknown paths, for a handler of / that does not have all of them.
+func (s *Server) NotFound() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		callOf(r.Context()).at("")
+		s.nothing.ServeHTTP(w, r)
+	})
+}
+
 // AfterDrain registers a function that Run calls when no request is in flight any more. The last one is called first.
 func (s *Server) AfterDrain(closer func(context.Context) error) {
 	s.closers = append(s.closers, closer)

@@ -3465,8 +3465,7 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x16STAGE_STATUS_SUCCEEDED\x10\x03\x12\x17\n" +
 	"\x13STAGE_STATUS_FAILED\x10\x04\x12\x16\n" +
 	"\x12STAGE_STATUS_ERROR\x10\x05\x12\x18\n" +
-	"\x14STAGE_STATUS_UNKNOWN\x10\x062\xe5\n" +
-	"\n" +
+	"\x14STAGE_STATUS_UNKNOWN\x10\x062\x96\v\n" +
 	"\tBaktaJobs\x12\x86\x01\n" +
 	"\tWorkflows\x12(.bakta.web.api.proto.v2.WorkflowsRequest\x1a).bakta.web.api.proto.v2.WorkflowsResponse\"$\x82\xd3\xe4\x93\x02\x1eb\tworkflows\x12\x11/api/v2/workflows\x12w\n" +
 	"\aInitJob\x12&.bakta.web.api.proto.v2.InitJobRequest\x1a'.bakta.web.api.proto.v2.InitJobResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/api/v2/job/init\x12\xca\x01\n" +
@@ -3478,11 +3477,11 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\n" +
 	"JobsStatus\x12).bakta.web.api.proto.v2.JobsStatusRequest\x1a*.bakta.web.api.proto.v2.JobsStatusResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/api/v2/job/list\x12y\n" +
 	"\bJobState\x12'.bakta.web.api.proto.v2.JobStateRequest\x1a(.bakta.web.api.proto.v2.JobStateResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/api/v2/job/status\x12\x7f\n" +
-	"\tJobResult\x12(.bakta.web.api.proto.v2.JobResultRequest\x1a).bakta.web.api.proto.v2.JobResultResponse\"\x1d\x82\xd3\xe4\x93\x02\x17:\x01*\"\x12/api/v2/job/result\x12k\n" +
-	"\x04Logs\x12#.bakta.web.api.proto.v2.LogsRequest\x1a$.bakta.web.api.proto.v2.LogsResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v2/job/logs\x12\xa7\x01\n" +
-	"\x06Delete\x12%.bakta.web.api.proto.v2.DeleteRequest\x1a&.bakta.web.api.proto.v2.DeleteResponse\"N\x92A1J/\n" +
+	"\tJobResult\x12(.bakta.web.api.proto.v2.JobResultRequest\x1a).bakta.web.api.proto.v2.JobResultResponse\"\x1d\x82\xd3\xe4\x93\x02\x17:\x01*\"\x12/api/v2/job/result\x12\x82\x01\n" +
+	"\x04Logs\x12#.bakta.web.api.proto.v2.LogsRequest\x1a$.bakta.web.api.proto.v2.LogsResponse\"/\x82\xd3\xe4\x93\x02)Z\x15:\x01*\"\x10/api/v2/job/logs\x12\x10/api/v2/job/logs\x12\xc0\x01\n" +
+	"\x06Delete\x12%.bakta.web.api.proto.v2.DeleteRequest\x1a&.bakta.web.api.proto.v2.DeleteResponse\"g\x92A1J/\n" +
 	"\x03200\x12(\n" +
-	"&The job is deleted. The body is empty.\x82\xd3\xe4\x93\x02\x14*\x12/api/v2/job/delete\x12s\n" +
+	"&The job is deleted. The body is empty.\x82\xd3\xe4\x93\x02-Z\x17:\x01*\"\x12/api/v2/job/delete*\x12/api/v2/job/delete\x12s\n" +
 	"\aVersion\x12&.bakta.web.api.proto.v2.VersionRequest\x1a'.bakta.web.api.proto.v2.VersionResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v2/versionB\xf7\x1e\x92A\xaf\x1e\x12\xa9\x1c\n" +
 	"\rBakta Web API\x12\xcb\x1bAnnotates bacterial genomes, metagenome-assembled genomes and plasmids with [Bakta](https://github.com/oschwengers/bakta), proteins with Bakta, and hypothetical proteins of such annotations with [Baktfold](https://github.com/gbouras13/baktfold).\n" +
 	"\n" +

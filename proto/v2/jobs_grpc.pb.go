@@ -88,12 +88,16 @@ type BaktaJobsClient interface {
 	//
 	// Returns all stages of the job's workflow, in the order in which they run: the state of each, and what it has written
 	// so far, while it runs and afterwards, also if it failed. The log of a failed stage ends with the reason.
+	//
+	// `POST` is the same call with the job's id and secret in the body, where no log of a proxy shows the secret.
 	Logs(ctx context.Context, in *LogsRequest, opts ...grpc.CallOption) (*LogsResponse, error)
 	// Delete a job.
 	//
 	// Stops the job if it runs, and deletes it with all of its data: uploads, results and logs. After a success, whose body
 	// is empty, the job is not visible any more; its remaining data is deleted even if the server stops meanwhile. For a
 	// job that does not exist it is a success, too.
+	//
+	// `POST` is the same call with the job's id and secret in the body, where no log of a proxy shows the secret.
 	Delete(ctx context.Context, in *DeleteRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
 	// Return the versions of this server, of the programs and of their reference databases.
 	Version(ctx context.Context, in *VersionRequest, opts ...grpc.CallOption) (*VersionResponse, error)
@@ -261,12 +265,16 @@ type BaktaJobsServer interface {
 	//
 	// Returns all stages of the job's workflow, in the order in which they run: the state of each, and what it has written
 	// so far, while it runs and afterwards, also if it failed. The log of a failed stage ends with the reason.
+	//
+	// `POST` is the same call with the job's id and secret in the body, where no log of a proxy shows the secret.
 	Logs(context.Context, *LogsRequest) (*LogsResponse, error)
 	// Delete a job.
 	//
 	// Stops the job if it runs, and deletes it with all of its data: uploads, results and logs. After a success, whose body
 	// is empty, the job is not visible any more; its remaining data is deleted even if the server stops meanwhile. For a
 	// job that does not exist it is a success, too.
+	//
+	// `POST` is the same call with the job's id and secret in the body, where no log of a proxy shows the secret.
 	Delete(context.Context, *DeleteRequest) (*DeleteResponse, error)
 	// Return the versions of this server, of the programs and of their reference databases.
 	Version(context.Context, *VersionRequest) (*VersionResponse, error)

@@ -43,6 +43,19 @@ func (s *Store) PresignGet(ctx context.Context, key, fileName string, ttl time.D
 	return u.String(), nil
 }
 
+// LinkOrigin returns the origin of the links, as browsers write it: https://s3.example.org. It makes no network call.
+func (s *Store) LinkOrigin(ctx context.Context) (string, error) {
+	link, err := s.PresignPut(ctx, "origin", time.Minute)
+	if err != nil {
+		return "", err
+	}
+	u, err := url.Parse(link)
+	if err != nil {
+		return "", fmt.Errorf("reading a link: %w", err)
+	}
+	return u.Scheme + "://" + u.Host, nil
+}
+
 // attachment returns the Content-Disposition (RFC 6266) that saves a file under a name: in ASCII for old clients, and complete.
 func attachment(fileName string) string {
 	name := fileNameOf(fileName)

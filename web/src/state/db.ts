@@ -1,0 +1,89 @@
+// What this browser keeps: one IndexedDB with a store of jobs and one of settings. Where a browser has none (some private windows),
+// the page works for as long as it is open.
+import type { Job, UploadKind, Warning, WorkflowKind } from "../api/types";
+
+/** A job that this browser knows. */
+export interface KeptJob {
+  id: string;
+  secret: string;
+  name: string;
+  kind: WorkflowKind;
+  batch: string;
+  /** When this browser created it or opened its link, in ms since 1970. */
+  added: number;
+  /** What the server said last; undefined before the first answer. */
+  last: Job | undefined;
+  /** The server does not know it any more, or knows it with another secret. */
+  gone: "not_found" | "unauthorized" | undefined;
+  /** What the server warned of at its start. */
+  warnings: Warning[];
+  /** It was created here, and is not started yet: what is still needed for that. */
+  pending: Pending | undefined;
+}
+
+/** What it takes to start a job after a reload. Files themselves can't be kept. */
+export interface Pending {
+  config: Record<string, string | number | boolean>;
+  files: { kind: UploadKind; name: string; size: number; sent: boolean }[];
+}
+
+const name = "bakta-web";
+let opened: Promise<IDBDatabase | undefined> | undefined;
+
+function open(): Promise<IDBDatabase | undefined> {
+  opened ??= new Promise((resolve) => {
+    let request: IDBOpenDBRequest;
+    try {
+      request = indexedDB.open(name, 1);
+    } catch {
+      resolve(undefined);
+      return;
+    }
+    request.onupgradeneeded = () => {
+      request.result.createObjectStore("jobs", { keyPath: "id" });
+      request.result.createObjectStore("settings");
+    };
+    request.onsuccess = () => {
+      const db = request.result;
+      // A newer page in another tab changes the database: this one lets go, and opens it again when it needs it.
+      db.onversionchange = () => {
+        db.close();
+        opened = undefined;
+      };
+      resolve(db);
+    };
+    request.onerror = () => resolve(undefined);
+    request.onblocked = () => resolve(undefined);
+  });
+  return opened;
+}
+
+/** Runs a transaction. The result is that of the request, or undefined if nothing can be kept. */
+async function run<T>(store: string, mode: IDBTransactionMode, act: (s: IDBObjectStore) => IDBRequest<T> | undefined): Promise<T | undefined> {
+  const db = await open();
+  if (db === undefined) return undefined;
+  return new Promise((resolve, reject) => {
+    const transaction = db.transaction(store, mode);
+    const request = act(transaction.objectStore(store));
+    transaction.oncomplete = () => resolve(request?.result);
+    transaction.onabort = () => reject(transaction.error ?? new Error("The browser's storage refused a change."));
+  });
+}
+
+export const allJobs = async () => (await run<KeptJob[]>("jobs", "readonly", (s) => s.getAll() as IDBRequest<KeptJob[]>)) ?? [];
+
+export const putJobs = (jobs: KeptJob[]) =>
+  run<undefined>("jobs", "readwrite", (s) => {
+    for (const job of jobs) s.put(job);
+    return undefined;
+  });
+
+export const dropJobs = (ids: string[]) =>
+  run<undefined>("jobs", "readwrite", (s) => {
+    for (const id of ids) s.delete(id);
+    return undefined;
+  });
+
+export const setting = <T>(key: string) => run<T>("settings", "readonly", (s) => s.get(key) as IDBRequest<T>);
+
+export const keep = (key: string, value: unknown) => run<undefined>("settings", "readwrite", (s) => (s.put(value, key), undefined));

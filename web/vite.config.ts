@@ -1,0 +1,23 @@
+// Builds the page into dist/, which is committed. The same sources and package-lock.json give the same bytes: nothing here depends on
+// the time, the machine or the path.
+import { defineConfig } from "vite";
+import { licences } from "./build/licences.ts";
+import { sources } from "./build/sources.ts";
+
+export default defineConfig({
+  base: "/",
+  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  plugins: [licences(), sources()],
+  build: {
+    target: ["chrome123", "firefox125", "safari17.4"],
+    modulePreload: { polyfill: false }, // each of these browsers has it
+    assetsInlineLimit: 0, // the Content-Security-Policy allows no data: URLs for scripts and fonts
+    reportCompressedSize: false,
+    sourcemap: false,
+  },
+  worker: { format: "es" },
+  server: {
+    // `npm run dev` beside `bakta-web local`, which allows pages of every port of this machine.
+    proxy: Object.fromEntries(["/api/", "/api-docs/", "/inspect/"].map((path) => [path, "http://127.0.0.1:8080"])),
+  },
+});
