@@ -37,13 +37,8 @@ type Options struct {
 	Public     string        // host name or address in links and in the URL; empty: the host of Listen
 	Origins    []string      // of web pages that may use this backend in addition to those of this machine and Public; "*" for any
 	Data       string        // directory of all data; created if missing
-<<<<<<< HEAD
 	UI         string        // directory of a built web UI to serve at /; empty: the API's documentation
 	MongoDB    string        // URI of a MongoDB for the jobs, in place of the data directory; it names a database
-=======
-	UI         string        // directory of a built web UI to serve at /; empty: the page of this project
-	MongoDB    string        // URI of a MongoDB that replaces the embedded one; it names a database
->>>>>>> 3244c7f (Serve a web page of our own at / in local mode)
 	Jobs       int           // maximum number of jobs that run at the same time; at least 1
 	Threads    int           // threads of a job; 0 divides the CPUs of the machine evenly among the jobs
 	MaxRunTime time.Duration // maximum run time of a program; 0 for a day
@@ -244,11 +239,7 @@ func (o Options) complete() (Options, error) {
 
 // servers creates the functions and the two servers for them: one for users, one for events.
 func (o Options) servers(
-<<<<<<< HEAD
-	policy *access.Policy, disk *space.Disk, jobs store.Jobs, files *s3.Store, runs *process.Runner, tools tools,
-=======
-	ctx context.Context, policy *access.Policy, disk *space.Disk, jobs *mongo.Store, files *s3.Store, runs *process.Runner, tools tools,
->>>>>>> 3244c7f (Serve a web page of our own at / in local mode)
+	ctx context.Context, policy *access.Policy, disk *space.Disk, jobs store.Jobs, files *s3.Store, runs *process.Runner, tools tools,
 ) (api, events *server.Server, err error) {
 	set := settings.Default()
 	set.Retention = o.Retention
