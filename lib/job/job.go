@@ -21,6 +21,7 @@ type Job struct {
 	State      State     //
 	Created    time.Time //
 	Started    time.Time // when it was started; zero before
+	Began      time.Time // when the first stage of this Run began; zero before, and in documents of older versions
 	Updated    time.Time // when the state last changed, or progress of the run was recorded
 	Expires    time.Time // when the sweep may remove it
 	Due        time.Time // when the sweep must check it next

@@ -32,6 +32,15 @@ type Queue struct {
 	Running []time.Time    // when those that are executed now began; nil if not known
 }
 
+// PastRun is what is kept of a run that succeeded, for what later runs may expect.
+type PastRun struct {
+	Took time.Duration // from the beginning of its first stage to the end of its last one, in milliseconds
+	At   time.Time     // when its outcome was recorded
+}
+
+// MaxPastRuns bounds how many runs of a class are kept.
+const MaxPastRuns = 50
+
 // End is the outcome of a run, as it is stored.
 type End struct {
 	State   State // Succeeded or Failed
@@ -44,6 +53,6 @@ type End struct {
 	Due     time.Time // when the sweep checks the job again, in case the run was not released
 	Expires time.Time // when the job may be removed
 
-	// For metrics, not stored: when the run's first stage began and its last one ended, by the clock of the run; zero if not known.
+	// When the run's first stage began and its last one ended, by the clock of the run; zero if not known. Over is not stored.
 	Began, Over time.Time
 }

@@ -31,22 +31,29 @@ type Jobs interface {
 	// GetMany returns those of the jobs that exist, each once, in any order. They hold what a list shows: id, secret hash,
 	// name, workflow, state, and the times Created, Started and Updated.
 	GetMany(ctx context.Context, ids []string) ([]job.Job, error)
+	// GetStates is GetMany for all that is known of the states of jobs: they may lack results, logs, effects, and of what
+	// they were started with all but the inputs.
+	GetStates(ctx context.Context, ids []string) ([]job.Job, error)
 	// Due returns the jobs, in any state, whose Due time has come, the oldest first, at most limit of them. They may lack
 	// results and logs.
 	Due(ctx context.Context, now time.Time, limit int) ([]job.Job, error)
 	// Unstarted counts the created jobs that are due by that time, at most limit of them.
 	Unstarted(ctx context.Context, by time.Time, limit int) (int, error)
+	// Waiting returns when the submitted jobs were started, the earliest first, at most limit of them.
+	Waiting(ctx context.Context, limit int) ([]time.Time, error)
 
 	// Submit moves a created job to submitted: it pins what the job was started with, and owes run 1.
 	Submit(ctx context.Context, id string, start job.Start, stages []job.Stage, at, due, expires time.Time) (bool, error)
 	// Launched records the name of the run's object, and when the job is due next. The run may already be running.
 	Launched(ctx context.Context, id string, run int, name string, due time.Time) (bool, error)
 	// Running moves submitted to running, or updates the stages of a running job. An observation that is older than the
-	// one recorded changes nothing.
+	// one recorded changes nothing. Began becomes the time of the run's first observation.
 	Running(ctx context.Context, id string, run int, stages []job.Stage, at, due time.Time) (bool, error)
-	// Finish records the outcome of a run, with the effects that it owes. Stages that are nil stay as they are.
+	// Finish records the outcome of a run, with the effects that it owes. Stages that are nil, and Began if it is zero, stay as
+	// they are.
 	Finish(ctx context.Context, id string, run int, end job.End) (bool, error)
-	// Relaunch gives up a run that vanished, and owes the next one. The state stays as it is.
+	// Relaunch gives up a run that vanished, and owes the next one. The state stays as it is; the stages and Began are of the
+	// run that was given up, and are removed.
 	Relaunch(ctx context.Context, id string, run int, due time.Time) (bool, error)
 	// Done removes effects from those that an ended job owes, and sets when it is due next. It reports false if the job
 	// owes none of them.
@@ -65,7 +72,16 @@ type Jobs interface {
 	// Remove removes the document of a job that is deleting. It leaves a job in another state alone.
 	Remove(ctx context.Context, id string) error
 
+	PastRuns
 	Leases
+}
+
+// PastRuns keeps what past runs took, by class, so that later runs of the class know what to expect. It outlives the jobs.
+type PastRuns interface {
+	// AddPastRun adds a run to those of a class. The last job.MaxPastRuns that were added are kept.
+	AddPastRun(ctx context.Context, class string, r job.PastRun) error
+	// PastRuns returns the runs of those classes that have any, in the order in which they were added.
+	PastRuns(ctx context.Context, classes []string) (map[string][]job.PastRun, error)
 }
 
 // Leases keep several processes from doing the same at once.

@@ -35,6 +35,30 @@ func (s *Store) Unstarted(ctx context.Context, by time.Time, limit int) (int, er
 	return int(n), err
 }
 
+// Waiting reads only an index.
+func (s *Store) Waiting(ctx context.Context, limit int) ([]time.Time, error) {
+	if limit <= 0 {
+		return nil, nil // for the server, 0 means all
+	}
+	var times []time.Time
+	err := s.with(ctx, jobCollection, "reading the jobs that wait", func(ctx context.Context, c *driver.Collection) error {
+		cursor, err := c.Find(ctx, bson.D{{Key: fieldState, Value: job.Submitted}}, options.Find().
+			SetProjection(bson.D{{Key: fieldID, Value: 0}, {Key: fieldStarted, Value: 1}}).
+			SetSort(bson.D{{Key: fieldStarted, Value: 1}}).
+			SetLimit(int64(limit)))
+		if err != nil {
+			return err
+		}
+		defer cursor.Close(ctx)
+		for cursor.Next(ctx) {
+			at, _ := cursor.Current.Lookup(fieldStarted).TimeOK() // zero if it is missing
+			times = append(times, at.UTC())
+		}
+		return cursor.Err()
+	})
+	return times, err
+}
+
 // Active counts the jobs that wait or run and are due before that time. Such jobs are due within minutes, and almost all
 // others within hours or days. So the index of due times finds them, and the cost depends on the number of active jobs only.
 func (s *Store) Active(ctx context.Context, before time.Time) ([]Count, error) {

@@ -14,6 +14,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/mongo"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/storetest"
@@ -106,6 +107,9 @@ func nothingScans(t *testing.T, commands map[string]bson.D) {
 	uri, database := teststores.Mongo(t)
 	s := open(t, mongo.Options{URI: uri, Database: database})
 	if _, err := s.Acquire(t.Context(), "so that the collection exists", "me", 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.AddPastRun(t.Context(), "so that the collection exists", job.PastRun{}); err != nil {
 		t.Fatal(err)
 	}
 	db := connect(t, uri).Database(database)

@@ -22,6 +22,7 @@ const (
 	fieldState      = "state"
 	fieldCreated    = "created"
 	fieldStarted    = "started"
+	fieldBegan      = "began"
 	fieldUpdated    = "updated"
 	fieldExpires    = "expires"
 	fieldDue        = "due"
@@ -34,6 +35,7 @@ const (
 	fieldFailure    = "failure"
 	fieldOwed       = "owed"
 	fieldOwedID     = "owed.id"
+	fieldInputs     = "start.inputs"
 )
 
 // document is a stored job. Fields of a later version are ignored, and every write keeps them, because it names the fields that
@@ -50,6 +52,7 @@ type document struct {
 	State      string    `bson:"state"`
 	Created    time.Time `bson:"created"`
 	Started    time.Time `bson:"started,omitempty"`
+	Began      time.Time `bson:"began,omitempty"`
 	Updated    time.Time `bson:"updated"`
 	Expires    time.Time `bson:"expires"`
 	Due        time.Time `bson:"due"`
@@ -113,7 +116,7 @@ type effect struct {
 func newDocument(j job.Job) document {
 	d := document{
 		ID: j.ID, SecretHash: j.SecretHash, Name: j.Name, Batch: j.Batch, Workflow: j.Workflow, API: j.API, State: string(j.State),
-		Created: j.Created, Started: j.Started, Updated: j.Updated, Expires: j.Expires, Due: j.Due,
+		Created: j.Created, Started: j.Started, Began: j.Began, Updated: j.Updated, Expires: j.Expires, Due: j.Due,
 		Run: j.Run, Launched: j.RunName,
 		Stages: newStages(j.Stages), Results: newFiles(j.Results), Logs: newFiles(j.Logs),
 		Failure: newFailure(j.Failure), Owed: newEffects(j.Owed),
@@ -171,7 +174,7 @@ func newFailure(f *job.Failure) *failure {
 func (d document) job() job.Job {
 	j := job.Job{
 		ID: d.ID, SecretHash: d.SecretHash, Name: d.Name, Batch: d.Batch, Workflow: d.Workflow, API: d.API, State: job.State(d.State),
-		Created: d.Created, Started: d.Started, Updated: d.Updated, Expires: d.Expires, Due: d.Due,
+		Created: d.Created, Started: d.Started, Began: d.Began, Updated: d.Updated, Expires: d.Expires, Due: d.Due,
 		Run: d.Run, RunName: d.Launched,
 	}
 	if d.Start != nil {

@@ -17,7 +17,7 @@ func Monitored(o Options, m *event.CommandMonitor) Options {
 // StoredFields returns the names, with dots, of all fields that documents of each collection have.
 func StoredFields() map[string]map[string]bool {
 	all := make(map[string]map[string]bool)
-	for collection, document := range map[string]any{jobCollection: document{}, leaseCollection: lease{}} {
+	for collection, document := range map[string]any{jobCollection: document{}, leaseCollection: lease{}, pastCollection: pastRuns{}} {
 		all[collection] = make(map[string]bool)
 		collect(all[collection], "", reflect.TypeOf(document))
 	}

@@ -26,6 +26,18 @@ var listed = bson.D{
 	{Key: fieldUpdated, Value: 1},
 }
 
+// states are the fields that GetStates reads besides those.
+var states = append(slices.Clone(listed),
+	bson.E{Key: fieldBatch, Value: 1},
+	bson.E{Key: fieldExpires, Value: 1},
+	bson.E{Key: fieldBegan, Value: 1},
+	bson.E{Key: fieldInputs, Value: 1},
+	bson.E{Key: fieldRun, Value: 1},
+	bson.E{Key: fieldLaunched, Value: 1},
+	bson.E{Key: fieldStages, Value: 1},
+	bson.E{Key: fieldFailure, Value: 1},
+)
+
 // Insert implements store.Jobs.
 func (s *Store) Insert(ctx context.Context, j job.Job) error {
 	taken := false
@@ -74,6 +86,15 @@ func (s *Store) Get(ctx context.Context, id string) (job.Job, error) {
 
 // GetMany sends one query. It leaves out and logs a job that can't be decoded, so that the list of the others is available.
 func (s *Store) GetMany(ctx context.Context, ids []string) ([]job.Job, error) {
+	return s.getMany(ctx, "reading a list of jobs", ids, listed)
+}
+
+// GetStates sends one query, as GetMany does.
+func (s *Store) GetStates(ctx context.Context, ids []string) ([]job.Job, error) {
+	return s.getMany(ctx, "reading the states of jobs", ids, states)
+}
+
+func (s *Store) getMany(ctx context.Context, doing string, ids []string, fields bson.D) ([]job.Job, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -81,8 +102,8 @@ func (s *Store) GetMany(ctx context.Context, ids []string) ([]job.Job, error) {
 	if len(ids) == 1 {
 		filter = ids[0] // FerretDB uses its index for this, and for no other filter
 	}
-	return s.find(ctx, "reading a list of jobs", bson.D{{Key: fieldID, Value: filter}}, options.Find().
-		SetProjection(listed).
+	return s.find(ctx, doing, bson.D{{Key: fieldID, Value: filter}}, options.Find().
+		SetProjection(fields).
 		// One more than the maximum: the server knows that the batch is the last one, and no second call is needed.
 		SetBatchSize(int32(min(len(ids), 1<<20)+1)))
 }
@@ -165,7 +186,9 @@ func (s *Store) Running(ctx context.Context, id string, run int, stages []job.St
 			{Key: fieldDue, Value: due},
 		}},
 			// The clock of the process that submitted the job may be ahead.
-			{Key: "$max", Value: bson.D{{Key: fieldUpdated, Value: at}}}})
+			{Key: "$max", Value: bson.D{{Key: fieldUpdated, Value: at}}},
+			{Key: "$min", Value: bson.D{{Key: fieldBegan, Value: at}}}, // set by the first observation
+		})
 }
 
 // Finish implements store.Jobs.
@@ -186,6 +209,9 @@ func (s *Store) Finish(ctx context.Context, id string, run int, end job.End) (bo
 	}
 	if len(end.Owed) > 0 {
 		set = append(set, bson.E{Key: fieldOwed, Value: newEffects(end.Owed)})
+	}
+	if !end.Began.IsZero() {
+		set = append(set, bson.E{Key: fieldBegan, Value: end.Began})
 	}
 	if end.Failure != nil {
 		set = append(set, bson.E{Key: fieldFailure, Value: newFailure(end.Failure)})
@@ -216,7 +242,7 @@ func (s *Store) Relaunch(ctx context.Context, id string, run int, due time.Time)
 		bson.D{{Key: fieldRun, Value: run}, inStates(job.Submitted, job.Running)},
 		bson.D{
 			{Key: "$set", Value: bson.D{{Key: fieldRun, Value: run + 1}, {Key: fieldDue, Value: due}}},
-			{Key: "$unset", Value: bson.D{{Key: fieldLaunched, Value: ""}, {Key: fieldStages, Value: ""}}},
+			{Key: "$unset", Value: bson.D{{Key: fieldLaunched, Value: ""}, {Key: fieldStages, Value: ""}, {Key: fieldBegan, Value: ""}}},
 		})
 }
 

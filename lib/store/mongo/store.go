@@ -38,6 +38,7 @@ import (
 const (
 	jobCollection   = "annotationJobs"
 	leaseCollection = "annotationLeases"
+	pastCollection  = "annotationPastRuns"
 )
 
 const (
@@ -236,9 +237,10 @@ func (s *Store) Setup(ctx context.Context) error {
 	for _, index := range []bson.D{
 		// The sweep reads the jobs that are due, the oldest first.
 		{{Key: fieldDue, Value: 1}},
-		// For Unstarted and ExpireUnstarted. Without it the other index is used, at a higher cost. All other queries name an
-		// _id.
+		// For Unstarted and ExpireUnstarted. Without it the other index is used, at a higher cost.
 		{{Key: fieldState, Value: 1}, {Key: fieldDue, Value: 1}},
+		// For Waiting. All other queries name an _id.
+		{{Key: fieldState, Value: 1}, {Key: fieldStarted, Value: 1}},
 	} {
 		var fields []string
 		for _, f := range index {

@@ -74,7 +74,7 @@ func anyText(t *testing.T, s store.Jobs) {
 		if ok, err := s.Finish(t.Context(), j.ID, j.Run, end); !ok || err != nil {
 			t.Fatalf("finish with %.40q: %v, %v", tt.text, ok, err)
 		}
-		j.State, j.Updated, j.Due, j.Name = job.Failed, muchAt, later, tt.stored
+		j.State, j.Began, j.Updated, j.Due, j.Name = job.Failed, later, muchAt, later, tt.stored
 		j.Stages = []job.Stage{{Name: tt.stored, Status: job.StageFailed}}
 		j.Failure = &job.Failure{Code: job.Internal, Message: tt.stored, Stage: tt.stored}
 		j.Logs = []job.File{{Name: tt.stored, Key: tt.stored, ETag: tt.stored}}
@@ -159,6 +159,81 @@ func list(t *testing.T, s store.Jobs) {
 	check(ids[:2])
 	check(slices.Concat(ids[:3], []string{"unknown", "\xff"}, ids[:3])) // doubled, and with bad ones between
 	check(ids)
+
+	jobs, err := s.GetStates(t.Context(), append(ids, "unknown", ids[0]))
+	if err != nil || len(jobs) != len(ids) {
+		t.Fatalf("%d states of %d jobs, %v", len(jobs), len(ids), err)
+	}
+	for _, j := range jobs {
+		whole := get(t, s, j.ID)
+		for _, j := range []*job.Job{&j, &whole} { // what both may lack
+			j.API, j.Due, j.Results, j.Logs, j.Owed = 0, time.Time{}, nil, nil, nil
+			if j.Start != nil {
+				j.Start = &job.Start{Inputs: j.Start.Inputs}
+			}
+		}
+		same(t, j, whole)
+	}
+}
+
+// waiting lists when the jobs that wait for their run were started.
+func waiting(t *testing.T, s store.Jobs) {
+	for i, state := range append(job.States(), job.Submitted, job.Submitted) {
+		j := sample(state)
+		if state != job.Created {
+			j.Started = noon.Add(time.Duration(10-i) * time.Second)
+		}
+		insert(t, s, j)
+	}
+	want := []time.Time{noon.Add(3 * time.Second), noon.Add(4 * time.Second), noon.Add(9 * time.Second)}
+	for limit := range 5 {
+		got, err := s.Waiting(t.Context(), limit)
+		if err != nil || !slices.Equal(got, want[:min(limit, len(want))]) {
+			t.Errorf("at most %d that wait: %v, %v", limit, got, err)
+		}
+	}
+}
+
+// pastRuns keeps the last runs of each class, also if many are added at once.
+func pastRuns(t *testing.T, s store.Jobs) {
+	read := func(classes ...string) map[string][]job.PastRun {
+		t.Helper()
+		past, err := s.PastRuns(t.Context(), classes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return past
+	}
+	if past := read(); len(past) != 0 {
+		t.Errorf("of no class: %v", past)
+	}
+	add := func(class string, i int) {
+		t.Helper()
+		r := job.PastRun{Took: time.Duration(i) * time.Millisecond, At: noon.Add(time.Duration(i) * time.Second)}
+		if err := s.AddPastRun(t.Context(), class, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range job.MaxPastRuns + 7 {
+		add("many", i)
+	}
+	add("one", 5)
+	add("$set.a b", 6)
+	past := read("many", "none", "one", "$set.a b", "one")
+	if len(past) != 3 || len(past["many"]) != job.MaxPastRuns || len(past["one"]) != 1 || past["$set.a b"][0].Took != 6*time.Millisecond {
+		t.Fatalf("past runs: %v", past)
+	}
+	for i, r := range past["many"] {
+		if want := time.Duration(i + 7); r.Took != want*time.Millisecond || !r.At.Equal(noon.Add(want*time.Second)) {
+			t.Errorf("run %d of the class: %v", i, r)
+		}
+	}
+	concurrently(t, func(i int) (bool, error) {
+		return true, s.AddPastRun(t.Context(), "at once", job.PastRun{Took: time.Hour, At: noon})
+	})
+	if past := read("at once"); len(past["at once"]) != 16 {
+		t.Errorf("of sixteen runs that were added at once, %d are kept", len(past["at once"]))
+	}
 }
 
 func due(t *testing.T, s store.Jobs) {

@@ -26,6 +26,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Jobs) {
 		"jobs are listed":                   list,
 		"due jobs come oldest first":        due,
 		"jobs that wait to be started":      unstarted,
+		"jobs that wait to run":             waiting,
+		"past runs are kept by class":       pastRuns,
 		"states are left as the table says": transitions,
 		"special cases of the table":        specialCases,
 		"of sixteen starts one wins":        concurrentSubmits,
@@ -57,7 +59,7 @@ var (
 		Results: []job.File{{Name: "tsv", Key: "jobs/x/runs/1/a.tsv", Size: 17, ETag: "aa"}},
 		Logs:    []job.File{{Name: "bakta", Key: "jobs/x/runs/1/bakta.log", Size: 0, ETag: "bb"}},
 		Owed:    []job.Effect{job.OwesRun(job.ReleaseRun, 2), job.OwesRun(job.DiscardRun, 1)},
-		At:      muchAt, Due: later, Expires: inAYear,
+		At:      muchAt, Due: later, Expires: inAYear, Began: noon.Add(time.Second),
 	}
 )
 
@@ -73,7 +75,11 @@ func sample(state job.State) job.Job {
 	start := someStart
 	j.Start, j.Run, j.Started, j.RunName = &start, 2, noon, job.ObjectName(j.ID, 2)
 	j.Stages = slices.Clone(someStages)
+	if state == job.Running {
+		j.Began = noon
+	}
 	if state.Ended() {
+		j.Began = someEnd.Began
 		j.Stages, j.Logs = someEnd.Stages, someEnd.Logs
 		j.Results, j.Due, j.Owed = someEnd.Results, inAYear, someEnd.Owed
 		if state == job.Failed {

@@ -44,6 +44,9 @@ func transitions(t *testing.T, s store.Jobs) {
 			},
 			after: func(j *job.Job) {
 				j.State, j.Stages, j.Updated, j.Due = job.Running, someStages[:1], later, muchAt
+				if j.Began.IsZero() {
+					j.Began = later
+				}
 			},
 		}, {
 			name: "finish with success", from: []job.State{job.Submitted, job.Running}, byRun: true,
@@ -61,7 +64,7 @@ func transitions(t *testing.T, s store.Jobs) {
 			name: "finish with failure", from: []job.State{job.Submitted, job.Running}, byRun: true,
 			call: func(ctx context.Context, id string, run int) (bool, error) { return s.Finish(ctx, id, run, someEnd) },
 			after: func(j *job.Job) {
-				j.State, j.Updated, j.Due, j.Expires = job.Failed, muchAt, later, inAYear
+				j.State, j.Updated, j.Due, j.Expires, j.Began = job.Failed, muchAt, later, inAYear, someEnd.Began
 				j.Stages, j.Results, j.Logs, j.Failure = someEnd.Stages, someEnd.Results, someEnd.Logs, someEnd.Failure
 				j.Owed = someEnd.Owed
 			},
@@ -87,7 +90,9 @@ func transitions(t *testing.T, s store.Jobs) {
 			call: func(ctx context.Context, id string, run int) (bool, error) {
 				return s.Relaunch(ctx, id, run, muchAt)
 			},
-			after: func(j *job.Job) { j.Run, j.RunName, j.Stages, j.Due = j.Run+1, "", nil, muchAt },
+			after: func(j *job.Job) {
+				j.Run, j.RunName, j.Stages, j.Due, j.Began = j.Run+1, "", nil, muchAt, time.Time{}
+			},
 		}, {
 			name: "delete", from: []job.State{job.Created, job.Submitted, job.Running, job.Succeeded, job.Failed},
 			call: func(ctx context.Context, id string, _ int) (bool, error) { return s.Delete(ctx, id, later) },
@@ -173,7 +178,7 @@ func specialCases(t *testing.T, s store.Jobs) {
 				running("the newer look, doubled", job.StageSucceeded, muchAt, true),
 			},
 			func(j *job.Job) *job.Job {
-				j.State, j.Updated, j.Due = job.Running, muchAt, muchAt
+				j.State, j.Began, j.Updated, j.Due = job.Running, muchAt, muchAt, muchAt
 				j.Stages = []job.Stage{{Name: "bakta", Status: job.StageSucceeded}}
 				return j
 			},
@@ -181,7 +186,7 @@ func specialCases(t *testing.T, s store.Jobs) {
 			"a clock behind the one that submitted", sample(job.Submitted),
 			[]step{running("the first look", job.StageRunning, noon.Add(-time.Minute), true)},
 			func(j *job.Job) *job.Job {
-				j.State, j.Updated, j.Due = job.Running, noon, noon.Add(-time.Minute)
+				j.State, j.Began, j.Updated, j.Due = job.Running, noon.Add(-time.Minute), noon, noon.Add(-time.Minute)
 				j.Stages = []job.Stage{{Name: "bakta", Status: job.StageRunning}}
 				return j
 			},
@@ -193,7 +198,7 @@ func specialCases(t *testing.T, s store.Jobs) {
 				running("a late look", job.StageRunning, inAYear, false),
 			},
 			func(j *job.Job) *job.Job {
-				j.State, j.Updated, j.Due, j.Failure = job.Failed, muchAt, later, someEnd.Failure
+				j.State, j.Began, j.Updated, j.Due, j.Failure = job.Failed, someEnd.Began, muchAt, later, someEnd.Failure
 				j.Stages, j.Results, j.Logs = someEnd.Stages, someEnd.Results, someEnd.Logs
 				j.Owed = someEnd.Owed
 				return j
