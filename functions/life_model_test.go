@@ -107,7 +107,7 @@ func (m jobsModel) Launched(_ context.Context, _ string, run int, object string,
 	return m.change("record the launch of "+object, "", activeRun(run), func(d *job.Job) { d.RunName, d.Due = object, due })
 }
 
-func (m jobsModel) Running(_ context.Context, _ string, run int, _ []job.Stage, at, due time.Time) (bool, error) {
+func (m jobsModel) Running(_ context.Context, _ string, run int, _ []job.Stage, _, at, due time.Time) (bool, error) {
 	return m.change("record that it runs", job.Running, func(d *job.Job) bool {
 		return activeRun(run)(d) && (d.State == job.Submitted || !d.Updated.After(at))
 	}, func(d *job.Job) { d.Updated, d.Due = at, due })

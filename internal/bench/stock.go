@@ -138,7 +138,7 @@ func write(ctx context.Context, store *mongo.Store, p identity, state string) er
 		_, err = store.Launched(ctx, p.id, 1, job.ObjectName(p.id, 1), at)
 	}
 	if err == nil && state != submitted {
-		_, err = store.Running(ctx, p.id, 1, stages(job.StageRunning), at, at)
+		_, err = store.Running(ctx, p.id, 1, stages(job.StageRunning), at, at, at)
 	}
 	if err != nil || state == submitted || state == running {
 		return err

@@ -6,6 +6,7 @@ import "time"
 type Observation struct {
 	Phase       Phase
 	Since       time.Time // when the phase began; zero if not known
+	Began       time.Time // for Active: when the first stage began; zero if not known
 	Stages      []Stage   // as far as known
 	Failure     *Failure  // for Ended: the reason, if the runner knows one; for Blocked: what prevents it
 	Interrupted bool      // for Ended: it was ended by something outside of it, and should run again

@@ -18,7 +18,7 @@ import (
 type Jobs interface {
 	Get(ctx context.Context, id string) (job.Job, error)
 	Launched(ctx context.Context, id string, run int, name string, due time.Time) (bool, error)
-	Running(ctx context.Context, id string, run int, stages []job.Stage, at, due time.Time) (bool, error)
+	Running(ctx context.Context, id string, run int, stages []job.Stage, began, at, due time.Time) (bool, error)
 	Finish(ctx context.Context, id string, run int, end job.End) (bool, error)
 	Done(ctx context.Context, id string, effects []job.Effect, due time.Time) (bool, error)
 	Relaunch(ctx context.Context, id string, run int, due time.Time) (bool, error)

@@ -51,7 +51,12 @@ func (l *Lifecycle) settleObserved(ctx context.Context, j job.Job, seen job.Obse
 		}
 		return l.jobs.Postpone(ctx, j.ID, j.Due, l.recheck())
 	case job.Active:
-		_, err := l.jobs.Running(ctx, j.ID, j.Run, job.FitStages(j.Stages, seen.Stages), l.now(), l.recheck())
+		now := l.now()
+		began := seen.Began
+		if began.IsZero() && j.Began.IsZero() {
+			began = now
+		}
+		_, err := l.jobs.Running(ctx, j.ID, j.Run, job.FitStages(j.Stages, seen.Stages), within(began, j.Started, now), now, l.recheck())
 		return err
 	}
 	// The run has ended or vanished. It may have stored its manifest after it was read above.
@@ -62,6 +67,19 @@ func (l *Lifecycle) settleObserved(ctx context.Context, j job.Job, seen job.Obse
 		return l.relaunch(ctx, j, seen)
 	}
 	return l.finishByObservation(ctx, j, seen)
+}
+
+// within returns a time of another clock, unless it is zero, as one that is not before the first time nor after the last.
+func within(t, first, last time.Time) time.Time {
+	switch {
+	case t.IsZero():
+		return t
+	case t.Before(first):
+		return first
+	case t.After(last):
+		return last
+	}
+	return t
 }
 
 // timeout is how long a blocked run may wait.

@@ -47,8 +47,8 @@ type Jobs interface {
 	// Launched records the name of the run's object, and when the job is due next. The run may already be running.
 	Launched(ctx context.Context, id string, run int, name string, due time.Time) (bool, error)
 	// Running moves submitted to running, or updates the stages of a running job. An observation that is older than the
-	// one recorded changes nothing. Began becomes the time of the run's first observation.
-	Running(ctx context.Context, id string, run int, stages []job.Stage, at, due time.Time) (bool, error)
+	// one recorded changes nothing. Began that is zero stays as it is.
+	Running(ctx context.Context, id string, run int, stages []job.Stage, began, at, due time.Time) (bool, error)
 	// Finish records the outcome of a run, with the effects that it owes. Stages that are nil, and Began if it is zero, stay as
 	// they are.
 	Finish(ctx context.Context, id string, run int, end job.End) (bool, error)

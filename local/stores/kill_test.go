@@ -88,7 +88,7 @@ func writeJob(ctx context.Context, jobs *sqlite.Store) error {
 		call  func() (bool, error)
 	}{
 		{job.Submitted, func() (bool, error) { return jobs.Submit(ctx, id, job.Start{}, nil, now, now, now) }},
-		{job.Running, func() (bool, error) { return jobs.Running(ctx, id, 1, nil, now, now) }},
+		{job.Running, func() (bool, error) { return jobs.Running(ctx, id, 1, nil, now, now, now) }},
 		{job.Succeeded, func() (bool, error) { return jobs.Finish(ctx, id, 1, job.End{State: job.Succeeded, At: now}) }},
 	}
 	for _, step := range steps {

@@ -161,6 +161,13 @@ func (v view) between() job.Observation {
 	}
 }
 
+// first sets a time that is not set yet.
+func first(t *time.Time, at time.Time) {
+	if t.IsZero() {
+		*t = at
+	}
+}
+
 // of describes a run by its pod, which has not ended.
 func (v view) of(p *corev1.Pod) job.Observation {
 	o := job.Observation{Phase: job.Waiting, Since: p.CreationTimestamp.Time, Failure: outOfMemory(p, v.stages)}
@@ -189,12 +196,15 @@ func (v view) of(p *corev1.Pod) job.Observation {
 			}
 			if s.Name != stageIn {
 				o.Phase = job.Active
+				first(&o.Began, s.State.Terminated.StartedAt.Time)
 			}
 		case s.State.Running != nil:
 			o.Since = s.State.Running.StartedAt.Time
 			o.Phase, o.Waiting = job.Active, ""
 			if s.Name == stageIn {
 				o.Phase, o.Waiting = job.Waiting, "its files are downloaded"
+			} else {
+				first(&o.Began, s.State.Running.StartedAt.Time)
 			}
 			return o
 		case s.State.Waiting != nil:

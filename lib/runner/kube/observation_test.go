@@ -129,7 +129,7 @@ var outOfDisk5 = &job.Failure{
 }
 
 func sinceIgnored() cmp.Option {
-	return cmpopts.IgnoreFields(job.Observation{}, "Since")
+	return cmpopts.IgnoreFields(job.Observation{}, "Since", "Began")
 }
 
 func TestObserve(t *testing.T) {
@@ -158,6 +158,10 @@ func TestObserve(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			// Whatever it is, it began before it was seen, and not before there was a Job.
+			if running := got.Phase == job.Active && slices.ContainsFunc(got.Stages, func(s job.Stage) bool { return s.Status == job.StageRunning }); running &&
+				(got.Began.IsZero() || got.Began.After(got.Since)) || got.Phase == job.Waiting && len(got.Stages) == 0 && !got.Began.IsZero() {
+				t.Errorf("began %v; in this phase since %v", got.Began, got.Since)
+			}
 			if got.Since.Before(c.Job.CreationTimestamp.Time) || got.Since.After(c.Now.Add(time.Minute)) {
 				t.Errorf("since %v; the Job is of %v, seen at %v", got.Since, c.Job.CreationTimestamp, c.Now)
 			}

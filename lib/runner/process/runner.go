@@ -254,7 +254,7 @@ func (r *Runner) Observe(_ context.Context, j job.Job) (job.Observation, error) 
 		seen.Phase = job.Waiting
 		seen.Waiting = fmt.Sprintf("number %d of %d waiting jobs; %d run at a time", slices.Index(r.queue, x)+1, len(r.queue), r.o.Jobs)
 	case active:
-		seen.Phase = job.Active
+		seen.Phase, seen.Began = job.Active, x.Since
 		seen.Stages = x.stages()
 	case ended:
 		seen.Phase = job.Ended

@@ -174,20 +174,24 @@ func (s *Store) Launched(ctx context.Context, id string, run int, object string,
 }
 
 // Running implements store.Jobs.
-func (s *Store) Running(ctx context.Context, id string, run int, stages []job.Stage, at, due time.Time) (bool, error) {
+func (s *Store) Running(ctx context.Context, id string, run int, stages []job.Stage, began, at, due time.Time) (bool, error) {
+	set := bson.D{
+		{Key: fieldState, Value: job.Running},
+		{Key: fieldStages, Value: newStages(stages)},
+		{Key: fieldDue, Value: due},
+	}
+	if !began.IsZero() {
+		set = append(set, bson.E{Key: fieldBegan, Value: began})
+	}
 	return s.update(ctx, "recording the progress of", id,
 		bson.D{{Key: fieldRun, Value: run}, {Key: "$or", Value: bson.A{
 			bson.D{inStates(job.Before(job.Running)...)},
 			bson.D{inStates(job.Running), {Key: fieldUpdated, Value: bson.D{{Key: "$lte", Value: at}}}},
 		}}},
-		bson.D{{Key: "$set", Value: bson.D{
-			{Key: fieldState, Value: job.Running},
-			{Key: fieldStages, Value: newStages(stages)},
-			{Key: fieldDue, Value: due},
-		}},
+		bson.D{
+			{Key: "$set", Value: set},
 			// The clock of the process that submitted the job may be ahead.
 			{Key: "$max", Value: bson.D{{Key: fieldUpdated, Value: at}}},
-			{Key: "$min", Value: bson.D{{Key: fieldBegan, Value: at}}}, // set by the first observation
 		})
 }
 

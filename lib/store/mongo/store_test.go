@@ -236,14 +236,14 @@ func TestLaterVersion(t *testing.T) {
 		t.Errorf("the job that can't be read is not logged: %s", logged.String())
 	}
 
-	if ok, err := s.Running(t.Context(), "more fields", 1, nil, now, now); !ok || err != nil {
+	if ok, err := s.Running(t.Context(), "more fields", 1, nil, now, now, now); !ok || err != nil {
 		t.Errorf("running: %v, %v", ok, err)
 	}
 	var kept struct{ Queue struct{ Position int } }
 	if err := c.FindOne(t.Context(), bson.D{{Key: "_id", Value: "more fields"}}).Decode(&kept); err != nil || kept.Queue.Position != 3 {
 		t.Errorf("a write lost a field that it doesn't know: %+v, %v", kept, err)
 	}
-	if ok, err := s.Running(t.Context(), "another state", 1, nil, now, now); ok || err != nil {
+	if ok, err := s.Running(t.Context(), "another state", 1, nil, now, now, now); ok || err != nil {
 		t.Errorf("running, from a state that is not known: %v, %v", ok, err)
 	}
 }
@@ -279,7 +279,7 @@ func TestNothingIsNull(t *testing.T) {
 		call func() (bool, error)
 	}{
 		{"submit", func() (bool, error) { return s.Submit(ctx, id, job.Start{Config: []byte("{}")}, nil, now, now, now) }},
-		{"running", func() (bool, error) { return s.Running(ctx, id, 1, nil, now, now) }},
+		{"running", func() (bool, error) { return s.Running(ctx, id, 1, nil, now, now, now) }},
 		{"finish", func() (bool, error) { return s.Finish(ctx, id, 1, job.End{State: job.Succeeded, At: now}) }},
 		{"delete", func() (bool, error) { return s.Delete(ctx, id, now) }},
 	} {

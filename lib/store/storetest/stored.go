@@ -64,7 +64,7 @@ func anyText(t *testing.T, s store.Jobs) {
 		j.Name = tt.text
 		insert(t, s, j)
 		stages := []job.Stage{{Name: tt.text, Status: job.StageFailed}}
-		if ok, err := s.Running(t.Context(), j.ID, j.Run, stages, later, later); !ok || err != nil {
+		if ok, err := s.Running(t.Context(), j.ID, j.Run, stages, later, later, later); !ok || err != nil {
 			t.Fatalf("running with %.40q: %v, %v", tt.text, ok, err)
 		}
 		end := job.End{

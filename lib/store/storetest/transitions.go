@@ -40,13 +40,11 @@ func transitions(t *testing.T, s store.Jobs) {
 		}, {
 			name: "running", from: []job.State{job.Submitted, job.Running}, byRun: true,
 			call: func(ctx context.Context, id string, run int) (bool, error) {
-				return s.Running(ctx, id, run, someStages[:1], later, muchAt)
+				return s.Running(ctx, id, run, someStages[:1], noon.Add(time.Hour), later, muchAt)
 			},
 			after: func(j *job.Job) {
 				j.State, j.Stages, j.Updated, j.Due = job.Running, someStages[:1], later, muchAt
-				if j.Began.IsZero() {
-					j.Began = later
-				}
+				j.Began = noon.Add(time.Hour)
 			},
 		}, {
 			name: "finish with success", from: []job.State{job.Submitted, job.Running}, byRun: true,
@@ -152,7 +150,7 @@ func specialCases(t *testing.T, s store.Jobs) {
 	}
 	running := func(name string, status job.StageStatus, at time.Time, want bool) step {
 		return step{name, func(ctx context.Context, id string) (bool, error) {
-			return s.Running(ctx, id, 2, []job.Stage{{Name: "bakta", Status: status}}, at, at)
+			return s.Running(ctx, id, 2, []job.Stage{{Name: "bakta", Status: status}}, time.Time{}, at, at)
 		}, want}
 	}
 	postpone := func(name string, was, due time.Time) step {
@@ -178,7 +176,7 @@ func specialCases(t *testing.T, s store.Jobs) {
 				running("the newer look, doubled", job.StageSucceeded, muchAt, true),
 			},
 			func(j *job.Job) *job.Job {
-				j.State, j.Began, j.Updated, j.Due = job.Running, muchAt, muchAt, muchAt
+				j.State, j.Updated, j.Due = job.Running, muchAt, muchAt
 				j.Stages = []job.Stage{{Name: "bakta", Status: job.StageSucceeded}}
 				return j
 			},
@@ -186,7 +184,7 @@ func specialCases(t *testing.T, s store.Jobs) {
 			"a clock behind the one that submitted", sample(job.Submitted),
 			[]step{running("the first look", job.StageRunning, noon.Add(-time.Minute), true)},
 			func(j *job.Job) *job.Job {
-				j.State, j.Began, j.Updated, j.Due = job.Running, noon.Add(-time.Minute), noon, noon.Add(-time.Minute)
+				j.State, j.Updated, j.Due = job.Running, noon, noon.Add(-time.Minute)
 				j.Stages = []job.Stage{{Name: "bakta", Status: job.StageRunning}}
 				return j
 			},

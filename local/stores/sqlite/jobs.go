@@ -96,6 +96,17 @@ var listJobs = "SELECT " + strings.Join(listed, ", ") + " FROM jobs WHERE id IN 
 
 // GetMany implements store.Jobs.
 func (s *Store) GetMany(ctx context.Context, ids []string) ([]job.Job, error) {
+	return s.getMany(ctx, "reading a list of jobs", ids, listed, listJobs)
+}
+
+var stateJobs = "SELECT " + strings.Join(states, ", ") + " FROM jobs WHERE id IN (SELECT value FROM json_each(?))"
+
+// GetStates implements store.Jobs.
+func (s *Store) GetStates(ctx context.Context, ids []string) ([]job.Job, error) {
+	return s.getMany(ctx, "reading the states of jobs", ids, states, stateJobs)
+}
+
+func (s *Store) getMany(ctx context.Context, doing string, ids, columns []string, query string) ([]job.Job, error) {
 	asked := make([]string, 0, len(ids))
 	for _, id := range ids {
 		// A text of SQLite's JSON ends at NUL, so it would match another id.
@@ -110,7 +121,7 @@ func (s *Store) GetMany(ctx context.Context, ids []string) ([]job.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.find(ctx, "reading a list of jobs", listed, listJobs, string(list))
+	return s.find(ctx, doing, columns, query, string(list))
 }
 
 var dueJobs = "SELECT " + strings.Join(swept, ", ") + " FROM jobs WHERE due <= ? ORDER BY due LIMIT ?"
@@ -133,6 +144,22 @@ func (s *Store) Unstarted(ctx context.Context, by time.Time, limit int) (int, er
 		"SELECT count(*) FROM (SELECT 1 FROM jobs WHERE state = 'created' AND due <= ? LIMIT ?)",
 		func(rows *sql.Rows) error { return rows.Scan(&n) }, by.UnixMilli(), limit)
 	return n, err
+}
+
+// Waiting implements store.Jobs. It reads only an index.
+func (s *Store) Waiting(ctx context.Context, limit int) ([]time.Time, error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	var times []time.Time
+	err := s.read(ctx, "reading the jobs that wait", "SELECT started FROM jobs WHERE state = 'submitted' ORDER BY started LIMIT ?",
+		func(rows *sql.Rows) error {
+			var at time.Time
+			err := rows.Scan((*instant)(&at))
+			times = append(times, at)
+			return err
+		}, limit)
+	return times, err
 }
 
 // update is the compare-and-set: it changes the job if the conditions hold, and reports whether it did.
@@ -158,17 +185,26 @@ func (s *Store) Launched(ctx context.Context, id string, run int, object string,
 }
 
 // The clock of the process that submitted the job may be ahead, so the time of the update is the later one.
-var runningJob = `UPDATE jobs SET state = 'running', stages = ?1, due = ?2, updated = max(updated, ?3)
+var runningJob = `UPDATE jobs SET state = 'running', stages = ?1, due = ?2, updated = max(updated, ?3), began = coalesce(?6, began)
 	WHERE id = ?4 AND run = ?5 AND (` + in(job.Before(job.Running)...) + " OR state = 'running' AND updated <= ?3)"
 
 // Running implements store.Jobs.
-func (s *Store) Running(ctx context.Context, id string, run int, stages []job.Stage, at, due time.Time) (bool, error) {
-	return s.update(ctx, "recording the progress of", id, runningJob, encodeStages(stages), due.UnixMilli(), at.UnixMilli(), id, run)
+func (s *Store) Running(ctx context.Context, id string, run int, stages []job.Stage, began, at, due time.Time) (bool, error) {
+	return s.update(ctx, "recording the progress of", id, runningJob, encodeStages(stages), due.UnixMilli(), at.UnixMilli(), id, run,
+		known(began))
+}
+
+// known returns a time as it is stored, or NULL for none.
+func known(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMilli()
 }
 
 // finishJob is the same for both outcomes, which may follow the same states. Stages that are NULL stay as they are.
 var finishJob = `UPDATE jobs SET state = ?, results = ?, logs = ?, failure = ?, owed = ?, stages = coalesce(?, stages),
-	updated = ?, due = ?, expires = ? WHERE id = ? AND run = ? AND ` + in(job.Before(job.Succeeded)...)
+	began = coalesce(?, began), updated = ?, due = ?, expires = ? WHERE id = ? AND run = ? AND ` + in(job.Before(job.Succeeded)...)
 
 // Finish implements store.Jobs.
 func (s *Store) Finish(ctx context.Context, id string, run int, end job.End) (bool, error) {
@@ -177,15 +213,15 @@ func (s *Store) Finish(ctx context.Context, id string, run int, end job.End) (bo
 	}
 	return s.update(ctx, "recording the end of", id, finishJob,
 		string(end.State), encodeFiles(end.Results), encodeFiles(end.Logs), encodeFailure(end.Failure), encodeEffects(end.Owed),
-		encodeStages(end.Stages), end.At.UnixMilli(), end.Due.UnixMilli(), end.Expires.UnixMilli(), id, run)
+		encodeStages(end.Stages), known(end.Began), end.At.UnixMilli(), end.Due.UnixMilli(), end.Expires.UnixMilli(), id, run)
 }
 
-var relaunchJob = `UPDATE jobs SET run = run + 1, run_name = '', stages = NULL, due = ? WHERE id = ? AND run = ? AND ` +
+var relaunchJob = `UPDATE jobs SET run = run + 1, run_name = '', stages = NULL, began = ?, due = ? WHERE id = ? AND run = ? AND ` +
 	in(job.Submitted, job.Running)
 
 // Relaunch keeps the state, so that a job that was running never seems to wait again.
 func (s *Store) Relaunch(ctx context.Context, id string, run int, due time.Time) (bool, error) {
-	return s.update(ctx, "relaunching", id, relaunchJob, due.UnixMilli(), id, run)
+	return s.update(ctx, "relaunching", id, relaunchJob, time.Time{}.UnixMilli(), due.UnixMilli(), id, run)
 }
 
 // doneJob keeps the order of the effects that stay.

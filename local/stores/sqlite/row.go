@@ -9,12 +9,13 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// The columns of a job, in three groups by who reads them.
+// The columns of a job, in groups by who reads them.
 var (
 	listed = []string{"id", "secret_hash", "name", "workflow", "state", "created", "started", "updated"}
 	swept  = append(listed[:len(listed):len(listed)],
-		"batch", "api", "expires", "due", "run", "run_name", "stages", "failure", "owed", "start")
-	all = append(swept[:len(swept):len(swept)], "results", "logs")
+		"batch", "api", "began", "expires", "due", "run", "run_name", "stages", "failure", "owed", "start")
+	states = append(listed[:len(listed):len(listed)], "batch", "began", "expires", "run", "run_name", "stages", "failure", "start")
+	all    = append(swept[:len(swept):len(swept)], "results", "logs")
 )
 
 // field returns the scanner that reads a column into a job.
@@ -38,6 +39,8 @@ func field(j *job.Job, column string) any {
 		return (*instant)(&j.Created)
 	case "started":
 		return (*instant)(&j.Started)
+	case "began":
+		return (*instant)(&j.Began)
 	case "updated":
 		return (*instant)(&j.Updated)
 	case "expires":
@@ -85,6 +88,8 @@ func value(j job.Job, column string) any {
 		return j.Created.UnixMilli()
 	case "started":
 		return j.Started.UnixMilli()
+	case "began":
+		return j.Began.UnixMilli()
 	case "updated":
 		return j.Updated.UnixMilli()
 	case "expires":

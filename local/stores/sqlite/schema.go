@@ -27,6 +27,7 @@ CREATE TABLE jobs (
 	state       TEXT    NOT NULL,
 	created     INTEGER NOT NULL,
 	started     INTEGER NOT NULL,
+	began       INTEGER NOT NULL,
 	updated     INTEGER NOT NULL,
 	expires     INTEGER NOT NULL,
 	due         INTEGER NOT NULL,
@@ -43,6 +44,10 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_due ON jobs (due);
 -- Jobs that were not started are counted, and their life is shortened.
 CREATE INDEX jobs_unstarted ON jobs (due) WHERE state = 'created';
+-- Jobs that wait are listed by their age.
+CREATE INDEX jobs_waiting ON jobs (started) WHERE state = 'submitted';
+-- What past runs took: a few classes, each with its last runs.
+CREATE TABLE past_runs (class TEXT NOT NULL PRIMARY KEY, runs TEXT NOT NULL) STRICT;
 `,
 }
 
