@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 )
 
 // testDocumentationV2 reads the documents of both versions and opens the one page that shows them.
@@ -41,7 +42,7 @@ func testDocumentationV2(t *testing.T, s *siteV2) {
 		}
 	}
 	if diff := cmp.Diff(keysOf(map[string]bool{"GET /api/v2/workflows": true, "POST /api/v2/job/init": true, "POST /api/v2/job/start": true,
-		"POST /api/v2/job/submit": true, "POST /api/v2/job/list": true, "GET /api/v2/job/status": true,
+		"POST /api/v2/job/submit": true, "POST /api/v2/job/rerun": true, "POST /api/v2/job/list": true, "GET /api/v2/job/status": true,
 		"POST /api/v2/job/result": true, "GET /api/v2/job/logs": true, "DELETE /api/v2/job/delete": true, "GET /api/v2/version": true,
 		"POST /api/v2/job/logs": true, "POST /api/v2/job/delete": true}),
 		sorted(calls)); diff != "" {
@@ -88,7 +89,7 @@ func testCommandsV2(t *testing.T, s *siteV2) {
 		}
 		return []string{`$(jq -r '.uploads[] | select(.required) | .url' job.json)`, link, `$(jq -c .job job.json)`,
 			strings.ReplaceAll(job.ref(), `"`, `\"`),
-			`$(jq -r .job.job_id job.json)`, job.Job.ID, `$(jq -r .job.secret job.json)`, job.Job.Secret}
+			`$(uuidgen)`, uuid.NewString(), `$(jq -r .job.job_id job.json)`, job.Job.ID, `$(jq -r .job.secret job.json)`, job.Job.Secret}
 	}, func(call, body string) {
 		switch call {
 		case "/job/init":
@@ -96,7 +97,7 @@ func testCommandsV2(t *testing.T, s *siteV2) {
 		case "/job/list":
 			s.awaitV2(t, job, "successful") // a person looks again and again
 		}
-	}, "/workflows", "/job/init", "/job/start", "/job/list", "/job/logs", "/job/result", "/job/delete", "/version")
+	}, "/workflows", "/job/init", "/job/start", "/job/list", "/job/logs", "/job/result", "/job/rerun", "/job/delete", "/version")
 	if got := s.stateV2(t, job); got != "not_found" {
 		t.Errorf("after all commands the job is %s", got)
 	}

@@ -34,6 +34,7 @@ func TestContractV2(t *testing.T) {
 				{"the same start", testSameStartV2, true},
 				{"warnings", testSubmitV2, true},
 				{"both versions", testBothVersions, true},
+				{"run again", testRerunV2, true},
 				{"workflows", testWorkflowsV2, true},
 				{"the web UI", testWebUIV2, true},
 				{"gRPC", testGRPCV2, true},

@@ -19,7 +19,8 @@ func onFullDisk(disk *space.Disk) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 		switch info.FullMethod {
 		case protov1.BaktaJobs_InitJob_FullMethodName, protov1.BaktaJobs_StartJob_FullMethodName,
-			protov2.BaktaJobs_InitJob_FullMethodName, protov2.BaktaJobs_StartJob_FullMethodName, protov2.BaktaJobs_SubmitJob_FullMethodName:
+			protov2.BaktaJobs_InitJob_FullMethodName, protov2.BaktaJobs_StartJob_FullMethodName, protov2.BaktaJobs_SubmitJob_FullMethodName,
+			protov2.BaktaJobs_RerunJob_FullMethodName:
 			if e := (*job.Error)(nil); errors.As(disk.Take(0), &e) {
 				return nil, status.Error(codes.Unavailable, e.Message)
 			}

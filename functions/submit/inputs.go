@@ -68,24 +68,32 @@ func (f *Function) input(ctx context.Context, id string, u workflow.Upload, insp
 		return job.Input{}, err
 	}
 	defer content.Close()
-	limit := u.MaxSize
-	if l, ok := f.deps.MaxSizes[u.Kind]; ok {
-		limit = min(limit, l)
-	}
-	if file.Size > limit {
-		return job.Input{}, job.Errorf(
-			job.Invalid,
-			"%s: the file has %s; at most %s are allowed",
-			u.Label,
-			units.BytesSize(float64(file.Size)),
-			units.BytesSize(float64(limit)),
-		)
+	if err := f.fits(u, file.Size); err != nil {
+		return job.Input{}, err
 	}
 	name, err := inspection.Inspect(u.Kind, content)
 	if err != nil {
 		return job.Input{}, fmt.Errorf("%s: %w", u.Kind, err)
 	}
 	return job.Input{Kind: u.Kind, Size: file.Size, ETag: file.ETag, Name: name}, nil
+}
+
+// fits returns an error for an upload that is larger than this deployment allows.
+func (f *Function) fits(u workflow.Upload, size int64) error {
+	limit := u.MaxSize
+	if l, ok := f.deps.MaxSizes[u.Kind]; ok {
+		limit = min(limit, l)
+	}
+	if size <= limit {
+		return nil
+	}
+	return job.Errorf(
+		job.Invalid,
+		"%s: the file has %s; at most %s are allowed",
+		u.Label,
+		units.BytesSize(float64(size)),
+		units.BytesSize(float64(limit)),
+	)
 }
 
 // need is how much a job needs an upload.

@@ -12,6 +12,6 @@ import (
 func (f *Function) Register(s *server.Server) error {
 	return errors.Join(
 		s.Serve(apiv1.API(), f.V1(), "InitJob", "StartJob"),
-		s.Serve(apiv2.API(), f.V2(), "InitJob", "StartJob", "SubmitJob"),
+		s.Serve(apiv2.API(), f.V2(), "InitJob", "StartJob", "SubmitJob", "RerunJob"),
 	)
 }

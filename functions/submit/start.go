@@ -39,7 +39,11 @@ func (f *Function) Start(ctx context.Context, s Start) ([]job.Warning, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := w.Normalise(s.Config)
+	return f.start(ctx, j, w, s.API, w.Normalise(s.Config))
+}
+
+// start starts a job with a normalised configuration, asked for by a version of the API.
+func (f *Function) start(ctx context.Context, j job.Job, w workflow.Workflow, api int, config option.Config) ([]job.Warning, error) {
 	encoded, err := option.Encode(config)
 	if err != nil {
 		return nil, err
@@ -51,7 +55,7 @@ func (f *Function) Start(ctx context.Context, s Start) ([]job.Warning, error) {
 		}
 	}
 	if j.State == job.Created {
-		if j, err = f.submit(ctx, j, w, s.API, config, encoded); err != nil {
+		if j, err = f.submit(ctx, j, w, api, config, encoded); err != nil {
 			return nil, err
 		}
 	}
@@ -59,7 +63,7 @@ func (f *Function) Start(ctx context.Context, s Start) ([]job.Warning, error) {
 		return nil, job.Errorf(job.AlreadyExists, "the job was started before, with another configuration; create a new job for this one")
 	}
 	if err := f.deps.Launcher.Launch(ctx, j); err != nil {
-		f.deps.Log.WarnContext(ctx, "a started job is not launched yet, the sweep will do it", "job", id, "error", err)
+		f.deps.Log.WarnContext(ctx, "a started job is not launched yet, the sweep will do it", "job", j.ID, "error", err)
 	}
 	return j.Start.Warnings, nil
 }

@@ -22,12 +22,16 @@ type Jobs interface {
 	Get(ctx context.Context, id string) (job.Job, error)
 	Submit(ctx context.Context, id string, start job.Start, stages []job.Stage, at, due, expires time.Time) (bool, error)
 	Unstarted(ctx context.Context, by time.Time, limit int) (int, error)
+	Acquire(ctx context.Context, name, holder string, ttl time.Duration) (bool, error)
+	ReleaseLease(ctx context.Context, name, holder string) error
 }
 
 // Files is what is used of the store of files, see lib/store.
 type Files interface {
 	PresignPut(ctx context.Context, key string, ttl time.Duration) (string, error)
 	Open(ctx context.Context, key, etag string) (io.ReadCloser, job.File, error)
+	List(ctx context.Context, prefix string) ([]job.File, error)
+	Copy(ctx context.Context, from, etag, to string) (job.File, error)
 }
 
 // Launcher launches the owed run of a job; lib/lifecycle does.
@@ -116,11 +120,8 @@ func (f *Function) Init(ctx context.Context, n Init) (Created, error) {
 	if err != nil {
 		return Created{}, err
 	}
-	if len(n.Name) > job.MaxNameBytes {
-		return Created{}, job.Errorf(job.Invalid, "name: %d bytes are too long, at most %d are allowed", len(n.Name), job.MaxNameBytes)
-	}
-	if !utf8.ValidString(n.Name) {
-		return Created{}, job.Errorf(job.Invalid, "name: this is not UTF-8 text")
+	if err := checkName(n.Name); err != nil {
+		return Created{}, err
 	}
 	if !job.ValidBatch(n.Batch) {
 		return Created{}, job.Errorf(job.Invalid, "batch: the name of a batch has at most %d characters: letters (a to z, A to Z), digits, "+
@@ -133,7 +134,6 @@ func (f *Function) Init(ctx context.Context, n Init) (Created, error) {
 	if err != nil {
 		return Created{}, err
 	}
-	now := f.now()
 	made := Created{ID: id.String(), Secret: job.NewSecret()}
 	for _, u := range w.Uploads {
 		url, err := f.deps.Files.PresignPut(ctx, job.UploadKey(made.ID, u.Kind), f.deps.UploadTTL)
@@ -143,18 +143,37 @@ func (f *Function) Init(ctx context.Context, n Init) (Created, error) {
 		made.Uploads = append(made.Uploads, Upload{Upload: u, URL: url})
 	}
 	// Stored last: a caller with an answer can rely on the job, and a caller without one has no link.
-	expires := now.Add(min(f.deps.Retention, f.deps.UploadTTL+job.UploadGrace))
-	err = f.deps.Jobs.Insert(ctx, job.Job{
+	_, err = f.insert(ctx, job.Job{
 		ID: made.ID, SecretHash: job.HashSecret(made.Secret), Name: n.Name, Batch: n.Batch, Workflow: w.Kind, API: n.API,
-		State: job.Created, Created: now, Updated: now, Expires: expires, Due: expires,
 	})
 	if err != nil {
 		return Created{}, err
 	}
-	f.unstarted.made.Add(1)
-	f.deps.Log.InfoContext(ctx, "job created", "job", made.ID, "workflow", w.Kind)
-	f.deps.Recorder.Created(ctx, w.Kind)
 	return made, nil
+}
+
+func checkName(name string) error {
+	if len(name) > job.MaxNameBytes {
+		return job.Errorf(job.Invalid, "name: %d bytes are too long, at most %d are allowed", len(name), job.MaxNameBytes)
+	}
+	if !utf8.ValidString(name) {
+		return job.Errorf(job.Invalid, "name: this is not UTF-8 text")
+	}
+	return nil
+}
+
+// insert stores a new job, which expires unless it is started, and returns it as it is stored.
+func (f *Function) insert(ctx context.Context, j job.Job) (job.Job, error) {
+	now := f.now()
+	expires := now.Add(min(f.deps.Retention, f.deps.UploadTTL+job.UploadGrace))
+	j.State, j.Created, j.Updated, j.Expires, j.Due = job.Created, now, now, expires, expires
+	if err := f.deps.Jobs.Insert(ctx, j); err != nil {
+		return job.Job{}, err
+	}
+	f.unstarted.made.Add(1)
+	f.deps.Log.InfoContext(ctx, "job created", "job", j.ID, "workflow", j.Workflow)
+	f.deps.Recorder.Created(ctx, j.Workflow)
+	return j, nil
 }
 
 func (f *Function) offered(kind string) (workflow.Workflow, error) {

@@ -16,7 +16,7 @@ type V2 struct {
 	f *Function
 }
 
-// V2 returns the methods InitJob, StartJob and SubmitJob.
+// V2 returns the methods InitJob, StartJob, SubmitJob and RerunJob.
 func (f *Function) V2() V2 { return V2{f: f} }
 
 // InitJob makes a job of any workflow that is offered.
@@ -70,11 +70,33 @@ func (v V2) start(ctx context.Context, r *pb.StartJobRequest) ([]*pb.Warning, er
 	if err != nil {
 		return nil, refusalV2(err, r.GetConfig())
 	}
+	return warningsV2(found), nil
+}
+
+func warningsV2(found []job.Warning) []*pb.Warning {
 	warnings := make([]*pb.Warning, 0, len(found))
 	for _, w := range found {
 		warnings = append(warnings, &pb.Warning{Code: w.Code, UploadKind: pb.Value[pb.UploadKind](w.Upload), Message: w.Message})
 	}
-	return warnings, nil
+	return warnings
+}
+
+// RerunJob starts a new job with the uploads of another one, which either version made.
+func (v V2) RerunJob(ctx context.Context, r *pb.RerunJobRequest) (*pb.RerunJobResponse, error) {
+	again := Rerun{ID: r.GetJob().GetJobId(), Secret: r.GetJob().GetSecret(), RequestKey: r.GetRequestKey(), Name: r.GetName()}
+	if r.GetConfig() != nil {
+		config := wireV2().config(r.GetConfig())
+		again.Config = &config
+	}
+	made, err := v.f.Rerun(ctx, again)
+	if err != nil {
+		return nil, refusalV2(err, r.GetConfig())
+	}
+	return &pb.RerunJobResponse{
+		Job:          &pb.JobRef{JobId: made.ID, Secret: made.Secret},
+		WorkflowKind: pb.Value[pb.WorkflowKind](made.Workflow),
+		Warnings:     warningsV2(made.Warnings),
+	}, nil
 }
 
 // kindV2 reads which workflow a caller means.

@@ -19,9 +19,10 @@ import (
 
 // desk is a store of one job and its uploads in memory. The start itself is the deployed function.
 type desk struct {
-	submit.Jobs // nil: methods that a start does not call
-	job         job.Job
-	uploads     map[string][]byte // by object key
+	submit.Jobs  // nil: methods that a start does not call
+	submit.Files // likewise
+	job          job.Job
+	uploads      map[string][]byte // by object key
 }
 
 const secret = "0123456789abcdefghijABCDEFGHIJ01"

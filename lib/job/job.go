@@ -131,20 +131,25 @@ const (
 // NewSecret returns a new secret of 32 letters and digits (190 bits). It contains no other characters, because clients put it into query
 // strings without encoding it.
 func NewSecret() string {
-	// 248 is the largest multiple of 62, the length of the alphabet, in a byte. Larger bytes would make some characters more likely than
-	// others.
 	secret := make([]byte, 0, secretLength)
 	var random [2 * secretLength]byte
-	for {
+	for len(secret) < secretLength {
 		rand.Read(random[:]) // never fails, see crypto/rand
-		for _, b := range random {
-			if b < 248 {
-				if secret = append(secret, secretAlphabet[b%62]); len(secret) == secretLength {
-					return string(secret)
-				}
-			}
+		secret = appendLetters(secret, random[:])
+	}
+	return string(secret)
+}
+
+// appendLetters appends the characters of a secret that random bytes stand for, until it is complete.
+func appendLetters(secret, random []byte) []byte {
+	for _, b := range random {
+		// 248 is the largest multiple of 62, the length of the alphabet, in a byte. Larger bytes would make some characters more
+		// likely than others.
+		if b < 248 && len(secret) < secretLength {
+			secret = append(secret, secretAlphabet[b%62])
 		}
 	}
+	return secret
 }
 
 // HashSecret returns the hash of a secret, which is stored instead of it.

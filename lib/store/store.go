@@ -112,6 +112,11 @@ type Files interface {
 	// Put stores an object of that size in bytes, and returns it as stored. A size of -1 means that the size is not known.
 	// Content that turns out shorter or longer stores no object. The error is job.Exhausted if the store is full.
 	Put(ctx context.Context, key string, content io.Reader, size int64) (job.File, error)
+	// Copy copies an object that has that ETag, inside the store where it can, and returns the copy, whose ETag may be another
+	// one. It replaces an object that has the new key. The copy has the content that the ETag stands for, whole, or the error
+	// is job.NotReady because the object was replaced; job.NotFound if it is missing, job.Exhausted if the store is full. After
+	// an error there may be an object with the new key, and its content is not defined.
+	Copy(ctx context.Context, from, etag, to string) (job.File, error)
 	// RemovePrefix removes all objects under a prefix, which ends in a slash. It succeeds when there are none.
 	RemovePrefix(ctx context.Context, prefix string) error
 }

@@ -106,7 +106,12 @@ func (o *Objects) serve(dir string) error {
 	if err != nil {
 		return err
 	}
-	backend, err := posix.New(buckets, attributes, posix.PosixOpts{SideCarDir: sidecar})
+	backend, err := posix.New(buckets, attributes, posix.PosixOpts{
+		SideCarDir: sidecar,
+		// The largest object that one request may copy, in bytes: S3's limit. versitygw 1.8.0 documents it as the default, but
+		// only its program sets it.
+		CopyObjectThreshold: 5 << 30,
+	})
 	if err != nil {
 		return err
 	}

@@ -78,6 +78,8 @@ func TestMessages(t *testing.T) {
 		},
 		"StartJobResponse":   {"warnings 1 repeated Warning"},
 		"SubmitJobResponse":  {"warnings 1 repeated Warning"},
+		"RerunJobRequest":    {"job 1 JobRef required", "request_key 2 string required", "config 3 JobConfig", "name 4 string"},
+		"RerunJobResponse":   {"job 1 JobRef", "workflow_kind 2 WorkflowKind", "warnings 3 repeated Warning"},
 		"Warning":            {"code 1 string", "upload_kind 2 UploadKind", "message 3 string"},
 		"JobsStatusRequest":  {"jobs 1 repeated JobRef required", "details 2 bool"},
 		"JobsStatusResponse": {"jobs 1 repeated Job", "failed_jobs 2 repeated FailedJob"},
@@ -249,6 +251,7 @@ func TestMethods(t *testing.T) {
 		"bakta.web.api.proto.v2.BaktaJobs.InitJob":    {"InitJobRequest InitJobResponse", "POST /api/v2/job/init * "},
 		"bakta.web.api.proto.v2.BaktaJobs.StartJob":   {"StartJobRequest StartJobResponse", "POST /api/v2/job/start * "},
 		"bakta.web.api.proto.v2.BaktaJobs.SubmitJob":  {"StartJobRequest SubmitJobResponse", "POST /api/v2/job/submit * "},
+		"bakta.web.api.proto.v2.BaktaJobs.RerunJob":   {"RerunJobRequest RerunJobResponse", "POST /api/v2/job/rerun * "},
 		"bakta.web.api.proto.v2.BaktaJobs.JobsStatus": {"JobsStatusRequest JobsStatusResponse", "POST /api/v2/job/list * "},
 		"bakta.web.api.proto.v2.BaktaJobs.JobState":   {"JobStateRequest JobStateResponse", "GET /api/v2/job/status  "},
 		"bakta.web.api.proto.v2.BaktaJobs.JobResult":  {"JobResultRequest JobResultResponse", "POST /api/v2/job/result * "},
@@ -306,7 +309,7 @@ func TestOpenAPI(t *testing.T) {
 	}
 	want := map[string]bool{
 		"get /api/v2/workflows": true, "post /api/v2/job/init": true, "post /api/v2/job/start": true, "post /api/v2/job/submit": true,
-		"post /api/v2/job/list": true, "get /api/v2/job/status": true,
+		"post /api/v2/job/rerun": true, "post /api/v2/job/list": true, "get /api/v2/job/status": true,
 		"post /api/v2/job/result": true, "get /api/v2/job/logs": true, "delete /api/v2/job/delete": true, "get /api/v2/version": true,
 		"post /api/v2/job/logs": true, "post /api/v2/job/delete": true,
 	}

@@ -1408,6 +1408,144 @@ func (x *SubmitJobResponse) GetWarnings() []*Warning {
 	return nil
 }
 
+// The job to run again, and with which options.
+type RerunJobRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The job to run again.
+	Job *JobRef `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	// Identifies this call, so that it can be repeated: 16 to 128 letters, digits or punctuation marks (ASCII) that others can't
+	// guess. Use a new random UUID for each new job.
+	RequestKey string `protobuf:"bytes,2,opt,name=request_key,json=requestKey,proto3" json:"request_key,omitempty"`
+	// The options of the new job, all of them. If it is missing, those of the old job.
+	Config *JobConfig `protobuf:"bytes,3,opt,name=config,proto3" json:"config,omitempty"`
+	// A name for the new job. If it is missing, that of the old job.
+	Name          string `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RerunJobRequest) Reset() {
+	*x = RerunJobRequest{}
+	mi := &file_proto_v2_jobs_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RerunJobRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RerunJobRequest) ProtoMessage() {}
+
+func (x *RerunJobRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_v2_jobs_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RerunJobRequest.ProtoReflect.Descriptor instead.
+func (*RerunJobRequest) Descriptor() ([]byte, []int) {
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *RerunJobRequest) GetJob() *JobRef {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+func (x *RerunJobRequest) GetRequestKey() string {
+	if x != nil {
+		return x.RequestKey
+	}
+	return ""
+}
+
+func (x *RerunJobRequest) GetConfig() *JobConfig {
+	if x != nil {
+		return x.Config
+	}
+	return nil
+}
+
+func (x *RerunJobRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// The new job, which is started.
+type RerunJobResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The new job's id and secret, which give access to it. Keep them.
+	Job *JobRef `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	// Its workflow, that of the old job.
+	WorkflowKind WorkflowKind `protobuf:"varint,2,opt,name=workflow_kind,json=workflowKind,proto3,enum=bakta.web.api.proto.v2.WorkflowKind" json:"workflow_kind,omitempty"`
+	// Warnings about its uploads, as in SubmitJob. The list is empty if there are none.
+	Warnings      []*Warning `protobuf:"bytes,3,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RerunJobResponse) Reset() {
+	*x = RerunJobResponse{}
+	mi := &file_proto_v2_jobs_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RerunJobResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RerunJobResponse) ProtoMessage() {}
+
+func (x *RerunJobResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_v2_jobs_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RerunJobResponse.ProtoReflect.Descriptor instead.
+func (*RerunJobResponse) Descriptor() ([]byte, []int) {
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *RerunJobResponse) GetJob() *JobRef {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+func (x *RerunJobResponse) GetWorkflowKind() WorkflowKind {
+	if x != nil {
+		return x.WorkflowKind
+	}
+	return WorkflowKind_WORKFLOW_KIND_UNSPECIFIED
+}
+
+func (x *RerunJobResponse) GetWarnings() []*Warning {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
 // Something in an upload that the workflow can process, but probably not as intended.
 type Warning struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1423,7 +1561,7 @@ type Warning struct {
 
 func (x *Warning) Reset() {
 	*x = Warning{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[12]
+	mi := &file_proto_v2_jobs_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1435,7 +1573,7 @@ func (x *Warning) String() string {
 func (*Warning) ProtoMessage() {}
 
 func (x *Warning) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[12]
+	mi := &file_proto_v2_jobs_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1448,7 +1586,7 @@ func (x *Warning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Warning.ProtoReflect.Descriptor instead.
 func (*Warning) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{12}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Warning) GetCode() string {
@@ -1486,7 +1624,7 @@ type JobsStatusRequest struct {
 
 func (x *JobsStatusRequest) Reset() {
 	*x = JobsStatusRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[13]
+	mi := &file_proto_v2_jobs_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1498,7 +1636,7 @@ func (x *JobsStatusRequest) String() string {
 func (*JobsStatusRequest) ProtoMessage() {}
 
 func (x *JobsStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[13]
+	mi := &file_proto_v2_jobs_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1511,7 +1649,7 @@ func (x *JobsStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobsStatusRequest.ProtoReflect.Descriptor instead.
 func (*JobsStatusRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{13}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *JobsStatusRequest) GetJobs() []*JobRef {
@@ -1541,7 +1679,7 @@ type JobsStatusResponse struct {
 
 func (x *JobsStatusResponse) Reset() {
 	*x = JobsStatusResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[14]
+	mi := &file_proto_v2_jobs_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1553,7 +1691,7 @@ func (x *JobsStatusResponse) String() string {
 func (*JobsStatusResponse) ProtoMessage() {}
 
 func (x *JobsStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[14]
+	mi := &file_proto_v2_jobs_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1566,7 +1704,7 @@ func (x *JobsStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobsStatusResponse.ProtoReflect.Descriptor instead.
 func (*JobsStatusResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{14}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *JobsStatusResponse) GetJobs() []*Job {
@@ -1619,7 +1757,7 @@ type Job struct {
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[15]
+	mi := &file_proto_v2_jobs_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1631,7 +1769,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[15]
+	mi := &file_proto_v2_jobs_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1644,7 +1782,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{15}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Job) GetJobId() string {
@@ -1753,7 +1891,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[16]
+	mi := &file_proto_v2_jobs_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1765,7 +1903,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[16]
+	mi := &file_proto_v2_jobs_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1778,7 +1916,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{16}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Progress) GetStep() int32 {
@@ -1815,7 +1953,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[17]
+	mi := &file_proto_v2_jobs_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1827,7 +1965,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[17]
+	mi := &file_proto_v2_jobs_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1840,7 +1978,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{17}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Queue) GetPlace() int32 {
@@ -1875,7 +2013,7 @@ type Expected struct {
 
 func (x *Expected) Reset() {
 	*x = Expected{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[18]
+	mi := &file_proto_v2_jobs_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1887,7 +2025,7 @@ func (x *Expected) String() string {
 func (*Expected) ProtoMessage() {}
 
 func (x *Expected) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[18]
+	mi := &file_proto_v2_jobs_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1900,7 +2038,7 @@ func (x *Expected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Expected.ProtoReflect.Descriptor instead.
 func (*Expected) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{18}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Expected) GetStart() *timestamppb.Timestamp {
@@ -1947,7 +2085,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[19]
+	mi := &file_proto_v2_jobs_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1959,7 +2097,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[19]
+	mi := &file_proto_v2_jobs_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1972,7 +2110,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{19}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Failure) GetCode() string {
@@ -2014,7 +2152,7 @@ type JobStateRequest struct {
 
 func (x *JobStateRequest) Reset() {
 	*x = JobStateRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[20]
+	mi := &file_proto_v2_jobs_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2026,7 +2164,7 @@ func (x *JobStateRequest) String() string {
 func (*JobStateRequest) ProtoMessage() {}
 
 func (x *JobStateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[20]
+	mi := &file_proto_v2_jobs_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2039,7 +2177,7 @@ func (x *JobStateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobStateRequest.ProtoReflect.Descriptor instead.
 func (*JobStateRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{20}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *JobStateRequest) GetJobId() string {
@@ -2121,7 +2259,7 @@ type JobStateResponse struct {
 
 func (x *JobStateResponse) Reset() {
 	*x = JobStateResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[21]
+	mi := &file_proto_v2_jobs_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2133,7 +2271,7 @@ func (x *JobStateResponse) String() string {
 func (*JobStateResponse) ProtoMessage() {}
 
 func (x *JobStateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[21]
+	mi := &file_proto_v2_jobs_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2146,7 +2284,7 @@ func (x *JobStateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobStateResponse.ProtoReflect.Descriptor instead.
 func (*JobStateResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{21}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *JobStateResponse) GetJobId() string {
@@ -2309,7 +2447,7 @@ type StageState struct {
 
 func (x *StageState) Reset() {
 	*x = StageState{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[22]
+	mi := &file_proto_v2_jobs_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2321,7 +2459,7 @@ func (x *StageState) String() string {
 func (*StageState) ProtoMessage() {}
 
 func (x *StageState) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[22]
+	mi := &file_proto_v2_jobs_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2334,7 +2472,7 @@ func (x *StageState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageState.ProtoReflect.Descriptor instead.
 func (*StageState) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{22}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *StageState) GetStage() string {
@@ -2364,7 +2502,7 @@ type FailedJob struct {
 
 func (x *FailedJob) Reset() {
 	*x = FailedJob{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[23]
+	mi := &file_proto_v2_jobs_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2376,7 +2514,7 @@ func (x *FailedJob) String() string {
 func (*FailedJob) ProtoMessage() {}
 
 func (x *FailedJob) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[23]
+	mi := &file_proto_v2_jobs_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2389,7 +2527,7 @@ func (x *FailedJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailedJob.ProtoReflect.Descriptor instead.
 func (*FailedJob) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{23}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *FailedJob) GetJobId() string {
@@ -2421,7 +2559,7 @@ type JobResultRequest struct {
 
 func (x *JobResultRequest) Reset() {
 	*x = JobResultRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[24]
+	mi := &file_proto_v2_jobs_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2433,7 +2571,7 @@ func (x *JobResultRequest) String() string {
 func (*JobResultRequest) ProtoMessage() {}
 
 func (x *JobResultRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[24]
+	mi := &file_proto_v2_jobs_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2446,7 +2584,7 @@ func (x *JobResultRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobResultRequest.ProtoReflect.Descriptor instead.
 func (*JobResultRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{24}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *JobResultRequest) GetJobId() string {
@@ -2493,7 +2631,7 @@ type JobResultResponse struct {
 
 func (x *JobResultResponse) Reset() {
 	*x = JobResultResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[25]
+	mi := &file_proto_v2_jobs_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2505,7 +2643,7 @@ func (x *JobResultResponse) String() string {
 func (*JobResultResponse) ProtoMessage() {}
 
 func (x *JobResultResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[25]
+	mi := &file_proto_v2_jobs_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2518,7 +2656,7 @@ func (x *JobResultResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobResultResponse.ProtoReflect.Descriptor instead.
 func (*JobResultResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{25}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *JobResultResponse) GetJobId() string {
@@ -2583,7 +2721,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[26]
+	mi := &file_proto_v2_jobs_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2595,7 +2733,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[26]
+	mi := &file_proto_v2_jobs_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2608,7 +2746,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{26}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Result) GetResultKind() ResultKind {
@@ -2663,7 +2801,7 @@ type ResultFiles struct {
 
 func (x *ResultFiles) Reset() {
 	*x = ResultFiles{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[27]
+	mi := &file_proto_v2_jobs_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2675,7 +2813,7 @@ func (x *ResultFiles) String() string {
 func (*ResultFiles) ProtoMessage() {}
 
 func (x *ResultFiles) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[27]
+	mi := &file_proto_v2_jobs_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2688,7 +2826,7 @@ func (x *ResultFiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResultFiles.ProtoReflect.Descriptor instead.
 func (*ResultFiles) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{27}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ResultFiles) GetJson() string {
@@ -2802,7 +2940,7 @@ type LogsRequest struct {
 
 func (x *LogsRequest) Reset() {
 	*x = LogsRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[28]
+	mi := &file_proto_v2_jobs_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2814,7 +2952,7 @@ func (x *LogsRequest) String() string {
 func (*LogsRequest) ProtoMessage() {}
 
 func (x *LogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[28]
+	mi := &file_proto_v2_jobs_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2827,7 +2965,7 @@ func (x *LogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsRequest.ProtoReflect.Descriptor instead.
 func (*LogsRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{28}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *LogsRequest) GetJobId() string {
@@ -2857,7 +2995,7 @@ type LogsResponse struct {
 
 func (x *LogsResponse) Reset() {
 	*x = LogsResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[29]
+	mi := &file_proto_v2_jobs_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2869,7 +3007,7 @@ func (x *LogsResponse) String() string {
 func (*LogsResponse) ProtoMessage() {}
 
 func (x *LogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[29]
+	mi := &file_proto_v2_jobs_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2882,7 +3020,7 @@ func (x *LogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsResponse.ProtoReflect.Descriptor instead.
 func (*LogsResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{29}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *LogsResponse) GetWorkflowKind() WorkflowKind {
@@ -2914,7 +3052,7 @@ type StageLog struct {
 
 func (x *StageLog) Reset() {
 	*x = StageLog{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[30]
+	mi := &file_proto_v2_jobs_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2926,7 +3064,7 @@ func (x *StageLog) String() string {
 func (*StageLog) ProtoMessage() {}
 
 func (x *StageLog) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[30]
+	mi := &file_proto_v2_jobs_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2939,7 +3077,7 @@ func (x *StageLog) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageLog.ProtoReflect.Descriptor instead.
 func (*StageLog) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{30}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *StageLog) GetStage() string {
@@ -2976,7 +3114,7 @@ type DeleteRequest struct {
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[31]
+	mi := &file_proto_v2_jobs_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2988,7 +3126,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[31]
+	mi := &file_proto_v2_jobs_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3001,7 +3139,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{31}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *DeleteRequest) GetJobId() string {
@@ -3027,7 +3165,7 @@ type DeleteResponse struct {
 
 func (x *DeleteResponse) Reset() {
 	*x = DeleteResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[32]
+	mi := &file_proto_v2_jobs_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3039,7 +3177,7 @@ func (x *DeleteResponse) String() string {
 func (*DeleteResponse) ProtoMessage() {}
 
 func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[32]
+	mi := &file_proto_v2_jobs_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3052,7 +3190,7 @@ func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResponse.ProtoReflect.Descriptor instead.
 func (*DeleteResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{32}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{34}
 }
 
 // Requests the versions.
@@ -3064,7 +3202,7 @@ type VersionRequest struct {
 
 func (x *VersionRequest) Reset() {
 	*x = VersionRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[33]
+	mi := &file_proto_v2_jobs_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3076,7 +3214,7 @@ func (x *VersionRequest) String() string {
 func (*VersionRequest) ProtoMessage() {}
 
 func (x *VersionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[33]
+	mi := &file_proto_v2_jobs_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3089,7 +3227,7 @@ func (x *VersionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VersionRequest.ProtoReflect.Descriptor instead.
 func (*VersionRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{33}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{35}
 }
 
 // The installed versions. Empty if not installed or not known.
@@ -3111,7 +3249,7 @@ type VersionResponse struct {
 
 func (x *VersionResponse) Reset() {
 	*x = VersionResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[34]
+	mi := &file_proto_v2_jobs_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3123,7 +3261,7 @@ func (x *VersionResponse) String() string {
 func (*VersionResponse) ProtoMessage() {}
 
 func (x *VersionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[34]
+	mi := &file_proto_v2_jobs_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3136,7 +3274,7 @@ func (x *VersionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VersionResponse.ProtoReflect.Descriptor instead.
 func (*VersionResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{34}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *VersionResponse) GetBackendVersion() string {
@@ -3257,7 +3395,17 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x10StartJobResponse\x12;\n" +
 	"\bwarnings\x18\x01 \x03(\v2\x1f.bakta.web.api.proto.v2.WarningR\bwarnings\"\x89\x02\n" +
 	"\x11SubmitJobResponse\x12;\n" +
-	"\bwarnings\x18\x01 \x03(\v2\x1f.bakta.web.api.proto.v2.WarningR\bwarnings:\xb6\x01\x92A\xb2\x012\xaf\x01{\"warnings\":[{\"code\":\"small_genome\",\"upload_kind\":\"genome_fasta\",\"message\":\"The genome has no more than 10 base pairs, which is too short for a gene; is it the whole file?\"}]}\"|\n" +
+	"\bwarnings\x18\x01 \x03(\v2\x1f.bakta.web.api.proto.v2.WarningR\bwarnings:\xb6\x01\x92A\xb2\x012\xaf\x01{\"warnings\":[{\"code\":\"small_genome\",\"upload_kind\":\"genome_fasta\",\"message\":\"The genome has no more than 10 base pairs, which is too short for a gene; is it the whole file?\"}]}\"\xe3\x02\n" +
+	"\x0fRerunJobRequest\x126\n" +
+	"\x03job\x18\x01 \x01(\v2\x1e.bakta.web.api.proto.v2.JobRefB\x04\xe2A\x01\x02R\x03job\x12%\n" +
+	"\vrequest_key\x18\x02 \x01(\tB\x04\xe2A\x01\x02R\n" +
+	"requestKey\x129\n" +
+	"\x06config\x18\x03 \x01(\v2!.bakta.web.api.proto.v2.JobConfigR\x06config\x12\x12\n" +
+	"\x04name\x18\x04 \x01(\tR\x04name:\xa1\x01\x92A\x9d\x012\x9a\x01{\"job\":{\"job_id\":\"0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d\",\"secret\":\"FmZUzJ6Y0example0example0KZw2Qr8\"},\"request_key\":\"5b1e6a4c-8d0f-4f6e-9a57-1f0c2d3e4b5a\"}\"\xe1\x02\n" +
+	"\x10RerunJobResponse\x120\n" +
+	"\x03job\x18\x01 \x01(\v2\x1e.bakta.web.api.proto.v2.JobRefR\x03job\x12I\n" +
+	"\rworkflow_kind\x18\x02 \x01(\x0e2$.bakta.web.api.proto.v2.WorkflowKindR\fworkflowKind\x12;\n" +
+	"\bwarnings\x18\x03 \x03(\v2\x1f.bakta.web.api.proto.v2.WarningR\bwarnings:\x92\x01\x92A\x8e\x012\x8b\x01{\"job\":{\"job_id\":\"9c5b94b1-35ad-49bb-b118-8e8fc24abf80\",\"secret\":\"qPm4sT2Xexample0example0aZk81LwV\"},\"workflow_kind\":\"bakta\",\"warnings\":[]}\"|\n" +
 	"\aWarning\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12C\n" +
 	"\vupload_kind\x18\x02 \x01(\x0e2\".bakta.web.api.proto.v2.UploadKindR\n" +
@@ -3465,7 +3613,7 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x16STAGE_STATUS_SUCCEEDED\x10\x03\x12\x17\n" +
 	"\x13STAGE_STATUS_FAILED\x10\x04\x12\x16\n" +
 	"\x12STAGE_STATUS_ERROR\x10\x05\x12\x18\n" +
-	"\x14STAGE_STATUS_UNKNOWN\x10\x062\x96\v\n" +
+	"\x14STAGE_STATUS_UNKNOWN\x10\x062\x93\f\n" +
 	"\tBaktaJobs\x12\x86\x01\n" +
 	"\tWorkflows\x12(.bakta.web.api.proto.v2.WorkflowsRequest\x1a).bakta.web.api.proto.v2.WorkflowsResponse\"$\x82\xd3\xe4\x93\x02\x1eb\tworkflows\x12\x11/api/v2/workflows\x12w\n" +
 	"\aInitJob\x12&.bakta.web.api.proto.v2.InitJobRequest\x1a'.bakta.web.api.proto.v2.InitJobResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/api/v2/job/init\x12\xca\x01\n" +
@@ -3473,7 +3621,8 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x03200\x12C\n" +
 	"'The job is started. The body is `null`.\"\x18\n" +
 	"\x10application/json\x12\x04null\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/api/v2/job/start\x12~\n" +
-	"\tSubmitJob\x12'.bakta.web.api.proto.v2.StartJobRequest\x1a).bakta.web.api.proto.v2.SubmitJobResponse\"\x1d\x82\xd3\xe4\x93\x02\x17:\x01*\"\x12/api/v2/job/submit\x12\x80\x01\n" +
+	"\tSubmitJob\x12'.bakta.web.api.proto.v2.StartJobRequest\x1a).bakta.web.api.proto.v2.SubmitJobResponse\"\x1d\x82\xd3\xe4\x93\x02\x17:\x01*\"\x12/api/v2/job/submit\x12{\n" +
+	"\bRerunJob\x12'.bakta.web.api.proto.v2.RerunJobRequest\x1a(.bakta.web.api.proto.v2.RerunJobResponse\"\x1c\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/api/v2/job/rerun\x12\x80\x01\n" +
 	"\n" +
 	"JobsStatus\x12).bakta.web.api.proto.v2.JobsStatusRequest\x1a*.bakta.web.api.proto.v2.JobsStatusResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/api/v2/job/list\x12y\n" +
 	"\bJobState\x12'.bakta.web.api.proto.v2.JobStateRequest\x1a(.bakta.web.api.proto.v2.JobStateResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/api/v2/job/status\x12\x7f\n" +
@@ -3482,8 +3631,8 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x06Delete\x12%.bakta.web.api.proto.v2.DeleteRequest\x1a&.bakta.web.api.proto.v2.DeleteResponse\"g\x92A1J/\n" +
 	"\x03200\x12(\n" +
 	"&The job is deleted. The body is empty.\x82\xd3\xe4\x93\x02-Z\x17:\x01*\"\x12/api/v2/job/delete*\x12/api/v2/job/delete\x12s\n" +
-	"\aVersion\x12&.bakta.web.api.proto.v2.VersionRequest\x1a'.bakta.web.api.proto.v2.VersionResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v2/versionB\xf7\x1e\x92A\xaf\x1e\x12\xa9\x1c\n" +
-	"\rBakta Web API\x12\xcb\x1bAnnotates bacterial genomes, metagenome-assembled genomes and plasmids with [Bakta](https://github.com/oschwengers/bakta), proteins with Bakta, and hypothetical proteins of such annotations with [Baktfold](https://github.com/gbouras13/baktfold).\n" +
+	"\aVersion\x12&.bakta.web.api.proto.v2.VersionRequest\x1a'.bakta.web.api.proto.v2.VersionResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v2/versionB\x8d \x92A\xc5\x1f\x12\xbf\x1d\n" +
+	"\rBakta Web API\x12\xe1\x1cAnnotates bacterial genomes, metagenome-assembled genomes and plasmids with [Bakta](https://github.com/oschwengers/bakta), proteins with Bakta, and hypothetical proteins of such annotations with [Baktfold](https://github.com/gbouras13/baktfold).\n" +
 	"\n" +
 	"## A job from start to end\n" +
 	"\n" +
@@ -3493,7 +3642,8 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"4. `POST /api/v2/job/start` checks the uploads and the configuration, and starts the job. A client that shows warnings calls `POST /api/v2/job/submit` instead.\n" +
 	"5. `GET /api/v2/job/status` returns the state of one job, and can wait for a change; `POST /api/v2/job/list` returns the state of any number of jobs; `GET /api/v2/job/logs` returns the state and the output of each stage.\n" +
 	"6. `POST /api/v2/job/result` returns download links for the result files.\n" +
-	"7. `DELETE /api/v2/job/delete` deletes the job and all of its data. Otherwise this happens when the job expires.\n" +
+	"7. `POST /api/v2/job/rerun` runs the job again, with other options or the same, without another upload.\n" +
+	"8. `DELETE /api/v2/job/delete` deletes the job and all of its data. Otherwise this happens when the job expires.\n" +
 	"\n" +
 	"The same calls are available by gRPC, on the same host and port, as the service `bakta.web.api.proto.v2.BaktaJobs`.\n" +
 	"\n" +
@@ -3521,7 +3671,7 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"| 404 | 5 | the job or the path does not exist |\n" +
 	"| 405 | 12 | the path does not have this method |\n" +
 	"| 408 | 4 | the body arrived too slowly |\n" +
-	"| 409 | 6 | the job was already started with another configuration |\n" +
+	"| 409 | 6 | the job was already started with another configuration, or a request key was used for something else |\n" +
 	"| 413 | 8 | the body is too large |\n" +
 	"| 415 | 3 | the body has a Content-Encoding; send it without one |\n" +
 	"| 422 | 3 | the body is JSON, but a field is missing or has the wrong type |\n" +
@@ -3551,7 +3701,7 @@ func file_proto_v2_jobs_proto_rawDescGZIP() []byte {
 }
 
 var file_proto_v2_jobs_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_proto_v2_jobs_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_proto_v2_jobs_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_proto_v2_jobs_proto_goTypes = []any{
 	(WorkflowKind)(0),             // 0: bakta.web.api.proto.v2.WorkflowKind
 	(ResultKind)(0),               // 1: bakta.web.api.proto.v2.ResultKind
@@ -3572,30 +3722,32 @@ var file_proto_v2_jobs_proto_goTypes = []any{
 	(*JobConfig)(nil),             // 16: bakta.web.api.proto.v2.JobConfig
 	(*StartJobResponse)(nil),      // 17: bakta.web.api.proto.v2.StartJobResponse
 	(*SubmitJobResponse)(nil),     // 18: bakta.web.api.proto.v2.SubmitJobResponse
-	(*Warning)(nil),               // 19: bakta.web.api.proto.v2.Warning
-	(*JobsStatusRequest)(nil),     // 20: bakta.web.api.proto.v2.JobsStatusRequest
-	(*JobsStatusResponse)(nil),    // 21: bakta.web.api.proto.v2.JobsStatusResponse
-	(*Job)(nil),                   // 22: bakta.web.api.proto.v2.Job
-	(*Progress)(nil),              // 23: bakta.web.api.proto.v2.Progress
-	(*Queue)(nil),                 // 24: bakta.web.api.proto.v2.Queue
-	(*Expected)(nil),              // 25: bakta.web.api.proto.v2.Expected
-	(*Failure)(nil),               // 26: bakta.web.api.proto.v2.Failure
-	(*JobStateRequest)(nil),       // 27: bakta.web.api.proto.v2.JobStateRequest
-	(*JobStateResponse)(nil),      // 28: bakta.web.api.proto.v2.JobStateResponse
-	(*StageState)(nil),            // 29: bakta.web.api.proto.v2.StageState
-	(*FailedJob)(nil),             // 30: bakta.web.api.proto.v2.FailedJob
-	(*JobResultRequest)(nil),      // 31: bakta.web.api.proto.v2.JobResultRequest
-	(*JobResultResponse)(nil),     // 32: bakta.web.api.proto.v2.JobResultResponse
-	(*Result)(nil),                // 33: bakta.web.api.proto.v2.Result
-	(*ResultFiles)(nil),           // 34: bakta.web.api.proto.v2.ResultFiles
-	(*LogsRequest)(nil),           // 35: bakta.web.api.proto.v2.LogsRequest
-	(*LogsResponse)(nil),          // 36: bakta.web.api.proto.v2.LogsResponse
-	(*StageLog)(nil),              // 37: bakta.web.api.proto.v2.StageLog
-	(*DeleteRequest)(nil),         // 38: bakta.web.api.proto.v2.DeleteRequest
-	(*DeleteResponse)(nil),        // 39: bakta.web.api.proto.v2.DeleteResponse
-	(*VersionRequest)(nil),        // 40: bakta.web.api.proto.v2.VersionRequest
-	(*VersionResponse)(nil),       // 41: bakta.web.api.proto.v2.VersionResponse
-	(*timestamppb.Timestamp)(nil), // 42: google.protobuf.Timestamp
+	(*RerunJobRequest)(nil),       // 19: bakta.web.api.proto.v2.RerunJobRequest
+	(*RerunJobResponse)(nil),      // 20: bakta.web.api.proto.v2.RerunJobResponse
+	(*Warning)(nil),               // 21: bakta.web.api.proto.v2.Warning
+	(*JobsStatusRequest)(nil),     // 22: bakta.web.api.proto.v2.JobsStatusRequest
+	(*JobsStatusResponse)(nil),    // 23: bakta.web.api.proto.v2.JobsStatusResponse
+	(*Job)(nil),                   // 24: bakta.web.api.proto.v2.Job
+	(*Progress)(nil),              // 25: bakta.web.api.proto.v2.Progress
+	(*Queue)(nil),                 // 26: bakta.web.api.proto.v2.Queue
+	(*Expected)(nil),              // 27: bakta.web.api.proto.v2.Expected
+	(*Failure)(nil),               // 28: bakta.web.api.proto.v2.Failure
+	(*JobStateRequest)(nil),       // 29: bakta.web.api.proto.v2.JobStateRequest
+	(*JobStateResponse)(nil),      // 30: bakta.web.api.proto.v2.JobStateResponse
+	(*StageState)(nil),            // 31: bakta.web.api.proto.v2.StageState
+	(*FailedJob)(nil),             // 32: bakta.web.api.proto.v2.FailedJob
+	(*JobResultRequest)(nil),      // 33: bakta.web.api.proto.v2.JobResultRequest
+	(*JobResultResponse)(nil),     // 34: bakta.web.api.proto.v2.JobResultResponse
+	(*Result)(nil),                // 35: bakta.web.api.proto.v2.Result
+	(*ResultFiles)(nil),           // 36: bakta.web.api.proto.v2.ResultFiles
+	(*LogsRequest)(nil),           // 37: bakta.web.api.proto.v2.LogsRequest
+	(*LogsResponse)(nil),          // 38: bakta.web.api.proto.v2.LogsResponse
+	(*StageLog)(nil),              // 39: bakta.web.api.proto.v2.StageLog
+	(*DeleteRequest)(nil),         // 40: bakta.web.api.proto.v2.DeleteRequest
+	(*DeleteResponse)(nil),        // 41: bakta.web.api.proto.v2.DeleteResponse
+	(*VersionRequest)(nil),        // 42: bakta.web.api.proto.v2.VersionRequest
+	(*VersionResponse)(nil),       // 43: bakta.web.api.proto.v2.VersionResponse
+	(*timestamppb.Timestamp)(nil), // 44: google.protobuf.Timestamp
 }
 var file_proto_v2_jobs_proto_depIdxs = []int32{
 	10, // 0: bakta.web.api.proto.v2.WorkflowsResponse.workflows:type_name -> bakta.web.api.proto.v2.Workflow
@@ -3612,74 +3764,81 @@ var file_proto_v2_jobs_proto_depIdxs = []int32{
 	0,  // 11: bakta.web.api.proto.v2.StartJobRequest.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
 	16, // 12: bakta.web.api.proto.v2.StartJobRequest.config:type_name -> bakta.web.api.proto.v2.JobConfig
 	3,  // 13: bakta.web.api.proto.v2.JobConfig.derm_type:type_name -> bakta.web.api.proto.v2.DermType
-	19, // 14: bakta.web.api.proto.v2.StartJobResponse.warnings:type_name -> bakta.web.api.proto.v2.Warning
-	19, // 15: bakta.web.api.proto.v2.SubmitJobResponse.warnings:type_name -> bakta.web.api.proto.v2.Warning
-	2,  // 16: bakta.web.api.proto.v2.Warning.upload_kind:type_name -> bakta.web.api.proto.v2.UploadKind
-	7,  // 17: bakta.web.api.proto.v2.JobsStatusRequest.jobs:type_name -> bakta.web.api.proto.v2.JobRef
-	22, // 18: bakta.web.api.proto.v2.JobsStatusResponse.jobs:type_name -> bakta.web.api.proto.v2.Job
-	30, // 19: bakta.web.api.proto.v2.JobsStatusResponse.failed_jobs:type_name -> bakta.web.api.proto.v2.FailedJob
-	4,  // 20: bakta.web.api.proto.v2.Job.status:type_name -> bakta.web.api.proto.v2.JobStatus
-	0,  // 21: bakta.web.api.proto.v2.Job.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	1,  // 22: bakta.web.api.proto.v2.Job.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
-	42, // 23: bakta.web.api.proto.v2.Job.started:type_name -> google.protobuf.Timestamp
-	42, // 24: bakta.web.api.proto.v2.Job.updated:type_name -> google.protobuf.Timestamp
-	23, // 25: bakta.web.api.proto.v2.Job.progress:type_name -> bakta.web.api.proto.v2.Progress
-	24, // 26: bakta.web.api.proto.v2.Job.queue:type_name -> bakta.web.api.proto.v2.Queue
-	25, // 27: bakta.web.api.proto.v2.Job.expected:type_name -> bakta.web.api.proto.v2.Expected
-	26, // 28: bakta.web.api.proto.v2.Job.failure:type_name -> bakta.web.api.proto.v2.Failure
-	42, // 29: bakta.web.api.proto.v2.Expected.start:type_name -> google.protobuf.Timestamp
-	42, // 30: bakta.web.api.proto.v2.Expected.end:type_name -> google.protobuf.Timestamp
-	42, // 31: bakta.web.api.proto.v2.Expected.latest_end:type_name -> google.protobuf.Timestamp
-	0,  // 32: bakta.web.api.proto.v2.JobStateResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	1,  // 33: bakta.web.api.proto.v2.JobStateResponse.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
-	4,  // 34: bakta.web.api.proto.v2.JobStateResponse.status:type_name -> bakta.web.api.proto.v2.JobStatus
-	42, // 35: bakta.web.api.proto.v2.JobStateResponse.created:type_name -> google.protobuf.Timestamp
-	42, // 36: bakta.web.api.proto.v2.JobStateResponse.started:type_name -> google.protobuf.Timestamp
-	42, // 37: bakta.web.api.proto.v2.JobStateResponse.began:type_name -> google.protobuf.Timestamp
-	42, // 38: bakta.web.api.proto.v2.JobStateResponse.ended:type_name -> google.protobuf.Timestamp
-	42, // 39: bakta.web.api.proto.v2.JobStateResponse.updated:type_name -> google.protobuf.Timestamp
-	42, // 40: bakta.web.api.proto.v2.JobStateResponse.expires:type_name -> google.protobuf.Timestamp
-	29, // 41: bakta.web.api.proto.v2.JobStateResponse.stages:type_name -> bakta.web.api.proto.v2.StageState
-	23, // 42: bakta.web.api.proto.v2.JobStateResponse.progress:type_name -> bakta.web.api.proto.v2.Progress
-	24, // 43: bakta.web.api.proto.v2.JobStateResponse.queue:type_name -> bakta.web.api.proto.v2.Queue
-	25, // 44: bakta.web.api.proto.v2.JobStateResponse.expected:type_name -> bakta.web.api.proto.v2.Expected
-	26, // 45: bakta.web.api.proto.v2.JobStateResponse.failure:type_name -> bakta.web.api.proto.v2.Failure
-	6,  // 46: bakta.web.api.proto.v2.StageState.status:type_name -> bakta.web.api.proto.v2.StageStatus
-	5,  // 47: bakta.web.api.proto.v2.FailedJob.status:type_name -> bakta.web.api.proto.v2.FailedStatus
-	0,  // 48: bakta.web.api.proto.v2.JobResultResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	42, // 49: bakta.web.api.proto.v2.JobResultResponse.started:type_name -> google.protobuf.Timestamp
-	42, // 50: bakta.web.api.proto.v2.JobResultResponse.updated:type_name -> google.protobuf.Timestamp
-	33, // 51: bakta.web.api.proto.v2.JobResultResponse.result:type_name -> bakta.web.api.proto.v2.Result
-	1,  // 52: bakta.web.api.proto.v2.Result.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
-	34, // 53: bakta.web.api.proto.v2.Result.files:type_name -> bakta.web.api.proto.v2.ResultFiles
-	0,  // 54: bakta.web.api.proto.v2.LogsResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	37, // 55: bakta.web.api.proto.v2.LogsResponse.stages:type_name -> bakta.web.api.proto.v2.StageLog
-	6,  // 56: bakta.web.api.proto.v2.StageLog.status:type_name -> bakta.web.api.proto.v2.StageStatus
-	8,  // 57: bakta.web.api.proto.v2.BaktaJobs.Workflows:input_type -> bakta.web.api.proto.v2.WorkflowsRequest
-	12, // 58: bakta.web.api.proto.v2.BaktaJobs.InitJob:input_type -> bakta.web.api.proto.v2.InitJobRequest
-	15, // 59: bakta.web.api.proto.v2.BaktaJobs.StartJob:input_type -> bakta.web.api.proto.v2.StartJobRequest
-	15, // 60: bakta.web.api.proto.v2.BaktaJobs.SubmitJob:input_type -> bakta.web.api.proto.v2.StartJobRequest
-	20, // 61: bakta.web.api.proto.v2.BaktaJobs.JobsStatus:input_type -> bakta.web.api.proto.v2.JobsStatusRequest
-	27, // 62: bakta.web.api.proto.v2.BaktaJobs.JobState:input_type -> bakta.web.api.proto.v2.JobStateRequest
-	31, // 63: bakta.web.api.proto.v2.BaktaJobs.JobResult:input_type -> bakta.web.api.proto.v2.JobResultRequest
-	35, // 64: bakta.web.api.proto.v2.BaktaJobs.Logs:input_type -> bakta.web.api.proto.v2.LogsRequest
-	38, // 65: bakta.web.api.proto.v2.BaktaJobs.Delete:input_type -> bakta.web.api.proto.v2.DeleteRequest
-	40, // 66: bakta.web.api.proto.v2.BaktaJobs.Version:input_type -> bakta.web.api.proto.v2.VersionRequest
-	9,  // 67: bakta.web.api.proto.v2.BaktaJobs.Workflows:output_type -> bakta.web.api.proto.v2.WorkflowsResponse
-	13, // 68: bakta.web.api.proto.v2.BaktaJobs.InitJob:output_type -> bakta.web.api.proto.v2.InitJobResponse
-	17, // 69: bakta.web.api.proto.v2.BaktaJobs.StartJob:output_type -> bakta.web.api.proto.v2.StartJobResponse
-	18, // 70: bakta.web.api.proto.v2.BaktaJobs.SubmitJob:output_type -> bakta.web.api.proto.v2.SubmitJobResponse
-	21, // 71: bakta.web.api.proto.v2.BaktaJobs.JobsStatus:output_type -> bakta.web.api.proto.v2.JobsStatusResponse
-	28, // 72: bakta.web.api.proto.v2.BaktaJobs.JobState:output_type -> bakta.web.api.proto.v2.JobStateResponse
-	32, // 73: bakta.web.api.proto.v2.BaktaJobs.JobResult:output_type -> bakta.web.api.proto.v2.JobResultResponse
-	36, // 74: bakta.web.api.proto.v2.BaktaJobs.Logs:output_type -> bakta.web.api.proto.v2.LogsResponse
-	39, // 75: bakta.web.api.proto.v2.BaktaJobs.Delete:output_type -> bakta.web.api.proto.v2.DeleteResponse
-	41, // 76: bakta.web.api.proto.v2.BaktaJobs.Version:output_type -> bakta.web.api.proto.v2.VersionResponse
-	67, // [67:77] is the sub-list for method output_type
-	57, // [57:67] is the sub-list for method input_type
-	57, // [57:57] is the sub-list for extension type_name
-	57, // [57:57] is the sub-list for extension extendee
-	0,  // [0:57] is the sub-list for field type_name
+	21, // 14: bakta.web.api.proto.v2.StartJobResponse.warnings:type_name -> bakta.web.api.proto.v2.Warning
+	21, // 15: bakta.web.api.proto.v2.SubmitJobResponse.warnings:type_name -> bakta.web.api.proto.v2.Warning
+	7,  // 16: bakta.web.api.proto.v2.RerunJobRequest.job:type_name -> bakta.web.api.proto.v2.JobRef
+	16, // 17: bakta.web.api.proto.v2.RerunJobRequest.config:type_name -> bakta.web.api.proto.v2.JobConfig
+	7,  // 18: bakta.web.api.proto.v2.RerunJobResponse.job:type_name -> bakta.web.api.proto.v2.JobRef
+	0,  // 19: bakta.web.api.proto.v2.RerunJobResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	21, // 20: bakta.web.api.proto.v2.RerunJobResponse.warnings:type_name -> bakta.web.api.proto.v2.Warning
+	2,  // 21: bakta.web.api.proto.v2.Warning.upload_kind:type_name -> bakta.web.api.proto.v2.UploadKind
+	7,  // 22: bakta.web.api.proto.v2.JobsStatusRequest.jobs:type_name -> bakta.web.api.proto.v2.JobRef
+	24, // 23: bakta.web.api.proto.v2.JobsStatusResponse.jobs:type_name -> bakta.web.api.proto.v2.Job
+	32, // 24: bakta.web.api.proto.v2.JobsStatusResponse.failed_jobs:type_name -> bakta.web.api.proto.v2.FailedJob
+	4,  // 25: bakta.web.api.proto.v2.Job.status:type_name -> bakta.web.api.proto.v2.JobStatus
+	0,  // 26: bakta.web.api.proto.v2.Job.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	1,  // 27: bakta.web.api.proto.v2.Job.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
+	44, // 28: bakta.web.api.proto.v2.Job.started:type_name -> google.protobuf.Timestamp
+	44, // 29: bakta.web.api.proto.v2.Job.updated:type_name -> google.protobuf.Timestamp
+	25, // 30: bakta.web.api.proto.v2.Job.progress:type_name -> bakta.web.api.proto.v2.Progress
+	26, // 31: bakta.web.api.proto.v2.Job.queue:type_name -> bakta.web.api.proto.v2.Queue
+	27, // 32: bakta.web.api.proto.v2.Job.expected:type_name -> bakta.web.api.proto.v2.Expected
+	28, // 33: bakta.web.api.proto.v2.Job.failure:type_name -> bakta.web.api.proto.v2.Failure
+	44, // 34: bakta.web.api.proto.v2.Expected.start:type_name -> google.protobuf.Timestamp
+	44, // 35: bakta.web.api.proto.v2.Expected.end:type_name -> google.protobuf.Timestamp
+	44, // 36: bakta.web.api.proto.v2.Expected.latest_end:type_name -> google.protobuf.Timestamp
+	0,  // 37: bakta.web.api.proto.v2.JobStateResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	1,  // 38: bakta.web.api.proto.v2.JobStateResponse.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
+	4,  // 39: bakta.web.api.proto.v2.JobStateResponse.status:type_name -> bakta.web.api.proto.v2.JobStatus
+	44, // 40: bakta.web.api.proto.v2.JobStateResponse.created:type_name -> google.protobuf.Timestamp
+	44, // 41: bakta.web.api.proto.v2.JobStateResponse.started:type_name -> google.protobuf.Timestamp
+	44, // 42: bakta.web.api.proto.v2.JobStateResponse.began:type_name -> google.protobuf.Timestamp
+	44, // 43: bakta.web.api.proto.v2.JobStateResponse.ended:type_name -> google.protobuf.Timestamp
+	44, // 44: bakta.web.api.proto.v2.JobStateResponse.updated:type_name -> google.protobuf.Timestamp
+	44, // 45: bakta.web.api.proto.v2.JobStateResponse.expires:type_name -> google.protobuf.Timestamp
+	31, // 46: bakta.web.api.proto.v2.JobStateResponse.stages:type_name -> bakta.web.api.proto.v2.StageState
+	25, // 47: bakta.web.api.proto.v2.JobStateResponse.progress:type_name -> bakta.web.api.proto.v2.Progress
+	26, // 48: bakta.web.api.proto.v2.JobStateResponse.queue:type_name -> bakta.web.api.proto.v2.Queue
+	27, // 49: bakta.web.api.proto.v2.JobStateResponse.expected:type_name -> bakta.web.api.proto.v2.Expected
+	28, // 50: bakta.web.api.proto.v2.JobStateResponse.failure:type_name -> bakta.web.api.proto.v2.Failure
+	6,  // 51: bakta.web.api.proto.v2.StageState.status:type_name -> bakta.web.api.proto.v2.StageStatus
+	5,  // 52: bakta.web.api.proto.v2.FailedJob.status:type_name -> bakta.web.api.proto.v2.FailedStatus
+	0,  // 53: bakta.web.api.proto.v2.JobResultResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	44, // 54: bakta.web.api.proto.v2.JobResultResponse.started:type_name -> google.protobuf.Timestamp
+	44, // 55: bakta.web.api.proto.v2.JobResultResponse.updated:type_name -> google.protobuf.Timestamp
+	35, // 56: bakta.web.api.proto.v2.JobResultResponse.result:type_name -> bakta.web.api.proto.v2.Result
+	1,  // 57: bakta.web.api.proto.v2.Result.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
+	36, // 58: bakta.web.api.proto.v2.Result.files:type_name -> bakta.web.api.proto.v2.ResultFiles
+	0,  // 59: bakta.web.api.proto.v2.LogsResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	39, // 60: bakta.web.api.proto.v2.LogsResponse.stages:type_name -> bakta.web.api.proto.v2.StageLog
+	6,  // 61: bakta.web.api.proto.v2.StageLog.status:type_name -> bakta.web.api.proto.v2.StageStatus
+	8,  // 62: bakta.web.api.proto.v2.BaktaJobs.Workflows:input_type -> bakta.web.api.proto.v2.WorkflowsRequest
+	12, // 63: bakta.web.api.proto.v2.BaktaJobs.InitJob:input_type -> bakta.web.api.proto.v2.InitJobRequest
+	15, // 64: bakta.web.api.proto.v2.BaktaJobs.StartJob:input_type -> bakta.web.api.proto.v2.StartJobRequest
+	15, // 65: bakta.web.api.proto.v2.BaktaJobs.SubmitJob:input_type -> bakta.web.api.proto.v2.StartJobRequest
+	19, // 66: bakta.web.api.proto.v2.BaktaJobs.RerunJob:input_type -> bakta.web.api.proto.v2.RerunJobRequest
+	22, // 67: bakta.web.api.proto.v2.BaktaJobs.JobsStatus:input_type -> bakta.web.api.proto.v2.JobsStatusRequest
+	29, // 68: bakta.web.api.proto.v2.BaktaJobs.JobState:input_type -> bakta.web.api.proto.v2.JobStateRequest
+	33, // 69: bakta.web.api.proto.v2.BaktaJobs.JobResult:input_type -> bakta.web.api.proto.v2.JobResultRequest
+	37, // 70: bakta.web.api.proto.v2.BaktaJobs.Logs:input_type -> bakta.web.api.proto.v2.LogsRequest
+	40, // 71: bakta.web.api.proto.v2.BaktaJobs.Delete:input_type -> bakta.web.api.proto.v2.DeleteRequest
+	42, // 72: bakta.web.api.proto.v2.BaktaJobs.Version:input_type -> bakta.web.api.proto.v2.VersionRequest
+	9,  // 73: bakta.web.api.proto.v2.BaktaJobs.Workflows:output_type -> bakta.web.api.proto.v2.WorkflowsResponse
+	13, // 74: bakta.web.api.proto.v2.BaktaJobs.InitJob:output_type -> bakta.web.api.proto.v2.InitJobResponse
+	17, // 75: bakta.web.api.proto.v2.BaktaJobs.StartJob:output_type -> bakta.web.api.proto.v2.StartJobResponse
+	18, // 76: bakta.web.api.proto.v2.BaktaJobs.SubmitJob:output_type -> bakta.web.api.proto.v2.SubmitJobResponse
+	20, // 77: bakta.web.api.proto.v2.BaktaJobs.RerunJob:output_type -> bakta.web.api.proto.v2.RerunJobResponse
+	23, // 78: bakta.web.api.proto.v2.BaktaJobs.JobsStatus:output_type -> bakta.web.api.proto.v2.JobsStatusResponse
+	30, // 79: bakta.web.api.proto.v2.BaktaJobs.JobState:output_type -> bakta.web.api.proto.v2.JobStateResponse
+	34, // 80: bakta.web.api.proto.v2.BaktaJobs.JobResult:output_type -> bakta.web.api.proto.v2.JobResultResponse
+	38, // 81: bakta.web.api.proto.v2.BaktaJobs.Logs:output_type -> bakta.web.api.proto.v2.LogsResponse
+	41, // 82: bakta.web.api.proto.v2.BaktaJobs.Delete:output_type -> bakta.web.api.proto.v2.DeleteResponse
+	43, // 83: bakta.web.api.proto.v2.BaktaJobs.Version:output_type -> bakta.web.api.proto.v2.VersionResponse
+	73, // [73:84] is the sub-list for method output_type
+	62, // [62:73] is the sub-list for method input_type
+	62, // [62:62] is the sub-list for extension type_name
+	62, // [62:62] is the sub-list for extension extendee
+	0,  // [0:62] is the sub-list for field type_name
 }
 
 func init() { file_proto_v2_jobs_proto_init() }
@@ -3687,18 +3846,18 @@ func file_proto_v2_jobs_proto_init() {
 	if File_proto_v2_jobs_proto != nil {
 		return
 	}
-	file_proto_v2_jobs_proto_msgTypes[15].OneofWrappers = []any{}
-	file_proto_v2_jobs_proto_msgTypes[19].OneofWrappers = []any{}
+	file_proto_v2_jobs_proto_msgTypes[17].OneofWrappers = []any{}
 	file_proto_v2_jobs_proto_msgTypes[21].OneofWrappers = []any{}
-	file_proto_v2_jobs_proto_msgTypes[25].OneofWrappers = []any{}
+	file_proto_v2_jobs_proto_msgTypes[23].OneofWrappers = []any{}
 	file_proto_v2_jobs_proto_msgTypes[27].OneofWrappers = []any{}
+	file_proto_v2_jobs_proto_msgTypes[29].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_proto_v2_jobs_proto_rawDesc), len(file_proto_v2_jobs_proto_rawDesc)),
 			NumEnums:      7,
-			NumMessages:   35,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -137,6 +137,33 @@ func local_request_BaktaJobs_SubmitJob_0(ctx context.Context, marshaler runtime.
 	return msg, metadata, err
 }
 
+func request_BaktaJobs_RerunJob_0(ctx context.Context, marshaler runtime.Marshaler, client BaktaJobsClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq RerunJobRequest
+		metadata runtime.ServerMetadata
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.RerunJob(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_BaktaJobs_RerunJob_0(ctx context.Context, marshaler runtime.Marshaler, server BaktaJobsServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq RerunJobRequest
+		metadata runtime.ServerMetadata
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	msg, err := server.RerunJob(ctx, &protoReq)
+	return msg, metadata, err
+}
+
 func request_BaktaJobs_JobsStatus_0(ctx context.Context, marshaler runtime.Marshaler, client BaktaJobsClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
 		protoReq JobsStatusRequest
@@ -457,6 +484,26 @@ func RegisterBaktaJobsHandlerServer(ctx context.Context, mux *runtime.ServeMux, 
 		}
 		forward_BaktaJobs_SubmitJob_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodPost, pattern_BaktaJobs_RerunJob_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/bakta.web.api.proto.v2.BaktaJobs/RerunJob", runtime.WithHTTPPathPattern("/api/v2/job/rerun"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_BaktaJobs_RerunJob_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_BaktaJobs_RerunJob_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodPost, pattern_BaktaJobs_JobsStatus_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -725,6 +772,23 @@ func RegisterBaktaJobsHandlerClient(ctx context.Context, mux *runtime.ServeMux, 
 		}
 		forward_BaktaJobs_SubmitJob_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodPost, pattern_BaktaJobs_RerunJob_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/bakta.web.api.proto.v2.BaktaJobs/RerunJob", runtime.WithHTTPPathPattern("/api/v2/job/rerun"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_BaktaJobs_RerunJob_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_BaktaJobs_RerunJob_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodPost, pattern_BaktaJobs_JobsStatus_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -878,6 +942,7 @@ var (
 	pattern_BaktaJobs_InitJob_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 2, 3}, []string{"api", "v2", "job", "init"}, ""))
 	pattern_BaktaJobs_StartJob_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 2, 3}, []string{"api", "v2", "job", "start"}, ""))
 	pattern_BaktaJobs_SubmitJob_0  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 2, 3}, []string{"api", "v2", "job", "submit"}, ""))
+	pattern_BaktaJobs_RerunJob_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 2, 3}, []string{"api", "v2", "job", "rerun"}, ""))
 	pattern_BaktaJobs_JobsStatus_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 2, 3}, []string{"api", "v2", "job", "list"}, ""))
 	pattern_BaktaJobs_JobState_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 2, 3}, []string{"api", "v2", "job", "status"}, ""))
 	pattern_BaktaJobs_JobResult_0  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 2, 3}, []string{"api", "v2", "job", "result"}, ""))
@@ -893,6 +958,7 @@ var (
 	forward_BaktaJobs_InitJob_0    = runtime.ForwardResponseMessage
 	forward_BaktaJobs_StartJob_0   = runtime.ForwardResponseMessage
 	forward_BaktaJobs_SubmitJob_0  = runtime.ForwardResponseMessage
+	forward_BaktaJobs_RerunJob_0   = runtime.ForwardResponseMessage
 	forward_BaktaJobs_JobsStatus_0 = runtime.ForwardResponseMessage
 	forward_BaktaJobs_JobState_0   = runtime.ForwardResponseMessage
 	forward_BaktaJobs_JobResult_0  = runtime.ForwardResponseMessage

@@ -26,6 +26,7 @@ const (
 	BaktaJobs_InitJob_FullMethodName    = "/bakta.web.api.proto.v2.BaktaJobs/InitJob"
 	BaktaJobs_StartJob_FullMethodName   = "/bakta.web.api.proto.v2.BaktaJobs/StartJob"
 	BaktaJobs_SubmitJob_FullMethodName  = "/bakta.web.api.proto.v2.BaktaJobs/SubmitJob"
+	BaktaJobs_RerunJob_FullMethodName   = "/bakta.web.api.proto.v2.BaktaJobs/RerunJob"
 	BaktaJobs_JobsStatus_FullMethodName = "/bakta.web.api.proto.v2.BaktaJobs/JobsStatus"
 	BaktaJobs_JobState_FullMethodName   = "/bakta.web.api.proto.v2.BaktaJobs/JobState"
 	BaktaJobs_JobResult_FullMethodName  = "/bakta.web.api.proto.v2.BaktaJobs/JobResult"
@@ -63,6 +64,21 @@ type BaktaJobsClient interface {
 	// warnings: uploads that the workflow can process, but probably not as intended. A repeated call returns them again, and
 	// they are at the beginning of the job's logs.
 	SubmitJob(ctx context.Context, in *StartJobRequest, opts ...grpc.CallOption) (*SubmitJobResponse, error)
+	// Run a job again.
+	//
+	// Creates a new job with its own id and secret, copies the uploads of the old job to it inside the object storage, and starts
+	// it: with the given configuration, or with that of the old job. The start is the same as that of `/api/v2/job/submit`, with
+	// the same checks and warnings. The old job is not changed. It may have failed or succeeded, wait or run; it must have been
+	// started, and is kept until it is deleted or expires.
+	//
+	// The new job gets exactly the files that the old job was started with. If such a file was replaced after that start, by its
+	// upload link, the call is refused with 400. A configuration may leave out uploads that the old job used. It may use one that
+	// was uploaded for the old job and not used, as it is stored now; it can't use one that was never uploaded.
+	//
+	// The call can be repeated with the same `request_key` if its answer was lost: it returns the same job and creates no second
+	// one. What a killed server left unfinished, the repeated call finishes. Another configuration or name with the same key is
+	// refused with 409, and so is the key of a job that was deleted.
+	RerunJob(ctx context.Context, in *RerunJobRequest, opts ...grpc.CallOption) (*RerunJobResponse, error)
 	// Return the state of jobs.
 	//
 	// Every requested job is in exactly one of the two lists, in the order of the request. An unknown id or a wrong
@@ -145,6 +161,16 @@ func (c *baktaJobsClient) SubmitJob(ctx context.Context, in *StartJobRequest, op
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(SubmitJobResponse)
 	err := c.cc.Invoke(ctx, BaktaJobs_SubmitJob_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *baktaJobsClient) RerunJob(ctx context.Context, in *RerunJobRequest, opts ...grpc.CallOption) (*RerunJobResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RerunJobResponse)
+	err := c.cc.Invoke(ctx, BaktaJobs_RerunJob_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -240,6 +266,21 @@ type BaktaJobsServer interface {
 	// warnings: uploads that the workflow can process, but probably not as intended. A repeated call returns them again, and
 	// they are at the beginning of the job's logs.
 	SubmitJob(context.Context, *StartJobRequest) (*SubmitJobResponse, error)
+	// Run a job again.
+	//
+	// Creates a new job with its own id and secret, copies the uploads of the old job to it inside the object storage, and starts
+	// it: with the given configuration, or with that of the old job. The start is the same as that of `/api/v2/job/submit`, with
+	// the same checks and warnings. The old job is not changed. It may have failed or succeeded, wait or run; it must have been
+	// started, and is kept until it is deleted or expires.
+	//
+	// The new job gets exactly the files that the old job was started with. If such a file was replaced after that start, by its
+	// upload link, the call is refused with 400. A configuration may leave out uploads that the old job used. It may use one that
+	// was uploaded for the old job and not used, as it is stored now; it can't use one that was never uploaded.
+	//
+	// The call can be repeated with the same `request_key` if its answer was lost: it returns the same job and creates no second
+	// one. What a killed server left unfinished, the repeated call finishes. Another configuration or name with the same key is
+	// refused with 409, and so is the key of a job that was deleted.
+	RerunJob(context.Context, *RerunJobRequest) (*RerunJobResponse, error)
 	// Return the state of jobs.
 	//
 	// Every requested job is in exactly one of the two lists, in the order of the request. An unknown id or a wrong
@@ -299,6 +340,9 @@ func (UnimplementedBaktaJobsServer) StartJob(context.Context, *StartJobRequest) 
 }
 func (UnimplementedBaktaJobsServer) SubmitJob(context.Context, *StartJobRequest) (*SubmitJobResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SubmitJob not implemented")
+}
+func (UnimplementedBaktaJobsServer) RerunJob(context.Context, *RerunJobRequest) (*RerunJobResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RerunJob not implemented")
 }
 func (UnimplementedBaktaJobsServer) JobsStatus(context.Context, *JobsStatusRequest) (*JobsStatusResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method JobsStatus not implemented")
@@ -407,6 +451,24 @@ func _BaktaJobs_SubmitJob_Handler(srv interface{}, ctx context.Context, dec func
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(BaktaJobsServer).SubmitJob(ctx, req.(*StartJobRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _BaktaJobs_RerunJob_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RerunJobRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BaktaJobsServer).RerunJob(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: BaktaJobs_RerunJob_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BaktaJobsServer).RerunJob(ctx, req.(*RerunJobRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -541,6 +603,10 @@ var BaktaJobs_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SubmitJob",
 			Handler:    _BaktaJobs_SubmitJob_Handler,
+		},
+		{
+			MethodName: "RerunJob",
+			Handler:    _BaktaJobs_RerunJob_Handler,
 		},
 		{
 			MethodName: "JobsStatus",
