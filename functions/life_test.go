@@ -53,11 +53,13 @@ func TestLife(t *testing.T) {
 	}
 	ends := make(map[string]int)
 	images, forgot := 0, 0
+	again := make(map[string]int)
 	for seed := uint64(1); seed <= uint64(*schedules); seed++ {
 		l := newLife(seed)
 		l.play()
 		ends[l.end]++
 		images, forgot = images+l.images, forgot+l.forgot
+		l.again.count(again)
 		if len(l.faults) > 0 {
 			t.Fatalf(
 				"seed %d (play it again with -life.seed=%d):\n%s\n\nschedule:\n%s",
@@ -71,6 +73,12 @@ func TestLife(t *testing.T) {
 	// A model in which nothing happens proves nothing: each kind of end has to occur.
 	ends["given up for an image"], ends["run forgotten"] = images, forgot
 	t.Logf("ends: %v", ends)
+	for _, event := range rerunEvents() {
+		if again[event] < *schedules/1000 {
+			t.Errorf("only in %d of %d lives %s: the schedules no longer reach it", again[event], *schedules, event)
+		}
+	}
+	t.Logf("lives in which reruns were %v", again)
 	for _, end := range []string{"succeeded", "failed", "deleted", "expired", "lost", "given up for an image", "run forgotten"} {
 		if ends[end] < *schedules/200 {
 			t.Errorf("only %d of %d lives ended %s: the schedules no longer reach it", ends[end], *schedules, end)
@@ -105,6 +113,8 @@ type life struct {
 	strange map[int]bool      // runs whose manifest has a failure with an unknown code
 
 	carriedOut map[string]bool // effects that were carried out, by id
+
+	again *again // of which job it is a rerun; nil for a job that was made by itself
 
 	id      string
 	actors  []*actor
@@ -171,7 +181,8 @@ type actor struct {
 	turn  chan bool // true: go on, false: die here
 	yield chan struct{}
 	began time.Time
-	rank  float64 // the foremost actor is the one whose turn it is
+	limit time.Duration // how long the call may last
+	rank  float64       // the foremost actor is the one whose turn it is
 	done  bool
 	dying bool // killed, and unwinding; the actor's own business
 }
@@ -197,6 +208,9 @@ func newLife(seed uint64) *life {
 	l.doc.Due = l.doc.Expires
 	l.unlucky = l.rand.IntN(3) == 0
 	l.objects[job.UploadKey(l.id, upload.GenomeFASTA)] = []byte(genome)
+	if l.rand.IntN(3) == 0 {
+		l.runAgain()
+	}
 	return l
 }
 
@@ -229,7 +243,7 @@ func (l *life) step() {
 
 // call starts a call of a function as an actor.
 func (l *life) call(name string, f func(ctx context.Context)) {
-	a := &actor{name: name, began: l.clock, rank: l.rand.Float64(), turn: make(chan bool), yield: make(chan struct{})}
+	a := &actor{name: name, began: l.clock, limit: deadline, rank: l.rand.Float64(), turn: make(chan bool), yield: make(chan struct{})}
 	l.actors = append(l.actors, a)
 	go func() {
 		defer func() { a.done = true; close(a.yield) }()
@@ -255,7 +269,7 @@ func (l *life) foremost() *actor {
 // resume gives an actor a turn, until its next step or its end.
 func (l *life) resume(a *actor, live bool) {
 	l.current = a
-	if l.clock.Sub(a.began) > deadline {
+	if l.clock.Sub(a.began) > a.limit {
 		live = false
 	}
 	if !live {
@@ -283,15 +297,17 @@ func (l *life) play() {
 			l.resume(l.foremost(), true)
 		case n < 715 && len(l.actors) > 0:
 			l.resume(l.actors[l.rand.IntN(len(l.actors))], false)
-		case n < 740 && starts < 4:
+		case n < 740 && starts < 4 && l.startable():
 			starts++
 			l.start()
 		case n < 742 && deletes < 2:
 			deletes++
 			l.deleteCall()
-		case n == 742 && l.doc != nil && l.rand.IntN(3) == 0:
+		case n == 742 && l.doc != nil && l.again == nil && l.rand.IntN(3) == 0:
 			l.logf("the document is lost")
 			l.doc, l.lost = nil, true
+		case n >= 742 && n < 745 && l.again != nil && !l.again.deleted:
+			l.changeOld()
 		case n < 790 && len(l.actors) < 6:
 			l.event()
 		case n < 820 && len(l.actors) < 6:
@@ -341,6 +357,7 @@ func (l *life) check() {
 	if l.doc != nil && l.doc.Run > job.MaxRuns {
 		l.faultf("run %d is one too many", l.doc.Run)
 	}
+	l.checkCopies()
 	if d := l.doc; d != nil && d.State == job.Succeeded {
 		for _, f := range d.Results {
 			if _, ok := l.objects[f.Key]; !ok {
@@ -358,6 +375,8 @@ func (l *life) judge() {
 	switch {
 	case l.lost:
 		l.end = "lost"
+	case l.again != nil && !l.again.made:
+		l.end = "never made"
 	case l.doc == nil || l.doc.State == job.Deleting:
 		l.end = "deleted"
 		if !l.deleted {
@@ -374,7 +393,9 @@ func (l *life) judge() {
 	}
 	if l.doc == nil && !l.lost {
 		for key := range l.objects {
-			l.faultf("%s is left behind", key)
+			if !l.isOld(key) {
+				l.faultf("%s is left behind", key)
+			}
 		}
 		for name := range l.runs {
 			l.faultf("run %s is left behind", name)
@@ -445,6 +466,10 @@ func must[T any](part T, err error) T {
 func (l *life) now() time.Time { return l.clock }
 
 func (l *life) start() {
+	if l.again != nil {
+		l.rerun()
+		return
+	}
 	config := option.Config{Genus: []string{"Escherichia", "Escherichia", "Salmonella"}[l.rand.IntN(3)]}
 	l.call("start", func(ctx context.Context) {
 		f := must(l.functions("start").Submit())
@@ -467,7 +492,7 @@ func (l *life) start() {
 
 func (l *life) deleteCall() {
 	l.call("delete", func(ctx context.Context) {
-		err := l.expire("delete").Delete(ctx, l.id, secret)
+		err := l.expire("delete").Delete(ctx, l.id, l.secretOf())
 		l.logf("delete answers %v", err)
 		if err == nil {
 			l.deleted = true
@@ -516,12 +541,15 @@ func (l *life) event() {
 
 // show is what a user sees at this moment. It takes no turns: it is one read.
 func (l *life) show() {
+	if l.again != nil && !l.again.made {
+		return // nothing can be seen yet
+	}
 	seen := "NOT_FOUND"
 	f := must(status.New(status.Deps{
 		Jobs: stillModel{l}, Files: stillModel{l}, Logs: stillModel{l}, Offered: workflow.Catalogue(), DownloadTTL: linkTTL, MaxList: 10,
 		Log: slog.New(slog.DiscardHandler),
 	}))
-	list, err := f.List(context.Background(), []status.Ref{{ID: l.id, Secret: secret}})
+	list, err := f.List(context.Background(), []status.Ref{{ID: l.id, Secret: l.secretOf()}})
 	if err != nil {
 		l.faultf("list answers %v", err)
 		return

@@ -138,10 +138,21 @@ func (f *Function) startAgain(
 	var err error
 	next.Workflow = w.Kind
 	next.Warnings, err = f.start(ctx, made, w, made.API, config)
-	if job.Is(err, job.AlreadyExists) {
+	switch {
+	case job.Is(err, job.AlreadyExists):
 		err = job.Errorf(job.AlreadyExists, "request_key: it was used before with another configuration; use a new one for another job")
+	case job.Is(err, job.Invalid), job.Is(err, job.NotFound):
+		// An upload that is missing may have been removed with the new job.
+		if j, getErr := f.deps.Jobs.Get(ctx, made.ID); job.Is(getErr, job.NotFound) || getErr == nil && j.State == job.Deleting {
+			err = errDeleted()
+		}
 	}
 	return next, err
+}
+
+// errDeleted is the error about a request whose new job was deleted.
+func errDeleted() error {
+	return job.Errorf(job.AlreadyExists, "request_key: the job that it made was deleted, or has expired; use a new one")
 }
 
 // alone waits until no other call makes the same new job, and returns the job as it is stored: the zero value if it does not
@@ -164,7 +175,7 @@ func (f *Function) alone(ctx context.Context, next Started) (made job.Job, relea
 		switch {
 		case err != nil && !job.Is(err, job.NotFound):
 		case made.State == job.Deleting:
-			err = job.Errorf(job.AlreadyExists, "request_key: the job that it made was deleted, or has expired; use a new one")
+			err = errDeleted()
 		case got:
 			return made, release, nil
 		case made.Start != nil:
