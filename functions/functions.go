@@ -72,8 +72,8 @@ func New(p Parts, s settings.Settings) (*Functions, error) {
 		return f, nil
 	}
 	o := lifecycle.Options{
-		Retention: s.Retention, UploadTTL: s.UploadTTL, RecheckInterval: s.RecheckInterval, PendingTimeout: s.PendingTimeout,
-		ImageTimeout: s.ImageTimeout, InFlight: s.InFlight, Now: p.Now, Log: p.Log,
+		Retention: s.Retention, UploadTTL: s.UploadTTL, RecheckInterval: s.RecheckInterval, WaitInterval: s.WaitInterval,
+		PendingTimeout: s.PendingTimeout, ImageTimeout: s.ImageTimeout, InFlight: s.InFlight, Now: p.Now, Log: p.Log,
 	}
 	if p.Recorder != nil {
 		o.Recorder = p.Recorder

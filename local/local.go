@@ -67,6 +67,9 @@ const StandIn = "stand-in"
 
 const (
 	bucket = "bakta-web"
+	// waitInterval is how long after its launch, or the last time, the sweep checks a job that waits. The runner reports each change
+	// of a run until it is recorded, so this is for the case that the runner's files are lost, and recheckAll covers that as well.
+	waitInterval = 24 * time.Hour
 	// reserveTime is the minimum time between two sweeps that use the reserve of a full disk: the program that filled the
 	// disk may still write, and takes each byte that is free.
 	reserveTime = 15 * time.Second
@@ -140,23 +143,22 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 	}
 	closers = append(closers, closeFiles)
 
-	notify, err := process.Post("http://" + internal.Addr().String() + jobupdate.EventsPath)
-	if err != nil {
-		return err
-	}
+	changes := newChanges()
 	runs, err := process.New(process.Options{
 		Dir: filepath.Join(o.Data, "runs"), Jobs: o.Jobs, Stager: o.Stager, Environ: os.Environ(), Limit: o.MaxRunTime,
-		Files: files, Specs: tools.spec, Notify: notify, Log: o.Log,
+		Files: files, Specs: tools.spec, Log: o.Log,
+		Report: changes.record,
 	})
 	if err != nil {
 		return err
 	}
 	closers = append(closers, runs.Close)
 
-	api, events, err := o.servers(ctx, policy, disk, jobs, files, runs, tools)
+	api, events, updater, err := o.servers(ctx, policy, disk, jobs, files, runs, tools)
 	if err != nil {
 		return err
 	}
+	changes.recordedBy(updater)
 	opened()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return api.Run(ctx, public) })
@@ -164,6 +166,10 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 	group.Go(func() error { return tools.ask(ctx, o.Log) })
 	group.Go(func() error {
 		tick(ctx, o, disk, "http://"+internal.Addr().String()+expire.SweepPath)
+		return nil
+	})
+	group.Go(func() error {
+		recheckAll(ctx, o.Log, jobs, runs, updater)
 		return nil
 	})
 	ready("http://" + o.named(public.Addr().String()))
@@ -240,10 +246,11 @@ func (o Options) complete() (Options, error) {
 // servers creates the functions and the two servers for them: one for users, one for events.
 func (o Options) servers(
 	ctx context.Context, policy *access.Policy, disk *space.Disk, jobs store.Jobs, files *s3.Store, runs *process.Runner, tools tools,
-) (api, events *server.Server, err error) {
+) (api, events *server.Server, updater *jobupdate.Function, err error) {
 	set := settings.Default()
 	set.Retention = o.Retention
 	set.RecheckInterval = 15 * time.Second
+	set.WaitInterval = waitInterval
 	set.ImageTimeout = 0 // local jobs have no images
 	set.InFlight = 0     // every call ends with this process, and only the end of this process interrupts runs
 	all, err := functions.New(functions.Parts{
@@ -252,27 +259,30 @@ func (o Options) servers(
 		Holder: "local " + o.Data,
 	}, set)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	guard := []func(http.Handler) http.Handler{policy.Guard}
 	if api, err = server.New(server.Options{
 		Log: o.Log, AllowOrigin: policy.Allowed, Middleware: guard, Connections: access.NewConnections(), Drain: drain,
 		Interceptors: []grpc.UnaryServerInterceptor{onFullDisk(disk)},
 	}); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	// Web pages in a browser on this machine can also reach this server.
 	if events, err = server.New(server.Options{Log: o.Log, AllowOrigin: policy.Allowed, Middleware: guard, Drain: drain}); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	page, err := o.page(ctx, files, api.NotFound())
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if err := api.Handle("/", page); err != nil { // before the functions: the API's documentation is at / if that has no handler
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return api, events, all.Register(api, events)
+	if updater, err = all.JobUpdate(); err != nil {
+		return nil, nil, nil, err
+	}
+	return api, events, updater, all.Register(api, events)
 }
 
 // tick triggers sweeps until ctx ends.

@@ -30,7 +30,7 @@ func (l *Lifecycle) Launch(ctx context.Context, j job.Job) error {
 	if err != nil {
 		return fmt.Errorf("launching run %d of job %s: %w", j.Run, j.ID, err)
 	}
-	recorded, err := l.jobs.Launched(ctx, j.ID, j.Run, name, l.recheck())
+	recorded, err := l.jobs.Launched(ctx, j.ID, j.Run, name, l.recheckWaiting())
 	if err != nil {
 		return fmt.Errorf("recording the launch of job %s: %w", j.ID, err)
 	}

@@ -40,6 +40,7 @@ type Options struct {
 	Retention       time.Duration
 	UploadTTL       time.Duration
 	RecheckInterval time.Duration
+	WaitInterval    time.Duration // 0: RecheckInterval
 	PendingTimeout  time.Duration
 	ImageTimeout    time.Duration
 	InFlight        time.Duration
@@ -68,6 +69,9 @@ func New(jobs Jobs, files Files, runs runner.Runner, o Options) (*Lifecycle, err
 	if o.Retention <= 0 || o.UploadTTL <= 0 || o.RecheckInterval <= 0 || o.PendingTimeout <= 0 || o.ImageTimeout < 0 || o.InFlight < 0 {
 		return nil, errors.New("lifecycle: a time is missing or negative")
 	}
+	if o.WaitInterval <= 0 {
+		o.WaitInterval = o.RecheckInterval
+	}
 	if o.Recorder == nil {
 		o.Recorder = noRecorder{}
 	}
@@ -80,3 +84,6 @@ func (l *Lifecycle) now() time.Time { return l.options.Now().UTC().Truncate(time
 
 // recheck is when the sweep observes a run next if no event comes.
 func (l *Lifecycle) recheck() time.Time { return l.now().Add(l.options.RecheckInterval) }
+
+// recheckWaiting is recheck for a run that waits.
+func (l *Lifecycle) recheckWaiting() time.Time { return l.now().Add(l.options.WaitInterval) }

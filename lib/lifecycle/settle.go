@@ -49,7 +49,7 @@ func (l *Lifecycle) settleObserved(ctx context.Context, j job.Job, seen job.Obse
 		if seen.Blocked && !seen.Since.IsZero() && l.now().Sub(seen.Since) > l.timeout(seen) {
 			return l.abandon(ctx, j, seen)
 		}
-		return l.jobs.Postpone(ctx, j.ID, j.Due, l.recheck())
+		return l.jobs.Postpone(ctx, j.ID, j.Due, l.recheckWaiting())
 	case job.Active:
 		now := l.now()
 		began := seen.Began

@@ -13,6 +13,9 @@ type Settings struct {
 	PendingTimeout  time.Duration // how long a run may wait for a node; then the job fails
 	ImageTimeout    time.Duration // how long a run may wait for an image or a container; 0: PendingTimeout
 	RecheckInterval time.Duration // how long after the last news of a run the sweep observes the run itself
+	// WaitInterval is how long after a run was launched, or was last seen waiting, the sweep observes it if it still waits;
+	// 0: RecheckInterval. It may be long where the runner reports each change of a run until that is recorded.
+	WaitInterval time.Duration
 	// InFlight is how long a call can act on a job that it has read: the longest deadline of a call, and some more. It is 0
 	// where all calls end with the runner.
 	InFlight time.Duration

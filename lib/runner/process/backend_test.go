@@ -158,7 +158,7 @@ func TestBackendKilled(t *testing.T) {
 						len(seen.Stages) != 1 || seen.Stages[0].Status == job.StageRunning || seen.Stages[0].Status == job.StageSucceeded {
 						t.Errorf("observed: %+v", seen)
 					}
-					until(t, "an event", func() bool { return len(f.noted(j)) == 1 })
+					until(t, "a report", func() bool { return f.noted(j) })
 					if err := f.Release(t.Context(), j); err != nil {
 						t.Error(err)
 					}

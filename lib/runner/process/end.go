@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
@@ -47,7 +46,6 @@ func (r *Runner) release(x *run) (string, error) {
 		return "", err
 	}
 	r.forget(x)
-	r.events.send(deleted, object)
 	return r.discard(x.dir), nil
 }
 
@@ -63,8 +61,12 @@ func (r *Runner) released(object string) bool {
 // forget removes a run from memory. The caller holds the lock.
 func (r *Runner) forget(x *run) {
 	delete(r.runs, x.object())
-	r.queue = slices.DeleteFunc(r.queue, func(q *run) bool { return q == x })
-	if x.Phase == waiting {
+	r.unqueue(x)
+}
+
+// unqueue takes a run that does not begin out of the queue. The caller holds the lock.
+func (r *Runner) unqueue(x *run) {
+	if x.Phase == waiting && r.queue.remove(x) {
 		r.o.Changed("")
 	}
 }
@@ -95,7 +97,7 @@ func (r *Runner) empty(trash string) {
 // Stop ends all runs of the job and waits until no process of them is alive. It also forgets the job's released runs, so
 // that they may be launched again.
 func (r *Runner) Stop(ctx context.Context, id string) error {
-	if err := r.end(ctx, func(x *run) bool { return x.Job == id }); err != nil {
+	if err := r.end(ctx, id, 0); err != nil {
 		return err
 	}
 	r.free(id)
@@ -104,16 +106,16 @@ func (r *Runner) Stop(ctx context.Context, id string) error {
 
 // Discard ends the job's run and waits until no process of it is alive. A run that was released stays released.
 func (r *Runner) Discard(ctx context.Context, j job.Job) error {
-	object := job.ObjectName(j.ID, j.Run)
-	return r.end(ctx, func(x *run) bool { return x.object() == object })
+	return r.end(ctx, j.ID, j.Run)
 }
 
-// end ends the runs that match, and forgets them.
-func (r *Runner) end(ctx context.Context, match func(x *run) bool) error {
+// end ends the run of the job with that number, or all of them if it is 0, and forgets them.
+func (r *Runner) end(ctx context.Context, id string, number int) error {
 	r.mu.Lock()
 	var runs []*run
-	for _, x := range r.runs {
-		if !match(x) {
+	for n := 1; n <= job.MaxRuns; n++ {
+		x := r.runs[job.ObjectName(id, n)]
+		if x == nil || number != 0 && number != n {
 			continue
 		}
 		runs = append(runs, x)
@@ -122,8 +124,9 @@ func (r *Runner) end(ctx context.Context, match func(x *run) bool) error {
 		}
 	}
 	// Runs that wait must not begin during the wait for the others.
-	r.queue = slices.DeleteFunc(r.queue, match)
-	r.o.Changed("")
+	for _, x := range runs {
+		r.unqueue(x)
+	}
 	r.mu.Unlock()
 	for _, x := range runs {
 		if err := r.stop(ctx, x); err != nil {
@@ -161,7 +164,6 @@ func (r *Runner) remove(x *run) (string, error) {
 		return "", err
 	}
 	r.forget(x)
-	r.events.send(deleted, x.object())
 	return r.discard(x.dir), nil
 }
 
@@ -192,6 +194,6 @@ func (r *Runner) Close() error {
 	}
 	r.mu.Unlock()
 	r.wait.Wait()
-	r.events.close()
+	r.news.close()
 	return r.lock.Close()
 }

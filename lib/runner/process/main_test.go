@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -12,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/uuid"
 	"go.uber.org/goleak"
 
@@ -51,8 +51,8 @@ type fixture struct {
 	options Options
 	files   *store
 
-	mu   sync.Mutex
-	seen []string // types and objects of events
+	mu       sync.Mutex
+	reported []string // the jobs that were reported
 }
 
 func set(t *testing.T, change func(o *Options)) *fixture {
@@ -62,7 +62,7 @@ func set(t *testing.T, change func(o *Options)) *fixture {
 		Dir: filepath.Join(t.TempDir(), "runner"), Jobs: 1, Stager: testStager(),
 		Environ: os.Environ(), Files: f.files, Specs: specs, Grace: 500 * time.Millisecond,
 		Log:    slog.New(slog.NewTextHandler(t.Output(), nil)),
-		Notify: f.note,
+		Report: f.note,
 	}
 	if change != nil {
 		change(&f.options)
@@ -92,25 +92,18 @@ func (f *fixture) open() {
 	f.Runner = r
 }
 
-func (f *fixture) note(_ context.Context, e cloudevents.Event) error {
+func (f *fixture) note(_ context.Context, id string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	kind := e.Type()[strings.LastIndexByte(e.Type(), '.')+1:]
-	f.seen = append(f.seen, kind+" "+e.Subject()[strings.LastIndexByte(e.Subject(), '/')+1:])
+	f.reported = append(f.reported, id)
 	return nil
 }
 
-// noted returns the types of events of a run's object so far.
-func (f *fixture) noted(j job.Job) []string {
+// noted reports whether a change of the job was reported.
+func (f *fixture) noted(j job.Job) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var kinds []string
-	for _, s := range f.seen {
-		if kind, object, _ := strings.Cut(s, " "); object == job.ObjectName(j.ID, j.Run) {
-			kinds = append(kinds, kind)
-		}
-	}
-	return kinds
+	return slices.Contains(f.reported, j.ID)
 }
 
 // script returns a job whose one stage is a shell script.
@@ -232,4 +225,11 @@ func gone(pid int) bool {
 	}
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	return err != nil || strings.Contains(string(b), ") Z ") || strings.Contains(string(b), ") X ")
+}
+
+func touch(t *testing.T, path string) {
+	t.Helper()
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,10 +42,7 @@ func TestOneRun(t *testing.T) {
 	if err := f.Release(t.Context(), j); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the last event", func() bool { return len(f.noted(j)) == 6 })
-	if got := f.noted(j); !slices.Equal(got, []string{"add", "update", "update", "update", "update", "delete"}) {
-		t.Errorf("events: %q", got)
-	}
+	until(t, "a report", func() bool { return f.noted(j) })
 	// The caller of this late launch read the job before it ended. The run is not executed again.
 	f.launch(j)
 	if seen := f.observe(j); seen.Phase != job.Ended || seen.Failure != nil || seen.Interrupted {

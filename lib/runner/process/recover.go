@@ -2,10 +2,11 @@ package process
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +20,7 @@ func (r *Runner) recover() error {
 	if err != nil {
 		return err
 	}
+	var waits []*run
 	for _, e := range entries {
 		object, ok := strings.CutSuffix(e.Name(), ".json")
 		if !ok || strings.HasPrefix(object, ".") {
@@ -45,11 +47,25 @@ func (r *Runner) recover() error {
 		}
 		r.runs[object] = x
 		if x.Phase == waiting {
-			r.queue = append(r.queue, x)
+			waits = append(waits, x)
 		}
 	}
-	slices.SortFunc(r.queue, inOrder)
+	r.queue.restore(r.readTurns(), waits)
 	return r.tidy()
+}
+
+// readTurns returns what the process before this one stored, or nothing: then the line whose first run was started first is next.
+func (r *Runner) readTurns() turns {
+	var t turns
+	content, err := os.ReadFile(r.turns())
+	if err == nil {
+		err = json.Unmarshal(content, &t)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		r.o.Log.Warn("the order of the queue can't be read; it begins with the jobs that were started first", "error", err)
+		t = turns{}
+	}
+	return t
 }
 
 // interrupted ends a run that was active when the process before this one ended.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"syscall"
@@ -18,9 +19,11 @@ import (
 type record struct {
 	Job         string          `json:"job"`
 	Run         int             `json:"run"`
+	Batch       string          `json:"batch,omitempty"`
 	Phase       phase           `json:"phase"`
 	Since       time.Time       `json:"since"`
-	Order       int64           `json:"order"` // its place in the queue: when it was launched
+	Order       int64           `json:"order"`           // when its job was started, or else it was launched, in nanoseconds since 1970
+	Begun       bool            `json:"begun,omitempty"` // it was taken from the queue before
 	Spec        stage.Spec      `json:"spec"`
 	Failure     *job.Failure    `json:"failure,omitempty"`     // of a run that ended without a manifest
 	Stages      []job.Stage     `json:"stages,omitempty"`      // their states
@@ -39,7 +42,13 @@ const (
 
 func (r record) object() string { return job.ObjectName(r.Job, r.Run) }
 
-// run is a run in memory. The runner's lock guards its record, except the fields that never change: Job, Run, Order, Spec.
+// key returns the line of the queue in which the run waits, see queue.
+func (r record) key() string { return r.Batch }
+
+// resumes reports whether the run precedes all others in the queue: the job has had its turn, and was interrupted.
+func (r record) resumes() bool { return r.Begun || r.Run > 1 }
+
+// run is a run in memory. The runner's lock guards its record, except the fields that never change: Job, Run, Batch, Order, Spec.
 type run struct {
 	record
 	dir    string
@@ -56,11 +65,30 @@ var (
 
 // save writes the run's record.
 func (r *Runner) save(x *run) error {
-	content, err := json.Marshal(x.record)
+	return writeJSON(filepath.Join(r.records(), x.object()+".json"), x.record)
+}
+
+// saveTurns stores whose turn it is. A failure only logs: after the end of this process, lines might then have a turn twice.
+func (r *Runner) saveTurns() {
+	if err := writeJSON(r.turns(), r.queue.turns()); err != nil {
+		r.o.Log.Warn("the order of the queue is not stored", "error", err)
+	}
+}
+
+// writeJSON writes a small file, completely or not at all, whenever this process ends. It does not wait for the disk, because that
+// would take longer than all else that is done for a small job. So the end of the machine may lose the file, or its content. That
+// of a run that waited is launched again, as is that of a run that was active: none of its processes is left.
+func writeJSON(path string, v any) error {
+	content, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	return stage.WriteFile(filepath.Join(r.records(), x.object()+".json"), content)
+	temp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path))
+	if err := os.WriteFile(temp, content, 0o600); err != nil {
+		os.Remove(temp)
+		return err
+	}
+	return os.Rename(temp, path)
 }
 
 // execute executes an active run from its beginning to its end, and sends an event of both.
@@ -77,7 +105,8 @@ func (r *Runner) conclude(cause error, x *run, failure *job.Failure, err error) 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	defer r.dispatch()
-	r.executing--
+	delete(r.active, x)
+	r.queue.end(x)
 	defer close(x.done)
 	switch {
 	case errors.Is(cause, errReleased):
@@ -102,7 +131,7 @@ func (r *Runner) conclude(cause error, x *run, failure *job.Failure, err error) 
 	}
 	x.Phase, x.Since, x.Failure = ended, time.Now().UTC(), failure
 	r.put(x)
-	r.events.send(updated, x.object())
+	r.news.send(x.Job)
 	return ""
 }
 
@@ -124,7 +153,7 @@ func (r *Runner) begin(ctx context.Context, x *run) (*job.Failure, error) {
 	err := r.save(x)
 	r.mu.Unlock()
 	if err == nil {
-		r.events.send(updated, x.object())
+		r.news.send(x.Job)
 		err = stage.Remove(x.dir) // of an execution that was interrupted
 	}
 	return r.full(ctx, x, err)
@@ -180,7 +209,7 @@ func (r *Runner) report(x *run, stage string, status job.StageStatus, programs .
 		x.Programs = append(x.Programs, programs...)
 		r.put(x) // the next process kills them if this one is killed
 	}
-	r.events.send(updated, x.object())
+	r.news.send(x.Job)
 }
 
 // programs returns the processes of the run's programs that were started.

@@ -1,10 +1,11 @@
 // Package process runs jobs as local processes. It does for local mode what Kubernetes Jobs do in a cluster: it stores what
-// was launched, runs a limited number at the same time and the others in order, sends an event of each change in the form
-// of a cluster's, and keeps the files of a run until its outcome is stored.
+// was launched, runs a limited number at the same time and the others in order, reports each change of a run, and keeps the
+// files of a run until its outcome is stored.
 //
 // Its state is small files below one directory, so it continues when its process is started again, however it ended:
 //
 //	records/<object>.json      a run that was launched; written before Launch returns
+//	turns.json                 whose turn it is, see queue
 //	records/<object>.released  a run whose outcome is stored elsewhere; it keeps the run from being launched again
 //	work/<object>/             the run's working directory, see lib/stage
 //	trash/                     what is being removed
@@ -14,7 +15,6 @@
 package process
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,11 +25,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/gofrs/flock"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
@@ -40,7 +38,7 @@ import (
 // Options is what a Runner works with.
 type Options struct {
 	Dir     string        // holds all state; created if missing
-	Jobs    int           // how many jobs run at a time, at least 1
+	Jobs    int           // how many jobs run at a time, at least 1; see SetJobs
 	Stager  []string      // command line that starts a stager, in front of its arguments
 	Environ []string      // programs get a part of it, see stage.Environment
 	Files   stage.Files   // the store of the jobs' files
@@ -51,11 +49,11 @@ type Options struct {
 	// Specs returns what a run of the job does in that working directory. Any error except job.Unavailable ends the job:
 	// no later launch could run it.
 	Specs func(j job.Job, dir string) (stage.Spec, error)
-	// Notify delivers an event within a few seconds, or gives up. It is called for one event at a time, in order. If nil,
-	// no events are sent.
-	Notify func(ctx context.Context, e cloudevents.Event) error
-	// Changed, if not nil, is called with the id of a job when a program of its run has written output, and with "" when the
-	// queue has changed. It must return at once, and not call the runner.
+	// Report records what became of the runs of a job. It is called soon after each change of a run, and again until it
+	// succeeds, for one job by one call at a time. If nil, nothing is reported.
+	Report func(ctx context.Context, id string) error
+	// Changed, if not nil, is called with the id of a job when a program of its run has written output and when a change of the
+	// run was reported, and with "" when the queue has changed. It must return at once, and not call the runner.
 	Changed func(id string)
 }
 
@@ -64,18 +62,19 @@ var (
 	_ runner.Queue  = (*Runner)(nil)
 )
 
-// Runner runs jobs as local processes. It implements runner.Runner.
+// Runner runs jobs as local processes. It implements runner.Runner and runner.Queue.
 type Runner struct {
-	o      Options
-	lock   *flock.Flock
-	events *events
-	wait   sync.WaitGroup // runs that are executing
+	o    Options
+	lock *flock.Flock
+	news *news
+	wait sync.WaitGroup // runs that are executing
 
-	mu        sync.Mutex
-	closed    bool
-	runs      map[string]*run // by object name
-	queue     []*run          // the waiting runs, in order
-	executing int
+	mu     sync.Mutex
+	closed bool
+	jobs   int             // how many runs execute at a time
+	runs   map[string]*run // by object name
+	queue  queue           // the waiting runs
+	active map[*run]bool   // those that execute
 	// reserved has the jobs whose run was interrupted by the end of the process before, and whose next run is not
 	// launched yet. Each has a place reserved: it began before all runs that wait.
 	reserved map[string]bool
@@ -107,7 +106,7 @@ func New(o Options) (*Runner, error) {
 	if o.Changed == nil {
 		o.Changed = func(string) {}
 	}
-	r := &Runner{o: o, runs: make(map[string]*run), reserved: make(map[string]bool)}
+	r := &Runner{o: o, runs: make(map[string]*run), reserved: make(map[string]bool), active: make(map[*run]bool), jobs: o.Jobs}
 	for _, dir := range []string{r.records(), r.work(), r.trash()} {
 		// Closed to other users, because the directories below it are open to all, see stage.In.
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -123,16 +122,17 @@ func New(o Options) (*Runner, error) {
 		r.lock.Close()
 		return nil, fmt.Errorf("the runner's directory %s: %w", o.Dir, err)
 	}
-	r.events = newEvents(o.Notify, o.Log)
+	r.news = newNews(o.Report, o.Changed, o.Log)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, x := range r.runs {
 		if x.Phase == ended {
-			r.events.send(updated, x.object()) // the process before may have ended before it sent this event
+			r.news.send(x.Job) // the process before may have ended before it reported this
 		}
 	}
 	r.dispatch()
-	if jobs := slices.Collect(maps.Keys(r.reserved)); len(jobs) > 0 {
+	if len(r.reserved) > 0 {
+		jobs := slices.Collect(maps.Keys(r.reserved))
 		time.AfterFunc(reservation, func() { r.free(jobs...) })
 	}
 	return r, nil
@@ -163,6 +163,7 @@ func (r *Runner) acquire() error {
 func (r *Runner) records() string { return filepath.Join(r.o.Dir, "records") }
 func (r *Runner) work() string    { return filepath.Join(r.o.Dir, "work") }
 func (r *Runner) trash() string   { return filepath.Join(r.o.Dir, "trash") }
+func (r *Runner) turns() string   { return filepath.Join(r.o.Dir, "turns.json") }
 
 // Launch records the job's run and queues it.
 func (r *Runner) Launch(ctx context.Context, j job.Job) (string, error) {
@@ -181,9 +182,12 @@ func (r *Runner) Launch(ctx context.Context, j job.Job) (string, error) {
 		}
 	}
 	now := time.Now().UTC()
-	x := &run{record: record{Job: j.ID, Run: j.Run, Phase: waiting, Since: now, Order: now.UnixNano()}, dir: filepath.Join(r.work(), object)}
+	x := &run{
+		record: record{Job: j.ID, Run: j.Run, Batch: j.Batch, Phase: waiting, Since: now, Order: now.UnixNano()},
+		dir:    filepath.Join(r.work(), object),
+	}
 	if !j.Started.IsZero() {
-		x.Order = j.Started.UnixNano() // a job that is run again precedes the jobs that were started since
+		x.Order = j.Started.UnixNano()
 	}
 	var err error
 	if x.Spec, err = r.o.Specs(j, x.dir); err == nil {
@@ -204,36 +208,45 @@ func (r *Runner) Launch(ctx context.Context, j job.Job) (string, error) {
 	r.runs[object] = x
 	delete(r.reserved, j.ID)
 	if x.Phase == waiting {
-		at, _ := slices.BinarySearchFunc(r.queue, x, inOrder)
-		r.queue = slices.Insert(r.queue, at, x)
+		r.queue.add(x)
 		r.o.Changed("")
+	} else {
+		r.news.send(x.Job)
 	}
-	r.events.send(added, object)
 	r.dispatch()
 	return object, nil
 }
 
-// inOrder compares two runs by their places in the queue.
-func inOrder(a, b *run) int {
-	return cmp.Or(cmp.Compare(a.Order, b.Order), strings.Compare(a.object(), b.object()))
-}
-
 // dispatch starts waiting runs while places are free. The caller holds the lock.
 func (r *Runner) dispatch() {
-	for !r.closed && r.executing < r.o.Jobs && len(r.queue) > 0 {
-		x := r.queue[0]
-		if x.Run == 1 && r.executing+len(r.reserved) >= r.o.Jobs {
-			return // the free places are reserved for interrupted jobs
+	taken := false
+	for !r.closed && len(r.active) < r.jobs && r.queue.length > 0 {
+		if !r.queue.next().resumes() && len(r.active)+len(r.reserved) >= r.jobs {
+			break // the free places are reserved for interrupted jobs
 		}
-		r.queue = r.queue[1:]
-		r.o.Changed("")
-		r.executing++
-		x.Phase, x.Since = active, time.Now().UTC()
+		x := r.queue.take()
+		taken = true
+		r.active[x] = true
+		x.Phase, x.Since, x.Begun = active, time.Now().UTC(), true
 		x.done = make(chan struct{})
 		var ctx context.Context
 		ctx, x.cancel = context.WithCancelCause(context.Background())
 		r.wait.Go(func() { r.execute(ctx, x) })
 	}
+	if taken {
+		r.saveTurns()
+		r.o.Changed("")
+	}
+}
+
+// SetJobs sets how many jobs run at a time, at least 1. If they become more, waiting runs begin at once. If they become fewer, no
+// run is ended: none begins until so many have ended that fewer run.
+func (r *Runner) SetJobs(jobs int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.jobs = max(1, jobs)
+	r.dispatch()
+	r.o.Changed("")
 }
 
 // Observe returns the state of the job's run. A run that was released has ended.
@@ -252,7 +265,7 @@ func (r *Runner) Observe(_ context.Context, j job.Job) (job.Observation, error) 
 	switch x.Phase {
 	case waiting:
 		seen.Phase = job.Waiting
-		seen.Waiting = fmt.Sprintf("number %d of %d waiting jobs; %d run at a time", slices.Index(r.queue, x)+1, len(r.queue), r.o.Jobs)
+		seen.Waiting = fmt.Sprintf("number %d of %d waiting jobs; %d run at a time", r.queue.place(x), r.queue.length, r.jobs)
 	case active:
 		seen.Phase, seen.Began = job.Active, x.Since
 		seen.Stages = x.stages()
@@ -274,28 +287,19 @@ func (x *run) stages() []job.Stage {
 	return stages
 }
 
-// Queue returns the queue in the order of dispatch. A place that is reserved for an interrupted job does not count.
+// Queue returns the queue in the order of dispatch. A place that is reserved for an interrupted job does not count. The cost grows
+// with the number of batches that wait, not with the number of runs.
 func (r *Runner) Queue(_ context.Context, jobs []job.Job) (job.Queue, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	q := job.Queue{Length: len(r.queue), Places: make(map[string]int, len(jobs)), Slots: r.o.Jobs, Running: []time.Time{}}
-	asked := make(map[*run]bool, len(jobs))
+	q := job.Queue{Length: r.queue.length, Places: make(map[string]int), Slots: r.jobs, Running: []time.Time{}}
 	for _, j := range jobs {
 		if x := r.runs[job.ObjectName(j.ID, j.Run)]; x != nil && x.Phase == waiting {
-			asked[x] = true
+			q.Places[x.Job] = r.queue.place(x)
 		}
 	}
-	if len(asked) > 0 {
-		for i, x := range r.queue {
-			if asked[x] {
-				q.Places[x.Job] = i + 1
-			}
-		}
-	}
-	for _, x := range r.runs {
-		if x.Phase == active {
-			q.Running = append(q.Running, x.Since)
-		}
+	for x := range r.active {
+		q.Running = append(q.Running, x.Since)
 	}
 	return q, nil
 }
