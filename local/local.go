@@ -22,12 +22,15 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/functions"
 	"github.com/ag-computational-bio/bakta-web-backend/functions/expire"
 	"github.com/ag-computational-bio/bakta-web-backend/functions/jobupdate"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/process"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 	"github.com/ag-computational-bio/bakta-web-backend/local/access"
+	"github.com/ag-computational-bio/bakta-web-backend/local/control"
 	"github.com/ag-computational-bio/bakta-web-backend/local/space"
 )
 
@@ -39,7 +42,7 @@ type Options struct {
 	Data       string        // directory of all data; created if missing
 	UI         string        // directory of a built web UI to serve at /; empty: the API's documentation
 	MongoDB    string        // URI of a MongoDB for the jobs, in place of the data directory; it names a database
-	Jobs       int           // maximum number of jobs that run at the same time; at least 1
+	Jobs       int           // maximum number of jobs that run at the same time; at least 1. The command `local jobs` changes it
 	Threads    int           // threads of a job; 0 divides the CPUs of the machine evenly among the jobs
 	MaxRunTime time.Duration // maximum run time of a program; 0 for a day
 	Retention  time.Duration // how long a job is kept after its last change of state; 0 for 30 days
@@ -143,10 +146,11 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 	}
 	closers = append(closers, closeFiles)
 
-	changes := newChanges()
+	changes, limit := newChanges(), newLimit(o)
 	runs, err := process.New(process.Options{
 		Dir: filepath.Join(o.Data, "runs"), Jobs: o.Jobs, Stager: o.Stager, Environ: os.Environ(), Limit: o.MaxRunTime,
-		Files: files, Specs: tools.spec, Log: o.Log,
+		Files: files, Log: o.Log,
+		Specs:  func(j job.Job, dir string) (stage.Spec, error) { return tools.spec(j, dir, limit.threads()) },
 		Report: changes.record,
 	})
 	if err != nil {
@@ -159,10 +163,17 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 		return err
 	}
 	changes.recordedBy(updater)
+	commands, err := control.Listen(o.Data)
+	if err != nil {
+		return fmt.Errorf("listening for commands: %w", err)
+	}
+	closers = append(closers, commands.Close)
+	limit.runner = runs
 	opened()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return api.Run(ctx, public) })
 	group.Go(func() error { return events.Run(ctx, internal) })
+	group.Go(func() error { return control.Serve(ctx, commands, limit) })
 	group.Go(func() error { return tools.ask(ctx, o.Log) })
 	group.Go(func() error {
 		tick(ctx, o, disk, "http://"+internal.Addr().String()+expire.SweepPath)
@@ -206,13 +217,9 @@ func (o Options) complete() (Options, error) {
 	if err := errors.Join(supported(runtime.GOOS), o.checkHosts(), o.checkMongoDB()); err != nil {
 		return o, err
 	}
-	if o.Jobs < 1 {
-		return o, errors.New("--jobs must be at least 1")
+	if err := control.CheckJobs(o.Jobs); err != nil {
+		return o, fmt.Errorf("--jobs %w", err)
 	}
-	if o.Threads <= 0 {
-		o.Threads = max(1, runtime.NumCPU()/o.Jobs)
-	}
-	o.Threads = min(o.Threads, runtime.NumCPU()) // Bakta refuses more threads than CPUs
 	if o.Retention <= 0 {
 		o.Retention = settings.Default().Retention
 	}

@@ -106,7 +106,7 @@ func (o Options) find(row program.Program, at Installed, whole tool) (tool, erro
 			flag, name, err, row.Install, flag)}
 	}
 	t := tool{
-		environment: program.Environment{Command: []string{path}, Threads: o.Threads, GPU: at.GPU},
+		environment: program.Environment{Command: []string{path}, GPU: at.GPU},
 		version:     &version{named: flag, within: versionTimeout, arguments: row.Version},
 	}
 	if row.Database == nil {
@@ -146,7 +146,7 @@ func (o Options) standIn(name string) (tool, error) {
 	t := tool{version: new(version), database: "none"}
 	text := StandIn
 	t.version.known.Store(&text)
-	t.environment = program.Environment{Command: slices.Concat(o.StandIn, []string{name}), Threads: o.Threads}
+	t.environment = program.Environment{Command: slices.Concat(o.StandIn, []string{name})}
 	for _, variable := range os.Environ() {
 		if strings.HasPrefix(variable, "BAKTA_STAND_IN_") { // its speed, and its failures
 			t.variables = append(t.variables, variable)
@@ -224,8 +224,8 @@ func (t tools) versions(backend string) func() status.Versions {
 	}
 }
 
-// spec returns the specification of a job's run in a directory.
-func (t tools) spec(j job.Job, dir string) (stage.Spec, error) {
+// spec returns the specification of a job's run in a directory, with that many threads.
+func (t tools) spec(j job.Job, dir string, threads int) (stage.Spec, error) {
 	var variables [][]string // by stage: lifecycle.Spec requests the program of each stage once
 	spec, err := lifecycle.Spec(j, dir, func(name string) (program.Environment, error) {
 		found, ok := t[name]
@@ -233,7 +233,9 @@ func (t tools) spec(j job.Job, dir string) (stage.Spec, error) {
 			return program.Environment{}, fmt.Errorf("the program %s is no longer installed", name)
 		}
 		variables = append(variables, found.variables)
-		return found.environment, nil
+		environment := found.environment
+		environment.Threads = threads
+		return environment, nil
 	})
 	for i := range spec.Stages {
 		spec.Stages[i].Env = append(spec.Stages[i].Env, variables[i]...)

@@ -92,7 +92,7 @@ func TestFindTools(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Setenv("BAKTA_DB", "")
 			t.Setenv("PHOLD_DBDIR", row.variable)
-			o := Options{Programs: row.programs, StandIn: []string{"self", "stand-in"}, Threads: 2}
+			o := Options{Programs: row.programs, StandIn: []string{"self", "stand-in"}}
 			if row.path == "" {
 				row.path = "/nowhere"
 			}
@@ -124,14 +124,14 @@ func TestTools(t *testing.T) {
 	t.Setenv("BAKTA_STAND_IN_STEP_DELAY", "1ms")
 	found, err := findTools(Options{Programs: map[string]Installed{
 		"bakta": {Path: filepath.Join(dir, "bin/bakta"), Database: filepath.Join(dir, "db")}, "baktfold": {Path: StandIn},
-	}, StandIn: []string{"self", "stand-in"}, Threads: 2})
+	}, StandIn: []string{"self", "stand-in"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]program.Environment{
-		"bakta":          {Command: []string{filepath.Join(dir, "bin/bakta")}, Database: filepath.Join(dir, "db"), Threads: 2},
-		"bakta_proteins": {Command: []string{filepath.Join(dir, "bin/bakta_proteins")}, Database: filepath.Join(dir, "db"), Threads: 2},
-		"baktfold":       {Command: []string{"self", "stand-in", "baktfold"}, Threads: 2},
+		"bakta":          {Command: []string{filepath.Join(dir, "bin/bakta")}, Database: filepath.Join(dir, "db")},
+		"bakta_proteins": {Command: []string{filepath.Join(dir, "bin/bakta_proteins")}, Database: filepath.Join(dir, "db")},
+		"baktfold":       {Command: []string{"self", "stand-in", "baktfold"}},
 	}
 	for program, environment := range want {
 		if diff := cmp.Diff(environment, found[program].environment); diff != "" {

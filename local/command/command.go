@@ -18,6 +18,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage/stager"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 	"github.com/ag-computational-bio/bakta-web-backend/local"
+	"github.com/ag-computational-bio/bakta-web-backend/local/control"
 	"github.com/ag-computational-bio/bakta-web-backend/local/standin"
 )
 
@@ -45,6 +46,7 @@ other origins unless --allow-origin names them. Uploads and downloads use the S3
 store, which listens on another port of the same host with the same rules.`,
 		Example: `  bakta-web local
   bakta-web local --data ~/bakta-web --bakta-db ~/bakta-db/db-light --jobs 2
+  bakta-web local jobs 4 --data ~/bakta-web             # while it runs: four at the same time
   bakta-web local --data /tmp/try --bakta stand-in      # without Bakta
   bakta-web local --baktfold-db ~/baktfold-db           # also with Baktfold
   bakta-web local --ui ~/bakta-web-ui/dist
@@ -52,8 +54,8 @@ store, which listens on another port of the same host with the same rules.`,
   bakta-web local --allow-origin https://bakta.example.org   # for a web UI elsewhere`,
 		Args: cli.Takes(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.Jobs < 1 {
-				return cli.Usagef("--jobs must be at least 1")
+			if err := control.CheckJobs(o.Jobs); err != nil {
+				return cli.Usagef("--jobs %v", err)
 			}
 			var err error
 			if o.Retention, err = config.ParseDuration(keep); err != nil || o.Retention <= 0 {
@@ -94,13 +96,14 @@ store, which listens on another port of the same host with the same rules.`,
 	programs.flags(f)
 	f.StringVar(&o.MongoDB, "mongodb", "", "`URI` of a MongoDB, with a database, that stores the jobs instead\n"+
 		"(default $BAKTA_WEB_MONGODB, where other users can't see a password)")
-	f.IntVar(&o.Jobs, "jobs", 1, "maximum `number` of jobs that run at the same time")
+	f.IntVar(&o.Jobs, "jobs", 1, "maximum `number` of jobs that run at the same time; the command\nlocal jobs changes it while the server runs")
 	f.IntVar(&o.Threads, "threads", 0, "`number` of threads of a job; by default the jobs share the CPUs evenly")
 	f.StringVar(&limit, "max-run-time", "24h", "maximum run `time` of a program; a job that exceeds it fails")
 	f.StringVar(&keep, "keep", "30d", "keep jobs and their files for this `time` after their end, for example 30d or 12h")
 	for _, flag := range append(programs.directories, "data", "ui") {
 		cmd.MarkFlagDirname(flag)
 	}
+	cmd.AddCommand(jobsCommand(c))
 	return cmd
 }
 

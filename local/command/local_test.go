@@ -175,12 +175,47 @@ func TestLocal(t *testing.T) {
 	}
 }
 
+// TestLocalJobs changes how many jobs a backend runs at the same time while it runs.
+func TestLocalJobs(t *testing.T) {
+	t.Parallel()
+	u := newUser(t, "http://127.0.0.1:1")
+	if got := u.Run("local", "jobs", "2", "--data", u.Dir); got.Code != exitFailed || !strings.Contains(got.Err, "no backend runs on "+u.Dir) {
+		t.Errorf("without a backend: %+v", got)
+	}
+	u.Env = append(u.Env, "BAKTA_STAND_IN_STEP_DELAY=1h")
+	b := u.serveLocal("data")
+	u.Env = append(u.Env, "BAKTA_WEB_SERVER="+b.url)
+	u.Write("genome.fna", clitest.Genome(1, 20_000))
+	for range 4 {
+		u.Must("submit", "genome.fna")
+	}
+	for _, tt := range []struct{ args, want string }{
+		{"local jobs --data data", "At most 1 at the same time; 1 running, 3 waiting.\n"},
+		{"local jobs 3 --data data", "At most 3 at the same time; 3 running, 1 waiting.\n"},
+		{"local --data data jobs 2", "At most 2 at the same time; 3 running, 1 waiting.\n"},
+		{"local jobs --data data", "At most 2 at the same time; 3 running, 1 waiting.\n"},
+	} {
+		if got := u.Must(strings.Fields(tt.args)...).Out; got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.args, got, tt.want)
+		}
+	}
+	b.stop()
+	b = u.serveLocal("data")
+	if got := u.Must("local", "jobs", "--data", "data").Out; got != "At most 1 at the same time; 1 running, 3 waiting.\n" {
+		t.Errorf("after a restart: %q", got)
+	}
+	b.stop()
+}
+
 // TestRefused: the error for a wrong command line says what to write.
 func TestRefused(t *testing.T) {
 	u := newUser(t, "http://127.0.0.1:1")
 	for args, says := range map[string]string{
 		"local --jobs 0":    "--jobs must be",
 		"local --keep soon": "--keep is",
+		"local jobs 0":      "write a number from 1 to",
+		"local jobs many":   "write a number from 1 to",
+		"local jobs 1 2":    "one argument too many",
 	} {
 		if got := u.Run(strings.Fields(args)...); got.Code != 2 || !strings.Contains(got.Err, says) || got.Out != "" {
 			t.Errorf("%s: %+v, want %q", args, got, says)

@@ -27,10 +27,7 @@ func (r *Runner) recover() error {
 			continue // of a released run, or an incomplete record, whose launch never returned
 		}
 		x := &run{dir: filepath.Join(r.work(), object)}
-		content, err := os.ReadFile(filepath.Join(r.records(), e.Name()))
-		if err == nil {
-			err = json.Unmarshal(content, &x.record)
-		}
+		x.record, err = readRecord(filepath.Join(r.records(), e.Name()))
 		if err == nil && x.object() != object {
 			err = fmt.Errorf("the record is of the run %s", x.object())
 		}
@@ -45,6 +42,7 @@ func (r *Runner) recover() error {
 		if x.Phase == active {
 			r.interrupted(x)
 		}
+		x.shed()
 		r.runs[object] = x
 		if x.Phase == waiting {
 			waits = append(waits, x)

@@ -20,6 +20,8 @@ type record struct {
 	Job         string          `json:"job"`
 	Run         int             `json:"run"`
 	Batch       string          `json:"batch,omitempty"`
+	Workflow    string          `json:"workflow,omitempty"`
+	Start       *job.Start      `json:"start,omitempty"` // missing in records of older versions, which rely on Spec alone
 	Phase       phase           `json:"phase"`
 	Since       time.Time       `json:"since"`
 	Order       int64           `json:"order"`           // when its job was started, or else it was launched, in nanoseconds since 1970
@@ -48,7 +50,15 @@ func (r record) key() string { return r.Batch }
 // resumes reports whether the run precedes all others in the queue: the job has had its turn, and was interrupted.
 func (r record) resumes() bool { return r.Begun || r.Run > 1 }
 
-// run is a run in memory. The runner's lock guards its record, except the fields that never change: Job, Run, Batch, Order, Spec.
+// shed forgets what only an execution needs: thousands of runs may wait. The file of the record keeps it.
+func (r *record) shed() {
+	if r.Phase != active {
+		r.Spec, r.Start = stage.Spec{}, nil
+	}
+}
+
+// run is a run in memory. The runner's lock guards its record, except the fields that never change: Job, Run, Batch, Workflow, Order.
+// Spec and Start belong to the execution.
 type run struct {
 	record
 	dir    string
@@ -93,7 +103,10 @@ func writeJSON(path string, v any) error {
 
 // execute executes an active run from its beginning to its end, and sends an event of both.
 func (r *Runner) execute(ctx context.Context, x *run) {
-	failure, err := r.begin(ctx, x)
+	failure, err := r.load(x)
+	if err == nil && failure == nil {
+		failure, err = r.begin(ctx, x)
+	}
 	if err == nil && failure == nil {
 		failure, err = r.perform(ctx, x)
 	}
@@ -121,7 +134,7 @@ func (r *Runner) conclude(cause error, x *run, failure *job.Failure, err error) 
 	case err != nil && errors.Is(cause, errClosing):
 		x.Phase, x.Since = waiting, time.Now().UTC()
 		r.put(x)
-		return ""
+		return "" // the next process executes it
 	case err != nil:
 		// The job itself has no outcome: the store was unavailable, for example.
 		r.o.Log.Error("a run ended without an outcome", "job", x.Job, "run", x.Run, "error", err)
@@ -141,6 +154,29 @@ func (r *Runner) put(x *run) {
 	if err := r.save(x); err != nil {
 		r.o.Log.Error("a run's record is not up to date", "job", x.Job, "run", x.Run, "error", err)
 	}
+}
+
+// load reads from the run's file what it does. The programs and their threads are those of this process, not of the launch.
+func (r *Runner) load(x *run) (*job.Failure, error) {
+	stored, err := readRecord(filepath.Join(r.records(), x.object()+".json"))
+	if err != nil {
+		return nil, err
+	}
+	x.Spec, x.Start = stored.Spec, stored.Start
+	if x.Start == nil {
+		return nil, nil
+	}
+	return r.specify(x, job.Job{ID: x.Job, Run: x.Run, Batch: x.Batch, Workflow: x.Workflow, State: job.Submitted, Start: x.Start})
+}
+
+// readRecord reads a run's record.
+func readRecord(path string) (record, error) {
+	var r record
+	content, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(content, &r)
+	}
+	return r, err
 }
 
 // begin records that the run is active, before any process of it exists, and removes the directory of an earlier execution.

@@ -46,8 +46,9 @@ type Options struct {
 	Limit   time.Duration // a stage that takes longer fails; no limit if zero
 	Log     *slog.Logger
 
-	// Specs returns what a run of the job does in that working directory. Any error except job.Unavailable ends the job:
-	// no later launch could run it.
+	// Specs returns what a run of the job does in that working directory. It is called at the launch of the run, and again when the
+	// run begins, with what the launch knew of ID, Run, Workflow and Start: programs and threads may have changed since. Any error
+	// except job.Unavailable ends the job: no later launch could run it.
 	Specs func(j job.Job, dir string) (stage.Spec, error)
 	// Report records what became of the runs of a job. It is called soon after each change of a run, and again until it
 	// succeeds, for one job by one call at a time. If nil, nothing is reported.
@@ -183,28 +184,25 @@ func (r *Runner) Launch(ctx context.Context, j job.Job) (string, error) {
 	}
 	now := time.Now().UTC()
 	x := &run{
-		record: record{Job: j.ID, Run: j.Run, Batch: j.Batch, Phase: waiting, Since: now, Order: now.UnixNano()},
-		dir:    filepath.Join(r.work(), object),
+		record: record{Job: j.ID, Run: j.Run, Batch: j.Batch, Workflow: j.Workflow, Start: j.Start,
+			Phase: waiting, Since: now, Order: now.UnixNano()},
+		dir: filepath.Join(r.work(), object),
 	}
 	if !j.Started.IsZero() {
 		x.Order = j.Started.UnixNano()
 	}
-	var err error
-	if x.Spec, err = r.o.Specs(j, x.dir); err == nil {
-		err = x.Spec.Validate()
-	}
-	if job.Is(err, job.Unavailable) {
+	failure, err := r.specify(x, j)
+	if err != nil {
 		return "", err
 	}
-	if err != nil {
+	if failure != nil {
 		// Recorded as the end of the run: a launch that returned an error would be repeated for ever.
-		r.o.Log.ErrorContext(ctx, "a job can't be run", "job", j.ID, "error", err)
-		x.Phase, x.Failure = ended, &job.Failure{Code: job.Internal,
-			Message: "This server is not configured to run the job. This is not a fault of your data; please contact the operators."}
+		x.Phase, x.Failure = ended, failure
 	}
 	if err := r.save(x); err != nil {
 		return "", job.Errorf(job.Unavailable, "the job can't be queued at the moment").Because(err)
 	}
+	x.shed()
 	r.runs[object] = x
 	delete(r.reserved, j.ID)
 	if x.Phase == waiting {
@@ -215,6 +213,24 @@ func (r *Runner) Launch(ctx context.Context, j job.Job) (string, error) {
 	}
 	r.dispatch()
 	return object, nil
+}
+
+// specify sets what the run does. It returns a failure if the job can't be run, now or later.
+func (r *Runner) specify(x *run, j job.Job) (*job.Failure, error) {
+	spec, err := r.o.Specs(j, x.dir)
+	if err == nil {
+		err = spec.Validate()
+	}
+	if job.Is(err, job.Unavailable) {
+		return nil, err
+	}
+	if err != nil {
+		r.o.Log.Error("a job can't be run", "job", j.ID, "error", err)
+		return &job.Failure{Code: job.Internal,
+			Message: "This server is not configured to run the job. This is not a fault of your data; please contact the operators."}, nil
+	}
+	x.Spec = spec
+	return nil, nil
 }
 
 // dispatch starts waiting runs while places are free. The caller holds the lock.
@@ -338,9 +354,10 @@ func (r *Runner) openLog(j job.Job, name string) (*os.File, error) {
 	object := job.ObjectName(j.ID, j.Run)
 	r.mu.Lock()
 	x := r.runs[object]
+	known := x != nil && slices.ContainsFunc(x.Stages, func(s job.Stage) bool { return s.Name == name })
 	r.mu.Unlock()
 	missing := job.Errorf(job.NotFound, "there is no log of the stage %s", name)
-	if x == nil || !slices.ContainsFunc(x.Spec.Stages, func(c stage.Command) bool { return c.Stage == name }) {
+	if x == nil || !known {
 		return nil, missing
 	}
 	f, err := stage.OpenLog(x.dir, name)
