@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -14,6 +13,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/ag-computational-bio/bakta-web-backend/internal/measure"
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
 )
 
@@ -161,76 +161,44 @@ func TestStockIsWhatTheStoreWrites(t *testing.T) {
 	}
 }
 
-func TestSample(t *testing.T) {
-	var s, twice sample
-	for i := range 1000 {
-		s = append(s, time.Duration((i*7919)%1000)) // 0 to 999 in another order
-		twice = append(twice, 2*s[i])
-	}
-	for q, want := range map[float64]time.Duration{0: 0, 0.5: 500, 0.99: 990, 1: 999} {
-		if got := s.at(q); got != want {
-			t.Errorf("at %g: %d, want %d", q, got, want)
-		}
-	}
-	if low, high := spread(twice, s, 0.99); low > 2 || high < 2 || low < 1.9 || high > 2.1 {
-		t.Errorf("the ratio lies between %g and %g, want 2", low, high)
-	}
-}
-
-// TestUnclear: a target inside the confidence interval is unclear, not missed.
-func TestUnclear(t *testing.T) {
-	for _, tt := range []struct {
-		measured, low float64
-		want          string
-	}{
-		{1.1, 0.8, "reached"},
-		{1.3, 1.1, "unclear"},
-		{1.3, 1.25, "MISSED"},
-	} {
-		if got := newReport(io.Discard).likely(tt.measured, tt.low, 1.2); got != tt.want {
-			t.Errorf("%g, at least %g: %s, want %s", tt.measured, tt.low, got, tt.want)
-		}
-	}
-}
-
 // TestReport checks the verdicts.
 func TestReport(t *testing.T) {
 	var out strings.Builder
-	r := newReport(&out)
+	r := report{measure.NewReport(&out)}
 	sites := []*site{{label: "few"}, {label: "many"}}
-	flat := func(d time.Duration) sample {
-		var s sample
+	flat := func(d time.Duration) measure.Sample {
+		var s measure.Sample
 		for range 100 {
 			s = append(s, d)
 		}
 		return s
 	}
 	all := []measured{
-		{figure: figure{name: "good"}, call: []sample{flat(140), flat(150)}, floor: []sample{flat(100), flat(100)}},
-		{figure: figure{name: "slow"}, call: []sample{flat(160), flat(160)}, floor: []sample{flat(100), flat(100)}},
-		{figure: figure{name: "grows"}, call: []sample{flat(100), flat(130)}, floor: []sample{flat(100), flat(100)}},
+		{figure: figure{name: "good"}, call: []measure.Sample{flat(140), flat(150)}, floor: []measure.Sample{flat(100), flat(100)}},
+		{figure: figure{name: "slow"}, call: []measure.Sample{flat(160), flat(160)}, floor: []measure.Sample{flat(100), flat(100)}},
+		{figure: figure{name: "grows"}, call: []measure.Sample{flat(100), flat(130)}, floor: []measure.Sample{flat(100), flat(100)}},
 	}
 	if err := r.calls(sites, all); err != nil {
 		t.Fatal(err)
 	}
-	if r.missed != 2 { // "slow", on both sites
-		t.Errorf("%d targets of calls are missed, want 2:\n%s", r.missed, &out)
+	if r.Missed != 2 { // "slow", on both sites
+		t.Errorf("%d targets of calls are missed, want 2:\n%s", r.Missed, &out)
 	}
-	r.missed = 0
+	r.Missed = 0
 	if err := r.growth(sites[0], sites[1], all); err != nil {
 		t.Fatal(err)
 	}
-	if r.missed != 1 || r.unclear != 0 {
-		t.Errorf("%d targets of growth are missed, want 1:\n%s", r.missed, &out)
+	if r.Missed != 1 || r.Unclear != 0 {
+		t.Errorf("%d targets of growth are missed, want 1:\n%s", r.Missed, &out)
 	}
-	r.missed = 0
+	r.Missed = 0
 	if err := r.starts(
 		flat(5*time.Millisecond),
 		[]started{{"soon", flat(49 * time.Millisecond)}, {"late", flat(51 * time.Millisecond)}},
 	); err != nil {
 		t.Fatal(err)
 	}
-	if r.missed != 1 {
-		t.Errorf("%d programs are late, want 1:\n%s", r.missed, &out)
+	if r.Missed != 1 {
+		t.Errorf("%d programs are late, want 1:\n%s", r.Missed, &out)
 	}
 }

@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/ag-computational-bio/bakta-web-backend/internal/measure"
 )
 
 func main() {
@@ -47,12 +49,12 @@ func realMain(ctx context.Context) (err error) {
 	if *quick {
 		*many, *times = 50_000, 0.25
 	}
-	r := newReport(os.Stdout)
+	r := report{measure.NewReport(os.Stdout)}
 	if err := measureCalls(ctx, r, *few, *many, *times, *only, *profile); err != nil {
 		return err
 	}
 	if strings.Contains("ready", *only) {
-		say("starting the functions' programs")
+		measure.Say("starting the functions' programs")
 		hello, all, err := starts(ctx, max(5, int(40**times)))
 		if err != nil {
 			return err
@@ -64,14 +66,14 @@ func realMain(ctx context.Context) (err error) {
 	fmt.Printf(`
 Targets missed: %d; unclear, because the machine was too busy for this number of measurements: %d.
 To measure again: make bench, or some of it by make bench BENCH="-quick" or BENCH="-only StartJob -times 4".
-`, r.missed, r.unclear)
-	if *strict && r.missed > 0 {
-		return fmt.Errorf("%d targets are missed", r.missed)
+`, r.Missed, r.Unclear)
+	if *strict && r.Missed > 0 {
+		return fmt.Errorf("%d targets are missed", r.Missed)
 	}
 	return nil
 }
 
-func measureCalls(ctx context.Context, r *report, few, many int, times float64, only, profile string) (err error) {
+func measureCalls(ctx context.Context, r report, few, many int, times float64, only, profile string) (err error) {
 	var chosen []figure
 	for _, f := range figures() {
 		if strings.Contains(strings.ToLower(f.name), strings.ToLower(only)) {
@@ -93,7 +95,7 @@ func measureCalls(ctx context.Context, r *report, few, many int, times float64, 
 	defer func() { err = errors.Join(err, w.close(ctx)) }()
 	var sites []*site
 	for _, count := range []int{few, many} {
-		s, err := w.newSite(ctx, "bench-"+strings.ToLower(rand.Text()), grouped(count), count)
+		s, err := w.newSite(ctx, "bench-"+strings.ToLower(rand.Text()), measure.Grouped(count), count)
 		if err != nil {
 			return err
 		}
@@ -116,11 +118,11 @@ func measureCalls(ctx context.Context, r *report, few, many int, times float64, 
 	var all []measured
 	for _, f := range chosen {
 		began := time.Now()
-		m, err := measure(ctx, f, sites)
+		m, err := inTurns(ctx, f, sites)
 		if err != nil {
 			return err
 		}
-		say("%s: measured in %s", f.name, time.Since(began).Round(100*time.Millisecond))
+		measure.Say("%s: measured in %s", f.name, time.Since(began).Round(100*time.Millisecond))
 		all = append(all, m)
 	}
 	if err := r.calls(sites, all); err != nil {
@@ -135,7 +137,7 @@ func stock(ctx context.Context, s *site) error {
 	var done atomic.Int64
 	stored := func(n int) {
 		if now := done.Add(int64(n)); now%200_000 == 0 {
-			say("%d of %s jobs are stored after %s", now, s.label, time.Since(began).Round(time.Second))
+			measure.Say("%d of %s jobs are stored after %s", now, s.label, time.Since(began).Round(time.Second))
 		}
 	}
 	if err := fill(ctx, s.jobs, s.templates, s.numbers, s.count, stored); err != nil {
@@ -145,18 +147,6 @@ func stock(ctx context.Context, s *site) error {
 	if err := s.client.Database("admin").RunCommand(ctx, bson.D{{Key: "fsync", Value: 1}}).Err(); err != nil {
 		return fmt.Errorf("writing the database to disk: %w", err)
 	}
-	say("%s jobs are stored after %s", s.label, time.Since(began).Round(time.Second))
+	measure.Say("%s jobs are stored after %s", s.label, time.Since(began).Round(time.Second))
 	return nil
-}
-
-// say reports progress on standard error.
-func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
-
-// grouped writes a number for people: 1,000,000.
-func grouped(n int) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }

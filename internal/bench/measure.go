@@ -3,56 +3,24 @@ package main
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"runtime"
-	"slices"
-	"time"
+
+	"github.com/ag-computational-bio/bakta-web-backend/internal/measure"
 )
-
-// sample contains the durations of repeated measurements.
-type sample []time.Duration
-
-// at returns the quantile q of the sample, from 0 to 1.
-func (s sample) at(q float64) time.Duration {
-	sorted := slices.Sorted(slices.Values(s))
-	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
-}
-
-func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
-
-// spread returns the 95 % confidence interval of the ratio of a's and b's quantiles, by resampling both samples. It shows
-// the uncertainty of a 99th percentile, which depends on few values.
-func spread(a, b sample, q float64) (low, high float64) {
-	const draws = 400
-	r := rand.New(rand.NewPCG(1, 1))
-	again := func(s sample) sample {
-		out := make(sample, len(s))
-		for i := range out {
-			out[i] = s[r.IntN(len(s))]
-		}
-		return out
-	}
-	ratios := make([]float64, 0, draws)
-	for range draws {
-		ratios = append(ratios, ratio(again(a).at(q), again(b).at(q)))
-	}
-	slices.Sort(ratios)
-	return ratios[draws*25/1000], ratios[draws*975/1000]
-}
 
 // measured contains the samples of a figure on each site.
 type measured struct {
 	figure
-	call, floor []sample
+	call, floor []measure.Sample
 }
 
 // warmUp is the number of batches that are not counted: they open connections and fill caches.
 const warmUp = 1
 
-// measure runs the figure's call and its floor on all sites in turns, so that other load of the machine affects all of them
+// inTurns runs the figure's call and its floor on all sites in turns, so that other load of the machine affects all of them
 // equally.
-func measure(ctx context.Context, f figure, sites []*site) (measured, error) {
-	m := measured{figure: f, call: make([]sample, len(sites)), floor: make([]sample, len(sites))}
+func inTurns(ctx context.Context, f figure, sites []*site) (measured, error) {
+	m := measured{figure: f, call: make([]measure.Sample, len(sites)), floor: make([]measure.Sample, len(sites))}
 	steps := make([]step, len(sites))
 	for i, s := range sites {
 		var err error
@@ -71,21 +39,24 @@ func measure(ctx context.Context, f figure, sites []*site) (measured, error) {
 			}
 		}
 		for k := range f.batch {
-			for turn := range 2 * len(steps) {
-				// Each is the first equally often.
-				which := (turn + k) % (2 * len(steps))
-				i, do, sample := which/2, steps[which/2].call, m.call
-				if which%2 == 1 {
-					do, sample = steps[i].floor, m.floor
+			var turns []func() error
+			for i, s := range steps {
+				for _, do := range []func(context.Context, int) error{s.call, s.floor} {
+					turns = append(turns, func() error {
+						if err := do(ctx, k); err != nil {
+							return fmt.Errorf("%s, %s: %w", f.name, sites[i].label, err)
+						}
+						return nil
+					})
 				}
-				began := time.Now()
-				err := do(ctx, k)
-				took := time.Since(began)
-				if err != nil {
-					return m, fmt.Errorf("%s, %s: %w", f.name, sites[i].label, err)
-				}
+			}
+			took, err := measure.Turn(k, turns...)
+			if err != nil {
+				return m, err
+			}
+			for i := range steps {
 				if batch >= warmUp {
-					sample[i] = append(sample[i], took)
+					m.call[i], m.floor[i] = append(m.call[i], took[2*i]), append(m.floor[i], took[2*i+1])
 				}
 			}
 		}

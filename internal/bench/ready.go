@@ -13,13 +13,14 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ag-computational-bio/bakta-web-backend/internal/measure"
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
 )
 
 // started is how long a program took to be ready.
 type started struct {
 	name string
-	took sample
+	took measure.Sample
 }
 
 // programs are the functions.
@@ -46,7 +47,7 @@ current-context: c
 
 // starts builds the functions' programs as for their images, and starts each that many times, in turns with the floor. The
 // stores and the cluster do not exist: a function connects at its first request.
-func starts(ctx context.Context, times int) (hello sample, all []started, err error) {
+func starts(ctx context.Context, times int) (hello measure.Sample, all []started, err error) {
 	root, err := teststores.Root()
 	if err != nil {
 		return nil, nil, err
