@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bebop/poly/synthesis/codon"
 	"github.com/bebop/poly/transform"
-	"github.com/shenwei356/bio/seq"
 )
 
 const (
@@ -25,16 +25,16 @@ func (a *annotating) findCDSs() error {
 	if err := a.playFailure(); err != nil {
 		return err
 	}
-	table := seq.CodonTables[a.Genome.Table]
-	if table == nil {
+	if !slices.Contains([]int{4, 11, 25}, a.Genome.Table) { // those that Bakta accepts
 		return fail("ERROR: translation table %d is unknown!", a.Genome.Table)
+	}
+	table, err := codon.NewTranslationTable(a.Genome.Table)
+	if err != nil {
+		return err
 	}
 	prefix, increment := cmp.Or(a.text("locus-tag"), "STANDIN"), a.number("locus-tag-increment")
 	for _, s := range a.Sequences {
-		found, err := s.findCDSs(table)
-		if err != nil {
-			return fmt.Errorf("translating %s: %w", s.ID, err)
-		}
+		found := s.findCDSs(table)
 		slices.SortStableFunc(found, func(x, y *feature) int { return len(y.NT) - len(x.NT) })
 		var taken []*feature
 		for _, f := range found {
@@ -57,18 +57,14 @@ func (a *annotating) findCDSs() error {
 }
 
 // findCDSs returns the open reading frames of both strands, translated.
-func (s *sequence) findCDSs(table *seq.CodonTable) (found []*feature, err error) {
+func (s *sequence) findCDSs(table *codon.TranslationTable) (found []*feature) {
 	for _, strand := range []string{"+", "-"} {
 		nt := s.NT
 		if strand == "-" {
 			nt = transform.ReverseComplement(nt)
 		}
 		for _, orf := range findORFs(nt, table) {
-			aa, err := table.Translate([]byte(nt[orf.start:orf.end-3]), 1, false, false, true, true)
-			if err != nil {
-				return nil, err
-			}
-			f := newFeature(string(aa))
+			f := newFeature(translate(nt[orf.start:orf.end-3], table))
 			f.Sequence, f.Start, f.Stop, f.Strand = s.ID, orf.start+1, orf.end, strand
 			if strand == "-" {
 				f.Start, f.Stop = s.Length-orf.end+1, s.Length-orf.start
@@ -77,28 +73,36 @@ func (s *sequence) findCDSs(table *seq.CodonTable) (found []*feature, err error)
 			found = append(found, f)
 		}
 	}
-	return found, nil
+	return found
+}
+
+// translate translates a coding sequence without its stop codon. Any start codon becomes methionine.
+func translate(nt string, table *codon.TranslationTable) string {
+	aa := []byte("M")
+	for i := 3; i < len(nt); i += 3 {
+		aa = append(aa, table.TranslationMap[nt[i:i+3]]...)
+	}
+	return string(aa)
 }
 
 // findORFs returns the longest open reading frame before every stop codon of one strand. Anything but A, C, G and T ends a
 // frame, so none crosses a gap.
-func findORFs(nt string, table *seq.CodonTable) []span {
+func findORFs(nt string, table *codon.TranslationTable) []span {
 	var found []span
 	open := [3]int{-1, -1, -1} // where the first start codon since the last stop codon was, by frame
 	for i := 0; i+3 <= len(nt); i++ {
-		codon, start := nt[i:i+3], &open[i%3]
-		_, stop := table.StopCodons[codon]
+		triplet, start := nt[i:i+3], &open[i%3]
 		switch {
-		case codon == "ATG" || codon == "GTG" || codon == "TTG":
+		case triplet == "ATG" || triplet == "GTG" || triplet == "TTG":
 			if *start < 0 {
 				*start = i
 			}
-		case stop:
+		case slices.Contains(table.StopCodons, triplet):
 			if *start >= 0 && i+3-*start >= shortestCDS {
 				found = append(found, span{*start, i + 3})
 			}
 			*start = -1
-		case strings.Trim(codon, "ACGT") != "":
+		case strings.Trim(triplet, "ACGT") != "":
 			*start = -1
 		}
 	}

@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bebop/poly/synthesis/codon"
 	"github.com/google/go-cmp/cmp"
-	"github.com/shenwei356/bio/seq"
 )
 
 func TestFindORFs(t *testing.T) {
@@ -27,7 +27,11 @@ func TestFindORFs(t *testing.T) {
 		{"TGA is tryptophan", 4, "ATG" + long + "TGA" + long + "TAA", []span{{0, 369}}},
 		{"two frames", 11, "ATG" + long + "TAAC" + "TTG" + long + "TAA", []span{{0, 186}, {187, 373}}},
 	} {
-		got := findORFs(test.nt, seq.CodonTables[test.table])
+		table, err := codon.NewTranslationTable(test.table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := findORFs(test.nt, table)
 		if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(span{})); diff != "" {
 			t.Errorf("%s: %s", test.name, diff)
 		}

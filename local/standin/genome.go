@@ -7,8 +7,6 @@ import (
 	"io"
 	"strings"
 
-	"github.com/shenwei356/bio/seq"
-	"github.com/shenwei356/bio/seqio/fastx"
 	"github.com/shenwei356/xopen"
 )
 
@@ -59,25 +57,20 @@ func readFASTA(path string, do func(id, description, residues string) error) err
 		return err
 	}
 	defer text.Close()
-	if first, err := text.Peek(1); err != nil || first[0] != '>' {
-		return errors.New("does not begin with >")
-	}
-	records, err := fastx.NewReaderFromIO(seq.Unlimit, text, "")
+	content, err := io.ReadAll(text)
 	if err != nil {
 		return err
 	}
-	defer records.Close()
-	for {
-		r, err := records.Read()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err == nil {
-			id, description, _ := strings.Cut(strings.ReplaceAll(string(r.Name), "\t", " "), " ")
-			err = do(id, description, strings.ToUpper(strings.NewReplacer("-", "", " ", "", "\t", "", "\r", "").Replace(string(r.Seq.Seq))))
-		}
-		if err != nil {
+	records, ok := strings.CutPrefix(string(content), ">")
+	if !ok {
+		return errors.New("does not begin with >")
+	}
+	for record := range strings.SplitSeq(records, "\n>") {
+		header, residues, _ := strings.Cut(record, "\n")
+		id, description, _ := strings.Cut(strings.ReplaceAll(strings.TrimRight(header, "\r"), "\t", " "), " ")
+		if err := do(id, description, strings.ToUpper(strings.NewReplacer("-", "", " ", "", "\t", "", "\r", "", "\n", "").Replace(residues))); err != nil {
 			return err
 		}
 	}
+	return nil
 }

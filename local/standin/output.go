@@ -8,9 +8,6 @@ import (
 	"io"
 	"os"
 	"strings"
-
-	"github.com/shenwei356/bio/seq"
-	"github.com/shenwei356/bio/seqio/fastx"
 )
 
 // file is a result file.
@@ -127,9 +124,17 @@ func (a *annotation) writeFAA(w io.Writer) error {
 	return nil
 }
 
+// writeFASTA writes a record, in lines of that width; 0 means one line.
 func writeFASTA(w io.Writer, header, residues string, width int) {
-	r := fastx.Record{Name: []byte(header), Seq: &seq.Seq{Alphabet: seq.Unlimit, Seq: []byte(residues)}}
-	w.Write(r.Format(width))
+	fmt.Fprintf(w, ">%s\n", header)
+	if width == 0 {
+		width = len(residues)
+	}
+	for len(residues) > 0 {
+		line := residues[:min(width, len(residues))]
+		residues = residues[len(line):]
+		fmt.Fprintln(w, line)
+	}
 }
 
 func (a *annotation) writeJSON(w io.Writer) error { return writeJSON(w, a) }

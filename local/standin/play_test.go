@@ -28,8 +28,7 @@ type played struct {
 	dir            string
 }
 
-// play runs the stand-in in this process, as that program. It must not run twice at once: the FASTA library keeps a setting
-// in a package variable.
+// play runs the stand-in in this process, as that program.
 func play(t *testing.T, program string, args ...string) played {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "out")

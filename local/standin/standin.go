@@ -7,10 +7,11 @@
 // ignored. The statistics are real. It says what it is in its first line of output and in every file whose format has
 // room for a comment.
 //
-// Two environment variables control it:
+// Environment variables control it:
 //
 //	BAKTA_STAND_IN_STEP_DELAY  the minimum duration of a step, such as "250ms"; 100ms if unset
 //	BAKTA_STAND_IN_FAIL        a failure to play, see failures.go
+//	BAKTA_STAND_IN_TRACE       a file to which each run appends a line when it begins and ends, see trace.go
 package standin
 
 import (
@@ -110,7 +111,13 @@ func (r *run) play(argv []string) error {
 	if err := os.MkdirAll(r.dir, 0o777); err != nil {
 		return fail("ERROR: could not resolve or create output directory (%s)!", r.dir)
 	}
-	return programs[r.program](r)
+	if err := r.trace(Began); err != nil {
+		return err
+	}
+	if err := programs[r.program](r); err != nil {
+		return err
+	}
+	return r.trace(Succeeded)
 }
 
 // parse reads the options that the stand-in acts on, and ignores others. It reports whether the help or the version was
