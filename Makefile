@@ -18,13 +18,25 @@ WORKFLOW ?=
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-16s %s\n", $$1, $$2 }'
 
+# What the web page checks files with, in the browser: the server's own rules as WebAssembly. Programs that serve the page embed it, so it is
+# built before them, by the same Go. It is not committed, because each change of a rule would change megabytes. A program that was built
+# without it serves a page that leaves the checks to the start of a job.
+INSPECT := web/inspect/built
+.PHONY: inspect
+inspect:
+	@mkdir -p bin
+	@GOOS=js GOARCH=wasm $(GO) build -trimpath -buildvcs=false -ldflags '-s -w' -o bin/inspect.wasm ./web/inspect/wasm
+	@gzip -9nc bin/inspect.wasm >bin/inspect.wasm.gz
+	@cmp -s bin/inspect.wasm.gz $(INSPECT)/inspect.wasm.gz || cp bin/inspect.wasm.gz $(INSPECT)/inspect.wasm.gz
+	@cmp -s "$$(go env GOROOT)/lib/wasm/wasm_exec.js" $(INSPECT)/wasm_exec.js || cp "$$(go env GOROOT)/lib/wasm/wasm_exec.js" $(INSPECT)/
+
 .PHONY: build
-build: ## build the command bin/bakta-web and the functions
+build: inspect ## build the command bin/bakta-web and the functions
 	@mkdir -p bin
 	$(GO) build -tags grpcnotrace -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(addprefix ./cmd/,$(PROGRAMS))
 	cd local && $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o ../bin/ ./cmd/...
 
-bin/bakta-web: FORCE
+bin/bakta-web: FORCE inspect
 	@mkdir -p bin
 	@cd local && $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o ../bin/ ./cmd/bakta-web
 
@@ -85,12 +97,12 @@ bin/ko: e2e/ko/go.mod
 	cd e2e/ko && $(GO) build -trimpath -o ../../bin/ github.com/google/ko
 
 .PHONY: images
-images: $(KO) ## build and push the images (REGISTRY=host/path TAG=version)
+images: $(KO) inspect ## build and push the images (REGISTRY=host/path TAG=version)
 	@[ -n "$(REGISTRY)" ] || { echo "REGISTRY is not set; for example: make images REGISTRY=registry.example.org/bakta-web TAG=v1.0.0"; exit 1; }
 	VERSION=$(VERSION) KO_DOCKER_REPO=$(REGISTRY) $(KO) build --base-import-paths --tags $(TAG) --platform $(PLATFORM) $(KOFLAGS) $(addprefix ./cmd/,$(PROGRAMS))
 
 .PHONY: release
-release: $(KO) ## make the release VERSION=vX.Y.Z of the tagged commit below dist/ (REGISTRY=host/path pushes its images)
+release: $(KO) inspect ## make the release VERSION=vX.Y.Z of the tagged commit below dist/ (REGISTRY=host/path pushes its images)
 	@cd tools && $(GO) run ./release -version "$(VERSION)" -registry "$(REGISTRY)" -ko "$(abspath $(KO))" -images "$(PROGRAMS)"
 
 .PHONY: release-try

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"strings"
 
 	"github.com/shenwei356/xopen"
 
@@ -30,26 +29,10 @@ func Workflow(path string) string {
 	if len(head) == 0 && err != nil {
 		return workflow.Bakta
 	}
-	text := strings.TrimSpace(string(head))
-	switch {
-	case strings.HasPrefix(text, "{"):
+	switch upload.KindOfText(head) {
+	case upload.BaktaJSON:
 		return workflow.Baktfold
-	case !strings.HasPrefix(text, ">"):
-		return workflow.Bakta
-	}
-	letters, nucleotides := 0, 0
-	for line := range strings.Lines(text) {
-		if strings.HasPrefix(line, ">") {
-			continue
-		}
-		for _, letter := range strings.ToUpper(strings.TrimSpace(line)) {
-			letters++
-			if strings.ContainsRune("ACGTUN-", letter) {
-				nucleotides++
-			}
-		}
-	}
-	if 2*nucleotides < letters {
+	case upload.ProteinFASTA:
 		return workflow.BaktaProteins
 	}
 	return workflow.Bakta

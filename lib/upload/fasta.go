@@ -34,6 +34,7 @@ func (i *Inspection) genome(content io.Reader) (string, error) {
 	unpacked, ending, closer, err := compression.Open(bufio.NewReaderSize(src, 64<<10))
 	defer closer()
 	s := fastaScan{config: i.config, replicons: i.replicons, regions: i.regions, until: time.Now().Add(maxLook)}
+	i.contents = s.contents
 	if s.regions != nil {
 		s.codons = regionScan{table: newCodonTable(i.config.TranslationTable), wraps: s.regions.name == gffName}
 	}
@@ -116,6 +117,7 @@ type fastaScan struct {
 	known     bool       // and has a letter other than N
 	whole     bool       // the file was written to its end
 	err       error      // why it is refused
+	classes   [byteClasses]int64
 
 	now    sequence // the one that is read
 	other  bool     // it has a letter other than N
@@ -174,11 +176,15 @@ func (s *fastaScan) Write(b []byte) (int, error) {
 	return n, s.err
 }
 
-// Classes of bytes in a sequence. All others are refused.
+// Classes of bytes in a sequence. Those of the first one are refused.
 const (
-	gapByte = iota + 1
-	letterByte
+	oddByte = iota
+	gapByte
+	baseAT
+	baseGC
+	ambiguous // a code for several bases, other than N
 	letterN
+	byteClasses
 )
 
 var sequenceBytes = func() (class [256]byte) {
@@ -186,8 +192,10 @@ var sequenceBytes = func() (class [256]byte) {
 		class[c] = gapByte
 	}
 	for _, c := range []byte(nucleotides) {
-		class[c], class[c|0x20] = letterByte, letterByte
+		class[c], class[c|0x20] = ambiguous, ambiguous
 	}
+	class['A'], class['a'], class['T'], class['t'] = baseAT, baseAT, baseAT, baseAT
+	class['C'], class['c'], class['G'], class['g'] = baseGC, baseGC, baseGC, baseGC
 	class['N'], class['n'] = letterN, letterN
 	return class
 }()
@@ -200,18 +208,19 @@ func (s *fastaScan) bases(piece []byte) {
 	if s.on != nil {
 		s.codons.take(piece)
 	}
+	var counts [8]int64 // of byteClasses; a power of two needs no check of the index
 	for _, b := range piece {
-		switch sequenceBytes[b] {
-		case letterByte:
-			s.other = true
-			s.now.bases++
-		case letterN:
-			s.now.bases++
-		case gapByte:
-		default:
-			s.err = badLetter(s.now, piece, s.number)
-			return
-		}
+		counts[sequenceBytes[b]&7]++
+	}
+	if counts[oddByte] > 0 {
+		s.err = badLetter(s.now, piece, s.number)
+		return
+	}
+	known := counts[baseAT] + counts[baseGC] + counts[ambiguous]
+	s.other = s.other || known > 0
+	s.now.bases += known + counts[letterN]
+	for class := range s.classes {
+		s.classes[class] += counts[class]
 	}
 }
 

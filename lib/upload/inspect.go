@@ -38,6 +38,7 @@ type Inspection struct {
 	regions   *regions
 	replicons map[string]replicon // by the ids of their sequences
 	warnings  []job.Warning
+	contents  func() Contents // of the file that was inspected last; nil before
 }
 
 // NewInspection returns an inspection of the uploads of a job with that normalised configuration.

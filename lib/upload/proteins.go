@@ -13,8 +13,8 @@ import (
 
 const proteinFile = "protein FASTA file"
 
-// inspectProteins reads a FASTA file of proteins to its end and returns the name of its file.
-func inspectProteins(r io.Reader) (string, error) {
+// proteins reads a FASTA file of proteins to its end and returns the name of its file.
+func (i *Inspection) proteins(r io.Reader) (string, error) {
 	u := openUnpacked(r, maxProteins)
 	defer u.close()
 	in := bufio.NewReaderSize(u, headSize)
@@ -36,6 +36,8 @@ func inspectProteins(r io.Reader) (string, error) {
 	if p.err == nil && err != nil {
 		p.err = u.failure(proteinFile)
 	}
+	whole := p.err == nil && !u.partial()
+	i.contents = func() Contents { return Contents{Count: p.count, Letters: int64(p.letters.count), Whole: whole} }
 	if p.err != nil {
 		return "", p.err
 	}
@@ -58,6 +60,7 @@ type proteins struct {
 	open    bool // there is a record
 	record  protein
 	letters letterCounts // of the whole file
+	count   int          // of records
 }
 
 // protein is a record of a protein FASTA file, as far as it was read.
@@ -108,6 +111,7 @@ func (p *proteins) take(piece []byte) error {
 			return err
 		}
 		p.header, p.text, p.open = true, p.text[:0], true
+		p.count++
 	}
 	p.middle = true
 	if !p.header {

@@ -74,7 +74,7 @@ func Table() []Upload {
 			Kind: ProteinFASTA, Label: "protein FASTA", Short: "proteins (FASTA)",
 			MaxSize: maxProteins, Sequences: true,
 			Rule:    "FASTA, plain or compressed with gzip, bzip2, xz or zstd",
-			inspect: func(_ *Inspection, content io.Reader) (string, error) { return inspectProteins(content) },
+			inspect: (*Inspection).proteins,
 		},
 		{
 			Kind: BaktaJSON, Label: "Bakta annotation (JSON)", Short: "an annotation (Bakta's JSON)",

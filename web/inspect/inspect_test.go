@@ -1,0 +1,95 @@
+package inspect
+
+import (
+	"encoding/json"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func ask[T any](t *testing.T, request string, files ...string) T {
+	t.Helper()
+	given := make([]File, len(files))
+	for i, content := range files {
+		given[i] = File{func() io.Reader { return strings.NewReader(content) }, int64(len(content))}
+	}
+	answer := Answer([]byte(request), given)
+	var decoded T
+	if err := json.Unmarshal(answer, &decoded); err != nil {
+		t.Fatalf("%s: %s: %v", request, answer, err)
+	}
+	return decoded
+}
+
+func TestKind(t *testing.T) {
+	t.Parallel()
+	got := ask[[]report](t, `{"do":"kind"}`, ">a\nACGTACGT\n", ">p\nMKRELLQ\n", "text")
+	if len(got) != 3 || got[0].Kind != "genome_fasta" || got[1].Kind != "protein_fasta" || got[2].Kind != "" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestInspect(t *testing.T) {
+	t.Parallel()
+	genome := ">a first\n" + strings.Repeat("ACGTTGCA", 100) + "\n>b\nNNNNACGT\n"
+	got := ask[report](t, `{"do":"inspect","kinds":["genome_fasta"]}`, genome)
+	want := report{Kind: "genome_fasta", Count: 2, Letters: 808, GC: 402, N: 4, Whole: true,
+		Sequences: []sequence{{"a", 800, false}, {"b", 8, false}}, Warnings: []warning{}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	// What a start refuses, in its words; the files are compared with each other, and the options count.
+	for request, problem := range map[string]string{
+		`{"do":"inspect","kinds":["protein_fasta"]}`:                                        "The protein FASTA file seems to hold nucleotides",
+		`{"do":"inspect","kinds":["genome_fasta"],"config":{"min_contig_length":900}}`:      "no sequence of at least 900 base pairs",
+		`{"do":"inspect","kinds":["genome_fasta"],"config":{"compliant":true}}`:             "",
+		`{"do":"inspect","kinds":["bakta_json"]}`:                                           "The Bakta annotation seems to be a FASTA file",
+		`{"do":"inspect","kinds":["genome_fasta"],"config":{"of_a_newer_server":[1,null]}}`: "",
+	} {
+		if got := ask[report](t, request, genome); (got.Problem == "") != (problem == "") || !strings.Contains(got.Problem, problem) {
+			t.Errorf("%s: %q", request, got.Problem)
+		}
+	}
+	two := ask[report](t, `{"do":"inspect","kinds":["replicons_table","genome_fasta"]}`, "a\tx\tchromosome\tc\t\nb\tx\tcontig\tl\t\n", genome)
+	if two.Culprit != "genome_fasta" || !strings.Contains(two.Problem, "gives the new id x twice") && !strings.Contains(two.Problem, `new id "x" twice`) {
+		t.Errorf("%+v", two)
+	}
+	small := ask[report](t, `{"do":"inspect","kinds":["genome_fasta"]}`, ">a\nACGT\n")
+	if len(small.Warnings) != 1 || small.Warnings[0].Code != "small_genome" {
+		t.Errorf("%+v", small)
+	}
+	blank := ask[report](t, `{"do":"inspect","kinds":["genome_fasta"]}`, " \n")
+	if blank.Problem != "genome: the file is empty" {
+		t.Errorf("%+v", blank)
+	}
+}
+
+func TestOptions(t *testing.T) {
+	t.Parallel()
+	got := ask[[]violation](t, `{"do":"options","config":{"genus":"Escherichia","plasmid":"plasmid1","min_contig_length":"x","compliant":true,
+		"locus_tag":"a1","translation_table":7,"skip_cds":true,"locus_tag_increment":1.5,"locus":""}}`)
+	var fields []string
+	for _, v := range got {
+		fields = append(fields, v.Field)
+		if v.Problem == "" {
+			t.Errorf("%+v", v)
+		}
+	}
+	if diff := cmp.Diff([]string{"min_contig_length", "locus_tag_increment", "translation_table", "plasmid", "locus_tag"}, fields); diff != "" {
+		t.Error(diff)
+	}
+	if got := ask[[]violation](t, `{"do":"options","config":{"genus":"Escherichia"}}`); got == nil || len(got) != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestMistakes(t *testing.T) {
+	t.Parallel()
+	for _, request := range []string{"", "[]", `{}`, `{"do":"inspect"}`, `{"do":"inspect","kinds":["genome_fasta"]}`} {
+		if got := ask[map[string]string](t, request); got["error"] == "" {
+			t.Errorf("%s: %v", request, got)
+		}
+	}
+}
