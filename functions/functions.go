@@ -112,7 +112,7 @@ func (f *Functions) Status() (*status.Function, error) {
 	p, s := f.parts, f.settings
 	return status.New(status.Deps{
 		Jobs: p.Jobs, Files: p.Files, Logs: p.Logs, Offered: p.Offered, Versions: p.Versions, Log: p.Log,
-		DownloadTTL: s.DownloadTTL, MaxList: s.MaxList,
+		DownloadTTL: s.DownloadTTL, MaxList: s.MaxList, MaxSizes: s.MaxSizes,
 	})
 }
 

@@ -41,7 +41,8 @@ func testDocumentationV2(t *testing.T, s *siteV2) {
 			}
 		}
 	}
-	if diff := cmp.Diff(keysOf(map[string]bool{"GET /api/v2/workflows": true, "POST /api/v2/job/init": true, "POST /api/v2/job/start": true,
+	if diff := cmp.Diff(keysOf(map[string]bool{"GET /api/v2/workflows": true, "GET /api/v2/options": true,
+		"POST /api/v2/job/init": true, "POST /api/v2/job/start": true,
 		"POST /api/v2/job/submit": true, "POST /api/v2/job/rerun": true, "POST /api/v2/job/list": true, "GET /api/v2/job/status": true,
 		"POST /api/v2/job/result": true, "GET /api/v2/job/logs": true, "DELETE /api/v2/job/delete": true, "GET /api/v2/version": true,
 		"POST /api/v2/job/logs": true, "POST /api/v2/job/delete": true}),

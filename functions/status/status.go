@@ -44,6 +44,7 @@ type Deps struct {
 	Logs        Logs
 	Versions    func() Versions     // called for each answer, since some become known later; nil: none is known
 	Offered     []workflow.Workflow // the workflows that this deployment can run
+	MaxSizes    map[string]int64    // the largest uploads in bytes, by kind; a kind that is absent has that of lib/upload
 	DownloadTTL time.Duration       // how long a download link lives
 	MaxList     int                 // how many jobs one list may ask for
 	Log         *slog.Logger

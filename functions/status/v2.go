@@ -20,7 +20,7 @@ type V2 struct {
 	f *Function
 }
 
-// V2 returns the methods Workflows, JobsStatus, JobState, JobResult, Logs and Version.
+// V2 returns the methods Workflows, Options, JobsStatus, JobState, JobResult, Logs and Version.
 func (f *Function) V2() V2 { return V2{f: f} }
 
 // Workflows lists the workflows that are offered.

@@ -19,11 +19,17 @@ func (w Workflow) upload(kind string) (Upload, bool) {
 	return Upload{}, false
 }
 
+// HasOptions reports whether the workflow has Bakta's options. All of them are about genomes.
+func (w Workflow) HasOptions() bool {
+	_, ok := w.upload(upload.GenomeFASTA)
+	return ok
+}
+
 // Normalise returns a configuration as Config.Normalise does, with the options that the workflow has. Others are
 // ignored, like unknown fields: clients send all options that they know to any workflow.
 func (w Workflow) Normalise(c option.Config) option.Config {
-	if _, ok := w.upload(upload.GenomeFASTA); !ok {
-		c = option.Config{Use: c.Use} // all options are about genomes
+	if !w.HasOptions() {
+		c = option.Config{Use: c.Use}
 	}
 	c = c.Normalise()
 	maps.DeleteFunc(c.Use, func(kind string, _ bool) bool {

@@ -160,6 +160,15 @@ func TestMessages(t *testing.T) {
 			"circular_plot_png 13 optional string",
 			"circular_plot_svg 14 optional string",
 		},
+		"Option": {
+			"name 1 string", "kind 2 OptionKind", "workflow_kinds 3 repeated WorkflowKind", "help 4 string", "rule 5 string",
+			"pattern 6 string", "choices 7 repeated string", "default_value 8 string", "flag 9 string",
+		},
+		"OptionsRequest":  nil,
+		"OptionsResponse": {"options 1 repeated Option", "uploads 2 repeated UploadRule"},
+		"UploadRule": {
+			"upload_kind 1 UploadKind", "label 2 string", "help 3 string", "rule 4 string", "use 5 string", "max_size 6 int64",
+		},
 		"LogsRequest":    {"job_id 1 string", "secret 2 string"},
 		"LogsResponse":   {"workflow_kind 1 WorkflowKind", "stages 2 repeated StageLog"},
 		"StageLog":       {"stage 1 string", "status 2 StageStatus", "content 3 string"},
@@ -192,6 +201,7 @@ func TestEnums(t *testing.T) {
 	t.Parallel()
 	want := map[protoreflect.Name]string{
 		"WorkflowKind": "- bakta bakta_proteins bakta_baktfold baktfold",
+		"OptionKind":   "- text number switch step",
 		"ResultKind":   "- bakta bakta_proteins baktfold",
 		"UploadKind": "- genome_fasta prodigal_training_file replicons_table regions_file trusted_proteins_file hmms_file protein_fasta " +
 			"bakta_json",
@@ -248,6 +258,7 @@ func TestMethods(t *testing.T) {
 	t.Parallel()
 	want := map[protoreflect.FullName][]string{
 		"bakta.web.api.proto.v2.BaktaJobs.Workflows":  {"WorkflowsRequest WorkflowsResponse", "GET /api/v2/workflows  workflows"},
+		"bakta.web.api.proto.v2.BaktaJobs.Options":    {"OptionsRequest OptionsResponse", "GET /api/v2/options  "},
 		"bakta.web.api.proto.v2.BaktaJobs.InitJob":    {"InitJobRequest InitJobResponse", "POST /api/v2/job/init * "},
 		"bakta.web.api.proto.v2.BaktaJobs.StartJob":   {"StartJobRequest StartJobResponse", "POST /api/v2/job/start * "},
 		"bakta.web.api.proto.v2.BaktaJobs.SubmitJob":  {"StartJobRequest SubmitJobResponse", "POST /api/v2/job/submit * "},
@@ -308,7 +319,7 @@ func TestOpenAPI(t *testing.T) {
 		}
 	}
 	want := map[string]bool{
-		"get /api/v2/workflows": true, "post /api/v2/job/init": true, "post /api/v2/job/start": true, "post /api/v2/job/submit": true,
+		"get /api/v2/workflows": true, "get /api/v2/options": true, "post /api/v2/job/init": true, "post /api/v2/job/start": true, "post /api/v2/job/submit": true,
 		"post /api/v2/job/rerun": true, "post /api/v2/job/list": true, "get /api/v2/job/status": true,
 		"post /api/v2/job/result": true, "get /api/v2/job/logs": true, "delete /api/v2/job/delete": true, "get /api/v2/version": true,
 		"post /api/v2/job/logs": true, "post /api/v2/job/delete": true,

@@ -462,6 +462,67 @@ func (StageStatus) EnumDescriptor() ([]byte, []int) {
 	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{6}
 }
 
+// The kind of an option's value.
+type OptionKind int32
+
+const (
+	// Not set. Answers never contain it.
+	OptionKind_OPTION_KIND_UNSPECIFIED OptionKind = 0
+	// A line of text.
+	OptionKind_OPTION_KIND_TEXT OptionKind = 1
+	// A whole number.
+	OptionKind_OPTION_KIND_NUMBER OptionKind = 2
+	// True or false.
+	OptionKind_OPTION_KIND_SWITCH OptionKind = 3
+	// True leaves out a step of the annotation.
+	OptionKind_OPTION_KIND_STEP OptionKind = 4
+)
+
+// Enum value maps for OptionKind.
+var (
+	OptionKind_name = map[int32]string{
+		0: "OPTION_KIND_UNSPECIFIED",
+		1: "OPTION_KIND_TEXT",
+		2: "OPTION_KIND_NUMBER",
+		3: "OPTION_KIND_SWITCH",
+		4: "OPTION_KIND_STEP",
+	}
+	OptionKind_value = map[string]int32{
+		"OPTION_KIND_UNSPECIFIED": 0,
+		"OPTION_KIND_TEXT":        1,
+		"OPTION_KIND_NUMBER":      2,
+		"OPTION_KIND_SWITCH":      3,
+		"OPTION_KIND_STEP":        4,
+	}
+)
+
+func (x OptionKind) Enum() *OptionKind {
+	p := new(OptionKind)
+	*p = x
+	return p
+}
+
+func (x OptionKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (OptionKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_proto_v2_jobs_proto_enumTypes[7].Descriptor()
+}
+
+func (OptionKind) Type() protoreflect.EnumType {
+	return &file_proto_v2_jobs_proto_enumTypes[7]
+}
+
+func (x OptionKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use OptionKind.Descriptor instead.
+func (OptionKind) EnumDescriptor() ([]byte, []int) {
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{7}
+}
+
 // A job's id and secret.
 type JobRef struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -728,6 +789,307 @@ func (x *Upload) GetRequired() bool {
 	return false
 }
 
+// Requests the options.
+type OptionsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OptionsRequest) Reset() {
+	*x = OptionsRequest{}
+	mi := &file_proto_v2_jobs_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OptionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OptionsRequest) ProtoMessage() {}
+
+func (x *OptionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_v2_jobs_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OptionsRequest.ProtoReflect.Descriptor instead.
+func (*OptionsRequest) Descriptor() ([]byte, []int) {
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{5}
+}
+
+// The options of this server.
+type OptionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The options, in the order of Bakta's help.
+	Options []*Option `protobuf:"bytes,1,rep,name=options,proto3" json:"options,omitempty"`
+	// The uploads.
+	Uploads       []*UploadRule `protobuf:"bytes,2,rep,name=uploads,proto3" json:"uploads,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OptionsResponse) Reset() {
+	*x = OptionsResponse{}
+	mi := &file_proto_v2_jobs_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OptionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OptionsResponse) ProtoMessage() {}
+
+func (x *OptionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_v2_jobs_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OptionsResponse.ProtoReflect.Descriptor instead.
+func (*OptionsResponse) Descriptor() ([]byte, []int) {
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *OptionsResponse) GetOptions() []*Option {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
+func (x *OptionsResponse) GetUploads() []*UploadRule {
+	if x != nil {
+		return x.Uploads
+	}
+	return nil
+}
+
+// An option of a start: a field of its `config`.
+type Option struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name of the field.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The kind of its value.
+	Kind OptionKind `protobuf:"varint,2,opt,name=kind,proto3,enum=bakta.web.api.proto.v2.OptionKind" json:"kind,omitempty"`
+	// The workflows that have it. Others ignore it.
+	WorkflowKinds []WorkflowKind `protobuf:"varint,3,rep,packed,name=workflow_kinds,json=workflowKinds,proto3,enum=bakta.web.api.proto.v2.WorkflowKind" json:"workflow_kinds,omitempty"`
+	// What it does, in a line.
+	Help string `protobuf:"bytes,4,opt,name=help,proto3" json:"help,omitempty"`
+	// The valid values, in a line. It may be empty.
+	Rule string `protobuf:"bytes,5,opt,name=rule,proto3" json:"rule,omitempty"`
+	// A regular expression that each valid text matches as a whole. It may be empty. The start may refuse more.
+	Pattern string `protobuf:"bytes,6,opt,name=pattern,proto3" json:"pattern,omitempty"`
+	// All valid values, if there are few.
+	Choices []string `protobuf:"bytes,7,rep,name=choices,proto3" json:"choices,omitempty"`
+	// What Bakta does without the option, for people. It may be empty.
+	DefaultValue string `protobuf:"bytes,8,opt,name=default_value,json=defaultValue,proto3" json:"default_value,omitempty"`
+	// Bakta's flag, without its dashes.
+	Flag          string `protobuf:"bytes,9,opt,name=flag,proto3" json:"flag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Option) Reset() {
+	*x = Option{}
+	mi := &file_proto_v2_jobs_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Option) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Option) ProtoMessage() {}
+
+func (x *Option) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_v2_jobs_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Option.ProtoReflect.Descriptor instead.
+func (*Option) Descriptor() ([]byte, []int) {
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Option) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Option) GetKind() OptionKind {
+	if x != nil {
+		return x.Kind
+	}
+	return OptionKind_OPTION_KIND_UNSPECIFIED
+}
+
+func (x *Option) GetWorkflowKinds() []WorkflowKind {
+	if x != nil {
+		return x.WorkflowKinds
+	}
+	return nil
+}
+
+func (x *Option) GetHelp() string {
+	if x != nil {
+		return x.Help
+	}
+	return ""
+}
+
+func (x *Option) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
+}
+
+func (x *Option) GetPattern() string {
+	if x != nil {
+		return x.Pattern
+	}
+	return ""
+}
+
+func (x *Option) GetChoices() []string {
+	if x != nil {
+		return x.Choices
+	}
+	return nil
+}
+
+func (x *Option) GetDefaultValue() string {
+	if x != nil {
+		return x.DefaultValue
+	}
+	return ""
+}
+
+func (x *Option) GetFlag() string {
+	if x != nil {
+		return x.Flag
+	}
+	return ""
+}
+
+// What an upload must be.
+type UploadRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its kind.
+	UploadKind UploadKind `protobuf:"varint,1,opt,name=upload_kind,json=uploadKind,proto3,enum=bakta.web.api.proto.v2.UploadKind" json:"upload_kind,omitempty"`
+	// Its name for people.
+	Label string `protobuf:"bytes,2,opt,name=label,proto3" json:"label,omitempty"`
+	// What it is for, in a line. Empty for the upload that a workflow is about.
+	Help string `protobuf:"bytes,3,opt,name=help,proto3" json:"help,omitempty"`
+	// Its format, in a line.
+	Rule string `protobuf:"bytes,4,opt,name=rule,proto3" json:"rule,omitempty"`
+	// The field of a start's `config` that says whether it is used. Empty if it always is.
+	Use string `protobuf:"bytes,5,opt,name=use,proto3" json:"use,omitempty"`
+	// Its largest size, in bytes, as it is uploaded.
+	MaxSize       int64 `protobuf:"varint,6,opt,name=max_size,json=maxSize,proto3" json:"max_size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UploadRule) Reset() {
+	*x = UploadRule{}
+	mi := &file_proto_v2_jobs_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UploadRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UploadRule) ProtoMessage() {}
+
+func (x *UploadRule) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_v2_jobs_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UploadRule.ProtoReflect.Descriptor instead.
+func (*UploadRule) Descriptor() ([]byte, []int) {
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *UploadRule) GetUploadKind() UploadKind {
+	if x != nil {
+		return x.UploadKind
+	}
+	return UploadKind_UPLOAD_KIND_UNSPECIFIED
+}
+
+func (x *UploadRule) GetLabel() string {
+	if x != nil {
+		return x.Label
+	}
+	return ""
+}
+
+func (x *UploadRule) GetHelp() string {
+	if x != nil {
+		return x.Help
+	}
+	return ""
+}
+
+func (x *UploadRule) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
+}
+
+func (x *UploadRule) GetUse() string {
+	if x != nil {
+		return x.Use
+	}
+	return ""
+}
+
+func (x *UploadRule) GetMaxSize() int64 {
+	if x != nil {
+		return x.MaxSize
+	}
+	return 0
+}
+
 // The workflow and the name of a new job.
 type InitJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -745,7 +1107,7 @@ type InitJobRequest struct {
 
 func (x *InitJobRequest) Reset() {
 	*x = InitJobRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[5]
+	mi := &file_proto_v2_jobs_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -757,7 +1119,7 @@ func (x *InitJobRequest) String() string {
 func (*InitJobRequest) ProtoMessage() {}
 
 func (x *InitJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[5]
+	mi := &file_proto_v2_jobs_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -770,7 +1132,7 @@ func (x *InitJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InitJobRequest.ProtoReflect.Descriptor instead.
 func (*InitJobRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{5}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *InitJobRequest) GetName() string {
@@ -809,7 +1171,7 @@ type InitJobResponse struct {
 
 func (x *InitJobResponse) Reset() {
 	*x = InitJobResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[6]
+	mi := &file_proto_v2_jobs_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -821,7 +1183,7 @@ func (x *InitJobResponse) String() string {
 func (*InitJobResponse) ProtoMessage() {}
 
 func (x *InitJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[6]
+	mi := &file_proto_v2_jobs_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -834,7 +1196,7 @@ func (x *InitJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InitJobResponse.ProtoReflect.Descriptor instead.
 func (*InitJobResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{6}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *InitJobResponse) GetJob() *JobRef {
@@ -873,7 +1235,7 @@ type UploadLink struct {
 
 func (x *UploadLink) Reset() {
 	*x = UploadLink{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[7]
+	mi := &file_proto_v2_jobs_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -885,7 +1247,7 @@ func (x *UploadLink) String() string {
 func (*UploadLink) ProtoMessage() {}
 
 func (x *UploadLink) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[7]
+	mi := &file_proto_v2_jobs_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -898,7 +1260,7 @@ func (x *UploadLink) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadLink.ProtoReflect.Descriptor instead.
 func (*UploadLink) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{7}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *UploadLink) GetUploadKind() UploadKind {
@@ -937,7 +1299,7 @@ type StartJobRequest struct {
 
 func (x *StartJobRequest) Reset() {
 	*x = StartJobRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[8]
+	mi := &file_proto_v2_jobs_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -949,7 +1311,7 @@ func (x *StartJobRequest) String() string {
 func (*StartJobRequest) ProtoMessage() {}
 
 func (x *StartJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[8]
+	mi := &file_proto_v2_jobs_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -962,7 +1324,7 @@ func (x *StartJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartJobRequest.ProtoReflect.Descriptor instead.
 func (*StartJobRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{8}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *StartJobRequest) GetJob() *JobRef {
@@ -1064,7 +1426,7 @@ type JobConfig struct {
 
 func (x *JobConfig) Reset() {
 	*x = JobConfig{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[9]
+	mi := &file_proto_v2_jobs_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1076,7 +1438,7 @@ func (x *JobConfig) String() string {
 func (*JobConfig) ProtoMessage() {}
 
 func (x *JobConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[9]
+	mi := &file_proto_v2_jobs_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1089,7 +1451,7 @@ func (x *JobConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobConfig.ProtoReflect.Descriptor instead.
 func (*JobConfig) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{9}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *JobConfig) GetUseProdigalTrainingFile() bool {
@@ -1327,7 +1689,7 @@ type StartJobResponse struct {
 
 func (x *StartJobResponse) Reset() {
 	*x = StartJobResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[10]
+	mi := &file_proto_v2_jobs_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1339,7 +1701,7 @@ func (x *StartJobResponse) String() string {
 func (*StartJobResponse) ProtoMessage() {}
 
 func (x *StartJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[10]
+	mi := &file_proto_v2_jobs_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1352,7 +1714,7 @@ func (x *StartJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartJobResponse.ProtoReflect.Descriptor instead.
 func (*StartJobResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{10}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *StartJobResponse) GetWarnings() []*Warning {
@@ -1373,7 +1735,7 @@ type SubmitJobResponse struct {
 
 func (x *SubmitJobResponse) Reset() {
 	*x = SubmitJobResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[11]
+	mi := &file_proto_v2_jobs_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1385,7 +1747,7 @@ func (x *SubmitJobResponse) String() string {
 func (*SubmitJobResponse) ProtoMessage() {}
 
 func (x *SubmitJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[11]
+	mi := &file_proto_v2_jobs_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1398,7 +1760,7 @@ func (x *SubmitJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobResponse.ProtoReflect.Descriptor instead.
 func (*SubmitJobResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{11}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SubmitJobResponse) GetWarnings() []*Warning {
@@ -1426,7 +1788,7 @@ type RerunJobRequest struct {
 
 func (x *RerunJobRequest) Reset() {
 	*x = RerunJobRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[12]
+	mi := &file_proto_v2_jobs_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1438,7 +1800,7 @@ func (x *RerunJobRequest) String() string {
 func (*RerunJobRequest) ProtoMessage() {}
 
 func (x *RerunJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[12]
+	mi := &file_proto_v2_jobs_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1451,7 +1813,7 @@ func (x *RerunJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RerunJobRequest.ProtoReflect.Descriptor instead.
 func (*RerunJobRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{12}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RerunJobRequest) GetJob() *JobRef {
@@ -1497,7 +1859,7 @@ type RerunJobResponse struct {
 
 func (x *RerunJobResponse) Reset() {
 	*x = RerunJobResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[13]
+	mi := &file_proto_v2_jobs_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1509,7 +1871,7 @@ func (x *RerunJobResponse) String() string {
 func (*RerunJobResponse) ProtoMessage() {}
 
 func (x *RerunJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[13]
+	mi := &file_proto_v2_jobs_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1522,7 +1884,7 @@ func (x *RerunJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RerunJobResponse.ProtoReflect.Descriptor instead.
 func (*RerunJobResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{13}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RerunJobResponse) GetJob() *JobRef {
@@ -1561,7 +1923,7 @@ type Warning struct {
 
 func (x *Warning) Reset() {
 	*x = Warning{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[14]
+	mi := &file_proto_v2_jobs_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1573,7 +1935,7 @@ func (x *Warning) String() string {
 func (*Warning) ProtoMessage() {}
 
 func (x *Warning) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[14]
+	mi := &file_proto_v2_jobs_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1586,7 +1948,7 @@ func (x *Warning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Warning.ProtoReflect.Descriptor instead.
 func (*Warning) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{14}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Warning) GetCode() string {
@@ -1624,7 +1986,7 @@ type JobsStatusRequest struct {
 
 func (x *JobsStatusRequest) Reset() {
 	*x = JobsStatusRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[15]
+	mi := &file_proto_v2_jobs_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1636,7 +1998,7 @@ func (x *JobsStatusRequest) String() string {
 func (*JobsStatusRequest) ProtoMessage() {}
 
 func (x *JobsStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[15]
+	mi := &file_proto_v2_jobs_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1649,7 +2011,7 @@ func (x *JobsStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobsStatusRequest.ProtoReflect.Descriptor instead.
 func (*JobsStatusRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{15}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *JobsStatusRequest) GetJobs() []*JobRef {
@@ -1679,7 +2041,7 @@ type JobsStatusResponse struct {
 
 func (x *JobsStatusResponse) Reset() {
 	*x = JobsStatusResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[16]
+	mi := &file_proto_v2_jobs_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1691,7 +2053,7 @@ func (x *JobsStatusResponse) String() string {
 func (*JobsStatusResponse) ProtoMessage() {}
 
 func (x *JobsStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[16]
+	mi := &file_proto_v2_jobs_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1704,7 +2066,7 @@ func (x *JobsStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobsStatusResponse.ProtoReflect.Descriptor instead.
 func (*JobsStatusResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{16}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *JobsStatusResponse) GetJobs() []*Job {
@@ -1757,7 +2119,7 @@ type Job struct {
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[17]
+	mi := &file_proto_v2_jobs_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1769,7 +2131,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[17]
+	mi := &file_proto_v2_jobs_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1782,7 +2144,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{17}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Job) GetJobId() string {
@@ -1891,7 +2253,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[18]
+	mi := &file_proto_v2_jobs_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1903,7 +2265,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[18]
+	mi := &file_proto_v2_jobs_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1916,7 +2278,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{18}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Progress) GetStep() int32 {
@@ -1953,7 +2315,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[19]
+	mi := &file_proto_v2_jobs_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1965,7 +2327,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[19]
+	mi := &file_proto_v2_jobs_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1978,7 +2340,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{19}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Queue) GetPlace() int32 {
@@ -2013,7 +2375,7 @@ type Expected struct {
 
 func (x *Expected) Reset() {
 	*x = Expected{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[20]
+	mi := &file_proto_v2_jobs_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2025,7 +2387,7 @@ func (x *Expected) String() string {
 func (*Expected) ProtoMessage() {}
 
 func (x *Expected) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[20]
+	mi := &file_proto_v2_jobs_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2038,7 +2400,7 @@ func (x *Expected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Expected.ProtoReflect.Descriptor instead.
 func (*Expected) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{20}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Expected) GetStart() *timestamppb.Timestamp {
@@ -2085,7 +2447,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[21]
+	mi := &file_proto_v2_jobs_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2097,7 +2459,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[21]
+	mi := &file_proto_v2_jobs_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2110,7 +2472,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{21}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Failure) GetCode() string {
@@ -2152,7 +2514,7 @@ type JobStateRequest struct {
 
 func (x *JobStateRequest) Reset() {
 	*x = JobStateRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[22]
+	mi := &file_proto_v2_jobs_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2164,7 +2526,7 @@ func (x *JobStateRequest) String() string {
 func (*JobStateRequest) ProtoMessage() {}
 
 func (x *JobStateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[22]
+	mi := &file_proto_v2_jobs_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2177,7 +2539,7 @@ func (x *JobStateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobStateRequest.ProtoReflect.Descriptor instead.
 func (*JobStateRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{22}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *JobStateRequest) GetJobId() string {
@@ -2259,7 +2621,7 @@ type JobStateResponse struct {
 
 func (x *JobStateResponse) Reset() {
 	*x = JobStateResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[23]
+	mi := &file_proto_v2_jobs_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2271,7 +2633,7 @@ func (x *JobStateResponse) String() string {
 func (*JobStateResponse) ProtoMessage() {}
 
 func (x *JobStateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[23]
+	mi := &file_proto_v2_jobs_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2284,7 +2646,7 @@ func (x *JobStateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobStateResponse.ProtoReflect.Descriptor instead.
 func (*JobStateResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{23}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *JobStateResponse) GetJobId() string {
@@ -2447,7 +2809,7 @@ type StageState struct {
 
 func (x *StageState) Reset() {
 	*x = StageState{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[24]
+	mi := &file_proto_v2_jobs_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2459,7 +2821,7 @@ func (x *StageState) String() string {
 func (*StageState) ProtoMessage() {}
 
 func (x *StageState) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[24]
+	mi := &file_proto_v2_jobs_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2472,7 +2834,7 @@ func (x *StageState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageState.ProtoReflect.Descriptor instead.
 func (*StageState) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{24}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *StageState) GetStage() string {
@@ -2502,7 +2864,7 @@ type FailedJob struct {
 
 func (x *FailedJob) Reset() {
 	*x = FailedJob{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[25]
+	mi := &file_proto_v2_jobs_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2514,7 +2876,7 @@ func (x *FailedJob) String() string {
 func (*FailedJob) ProtoMessage() {}
 
 func (x *FailedJob) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[25]
+	mi := &file_proto_v2_jobs_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2527,7 +2889,7 @@ func (x *FailedJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailedJob.ProtoReflect.Descriptor instead.
 func (*FailedJob) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{25}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *FailedJob) GetJobId() string {
@@ -2559,7 +2921,7 @@ type JobResultRequest struct {
 
 func (x *JobResultRequest) Reset() {
 	*x = JobResultRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[26]
+	mi := &file_proto_v2_jobs_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2571,7 +2933,7 @@ func (x *JobResultRequest) String() string {
 func (*JobResultRequest) ProtoMessage() {}
 
 func (x *JobResultRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[26]
+	mi := &file_proto_v2_jobs_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2584,7 +2946,7 @@ func (x *JobResultRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobResultRequest.ProtoReflect.Descriptor instead.
 func (*JobResultRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{26}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *JobResultRequest) GetJobId() string {
@@ -2631,7 +2993,7 @@ type JobResultResponse struct {
 
 func (x *JobResultResponse) Reset() {
 	*x = JobResultResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[27]
+	mi := &file_proto_v2_jobs_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2643,7 +3005,7 @@ func (x *JobResultResponse) String() string {
 func (*JobResultResponse) ProtoMessage() {}
 
 func (x *JobResultResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[27]
+	mi := &file_proto_v2_jobs_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2656,7 +3018,7 @@ func (x *JobResultResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobResultResponse.ProtoReflect.Descriptor instead.
 func (*JobResultResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{27}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *JobResultResponse) GetJobId() string {
@@ -2721,7 +3083,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[28]
+	mi := &file_proto_v2_jobs_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2733,7 +3095,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[28]
+	mi := &file_proto_v2_jobs_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2746,7 +3108,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{28}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Result) GetResultKind() ResultKind {
@@ -2801,7 +3163,7 @@ type ResultFiles struct {
 
 func (x *ResultFiles) Reset() {
 	*x = ResultFiles{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[29]
+	mi := &file_proto_v2_jobs_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2813,7 +3175,7 @@ func (x *ResultFiles) String() string {
 func (*ResultFiles) ProtoMessage() {}
 
 func (x *ResultFiles) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[29]
+	mi := &file_proto_v2_jobs_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2826,7 +3188,7 @@ func (x *ResultFiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResultFiles.ProtoReflect.Descriptor instead.
 func (*ResultFiles) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{29}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ResultFiles) GetJson() string {
@@ -2940,7 +3302,7 @@ type LogsRequest struct {
 
 func (x *LogsRequest) Reset() {
 	*x = LogsRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[30]
+	mi := &file_proto_v2_jobs_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2952,7 +3314,7 @@ func (x *LogsRequest) String() string {
 func (*LogsRequest) ProtoMessage() {}
 
 func (x *LogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[30]
+	mi := &file_proto_v2_jobs_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2965,7 +3327,7 @@ func (x *LogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsRequest.ProtoReflect.Descriptor instead.
 func (*LogsRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{30}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *LogsRequest) GetJobId() string {
@@ -2995,7 +3357,7 @@ type LogsResponse struct {
 
 func (x *LogsResponse) Reset() {
 	*x = LogsResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[31]
+	mi := &file_proto_v2_jobs_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3007,7 +3369,7 @@ func (x *LogsResponse) String() string {
 func (*LogsResponse) ProtoMessage() {}
 
 func (x *LogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[31]
+	mi := &file_proto_v2_jobs_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3020,7 +3382,7 @@ func (x *LogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsResponse.ProtoReflect.Descriptor instead.
 func (*LogsResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{31}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *LogsResponse) GetWorkflowKind() WorkflowKind {
@@ -3052,7 +3414,7 @@ type StageLog struct {
 
 func (x *StageLog) Reset() {
 	*x = StageLog{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[32]
+	mi := &file_proto_v2_jobs_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3064,7 +3426,7 @@ func (x *StageLog) String() string {
 func (*StageLog) ProtoMessage() {}
 
 func (x *StageLog) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[32]
+	mi := &file_proto_v2_jobs_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3077,7 +3439,7 @@ func (x *StageLog) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageLog.ProtoReflect.Descriptor instead.
 func (*StageLog) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{32}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *StageLog) GetStage() string {
@@ -3114,7 +3476,7 @@ type DeleteRequest struct {
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[33]
+	mi := &file_proto_v2_jobs_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3126,7 +3488,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[33]
+	mi := &file_proto_v2_jobs_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3139,7 +3501,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{33}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *DeleteRequest) GetJobId() string {
@@ -3165,7 +3527,7 @@ type DeleteResponse struct {
 
 func (x *DeleteResponse) Reset() {
 	*x = DeleteResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[34]
+	mi := &file_proto_v2_jobs_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3177,7 +3539,7 @@ func (x *DeleteResponse) String() string {
 func (*DeleteResponse) ProtoMessage() {}
 
 func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[34]
+	mi := &file_proto_v2_jobs_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3190,7 +3552,7 @@ func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResponse.ProtoReflect.Descriptor instead.
 func (*DeleteResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{34}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{38}
 }
 
 // Requests the versions.
@@ -3202,7 +3564,7 @@ type VersionRequest struct {
 
 func (x *VersionRequest) Reset() {
 	*x = VersionRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[35]
+	mi := &file_proto_v2_jobs_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3214,7 +3576,7 @@ func (x *VersionRequest) String() string {
 func (*VersionRequest) ProtoMessage() {}
 
 func (x *VersionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[35]
+	mi := &file_proto_v2_jobs_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3227,7 +3589,7 @@ func (x *VersionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VersionRequest.ProtoReflect.Descriptor instead.
 func (*VersionRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{35}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{39}
 }
 
 // The installed versions. Empty if not installed or not known.
@@ -3249,7 +3611,7 @@ type VersionResponse struct {
 
 func (x *VersionResponse) Reset() {
 	*x = VersionResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[36]
+	mi := &file_proto_v2_jobs_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3261,7 +3623,7 @@ func (x *VersionResponse) String() string {
 func (*VersionResponse) ProtoMessage() {}
 
 func (x *VersionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[36]
+	mi := &file_proto_v2_jobs_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3274,7 +3636,7 @@ func (x *VersionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VersionResponse.ProtoReflect.Descriptor instead.
 func (*VersionResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{36}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *VersionResponse) GetBackendVersion() string {
@@ -3333,7 +3695,30 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x06Upload\x12C\n" +
 	"\vupload_kind\x18\x01 \x01(\x0e2\".bakta.web.api.proto.v2.UploadKindR\n" +
 	"uploadKind\x12\x1a\n" +
-	"\brequired\x18\x02 \x01(\bR\brequired\"\xc2\x01\n" +
+	"\brequired\x18\x02 \x01(\bR\brequired\"\x10\n" +
+	"\x0eOptionsRequest\"\x89\x01\n" +
+	"\x0fOptionsResponse\x128\n" +
+	"\aoptions\x18\x01 \x03(\v2\x1e.bakta.web.api.proto.v2.OptionR\aoptions\x12<\n" +
+	"\auploads\x18\x02 \x03(\v2\".bakta.web.api.proto.v2.UploadRuleR\auploads\"\xb6\x02\n" +
+	"\x06Option\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x126\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\".bakta.web.api.proto.v2.OptionKindR\x04kind\x12K\n" +
+	"\x0eworkflow_kinds\x18\x03 \x03(\x0e2$.bakta.web.api.proto.v2.WorkflowKindR\rworkflowKinds\x12\x12\n" +
+	"\x04help\x18\x04 \x01(\tR\x04help\x12\x12\n" +
+	"\x04rule\x18\x05 \x01(\tR\x04rule\x12\x18\n" +
+	"\apattern\x18\x06 \x01(\tR\apattern\x12\x18\n" +
+	"\achoices\x18\a \x03(\tR\achoices\x12#\n" +
+	"\rdefault_value\x18\b \x01(\tR\fdefaultValue\x12\x12\n" +
+	"\x04flag\x18\t \x01(\tR\x04flag\"\xc5\x01\n" +
+	"\n" +
+	"UploadRule\x12C\n" +
+	"\vupload_kind\x18\x01 \x01(\x0e2\".bakta.web.api.proto.v2.UploadKindR\n" +
+	"uploadKind\x12\x14\n" +
+	"\x05label\x18\x02 \x01(\tR\x05label\x12\x12\n" +
+	"\x04help\x18\x03 \x01(\tR\x04help\x12\x12\n" +
+	"\x04rule\x18\x04 \x01(\tR\x04rule\x12\x10\n" +
+	"\x03use\x18\x05 \x01(\tR\x03use\x12\"\n" +
+	"\bmax_size\x18\x06 \x01(\x03B\a\x92A\x04\x9a\x02\x01\x03R\amaxSize\"\xc2\x01\n" +
 	"\x0eInitJobRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12O\n" +
 	"\rworkflow_kind\x18\x02 \x01(\x0e2$.bakta.web.api.proto.v2.WorkflowKindB\x04\xe2A\x01\x02R\fworkflowKind\x12\x14\n" +
@@ -3613,9 +3998,17 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x16STAGE_STATUS_SUCCEEDED\x10\x03\x12\x17\n" +
 	"\x13STAGE_STATUS_FAILED\x10\x04\x12\x16\n" +
 	"\x12STAGE_STATUS_ERROR\x10\x05\x12\x18\n" +
-	"\x14STAGE_STATUS_UNKNOWN\x10\x062\x93\f\n" +
+	"\x14STAGE_STATUS_UNKNOWN\x10\x06*\x85\x01\n" +
+	"\n" +
+	"OptionKind\x12\x1b\n" +
+	"\x17OPTION_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10OPTION_KIND_TEXT\x10\x01\x12\x16\n" +
+	"\x12OPTION_KIND_NUMBER\x10\x02\x12\x16\n" +
+	"\x12OPTION_KIND_SWITCH\x10\x03\x12\x14\n" +
+	"\x10OPTION_KIND_STEP\x10\x042\x88\r\n" +
 	"\tBaktaJobs\x12\x86\x01\n" +
-	"\tWorkflows\x12(.bakta.web.api.proto.v2.WorkflowsRequest\x1a).bakta.web.api.proto.v2.WorkflowsResponse\"$\x82\xd3\xe4\x93\x02\x1eb\tworkflows\x12\x11/api/v2/workflows\x12w\n" +
+	"\tWorkflows\x12(.bakta.web.api.proto.v2.WorkflowsRequest\x1a).bakta.web.api.proto.v2.WorkflowsResponse\"$\x82\xd3\xe4\x93\x02\x1eb\tworkflows\x12\x11/api/v2/workflows\x12s\n" +
+	"\aOptions\x12&.bakta.web.api.proto.v2.OptionsRequest\x1a'.bakta.web.api.proto.v2.OptionsResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v2/options\x12w\n" +
 	"\aInitJob\x12&.bakta.web.api.proto.v2.InitJobRequest\x1a'.bakta.web.api.proto.v2.InitJobResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/api/v2/job/init\x12\xca\x01\n" +
 	"\bStartJob\x12'.bakta.web.api.proto.v2.StartJobRequest\x1a(.bakta.web.api.proto.v2.StartJobResponse\"k\x92ALJJ\n" +
 	"\x03200\x12C\n" +
@@ -3700,8 +4093,8 @@ func file_proto_v2_jobs_proto_rawDescGZIP() []byte {
 	return file_proto_v2_jobs_proto_rawDescData
 }
 
-var file_proto_v2_jobs_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_proto_v2_jobs_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_proto_v2_jobs_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
+var file_proto_v2_jobs_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_proto_v2_jobs_proto_goTypes = []any{
 	(WorkflowKind)(0),             // 0: bakta.web.api.proto.v2.WorkflowKind
 	(ResultKind)(0),               // 1: bakta.web.api.proto.v2.ResultKind
@@ -3710,135 +4103,147 @@ var file_proto_v2_jobs_proto_goTypes = []any{
 	(JobStatus)(0),                // 4: bakta.web.api.proto.v2.JobStatus
 	(FailedStatus)(0),             // 5: bakta.web.api.proto.v2.FailedStatus
 	(StageStatus)(0),              // 6: bakta.web.api.proto.v2.StageStatus
-	(*JobRef)(nil),                // 7: bakta.web.api.proto.v2.JobRef
-	(*WorkflowsRequest)(nil),      // 8: bakta.web.api.proto.v2.WorkflowsRequest
-	(*WorkflowsResponse)(nil),     // 9: bakta.web.api.proto.v2.WorkflowsResponse
-	(*Workflow)(nil),              // 10: bakta.web.api.proto.v2.Workflow
-	(*Upload)(nil),                // 11: bakta.web.api.proto.v2.Upload
-	(*InitJobRequest)(nil),        // 12: bakta.web.api.proto.v2.InitJobRequest
-	(*InitJobResponse)(nil),       // 13: bakta.web.api.proto.v2.InitJobResponse
-	(*UploadLink)(nil),            // 14: bakta.web.api.proto.v2.UploadLink
-	(*StartJobRequest)(nil),       // 15: bakta.web.api.proto.v2.StartJobRequest
-	(*JobConfig)(nil),             // 16: bakta.web.api.proto.v2.JobConfig
-	(*StartJobResponse)(nil),      // 17: bakta.web.api.proto.v2.StartJobResponse
-	(*SubmitJobResponse)(nil),     // 18: bakta.web.api.proto.v2.SubmitJobResponse
-	(*RerunJobRequest)(nil),       // 19: bakta.web.api.proto.v2.RerunJobRequest
-	(*RerunJobResponse)(nil),      // 20: bakta.web.api.proto.v2.RerunJobResponse
-	(*Warning)(nil),               // 21: bakta.web.api.proto.v2.Warning
-	(*JobsStatusRequest)(nil),     // 22: bakta.web.api.proto.v2.JobsStatusRequest
-	(*JobsStatusResponse)(nil),    // 23: bakta.web.api.proto.v2.JobsStatusResponse
-	(*Job)(nil),                   // 24: bakta.web.api.proto.v2.Job
-	(*Progress)(nil),              // 25: bakta.web.api.proto.v2.Progress
-	(*Queue)(nil),                 // 26: bakta.web.api.proto.v2.Queue
-	(*Expected)(nil),              // 27: bakta.web.api.proto.v2.Expected
-	(*Failure)(nil),               // 28: bakta.web.api.proto.v2.Failure
-	(*JobStateRequest)(nil),       // 29: bakta.web.api.proto.v2.JobStateRequest
-	(*JobStateResponse)(nil),      // 30: bakta.web.api.proto.v2.JobStateResponse
-	(*StageState)(nil),            // 31: bakta.web.api.proto.v2.StageState
-	(*FailedJob)(nil),             // 32: bakta.web.api.proto.v2.FailedJob
-	(*JobResultRequest)(nil),      // 33: bakta.web.api.proto.v2.JobResultRequest
-	(*JobResultResponse)(nil),     // 34: bakta.web.api.proto.v2.JobResultResponse
-	(*Result)(nil),                // 35: bakta.web.api.proto.v2.Result
-	(*ResultFiles)(nil),           // 36: bakta.web.api.proto.v2.ResultFiles
-	(*LogsRequest)(nil),           // 37: bakta.web.api.proto.v2.LogsRequest
-	(*LogsResponse)(nil),          // 38: bakta.web.api.proto.v2.LogsResponse
-	(*StageLog)(nil),              // 39: bakta.web.api.proto.v2.StageLog
-	(*DeleteRequest)(nil),         // 40: bakta.web.api.proto.v2.DeleteRequest
-	(*DeleteResponse)(nil),        // 41: bakta.web.api.proto.v2.DeleteResponse
-	(*VersionRequest)(nil),        // 42: bakta.web.api.proto.v2.VersionRequest
-	(*VersionResponse)(nil),       // 43: bakta.web.api.proto.v2.VersionResponse
-	(*timestamppb.Timestamp)(nil), // 44: google.protobuf.Timestamp
+	(OptionKind)(0),               // 7: bakta.web.api.proto.v2.OptionKind
+	(*JobRef)(nil),                // 8: bakta.web.api.proto.v2.JobRef
+	(*WorkflowsRequest)(nil),      // 9: bakta.web.api.proto.v2.WorkflowsRequest
+	(*WorkflowsResponse)(nil),     // 10: bakta.web.api.proto.v2.WorkflowsResponse
+	(*Workflow)(nil),              // 11: bakta.web.api.proto.v2.Workflow
+	(*Upload)(nil),                // 12: bakta.web.api.proto.v2.Upload
+	(*OptionsRequest)(nil),        // 13: bakta.web.api.proto.v2.OptionsRequest
+	(*OptionsResponse)(nil),       // 14: bakta.web.api.proto.v2.OptionsResponse
+	(*Option)(nil),                // 15: bakta.web.api.proto.v2.Option
+	(*UploadRule)(nil),            // 16: bakta.web.api.proto.v2.UploadRule
+	(*InitJobRequest)(nil),        // 17: bakta.web.api.proto.v2.InitJobRequest
+	(*InitJobResponse)(nil),       // 18: bakta.web.api.proto.v2.InitJobResponse
+	(*UploadLink)(nil),            // 19: bakta.web.api.proto.v2.UploadLink
+	(*StartJobRequest)(nil),       // 20: bakta.web.api.proto.v2.StartJobRequest
+	(*JobConfig)(nil),             // 21: bakta.web.api.proto.v2.JobConfig
+	(*StartJobResponse)(nil),      // 22: bakta.web.api.proto.v2.StartJobResponse
+	(*SubmitJobResponse)(nil),     // 23: bakta.web.api.proto.v2.SubmitJobResponse
+	(*RerunJobRequest)(nil),       // 24: bakta.web.api.proto.v2.RerunJobRequest
+	(*RerunJobResponse)(nil),      // 25: bakta.web.api.proto.v2.RerunJobResponse
+	(*Warning)(nil),               // 26: bakta.web.api.proto.v2.Warning
+	(*JobsStatusRequest)(nil),     // 27: bakta.web.api.proto.v2.JobsStatusRequest
+	(*JobsStatusResponse)(nil),    // 28: bakta.web.api.proto.v2.JobsStatusResponse
+	(*Job)(nil),                   // 29: bakta.web.api.proto.v2.Job
+	(*Progress)(nil),              // 30: bakta.web.api.proto.v2.Progress
+	(*Queue)(nil),                 // 31: bakta.web.api.proto.v2.Queue
+	(*Expected)(nil),              // 32: bakta.web.api.proto.v2.Expected
+	(*Failure)(nil),               // 33: bakta.web.api.proto.v2.Failure
+	(*JobStateRequest)(nil),       // 34: bakta.web.api.proto.v2.JobStateRequest
+	(*JobStateResponse)(nil),      // 35: bakta.web.api.proto.v2.JobStateResponse
+	(*StageState)(nil),            // 36: bakta.web.api.proto.v2.StageState
+	(*FailedJob)(nil),             // 37: bakta.web.api.proto.v2.FailedJob
+	(*JobResultRequest)(nil),      // 38: bakta.web.api.proto.v2.JobResultRequest
+	(*JobResultResponse)(nil),     // 39: bakta.web.api.proto.v2.JobResultResponse
+	(*Result)(nil),                // 40: bakta.web.api.proto.v2.Result
+	(*ResultFiles)(nil),           // 41: bakta.web.api.proto.v2.ResultFiles
+	(*LogsRequest)(nil),           // 42: bakta.web.api.proto.v2.LogsRequest
+	(*LogsResponse)(nil),          // 43: bakta.web.api.proto.v2.LogsResponse
+	(*StageLog)(nil),              // 44: bakta.web.api.proto.v2.StageLog
+	(*DeleteRequest)(nil),         // 45: bakta.web.api.proto.v2.DeleteRequest
+	(*DeleteResponse)(nil),        // 46: bakta.web.api.proto.v2.DeleteResponse
+	(*VersionRequest)(nil),        // 47: bakta.web.api.proto.v2.VersionRequest
+	(*VersionResponse)(nil),       // 48: bakta.web.api.proto.v2.VersionResponse
+	(*timestamppb.Timestamp)(nil), // 49: google.protobuf.Timestamp
 }
 var file_proto_v2_jobs_proto_depIdxs = []int32{
-	10, // 0: bakta.web.api.proto.v2.WorkflowsResponse.workflows:type_name -> bakta.web.api.proto.v2.Workflow
+	11, // 0: bakta.web.api.proto.v2.WorkflowsResponse.workflows:type_name -> bakta.web.api.proto.v2.Workflow
 	0,  // 1: bakta.web.api.proto.v2.Workflow.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
 	1,  // 2: bakta.web.api.proto.v2.Workflow.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
-	11, // 3: bakta.web.api.proto.v2.Workflow.uploads:type_name -> bakta.web.api.proto.v2.Upload
+	12, // 3: bakta.web.api.proto.v2.Workflow.uploads:type_name -> bakta.web.api.proto.v2.Upload
 	2,  // 4: bakta.web.api.proto.v2.Upload.upload_kind:type_name -> bakta.web.api.proto.v2.UploadKind
-	0,  // 5: bakta.web.api.proto.v2.InitJobRequest.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	7,  // 6: bakta.web.api.proto.v2.InitJobResponse.job:type_name -> bakta.web.api.proto.v2.JobRef
-	0,  // 7: bakta.web.api.proto.v2.InitJobResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	14, // 8: bakta.web.api.proto.v2.InitJobResponse.uploads:type_name -> bakta.web.api.proto.v2.UploadLink
-	2,  // 9: bakta.web.api.proto.v2.UploadLink.upload_kind:type_name -> bakta.web.api.proto.v2.UploadKind
-	7,  // 10: bakta.web.api.proto.v2.StartJobRequest.job:type_name -> bakta.web.api.proto.v2.JobRef
-	0,  // 11: bakta.web.api.proto.v2.StartJobRequest.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	16, // 12: bakta.web.api.proto.v2.StartJobRequest.config:type_name -> bakta.web.api.proto.v2.JobConfig
-	3,  // 13: bakta.web.api.proto.v2.JobConfig.derm_type:type_name -> bakta.web.api.proto.v2.DermType
-	21, // 14: bakta.web.api.proto.v2.StartJobResponse.warnings:type_name -> bakta.web.api.proto.v2.Warning
-	21, // 15: bakta.web.api.proto.v2.SubmitJobResponse.warnings:type_name -> bakta.web.api.proto.v2.Warning
-	7,  // 16: bakta.web.api.proto.v2.RerunJobRequest.job:type_name -> bakta.web.api.proto.v2.JobRef
-	16, // 17: bakta.web.api.proto.v2.RerunJobRequest.config:type_name -> bakta.web.api.proto.v2.JobConfig
-	7,  // 18: bakta.web.api.proto.v2.RerunJobResponse.job:type_name -> bakta.web.api.proto.v2.JobRef
-	0,  // 19: bakta.web.api.proto.v2.RerunJobResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	21, // 20: bakta.web.api.proto.v2.RerunJobResponse.warnings:type_name -> bakta.web.api.proto.v2.Warning
-	2,  // 21: bakta.web.api.proto.v2.Warning.upload_kind:type_name -> bakta.web.api.proto.v2.UploadKind
-	7,  // 22: bakta.web.api.proto.v2.JobsStatusRequest.jobs:type_name -> bakta.web.api.proto.v2.JobRef
-	24, // 23: bakta.web.api.proto.v2.JobsStatusResponse.jobs:type_name -> bakta.web.api.proto.v2.Job
-	32, // 24: bakta.web.api.proto.v2.JobsStatusResponse.failed_jobs:type_name -> bakta.web.api.proto.v2.FailedJob
-	4,  // 25: bakta.web.api.proto.v2.Job.status:type_name -> bakta.web.api.proto.v2.JobStatus
-	0,  // 26: bakta.web.api.proto.v2.Job.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	1,  // 27: bakta.web.api.proto.v2.Job.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
-	44, // 28: bakta.web.api.proto.v2.Job.started:type_name -> google.protobuf.Timestamp
-	44, // 29: bakta.web.api.proto.v2.Job.updated:type_name -> google.protobuf.Timestamp
-	25, // 30: bakta.web.api.proto.v2.Job.progress:type_name -> bakta.web.api.proto.v2.Progress
-	26, // 31: bakta.web.api.proto.v2.Job.queue:type_name -> bakta.web.api.proto.v2.Queue
-	27, // 32: bakta.web.api.proto.v2.Job.expected:type_name -> bakta.web.api.proto.v2.Expected
-	28, // 33: bakta.web.api.proto.v2.Job.failure:type_name -> bakta.web.api.proto.v2.Failure
-	44, // 34: bakta.web.api.proto.v2.Expected.start:type_name -> google.protobuf.Timestamp
-	44, // 35: bakta.web.api.proto.v2.Expected.end:type_name -> google.protobuf.Timestamp
-	44, // 36: bakta.web.api.proto.v2.Expected.latest_end:type_name -> google.protobuf.Timestamp
-	0,  // 37: bakta.web.api.proto.v2.JobStateResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	1,  // 38: bakta.web.api.proto.v2.JobStateResponse.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
-	4,  // 39: bakta.web.api.proto.v2.JobStateResponse.status:type_name -> bakta.web.api.proto.v2.JobStatus
-	44, // 40: bakta.web.api.proto.v2.JobStateResponse.created:type_name -> google.protobuf.Timestamp
-	44, // 41: bakta.web.api.proto.v2.JobStateResponse.started:type_name -> google.protobuf.Timestamp
-	44, // 42: bakta.web.api.proto.v2.JobStateResponse.began:type_name -> google.protobuf.Timestamp
-	44, // 43: bakta.web.api.proto.v2.JobStateResponse.ended:type_name -> google.protobuf.Timestamp
-	44, // 44: bakta.web.api.proto.v2.JobStateResponse.updated:type_name -> google.protobuf.Timestamp
-	44, // 45: bakta.web.api.proto.v2.JobStateResponse.expires:type_name -> google.protobuf.Timestamp
-	31, // 46: bakta.web.api.proto.v2.JobStateResponse.stages:type_name -> bakta.web.api.proto.v2.StageState
-	25, // 47: bakta.web.api.proto.v2.JobStateResponse.progress:type_name -> bakta.web.api.proto.v2.Progress
-	26, // 48: bakta.web.api.proto.v2.JobStateResponse.queue:type_name -> bakta.web.api.proto.v2.Queue
-	27, // 49: bakta.web.api.proto.v2.JobStateResponse.expected:type_name -> bakta.web.api.proto.v2.Expected
-	28, // 50: bakta.web.api.proto.v2.JobStateResponse.failure:type_name -> bakta.web.api.proto.v2.Failure
-	6,  // 51: bakta.web.api.proto.v2.StageState.status:type_name -> bakta.web.api.proto.v2.StageStatus
-	5,  // 52: bakta.web.api.proto.v2.FailedJob.status:type_name -> bakta.web.api.proto.v2.FailedStatus
-	0,  // 53: bakta.web.api.proto.v2.JobResultResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	44, // 54: bakta.web.api.proto.v2.JobResultResponse.started:type_name -> google.protobuf.Timestamp
-	44, // 55: bakta.web.api.proto.v2.JobResultResponse.updated:type_name -> google.protobuf.Timestamp
-	35, // 56: bakta.web.api.proto.v2.JobResultResponse.result:type_name -> bakta.web.api.proto.v2.Result
-	1,  // 57: bakta.web.api.proto.v2.Result.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
-	36, // 58: bakta.web.api.proto.v2.Result.files:type_name -> bakta.web.api.proto.v2.ResultFiles
-	0,  // 59: bakta.web.api.proto.v2.LogsResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	39, // 60: bakta.web.api.proto.v2.LogsResponse.stages:type_name -> bakta.web.api.proto.v2.StageLog
-	6,  // 61: bakta.web.api.proto.v2.StageLog.status:type_name -> bakta.web.api.proto.v2.StageStatus
-	8,  // 62: bakta.web.api.proto.v2.BaktaJobs.Workflows:input_type -> bakta.web.api.proto.v2.WorkflowsRequest
-	12, // 63: bakta.web.api.proto.v2.BaktaJobs.InitJob:input_type -> bakta.web.api.proto.v2.InitJobRequest
-	15, // 64: bakta.web.api.proto.v2.BaktaJobs.StartJob:input_type -> bakta.web.api.proto.v2.StartJobRequest
-	15, // 65: bakta.web.api.proto.v2.BaktaJobs.SubmitJob:input_type -> bakta.web.api.proto.v2.StartJobRequest
-	19, // 66: bakta.web.api.proto.v2.BaktaJobs.RerunJob:input_type -> bakta.web.api.proto.v2.RerunJobRequest
-	22, // 67: bakta.web.api.proto.v2.BaktaJobs.JobsStatus:input_type -> bakta.web.api.proto.v2.JobsStatusRequest
-	29, // 68: bakta.web.api.proto.v2.BaktaJobs.JobState:input_type -> bakta.web.api.proto.v2.JobStateRequest
-	33, // 69: bakta.web.api.proto.v2.BaktaJobs.JobResult:input_type -> bakta.web.api.proto.v2.JobResultRequest
-	37, // 70: bakta.web.api.proto.v2.BaktaJobs.Logs:input_type -> bakta.web.api.proto.v2.LogsRequest
-	40, // 71: bakta.web.api.proto.v2.BaktaJobs.Delete:input_type -> bakta.web.api.proto.v2.DeleteRequest
-	42, // 72: bakta.web.api.proto.v2.BaktaJobs.Version:input_type -> bakta.web.api.proto.v2.VersionRequest
-	9,  // 73: bakta.web.api.proto.v2.BaktaJobs.Workflows:output_type -> bakta.web.api.proto.v2.WorkflowsResponse
-	13, // 74: bakta.web.api.proto.v2.BaktaJobs.InitJob:output_type -> bakta.web.api.proto.v2.InitJobResponse
-	17, // 75: bakta.web.api.proto.v2.BaktaJobs.StartJob:output_type -> bakta.web.api.proto.v2.StartJobResponse
-	18, // 76: bakta.web.api.proto.v2.BaktaJobs.SubmitJob:output_type -> bakta.web.api.proto.v2.SubmitJobResponse
-	20, // 77: bakta.web.api.proto.v2.BaktaJobs.RerunJob:output_type -> bakta.web.api.proto.v2.RerunJobResponse
-	23, // 78: bakta.web.api.proto.v2.BaktaJobs.JobsStatus:output_type -> bakta.web.api.proto.v2.JobsStatusResponse
-	30, // 79: bakta.web.api.proto.v2.BaktaJobs.JobState:output_type -> bakta.web.api.proto.v2.JobStateResponse
-	34, // 80: bakta.web.api.proto.v2.BaktaJobs.JobResult:output_type -> bakta.web.api.proto.v2.JobResultResponse
-	38, // 81: bakta.web.api.proto.v2.BaktaJobs.Logs:output_type -> bakta.web.api.proto.v2.LogsResponse
-	41, // 82: bakta.web.api.proto.v2.BaktaJobs.Delete:output_type -> bakta.web.api.proto.v2.DeleteResponse
-	43, // 83: bakta.web.api.proto.v2.BaktaJobs.Version:output_type -> bakta.web.api.proto.v2.VersionResponse
-	73, // [73:84] is the sub-list for method output_type
-	62, // [62:73] is the sub-list for method input_type
-	62, // [62:62] is the sub-list for extension type_name
-	62, // [62:62] is the sub-list for extension extendee
-	0,  // [0:62] is the sub-list for field type_name
+	15, // 5: bakta.web.api.proto.v2.OptionsResponse.options:type_name -> bakta.web.api.proto.v2.Option
+	16, // 6: bakta.web.api.proto.v2.OptionsResponse.uploads:type_name -> bakta.web.api.proto.v2.UploadRule
+	7,  // 7: bakta.web.api.proto.v2.Option.kind:type_name -> bakta.web.api.proto.v2.OptionKind
+	0,  // 8: bakta.web.api.proto.v2.Option.workflow_kinds:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	2,  // 9: bakta.web.api.proto.v2.UploadRule.upload_kind:type_name -> bakta.web.api.proto.v2.UploadKind
+	0,  // 10: bakta.web.api.proto.v2.InitJobRequest.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	8,  // 11: bakta.web.api.proto.v2.InitJobResponse.job:type_name -> bakta.web.api.proto.v2.JobRef
+	0,  // 12: bakta.web.api.proto.v2.InitJobResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	19, // 13: bakta.web.api.proto.v2.InitJobResponse.uploads:type_name -> bakta.web.api.proto.v2.UploadLink
+	2,  // 14: bakta.web.api.proto.v2.UploadLink.upload_kind:type_name -> bakta.web.api.proto.v2.UploadKind
+	8,  // 15: bakta.web.api.proto.v2.StartJobRequest.job:type_name -> bakta.web.api.proto.v2.JobRef
+	0,  // 16: bakta.web.api.proto.v2.StartJobRequest.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	21, // 17: bakta.web.api.proto.v2.StartJobRequest.config:type_name -> bakta.web.api.proto.v2.JobConfig
+	3,  // 18: bakta.web.api.proto.v2.JobConfig.derm_type:type_name -> bakta.web.api.proto.v2.DermType
+	26, // 19: bakta.web.api.proto.v2.StartJobResponse.warnings:type_name -> bakta.web.api.proto.v2.Warning
+	26, // 20: bakta.web.api.proto.v2.SubmitJobResponse.warnings:type_name -> bakta.web.api.proto.v2.Warning
+	8,  // 21: bakta.web.api.proto.v2.RerunJobRequest.job:type_name -> bakta.web.api.proto.v2.JobRef
+	21, // 22: bakta.web.api.proto.v2.RerunJobRequest.config:type_name -> bakta.web.api.proto.v2.JobConfig
+	8,  // 23: bakta.web.api.proto.v2.RerunJobResponse.job:type_name -> bakta.web.api.proto.v2.JobRef
+	0,  // 24: bakta.web.api.proto.v2.RerunJobResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	26, // 25: bakta.web.api.proto.v2.RerunJobResponse.warnings:type_name -> bakta.web.api.proto.v2.Warning
+	2,  // 26: bakta.web.api.proto.v2.Warning.upload_kind:type_name -> bakta.web.api.proto.v2.UploadKind
+	8,  // 27: bakta.web.api.proto.v2.JobsStatusRequest.jobs:type_name -> bakta.web.api.proto.v2.JobRef
+	29, // 28: bakta.web.api.proto.v2.JobsStatusResponse.jobs:type_name -> bakta.web.api.proto.v2.Job
+	37, // 29: bakta.web.api.proto.v2.JobsStatusResponse.failed_jobs:type_name -> bakta.web.api.proto.v2.FailedJob
+	4,  // 30: bakta.web.api.proto.v2.Job.status:type_name -> bakta.web.api.proto.v2.JobStatus
+	0,  // 31: bakta.web.api.proto.v2.Job.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	1,  // 32: bakta.web.api.proto.v2.Job.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
+	49, // 33: bakta.web.api.proto.v2.Job.started:type_name -> google.protobuf.Timestamp
+	49, // 34: bakta.web.api.proto.v2.Job.updated:type_name -> google.protobuf.Timestamp
+	30, // 35: bakta.web.api.proto.v2.Job.progress:type_name -> bakta.web.api.proto.v2.Progress
+	31, // 36: bakta.web.api.proto.v2.Job.queue:type_name -> bakta.web.api.proto.v2.Queue
+	32, // 37: bakta.web.api.proto.v2.Job.expected:type_name -> bakta.web.api.proto.v2.Expected
+	33, // 38: bakta.web.api.proto.v2.Job.failure:type_name -> bakta.web.api.proto.v2.Failure
+	49, // 39: bakta.web.api.proto.v2.Expected.start:type_name -> google.protobuf.Timestamp
+	49, // 40: bakta.web.api.proto.v2.Expected.end:type_name -> google.protobuf.Timestamp
+	49, // 41: bakta.web.api.proto.v2.Expected.latest_end:type_name -> google.protobuf.Timestamp
+	0,  // 42: bakta.web.api.proto.v2.JobStateResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	1,  // 43: bakta.web.api.proto.v2.JobStateResponse.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
+	4,  // 44: bakta.web.api.proto.v2.JobStateResponse.status:type_name -> bakta.web.api.proto.v2.JobStatus
+	49, // 45: bakta.web.api.proto.v2.JobStateResponse.created:type_name -> google.protobuf.Timestamp
+	49, // 46: bakta.web.api.proto.v2.JobStateResponse.started:type_name -> google.protobuf.Timestamp
+	49, // 47: bakta.web.api.proto.v2.JobStateResponse.began:type_name -> google.protobuf.Timestamp
+	49, // 48: bakta.web.api.proto.v2.JobStateResponse.ended:type_name -> google.protobuf.Timestamp
+	49, // 49: bakta.web.api.proto.v2.JobStateResponse.updated:type_name -> google.protobuf.Timestamp
+	49, // 50: bakta.web.api.proto.v2.JobStateResponse.expires:type_name -> google.protobuf.Timestamp
+	36, // 51: bakta.web.api.proto.v2.JobStateResponse.stages:type_name -> bakta.web.api.proto.v2.StageState
+	30, // 52: bakta.web.api.proto.v2.JobStateResponse.progress:type_name -> bakta.web.api.proto.v2.Progress
+	31, // 53: bakta.web.api.proto.v2.JobStateResponse.queue:type_name -> bakta.web.api.proto.v2.Queue
+	32, // 54: bakta.web.api.proto.v2.JobStateResponse.expected:type_name -> bakta.web.api.proto.v2.Expected
+	33, // 55: bakta.web.api.proto.v2.JobStateResponse.failure:type_name -> bakta.web.api.proto.v2.Failure
+	6,  // 56: bakta.web.api.proto.v2.StageState.status:type_name -> bakta.web.api.proto.v2.StageStatus
+	5,  // 57: bakta.web.api.proto.v2.FailedJob.status:type_name -> bakta.web.api.proto.v2.FailedStatus
+	0,  // 58: bakta.web.api.proto.v2.JobResultResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	49, // 59: bakta.web.api.proto.v2.JobResultResponse.started:type_name -> google.protobuf.Timestamp
+	49, // 60: bakta.web.api.proto.v2.JobResultResponse.updated:type_name -> google.protobuf.Timestamp
+	40, // 61: bakta.web.api.proto.v2.JobResultResponse.result:type_name -> bakta.web.api.proto.v2.Result
+	1,  // 62: bakta.web.api.proto.v2.Result.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
+	41, // 63: bakta.web.api.proto.v2.Result.files:type_name -> bakta.web.api.proto.v2.ResultFiles
+	0,  // 64: bakta.web.api.proto.v2.LogsResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	44, // 65: bakta.web.api.proto.v2.LogsResponse.stages:type_name -> bakta.web.api.proto.v2.StageLog
+	6,  // 66: bakta.web.api.proto.v2.StageLog.status:type_name -> bakta.web.api.proto.v2.StageStatus
+	9,  // 67: bakta.web.api.proto.v2.BaktaJobs.Workflows:input_type -> bakta.web.api.proto.v2.WorkflowsRequest
+	13, // 68: bakta.web.api.proto.v2.BaktaJobs.Options:input_type -> bakta.web.api.proto.v2.OptionsRequest
+	17, // 69: bakta.web.api.proto.v2.BaktaJobs.InitJob:input_type -> bakta.web.api.proto.v2.InitJobRequest
+	20, // 70: bakta.web.api.proto.v2.BaktaJobs.StartJob:input_type -> bakta.web.api.proto.v2.StartJobRequest
+	20, // 71: bakta.web.api.proto.v2.BaktaJobs.SubmitJob:input_type -> bakta.web.api.proto.v2.StartJobRequest
+	24, // 72: bakta.web.api.proto.v2.BaktaJobs.RerunJob:input_type -> bakta.web.api.proto.v2.RerunJobRequest
+	27, // 73: bakta.web.api.proto.v2.BaktaJobs.JobsStatus:input_type -> bakta.web.api.proto.v2.JobsStatusRequest
+	34, // 74: bakta.web.api.proto.v2.BaktaJobs.JobState:input_type -> bakta.web.api.proto.v2.JobStateRequest
+	38, // 75: bakta.web.api.proto.v2.BaktaJobs.JobResult:input_type -> bakta.web.api.proto.v2.JobResultRequest
+	42, // 76: bakta.web.api.proto.v2.BaktaJobs.Logs:input_type -> bakta.web.api.proto.v2.LogsRequest
+	45, // 77: bakta.web.api.proto.v2.BaktaJobs.Delete:input_type -> bakta.web.api.proto.v2.DeleteRequest
+	47, // 78: bakta.web.api.proto.v2.BaktaJobs.Version:input_type -> bakta.web.api.proto.v2.VersionRequest
+	10, // 79: bakta.web.api.proto.v2.BaktaJobs.Workflows:output_type -> bakta.web.api.proto.v2.WorkflowsResponse
+	14, // 80: bakta.web.api.proto.v2.BaktaJobs.Options:output_type -> bakta.web.api.proto.v2.OptionsResponse
+	18, // 81: bakta.web.api.proto.v2.BaktaJobs.InitJob:output_type -> bakta.web.api.proto.v2.InitJobResponse
+	22, // 82: bakta.web.api.proto.v2.BaktaJobs.StartJob:output_type -> bakta.web.api.proto.v2.StartJobResponse
+	23, // 83: bakta.web.api.proto.v2.BaktaJobs.SubmitJob:output_type -> bakta.web.api.proto.v2.SubmitJobResponse
+	25, // 84: bakta.web.api.proto.v2.BaktaJobs.RerunJob:output_type -> bakta.web.api.proto.v2.RerunJobResponse
+	28, // 85: bakta.web.api.proto.v2.BaktaJobs.JobsStatus:output_type -> bakta.web.api.proto.v2.JobsStatusResponse
+	35, // 86: bakta.web.api.proto.v2.BaktaJobs.JobState:output_type -> bakta.web.api.proto.v2.JobStateResponse
+	39, // 87: bakta.web.api.proto.v2.BaktaJobs.JobResult:output_type -> bakta.web.api.proto.v2.JobResultResponse
+	43, // 88: bakta.web.api.proto.v2.BaktaJobs.Logs:output_type -> bakta.web.api.proto.v2.LogsResponse
+	46, // 89: bakta.web.api.proto.v2.BaktaJobs.Delete:output_type -> bakta.web.api.proto.v2.DeleteResponse
+	48, // 90: bakta.web.api.proto.v2.BaktaJobs.Version:output_type -> bakta.web.api.proto.v2.VersionResponse
+	79, // [79:91] is the sub-list for method output_type
+	67, // [67:79] is the sub-list for method input_type
+	67, // [67:67] is the sub-list for extension type_name
+	67, // [67:67] is the sub-list for extension extendee
+	0,  // [0:67] is the sub-list for field type_name
 }
 
 func init() { file_proto_v2_jobs_proto_init() }
@@ -3846,18 +4251,18 @@ func file_proto_v2_jobs_proto_init() {
 	if File_proto_v2_jobs_proto != nil {
 		return
 	}
-	file_proto_v2_jobs_proto_msgTypes[17].OneofWrappers = []any{}
 	file_proto_v2_jobs_proto_msgTypes[21].OneofWrappers = []any{}
-	file_proto_v2_jobs_proto_msgTypes[23].OneofWrappers = []any{}
+	file_proto_v2_jobs_proto_msgTypes[25].OneofWrappers = []any{}
 	file_proto_v2_jobs_proto_msgTypes[27].OneofWrappers = []any{}
-	file_proto_v2_jobs_proto_msgTypes[29].OneofWrappers = []any{}
+	file_proto_v2_jobs_proto_msgTypes[31].OneofWrappers = []any{}
+	file_proto_v2_jobs_proto_msgTypes[33].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_proto_v2_jobs_proto_rawDesc), len(file_proto_v2_jobs_proto_rawDesc)),
-			NumEnums:      7,
-			NumMessages:   37,
+			NumEnums:      8,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

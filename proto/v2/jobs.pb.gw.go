@@ -56,6 +56,27 @@ func local_request_BaktaJobs_Workflows_0(ctx context.Context, marshaler runtime.
 	return msg, metadata, err
 }
 
+func request_BaktaJobs_Options_0(ctx context.Context, marshaler runtime.Marshaler, client BaktaJobsClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq OptionsRequest
+		metadata runtime.ServerMetadata
+	)
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.Options(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_BaktaJobs_Options_0(ctx context.Context, marshaler runtime.Marshaler, server BaktaJobsServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq OptionsRequest
+		metadata runtime.ServerMetadata
+	)
+	msg, err := server.Options(ctx, &protoReq)
+	return msg, metadata, err
+}
+
 func request_BaktaJobs_InitJob_0(ctx context.Context, marshaler runtime.Marshaler, client BaktaJobsClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
 		protoReq InitJobRequest
@@ -424,6 +445,26 @@ func RegisterBaktaJobsHandlerServer(ctx context.Context, mux *runtime.ServeMux, 
 		}
 		forward_BaktaJobs_Workflows_0(annotatedContext, mux, outboundMarshaler, w, req, response_BaktaJobs_Workflows_0{resp.(*WorkflowsResponse)}, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodGet, pattern_BaktaJobs_Options_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/bakta.web.api.proto.v2.BaktaJobs/Options", runtime.WithHTTPPathPattern("/api/v2/options"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_BaktaJobs_Options_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_BaktaJobs_Options_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodPost, pattern_BaktaJobs_InitJob_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -721,6 +762,23 @@ func RegisterBaktaJobsHandlerClient(ctx context.Context, mux *runtime.ServeMux, 
 		}
 		forward_BaktaJobs_Workflows_0(annotatedContext, mux, outboundMarshaler, w, req, response_BaktaJobs_Workflows_0{resp.(*WorkflowsResponse)}, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodGet, pattern_BaktaJobs_Options_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/bakta.web.api.proto.v2.BaktaJobs/Options", runtime.WithHTTPPathPattern("/api/v2/options"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_BaktaJobs_Options_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_BaktaJobs_Options_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodPost, pattern_BaktaJobs_InitJob_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -939,6 +997,7 @@ func (m response_BaktaJobs_Workflows_0) XXX_ResponseBody() interface{} {
 
 var (
 	pattern_BaktaJobs_Workflows_0  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"api", "v2", "workflows"}, ""))
+	pattern_BaktaJobs_Options_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"api", "v2", "options"}, ""))
 	pattern_BaktaJobs_InitJob_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 2, 3}, []string{"api", "v2", "job", "init"}, ""))
 	pattern_BaktaJobs_StartJob_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 2, 3}, []string{"api", "v2", "job", "start"}, ""))
 	pattern_BaktaJobs_SubmitJob_0  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 2, 3}, []string{"api", "v2", "job", "submit"}, ""))
@@ -955,6 +1014,7 @@ var (
 
 var (
 	forward_BaktaJobs_Workflows_0  = runtime.ForwardResponseMessage
+	forward_BaktaJobs_Options_0    = runtime.ForwardResponseMessage
 	forward_BaktaJobs_InitJob_0    = runtime.ForwardResponseMessage
 	forward_BaktaJobs_StartJob_0   = runtime.ForwardResponseMessage
 	forward_BaktaJobs_SubmitJob_0  = runtime.ForwardResponseMessage

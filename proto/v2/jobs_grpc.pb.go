@@ -23,6 +23,7 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	BaktaJobs_Workflows_FullMethodName  = "/bakta.web.api.proto.v2.BaktaJobs/Workflows"
+	BaktaJobs_Options_FullMethodName    = "/bakta.web.api.proto.v2.BaktaJobs/Options"
 	BaktaJobs_InitJob_FullMethodName    = "/bakta.web.api.proto.v2.BaktaJobs/InitJob"
 	BaktaJobs_StartJob_FullMethodName   = "/bakta.web.api.proto.v2.BaktaJobs/StartJob"
 	BaktaJobs_SubmitJob_FullMethodName  = "/bakta.web.api.proto.v2.BaktaJobs/SubmitJob"
@@ -45,6 +46,11 @@ type BaktaJobsClient interface {
 	//
 	// Returns the workflows that this server offers: the uploads, the stages and the kind of results of each.
 	Workflows(ctx context.Context, in *WorkflowsRequest, opts ...grpc.CallOption) (*WorkflowsResponse, error)
+	// List the options.
+	//
+	// Returns the options of a start and the uploads: the words and rules with which a client can offer them to people. A client that
+	// finds an option or an upload that it does not know can offer it like the others.
+	Options(ctx context.Context, in *OptionsRequest, opts ...grpc.CallOption) (*OptionsResponse, error)
 	// Create a job.
 	//
 	// Returns the job's id and secret, and a link for each file that may be uploaded with `PUT`. The links are valid
@@ -131,6 +137,16 @@ func (c *baktaJobsClient) Workflows(ctx context.Context, in *WorkflowsRequest, o
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(WorkflowsResponse)
 	err := c.cc.Invoke(ctx, BaktaJobs_Workflows_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *baktaJobsClient) Options(ctx context.Context, in *OptionsRequest, opts ...grpc.CallOption) (*OptionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(OptionsResponse)
+	err := c.cc.Invoke(ctx, BaktaJobs_Options_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -247,6 +263,11 @@ type BaktaJobsServer interface {
 	//
 	// Returns the workflows that this server offers: the uploads, the stages and the kind of results of each.
 	Workflows(context.Context, *WorkflowsRequest) (*WorkflowsResponse, error)
+	// List the options.
+	//
+	// Returns the options of a start and the uploads: the words and rules with which a client can offer them to people. A client that
+	// finds an option or an upload that it does not know can offer it like the others.
+	Options(context.Context, *OptionsRequest) (*OptionsResponse, error)
 	// Create a job.
 	//
 	// Returns the job's id and secret, and a link for each file that may be uploaded with `PUT`. The links are valid
@@ -332,6 +353,9 @@ type UnimplementedBaktaJobsServer struct{}
 func (UnimplementedBaktaJobsServer) Workflows(context.Context, *WorkflowsRequest) (*WorkflowsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Workflows not implemented")
 }
+func (UnimplementedBaktaJobsServer) Options(context.Context, *OptionsRequest) (*OptionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Options not implemented")
+}
 func (UnimplementedBaktaJobsServer) InitJob(context.Context, *InitJobRequest) (*InitJobResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method InitJob not implemented")
 }
@@ -397,6 +421,24 @@ func _BaktaJobs_Workflows_Handler(srv interface{}, ctx context.Context, dec func
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(BaktaJobsServer).Workflows(ctx, req.(*WorkflowsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _BaktaJobs_Options_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(OptionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BaktaJobsServer).Options(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: BaktaJobs_Options_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BaktaJobsServer).Options(ctx, req.(*OptionsRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -591,6 +633,10 @@ var BaktaJobs_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Workflows",
 			Handler:    _BaktaJobs_Workflows_Handler,
+		},
+		{
+			MethodName: "Options",
+			Handler:    _BaktaJobs_Options_Handler,
 		},
 		{
 			MethodName: "InitJob",
