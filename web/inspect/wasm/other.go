@@ -1,0 +1,13 @@
+//go:build !(js && wasm)
+
+package main
+
+import (
+	"fmt"
+	"os"
+)
+
+func main() {
+	fmt.Fprintln(os.Stderr, "this program runs in browsers only; make builds it with GOOS=js GOARCH=wasm")
+	os.Exit(2)
+}
