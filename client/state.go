@@ -24,7 +24,8 @@ type JobState struct {
 	Expires time.Time // when it may be deleted with all of its data
 	Run     int       // the number of its current run, from 1; 0 before the start
 	Stages  []StageState
-	Version string // stands for what the state shows, see State; empty if an older server was asked for less
+	Config  *Config // what the job was started with; nil before the start, or if an older server does not say
+	Version string  // stands for what the state shows, see State; empty if an older server was asked for less
 }
 
 // StageState is the state of a stage.
@@ -107,6 +108,7 @@ func (v *V2) State(ctx context.Context, job Ref, wait time.Duration, after strin
 		Run        int          `json:"run"`
 		Stages     []StageState `json:"stages"`
 		Version    string       `json:"version"`
+		Config     *Config      `json:"config"`
 		wireDetails
 	}
 	if err := v.call(ctx, http.MethodGet, "/job/status", query, nil, &answer); err != nil {
@@ -123,7 +125,7 @@ func (v *V2) State(ctx context.Context, job Ref, wait time.Duration, after strin
 		Status: answer.in(Status{ID: answer.ID, State: State(strings.ToUpper(answer.Status)), Name: answer.Name, Started: started,
 			Updated: answer.Updated, Workflow: answer.Workflow, ResultKind: answer.ResultKind}),
 		Batch: answer.Batch, Created: answer.Created, Began: answer.Began, Ended: answer.Ended, Expires: answer.Expires, Run: answer.Run,
-		Stages: answer.Stages, Version: answer.Version,
+		Stages: answer.Stages, Version: answer.Version, Config: answer.Config,
 	}, nil
 }
 

@@ -297,7 +297,7 @@ func (l *life) play() {
 			l.resume(l.foremost(), true)
 		case n < 715 && len(l.actors) > 0:
 			l.resume(l.actors[l.rand.IntN(len(l.actors))], false)
-		case n < 740 && starts < 4 && l.startable():
+		case n < 740 && (starts < 4 || l.again != nil && starts < 8) && l.startable():
 			starts++
 			l.start()
 		case n < 742 && deletes < 2:

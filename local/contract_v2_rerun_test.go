@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -95,6 +96,11 @@ func testRerunV2(t *testing.T, s *siteV2) {
 		s.rerunV2(t, succeeded, key, `"config":{"genus":"Salmonella"}`).says(t, 409, "request_key: .*another configuration")
 		s.rerunV2(t, succeeded, key, `"name":"other"`).says(t, 409, "request_key: .*another name")
 		s.rerunV2(t, succeeded, key, `"config":{"translation_table":7}`).says(t, 400, "Invalid translation_table")
+		// What the old job shows as its configuration is the same, too.
+		state := decode[struct{ Config json.RawMessage }](t, s.get(t, "/api/v2/job/status?"+succeeded.query()).body)
+		if again := s.rerunV2(t, succeeded, key, `"config":`+string(state.Config)); again.body != first.body {
+			t.Errorf("with %s: status %d: %s", state.Config, again.status, again.body)
+		}
 		// A new job can be run again itself, and each key of each job means another one.
 		if next := s.rerunV2(t, m, key).rerun(t); next.Job.ID == m.Job.ID {
 			t.Error("the job of the new job is the new job")
@@ -176,11 +182,19 @@ func testRerunV2(t *testing.T, s *siteV2) {
 	})
 
 	t.Run("of the first version", func(t *testing.T) {
-		old := s.started(t, "old", `{"genus":"Escherichia","translationalTable":4}`)
+		old := s.create(t, "old")
+		s.put(t, old.UploadLinkFasta, genome)
+		s.put(t, old.UploadLinkReplicons, replicons)
+		s.start(t, old, `{"genus":"Escherichia","translationalTable":4}`).must(t, `{}`)
+		state := decode[struct{ Config map[string]any }](t, s.get(t, "/api/v2/job/status?"+old.young().query()).body)
+		if c := state.Config; c["use_replicons"] != true || c["use_regions"] != false || c["genus"] != "Escherichia" {
+			t.Errorf("its configuration is %v", c)
+		}
 		m := s.againV2(t, old.young())
 		s.awaitV2(t, m, "successful")
-		if diff := cmp.Diff([]string{"--genus=Escherichia", "--translation-table=4"}, options(t, s, m)); diff != "" {
-			t.Errorf("options (-want +got):\n%s", diff)
+		if got := options(t, s, m); !slices.Equal(got[:2], []string{"--genus=Escherichia", "--translation-table=4"}) ||
+			!strings.HasPrefix(got[2], "--replicons=") {
+			t.Errorf("options: %q", got)
 		}
 	})
 

@@ -43,7 +43,7 @@ func stateV2(v View) *pb.JobStateResponse {
 		JobId: j.ID, Name: j.Name, Batch: j.Batch, WorkflowKind: pb.Value[pb.WorkflowKind](j.Workflow), ResultKind: pb.Value[pb.ResultKind](w.ResultKind),
 		Status: statusV2(j.State), Created: timeV2(j.Created), Started: timeV2(j.Started), Updated: timeV2(j.Updated),
 		Expires: timeV2(j.Expires), Run: int32(j.Run), //nolint:gosec // at most job.MaxRuns
-		Progress: progressV2(v), Failure: failureV2(j),
+		Progress: progressV2(v), Failure: failureV2(j), Config: configV2(j),
 	}
 	if answer.GetStatus() == pb.JobStatus_JOB_STATUS_INIT {
 		answer.Waiting = proto.Bool(j.State == job.Submitted)

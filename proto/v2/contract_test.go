@@ -130,6 +130,7 @@ func TestMessages(t *testing.T) {
 			"expected 19 Expected",
 			"failure 20 Failure",
 			"version 21 string",
+			"config 22 JobConfig",
 		},
 		"StageState":       {"stage 1 string", "status 2 StageStatus"},
 		"FailedJob":        {"job_id 1 string", "status 2 FailedStatus"},

@@ -2614,7 +2614,9 @@ type JobStateResponse struct {
 	// Why it failed. Missing if it did not.
 	Failure *Failure `protobuf:"bytes,20,opt,name=failure,proto3" json:"failure,omitempty"`
 	// Stands for what this answer shows, except its expectations and `updated`. Pass it as `after` to wait for a change.
-	Version       string `protobuf:"bytes,21,opt,name=version,proto3" json:"version,omitempty"`
+	Version string `protobuf:"bytes,21,opt,name=version,proto3" json:"version,omitempty"`
+	// The options that it was started with, and which uploads it uses, as a start and a rerun take them. Missing before the start.
+	Config        *JobConfig `protobuf:"bytes,22,opt,name=config,proto3" json:"config,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2794,6 +2796,13 @@ func (x *JobStateResponse) GetVersion() string {
 		return x.Version
 	}
 	return ""
+}
+
+func (x *JobStateResponse) GetConfig() *JobConfig {
+	if x != nil {
+		return x.Config
+	}
+	return nil
 }
 
 // The state of a stage of a job.
@@ -3845,7 +3854,7 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x06secret\x18\x02 \x01(\tR\x06secret\x12\x1b\n" +
 	"\x04wait\x18\x03 \x01(\x03B\a\x92A\x04\x9a\x02\x01\x03R\x04wait\x12\x14\n" +
 	"\x05after\x18\x04 \x01(\tR\x05after:\x17\x92A\x14\n" +
-	"\x12\xd2\x01\x06job_id\xd2\x01\x06secret\"\xb9\f\n" +
+	"\x12\xd2\x01\x06job_id\xd2\x01\x06secret\"\xf4\f\n" +
 	"\x10JobStateResponse\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
@@ -3869,7 +3878,8 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x05queue\x18\x12 \x01(\v2\x1d.bakta.web.api.proto.v2.QueueR\x05queue\x12<\n" +
 	"\bexpected\x18\x13 \x01(\v2 .bakta.web.api.proto.v2.ExpectedR\bexpected\x129\n" +
 	"\afailure\x18\x14 \x01(\v2\x1f.bakta.web.api.proto.v2.FailureR\afailure\x12\x18\n" +
-	"\aversion\x18\x15 \x01(\tR\aversion:\xb8\x04\x92A\xb4\x042\xb1\x04{\"job_id\":\"0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d\",\"name\":\"E. coli Sakai\",\"batch\":\"\",\"workflow_kind\":\"bakta\",\"result_kind\":\"bakta\",\"status\":\"running\",\"created\":\"2026-01-31T11:59:00Z\",\"started\":\"2026-01-31T12:00:00Z\",\"began\":\"2026-01-31T12:00:02Z\",\"updated\":\"2026-01-31T12:00:02Z\",\"expires\":\"2026-03-02T12:00:00Z\",\"run\":1,\"stage\":\"bakta\",\"stages\":[{\"stage\":\"bakta\",\"status\":\"running\"}],\"progress\":{\"step\":9,\"steps\":24,\"text\":\"predict & annotate CDSs\"},\"expected\":{\"end\":\"2026-01-31T12:07:30Z\",\"latest_end\":\"2026-01-31T12:11:00Z\",\"runs\":37},\"version\":\"3q2-7wAAAAA\"}B\n" +
+	"\aversion\x18\x15 \x01(\tR\aversion\x129\n" +
+	"\x06config\x18\x16 \x01(\v2!.bakta.web.api.proto.v2.JobConfigR\x06config:\xb8\x04\x92A\xb4\x042\xb1\x04{\"job_id\":\"0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d\",\"name\":\"E. coli Sakai\",\"batch\":\"\",\"workflow_kind\":\"bakta\",\"result_kind\":\"bakta\",\"status\":\"running\",\"created\":\"2026-01-31T11:59:00Z\",\"started\":\"2026-01-31T12:00:00Z\",\"began\":\"2026-01-31T12:00:02Z\",\"updated\":\"2026-01-31T12:00:02Z\",\"expires\":\"2026-03-02T12:00:00Z\",\"run\":1,\"stage\":\"bakta\",\"stages\":[{\"stage\":\"bakta\",\"status\":\"running\"}],\"progress\":{\"step\":9,\"steps\":24,\"text\":\"predict & annotate CDSs\"},\"expected\":{\"end\":\"2026-01-31T12:07:30Z\",\"latest_end\":\"2026-01-31T12:11:00Z\",\"runs\":37},\"version\":\"3q2-7wAAAAA\"}B\n" +
 	"\n" +
 	"\b_waitingB\b\n" +
 	"\x06_stage\"_\n" +
@@ -4204,46 +4214,47 @@ var file_proto_v2_jobs_proto_depIdxs = []int32{
 	31, // 53: bakta.web.api.proto.v2.JobStateResponse.queue:type_name -> bakta.web.api.proto.v2.Queue
 	32, // 54: bakta.web.api.proto.v2.JobStateResponse.expected:type_name -> bakta.web.api.proto.v2.Expected
 	33, // 55: bakta.web.api.proto.v2.JobStateResponse.failure:type_name -> bakta.web.api.proto.v2.Failure
-	6,  // 56: bakta.web.api.proto.v2.StageState.status:type_name -> bakta.web.api.proto.v2.StageStatus
-	5,  // 57: bakta.web.api.proto.v2.FailedJob.status:type_name -> bakta.web.api.proto.v2.FailedStatus
-	0,  // 58: bakta.web.api.proto.v2.JobResultResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	49, // 59: bakta.web.api.proto.v2.JobResultResponse.started:type_name -> google.protobuf.Timestamp
-	49, // 60: bakta.web.api.proto.v2.JobResultResponse.updated:type_name -> google.protobuf.Timestamp
-	40, // 61: bakta.web.api.proto.v2.JobResultResponse.result:type_name -> bakta.web.api.proto.v2.Result
-	1,  // 62: bakta.web.api.proto.v2.Result.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
-	41, // 63: bakta.web.api.proto.v2.Result.files:type_name -> bakta.web.api.proto.v2.ResultFiles
-	0,  // 64: bakta.web.api.proto.v2.LogsResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	44, // 65: bakta.web.api.proto.v2.LogsResponse.stages:type_name -> bakta.web.api.proto.v2.StageLog
-	6,  // 66: bakta.web.api.proto.v2.StageLog.status:type_name -> bakta.web.api.proto.v2.StageStatus
-	9,  // 67: bakta.web.api.proto.v2.BaktaJobs.Workflows:input_type -> bakta.web.api.proto.v2.WorkflowsRequest
-	13, // 68: bakta.web.api.proto.v2.BaktaJobs.Options:input_type -> bakta.web.api.proto.v2.OptionsRequest
-	17, // 69: bakta.web.api.proto.v2.BaktaJobs.InitJob:input_type -> bakta.web.api.proto.v2.InitJobRequest
-	20, // 70: bakta.web.api.proto.v2.BaktaJobs.StartJob:input_type -> bakta.web.api.proto.v2.StartJobRequest
-	20, // 71: bakta.web.api.proto.v2.BaktaJobs.SubmitJob:input_type -> bakta.web.api.proto.v2.StartJobRequest
-	24, // 72: bakta.web.api.proto.v2.BaktaJobs.RerunJob:input_type -> bakta.web.api.proto.v2.RerunJobRequest
-	27, // 73: bakta.web.api.proto.v2.BaktaJobs.JobsStatus:input_type -> bakta.web.api.proto.v2.JobsStatusRequest
-	34, // 74: bakta.web.api.proto.v2.BaktaJobs.JobState:input_type -> bakta.web.api.proto.v2.JobStateRequest
-	38, // 75: bakta.web.api.proto.v2.BaktaJobs.JobResult:input_type -> bakta.web.api.proto.v2.JobResultRequest
-	42, // 76: bakta.web.api.proto.v2.BaktaJobs.Logs:input_type -> bakta.web.api.proto.v2.LogsRequest
-	45, // 77: bakta.web.api.proto.v2.BaktaJobs.Delete:input_type -> bakta.web.api.proto.v2.DeleteRequest
-	47, // 78: bakta.web.api.proto.v2.BaktaJobs.Version:input_type -> bakta.web.api.proto.v2.VersionRequest
-	10, // 79: bakta.web.api.proto.v2.BaktaJobs.Workflows:output_type -> bakta.web.api.proto.v2.WorkflowsResponse
-	14, // 80: bakta.web.api.proto.v2.BaktaJobs.Options:output_type -> bakta.web.api.proto.v2.OptionsResponse
-	18, // 81: bakta.web.api.proto.v2.BaktaJobs.InitJob:output_type -> bakta.web.api.proto.v2.InitJobResponse
-	22, // 82: bakta.web.api.proto.v2.BaktaJobs.StartJob:output_type -> bakta.web.api.proto.v2.StartJobResponse
-	23, // 83: bakta.web.api.proto.v2.BaktaJobs.SubmitJob:output_type -> bakta.web.api.proto.v2.SubmitJobResponse
-	25, // 84: bakta.web.api.proto.v2.BaktaJobs.RerunJob:output_type -> bakta.web.api.proto.v2.RerunJobResponse
-	28, // 85: bakta.web.api.proto.v2.BaktaJobs.JobsStatus:output_type -> bakta.web.api.proto.v2.JobsStatusResponse
-	35, // 86: bakta.web.api.proto.v2.BaktaJobs.JobState:output_type -> bakta.web.api.proto.v2.JobStateResponse
-	39, // 87: bakta.web.api.proto.v2.BaktaJobs.JobResult:output_type -> bakta.web.api.proto.v2.JobResultResponse
-	43, // 88: bakta.web.api.proto.v2.BaktaJobs.Logs:output_type -> bakta.web.api.proto.v2.LogsResponse
-	46, // 89: bakta.web.api.proto.v2.BaktaJobs.Delete:output_type -> bakta.web.api.proto.v2.DeleteResponse
-	48, // 90: bakta.web.api.proto.v2.BaktaJobs.Version:output_type -> bakta.web.api.proto.v2.VersionResponse
-	79, // [79:91] is the sub-list for method output_type
-	67, // [67:79] is the sub-list for method input_type
-	67, // [67:67] is the sub-list for extension type_name
-	67, // [67:67] is the sub-list for extension extendee
-	0,  // [0:67] is the sub-list for field type_name
+	21, // 56: bakta.web.api.proto.v2.JobStateResponse.config:type_name -> bakta.web.api.proto.v2.JobConfig
+	6,  // 57: bakta.web.api.proto.v2.StageState.status:type_name -> bakta.web.api.proto.v2.StageStatus
+	5,  // 58: bakta.web.api.proto.v2.FailedJob.status:type_name -> bakta.web.api.proto.v2.FailedStatus
+	0,  // 59: bakta.web.api.proto.v2.JobResultResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	49, // 60: bakta.web.api.proto.v2.JobResultResponse.started:type_name -> google.protobuf.Timestamp
+	49, // 61: bakta.web.api.proto.v2.JobResultResponse.updated:type_name -> google.protobuf.Timestamp
+	40, // 62: bakta.web.api.proto.v2.JobResultResponse.result:type_name -> bakta.web.api.proto.v2.Result
+	1,  // 63: bakta.web.api.proto.v2.Result.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
+	41, // 64: bakta.web.api.proto.v2.Result.files:type_name -> bakta.web.api.proto.v2.ResultFiles
+	0,  // 65: bakta.web.api.proto.v2.LogsResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	44, // 66: bakta.web.api.proto.v2.LogsResponse.stages:type_name -> bakta.web.api.proto.v2.StageLog
+	6,  // 67: bakta.web.api.proto.v2.StageLog.status:type_name -> bakta.web.api.proto.v2.StageStatus
+	9,  // 68: bakta.web.api.proto.v2.BaktaJobs.Workflows:input_type -> bakta.web.api.proto.v2.WorkflowsRequest
+	13, // 69: bakta.web.api.proto.v2.BaktaJobs.Options:input_type -> bakta.web.api.proto.v2.OptionsRequest
+	17, // 70: bakta.web.api.proto.v2.BaktaJobs.InitJob:input_type -> bakta.web.api.proto.v2.InitJobRequest
+	20, // 71: bakta.web.api.proto.v2.BaktaJobs.StartJob:input_type -> bakta.web.api.proto.v2.StartJobRequest
+	20, // 72: bakta.web.api.proto.v2.BaktaJobs.SubmitJob:input_type -> bakta.web.api.proto.v2.StartJobRequest
+	24, // 73: bakta.web.api.proto.v2.BaktaJobs.RerunJob:input_type -> bakta.web.api.proto.v2.RerunJobRequest
+	27, // 74: bakta.web.api.proto.v2.BaktaJobs.JobsStatus:input_type -> bakta.web.api.proto.v2.JobsStatusRequest
+	34, // 75: bakta.web.api.proto.v2.BaktaJobs.JobState:input_type -> bakta.web.api.proto.v2.JobStateRequest
+	38, // 76: bakta.web.api.proto.v2.BaktaJobs.JobResult:input_type -> bakta.web.api.proto.v2.JobResultRequest
+	42, // 77: bakta.web.api.proto.v2.BaktaJobs.Logs:input_type -> bakta.web.api.proto.v2.LogsRequest
+	45, // 78: bakta.web.api.proto.v2.BaktaJobs.Delete:input_type -> bakta.web.api.proto.v2.DeleteRequest
+	47, // 79: bakta.web.api.proto.v2.BaktaJobs.Version:input_type -> bakta.web.api.proto.v2.VersionRequest
+	10, // 80: bakta.web.api.proto.v2.BaktaJobs.Workflows:output_type -> bakta.web.api.proto.v2.WorkflowsResponse
+	14, // 81: bakta.web.api.proto.v2.BaktaJobs.Options:output_type -> bakta.web.api.proto.v2.OptionsResponse
+	18, // 82: bakta.web.api.proto.v2.BaktaJobs.InitJob:output_type -> bakta.web.api.proto.v2.InitJobResponse
+	22, // 83: bakta.web.api.proto.v2.BaktaJobs.StartJob:output_type -> bakta.web.api.proto.v2.StartJobResponse
+	23, // 84: bakta.web.api.proto.v2.BaktaJobs.SubmitJob:output_type -> bakta.web.api.proto.v2.SubmitJobResponse
+	25, // 85: bakta.web.api.proto.v2.BaktaJobs.RerunJob:output_type -> bakta.web.api.proto.v2.RerunJobResponse
+	28, // 86: bakta.web.api.proto.v2.BaktaJobs.JobsStatus:output_type -> bakta.web.api.proto.v2.JobsStatusResponse
+	35, // 87: bakta.web.api.proto.v2.BaktaJobs.JobState:output_type -> bakta.web.api.proto.v2.JobStateResponse
+	39, // 88: bakta.web.api.proto.v2.BaktaJobs.JobResult:output_type -> bakta.web.api.proto.v2.JobResultResponse
+	43, // 89: bakta.web.api.proto.v2.BaktaJobs.Logs:output_type -> bakta.web.api.proto.v2.LogsResponse
+	46, // 90: bakta.web.api.proto.v2.BaktaJobs.Delete:output_type -> bakta.web.api.proto.v2.DeleteResponse
+	48, // 91: bakta.web.api.proto.v2.BaktaJobs.Version:output_type -> bakta.web.api.proto.v2.VersionResponse
+	80, // [80:92] is the sub-list for method output_type
+	68, // [68:80] is the sub-list for method input_type
+	68, // [68:68] is the sub-list for extension type_name
+	68, // [68:68] is the sub-list for extension extendee
+	0,  // [0:68] is the sub-list for field type_name
 }
 
 func init() { file_proto_v2_jobs_proto_init() }
