@@ -84,6 +84,9 @@ func (f Form) appendValue(out []byte, field protoreflect.FieldDescriptor, v prot
 		return appendText(out, v.String())
 	case protoreflect.BoolKind:
 		return strconv.AppendBool(out, v.Bool()), nil
+	case protoreflect.Int32Kind, protoreflect.Int64Kind:
+		// protojson writes 64 bits as a text, but the API's documents say that all integers are numbers.
+		return strconv.AppendInt(out, v.Int(), 10), nil
 	case protoreflect.EnumKind:
 		if known := field.Enum().Values().ByNumber(v.Enum()); known != nil {
 			return appendText(out, f.name(known))

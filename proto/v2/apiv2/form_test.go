@@ -31,6 +31,9 @@ func TestWrite(t *testing.T) {
 		},
 		{&protov2.UploadLink{Required: true, UploadKind: protov2.UploadKind_UPLOAD_KIND_HMMS_FILE},
 			`{"upload_kind":"hmms_file","required":true,"url":""}`},
+		{&protov2.JobStateResponse{Run: 2, Progress: &protov2.Progress{Step: 9, Steps: 24}},
+			`{"job_id":"","name":"","batch":"","workflow_kind":"","result_kind":"","status":"","run":2,"stages":[],` +
+				`"progress":{"step":9,"steps":24,"text":""},"version":""}`},
 		{&protov2.StartJobResponse{}, `null`},
 		{&protov2.DeleteResponse{}, ``},
 	} {
