@@ -2,6 +2,7 @@ package apiv2_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,4 +69,23 @@ func FuzzReadJSON(f *testing.F) {
 			t.Fatalf("%q is read without what is required: %v", data, &m)
 		}
 	})
+}
+
+// TestWriteNumbers: numbers of 64 bits are numbers in JSON, too, and not the texts that protojson writes.
+func TestWriteNumbers(t *testing.T) {
+	t.Parallel()
+	var got strings.Builder
+	if err := apiv2.API().JSON.NewEncoder(&got).Encode(&protov2.UploadRule{MaxSize: 1 << 40}); err != nil {
+		t.Fatal(err)
+	}
+	if want := `"max_size":1099511627776}`; !strings.HasSuffix(strings.TrimSpace(got.String()), want) {
+		t.Errorf("%s does not end in %s", got.String(), want)
+	}
+	got.Reset()
+	if err := apiv2.API().JSON.NewEncoder(&got).Encode(&protov2.Progress{Step: 3, Steps: 24}); err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"step":3,"steps":24,"text":""}`; strings.TrimSpace(got.String()) != want {
+		t.Errorf("%s is not %s", got.String(), want)
+	}
 }
