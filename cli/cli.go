@@ -31,6 +31,7 @@ const (
 	exitFailed      = 1   // it could not be done: server, network, disk
 	exitUsage       = 2   // the command line or a file that it names is wrong
 	exitJobFailed   = 3   // the job failed, or is gone
+	exitSomeFailed  = 4   // of several files
 	exitInterrupted = 130 // as shells have it for Ctrl-C
 )
 
@@ -51,6 +52,9 @@ type app struct {
 	// How long a call is tried again. Somebody sits before the screen, so a server that isn't there should show
 	// soon; what was begun with effort is not given up that fast.
 	patience, transferPatience time.Duration
+	absence                    time.Duration // the same in the middle of a batch
+
+	args []string // of the command that runs
 
 	json bool // the flag --json of the command that runs
 }
@@ -100,6 +104,7 @@ func newApp(p Program, stdout, stderr io.Writer, env func(string) string) *app {
 		embedded:         p.Local,
 		patience:         3 * time.Second,
 		transferPatience: time.Minute,
+		absence:          absence,
 	}
 	if isTerminal(stdout) {
 		a.logOut = a.out
@@ -111,6 +116,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 	ctx, stop := a.interruptible(ctx)
 	defer stop()
 	root := a.root()
+	a.args = args
 	root.SetArgs(args)
 	root.SetOut(a.out)
 	root.SetErr(a.display.w)
@@ -214,8 +220,8 @@ that only you can read: ` + "$BAKTA_WEB_JOBS" + `, else bakta-web/jobs.json belo
 will do as long as it stands for one job.
 
 Exit codes: 0 done (with --wait: the job has succeeded), 1 it could not be done,
-2 the command line or an input file is wrong, 3 the job failed or is gone,
-130 interrupted; a job that was started goes on.`,
+2 the command line or an input file is wrong, 3 the job failed or is gone, 4 some
+of several files failed, 130 interrupted; a job that was started goes on.`,
 		Example: `  bakta-web local                            # in one terminal
   bakta-web submit genome.fna --out result   # in another
   bakta-web list`,

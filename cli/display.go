@@ -25,6 +25,7 @@ type display struct {
 	said    string        // the last notice
 	noticed bool          // it stands on the terminal, on a line that is not ended
 	bars    *mpb.Progress // contains the bar that moves now
+	region  *region       // lines that are drawn again and again
 }
 
 func newDisplay(w io.Writer, env func(string) string) *display {
@@ -69,7 +70,7 @@ func (d *display) notice(format string, args ...any) {
 	switch {
 	case !d.terminal:
 		fmt.Fprintln(d.w, text)
-	case d.bars == nil: // else the bar shows it
+	case d.bars == nil && d.region == nil: // else they show it
 		d.takeBack()
 		// A line that is longer than the terminal's would leave its beginning behind.
 		fmt.Fprint(d.w, clipped(text, columnsOf(d.w)-1))
@@ -94,6 +95,10 @@ func (d *display) takeBack() {
 
 func (d *display) write(text string) {
 	d.takeBack()
+	if d.region != nil {
+		d.region.above(d, func(w io.Writer) { fmt.Fprintln(w, harmless(text)) })
+		return
+	}
 	w := io.Writer(d.w)
 	if d.bars != nil {
 		w = d.bars
@@ -109,9 +114,19 @@ type over struct {
 	display *display
 }
 
-func (o *over) Write(p []byte) (int, error) {
-	o.display.passed()
-	return o.w.Write(p)
+func (o *over) Write(p []byte) (n int, err error) {
+	d := o.display
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.region == nil {
+		d.said = ""
+		d.takeBack()
+		return o.w.Write(p)
+	}
+	d.region.clear(d)
+	n, err = o.w.Write(p)
+	d.region.draw(d)
+	return n, err
 }
 
 // bar shows one thing that goes on.

@@ -13,7 +13,7 @@ import (
 func TestMain(m *testing.M) {
 	if os.Getenv(clitest.Variable) == "command" {
 		a := newApp(Program{Version: "v1.2.3"}, os.Stdout, os.Stderr, os.Getenv)
-		a.patience, a.transferPatience = 500*time.Millisecond, 2*time.Second
+		a.patience, a.transferPatience, a.absence = 500*time.Millisecond, 2*time.Second, 3*time.Second
 		os.Exit(a.run(context.Background(), os.Args[1:]))
 	}
 	os.Exit(m.Run())

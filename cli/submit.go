@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/codes"
 
+	"github.com/ag-computational-bio/bakta-web-backend/cli/batch"
 	"github.com/ag-computational-bio/bakta-web-backend/cli/book"
 	"github.com/ag-computational-bio/bakta-web-backend/cli/input"
 	"github.com/ag-computational-bio/bakta-web-backend/client"
@@ -19,7 +20,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
-// submission is one file to annotate.
+// submission is what the flags of submit say, and the one file to annotate if it is one.
 type submission struct {
 	input    string // its path
 	workflow string // as it was typed; empty: by the file
@@ -27,14 +28,20 @@ type submission struct {
 	options  options
 	wait     bool
 	fetch    fetch
+
+	// Of several files.
+	sheet       string // path
+	uploads     int    // how many are sent at a time
+	again       bool
+	retryFailed bool
 }
 
 func (a *app) submitCommand() *cobra.Command {
 	var s submission
 	cmd := &cobra.Command{
-		Use:   "submit FILE",
-		Short: "Send a genome, proteins or an annotation to be annotated",
-		Long: `Send a file to be annotated, plain or compressed (gzip, bzip2, xz, zstd):
+		Use:   "submit FILE...",
+		Short: "Send genomes, proteins or annotations to be annotated",
+		Long: `Send files to be annotated, plain or compressed (gzip, bzip2, xz, zstd):
 
   --workflow bakta            a genome (FASTA), by Bakta
   --workflow bakta+baktfold   a genome, and what Bakta leaves without a function
@@ -50,18 +57,46 @@ names that Bakta gives them.
 Without --wait the command ends when the job is started and prints its ID. With
 --wait it shows progress until the job has ended, and its exit code is 0 only if
 the job has succeeded. --out waits, too, and then downloads the results.
-Ctrl-C stops the waiting and not the job.`,
+Ctrl-C stops the waiting and not the job.
+
+Several files, a folder, or the rows of a table (--sheet) are sent a few at a
+time. Each fails alone. --out makes a folder for each, and ` + batch.SummaryName + ` with a
+row for each. The same command goes on where it was interrupted: what is there
+is not done again, except for files and options that have changed. A table has a
+column "genome" with the files, one for the "name" if the file's is not meant,
+and any that is called like an option here ("genus", "gram", "replicons").
+docs/batches.md in the repository has it all.
+
+Exit codes for several: 0 all succeeded, 4 some failed, 1 it ended early.`,
 		Example: `  bakta-web submit genome.fna
   bakta-web submit genome.fna.gz --wait --out annotation
   bakta-web submit genome.fna --genus Escherichia --species coli --gram - --complete
   bakta-web submit genome.fna --replicons replicons.tsv --regions known.gff3
   bakta-web submit genome.fna --workflow bakta+baktfold --skip-plot --out annotation
   bakta-web submit --workflow proteins proteins.faa --server https://bakta.example.org
-  id=$(bakta-web submit genome.fna)`,
-		Args: Takes(1, 1, "the file to annotate"),
+  id=$(bakta-web submit genome.fna)
+  bakta-web submit genomes/*.fna.gz --genus Escherichia --out results
+  bakta-web submit --sheet samples.tsv --out results`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if s.sheet != "" {
+				return nil
+			}
+			return Takes(1, -1, "the file to annotate")(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s.input = args[0]
 			s.wait = s.wait || s.fetch.out != ""
+			if s.uploads < 1 {
+				return Usagef("--uploads: %d is not valid; give 1 or more", s.uploads)
+			}
+			if s.isMany(args) {
+				return a.submitMany(cmd.Context(), s, args, cmd.Flags().Changed)
+			}
+			for _, flag := range []string{"uploads", "again", "retry-failed"} {
+				if cmd.Flags().Changed(flag) {
+					return Usagef("--%s is for several files, a folder or --sheet", flag)
+				}
+			}
+			s.input = args[0]
 			return a.submit(cmd.Context(), s, cmd.Flags().Changed)
 		},
 	}
@@ -72,6 +107,10 @@ Ctrl-C stops the waiting and not the job.`,
 	cmd.Flags().BoolVar(&s.wait, "wait", false, "wait for the job to end, with progress")
 	cmd.Flags().StringVarP(&s.fetch.out, "out", "o", "", "wait, and download the results into this `directory`")
 	s.fetch.flags(cmd)
+	cmd.Flags().StringVar(&s.sheet, "sheet", "", "annotate the rows of a table, a TSV or CSV `file`")
+	cmd.Flags().IntVar(&s.uploads, "uploads", 4, "of several, send `N` at a time")
+	cmd.Flags().BoolVar(&s.retryFailed, "retry-failed", false, "of several, make a new job where an earlier call's job failed")
+	cmd.Flags().BoolVar(&s.again, "again", false, "of several, make a new job for each, whatever earlier calls did")
 	a.jsonFlag(cmd)
 	_ = cmd.RegisterFlagCompletionFunc(
 		"workflow",

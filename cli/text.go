@@ -45,6 +45,9 @@ func harmlessWriter(w io.Writer) io.Writer { return transform.NewWriter(w, runes
 // clipped cuts a text to a number of columns of a terminal.
 func clipped(text string, columns int) string { return runewidth.Truncate(text, columns, "…") }
 
+// padded fills a text up to a number of columns of a terminal.
+func padded(text string, columns int) string { return runewidth.FillRight(text, columns) }
+
 // tabled sets rows of cells in columns that are two spaces apart.
 func tabled(w io.Writer, rows [][]string) error {
 	var widths []int
@@ -126,12 +129,18 @@ func durationText(d time.Duration) string {
 	return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
 }
 
-// printJSON writes a value for a script, on the standard output. JSON may contain most control characters of Unicode as they
-// are; they are escaped, for a person may read it, too.
-func (a *app) printJSON(value any) error {
+// printJSON writes a value for a script, on the standard output.
+func (a *app) printJSON(value any) error { return a.encode(value, "  ") }
+
+// printJSONLine is printJSON on one line.
+func (a *app) printJSONLine(value any) error { return a.encode(value, "") }
+
+// encode writes a value as JSON. That may contain most control characters of Unicode as they are; they are escaped, for a person may read
+// it, too.
+func (a *app) encode(value any, indent string) error {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
-	encoder.SetIndent("", "  ")
+	encoder.SetIndent("", indent)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(value); err != nil {
 		return err

@@ -128,7 +128,16 @@ func (v *V2) Workflows(ctx context.Context) ([]Workflow, error) {
 // Init creates a job of a workflow. The name is any text of at most 1024 bytes. The server deletes a job that is never started after some
 // time, so a call whose answer was lost does no harm.
 func (v *V2) Init(ctx context.Context, workflow, name string) (Made, error) {
+	return v.InitInBatch(ctx, workflow, name, "")
+}
+
+// InitInBatch is Init for a job of a batch, whose name the caller chooses: at most 64 letters of ASCII, digits, dots, underscores and
+// dashes, the first one a letter or a digit. A server with a queue takes jobs by turns from the batches. An older server ignores it.
+func (v *V2) InitInBatch(ctx context.Context, workflow, name, batch string) (Made, error) {
 	request := map[string]string{"workflow_kind": workflow, "name": name}
+	if batch != "" {
+		request["batch"] = batch
+	}
 	var answer struct {
 		Job      wireRef      `json:"job"`
 		Workflow string       `json:"workflow_kind"`

@@ -14,7 +14,7 @@ import (
 // Summary is what was annotated, as far as Bakta's JSON file says.
 type Summary struct {
 	Tool      string         `json:"tool"`
-	Version   string         `json:"-"` // of Bakta
+	Version   string         `json:"version,omitempty"` // of Bakta
 	Database  string         `json:"database"`
 	Baktfold  string         `json:"baktfold,omitempty"` // its version, if it went on with what Bakta had annotated
 	Note      string         `json:"note,omitempty"`     // what a program other than Bakta has to say of itself
