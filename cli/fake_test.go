@@ -169,6 +169,8 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		fmt.Fprintf(w, `{"jobs":[%s],"failed_jobs":[%s]}`, strings.Join(known, ","), strings.Join(failed, ","))
+	case "job/status": // an older server
+		w.WriteHeader(404)
 	case "job/logs":
 		j := f.jobs[r.FormValue("job_id")]
 		if j == nil {
