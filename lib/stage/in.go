@@ -53,6 +53,34 @@ func In(ctx context.Context, files Files, s Spec) (*job.Failure, error) {
 	return rec.Failure, write(state, inputState, rec)
 }
 
+// Fetch is In for a caller that keeps the records of the run, see Options.Fresh: it downloads all inputs at each call. The directory
+// of the run must not exist, or be left by a call that returned an error.
+func Fetch(ctx context.Context, files Files, s Spec) (*job.Failure, error) {
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
+		return nil, fmt.Errorf("creating the run's directory: %w", err)
+	}
+	state, err := makeDirs(Dir(s.Dir), nil)
+	if err != nil {
+		return nil, fmt.Errorf("creating the run's directories: %w", err)
+	}
+	if err := state.Close(); err != nil {
+		return nil, err
+	}
+	for _, in := range s.Inputs {
+		failure, err := fetch(ctx, files, s, in)
+		if err != nil {
+			return nil, fmt.Errorf("downloading the input %s: %w", in.Kind, err)
+		}
+		if failure != nil {
+			return failure, nil
+		}
+	}
+	return nil, nil
+}
+
 // makeDirs creates the missing directories of the run, and opens the one of the stages' states.
 func makeDirs(d Dir, stages []Command) (*os.Root, error) {
 	at, err := d.open()

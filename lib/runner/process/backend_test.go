@@ -134,7 +134,7 @@ func TestBackendKilled(t *testing.T) {
 				processes := []int{pid(t, note), pid(t, other)}
 				if both {
 					for _, p := range append(processes, parents(t, slices.Clone(processes))...) {
-						if args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p)); strings.Contains(string(args), "\x00--watch-stdin\x00") {
+						if args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p)); strings.Contains(string(args), "\x00serve\x00") {
 							if err := syscall.Kill(p, syscall.SIGKILL); err != nil {
 								t.Error(err)
 							}

@@ -194,6 +194,7 @@ func (r *Runner) Close() error {
 	}
 	r.mu.Unlock()
 	r.wait.Wait()
+	r.stagers.close()
 	r.news.close()
 	return r.lock.Close()
 }

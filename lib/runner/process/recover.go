@@ -68,6 +68,10 @@ func (r *Runner) readTurns() turns {
 
 // interrupted ends a run that was active when the process before this one ended.
 func (r *Runner) interrupted(x *run) {
+	if x.Stager != nil {
+		x.Programs = append([]stage.Process{*x.Stager}, x.Programs...)
+		x.Stager = nil
+	}
 	if err := stage.KillLeft(x.dir, killTimeout, x.Programs...); err != nil {
 		// The processes write to their own directory only, so they cannot harm the next run.
 		r.o.Log.Error("processes of an interrupted run still run", "job", x.Job, "error", err)

@@ -30,6 +30,7 @@ type record struct {
 	Failure     *job.Failure    `json:"failure,omitempty"`     // of a run that ended without a manifest
 	Stages      []job.Stage     `json:"stages,omitempty"`      // their states
 	Programs    []stage.Process `json:"programs,omitempty"`    // those that were started; they are killed if their stager is dead
+	Stager      *stage.Process  `json:"stager,omitempty"`      // of an active run; killed with them, because it may start one more
 	Interrupted bool            `json:"interrupted,omitempty"` // it ended for a reason outside of the run
 }
 
@@ -62,7 +63,8 @@ func (r *record) shed() {
 type run struct {
 	record
 	dir    string
-	done   chan struct{} // closed when the execution has ended; nil before it begins
+	stager *stagerProcess // of an active run; nil if none could be started
+	done   chan struct{}  // closed when the execution has ended; nil before it begins
 	cancel context.CancelCauseFunc
 }
 
@@ -110,6 +112,7 @@ func (r *Runner) execute(ctx context.Context, x *run) {
 	if err == nil && failure == nil {
 		failure, err = r.perform(ctx, x)
 	}
+	r.handBack(x) // unless perform did
 	r.empty(r.conclude(context.Cause(ctx), x, failure, err))
 }
 
@@ -182,6 +185,7 @@ func readRecord(path string) (record, error) {
 // begin records that the run is active, before any process of it exists, and removes the directory of an earlier execution.
 func (r *Runner) begin(ctx context.Context, x *run) (*job.Failure, error) {
 	r.mu.Lock()
+	r.equip(x)
 	x.Programs, x.Stages = nil, nil
 	for _, c := range x.Spec.Stages {
 		x.Stages = append(x.Stages, job.Stage{Name: c.Stage, Status: job.StagePending})
@@ -198,7 +202,7 @@ func (r *Runner) begin(ctx context.Context, x *run) (*job.Failure, error) {
 // perform downloads the inputs, executes the stages, and stores the results and the manifest. It returns a failure if
 // there is no manifest and never will be, and an error if another run of the job may succeed.
 func (r *Runner) perform(ctx context.Context, x *run) (*job.Failure, error) {
-	refused, err := stage.In(ctx, r.o.Files, x.Spec)
+	refused, err := stage.Fetch(ctx, r.o.Files, x.Spec)
 	if err != nil {
 		return r.full(ctx, x, err)
 	}
@@ -223,6 +227,7 @@ func (r *Runner) perform(ctx context.Context, x *run) (*job.Failure, error) {
 			break
 		}
 	}
+	r.handBack(x)
 	if err := stage.MakeRoom(x.dir); err != nil {
 		r.o.Log.Warn("the inputs of a run can't be removed", "dir", x.dir, "error", err)
 	}

@@ -65,10 +65,11 @@ var (
 
 // Runner runs jobs as local processes. It implements runner.Runner and runner.Queue.
 type Runner struct {
-	o    Options
-	lock *flock.Flock
-	news *news
-	wait sync.WaitGroup // runs that are executing
+	o       Options
+	lock    *flock.Flock
+	news    *news
+	stagers stagers
+	wait    sync.WaitGroup // runs that are executing
 
 	mu     sync.Mutex
 	closed bool

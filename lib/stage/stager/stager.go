@@ -1,7 +1,8 @@
-// Package stager is the command line of lib/stage. The containers of a run execute it, and local mode does for each stage.
+// Package stager is the command line of lib/stage. The containers of a run execute it, and so does local mode.
 //
 //	stager in   [--spec FILE] [storage flags] [--install DIR]     download the inputs
 //	stager run  --dir DIR --stage NAME [flags] -- PROGRAM ARG…    run one stage's program
+//	stager serve                                                  run the programs that stdin orders, see stage.Order
 //	stager out  [--spec FILE] [storage flags] [--hint HOST:PORT]  store results, logs and the manifest
 //	stager install DIR                                            copy this program to DIR/stager
 //
@@ -86,11 +87,11 @@ func (s Stager) Main(ctx context.Context, args []string) int {
 		args = []string{"help"}
 	}
 	commands := map[string]func(context.Context, []string) (int, error){
-		"in": s.in, "run": s.run, "out": s.out, "install": s.install,
+		"in": s.in, "run": s.run, "serve": s.serve, "out": s.out, "install": s.install,
 	}
 	command, ok := commands[args[0]]
 	if !ok {
-		fmt.Fprintln(s.Stderr, "usage: stager in|run|out|install, each with --help")
+		fmt.Fprintln(s.Stderr, "usage: stager in|run|serve|out|install, each with --help")
 		return Usage
 	}
 	code, err := command(ctx, args[1:])
