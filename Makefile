@@ -207,6 +207,12 @@ web-test: bin/bakta-web ## test the web page in Chromium (Node.js 20; CHROMIUM=p
 bench: ## measure the backend as ratios to its floor (BENCH=-quick for a short run)
 	go run ./internal/teststores/cmd/with-stores -memory 4 go run ./internal/bench $(BENCH)
 
+BEFORE ?=
+
+.PHONY: bench-local
+bench-local: bin/bakta-web ## measure local mode as ratios (BEFORE=bakta-web of an earlier build, BENCH=-quick for a short run)
+	cd local && $(GO) run ./bench -program ../bin/bakta-web $(if $(BEFORE),-before '$(abspath $(BEFORE))') $(BENCH)
+
 .PHONY: clean
 clean: ## remove everything that was built or downloaded
 	chmod -R u+w .cache 2>/dev/null || true

@@ -154,18 +154,13 @@ func (a *app) submit(ctx context.Context, s submission, changed func(flag string
 	if err != nil {
 		return err
 	}
-	return a.follow(ctx, c, entry, s.wait, s.fetch)
-}
-
-// follow ends a command that has started a job: it waits for the job and downloads the results, as far as that is asked for.
-func (a *app) follow(ctx context.Context, c *client.V2, entry book.Entry, wait bool, f fetch) error {
 	switch {
-	case f.out != "":
-		if err := a.wait(ctx, c, entry, f.out); err != nil {
+	case s.fetch.out != "":
+		if err := a.wait(ctx, c, entry, s.fetch.out); err != nil {
 			return err
 		}
-		return a.results(ctx, c, entry, f)
-	case wait:
+		return a.results(ctx, c, entry, s.fetch)
+	case s.wait:
 		if err := a.wait(ctx, c, entry, ""); err != nil {
 			return err
 		}
@@ -175,12 +170,12 @@ func (a *app) follow(ctx context.Context, c *client.V2, entry book.Entry, wait b
 	}
 	if a.json {
 		state := client.Init
-		if wait {
+		if s.wait {
 			state = client.Successful
 		}
 		return a.printJSON(describe(entry, client.Status{State: state}))
 	}
-	_, err := fmt.Fprintln(a.out, entry.ID)
+	_, err = fmt.Fprintln(a.out, entry.ID)
 	return err
 }
 

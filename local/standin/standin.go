@@ -34,6 +34,9 @@ const (
 	Version = "1.12.2+stand-in"
 )
 
+// StepDelay is the minimum duration of a step unless the environment names another one.
+const StepDelay = 100 * time.Millisecond
+
 // notice goes wherever a reader might mistake the results for an annotation.
 const notice = "A stand-in made this. NOT an annotation: nothing was looked up!"
 
@@ -48,7 +51,7 @@ func Main(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
 		}
 		return 130
 	}
-	r := &run{ctx: ctx, stdout: stdout, stderr: stderr, log: io.Discard, start: time.Now(), delay: 100 * time.Millisecond}
+	r := &run{ctx: ctx, stdout: stdout, stderr: stderr, log: io.Discard, start: time.Now(), delay: StepDelay}
 	err := r.play(argv)
 	var f *failure
 	switch {

@@ -29,7 +29,11 @@ var insertJob = "INSERT INTO jobs (" + strings.Join(all, ", ") + ") VALUES (?" +
 
 // Insert implements store.Jobs.
 func (s *Store) Insert(ctx context.Context, j job.Job) error {
-	n, err := s.write(ctx, "storing job "+j.ID, insertJob, values(j)...)
+	values := make([]any, 0, len(all))
+	for _, column := range all {
+		values = append(values, value(j, column))
+	}
+	n, err := s.write(ctx, "storing job "+j.ID, insertJob, values...)
 	if err != nil || n == 1 {
 		return err
 	}
