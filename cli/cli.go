@@ -242,7 +242,7 @@ of several files failed, 130 interrupted; a job that was started goes on.`,
 	root.PersistentFlags().
 		StringVar(&a.server, "server", "", "`URL` of the server; by default $BAKTA_WEB_SERVER, else\n"+
 			defaultServer+"; for a known job its own server")
-	root.AddCommand(a.submitCommand(), a.listCommand(), a.statusCommand(), a.logsCommand(), a.resultsCommand(),
+	root.AddCommand(a.submitCommand(), a.rerunCommand(), a.listCommand(), a.statusCommand(), a.logsCommand(), a.resultsCommand(),
 		a.deleteCommand(), a.workflowsCommand(), a.versionCommand(), a.localCommand())
 	root.InitDefaultHelpCmd()
 	if help, _, err := root.Find([]string{"help"}); err == nil {

@@ -25,7 +25,12 @@ type options struct {
 }
 
 // flags gives a command the flags.
-func (o *options) flags(cmd *cobra.Command) {
+func (o *options) flags(cmd *cobra.Command) { o.define(cmd, true) }
+
+// flagsWithoutFiles gives a command the flags of the options.
+func (o *options) flagsWithoutFiles(cmd *cobra.Command) { o.define(cmd, false) }
+
+func (o *options) define(cmd *cobra.Command, files bool) {
 	f := pflag.NewFlagSet("", pflag.ContinueOnError)
 	f.SortFlags = false
 	o.texts, o.numbers, o.switches, o.files = make(
@@ -54,7 +59,7 @@ func (o *options) flags(cmd *cobra.Command) {
 		}
 	}
 	for _, row := range upload.Table() {
-		if row.Flag != "" {
+		if row.Flag != "" && files {
 			o.files[row.Kind] = f.String(row.Flag, "", row.Help)
 		}
 	}
@@ -94,17 +99,8 @@ func spelling() map[string]string {
 // read returns the configuration of a workflow that the flags give, checked by Bakta's rules. changed reports which flags were
 // typed: it is a mistake to type one that the workflow does not use.
 func (o *options) read(w workflow.Workflow, changed func(flag string) bool) (option.Config, error) {
-	if !slices.ContainsFunc(w.Uploads, func(u workflow.Upload) bool { return u.Kind == upload.GenomeFASTA }) {
-		for _, flag := range o.names {
-			if changed(flag) {
-				return option.Config{}, Usagef(
-					"--%s: the workflow %s does not have this option; only workflows that annotate a genome do",
-					flag,
-					workflowName(w.Kind),
-				)
-			}
-		}
-		return option.Config{}, nil
+	if !ofGenomes(w) {
+		return option.Config{}, o.refuse(w, changed)
 	}
 	config := option.Config{Use: make(map[string]bool)}
 	for _, row := range option.Table() {
@@ -120,6 +116,40 @@ func (o *options) read(w workflow.Workflow, changed func(flag string) bool) (opt
 	config = config.Normalise()
 	if err := w.Validate(config); err != nil {
 		return option.Config{}, &usageError{option.Respell(err, spelling())}
+	}
+	return config, nil
+}
+
+// ofGenomes reports whether a workflow annotates a genome. All options are about genomes.
+func ofGenomes(w workflow.Workflow) bool {
+	return slices.ContainsFunc(w.Uploads, func(u workflow.Upload) bool { return u.Kind == upload.GenomeFASTA })
+}
+
+// refuse returns an error if a flag was typed, for a workflow that has none of them.
+func (o *options) refuse(w workflow.Workflow, changed func(flag string) bool) error {
+	for _, flag := range o.names {
+		if changed(flag) {
+			return Usagef(
+				"--%s: the workflow %s does not have this option; only workflows that annotate a genome do",
+				flag,
+				workflowName(w.Kind),
+			)
+		}
+	}
+	return nil
+}
+
+// over sets the options that were typed in a configuration.
+func (o *options) over(config option.Config, changed func(flag string) bool) (option.Config, error) {
+	for _, row := range option.Table() {
+		if !changed(row.Flag) {
+			continue
+		}
+		value, err := o.value(row)
+		if err != nil {
+			return option.Config{}, err
+		}
+		row.Set(&config, value)
 	}
 	return config, nil
 }
@@ -167,4 +197,35 @@ func request(c option.Config) (client.Config, error) {
 		return client.Config{}, fmt.Errorf("writing the configuration: %w", err)
 	}
 	return config, nil
+}
+
+// configured is the reverse of request.
+func configured(c client.Config) (option.Config, error) {
+	text, err := json.Marshal(c)
+	if err != nil {
+		return option.Config{}, fmt.Errorf("reading the configuration: %w", err)
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(text, &fields); err != nil {
+		return option.Config{}, fmt.Errorf("reading the configuration: %w", err)
+	}
+	config := option.Config{Use: make(map[string]bool)}
+	for _, row := range option.Table() {
+		var v option.Value
+		switch value := fields[row.Name].(type) {
+		case string:
+			v.Text = value
+		case float64:
+			v.Number = int64(value)
+		case bool:
+			v.On = value
+		}
+		row.Set(&config, v)
+	}
+	for _, row := range upload.Table() {
+		if row.Use != "" {
+			config.Use[row.Kind] = fields[row.Use] == true
+		}
+	}
+	return config.Normalise(), nil
 }

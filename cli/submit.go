@@ -154,13 +154,18 @@ func (a *app) submit(ctx context.Context, s submission, changed func(flag string
 	if err != nil {
 		return err
 	}
+	return a.follow(ctx, c, entry, s.wait, s.fetch)
+}
+
+// follow ends a command that has started a job: it waits for the job and downloads the results, as far as that is asked for.
+func (a *app) follow(ctx context.Context, c *client.V2, entry book.Entry, wait bool, f fetch) error {
 	switch {
-	case s.fetch.out != "":
-		if err := a.wait(ctx, c, entry, s.fetch.out); err != nil {
+	case f.out != "":
+		if err := a.wait(ctx, c, entry, f.out); err != nil {
 			return err
 		}
-		return a.results(ctx, c, entry, s.fetch)
-	case s.wait:
+		return a.results(ctx, c, entry, f)
+	case wait:
 		if err := a.wait(ctx, c, entry, ""); err != nil {
 			return err
 		}
@@ -170,12 +175,12 @@ func (a *app) submit(ctx context.Context, s submission, changed func(flag string
 	}
 	if a.json {
 		state := client.Init
-		if s.wait {
+		if wait {
 			state = client.Successful
 		}
 		return a.printJSON(describe(entry, client.Status{State: state}))
 	}
-	_, err = fmt.Fprintln(a.out, entry.ID)
+	_, err := fmt.Fprintln(a.out, entry.ID)
 	return err
 }
 

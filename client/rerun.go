@@ -22,7 +22,7 @@ type Rerun struct {
 
 // Rerun starts a new job with the files of an old one, and returns it with the warnings about them. The server copies the
 // files. The call may be repeated: after an error that Transient reports, the new job may exist or not, and the same request
-// finds it or makes it.
+// finds it or makes it. An older server does not have the call: the error is an *Error with codes.Unimplemented.
 func (v *V2) Rerun(ctx context.Context, r Rerun) (Made, []Warning, error) {
 	request := struct {
 		Job        wireRef `json:"job"`
@@ -40,7 +40,8 @@ func (v *V2) Rerun(ctx context.Context, r Rerun) (Made, []Warning, error) {
 		// An older server has nothing at this path; the other 404 is about the job.
 		if errors.As(err, &refusal) && refusal.Message != jobNotFound &&
 			(refusal.Code == codes.Unimplemented || slices.Contains(noSuchCall, refusal.Status)) {
-			return Made{}, nil, fmt.Errorf("running the job again: %s can't do that: it is an older server; submit the file again", v.c.server)
+			return Made{}, nil, &Error{Status: refusal.Status, Code: codes.Unimplemented, Message: "running the job again: " + v.c.server +
+				" can't do that: it is an older server; submit the file again"}
 		}
 		return Made{}, nil, fmt.Errorf("running the job again: %w", err)
 	}

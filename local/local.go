@@ -51,6 +51,7 @@ type Options struct {
 	StandIn    []string      // command line that starts the stand-in of this program
 	Version    string        // of this program
 	Log        *slog.Logger  // nil logs warnings to standard error
+	Notice     func(string)  // shows a line to the user at the start; nil logs it
 
 	// Programs are the programs that jobs run, by name (workflow.Programs). A program that is absent is searched on PATH. The
 	// first one, Bakta, is required; workflows whose programs are missing are not offered.
@@ -231,6 +232,9 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	}
+	if o.Notice == nil {
+		o.Notice = func(line string) { o.Log.Info(line) }
 	}
 	if o.UI != "" {
 		if _, err := os.Stat(filepath.Join(o.UI, "index.html")); err != nil {

@@ -32,6 +32,9 @@ func openJobs(ctx context.Context, o Options) (store.Jobs, func() error, error) 
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := errors.Join(takeOver(ctx, o, jobs), removeOld(o)); err != nil {
+		return nil, nil, errors.Join(err, jobs.Close())
+	}
 	return jobs, jobs.Close, nil
 }
 

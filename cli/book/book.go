@@ -30,6 +30,18 @@ type Entry struct {
 	// Key stands for the content, options and server of one of many jobs that were submitted together; see cli/batch. Empty: the job was
 	// submitted alone.
 	Key string `json:"key,omitempty"`
+
+	// Rerun is set for a job that runs another one again.
+	Rerun *Rerun `json:"rerun,omitempty"`
+}
+
+// Rerun is how a job that runs another one again was asked for.
+type Rerun struct {
+	Of string `json:"of"` // id of the other job
+	// RequestKey is the key of the call that makes the job, until its answer is known. Then the server may not know the job.
+	RequestKey string `json:"request_key,omitempty"`
+	// Request stands for the options and the name that the call asks for. The same request is repeated with the same key.
+	Request string `json:"request,omitempty"`
 }
 
 // Book is a file of jobs, and the journal of the latest changes beside it. Several processes may use it at a time.
@@ -87,6 +99,11 @@ func (b *Book) Add(ctx context.Context, entry Entry) error {
 // Remove removes a job from the list. It succeeds for a job that is not in it.
 func (b *Book) Remove(ctx context.Context, id string) error {
 	return b.change(ctx, change{Removed: id})
+}
+
+// Change replaces what is known of a job that is in the list.
+func (b *Book) Change(ctx context.Context, entry Entry) error {
+	return b.change(ctx, change{Changed: &entry})
 }
 
 // Find returns the one job whose id begins like that.

@@ -17,6 +17,7 @@ const smallBook = 64 << 10
 type change struct {
 	Added   *Entry `json:"added,omitempty"`
 	Removed string `json:"removed,omitempty"` // an id
+	Changed *Entry `json:"changed,omitempty"` // what is known now of a job that was added
 }
 
 func (b *Book) journalPath() string { return b.real() + ".journal" }
@@ -40,6 +41,14 @@ func apply(jobs []Entry, changes []change) []Entry {
 		if c.Added != nil && !known[c.Added.ID] {
 			known[c.Added.ID] = true
 			jobs = append(jobs, *c.Added)
+		}
+	}
+	for _, c := range changes {
+		if c.Changed == nil {
+			continue
+		}
+		if i := slices.IndexFunc(jobs, func(e Entry) bool { return e.ID == c.Changed.ID }); i >= 0 {
+			jobs[i] = *c.Changed
 		}
 	}
 	return slices.DeleteFunc(jobs, func(e Entry) bool { return removed[e.ID] })

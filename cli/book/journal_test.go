@@ -105,3 +105,40 @@ func TestJournalLeft(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
+
+// TestChange: what is known of a job is replaced, in a small book and in the journal of a large one.
+func TestChange(t *testing.T) {
+	for name, b := range map[string]*Book{"small": Open(filepath.Join(t.TempDir(), "jobs.json")), "large": large(t)} {
+		asked := entry("again")
+		asked.Rerun = &Rerun{Of: "old", RequestKey: "key", Request: "{}"}
+		answered := asked
+		answered.Rerun = &Rerun{Of: "old"}
+		if err := b.Add(t.Context(), asked); err != nil {
+			t.Fatal(err)
+		}
+		add(t, b, "behind")
+		if got, err := b.Find("again"); err != nil || *got.Rerun != *asked.Rerun {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+		for range 2 { // a crash may leave a change that was made already
+			if err := b.Change(t.Context(), answered); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := b.Find("again"); err != nil || *got.Rerun != *answered.Rerun {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+		if got := ids(t, b); !slices.Equal(got[len(got)-2:], []string{"again", "behind"}) {
+			t.Errorf("%s: the jobs end with %v", name, got[len(got)-2:])
+		}
+		if err := b.Change(t.Context(), entry("unknown")); err != nil {
+			t.Error(err)
+		}
+		if err := b.Remove(t.Context(), "again"); err != nil {
+			t.Fatal(err)
+		}
+		if got := ids(t, b); slices.Contains(got, "again") || slices.Contains(got, "unknown") {
+			t.Errorf("%s: the jobs are %v", name, got)
+		}
+	}
+}

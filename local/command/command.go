@@ -75,6 +75,7 @@ store, which listens on another port of the same host with the same rules.`,
 			}
 			o.Stager, o.StandIn, o.Version = []string{running(self), "stager"}, []string{self, "stand-in"}, c.Version
 			o.Programs = programs.read()
+			o.Notice = func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), line) }
 			if !cmd.Flags().Changed("mongodb") {
 				o.MongoDB = c.Env("BAKTA_WEB_MONGODB")
 			}

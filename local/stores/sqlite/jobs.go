@@ -29,11 +29,7 @@ var insertJob = "INSERT INTO jobs (" + strings.Join(all, ", ") + ") VALUES (?" +
 
 // Insert implements store.Jobs.
 func (s *Store) Insert(ctx context.Context, j job.Job) error {
-	values := make([]any, 0, len(all))
-	for _, column := range all {
-		values = append(values, value(j, column))
-	}
-	n, err := s.write(ctx, "storing job "+j.ID, insertJob, values...)
+	n, err := s.write(ctx, "storing job "+j.ID, insertJob, values(j)...)
 	if err != nil || n == 1 {
 		return err
 	}

@@ -73,6 +73,9 @@ func value(j job.Job, column string) any {
 	case "id":
 		return clean(j.ID)
 	case "secret_hash":
+		if len(j.SecretHash) == 0 {
+			return nil
+		}
 		return j.SecretHash
 	case "name":
 		return clean(j.Name)
@@ -114,6 +117,15 @@ func value(j job.Job, column string) any {
 		return encodeEffects(j.Owed)
 	}
 	panic("sqlite: no column " + column)
+}
+
+// values returns what all columns store of a job.
+func values(j job.Job) []any {
+	list := make([]any, 0, len(all))
+	for _, column := range all {
+		list = append(list, value(j, column))
+	}
+	return list
 }
 
 // instant scans a column of milliseconds.

@@ -91,7 +91,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	s := &Store{path: filepath.Join(dir, FileName), log: o.Log}
 	err = s.connect(ctx, "unix")
-	if withoutSharedMemory(err) {
+	if is(err, noShare) || errors.Is(err, errNoLog) {
 		// This VFS keeps the index of the log in the memory of this process. So no other process can read the database
 		// while it is open.
 		reason := err
@@ -101,7 +101,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		}
 	}
 	if err != nil {
-		return nil, s.opening(err)
+		return nil, s.forOperator("opening the job database", err)
 	}
 	return s, nil
 }
@@ -271,60 +271,50 @@ func (s *Store) write(ctx context.Context, doing, query string, args ...any) (in
 	return int(n), err
 }
 
-// code returns SQLite's primary result code of an error, or 0.
-func code(err error) int {
-	if e := (*sqlite.Error)(nil); errors.As(err, &e) {
-		return e.Code() & 0xff
-	}
-	return 0
-}
-
-// damaged and full are the result codes of a database that is not intact, and of a full disk.
+// Result codes of SQLite: of a database that is not intact, of a full disk, and of a file system without shared memory, which
+// the log needs.
 var (
 	damaged = []int{sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-	full    = []int{sqlite3.SQLITE_FULL}
+	full    = []int{sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}
+	noShare = []int{
+		sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMLOCK, sqlite3.SQLITE_IOERR_SHMMAP, sqlite3.SQLITE_PROTOCOL,
+		sqlite3.SQLITE_CANTOPEN,
+	}
 )
+
+// is reports whether an error has one of these result codes. The lowest byte of a code is its kind.
+func is(err error, codes []int) bool {
+	e := (*sqlite.Error)(nil)
+	return errors.As(err, &e) && (slices.Contains(codes, e.Code()) || slices.Contains(codes, e.Code()&0xff))
+}
 
 // failed returns the error of a call as one for its caller.
 func (s *Store) failed(doing string, err error) error {
 	because := fmt.Errorf("%s: %w", doing, err)
-	switch c := code(err); {
-	case slices.Contains(full, c):
+	switch {
+	case is(err, full):
 		return job.Errorf(job.Unavailable, "the server's disk is full: delete jobs that are no longer needed, or contact the operators").
 			Because(because)
-	case slices.Contains(damaged, c):
+	case is(err, damaged):
 		return job.Errorf(job.Unavailable, "the job database is damaged; contact the operators").
 			Because(fmt.Errorf("%w; %s", because, s.repair()))
 	}
 	return job.Errorf(job.Unavailable, "the job database does not answer; try again later").Because(because)
 }
 
-// opening returns the error of an attempt to open the database, for the operator.
-func (s *Store) opening(err error) error {
-	switch c := code(err); {
-	case slices.Contains(full, c):
-		return fmt.Errorf("opening the job database %s: the disk is full; free some space and start again: %w", s.path, err)
-	case slices.Contains(damaged, c):
-		return fmt.Errorf("the job database %s is damaged: %w; %s", s.path, err, s.repair())
+// forOperator returns the error of what the operator waits for at the start.
+func (s *Store) forOperator(doing string, err error) error {
+	switch {
+	case is(err, full):
+		return fmt.Errorf("%s %s: the disk is full; free some space and start again: %w", doing, s.path, err)
+	case is(err, damaged):
+		return fmt.Errorf("%s %s: the file is damaged: %w; %s", doing, s.path, err, s.repair())
 	}
-	return fmt.Errorf("opening the job database %s: %w", s.path, err)
+	return fmt.Errorf("%s %s: %w", doing, s.path, err)
 }
 
 // repair says what to do with a database that is damaged.
 func (s *Store) repair() string {
 	return fmt.Sprintf("stop this program, restore the directory %s from a backup, or move it away to begin without jobs",
 		filepath.Dir(s.path))
-}
-
-// withoutSharedMemory reports whether the database can't be opened because its file system has no shared memory, which the
-// log needs: the mode stays another one, or an operation on the file of the shared memory fails.
-func withoutSharedMemory(err error) bool {
-	if errors.Is(err, errNoLog) {
-		return true
-	}
-	e := (*sqlite.Error)(nil)
-	return errors.As(err, &e) && slices.Contains([]int{
-		sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMLOCK, sqlite3.SQLITE_IOERR_SHMMAP, sqlite3.SQLITE_PROTOCOL,
-		sqlite3.SQLITE_CANTOPEN,
-	}, e.Code())
 }
