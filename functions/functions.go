@@ -98,7 +98,7 @@ func (f *Functions) Submit() (*submit.Function, error) {
 	}
 	p, s := f.parts, f.settings
 	d := submit.Deps{
-		Jobs: p.Jobs, Files: p.Files, Launcher: f.lifecycle, Offered: p.Offered, Now: p.Now, Log: p.Log,
+		Jobs: p.Jobs, Files: p.Files, Launcher: f.lifecycle, Offered: p.Offered, Now: p.Now, Log: p.Log, Holder: p.Holder,
 		Retention: s.Retention, UploadTTL: s.UploadTTL, MaxSizes: s.MaxSizes, Unstarted: s.MaxUnstarted,
 	}
 	if p.Recorder != nil {

@@ -519,6 +519,9 @@ func (l *life) sweep() {
 
 // event delivers an event of one of the runs, or of one that is long gone, or a run's own hint.
 func (l *life) event() {
+	if l.again != nil && !l.again.made {
+		return // there can't be a run yet
+	}
 	number, hinted := 1+l.rand.IntN(job.MaxRuns), l.rand.IntN(3) == 0
 	l.call("event", func(ctx context.Context) {
 		f := must(l.functions("event").JobUpdate())

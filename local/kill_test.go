@@ -11,7 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/ag-computational-bio/bakta-web-backend/client"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
 // TestKilledAtAnyMoment kills the backend with SIGKILL at random moments of jobs' lives and starts it again. Every
@@ -92,6 +95,74 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		acknowledged = nil
 		b.stop()
 	}
+}
+
+// TestRerunKilled kills the backend with SIGKILL at random moments of a call that runs a job again, and starts it again. The
+// repeated call, which waits for no lease of the killed process, completes the job that the killed one has begun: there is one.
+func TestRerunKilled(t *testing.T) {
+	t.Parallel()
+	rounds := 8
+	if testing.Short() {
+		rounds = 3
+	}
+	seed := uint64(time.Now().UnixNano())
+	random := rand.New(rand.NewPCG(seed, 1))
+	t.Logf("seed %d", seed)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	data := t.TempDir()
+	run := func() *backend {
+		b, err := tryBackend(t, data, []string{"BAKTA_STAND_IN_STEP_DELAY=0ms"}, "--bakta", "stand-in", "--jobs", "2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	b := run()
+	old, _, err := submit(ctx, b.client(), "old", genome)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := b.client().Wait(ctx, old, 20*time.Millisecond, nil); err != nil || s.State != client.Successful {
+		t.Fatal(s, err)
+	}
+	cut := 0
+	for range rounds {
+		request := client.Rerun{Job: old, RequestKey: uuid.NewString()}
+		id, secret, err := job.Rerun(old.ID, old.Secret, request.RequestKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		after := time.Duration(random.IntN(40)) * time.Millisecond
+		killed := make(chan struct{})
+		go func() {
+			defer close(killed)
+			time.Sleep(after) // the random moment, not a wait for a condition
+			b.kill()
+		}()
+		if _, _, err := b.client().V2().WithPatience(-1).Rerun(ctx, request); err != nil {
+			cut++
+		}
+		<-killed
+		b = run()
+		began := time.Now()
+		made, _, err := b.client().V2().Rerun(ctx, request)
+		if err != nil || made.Job != (client.Ref{ID: id, Secret: secret}) {
+			t.Fatalf("repeated: %v, %v\n%s", made, err, b.errors.String())
+		}
+		if took := time.Since(began); took > 20*time.Second {
+			t.Errorf("the repeated call took %s", took)
+		}
+		// A job that is interrupted three times fails, by design.
+		if s, err := b.client().Wait(ctx, made.Job, 20*time.Millisecond, nil); err != nil || s.State != client.Successful {
+			t.Errorf("the new job ended %v: %v", s, err)
+		}
+	}
+	there, err := filepath.Glob(filepath.Join(data, "objects/buckets/*/jobs/*"))
+	if err != nil || len(there) != rounds+1 {
+		t.Errorf("there are files of %d jobs, want %d: %v", len(there), rounds+1, err)
+	}
+	t.Logf("%d of %d calls were cut off", cut, rounds)
 }
 
 // processesIn returns the command lines of processes that contain the directory, after at most ten seconds for them to end.

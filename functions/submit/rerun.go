@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
@@ -159,15 +157,8 @@ func errDeleted() error {
 // exist. Without that, a late copy could replace a file that the start of the other call has pinned. The content is the
 // same, but the ETag is not in stores that encrypt objects. The job is returned at once if it is started.
 func (f *Function) alone(ctx context.Context, next Started) (made job.Job, release func(), err error) {
-	lease, holder := "rerun-"+next.ID, uuid.NewString()
-	release = func() {
-		// Also after the caller has gone: a lease that is kept delays a repeated call.
-		if err := f.deps.Jobs.ReleaseLease(context.WithoutCancel(ctx), lease, holder); err != nil {
-			f.deps.Log.WarnContext(ctx, "the lease of a rerun could not be released; it expires", "job", next.ID, "error", err)
-		}
-	}
 	for {
-		got, err := f.deps.Jobs.Acquire(ctx, lease, holder, rerunLease)
+		release, err := f.hold(ctx, "rerun-"+next.ID)
 		if err != nil {
 			return job.Job{}, nil, err
 		}
@@ -176,7 +167,7 @@ func (f *Function) alone(ctx context.Context, next Started) (made job.Job, relea
 		case err != nil && !job.Is(err, job.NotFound):
 		case made.State == job.Deleting:
 			err = errDeleted()
-		case got:
+		case release != nil:
 			return made, release, nil
 		case made.Start != nil:
 			return made, func() {}, nil
@@ -184,7 +175,7 @@ func (f *Function) alone(ctx context.Context, next Started) (made job.Job, relea
 			err = nil
 		}
 		if err != nil {
-			if got {
+			if release != nil {
 				release()
 			}
 			return job.Job{}, nil, err
@@ -196,6 +187,26 @@ func (f *Function) alone(ctx context.Context, next Started) (made job.Job, relea
 				Because(ctx.Err())
 		}
 	}
+}
+
+// hold takes a lease, unless another call has it: then release is nil. The lease is this process's, so that the next process
+// of local mode, which has the same name, need not wait for that of a killed one. Calls of one process exclude each other here.
+func (f *Function) hold(ctx context.Context, lease string) (release func(), err error) {
+	if _, other := f.reruns.LoadOrStore(lease, true); other {
+		return nil, nil
+	}
+	got, err := f.deps.Jobs.Acquire(ctx, lease, f.deps.Holder, rerunLease)
+	if err != nil || !got {
+		f.reruns.Delete(lease)
+		return nil, err
+	}
+	return func() {
+		defer f.reruns.Delete(lease)
+		// Also after the caller has gone: a lease that is kept delays a repeated call.
+		if err := f.deps.Jobs.ReleaseLease(context.WithoutCancel(ctx), lease, f.deps.Holder); err != nil {
+			f.deps.Log.WarnContext(ctx, "a lease could not be released; it expires", "lease", lease, "error", err)
+		}
+	}, nil
 }
 
 // again makes the new job, unless it was made before, and copies its files.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -50,6 +51,7 @@ type Deps struct {
 	MaxSizes  map[string]int64    // bytes by upload kind, where the deployment allows less than the catalogue
 	Now       func() time.Time
 	Log       *slog.Logger
+	Holder    string // names this process and no other, for leases; "": by chance
 
 	Unstarted int // how many jobs may be created and not started at once, in all, about; 0: 10,000
 
@@ -65,6 +67,7 @@ type Function struct {
 	deps      Deps
 	looks     chan struct{} // has an entry for each start that inspects uploads
 	unstarted *unstarted
+	reruns    sync.Map // leases that calls of this process have
 }
 
 // New returns the function.
@@ -80,6 +83,9 @@ func New(d Deps) (*Function, error) {
 	}
 	if d.Recorder == nil {
 		d.Recorder = noRecorder{}
+	}
+	if d.Holder == "" {
+		d.Holder = uuid.NewString()
 	}
 	if d.Looks <= 0 {
 		d.Looks = defaultLooks
