@@ -34,11 +34,11 @@ inspect:
 build: inspect ## build the command bin/bakta-web and the functions
 	@mkdir -p bin
 	$(GO) build -tags grpcnotrace -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(addprefix ./cmd/,$(PROGRAMS))
-	cd local && $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o ../bin/ ./cmd/...
+	cd local && $(GO) build -tags grpcnotrace -trimpath -ldflags '$(LDFLAGS)' -o ../bin/ ./cmd/...
 
 bin/bakta-web: FORCE inspect
 	@mkdir -p bin
-	@cd local && $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o ../bin/ ./cmd/bakta-web
+	@cd local && $(GO) build -tags grpcnotrace -trimpath -ldflags '$(LDFLAGS)' -o ../bin/ ./cmd/bakta-web
 
 .PHONY: demo
 demo: bin/bakta-web ## annotate a genome on this machine (GENOME=FILE for your own, OUT=DIR for the results, WORKFLOW=bakta+baktfold)

@@ -5,12 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"html/template"
+	"html"
+	"io"
 	"net/http"
 	"strings"
 
-	"github.com/swaggest/swgui"
-	"github.com/swaggest/swgui/v5emb"
+	"github.com/swaggest/swgui/v5/static"
+	"github.com/vearutop/statigz"
 )
 
 // The paths of the documentation.
@@ -27,10 +28,11 @@ type Document struct {
 	OpenAPI31 string // in JSON
 }
 
-// docsHead is added to the head of the documentation's page.
+// docsPage is the documentation's page: BASE, TITLE, LINKS and SOURCES in it are replaced. Not a template of html/template: one
+// calls methods by their names, so the linker would keep every method of every type in each program that serves the page.
 //
-//go:embed docs_head.html
-var docsHead string
+//go:embed docs.html
+var docsPage string
 
 // docsPolicy prevents the documentation's page from loading anything from another server. An inline script starts the viewer.
 const docsPolicy = "default-src 'none'; connect-src 'self'; img-src 'self' data:; font-src 'self' data:; " +
@@ -57,9 +59,9 @@ func (s *Server) Docs(title string, documents ...Document) error {
 			return err
 		}
 		sources = append(sources, source{path, title + " " + d.Version})
-		version := template.HTMLEscapeString(d.Version)
+		version := html.EscapeString(d.Version)
 		links += fmt.Sprintf(`<span>%s: <a href="%s">OpenAPI 3.1</a>, <a href="%s">Swagger 2</a></span> `,
-			version, template.HTMLEscapeString(path31), template.HTMLEscapeString(path))
+			version, html.EscapeString(path31), html.EscapeString(path))
 	}
 	links += "</div>"
 	if err := s.Handle(docPath, s.document(documents[len(documents)-1].Swagger2)); err != nil {
@@ -69,24 +71,17 @@ func (s *Server) Docs(title string, documents ...Document) error {
 	if err != nil {
 		return err
 	}
-	viewer := v5emb.NewHandlerWithConfig(swgui.Config{
-		Title:       title,
-		SwaggerJSON: docPath,
-		BasePath:    docsPath,
-		ShowTopBar:  len(documents) > 1,      // it selects the document
-		AppendHead:  template.HTML(docsHead), //nolint:gosec // part of the program
-		PrependHTML: template.HTML(links),    //nolint:gosec // escaped above
-		SettingsUI: map[string]string{
-			"urls":                     string(urls),
-			"validatorUrl":             "null", // otherwise the viewer sends the document to a server on the internet
-			"defaultModelsExpandDepth": "0",
-			"displayRequestDuration":   "true",
-			"tryItOutEnabled":          "true",
-		},
-	})
+	content := strings.NewReplacer("BASE", docsPath, "TITLE", html.EscapeString(title), "LINKS", links, "SOURCES", string(urls)).
+		Replace(docsPage)
+	files := http.StripPrefix(docsPath, statigz.FileServer(static.FS))
 	page := get(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", docsPolicy)
-		viewer.ServeHTTP(w, r)
+		if r.URL.Path != docsPath {
+			files.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(w, content)
 	})
 	old := get(func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, docsPath, http.StatusPermanentRedirect)

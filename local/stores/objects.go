@@ -18,8 +18,8 @@ import (
 	"github.com/versity/versitygw/auth"
 	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
-	"github.com/versity/versitygw/embedgw"
 	"github.com/versity/versitygw/s3api"
+	"github.com/versity/versitygw/s3api/middlewares"
 )
 
 // Region is the region of the embedded S3 store.
@@ -56,8 +56,7 @@ type Objects struct {
 	tmp    string // directory of the socket, if it is a temporary one
 	front  *front
 	before string // working directory before the store was opened
-	cancel context.CancelFunc
-	done   chan error // receives the result of the store, once
+	stop   func() error
 }
 
 // OpenObjects starts a store. The first call creates its credentials, and stores them in a file that only this user can
@@ -115,32 +114,38 @@ func (o *Objects) serve(dir string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	o.cancel, o.done = cancel, make(chan error, 1)
 	listening := make(chan struct{})
-	go func() {
-		o.done <- embedgw.RunVersityGW(ctx, backend, &embedgw.Config{
-			RootUserAccess: o.AccessKey, RootUserSecret: o.SecretKey, Region: Region,
-			IAMService: auth.NewIAMServiceSingle(auth.Account{
-				Access: o.AccessKey, Secret: o.SecretKey, Role: auth.RoleAdmin,
-			}),
-			Ports:           []string{o.socket},
-			SocketPerm:      "0600",
-			MaxConnections:  maxRequests,
-			MaxRequests:     maxRequests,
-			KeepAlive:       true,
-			CORSAllowOrigin: "*",
-			Quiet:           true,
-			// The maximum of S3.
-			MultipartMaxParts: 10_000,
-			S3Options:         []s3api.Option{s3api.WithOnListen(func() { close(listening) })},
-		})
-	}()
+	root := middlewares.RootUserConfig{Access: o.AccessKey, Secret: o.SecretKey}
+	// Not by the package embedgw, which would add the clients of all account services and message brokers that versitygw
+	// supports to this program, megabytes of code.
+	server, err := s3api.New(backend, root, Region,
+		auth.NewIAMServiceSingle(auth.Account{Access: o.AccessKey, Secret: o.SecretKey, Role: auth.RoleAdmin}),
+		nil, nil, nil, nil, // no logs of requests, no events, no metrics
+		s3api.WithConcurrencyLimiter(maxRequests, maxRequests),
+		s3api.WithMpMaxParts(10_000), // the maximum of S3
+		s3api.WithSocketPerm(0o600),
+		s3api.WithCORSAllowOrigin("*"),
+		s3api.WithKeepAlive(),
+		s3api.WithQuiet(),
+		s3api.WithOnListen(func() { close(listening) }),
+	)
+	if err != nil {
+		backend.Shutdown()
+		return err
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.ServeMultiPort([]string{o.socket}) }()
+	o.stop = func() error {
+		err := server.ShutDown()
+		<-served // with the error that its listener is closed
+		backend.Shutdown()
+		return err
+	}
 	select {
 	case <-listening:
 		return nil
-	case err := <-o.done:
-		cancel()
+	case err := <-served:
+		backend.Shutdown()
 		return err
 	}
 }
@@ -148,8 +153,7 @@ func (o *Objects) serve(dir string) error {
 // Close stops the store and restores the working directory.
 func (o *Objects) Close() error {
 	err := o.front.close()
-	o.cancel()
-	return errors.Join(err, <-o.done, os.Chdir(o.before), o.removeSocket())
+	return errors.Join(err, o.stop(), os.Chdir(o.before), o.removeSocket())
 }
 
 func (o *Objects) removeSocket() error {
