@@ -143,7 +143,7 @@ func checkAlways(cfg *Config, found *findings) {
 	switch e := cfg.Retention; {
 	case e <= 0:
 		found.bad("Retention", "must be positive, for example 30d")
-	case e < day:
+	case e < 24*time.Hour:
 		found.warn(found.lines["Retention"], "Retention is %s: jobs and their results are deleted after less than a day. "+
 			"A number without a unit is seconds; write 30d for thirty days", e)
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
 )
 
 // decoder sets the fields of Config from the keys of the same names. It reads the nodes of the YAML document instead
@@ -116,7 +118,7 @@ func convert(node *yaml.Node, field any) (any, error) {
 		}
 		return n, nil
 	case time.Duration:
-		duration, err := ParseDuration(text)
+		duration, err := settings.ParseDuration(text)
 		return duration, quoting(text, err)
 	case Quantity:
 		quantity, err := ParseQuantity(text)

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/ag-computational-bio/bakta-web-backend/cli"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage/stager"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 	"github.com/ag-computational-bio/bakta-web-backend/local"
@@ -58,10 +58,10 @@ store, which listens on another port of the same host with the same rules.`,
 				return cli.Usagef("--jobs %v", err)
 			}
 			var err error
-			if o.Retention, err = config.ParseDuration(keep); err != nil || o.Retention <= 0 {
+			if o.Retention, err = settings.ParseDuration(keep); err != nil || o.Retention <= 0 {
 				return cli.Usagef("--keep is %q; write a duration such as 30d or 12h", keep)
 			}
-			if o.MaxRunTime, err = config.ParseDuration(limit); err != nil || o.MaxRunTime <= 0 {
+			if o.MaxRunTime, err = settings.ParseDuration(limit); err != nil || o.MaxRunTime <= 0 {
 				return cli.Usagef("--max-run-time is %q; write a duration such as 24h or 2d", limit)
 			}
 			if o.Data == "" {

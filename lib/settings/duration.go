@@ -1,4 +1,4 @@
-package config
+package settings
 
 import (
 	"errors"
@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 )
-
-const day = 24 * time.Hour
 
 var errDuration = errors.New("is not a duration; write whole seconds (2592000), hours or minutes (720h, 90m) or days (30d)")
 
