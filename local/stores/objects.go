@@ -107,6 +107,8 @@ func (o *Objects) serve(dir string) error {
 	}
 	backend, err := posix.New(buckets, attributes, posix.PosixOpts{
 		SideCarDir: sidecar,
+		// The lock file orders the writes of several processes. Only this one writes here.
+		ForceNoObjLockFile: true,
 		// The largest object that one request may copy, in bytes: S3's limit. versitygw 1.8.0 documents it as the default, but
 		// only its program sets it.
 		CopyObjectThreshold: 5 << 30,

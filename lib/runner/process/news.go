@@ -28,11 +28,15 @@ type news struct {
 // item is a job to report.
 type item struct {
 	queued   bool // it waits to be reported
+	soon     bool // it will be queued within soonTime
+	busy     bool // it is being reported, or will be again after a report that failed
 	again    bool // it has changed since its report began
 	failures int  // how many reports failed one after the other
 }
 
 const (
+	// soonTime is how long a change of a run that goes on may wait for further changes.
+	soonTime = 100 * time.Millisecond
 	// reporters is how many jobs are reported at the same time.
 	reporters = 4
 	// reportTime bounds one report.
@@ -48,8 +52,13 @@ func newNews(report func(context.Context, string) error, done func(id string), l
 	return n
 }
 
-// send reports a job soon. It never waits.
-func (n *news) send(id string) {
+// send reports a job at once. It never waits.
+func (n *news) send(id string) { n.plan(id, true) }
+
+// soon reports a job within soonTime. So a run that takes less is reported once, when it has ended: each report writes to the store.
+func (n *news) soon(id string) { n.plan(id, false) }
+
+func (n *news) plan(id string, now bool) {
 	if n.report == nil {
 		n.done(id)
 		return
@@ -60,10 +69,40 @@ func (n *news) send(id string) {
 	if i == nil {
 		i = new(item)
 		n.jobs[id] = i
-		n.enqueue(id, i)
-	} else if !i.queued {
-		i.again = true
 	}
+	switch {
+	case i.queued || i.soon && !now:
+	case i.busy:
+		i.again = true
+	case now:
+		n.enqueue(id, i)
+	default:
+		i.soon = true
+		n.after(soonTime, func() {
+			if i.soon {
+				n.enqueue(id, i)
+			}
+		})
+	}
+}
+
+// after calls do with the lock, after a time, unless the reports end before. The caller holds the lock.
+func (n *news) after(pause time.Duration, do func()) {
+	if n.ctx.Err() != nil {
+		return
+	}
+	n.wait.Go(func() {
+		timer := time.NewTimer(pause)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-n.ctx.Done():
+			return
+		}
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		do()
+	})
 }
 
 // enqueue lets a job wait for its report. The caller holds the lock.
@@ -71,7 +110,7 @@ func (n *news) enqueue(id string, i *item) {
 	if n.ctx.Err() != nil {
 		return
 	}
-	i.queued, i.again = true, false
+	i.queued, i.busy, i.soon, i.again = true, false, false, false
 	n.order = append(n.order, id)
 	if n.workers < reporters {
 		n.workers++
@@ -87,7 +126,7 @@ func (n *news) work() {
 		id := n.order[0]
 		n.order = n.order[1:]
 		i := n.jobs[id]
-		i.queued = false
+		i.queued, i.busy = false, true
 		n.mu.Unlock()
 		ctx, cancel := context.WithTimeout(n.ctx, reportTime)
 		err := n.report(ctx, id)
@@ -108,16 +147,7 @@ func (n *news) reported(id string, i *item, err error) {
 		if i.failures++; i.failures == 1 {
 			n.log.Warn("a change of a run can't be recorded yet", "job", id, "error", err)
 		}
-		n.wait.Go(func() {
-			select {
-			case <-time.After(pause):
-			case <-n.ctx.Done():
-				return
-			}
-			n.mu.Lock()
-			defer n.mu.Unlock()
-			n.enqueue(id, i)
-		})
+		n.after(pause, func() { n.enqueue(id, i) })
 	case i.again:
 		i.failures = 0
 		n.enqueue(id, i)

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // TestNewsAreCombined checks that a job is reported by one call at a time, and once more after what happened during it.
@@ -98,5 +99,32 @@ func TestNewsEnd(t *testing.T) {
 	n.send("b")
 	if len(begun) != 0 {
 		t.Errorf("%s was reported", <-begun)
+	}
+}
+
+// TestNewsSoon checks that changes of a run that goes on are reported together, and at once with its end.
+func TestNewsSoon(t *testing.T) {
+	t.Parallel()
+	reported := make(chan string, 100)
+	n := newNews(func(_ context.Context, id string) error {
+		reported <- id
+		return nil
+	}, func(string) {}, slog.New(slog.DiscardHandler))
+	defer n.close()
+	began := time.Now()
+	for range 10 {
+		n.soon("a")
+	}
+	n.soon("b")
+	n.send("b")
+	if id := <-reported; id != "b" {
+		t.Errorf("%s is reported at once", id)
+	}
+	if id := <-reported; id != "a" || time.Since(began) < soonTime {
+		t.Errorf("%s is reported after %s", id, time.Since(began))
+	}
+	n.soon("b")
+	if id := <-reported; id != "b" || len(reported) > 0 {
+		t.Errorf("%s is reported, and %d more", id, len(reported))
 	}
 }

@@ -121,8 +121,8 @@ func (r *Runner) conclude(cause error, x *run, failure *job.Failure, err error) 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	defer r.dispatch()
-	delete(r.active, x)
-	r.queue.end(x)
+	delete(r.storing, x)
+	r.vacate(x)
 	defer close(x.done)
 	switch {
 	case errors.Is(cause, errReleased):
@@ -193,7 +193,7 @@ func (r *Runner) begin(ctx context.Context, x *run) (*job.Failure, error) {
 	err := r.save(x)
 	r.mu.Unlock()
 	if err == nil {
-		r.news.send(x.Job)
+		r.news.soon(x.Job)
 		err = stage.Remove(x.dir) // of an execution that was interrupted
 	}
 	return r.full(ctx, x, err)
@@ -228,6 +228,7 @@ func (r *Runner) perform(ctx context.Context, x *run) (*job.Failure, error) {
 		}
 	}
 	r.handBack(x)
+	r.programsEnded(x)
 	if err := stage.MakeRoom(x.dir); err != nil {
 		r.o.Log.Warn("the inputs of a run can't be removed", "dir", x.dir, "error", err)
 	}
@@ -235,6 +236,26 @@ func (r *Runner) perform(ctx context.Context, x *run) (*job.Failure, error) {
 		return r.full(ctx, x, err)
 	}
 	return nil, nil
+}
+
+// programsEnded lets the next run begin while the results of this one are stored. As many runs may store results as may execute:
+// while the store is slow, or away, the others keep their places.
+func (r *Runner) programsEnded(x *run) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.storing) < r.jobs {
+		r.storing[x] = true
+		r.vacate(x)
+		r.dispatch()
+	}
+}
+
+// vacate gives up the place of a run, if it still has one. The caller holds the lock.
+func (r *Runner) vacate(x *run) {
+	if r.active[x] {
+		delete(r.active, x)
+		r.queue.end(x)
+	}
 }
 
 // report records the progress of a stage, and sends an event.
@@ -250,7 +271,7 @@ func (r *Runner) report(x *run, stage string, status job.StageStatus, programs .
 		x.Programs = append(x.Programs, programs...)
 		r.put(x) // the next process kills them if this one is killed
 	}
-	r.news.send(x.Job)
+	r.news.soon(x.Job)
 }
 
 // programs returns the processes of the run's programs that were started.

@@ -71,12 +71,13 @@ type Runner struct {
 	stagers stagers
 	wait    sync.WaitGroup // runs that are executing
 
-	mu     sync.Mutex
-	closed bool
-	jobs   int             // how many runs execute at a time
-	runs   map[string]*run // by object name
-	queue  queue           // the waiting runs
-	active map[*run]bool   // those that execute
+	mu      sync.Mutex
+	closed  bool
+	jobs    int             // how many runs execute at a time
+	runs    map[string]*run // by object name
+	queue   queue           // the waiting runs
+	active  map[*run]bool   // those that execute programs, or download inputs for them
+	storing map[*run]bool   // those whose programs have ended; the next ones may have begun
 	// reserved has the jobs whose run was interrupted by the end of the process before, and whose next run is not
 	// launched yet. Each has a place reserved: it began before all runs that wait.
 	reserved map[string]bool
@@ -108,7 +109,7 @@ func New(o Options) (*Runner, error) {
 	if o.Changed == nil {
 		o.Changed = func(string) {}
 	}
-	r := &Runner{o: o, runs: make(map[string]*run), reserved: make(map[string]bool), active: make(map[*run]bool), jobs: o.Jobs}
+	r := &Runner{o: o, runs: make(map[string]*run), reserved: make(map[string]bool), active: make(map[*run]bool), storing: make(map[*run]bool), jobs: o.Jobs}
 	for _, dir := range []string{r.records(), r.work(), r.trash()} {
 		// Closed to other users, because the directories below it are open to all, see stage.In.
 		if err := os.MkdirAll(dir, 0o700); err != nil {
