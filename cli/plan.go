@@ -182,6 +182,9 @@ func (p *planner) unique(all []planned, samples []batch.Sample) {
 	rows := make(map[string]int)
 	for i, one := range all {
 		name := samples[i].Name
+		if one.row != nil && one.row.Name != "" {
+			continue // the sheet has only one of each
+		}
 		if other, twice := rows[name]; twice && one.row != nil {
 			p.faults = append(p.faults, sheet.Fault{Row: one.row.Number, Text: fmt.Sprintf(
 				"the sample would have the name %q, as the one of row %d; give each a name of its own in a column \"name\"", name, other)})

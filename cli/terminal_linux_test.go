@@ -198,3 +198,76 @@ func TestTerminalInterrupt(t *testing.T) {
 		t.Errorf("what stays is\n%s\nof\n%q", strings.Join(got, "\n"), shows)
 	}
 }
+
+// TestTerminalMany: a line for each sample that something happens to and a total move; in the end the same lines stand there as without a
+// terminal.
+func TestTerminalMany(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	u := newCollection(t, f.URL, "a.fna", "b.fna")
+	u.Write("genomes/bad.fna", "x")
+	tty, _, shows := terminal(t)
+	cmd := u.Command("submit", "genomes", "--out", "out", "--uploads", "1")
+	cmd.Stderr = tty
+	cmd.Run()
+	if code := cmd.ProcessState.ExitCode(); code != exitSomeFailed {
+		t.Errorf("exit code %d", code)
+	}
+	shows.Await(t, "3 samples")
+	sent := shows.String()
+	for _, want := range []string{"a                         running 00:0", "0 of 3 done, ", "1 failed"} {
+		if !strings.Contains(sent, want) {
+			t.Errorf("%q didn't show in\n%q", want, sent)
+		}
+	}
+	left := remains(t, sent)
+	joined := strings.Join(left, "\n")
+	for _, want := range []string{"genomes: 3 genomes", "a: started job ", "a: done", "failed:", "3 samples: 2 done, 1 failed"} {
+		if !strings.Contains(joined, want) {
+			t.Errorf("%q does not stay:\n%s", want, joined)
+		}
+	}
+	for _, line := range left {
+		if strings.Contains(line, "of 3 done") || strings.Contains(line, "running") {
+			t.Errorf("%q stays:\n%s", line, joined)
+		}
+	}
+}
+
+// TestTerminalManyNarrow: lines do not wrap, neither on a narrow terminal nor after it became narrower.
+func TestTerminalManyNarrow(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.states = []string{"RUNNING"}
+	u := newCollection(t, f.URL, "a.fna", "b.fna", "c.fna", "d.fna", "e.fna", "f.fna")
+	tty, keyboard, shows := terminal(t)
+	size := func(rows, columns uint16) {
+		if err := unix.IoctlSetWinsize(int(tty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: columns}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	size(6, 50)
+	cmd := u.Command("submit", "genomes", "--out", "out")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	shows.Await(t, "… and 4 more")
+	shows.Await(t, "6 running")
+	size(6, 20)
+	shows.Await(t, "0 of 6 done, 6 run…")
+	for _, line := range regexp.MustCompile(`\r|\n|\x1b\[[0-9]*[AJ]`).Split(shows.String(), -1) {
+		if n := utf8.RuneCountInString(line); n > 49 && !strings.Contains(line, "job ") {
+			t.Errorf("a line has %d characters: %q", n, line)
+		}
+	}
+	if _, err := keyboard.WriteString("\x03"); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted {
+		t.Errorf("exit code %d", code)
+	}
+	shows.Await(t, "Interrupted. 6 jobs go on without you.")
+}

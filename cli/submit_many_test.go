@@ -1,0 +1,500 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ag-computational-bio/bakta-web-backend/cli/batch"
+	"github.com/ag-computational-bio/bakta-web-backend/cli/clitest"
+)
+
+// newCollection returns a user with a folder of small genomes.
+func newCollection(t *testing.T, server string, names ...string) *clitest.User {
+	t.Helper()
+	u := clitest.NewUser(t, server)
+	if err := os.Mkdir(filepath.Join(u.Dir, "genomes"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range names {
+		u.Write(filepath.Join("genomes", name), clitest.Genome(uint64(i+1), 200))
+	}
+	return u
+}
+
+// table returns the cells of a table by the names of rows and columns.
+func table(t *testing.T, u *clitest.User, path string) map[string]map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(u.Dir, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+	columns := strings.Split(rows[0], "\t")
+	if diff := cmp.Diff(batch.Columns(), columns); diff != "" {
+		t.Errorf("columns (-want +got)\n%s", diff)
+	}
+	found := make(map[string]map[string]string)
+	for _, row := range rows[1:] {
+		cells := strings.Split(row, "\t")
+		if len(cells) != len(columns) || found[cells[0]] != nil {
+			t.Fatalf("the row %q has %d cells of %d, or is there twice", row, len(cells), len(columns))
+		}
+		found[cells[0]] = make(map[string]string)
+		for i, cell := range cells {
+			found[cells[0]][columns[i]] = cell
+		}
+	}
+	return found
+}
+
+// results are the result files of the fake server for a sample.
+func results(name string) []string { return []string{name + ".gff3", name + ".json", name + ".txt"} }
+
+// TestSubmitMany: one bad file fails alone; the others get a folder each, and all a row. The same call again does only what is missing.
+func TestSubmitMany(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	u := newCollection(t, f.URL, "a.fna", "b.fa", "c.fasta")
+	u.Write("genomes/bad.fna", "this is no FASTA\n")
+	u.Write("genomes/notes.md", "x")
+	args := []string{"submit", "genomes", "--genus", "Escherichia", "--out", "out"}
+	got := u.Run(args...)
+	if got.Code != exitSomeFailed || got.Out != "out/summary.tsv\n" {
+		t.Errorf("%+v", got)
+	}
+	for _, want := range []string{
+		"genomes: 4 genomes; left out: 1 (notes.md): not files to annotate, by their endings or content\n",
+		"\nfailed:\n  bad: genomes/bad.fna: The genome file ", "\n4 samples: 3 done, 1 failed\n",
+	} {
+		if !strings.Contains(got.Err, want) {
+			t.Errorf("%q is not in\n%s", want, got.Err)
+		}
+	}
+	for _, name := range []string{"a", "b", "c"} {
+		if diff := cmp.Diff(results(name), u.Files("out/"+name)); diff != "" {
+			t.Errorf("files (-want +got)\n%s", diff)
+		}
+	}
+	rows := table(t, u, "out/summary.tsv")
+	for column, want := range map[string]string{"file": "genomes/a.fna", "workflow": "bakta", "state": "done", "reason": "", "bases": "3306",
+		"contigs": "1", "n50": "3306", "gc_percent": "43.40", "coding_percent": "65.20", "cds": "2", "trna": "1", "hypotheticals": "1",
+		"pseudogenes": "1", "bakta": "1.12.2", "database": "6.0 (full)", "run_time_s": "451"} {
+		if rows["a"][column] != want {
+			t.Errorf("%s of a is %q, want %q", column, rows["a"][column], want)
+		}
+	}
+	if rows["bad"]["state"] != "failed" || !strings.Contains(rows["bad"]["reason"], "The genome file ") || rows["bad"]["bases"] != "" {
+		t.Errorf("%v", rows["bad"])
+	}
+	noSecrets(t, u, f, got)
+	if made := f.count(); made != 3 {
+		t.Errorf("%d jobs", made)
+	}
+
+	// The same again, with the bad file mended and another one changed.
+	u.Write("genomes/bad.fna", clitest.Genome(9, 200))
+	u.Write("genomes/b.fa", clitest.Genome(10, 300))
+	again := u.Must(args...)
+	if !strings.Contains(again.Err, "\n4 samples: 4 done, 0 failed (2 by an earlier call)\n") ||
+		!strings.Contains(again.Err, "b: its file, its options or the server differ from those of job ") {
+		t.Errorf("%s", again.Err)
+	}
+	if f.made != 5 {
+		t.Errorf("%d jobs were made", f.made)
+	}
+	// Another option is another job for each.
+	u.Must(append(args, "--species", "coli")...)
+	if f.made != 9 {
+		t.Errorf("%d jobs were made", f.made)
+	}
+	if rows := table(t, u, "out/summary.tsv"); len(rows) != 4 {
+		t.Errorf("%v", rows)
+	}
+	// A file of a result that is missing is fetched again.
+	if err := os.Remove(filepath.Join(u.Dir, "out", "a", "a.gff3")); err != nil {
+		t.Fatal(err)
+	}
+	u.Must(append(args, "--species", "coli")...)
+	if diff := cmp.Diff(results("a"), u.Files("out/a")); diff != "" || f.made != 9 {
+		t.Errorf("files (-want +got)\n%s%d jobs", diff, f.made)
+	}
+}
+
+// noSecrets reports a secret of a job that shows anywhere but in files that only the user can read.
+func noSecrets(t *testing.T, u *clitest.User, f *fake, got clitest.Result) {
+	t.Helper()
+	summary, err := os.ReadFile(filepath.Join(u.Dir, "out", "summary.tsv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, j := range f.jobs {
+		if strings.Contains(got.Out+got.Err+string(summary), j.secret) {
+			t.Errorf("a secret is in\n%s%s%s", got.Out, got.Err, summary)
+		}
+	}
+	for path, want := range map[string]os.FileMode{"out/.bakta-web": 0o700, "out/.bakta-web/jobs.jsonl": 0o600} {
+		if info, err := os.Stat(filepath.Join(u.Dir, path)); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v", path, info.Mode(), err)
+		}
+	}
+}
+
+// TestSubmitSheet: what a row says counts more than the command line, and each row is its own job.
+func TestSubmitSheet(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	u := newCollection(t, f.URL, "a.fna", "b.fna")
+	u.Write("genomes/p.faa", clitest.Proteins)
+	u.Write("genomes/samples.csv", "\ufeffsample,fasta,genus,complete,workflow,country\r\none,a.fna,Salmonella,no,,DE\r\ntwo,b.fna,,,,\r\n"+
+		"three,missing.fna,,,,\r\n")
+	got := u.Run("submit", "--sheet", "genomes/samples.csv", "--genus", "Escherichia", "--complete", "--wait")
+	if got.Code != exitSomeFailed || !strings.Contains(got.Err, "  three (row 4 of samples.csv): the file genomes/missing.fna does not exist\n") ||
+		!strings.Contains(got.Err, "genomes/samples.csv: these columns have no meaning here and are ignored: country\n") ||
+		!strings.Contains(got.Err, "3 samples: 2 done, 1 failed\n") {
+		t.Errorf("%+v", got)
+	}
+	configs := make(map[string]string)
+	for _, j := range f.jobs {
+		configs[j.name] = j.config
+	}
+	want := map[string]string{"one": `{"genus":"Salmonella"}`, "two": `{"genus":"Escherichia","complete_genome":true}`}
+	if diff := cmp.Diff(want, configs); diff != "" {
+		t.Errorf("configurations (-want +got)\n%s", diff)
+	}
+	// Without a folder, the jobs are known by the book.
+	got = u.Run("submit", "--sheet", "genomes/samples.csv", "--genus", "Escherichia", "--complete")
+	if got.Code != exitSomeFailed || f.made != 2 || !strings.Contains(got.Err, "(2 by an earlier call)") {
+		t.Errorf("%+v, %d jobs", got, f.made)
+	}
+	if lines := strings.Split(strings.TrimSpace(got.Out), "\n"); len(lines) != 2 || !strings.HasSuffix(lines[0], "\tone") && !strings.HasSuffix(lines[0], "\ttwo") {
+		t.Errorf("the answer is %q", got.Out)
+	}
+	u.Run("submit", "--sheet", "genomes/samples.csv", "--genus", "Escherichia", "--complete", "--again")
+	if f.made != 4 {
+		t.Errorf("%d jobs", f.made)
+	}
+}
+
+// TestSubmitManyRefusedHere: a mistake in the form is shown before anything is sent, each at its place.
+func TestSubmitManyRefusedHere(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	u := newCollection(t, f.URL, "a.fna", "b.fna")
+	u.Write("genomes/p.faa", clitest.Proteins)
+	u.Write("faults.tsv", "name\tgenome\tgram\tlocus-tag\tworkflow\n"+
+		"x\tgenomes/a.fna\tz\ta_b+\t\nx\tgenomes/b.fna\t\t\tprokka\ny\tgenomes/p.faa\t-\t\tproteins\n")
+	u.Write("twice.tsv", "genome\tgenus\ngenomes/a.fna\tA\ngenomes/a.fna\tB\n")
+	u.Write("good.tsv", "genome\ngenomes/a.fna\n")
+	if err := os.Mkdir(filepath.Join(u.Dir, "none"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for args, says := range map[string]string{
+		"submit --sheet faults.tsv": "bakta-web: faults.tsv has 5 mistakes, and nothing was sent:\n" +
+			"  row 2, column \"gram\": \"z\" is not valid; choose one of ?, +, -, unknown, monoderm, diderm\n" +
+			"  row 2, column \"locus-tag\": \"a_b+\" is not a valid prefix of locus tags; use 1 to 24 letters, digits or characters of _.-\n" +
+			"  row 3, column \"name\": \"x\" is also the name of row 2; give each sample a name of its own\n" +
+			"  row 3, column \"workflow\": \"prokka\" is not valid; choose one of bakta, bakta+baktfold, baktfold, proteins\n" +
+			"  row 4, column \"gram\": the workflow proteins does not have this option; leave the cell empty\n",
+		"submit --sheet twice.tsv":                     "row 3: the sample would have the name",
+		"submit --sheet missing.tsv":                   "--sheet: missing.tsv: open missing.tsv: no such file",
+		"submit --sheet genomes":                       "--sheet: genomes: ",
+		"submit --sheet good.tsv --name x":             "--name is for one file",
+		"submit --sheet good.tsv --gram z":             "--gram: \"z\" is not valid",
+		"submit --sheet good.tsv --locus-tag a_b+":     "--locus-tag: \"a_b+\" is not a valid prefix",
+		"submit --sheet good.tsv --replicons none.tsv": "--replicons: none.tsv does not exist",
+		"submit --sheet good.tsv --uploads 0":          "--uploads: 0 is not valid",
+		"submit genomes/a.fna genomes/p.faa --genus x": "genomes/p.faa: --genus: the workflow proteins does not have this option",
+		"submit none":                        "none is a directory without files to annotate",
+		"submit genomes --workflow baktfold": "genomes is a directory without files to annotate; left out: 2 (a.fna, b.fna): genomes; --workflow bakta",
+		"submit genomes -w prokka":           "--workflow: \"prokka\" is not valid",
+		"submit genomes --out genomes/a.fna": "--out: genomes/a.fna is a file",
+		"submit genome.fna --retry-failed":   "--retry-failed is for several files",
+		"submit":                             "the file to annotate is missing",
+	} {
+		got := u.Run(strings.Fields(args)...)
+		if got.Code != exitUsage || !strings.Contains(got.Err, says) || got.Out != "" {
+			t.Errorf("%s: %+v, want %q", args, got, says)
+		}
+	}
+	if calls := f.seen(); calls != nil {
+		t.Errorf("calls: %v", calls)
+	}
+}
+
+// lose lets a call take effect, and its answer never arrive.
+func lose(t *testing.T, f *fake, call string, reached chan<- struct{}) func(string, http.ResponseWriter, *http.Request) bool {
+	held := hold(t, call, reached)
+	return func(name string, w http.ResponseWriter, r *http.Request) bool {
+		if name == call {
+			f.mu.Lock()
+			f.before = nil
+			f.mu.Unlock()
+			f.ServeHTTP(httptest.NewRecorder(), r)
+		}
+		return held(name, w, r)
+	}
+}
+
+// TestSubmitManyKilled: whatever kill -9 interrupts, the next call completes, with one job for each sample that is started.
+func TestSubmitManyKilled(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		call    string
+		effect  bool // the call takes effect
+		started int  // jobs that are started in the end, if not one for each sample
+	}{
+		{"before the job is made", "job/init", false, 0},
+		{"its id is not known", "job/init", true, 0},
+		{"during the upload", "put genome_fasta", false, 0},
+		{"after the upload", "put genome_fasta", true, 0},
+		{"before the start", "job/submit", false, 0},
+		{"the start's answer is lost", "job/submit", true, 0},
+		{"while it is watched", "job/list", false, 0},
+		{"before the download", "job/result", false, 0},
+		{"during the download", "get", false, 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			u := newCollection(t, f.URL, "a.fna", "b.fna")
+			args := []string{"submit", "genomes", "--out", "out", "--uploads", "1"}
+			reached := make(chan struct{}, 10)
+			f.before = hold(t, row.call, reached)
+			if row.effect {
+				f.before = lose(t, f, row.call, reached)
+			}
+			cmd := u.Command(args...)
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			<-reached
+			cmd.Process.Kill()
+			cmd.Wait()
+			f.mu.Lock()
+			f.before = nil
+			f.mu.Unlock()
+			got := u.Must(args...)
+			if !strings.Contains(got.Err, "2 samples: 2 done, 0 failed") {
+				t.Errorf("%s", got.Err)
+			}
+			names := make(map[string]int)
+			for _, j := range f.jobs {
+				if j.started {
+					names[j.name]++
+				}
+			}
+			if diff := cmp.Diff(map[string]int{"a": 1, "b": 1}, names); diff != "" {
+				t.Errorf("started jobs (-want +got)\n%s\n%s", diff, got.Err)
+			}
+			for _, name := range []string{"a", "b"} {
+				if diff := cmp.Diff(results(name), u.Files("out/"+name)); diff != "" {
+					t.Errorf("files (-want +got)\n%s", diff)
+				}
+			}
+			if left := u.Files("out/.bakta-web/incomplete"); left != nil {
+				t.Errorf("%v is left behind", left)
+			}
+			// Nothing is left to do.
+			calls := len(f.seen())
+			u.Must(args...)
+			if more := f.seen()[calls:]; !slices.Equal(more, []string{"workflows"}) {
+				t.Errorf("the third call calls %v", more)
+			}
+		})
+	}
+}
+
+// TestSubmitManyInterrupted: Ctrl-C leaves the jobs on the server, and says how to go on.
+func TestSubmitManyInterrupted(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.states = []string{"RUNNING"}
+	u := newCollection(t, f.URL, "a.fna", "b c.fna")
+	cmd := u.Command("submit", "genomes/a.fna", "genomes/b c.fna", "--out", "out")
+	var shows clitest.Screen
+	cmd.Stderr = &shows
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	shows.Await(t, "a: running")
+	shows.Await(t, "b c: running")
+	cmd.Process.Signal(os.Interrupt)
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted {
+		t.Errorf("exit code %d", code)
+	}
+	if want := "2 samples: 0 done, 0 failed, 2 on the server\nInterrupted. 2 jobs go on without you. To go on:\n" +
+		"  bakta-web submit genomes/a.fna 'genomes/b c.fna' --out out\n"; !strings.HasSuffix(shows.String(), want) {
+		t.Errorf("%s\nwant %s", &shows, want)
+	}
+	if rows := table(t, u, "out/summary.tsv"); rows["a"]["state"] != "running" || rows["b c"]["job_id"] == "" {
+		t.Errorf("%v", rows)
+	}
+	f.mu.Lock()
+	f.states = []string{"SUCCESSFUL"}
+	f.mu.Unlock()
+	u.Must("submit", "genomes/a.fna", "genomes/b c.fna", "--out", "out")
+	if f.made != 2 || len(u.Files("out/b_c")) != 3 {
+		t.Errorf("%d jobs, %v", f.made, u.Files("out"))
+	}
+}
+
+// TestSubmitManyAfterFailures: a job that failed is made again only if that is asked for; one that is gone is made again.
+func TestSubmitManyAfterFailures(t *testing.T) {
+	for _, out := range []string{"out", ""} {
+		t.Run("--out "+out, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			f.states, f.reason = []string{"RUNNING", "ERROR"}, "no genes\tfound"
+			u := newCollection(t, f.URL, "a.fna", "b.fna")
+			args := []string{"submit", "genomes", "--wait"}
+			if out != "" {
+				args = append(args, "--out", out)
+			}
+			for range 2 {
+				got := u.Run(args...)
+				if got.Code != exitSomeFailed || f.made != 2 || !strings.Contains(got.Err, "failed:\n  a: no genes found\n  b: no genes found\n") ||
+					!strings.Contains(got.Err, "\n  bakta-web "+strings.Join(args, " ")+" --retry-failed\n") {
+					t.Errorf("%+v, %d jobs", got, f.made)
+				}
+			}
+			f.mu.Lock()
+			f.states, f.reason = []string{"SUCCESSFUL"}, ""
+			f.mu.Unlock()
+			if got := u.Must(append(args, "--retry-failed")...); f.made < 4 && out != "" {
+				t.Errorf("%s: %d jobs", got.Err, f.made)
+			}
+			made := f.made
+			f.mu.Lock()
+			clear(f.jobs)
+			f.mu.Unlock()
+			got := u.Must(args...)
+			switch {
+			case out != "" && f.made != made:
+				t.Errorf("results that are there are made again:\n%s", got.Err)
+			case out == "" && (f.made != made+2 || !strings.Contains(got.Err, "the job is gone from the server: it was deleted, or it has expired")):
+				t.Errorf("%s: %d jobs", got.Err, f.made)
+			}
+		})
+	}
+}
+
+// TestSubmitManyJSON: a line for each change, and one at the end.
+func TestSubmitManyJSON(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	u := newCollection(t, f.URL, "a.fna")
+	u.Write("genomes/bad.fna", "x")
+	got := u.Run("submit", "genomes", "--json", "--out", "out")
+	states := make(map[string][]string)
+	var last map[string]any
+	for line := range strings.Lines(got.Out) {
+		last = nil
+		if err := json.Unmarshal([]byte(line), &last); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		if last["event"] == "sample" {
+			states[fmt.Sprint(last["name"])] = append(states[fmt.Sprint(last["name"])], fmt.Sprint(last["state"]))
+		}
+	}
+	if diff := cmp.Diff(map[string][]string{"a": {"checking", "uploading", "queued", "running", "downloading", "done"}, "bad": {"checking", "failed"}},
+		states); diff != "" {
+		t.Errorf("states (-want +got)\n%s", diff)
+	}
+	delete(last, "time")
+	want := map[string]any{"event": "end", "total": 2.0, "done": 1.0, "submitted": 0.0, "failed": 1.0, "running": 0.0, "unsent": 0.0, "earlier": 0.0,
+		"summary": "out/summary.tsv"}
+	if diff := cmp.Diff(want, last); diff != "" || got.Code != exitSomeFailed {
+		t.Errorf("the last line (-want +got)\n%s", diff)
+	}
+}
+
+// TestSubmitManyToABusyServer: a call that is refused for the moment is made again when the server says so, and the others go on.
+func TestSubmitManyToABusyServer(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	u := newCollection(t, f.URL, "a.fna", "b.fna", "c.fna")
+	refused := map[string]int{"job/init": 2, "put genome_fasta": 2, "job/submit": 1, "job/list": 2, "job/result": 1, "get": 1}
+	f.before = func(call string, w http.ResponseWriter, _ *http.Request) bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if refused[call] == 0 {
+			return false
+		}
+		refused[call]--
+		w.Header().Set("Retry-After", "1")
+		w.WriteHeader([]int{429, 503}[refused[call]%2])
+		fmt.Fprint(w, `"later"`)
+		return true
+	}
+	got := u.Must("submit", "genomes", "--out", "out")
+	if f.made != 3 || !strings.Contains(got.Err, "3 samples: 3 done, 0 failed\n") {
+		t.Errorf("%s, %d jobs", got.Err, f.made)
+	}
+}
+
+// TestSubmitManyServerLost: a server that is away for too long ends the batch, not one sample after the other.
+func TestSubmitManyServerLost(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	u := newCollection(t, f.URL, "a.fna", "b.fna", "c.fna", "d.fna", "e.fna", "f.fna")
+	f.before = func(call string, w http.ResponseWriter, _ *http.Request) bool {
+		if call == "workflows" {
+			return false
+		}
+		w.WriteHeader(503)
+		return true
+	}
+	got := u.Run("submit", "genomes", "--out", "out", "--uploads", "1")
+	if got.Code != exitFailed || !strings.Contains(got.Err, "6 samples: 0 done, 1 failed, 5 not sent\nThe batch ended early. No job goes on.") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestSubmitManyInTheWay: files of others are not replaced, and that shows before anything is sent.
+func TestSubmitManyInTheWay(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	u := newCollection(t, f.URL, "a.fna", "b.fna")
+	for _, dir := range []string{"out", "out/a"} {
+		if err := os.Mkdir(filepath.Join(u.Dir, dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	u.Write("out/a/a.json", "mine")
+	got := u.Run("submit", "genomes", "--out", "out")
+	if got.Code != exitSomeFailed || f.made != 1 || !strings.Contains(got.Err, "out/a has other files of the names that the results will have") {
+		t.Errorf("%+v", got)
+	}
+	if text, _ := os.ReadFile(filepath.Join(u.Dir, "out/a/a.json")); string(text) != "mine" {
+		t.Errorf("it is %q now", text)
+	}
+	u.Must("submit", "genomes", "--out", "out", "--force")
+	if diff := cmp.Diff(results("a"), u.Files("out/a")); diff != "" {
+		t.Errorf("files (-want +got)\n%s", diff)
+	}
+	// A folder that another call works on is left to it.
+	reached := make(chan struct{}, 1)
+	f.mu.Lock()
+	f.before = hold(t, "workflows", reached)
+	f.mu.Unlock()
+	cmd := u.Command("submit", "genomes", "--out", "out")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-reached
+	if got := u.Run("submit", "genomes", "--out", "out"); got.Code != exitFailed || !strings.Contains(got.Err, "another bakta-web works on this folder") {
+		t.Errorf("%+v", got)
+	}
+	cmd.Process.Kill()
+	cmd.Wait()
+}
