@@ -48,6 +48,10 @@ demo: bin/bakta-web ## annotate a genome on this machine (GENOME=FILE for your o
 bakta: ## install the real Bakta with a tiny reference database in .cache/bakta (Debian 12, amd64)
 	bakta/setup.sh .cache/bakta
 
+.PHONY: multiqc
+multiqc: ## install MultiQC in .cache/multiqc, so that the tests have it read the results of many samples (Python 3.11)
+	local/multiqc/setup.sh
+
 JUDGE ?=
 
 .PHONY: judge
@@ -144,6 +148,8 @@ test-modules:
 	  echo "ATTENTION: the real Bakta is not installed (make bakta), so the tests run with the stand-in only."
 	@[ -e .cache/bakta/stamps/smoke-baktfold ] || \
 	  echo "ATTENTION: the real Baktfold is not installed (make bakta), so the tests run with the stand-in only."
+	@[ -x .cache/multiqc/venv/bin/multiqc ] || \
+	  echo "ATTENTION: MultiQC is not installed (make multiqc), so no test has it read the results of many samples."
 	@export GONOSUMDB=github.com/ag-computational-bio/bakta-web-api-go; status=0; \
 	for module in . local local/published; do \
 	  echo "== module $$module"; (cd $$module && CGO_ENABLED=1 go test -race -shuffle=on -timeout 30m ./...) || status=1; \
