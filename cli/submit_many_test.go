@@ -313,6 +313,53 @@ func TestSubmitManyKilled(t *testing.T) {
 	}
 }
 
+// TestSubmitManyKilledWithoutFolder is the same for jobs whose results are not asked for: the book and the server know them.
+func TestSubmitManyKilledWithoutFolder(t *testing.T) {
+	for _, row := range []struct {
+		name, call string
+		effect     bool
+	}{
+		{"its id is not known", "job/init", true},
+		{"during the upload", "put genome_fasta", false},
+		{"before the start", "job/submit", false},
+		{"the start's answer is lost", "job/submit", true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			u := newCollection(t, f.URL, "a.fna", "b.fna")
+			args := []string{"submit", "genomes", "--uploads", "1"}
+			reached := make(chan struct{}, 10)
+			f.before = hold(t, row.call, reached)
+			if row.effect {
+				f.before = lose(t, f, row.call, reached)
+			}
+			cmd := u.Command(args...)
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			<-reached
+			cmd.Process.Kill()
+			cmd.Wait()
+			f.mu.Lock()
+			f.before = nil
+			f.mu.Unlock()
+			for range 2 {
+				got := u.Must(args...)
+				names := make(map[string]int)
+				for _, j := range f.jobs {
+					if j.started {
+						names[j.name]++
+					}
+				}
+				if diff := cmp.Diff(map[string]int{"a": 1, "b": 1}, names); diff != "" || strings.Count(got.Out, "\n") != 2 {
+					t.Errorf("started jobs (-want +got)\n%s\n%+v", diff, got)
+				}
+			}
+		})
+	}
+}
+
 // TestSubmitManyInterrupted: Ctrl-C leaves the jobs on the server, and says how to go on.
 func TestSubmitManyInterrupted(t *testing.T) {
 	t.Parallel()

@@ -31,13 +31,13 @@ const (
 	ignoredColumn
 )
 
-// Columns returns all columns: those of a sample, of its other files, and of the options of lib/option's table, and those of the sheets of
-// nf-core's pipelines that mean nothing here.
+// Columns returns all columns: those of a sample, of its other files, of the options of lib/option's table by their names on the command
+// line and in both versions of the API, and those of the sheets of nf-core's pipelines that mean nothing here.
 func Columns() []Column {
 	columns := []Column{
 		{Name: "name", Other: []string{"sample", "sample_id", "sample_name", "id"}, role: nameColumn,
 			Help: "name of the sample, of its job and of its folder; without it, the name of the file"},
-		{Name: "genome", Other: []string{"file", "fasta", "assembly", "contigs", "input", "path"}, role: fileColumn,
+		{Name: "genome", Other: []string{"file", "fasta", "assembly", "contigs", "input", "path", "genome_file", "fasta_file", "file_name"}, role: fileColumn,
 			Help: "the file to annotate; a path that is not absolute begins at the folder of the sheet"},
 		{Name: "workflow", role: workflowColumn, Help: "what to do: bakta, bakta+baktfold, proteins or baktfold; without it, by the file"},
 	}
@@ -49,9 +49,12 @@ func Columns() []Column {
 		}
 	}
 	for _, row := range option.Table() {
-		names := []string{row.Name}
-		if row.Name == strings.ReplaceAll(row.Flag, "-", "_") {
-			names = nil // the name differs in nothing that counts
+		var names []string // those that differ from the flag in more than dashes and case
+		for _, name := range []string{row.Name, row.V1} {
+			known := append([]string{row.Flag}, names...)
+			if name != "" && !slices.ContainsFunc(known, func(other string) bool { return plain(other) == plain(name) }) {
+				names = append(names, name)
+			}
 		}
 		columns = append(columns, Column{Name: row.Flag, Other: names, role: optionColumn, option: row, Help: plainHelp(row.Help)})
 	}
