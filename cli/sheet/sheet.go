@@ -3,6 +3,7 @@ package sheet
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -65,7 +66,13 @@ func Read(path string) (*Sheet, error) {
 		return nil, err
 	}
 	defer file.Close()
-	records, err := readTable(path, file)
+	return Parse(path, file)
+}
+
+// Parse does what Read does with a file that is open. Relative paths in it begin at the folder of path, and the ending of path says what
+// separates the cells if the content does not.
+func Parse(path string, content io.Reader) (*Sheet, error) {
+	records, err := readTable(path, content)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/ag-computational-bio/bakta-web-backend/cli/sheet"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
@@ -17,7 +18,10 @@ import (
 // request is what the page asks for.
 type request struct {
 	// Do is "kind": what is each file? "inspect": would a start take these files and options? "options": would it take these options?
+	// "sheet": which samples does this table have?
 	Do string `json:"do"`
+	// Name is that of a sheet's file.
+	Name string `json:"name"`
 	// Config are the options of a start, as in the API's second version.
 	Config map[string]any `json:"config"`
 	// Kinds are those of the files, in their order. The file that the workflow is about is the last one: the others are compared with it.
@@ -109,6 +113,11 @@ func (r request) answer(files []File) (any, error) {
 		}
 		config, _ := configOf(r.Config)
 		return r.inspect(files, config), nil
+	case "sheet":
+		if len(files) != 1 {
+			return nil, fmt.Errorf("there are %d files; a sheet is one", len(files))
+		}
+		return samples(r.Name, files[0].Open()), nil
 	case "options":
 		config, violations := configOf(r.Config)
 		for _, v := range config.Check() {
@@ -196,4 +205,78 @@ func configOf(values map[string]any) (option.Config, []violation) {
 		}
 	}
 	return c.Normalise(), violations
+}
+
+// table is the answer about a sheet.
+type table struct {
+	// Problem says why the file can't be read as a sheet at all.
+	Problem string   `json:"problem"`
+	Faults  []fault  `json:"faults"`
+	Rows    []sample `json:"rows"`
+	// Ignored are the columns that mean nothing here, as the sheet names them.
+	Ignored []string `json:"ignored"`
+}
+
+// fault is a mistake in a sheet.
+type fault struct {
+	Row    int    `json:"row"`    // its line in the file
+	Column string `json:"column"` // as the sheet names it; empty: the row as a whole
+	Text   string `json:"text"`
+}
+
+// sample is a row of a sheet.
+type sample struct {
+	Row      int               `json:"row"`
+	Name     string            `json:"name"`
+	File     string            `json:"file"`
+	Workflow string            `json:"workflow"` // a kind of the API; empty: by the file
+	Config   map[string]any    `json:"config"`   // options as a start takes them
+	Uploads  map[string]string `json:"uploads"`  // paths of other files, by kind
+}
+
+// samples reads a sheet, by the rules of `bakta-web submit --sheet`.
+func samples(name string, content io.Reader) table {
+	t := table{Faults: []fault{}, Rows: []sample{}, Ignored: []string{}}
+	s, err := sheet.Parse(name, content)
+	var faults sheet.Faults
+	switch {
+	case errors.As(err, &faults):
+		for _, f := range faults {
+			t.Faults = append(t.Faults, fault(f))
+		}
+	case err != nil:
+		t.Problem = err.Error()
+	}
+	if s == nil {
+		return t
+	}
+	t.Ignored = append(t.Ignored, s.Ignored...)
+	options := make(map[string]option.Option)
+	for _, o := range option.Table() {
+		options[o.Name] = o
+	}
+	for _, row := range s.Rows {
+		one := sample{Row: row.Number, Name: row.Name, File: row.File, Workflow: kindOf(row.Workflow), Config: make(map[string]any), Uploads: row.Uploads}
+		for name, value := range row.Options {
+			switch options[name].Kind {
+			case option.Text:
+				one.Config[name] = value.Text
+			case option.Number:
+				one.Config[name] = value.Number
+			default:
+				one.Config[name] = value.On
+			}
+		}
+		t.Rows = append(t.Rows, one)
+	}
+	return t
+}
+
+// kindOf returns the kind of a workflow by the name that the command line and sheets have for it.
+func kindOf(name string) string {
+	name = strings.ReplaceAll(strings.ToLower(name), "+", "_")
+	if name == "proteins" {
+		return "bakta_proteins"
+	}
+	return name
 }

@@ -85,6 +85,27 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+func TestSheet(t *testing.T) {
+	t.Parallel()
+	got := ask[table](t, `{"do":"sheet","name":"samples.csv"}`, "sample,fasta,genus,translation-table,complete,workflow,regions,fastq_1\n"+
+		"one,a.fna,Escherichia,4,yes,bakta+baktfold,r.gff,x\ntwo,dir/b.fna,,,,,,\n")
+	want := table{Faults: []fault{}, Ignored: []string{"fastq_1"}, Rows: []sample{
+		{2, "one", "a.fna", "bakta_baktfold", map[string]any{"genus": "Escherichia", "translation_table": 4., "complete_genome": true},
+			map[string]string{"regions_file": "r.gff"}},
+		{3, "two", "dir/b.fna", "", map[string]any{}, map[string]string{}},
+	}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	bad := ask[table](t, `{"do":"sheet","name":"samples.tsv"}`, "genome\ttranslation_table\na.fna\tx\n")
+	if len(bad.Faults) != 1 || bad.Faults[0].Row != 2 || bad.Faults[0].Column != "translation_table" || bad.Faults[0].Text == "" {
+		t.Errorf("%+v", bad)
+	}
+	if got := ask[table](t, `{"do":"sheet","name":"samples.xlsx"}`, "PK\x03\x04"); !strings.Contains(got.Problem, "workbook") {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestMistakes(t *testing.T) {
 	t.Parallel()
 	for _, request := range []string{"", "[]", `{}`, `{"do":"inspect"}`, `{"do":"inspect","kinds":["genome_fasta"]}`} {

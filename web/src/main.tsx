@@ -3,10 +3,15 @@ import "./styles/parts.css";
 import { render } from "preact";
 import { App } from "./app";
 import { takePublished } from "./router";
+import { remember } from "./state/draft";
 import { load } from "./state/jobs";
+import { meet } from "./state/server";
+import { resume } from "./state/tasks";
 import { watch } from "./state/watch";
 
 takePublished();
-void load();
+void remember();
+void meet();
+void load().then(resume);
 watch();
 render(<App />, document.getElementById("app")!);

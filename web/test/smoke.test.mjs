@@ -23,6 +23,7 @@ test("a dropped genome becomes a finished job", async () => {
   page.on("pageerror", (error) => complaints.push(String(error)));
   await page.goto(backend.url);
   await page.locator("input[type=file]").first().setInputFiles({ name: "try.fna", mimeType: "", buffer: Buffer.from(`>a\n${"ACGTTGCA".repeat(300)}\n`) });
+  await page.getByRole("button", { name: "Start 1 job" }).click();
   await page.getByText("Finished").waitFor();
   assert.deepEqual(complaints, []);
 });

@@ -1,5 +1,5 @@
 // The calls of the API. Each throws a ServerError for what the server answers, and an Unreachable when it does not.
-import type { Config, JobList, JobLogs, JobRef, JobResult, NewJob, Versions, Warning, Workflow, WorkflowKind } from "./types";
+import type { Config, JobList, JobLogs, JobRef, JobResult, NewJob, Options, Versions, Warning, Workflow, WorkflowKind } from "./types";
 
 /** An error that the server answered, in its own words. */
 export class ServerError extends Error {
@@ -70,6 +70,8 @@ function message(text: string, answer: Response): string {
 
 export const workflows = (signal?: AbortSignal) => call<Workflow[]>("GET", "/workflows", undefined, signal);
 
+export const options = (signal?: AbortSignal) => call<Options>("GET", "/options", undefined, signal);
+
 export const versions = (signal?: AbortSignal) => call<Versions>("GET", "/version", undefined, signal);
 
 export const init = (name: string, kind: WorkflowKind, batch?: string, signal?: AbortSignal) =>
@@ -89,3 +91,6 @@ export const result = (job: JobRef, signal?: AbortSignal) => call<JobResult>("PO
 export const logs = (job: JobRef, signal?: AbortSignal) => call<JobLogs>("POST", "/job/logs", job, signal);
 
 export const remove = (job: JobRef) => call<null>("POST", "/job/delete", job);
+
+/** Repeats a failed job with the same uploads and options, as a new one. The same key again returns the same job. */
+export const rerun = (job: JobRef, key: string) => call<{ job: JobRef; workflow_kind: WorkflowKind }>("POST", "/job/rerun", { job, request_key: key });

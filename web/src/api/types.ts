@@ -138,3 +138,33 @@ export interface Versions {
 
 /** The options of a start, as in the API. */
 export type Config = Record<string, string | number | boolean>;
+
+/** An option of a start, as the server describes it. */
+export interface Option {
+  name: string;
+  kind: "text" | "number" | "switch" | "step" | (string & {});
+  workflow_kinds: WorkflowKind[];
+  help: string;
+  rule: string;
+  pattern: string;
+  choices: string[];
+  default_value: string;
+  flag: string;
+}
+
+/** What an upload must be, as the server describes it. */
+export interface UploadRule {
+  upload_kind: UploadKind;
+  label: string;
+  help: string;
+  rule: string;
+  /** The field of the options that says whether it is used; empty for the upload that a workflow is about. */
+  use: string;
+  /** Bytes. */
+  max_size: number;
+}
+
+export interface Options {
+  options: Option[];
+  uploads: UploadRule[];
+}

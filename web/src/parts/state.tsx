@@ -1,11 +1,13 @@
 // The state of a job in one word and one icon, the same everywhere.
 import type { KeptJob } from "../state/db";
+import { count, duration, time } from "./format";
 import { Icon, type IconName } from "./icon";
 
-export type State = "created" | "waiting" | "running" | "successful" | "error" | "gone";
+export type State = "created" | "waiting" | "running" | "successful" | "error" | "refused" | "gone";
 
 /** The state of a job as people speak of it. */
 export function stateOf(job: KeptJob): State {
+  if ((job.pending?.refused ?? "") !== "") return "refused";
   if (job.gone !== undefined) return "gone";
   switch (job.last?.status) {
     case "successful":
@@ -13,8 +15,7 @@ export function stateOf(job: KeptJob): State {
     case "running":
       return job.last.status;
     case "init":
-      // Servers that don't say whether it waits are asked about jobs that were started elsewhere.
-      return job.last.waiting === false || job.pending !== undefined ? "created" : "waiting";
+      return job.last.waiting === false ? "created" : "waiting";
     case undefined:
       return job.pending === undefined ? "waiting" : "created";
   }
@@ -26,6 +27,7 @@ export const stateWords: Record<State, { text: string; icon: IconName }> = {
   running: { text: "Running", icon: "spin" },
   successful: { text: "Finished", icon: "check" },
   error: { text: "Failed", icon: "alert" },
+  refused: { text: "Refused", icon: "alert" },
   gone: { text: "Not on the server", icon: "cross" },
 };
 
@@ -37,4 +39,33 @@ export function StateMark({ state }: { state: State }) {
       {words.text}
     </span>
   );
+}
+
+/** What there is to say of a job beside its state: step and remaining time, place in the queue, the reason of its failure. */
+export function detailOf(job: KeptJob, now: number): string {
+  const last = job.last;
+  switch (stateOf(job)) {
+    case "refused":
+      return job.pending?.refused ?? "";
+    case "gone":
+      return job.gone === "unauthorized" ? "The secret is not this job’s." : "It was deleted, or has expired.";
+    case "error":
+      return last?.failure?.message ?? "Open the job for the reason.";
+    case "created":
+      return job.pending?.files.some((f) => !f.sent) === true ? "Its files are not all on the server." : "";
+    case "waiting": {
+      const place = last?.queue?.place;
+      const parts = [place === undefined ? "" : `${count(place)} of ${count(last?.queue?.length ?? place)} in the queue`];
+      const start = last?.expected?.start;
+      if (start !== undefined) parts.push(Date.parse(start) <= now ? "starts soon" : `starts about ${time(new Date(start))}`);
+      return parts.filter((t) => t !== "").join(" · ");
+    }
+    case "running": {
+      const end = last?.expected?.end;
+      const parts = [last?.progress?.text ?? "", end === undefined ? "" : Date.parse(end) <= now ? "ends soon" : `about ${duration(Date.parse(end) - now)} left`];
+      return parts.filter((t) => t !== "").join(" · ");
+    }
+    case "successful":
+      return "";
+  }
 }

@@ -1,6 +1,6 @@
 // What this browser keeps: one IndexedDB with a store of jobs and one of settings. Where a browser has none (some private windows),
 // the page works for as long as it is open.
-import type { Job, UploadKind, Warning, WorkflowKind } from "../api/types";
+import type { Config, Job, UploadKind, Warning, WorkflowKind } from "../api/types";
 
 /** A job that this browser knows. */
 export interface KeptJob {
@@ -23,8 +23,10 @@ export interface KeptJob {
 
 /** What it takes to start a job after a reload. Files themselves can't be kept. */
 export interface Pending {
-  config: Record<string, string | number | boolean>;
-  files: { kind: UploadKind; name: string; size: number; sent: boolean }[];
+  config: Config;
+  files: { kind: UploadKind; name: string; size: number; sent: boolean; url: string }[];
+  /** Why the server refused the start; empty while it did not. */
+  refused: string;
 }
 
 const name = "bakta-web";

@@ -78,7 +78,7 @@ export async function take(answer: JobList): Promise<boolean> {
 
 /** Whether a job's state may still change on its own. */
 export function mayChange(job: KeptJob): boolean {
-  return job.gone === undefined && (job.last === undefined || job.last.status === "init" || job.last.status === "running");
+  return job.gone === undefined && (job.pending?.refused ?? "") === "" && (job.last === undefined || job.last.status === "init" || job.last.status === "running");
 }
 
 export const ref = (job: KeptJob): JobRef => ({ job_id: job.id, secret: job.secret });

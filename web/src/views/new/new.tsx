@@ -1,37 +1,196 @@
 // New jobs: files, options, start.
-import { useSignal } from "@preact/signals";
-import { init, start } from "../../api/client";
-import { jobLink, go } from "../../router";
-import { known, put } from "../../state/jobs";
-import { wake } from "../../state/watch";
+import { useComputed } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import "./new.css";
+import { counted } from "../../parts/format";
+import { Icon } from "../../parts/icon";
+import { workflowAbout, workflowTitle } from "../../parts/words";
+import { go, jobLink } from "../../router";
+import { rules } from "../../inspect/inspector";
+import {
+  add, clear, closeSheet, configOf, extrasOf, genomeWorkflow, leftOut, ready, samples, sheet, violations, workflowOf, type Sample,
+} from "../../state/draft";
+import { offline, workflows } from "../../state/server";
+import { begin, tasks, type Order } from "../../state/tasks";
+import { DropZone } from "./drop";
+import { FurtherFiles } from "./further";
+import { OptionsForm } from "./options";
+import { SampleRow } from "./samples";
 
 export function NewView() {
-  const problem = useSignal("");
-  const send = async (file: File) => {
-    try {
-      const made = await init(file.name, "bakta");
-      await put([known(made.job, file.name, made.workflow_kind)]);
-      const link = made.uploads.find((u) => u.upload_kind === "genome_fasta");
-      const sent = await fetch(link!.url, { method: "PUT", body: file });
-      if (!sent.ok) throw new Error(`The upload failed with status ${sent.status}.`);
-      await start(made.job, made.workflow_kind, {});
-      wake();
-      go(jobLink(made.job.job_id));
-    } catch (error) {
-      problem.value = error instanceof Error ? error.message : String(error);
-    }
-  };
+  const empty = samples.value.length === 0 && sheet.value === undefined && leftOut.value.length === 0;
+  const kinds = useComputed(() => [...new Set(samples.value.map(workflowOf).filter((kind) => kind !== ""))]).value;
   return (
-    <div class="stack">
-      <h1>Annotate a genome</h1>
-      <label>
-        Genome (FASTA){" "}
-        <input type="file" onChange={(e) => e.currentTarget.files?.[0] && void send(e.currentTarget.files[0])} />
-      </label>
-      {problem.value !== "" && (
-        <p class="note bad" role="alert">
-          {problem.value}
+    <div class="new">
+      <header class="lead">
+        <h1>Annotate bacterial genomes</h1>
+        <p class="soft">
+          Files are checked in your browser, by the server’s own rules, before anything is sent.
         </p>
+      </header>
+      {offline.value !== "" && <p class="note warn">{offline.value}</p>}
+      <DropZone small={!empty} take={(files) => void add(files)} />
+      {!empty && (
+        <>
+          <SheetNote />
+          {rules.value === "missing" && (
+            <p class="note">This server was built without the rules for browsers, so files are checked when their job starts.</p>
+          )}
+          {samples.value.length > 0 && (
+            <section aria-labelledby="files-title">
+              <div class="row spread list-head">
+                <h2 id="files-title">{summary(samples.value)}</h2>
+                <button type="button" class="button small quiet" onClick={clear}>
+                  Remove all
+                </button>
+              </div>
+              <ul class="samples sheet">
+                {samples.value.map((sample) => (
+                  <SampleRow key={sample.key} sample={sample} />
+                ))}
+              </ul>
+            </section>
+          )}
+          <LeftOut />
+          <WorkflowChoice />
+          <OptionsForm kinds={kinds} />
+          <FurtherFiles kinds={kinds} />
+          <StartBar />
+        </>
+      )}
+    </div>
+  );
+}
+
+function summary(all: readonly Sample[]): string {
+  const of = (kind: string) => all.filter((s) => s.kind === kind).length;
+  const parts = [
+    [of("genome_fasta"), "genome"],
+    [of("protein_fasta"), "protein file"],
+    [of("bakta_json"), "annotation"],
+    [all.filter((s) => s.dropped === undefined).length, "missing file"],
+  ] as const;
+  return parts
+    .filter(([n]) => n > 0)
+    .map(([n, what]) => counted(n, what))
+    .join(", ");
+}
+
+function SheetNote() {
+  const open = sheet.value;
+  if (open === undefined) return null;
+  return (
+    <section class={`note ${open.problem !== "" || open.faults.length > 0 ? "bad" : ""}`} aria-label="Sample sheet">
+      <div class="row spread">
+        <p>
+          <strong>{open.name}</strong>
+          {open.problem !== "" ? ` can’t be read as a sample sheet: ${open.problem}.` : ` is the sample sheet, with ${counted(open.rows.length, "sample")}.`}
+          {open.ignored.length > 0 && ` These columns mean nothing here: ${open.ignored.join(", ")}.`}
+        </p>
+        <button type="button" class="button small" onClick={closeSheet}>
+          Remove the sheet
+        </button>
+      </div>
+      {open.faults.length > 0 && (
+        <ul class="faults">
+          {open.faults.slice(0, 50).map((f) => (
+            <li key={`${f.row} ${f.column} ${f.text}`}>
+              Row {f.row}
+              {f.column !== "" && `, column “${f.column}”`}: {f.text}.
+            </li>
+          ))}
+          {open.faults.length > 50 && <li>And {open.faults.length - 50} more.</li>}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+function LeftOut() {
+  const out = leftOut.value;
+  if (out.length === 0) return null;
+  return (
+    <details class="left-out soft">
+      <summary>{counted(out.length, "file")} left out</summary>
+      <ul>
+        {out.slice(0, 200).map(({ path, why }) => (
+          <li key={path}>
+            <span class="mono">{path}</span>: {why}
+          </li>
+        ))}
+        {out.length > 200 && <li>And {out.length - 200} more.</li>}
+      </ul>
+    </details>
+  );
+}
+
+/** What is done with genomes, if the server offers more than one workflow for them. */
+function WorkflowChoice() {
+  const offered = (workflows.value ?? []).filter((w) => w.uploads.some((u) => u.required && u.upload_kind === "genome_fasta"));
+  if (offered.length < 2 || !samples.value.some((s) => s.kind === "genome_fasta")) return null;
+  return (
+    <fieldset class="sheet choice">
+      <legend>Workflow</legend>
+      {offered.map((w) => (
+        <label key={w.workflow_kind}>
+          <input
+            type="radio"
+            name="workflow"
+            checked={genomeWorkflow.value === w.workflow_kind}
+            onChange={() => (genomeWorkflow.value = w.workflow_kind)}
+          />
+          <span>
+            <strong>{workflowTitle(w.workflow_kind)}</strong>
+            <span class="soft"> {workflowAbout(w.workflow_kind)}</span>
+          </span>
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+function order(sample: Sample): Order {
+  const files = [...extrasOf(sample), { kind: sample.kind, file: sample.dropped!.file }];
+  return { key: sample.key, name: sample.name.trim() || "unnamed", kind: workflowOf(sample), config: configOf(sample), files };
+}
+
+function StartBar() {
+  const begun = useComputed(() => new Map(tasks.value.map((t) => [t.key, t])));
+  const open = useComputed(() => ready.value.filter((s) => !begun.value.has(s.key))).value;
+  const mine = samples.value.map((s) => begun.value.get(s.key)).filter((t) => t !== undefined);
+  const started = mine.filter((t) => t.state.value === "started");
+  const refused = samples.value.filter((s) => (s.check === "refused" || s.check === "missing") && !begun.value.has(s.key)).length;
+  const checking = samples.value.filter((s) => s.check === "waiting" || s.check === "checking").length;
+  const bad = violations.value.length > 0;
+  const only = mine.length === 1 && samples.value.length === 1 ? mine[0] : undefined;
+  const onlyStarted = only?.state.value === "started" ? only.job?.job_id : undefined;
+  useEffect(() => {
+    if (onlyStarted === undefined) return;
+    clear();
+    go(jobLink(onlyStarted));
+  }, [onlyStarted]);
+
+  const words = [
+    refused > 0 ? `${counted(refused, "file")} can’t be started` : "",
+    checking > 0 ? `${counted(checking, "file")} to check` : "",
+    bad ? "An option is not valid" : "",
+    started.length > 0 ? `${counted(started.length, "job")} started` : "",
+  ].filter((t) => t !== "");
+  const all = mine.length > 0 && open.length === 0 && started.length === mine.length && checking === 0;
+  return (
+    <div class="start" role="region" aria-label="Start">
+      <p class="soft" role="status">
+        {words.join(" · ")}
+      </p>
+      {all ? (
+        <a class="button main" href="#/jobs" onClick={clear}>
+          See the jobs
+          <Icon name="right" />
+        </a>
+      ) : (
+        <button type="button" class="button main" disabled={open.length === 0 || bad} onClick={() => begin(open.map(order))}>
+          {open.length === 0 && mine.length > 0 ? "On their way …" : `Start ${counted(Math.max(1, open.length), "job")}`}
+        </button>
       )}
     </div>
   );

@@ -1,0 +1,8 @@
+// The time, once a second, while the page is seen.
+import { signal } from "@preact/signals";
+
+export const now = signal(Date.now());
+
+setInterval(() => {
+  if (!document.hidden) now.value = Date.now();
+}, 1_000);
