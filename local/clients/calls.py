@@ -5,6 +5,7 @@ import sys
 import time
 import urllib.parse
 import urllib.request
+import uuid
 
 import v1.models as m1
 import v2.models as m2
@@ -23,6 +24,7 @@ from v2.api.bakta_jobs import init_job as init2
 from v2.api.bakta_jobs import job_result as result2
 from v2.api.bakta_jobs import jobs_status as list2
 from v2.api.bakta_jobs import logs as logs2
+from v2.api.bakta_jobs import rerun_job as rerun2
 from v2.api.bakta_jobs import start_job as start2
 from v2.api.bakta_jobs import submit_job as submit2
 from v2.api.bakta_jobs import version as version2
@@ -109,6 +111,9 @@ def second_version(url: str) -> None:
     assert isinstance(result, m2.JobResultResponse) and isinstance(result.result.files.json, str)
     logs = logs2.sync(client=client, job_id=made.job.job_id, secret=made.job.secret)
     assert isinstance(logs, m2.LogsResponse) and [s.status for s in logs.stages] == [m2.StageStatus.SUCCEEDED]
+    again = rerun2.sync(client=client, body=m2.RerunJobRequest(job=made.job, request_key=str(uuid.uuid4()), config=config))
+    assert isinstance(again, m2.RerunJobResponse) and again.job.job_id != made.job.job_id, again
+    assert delete2.sync_detailed(client=client, job_id=again.job.job_id, secret=again.job.secret).status_code == 200
     gone = delete2.sync_detailed(client=client, job_id=made.job.job_id, secret=made.job.secret)
     assert gone.status_code == 200 and gone.content == b""
 

@@ -78,6 +78,9 @@ async function secondVersion(baseUrl: string) {
   assert.ok(result?.result.files.json);
   const logs = (await api.GET("/api/v2/job/logs", { params: { query: job } })).data;
   assert.deepEqual(logs?.stages.map((s) => s.status), ["succeeded"]);
+  const rerun = await api.POST("/api/v2/job/rerun", { body: { job, request_key: crypto.randomUUID(), config } });
+  assert.ok(rerun.data && rerun.data.job.job_id !== job.job_id);
+  assert.equal((await api.DELETE("/api/v2/job/delete", { params: { query: rerun.data.job } })).response.status, 200);
   assert.equal((await api.DELETE("/api/v2/job/delete", { params: { query: job } })).response.status, 200);
 }
 

@@ -155,6 +155,25 @@ func TestLocal(t *testing.T) {
 		t.Errorf("status:\n%s", failed)
 	}
 
+	// A job is run again with its files: with its options and one more, without waiting for another upload.
+	again := strings.TrimSpace(u.Must("rerun", first[:8], "--strain", "K-12", "--name", "again", "--out", "again").Out)
+	if again == "" || len(u.Files("again")) != 14 {
+		t.Errorf("the files of the rerun are %v", u.Files("again"))
+	}
+	if err := json.Unmarshal([]byte(u.Must("list", "--json").Out), &jobs); err != nil || len(jobs) != 3 {
+		t.Fatalf("%+v, %v", jobs, err)
+	}
+	again = jobs[2].ID
+	log := u.Must("logs", again).Out
+	for _, option := range []string{"--genus=Escherichia", "--species=coli", "--complete", "--locus-tag=ABC", "--strain=K-12"} {
+		if !strings.Contains(log, option) {
+			t.Errorf("the rerun has no %s:\n%s", option, log)
+		}
+	}
+	if got := u.Run("rerun", jobs[1].ID, "--wait"); got.Code != exitJobFailed || !strings.Contains(got.Err, "wrong genome file format") {
+		t.Errorf("a rerun of the failed job: %+v", got)
+	}
+
 	// The backend stops and starts again while a client waits.
 	id := strings.TrimSpace(u.Must("submit", "my genome.fna.gz", "--name", "second").Out)
 	b.stop()
@@ -166,7 +185,7 @@ func TestLocal(t *testing.T) {
 	if names := u.Files("second"); len(names) != 14 {
 		t.Errorf("the files are %v\n%s", names, waited.Err)
 	}
-	for _, id := range []string{id, first} {
+	for _, id := range []string{id, first, again} {
 		u.Must("delete", "--server", b.url, id)
 	}
 	b.stop()
