@@ -5,6 +5,7 @@ package config
 
 import (
 	"net"
+	"net/netip"
 	"net/url"
 	"reflect"
 	"strconv"
@@ -68,6 +69,26 @@ func (s S3) Public() string {
 		return s.PublicEndpoint
 	}
 	return s.Endpoint
+}
+
+// LinkOrigins returns the origins that links to the S3 store may have, in the form of a Content-Security-Policy: that of the URL for
+// browsers, and, unless the bucket is in the path, those of the names below it. For AWS the S3 client chooses the host by the region.
+// It returns nothing if no URL is configured.
+func (s S3) LinkOrigins() []string {
+	u, err := url.Parse(strings.TrimSuffix(s.Public(), "/"))
+	if err != nil || u.Host == "" {
+		return nil
+	}
+	for _, domain := range []string{"amazonaws.com", "amazonaws.com.cn"} {
+		if strings.HasSuffix(u.Hostname(), "."+domain) {
+			return []string{u.Scheme + "://*." + domain}
+		}
+	}
+	origins := []string{u.Scheme + "://" + u.Host}
+	if _, err := netip.ParseAddr(u.Hostname()); s.PathStyle || err == nil {
+		return origins
+	}
+	return append(origins, u.Scheme+"://*."+u.Host)
 }
 
 // Database is the store of jobs: MongoDB, configured by URI or by the other fields.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -53,5 +54,25 @@ func TestSecretShowsNowhere(t *testing.T) {
 	}
 	if cfg.Database.Password.Reveal() != hidden {
 		t.Errorf("Reveal returns %q", cfg.Database.Password.Reveal())
+	}
+}
+
+func TestLinkOrigins(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		s3   S3
+		want []string
+	}{
+		{S3{}, nil},
+		{S3{Endpoint: "http://minio:9000", PathStyle: true}, []string{"http://minio:9000"}},
+		{S3{Endpoint: "http://minio:9000", PublicEndpoint: "https://s3.example.org/", PathStyle: true}, []string{"https://s3.example.org"}},
+		{S3{PublicEndpoint: "https://s3.example.org:8443"}, []string{"https://s3.example.org:8443", "https://*.s3.example.org:8443"}},
+		{S3{PublicEndpoint: "https://192.0.2.1:8443"}, []string{"https://192.0.2.1:8443"}},
+		{S3{Endpoint: "https://s3.eu-central-1.amazonaws.com"}, []string{"https://*.amazonaws.com"}},
+		{S3{Endpoint: "https://s3.eu-central-1.amazonaws.com", PathStyle: true}, []string{"https://*.amazonaws.com"}},
+	} {
+		if got := tt.s3.LinkOrigins(); !slices.Equal(got, tt.want) {
+			t.Errorf("%+v: %q, want %q", tt.s3, got, tt.want)
+		}
 	}
 }
