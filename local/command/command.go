@@ -26,14 +26,14 @@ import (
 func Local(c cli.Context) *cobra.Command {
 	var o local.Options
 	var programs programFlags
-	keep, limit := "", ""
+	keep, limit, show := "", "", false
 	cmd := &cobra.Command{
 		Use:   "local",
 		Short: "Run a Bakta-Web server on this machine",
-		Long: `Run the whole backend in this process: the API, a job database, an S3 store, and
-Bakta as local processes. All data is in the directory --data. The command prints
-its URL when it serves. Ctrl-C stops it. After the next start, waiting jobs
-continue and interrupted jobs run again.
+		Long: `Run the whole backend in this process: the API, its web page, a job database, an S3
+store, and Bakta as local processes. All data is in the directory --data. The
+command prints its URL when it serves; open it in a browser. Ctrl-C stops it.
+After the next start, waiting jobs continue and interrupted jobs run again.
 
 Bakta is required. The server offers the workflow for proteins if the program
 bakta_proteins is installed, and the workflows with Baktfold if Baktfold and its
@@ -49,6 +49,7 @@ store, which listens on another port of the same host with the same rules.`,
   bakta-web local jobs 4 --data ~/bakta-web             # while it runs: four at the same time
   bakta-web local --data /tmp/try --bakta stand-in      # without Bakta
   bakta-web local --baktfold-db ~/baktfold-db           # also with Baktfold
+  bakta-web local --open                                # and open its web page
   bakta-web local --ui ~/bakta-web-ui/dist
   bakta-web local --listen :8080 --public lab.example.org    # for other machines
   bakta-web local --allow-origin https://bakta.example.org   # for a web UI elsewhere`,
@@ -81,6 +82,11 @@ store, which listens on another port of the same host with the same rules.`,
 			}
 			return local.Run(cmd.Context(), o, func(url string) {
 				fmt.Fprintln(c.Out, url)
+				if show {
+					if err := openBrowser(url); err != nil {
+						fmt.Fprintln(cmd.ErrOrStderr(), "bakta-web: --open:", err) // the server works without
+					}
+				}
 			})
 		},
 	}
@@ -93,7 +99,8 @@ store, which listens on another port of the same host with the same rules.`,
 		"https://bakta.example.org; can be repeated, * allows any (default the origins\nof this machine and of --public)")
 	f.StringVar(&o.Data, "data", "",
 		"`directory` of all data, created if missing (default bakta-web below\n$XDG_DATA_HOME or ~/.local/share)")
-	f.StringVar(&o.UI, "ui", "", "`directory` of a built web UI to serve at /")
+	f.BoolVar(&show, "open", false, "open the web page in a browser")
+	f.StringVar(&o.UI, "ui", "", "`directory` of a built web UI to serve at / in place of the web page")
 	programs.flags(f)
 	f.StringVar(&o.MongoDB, "mongodb", "", "`URI` of a MongoDB, with a database, that stores the jobs instead\n"+
 		"(default $BAKTA_WEB_MONGODB, where other users can't see a password)")
