@@ -28,6 +28,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
+	protov2 "github.com/ag-computational-bio/bakta-web-backend/proto/v2"
 )
 
 // The life of one job, played out under schedules that a random source makes: calls of the four functions run
@@ -110,6 +111,7 @@ type life struct {
 	leases  map[string]lease
 	objects map[string][]byte // the bucket
 	runs    map[string]*run   // the runner, by object name
+	past    map[string]int    // how often the job counts as a past run, by class
 	strange map[int]bool      // runs whose manifest has a failure with an unknown code
 
 	carriedOut map[string]bool // effects that were carried out, by id
@@ -194,6 +196,7 @@ func newLife(seed uint64) *life {
 		leases:  make(map[string]lease),
 		objects: make(map[string][]byte),
 		runs:    make(map[string]*run),
+		past:    make(map[string]int),
 		strange: make(map[int]bool),
 
 		carriedOut: make(map[string]bool),
@@ -560,6 +563,15 @@ func (l *life) show() {
 	if e := list[0]; e.Err == nil {
 		seen = map[job.State]string{job.Created: "INIT", job.Submitted: "INIT", job.Running: "RUNNING", job.Succeeded: "SUCCESSFUL",
 			job.Failed: "ERROR"}[e.Job.State]
+	}
+	one, err := f.V2().JobState(context.Background(), &protov2.JobStateRequest{JobId: l.id, Secret: secret})
+	switch said := strings.ToUpper(protov2.Word(one.GetStatus())); {
+	case job.Is(err, job.NotFound):
+		if seen != "NOT_FOUND" {
+			l.faultf("the list shows %s, and the job's state is not found", seen)
+		}
+	case err != nil || said != seen || (seen == "ERROR") != (one.GetFailure() != nil) || one.GetVersion() == "":
+		l.faultf("the list shows %s, and the job's state is %v, %v", seen, one, err)
 	}
 	l.logf("the user sees %s", seen)
 	l.shown = append(l.shown, seen)

@@ -25,6 +25,7 @@ type Jobs interface {
 	Delete(ctx context.Context, id string, at time.Time) (bool, error)
 	Remove(ctx context.Context, id string) error
 	Postpone(ctx context.Context, id string, was, due time.Time) error
+	AddPastRun(ctx context.Context, class string, r job.PastRun) error
 }
 
 // Files is what is used of the store of files, see lib/store.
@@ -46,6 +47,10 @@ type Options struct {
 	InFlight        time.Duration
 	Now             func() time.Time
 	Log             *slog.Logger
+
+	// CountEnds has each end of a job recorded as a past run of the class Ends: where no runner knows how many jobs run at once,
+	// the times of the last ends say how soon a job that waits may begin.
+	CountEnds bool
 
 	Recorder Recorder // nil: nothing is recorded
 }

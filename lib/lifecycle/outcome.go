@@ -129,7 +129,9 @@ func (l *Lifecycle) finish(ctx context.Context, j job.Job, end job.End) error {
 	end.At = l.now()
 	end.Due = end.At.Add(l.options.RecheckInterval)
 	end.Expires = end.At.Add(l.options.Retention)
-	recorded, err := l.jobs.Finish(ctx, j.ID, j.Run, end)
+	stored := end
+	stored.Began = within(end.Began, j.Started, end.At) // the clock of its node may be wrong
+	recorded, err := l.jobs.Finish(ctx, j.ID, j.Run, stored)
 	if err != nil {
 		return fmt.Errorf("recording the end of job %s: %w", j.ID, err)
 	}
@@ -138,6 +140,7 @@ func (l *Lifecycle) finish(ctx context.Context, j job.Job, end job.End) error {
 	}
 	l.options.Log.InfoContext(ctx, "job ended", "job", j.ID, "run", j.Run, "state", end.State, "failure", end.Failure)
 	l.options.Recorder.Ended(ctx, j, end)
+	l.remember(ctx, j, end)
 	j.State, j.Failure, j.Owed, j.Expires = end.State, end.Failure, end.Owed, end.Expires
 	return l.settleEnded(ctx, j)
 }
