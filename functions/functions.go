@@ -28,6 +28,8 @@ type Parts struct {
 	Runner  runner.Runner       // nil in a process that serves Status alone
 	Logs    runner.Logs         // nil: Runner
 	Held    runner.Held         // nil where the objects of runs end with this process
+	Queue   runner.Queue        // nil: Runner, if it has one; else the jobs that wait, by their age
+	Changes *Changes            // nil where other processes change jobs, too: then calls that wait read the store
 	Offered []workflow.Workflow // the workflows that this deployment can run
 
 	Versions func() status.Versions    // called for each answer; nil: none is known
@@ -67,13 +69,20 @@ func New(p Parts, s settings.Settings) (*Functions, error) {
 	if p.Logs == nil && p.Runner != nil {
 		p.Logs = p.Runner
 	}
+	if q, ok := p.Runner.(runner.Queue); ok && p.Queue == nil {
+		p.Queue = q
+	}
+	if p.Changes != nil {
+		p.Jobs = noticed{p.Jobs, p.Changes}
+	}
 	f := &Functions{parts: p, settings: s}
 	if p.Runner == nil {
 		return f, nil
 	}
 	o := lifecycle.Options{
 		Retention: s.Retention, UploadTTL: s.UploadTTL, RecheckInterval: s.RecheckInterval, WaitInterval: s.WaitInterval,
-		PendingTimeout: s.PendingTimeout, ImageTimeout: s.ImageTimeout, InFlight: s.InFlight, Now: p.Now, Log: p.Log,
+		PendingTimeout: s.PendingTimeout, ImageTimeout: s.ImageTimeout, InFlight: s.InFlight, CountEnds: p.Changes == nil,
+		Now: p.Now, Log: p.Log,
 	}
 	if p.Recorder != nil {
 		o.Recorder = p.Recorder
@@ -110,10 +119,17 @@ func (f *Functions) Submit() (*submit.Function, error) {
 // Status returns the status function.
 func (f *Functions) Status() (*status.Function, error) {
 	p, s := f.parts, f.settings
-	return status.New(status.Deps{
-		Jobs: p.Jobs, Files: p.Files, Logs: p.Logs, Offered: p.Offered, Versions: p.Versions, Log: p.Log,
+	d := status.Deps{
+		Jobs: p.Jobs, Files: p.Files, Logs: p.Logs, Offered: p.Offered, Versions: p.Versions, Log: p.Log, Now: p.Now,
 		DownloadTTL: s.DownloadTTL, MaxList: s.MaxList, MaxSizes: s.MaxSizes,
-	})
+	}
+	if p.Queue != nil {
+		d.Queue = p.Queue
+	}
+	if p.Changes != nil {
+		d.Changes = p.Changes
+	}
+	return status.New(d)
 }
 
 // Expire returns the expire function.

@@ -56,7 +56,7 @@ func refusal(code int, message string) string {
 }
 
 // unlike compares JSON with a pattern: JSON with the same keys and values, in which a text such as "<time>"
-// stands for any text of that kind, and "<~…>" for any that matches. It returns what differs, or nothing.
+// stands for any text of that kind, "<~…>" for any that matches, and "<any>" for any value. It returns what differs, or nothing.
 func unlike(pattern, got string) string {
 	var want, have any
 	for _, read := range []struct {
@@ -88,6 +88,9 @@ var kinds = map[string]*regexp.Regexp{
 func unify(pattern, v any) any {
 	switch p := pattern.(type) {
 	case string:
+		if p == "<any>" {
+			return p
+		}
 		text, ok := v.(string)
 		kind := kinds[p]
 		if expression, found := strings.CutPrefix(p, "<~"); found {

@@ -19,6 +19,7 @@ func TestContractOfRunsV2(t *testing.T) {
 		s := secondVersion(t, openPlaying(t))
 		// One after the other: only one job runs at a time, and the first part keeps it running.
 		t.Run("states", func(t *testing.T) { testStatesV2(t, s) })
+		t.Run("the state in full", func(t *testing.T) { testStateV2(t, s) })
 		t.Run("failures", func(t *testing.T) { testFailuresV2(t, s) })
 	})
 	t.Run("two stages", func(t *testing.T) {
@@ -87,11 +88,14 @@ func testStatesV2(t *testing.T, s *siteV2) {
 	s.post(t, "/api/v2/job/list", `{"jobs":[`+waits.ref()+`,`+runs.ref()+`]}`).must(t,
 		`{"jobs":[`+waits.entry("init", "waits")+`,`+runs.entry("running", "runs")+`],"failed_jobs":[]}`)
 	made := s.initV2(t, "made", "bakta")
-	detailed := func(m madeV2, name, waiting string) string {
-		return strings.TrimSuffix(m.entry("init", name), "}") + `,"waiting":` + waiting + `}`
-	}
+	detailed := func(entry, details string) string { return strings.TrimSuffix(entry, "}") + `,` + details + `}` }
+	at := s.follow(t, runs, "the step at which it hangs", func(now shown) bool {
+		return now.Progress != nil && now.Progress.Text == "predict & annotate CDSs"
+	}).Progress
 	s.post(t, "/api/v2/job/list", `{"details":true,"jobs":[`+waits.ref()+`,`+runs.ref()+`,`+made.ref()+`]}`).must(t,
-		`{"jobs":[`+detailed(waits, "waits", "true")+`,`+runs.entry("running", "runs")+`,`+detailed(made, "made", "false")+`],"failed_jobs":[]}`)
+		`{"jobs":[`+detailed(waits.entry("init", "waits"), `"waiting":true,"queue":{"place":1,"length":1}`)+`,`+
+			detailed(runs.entry("running", "runs"), fmt.Sprintf(`"stage":"bakta","progress":{"step":%d,"steps":%d,"text":%q}`, at.Step, at.Steps, at.Text))+`,`+
+			detailed(made.entry("init", "made"), `"waiting":false`)+`],"failed_jobs":[]}`)
 	for _, m := range []madeV2{runs, waits} {
 		s.post(t, "/api/v2/job/result", m.ref()).says(t, 400, "^Job not finished$")
 		s.post(t, "/api/v2/job/result", `{"job_id":"`+m.Job.ID+`","secret":"`+m.Job.Secret+`","partial":true}`).says(t, 400, "^Job not finished$")

@@ -147,19 +147,19 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 	}
 	closers = append(closers, closeFiles)
 
-	changes, limit := newChanges(), newLimit(o)
+	changes, watches, limit := newChanges(), new(functions.Changes), newLimit(o)
 	runs, err := process.New(process.Options{
 		Dir: filepath.Join(o.Data, "runs"), Jobs: o.Jobs, Stager: o.Stager, Environ: os.Environ(), Limit: o.MaxRunTime,
 		Files: files, Log: o.Log,
 		Specs:  func(j job.Job, dir string) (stage.Spec, error) { return tools.spec(j, dir, limit.threads()) },
-		Report: changes.record,
+		Report: changes.record, Changed: watches.Changed,
 	})
 	if err != nil {
 		return err
 	}
 	closers = append(closers, runs.Close)
 
-	api, events, updater, err := o.servers(ctx, policy, disk, jobs, files, runs, tools)
+	api, events, updater, err := o.servers(ctx, policy, disk, jobs, files, runs, watches, tools)
 	if err != nil {
 		return err
 	}
@@ -256,7 +256,8 @@ func (o Options) complete() (Options, error) {
 
 // servers creates the functions and the two servers for them: one for users, one for events.
 func (o Options) servers(
-	ctx context.Context, policy *access.Policy, disk *space.Disk, jobs store.Jobs, files *s3.Store, runs *process.Runner, tools tools,
+	ctx context.Context, policy *access.Policy, disk *space.Disk, jobs store.Jobs, files *s3.Store, runs *process.Runner,
+	watches *functions.Changes, tools tools,
 ) (api, events *server.Server, updater *jobupdate.Function, err error) {
 	set := settings.Default()
 	set.Retention = o.Retention
@@ -267,7 +268,7 @@ func (o Options) servers(
 	all, err := functions.New(functions.Parts{
 		Jobs: jobs, Files: files, Runner: runs, Offered: tools.offered(), Versions: tools.versions(o.Version), Log: o.Log,
 		// No other process sweeps this directory, so this one can take the lease of a killed process at once.
-		Holder: "local " + o.Data,
+		Holder: "local " + o.Data, Changes: watches,
 	}, set)
 	if err != nil {
 		return nil, nil, nil, err

@@ -40,10 +40,12 @@ func stateV2(v View) *pb.JobStateResponse {
 	j := v.Job
 	w, _ := workflow.Lookup(j.Workflow)
 	answer := &pb.JobStateResponse{
-		JobId: j.ID, Name: j.Name, Batch: j.Batch, WorkflowKind: pb.Value[pb.WorkflowKind](j.Workflow), ResultKind: pb.Value[pb.ResultKind](w.ResultKind),
-		Status: statusV2(j.State), Created: timeV2(j.Created), Started: timeV2(j.Started), Updated: timeV2(j.Updated),
+		JobId: j.ID, Name: j.Name, Batch: j.Batch, WorkflowKind: pb.Value[pb.WorkflowKind](j.Workflow),
+		ResultKind: pb.Value[pb.ResultKind](w.ResultKind),
+		Status:     statusV2(j.State), Created: timeV2(j.Created), Started: timeV2(j.Started), Updated: timeV2(j.Updated),
 		Expires: timeV2(j.Expires), Run: int32(j.Run), //nolint:gosec // at most job.MaxRuns
-		Progress: progressV2(v), Failure: failureV2(j), Config: configV2(j),
+		Began: timeV2(j.Began), Progress: progressV2(v), Queue: queueV2(v), Expected: expectedV2(v), Failure: failureV2(j),
+		Config: configV2(j),
 	}
 	if answer.GetStatus() == pb.JobStatus_JOB_STATUS_INIT {
 		answer.Waiting = proto.Bool(j.State == job.Submitted)
@@ -51,9 +53,7 @@ func stateV2(v View) *pb.JobStateResponse {
 	if j.State.Ended() {
 		answer.Ended = timeV2(j.Updated)
 	}
-	if v.Stage != "" {
-		answer.Stage = proto.String(v.Stage)
-	}
+	answer.Stage = stageV2(v)
 	for _, s := range j.Stages {
 		answer.Stages = append(answer.Stages, &pb.StageState{Stage: s.Name, Status: stageStatusV2(s.Status)})
 	}
@@ -81,6 +81,29 @@ func timeV2(t time.Time) *timestamppb.Timestamp {
 	return timestamppb.New(t)
 }
 
+// stageV2 is the stage that runs, if there is one.
+func stageV2(v View) *string {
+	if v.Stage == "" {
+		return nil
+	}
+	return proto.String(v.Stage)
+}
+
+func queueV2(v View) *pb.Queue {
+	if v.Place == 0 {
+		return nil
+	}
+	return &pb.Queue{Place: int32(v.Place), Length: int32(v.Length)} //nolint:gosec // a runner does not hold so many
+}
+
+func expectedV2(v View) *pb.Expected {
+	e := v.Expected
+	if e == nil {
+		return nil
+	}
+	return &pb.Expected{Start: timeV2(e.Start), End: timeV2(e.End), LatestEnd: timeV2(e.LatestEnd), Runs: int32(e.Runs)} //nolint:gosec // few
+}
+
 func progressV2(v View) *pb.Progress {
 	if v.Step == nil {
 		return nil
@@ -100,4 +123,12 @@ func failureV2(j job.Job) *pb.Failure {
 		}
 	}
 	return failure
+}
+
+// detail adds the details of a list to a row.
+func detail(row *pb.Job, v View) {
+	if row.GetStatus() == pb.JobStatus_JOB_STATUS_INIT {
+		row.Waiting = proto.Bool(v.Job.State == job.Submitted)
+	}
+	row.Stage, row.Progress, row.Queue, row.Expected, row.Failure = stageV2(v), progressV2(v), queueV2(v), expectedV2(v), failureV2(v.Job)
 }

@@ -16,6 +16,9 @@ import (
 type Jobs interface {
 	Get(ctx context.Context, id string) (job.Job, error)
 	GetMany(ctx context.Context, ids []string) ([]job.Job, error)
+	GetStates(ctx context.Context, ids []string) ([]job.Job, error)
+	Waiting(ctx context.Context, limit int) ([]time.Time, error)
+	PastRuns(ctx context.Context, classes []string) (map[string][]job.PastRun, error)
 }
 
 // Files is what is used of the store of files, see lib/store.
@@ -28,6 +31,17 @@ type Files interface {
 type Logs interface {
 	Log(ctx context.Context, j job.Job, stage string) (io.ReadCloser, error)
 	Tail(ctx context.Context, j job.Job, stage string, limit int64) ([]byte, error)
+}
+
+// Queue is what is used of a runner that knows its queue, see lib/runner.
+type Queue interface {
+	Queue(ctx context.Context, jobs []job.Job) (job.Queue, error)
+}
+
+// Changes notifies of the changes of a job, until stop is called: with true if its document may have changed, with false if
+// its output or the queue has.
+type Changes interface {
+	Watch(id string, notify func(stored bool)) (stop func())
 }
 
 // Versions are the versions of a deployment. What is not known, or not installed, is absent or empty.
@@ -49,7 +63,12 @@ type Deps struct {
 	MaxList     int                 // how many jobs one list may ask for
 	Log         *slog.Logger
 
+	Queue   Queue            // nil: the queue is the jobs that wait, by their age
+	Changes Changes          // nil: calls that wait read the store again and again
+	Now     func() time.Time // nil: time.Now
+
 	LogReads int // how many calls read large logs at once, the others wait; 0: 4
+	Waits    int // how many calls wait for a change at once, the others are answered early; 0: 200
 }
 
 // defaultLogReads bounds the memory for logs: reading one of 8 MiB takes about twice that.
@@ -57,8 +76,12 @@ const defaultLogReads = 4
 
 // Function is the status function.
 type Function struct {
-	deps  Deps
-	reads chan struct{} // has an entry for each call that reads large logs
+	deps   Deps
+	reads  chan struct{} // has an entry for each call that reads large logs
+	waits  chan struct{} // has an entry for each call that waits for a change
+	steps  *steps
+	line   *line
+	poller *poller // nil if changes are reported
 }
 
 // New returns the function.
@@ -78,7 +101,18 @@ func New(d Deps) (*Function, error) {
 	if d.LogReads <= 0 {
 		d.LogReads = defaultLogReads
 	}
-	return &Function{deps: d, reads: make(chan struct{}, d.LogReads)}, nil
+	if d.Waits <= 0 {
+		d.Waits = defaultWaits
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	f := &Function{deps: d, reads: make(chan struct{}, d.LogReads), waits: make(chan struct{}, d.Waits)}
+	f.steps, f.line = newSteps(d.Logs, d.Changes == nil), newLine(d)
+	if d.Changes == nil {
+		f.poller = newPoller(d.Jobs)
+	}
+	return f, nil
 }
 
 // Ref names a job and has its secret.
@@ -93,6 +127,23 @@ type Found struct {
 
 // List returns an entry for each ref, in their order. A wrong ref fails alone.
 func (f *Function) List(ctx context.Context, refs []Ref) ([]Found, error) {
+	return f.list(ctx, refs, f.deps.Jobs.GetMany)
+}
+
+// ListViews is List with all that is shown of the jobs, in the order of the refs. What is shown of a wrong ref is empty.
+func (f *Function) ListViews(ctx context.Context, refs []Ref) ([]Found, []View, error) {
+	list, err := f.list(ctx, refs, f.deps.Jobs.GetStates)
+	if err != nil {
+		return nil, nil, err
+	}
+	jobs := make([]job.Job, len(list)) // of no state where there is none
+	for i := range list {
+		jobs[i] = list[i].Job
+	}
+	return list, f.views(ctx, jobs), nil
+}
+
+func (f *Function) list(ctx context.Context, refs []Ref, get func(context.Context, []string) ([]job.Job, error)) ([]Found, error) {
 	if len(refs) > f.deps.MaxList {
 		return nil, job.Errorf(job.Invalid, "jobs: %d entries are too many, at most %d may be asked for at once", len(refs), f.deps.MaxList)
 	}
@@ -113,7 +164,7 @@ func (f *Function) List(ctx context.Context, refs []Ref) ([]Found, error) {
 	var found []job.Job
 	if len(ids) > 0 {
 		var err error
-		if found, err = f.deps.Jobs.GetMany(ctx, ids); err != nil {
+		if found, err = get(ctx, ids); err != nil {
 			return nil, err
 		}
 	}

@@ -45,7 +45,14 @@ func (v V2) JobsStatus(ctx context.Context, r *pb.JobsStatusRequest) (*pb.JobsSt
 	for _, ref := range r.GetJobs() {
 		refs = append(refs, Ref{ID: ref.GetJobId(), Secret: ref.GetSecret()})
 	}
-	list, err := v.f.List(ctx, refs)
+	var list []Found
+	var views []View // nil without details
+	var err error
+	if r.GetDetails() {
+		list, views, err = v.f.ListViews(ctx, refs)
+	} else {
+		list, err = v.f.List(ctx, refs)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +61,7 @@ func (v V2) JobsStatus(ctx context.Context, r *pb.JobsStatusRequest) (*pb.JobsSt
 	for _, w := range workflow.Catalogue() {
 		results[w.Kind] = pb.Value[pb.ResultKind](w.ResultKind)
 	}
-	for _, e := range list {
+	for i, e := range list {
 		result, known := results[e.Job.Workflow]
 		switch {
 		case e.Err == nil && known:
@@ -63,8 +70,8 @@ func (v V2) JobsStatus(ctx context.Context, r *pb.JobsStatusRequest) (*pb.JobsSt
 				JobId: e.Ref.ID, Status: statusV2(e.Job.State), WorkflowKind: pb.Value[pb.WorkflowKind](e.Job.Workflow), ResultKind: result,
 				Started: started, Updated: updated, Name: e.Job.Name,
 			}
-			if r.GetDetails() && row.Status == pb.JobStatus_JOB_STATUS_INIT {
-				row.Waiting = proto.Bool(e.Job.State == job.Submitted)
+			if views != nil {
+				detail(row, views[i])
 			}
 			answer.Jobs = append(answer.Jobs, row)
 		case job.Is(e.Err, job.WrongSecret):

@@ -100,6 +100,16 @@ func (s single) Get(context.Context, string) (job.Job, error) { return s.job, ni
 
 func (s single) GetMany(context.Context, []string) ([]job.Job, error) { return []job.Job{s.job}, nil }
 
+func (s single) GetStates(ctx context.Context, ids []string) ([]job.Job, error) {
+	return s.GetMany(ctx, ids)
+}
+
+func (s single) Waiting(context.Context, int) ([]time.Time, error) { return nil, nil }
+
+func (s single) PastRuns(context.Context, []string) (map[string][]job.PastRun, error) {
+	return nil, nil
+}
+
 func (s single) PresignGet(_ context.Context, _, fileName string, _ time.Duration) (string, error) {
 	return "https://storage.example.org/" + fileName, nil
 }

@@ -46,6 +46,15 @@ func (s *Server) drain(server *http.Server) error {
 	return err
 }
 
+// Draining returns a channel that is closed when the server of the context's request stops: a call that waits for something should
+// answer then. It is nil, which is never closed, if the context belongs to no request.
+func Draining(ctx context.Context) <-chan struct{} {
+	if c := callOf(ctx); c != nil {
+		return c.draining
+	}
+	return nil
+}
+
 // idle waits until no request is in flight.
 func (s *Server) idle(ctx context.Context) error {
 	tick := time.NewTicker(5 * time.Millisecond)

@@ -94,6 +94,8 @@ type call struct {
 	stack  []byte
 	notes  []slog.Attr
 
+	draining <-chan struct{} // closed when the server refuses new requests
+
 	ignored bool // it is an event that needed no action
 	hasty   bool // the caller's own deadline ended it
 }
