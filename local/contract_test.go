@@ -22,7 +22,7 @@ import (
 )
 
 // TestContract compares the backend with the requests and expectations of existing clients, byte for byte: all of it on the
-// embedded database, and what has to do with the database on a MongoDB, too.
+// job database, and what has to do with it on a MongoDB, too.
 func TestContract(t *testing.T) {
 	t.Parallel()
 	for _, database := range []string{"embedded", "mongod"} {

@@ -14,7 +14,7 @@ import (
 )
 
 // TestContractV2 holds the backend to what clients of the API's second version say and expect: all of it on the
-// embedded database, and what has to do with the database on a MongoDB, too.
+// job database, and what has to do with it on a MongoDB, too.
 func TestContractV2(t *testing.T) {
 	t.Parallel()
 	for _, database := range []string{"embedded", "mongod"} {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -185,6 +186,7 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 		return nil
 	})
 	ready("http://" + o.named(public.Addr().String()))
+	debug.FreeOSMemory() // half of the memory in use is garbage of the start, which an idle server would keep
 	return group.Wait()
 }
 

@@ -105,8 +105,8 @@ type failure struct {
 	Stage   string `bson:"stage,omitempty"`
 }
 
-// effect is an effect that an ended job owes. Done removes effects by their whole value, so a later version must not add fields:
-// processes of two versions would disagree about an effect.
+// effect is an effect that an ended job owes. Earlier versions remove effects by their whole value, so a field can't be added
+// while processes of such a version may serve beside this one.
 type effect struct {
 	ID   string `bson:"id"`
 	Kind string `bson:"kind"`

@@ -98,11 +98,7 @@ func (s *Store) getMany(ctx context.Context, doing string, ids []string, fields 
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	var filter any = bson.D{{Key: "$in", Value: ids}}
-	if len(ids) == 1 {
-		filter = ids[0] // FerretDB uses its index for this, and for no other filter
-	}
-	return s.find(ctx, doing, bson.D{{Key: fieldID, Value: filter}}, options.Find().
+	return s.find(ctx, doing, bson.D{{Key: fieldID, Value: bson.D{{Key: "$in", Value: ids}}}}, options.Find().
 		SetProjection(fields).
 		// One more than the maximum: the server knows that the batch is the last one, and no second call is needed.
 		SetBatchSize(int32(min(len(ids), 1<<20)+1)))
@@ -234,8 +230,7 @@ func (s *Store) Done(ctx context.Context, id string, effects []job.Effect, due t
 	return s.update(ctx, "recording what was done for", id,
 		bson.D{inStates(job.Succeeded, job.Failed), {Key: fieldOwedID, Value: bson.D{{Key: "$in", Value: ids}}}},
 		bson.D{
-			// $pull by ID has no effect in FerretDB 1.24, which compares it with the whole effect.
-			{Key: "$pullAll", Value: bson.D{{Key: fieldOwed, Value: newEffects(effects)}}},
+			{Key: "$pull", Value: bson.D{{Key: fieldOwed, Value: bson.D{{Key: "id", Value: bson.D{{Key: "$in", Value: ids}}}}}}},
 			{Key: "$set", Value: bson.D{{Key: fieldDue, Value: due}}},
 		})
 }

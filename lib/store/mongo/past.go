@@ -55,8 +55,7 @@ func (s *Store) PastRuns(ctx context.Context, classes []string) (map[string][]jo
 	}
 	past := make(map[string][]job.PastRun, len(found))
 	for _, f := range found {
-		// FerretDB 1.24.2 ignores $slice, and keeps all.
-		for _, r := range f.Runs[max(0, len(f.Runs)-job.MaxPastRuns):] {
+		for _, r := range f.Runs {
 			past[f.Class] = append(past[f.Class], job.PastRun{Took: time.Duration(r.Took) * time.Millisecond, At: r.At.UTC()})
 		}
 	}

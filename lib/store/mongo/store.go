@@ -7,9 +7,6 @@
 // If the answer to a write is lost and the server is a replica set, the driver repeats the write (retryable writes), which
 // is applied once. Otherwise the caller gets a job.Unavailable error, and the write may or may not have happened: the
 // caller has to read the job, or to repeat the write and take "false" for "perhaps the first one succeeded".
-//
-// An embedded FerretDB works as well. Its writes are atomic on one connection only: use MaxPoolSize 1, and a single
-// Store.
 package mongo
 
 import (
@@ -144,14 +141,9 @@ func (s *Store) clientOptions() (*options.ClientOptions, error) {
 	case c.MaxPoolSize == nil:
 		c.SetMaxPoolSize(defaultPoolSize)
 	}
-	selection := selectionTimeout
-	if o.MaxPoolSize == 1 {
-		// The driver gives the wait for a connection no more than this either, and on a single one calls queue.
-		selection = o.Timeout
-	}
 	journaled := true
 	c.SetAppName("bakta-web").
-		SetServerSelectionTimeout(selection).
+		SetServerSelectionTimeout(selectionTimeout).
 		// A function may be frozen between two requests: it can't keep a stream of the server's state alive.
 		SetServerMonitoringMode(options.ServerMonitoringModePoll).
 		SetWriteConcern(&writeconcern.WriteConcern{W: writeconcern.WCMajority, Journal: &journaled}).
@@ -206,8 +198,7 @@ func (s *Store) with(ctx context.Context, collection, doing string, call func(co
 }
 
 // write is with for calls that change something. They do not end with the caller's context, which would leave their outcome
-// unknown for no reason. Also, the driver would open another connection while the server still works on the old one, and
-// then FerretDB's writes would not be atomic.
+// unknown for no reason.
 func (s *Store) write(ctx context.Context, collection, doing string, call func(context.Context, *driver.Collection) error) error {
 	if err := ctx.Err(); err != nil {
 		return unavailable(doing, err)
@@ -234,25 +225,21 @@ func (s *Store) Setup(ctx context.Context) error {
 	if err != nil {
 		return unavailable("setting up MongoDB", err)
 	}
-	for _, index := range []bson.D{
-		// The sweep reads the jobs that are due, the oldest first.
-		{{Key: fieldDue, Value: 1}},
-		// For Unstarted and ExpireUnstarted. Without it the other index is used, at a higher cost.
-		{{Key: fieldState, Value: 1}, {Key: fieldDue, Value: 1}},
-		// For Waiting. All other queries name an _id.
-		{{Key: fieldState, Value: 1}, {Key: fieldStarted, Value: 1}},
-	} {
-		var fields []string
-		for _, f := range index {
-			fields = append(fields, f.Key)
+	index := func(fields ...string) driver.IndexModel {
+		var keys bson.D
+		for _, f := range fields {
+			keys = append(keys, bson.E{Key: f, Value: 1})
 		}
-		// One by one: FerretDB 1.24.2 crashes when it is to create two that exist (validateIndexesForCreation).
-		_, err = db.Collection(jobCollection).Indexes().CreateOne(ctx, driver.IndexModel{
-			Keys: index, Options: options.Index().SetName(strings.Join(fields, "-")),
-		})
-		if err != nil {
-			return unavailable("creating the indexes of jobs", err)
-		}
+		return driver.IndexModel{Keys: keys, Options: options.Index().SetName(strings.Join(fields, "-"))}
+	}
+	_, err = db.Collection(jobCollection).Indexes().CreateMany(ctx, []driver.IndexModel{
+		index(fieldDue), // the sweep reads the jobs that are due, the oldest first
+		// For Unstarted and ExpireUnstarted. Without it the first index is used, at a higher cost.
+		index(fieldState, fieldDue),
+		index(fieldState, fieldStarted), // for Waiting. All other queries name an _id
+	})
+	if err != nil {
+		return unavailable("creating the indexes of jobs", err)
 	}
 	return nil
 }

@@ -1,5 +1,5 @@
 // Package storetest is the test suite that any store of jobs passes. The tests of lib/store/mongo run it on a real mongod, those
-// of local mode on the embedded server.
+// of local/stores/sqlite on SQLite.
 package storetest
 
 import (
