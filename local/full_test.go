@@ -112,6 +112,38 @@ func TestFullDisk(t *testing.T) {
 	}
 	insufficient(t, r)
 
+	// So is a copy, while smaller ones are made.
+	large, err := v2.Init(ctx, "bakta_proteins", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	proteins := strings.Repeat(">a\n"+strings.Repeat("MKLLACDEFG", 8)+"\n", 150_000) // 12 MB
+	if err := v2.Upload(ctx, large.Uploads[0], client.BytesContent([]byte(proteins)), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v2.Start(ctx, large.Job, "bakta_proteins", client.Config{}); err != nil {
+		t.Fatal(err)
+	}
+	filler := testdisk.Fill(t, disk)
+	if info, err := os.Stat(filler); err != nil {
+		t.Fatal(err)
+	} else if err := os.Truncate(filler, info.Size()-8<<20); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := v2.Rerun(ctx, client.Rerun{Job: large.Job, RequestKey: "a-key-of-this-test"}); err == nil ||
+		!strings.Contains(err.Error(), "disk is full") {
+		t.Errorf("copying a large file: %v", err)
+	}
+	if _, _, err := v2.Rerun(ctx, client.Rerun{Job: second, RequestKey: "a-key-of-this-test"}); err != nil {
+		t.Errorf("copying a small file: %v", err)
+	}
+	if err := v2.Delete(ctx, large.Job); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+
 	fillUp(b)
 	if r, err = http.NewRequestWithContext(ctx, http.MethodPut, made.Genome, strings.NewReader(genome)); err != nil {
 		t.Fatal(err)
@@ -126,7 +158,7 @@ func TestFullDisk(t *testing.T) {
 	if _, err := v2.Start(ctx, ready2.Job, "bakta", client.Config{}); err == nil || !strings.Contains(err.Error(), "disk is full") {
 		t.Errorf("starting a job by the second version: %v", err)
 	}
-	if _, _, err := v2.Rerun(ctx, client.Rerun{Job: second, RequestKey: "a-key-of-this-test"}); err == nil || !strings.Contains(err.Error(), "disk is full") {
+	if _, _, err := v2.Rerun(ctx, client.Rerun{Job: second, RequestKey: "another-key-of-this-test"}); err == nil || !strings.Contains(err.Error(), "disk is full") {
 		t.Errorf("running a job again: %v", err)
 	}
 	if s, err := b.client().Status(ctx, first); err != nil || len(s) != 1 || s[0].State != client.Successful {

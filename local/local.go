@@ -268,7 +268,7 @@ func (o Options) servers(
 	set.ImageTimeout = 0 // local jobs have no images
 	set.InFlight = 0     // every call ends with this process, and only the end of this process interrupts runs
 	all, err := functions.New(functions.Parts{
-		Jobs: jobs, Files: files, Runner: runs, Offered: tools.offered(), Versions: tools.versions(o.Version), Log: o.Log,
+		Jobs: jobs, Files: filesOnDisk{files, disk}, Runner: runs, Offered: tools.offered(), Versions: tools.versions(o.Version), Log: o.Log,
 		// No other process sweeps this directory, so this one can take the lease of a killed process at once.
 		Holder: "local " + o.Data, Changes: watches,
 	}, set)

@@ -10,14 +10,12 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// maxCopy is the largest object that one request copies, in bytes (S3's limit).
-const maxCopy = 5 << 30
-
 // Copy implements store.Files. The store itself copies the content, which never passes this process, on the condition that
-// the object has that ETag. Where the store can't copy, or the credentials may not, the content is read and stored again.
+// the object has that ETag. Where the store can't copy, or the credentials may not, or the object is larger than one request
+// copies (5 GiB, more than any upload), the content is read and stored again.
 //
-// The new ETag may be another one: stores compute it anew for an object that was uploaded in parts, or is encrypted. A store
-// that ignores the condition (some do, without an error) is noticed: then the old ETag can't have come from the old content.
+// The new ETag may be another one: stores compute it again for an object that was uploaded in parts, or is encrypted. Then it
+// does not prove what was copied from a store that ignores the condition. So the ETag of the old object is compared once more.
 func (s *Store) Copy(ctx context.Context, from, tag, to string) (job.File, error) {
 	object, err := s.object(from)
 	if err != nil {
@@ -34,13 +32,8 @@ func (s *Store) Copy(ctx context.Context, from, tag, to string) (job.File, error
 	if was.ETag != tag {
 		return job.File{}, replaced(from)
 	}
-	into := minio.CopyDestOptions{Bucket: s.options.Bucket, Object: target}
-	source := minio.CopySrcOptions{Bucket: s.options.Bucket, Object: object, MatchETag: tag}
-	if was.Size <= maxCopy {
-		_, err = s.inside.CopyObject(ctx, into, source)
-	} else {
-		_, err = s.inside.ComposeObject(ctx, into, source) // in parts, each on the same condition
-	}
+	_, err = s.inside.CopyObject(ctx, minio.CopyDestOptions{Bucket: s.options.Bucket, Object: target},
+		minio.CopySrcOptions{Bucket: s.options.Bucket, Object: object, MatchETag: tag})
 	if uncopied(err) {
 		return s.copyThrough(ctx, from, tag, to, was.Size)
 	}
@@ -52,7 +45,6 @@ func (s *Store) Copy(ctx context.Context, from, tag, to string) (job.File, error
 		return job.File{}, err
 	}
 	if made.ETag != tag {
-		// It says nothing about the content. But the source has had this ETag before and after.
 		if is, err := s.Stat(ctx, from); err != nil || is.ETag != tag {
 			return job.File{}, errors.Join(err, replaced(from))
 		}
@@ -64,7 +56,7 @@ func (s *Store) Copy(ctx context.Context, from, tag, to string) (job.File, error
 	return made, nil
 }
 
-// uncopied reports whether a store has no copies, or not of such an object, or not for these credentials.
+// uncopied reports whether a store has no copies, or not of such an object (InvalidRequest), or not for these credentials.
 func uncopied(err error) bool {
 	var answer minio.ErrorResponse
 	return errors.As(err, &answer) && !full(answer) && (refused(err) || answer.Code == "InvalidRequest")
