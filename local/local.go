@@ -186,7 +186,7 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 		return nil
 	})
 	ready("http://" + o.named(public.Addr().String()))
-	debug.FreeOSMemory() // half of the memory in use is garbage of the start, which an idle server would keep
+	debug.FreeOSMemory() // an idle server would keep the garbage of its start
 	return group.Wait()
 }
 
