@@ -269,7 +269,7 @@ func TestServerAwayWhileWaiting(t *testing.T) {
 	f.logs = []string{"Parse genome sequences...\n"}
 	looks := 0
 	f.before = func(call string, w http.ResponseWriter, _ *http.Request) bool {
-		if call != "job/list" {
+		if call != "job/status" {
 			return false
 		}
 		f.mu.Lock()

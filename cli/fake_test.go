@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/client"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
@@ -32,7 +33,9 @@ type fake struct {
 	stages []string // of its workflow
 	logs   []string // what its log gets at each look; "@stage:" before it moves on to that stage
 	reason string
-	old    bool              // it knows no details of a list
+	old    bool              // it knows no details of a list, and no call for one job's state
+	queue  *client.Queue     // of jobs that wait
+	takes  time.Duration     // how long the next change takes that a client waits for
 	files  map[string]string // by the API's name
 	left   map[string]string // partial results of a job that failed
 
@@ -77,6 +80,9 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Unlock()
 	if before != nil && before(call, w, r) {
 		return
+	}
+	if call == "job/status" && r.FormValue("wait") != "" {
+		<-time.After(f.takes)
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -169,8 +175,14 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		fmt.Fprintf(w, `{"jobs":[%s],"failed_jobs":[%s]}`, strings.Join(known, ","), strings.Join(failed, ","))
-	case "job/status": // an older server
-		w.WriteHeader(404)
+	case "job/status":
+		j := f.jobs[r.FormValue("job_id")]
+		if j == nil || f.old {
+			w.WriteHeader(404)
+			fmt.Fprint(w, `"Job not found"`)
+			return
+		}
+		f.inFull(w, j)
 	case "job/logs":
 		j := f.jobs[r.FormValue("job_id")]
 		if j == nil {
@@ -211,6 +223,45 @@ func (f *fake) state(j *fakeJob) string {
 	}
 	j.looks++
 	return f.states[min(j.looks, len(f.states))-1]
+}
+
+// inFull tells the state of a job with all that belongs to it.
+func (f *fake) inFull(w http.ResponseWriter, j *fakeJob) {
+	state := strings.ToLower(f.state(j))
+	answer := map[string]any{
+		"job_id": j.id, "status": state, "workflow_kind": j.workflow, "result_kind": "bakta", "name": j.name,
+		"started": "2026-01-31T12:00:00Z", "updated": "2026-01-31T12:07:31Z", "version": fmt.Sprint(j.looks),
+	}
+	stages := []map[string]string{}
+	status, text := "succeeded", ""
+	for _, stage := range f.stages {
+		if stage == j.stage {
+			if status = "running"; f.reason != "" {
+				status = "failed"
+			}
+		}
+		stages = append(stages, map[string]string{"stage": stage, "status": status})
+		text += j.logs[stage]
+		if stage == j.stage {
+			status = "pending"
+		}
+	}
+	answer["stages"] = stages
+	switch {
+	case state == "init":
+		answer["waiting"] = j.started
+		if j.started && f.queue != nil {
+			answer["queue"] = f.queue
+		}
+	case state == "running":
+		answer["stage"] = j.stage
+		if at, ok := workflow.StepOf(j.workflow, text); ok {
+			answer["progress"] = map[string]any{"step": at.Number, "steps": at.Of, "text": at.Name}
+		}
+	case state == "error":
+		answer["failure"] = map[string]string{"code": "bad_input", "message": f.reason}
+	}
+	json.NewEncoder(w).Encode(answer)
 }
 
 // logsOf tells the logs, and that all stages before the one that writes have succeeded.
@@ -274,7 +325,7 @@ func (f *fake) seen() []string {
 	defer f.mu.Unlock()
 	var seen []string
 	for _, call := range f.calls {
-		if call != "job/list" && call != "job/logs" {
+		if call != "job/list" && call != "job/status" && call != "job/logs" {
 			seen = append(seen, call)
 		}
 	}

@@ -30,8 +30,11 @@ type job struct {
 	Updated   time.Time `json:"updated,omitzero"`
 	Waiting   *bool     `json:"waiting,omitempty"` // of INIT: it was started and waits, or was not started; missing if the server doesn't say
 	Step      *step     `json:"step,omitempty"`
-	Stages    []stage   `json:"stages,omitempty"` // of the command status
-	Reason    string    `json:"reason,omitempty"` // why it failed
+
+	Queue    *client.Queue    `json:"queue,omitempty"`    // of a job that waits
+	Expected *client.Expected `json:"expected,omitempty"` // of a job that waits or runs
+	Stages   []stage          `json:"stages,omitempty"`   // of the command status
+	Reason   string           `json:"reason,omitempty"`   // why it failed
 }
 
 // step is where a running job is.
@@ -61,7 +64,19 @@ func describe(entry book.Entry, status client.Status) job {
 		Submitted: entry.Created,
 		Updated:   status.Updated,
 		Waiting:   status.Waiting,
+		Step:      stepOf(client.JobState{Status: status}),
+		Reason:    reasonOf(status),
+		Queue:     status.Queue,
+		Expected:  status.Expected,
 	}
+}
+
+// reasonOf returns why a job failed, if its server says so with its state.
+func reasonOf(status client.Status) string {
+	if status.Failure == nil {
+		return ""
+	}
+	return status.Failure.Message
 }
 
 func (a *app) listCommand() *cobra.Command {
@@ -258,24 +273,17 @@ func (a *app) status(ctx context.Context, prefix string) error {
 	if err != nil {
 		return err
 	}
-	states, err := c.Status(ctx, ref(entry))
+	state, err := c.Look(ctx, ref(entry))
 	if err != nil {
 		return err
 	}
-	j := describe(entry, states[0])
-	switch client.State(j.State) {
-	case client.Running, client.Failed, client.Successful:
-		// They may be out of reach for a moment, and the rest is still shown.
-		at, logs, err := look(ctx, c, ref(entry), j.Workflow)
-		if err == nil && j.State == string(client.Running) {
-			j.Step = at
-		}
-		for _, l := range logs {
-			j.Stages = append(j.Stages, stage{l.Stage, l.Status})
-		}
+	j := describe(entry, state.Status)
+	j.Step = stepOf(state)
+	for _, s := range state.Stages {
+		j.Stages = append(j.Stages, stage(s))
 	}
-	if j.State == string(client.Failed) {
-		j.Reason = a.reason(ctx, c, entry)
+	if state.Version == "" {
+		a.older(ctx, c, entry, &j)
 	}
 	if a.json {
 		return a.printJSON(j)
@@ -292,6 +300,15 @@ func (a *app) status(ctx context.Context, prefix string) error {
 		}
 		fmt.Fprintf(w, "stages\t%s\n", strings.Join(told, ", "))
 	}
+	if j.Queue != nil {
+		fmt.Fprintf(w, "waits as\t%s\n", queueText(j.Queue))
+	}
+	if start := expectedText("about ", j.Expected, true); start != "" {
+		fmt.Fprintf(w, "starts\t%s\n", start)
+	}
+	if end := expectedText("about ", j.Expected, false); end != "" {
+		fmt.Fprintf(w, "ends\t%s\n", end)
+	}
 	if j.Reason != "" {
 		fmt.Fprintf(w, "reason\t%s\n", shownLines(j.Reason, "\t"))
 	}
@@ -301,6 +318,24 @@ func (a *app) status(ctx context.Context, prefix string) error {
 	}
 	fmt.Fprintf(w, "server\t%s\n", shown(j.Server))
 	return w.Flush()
+}
+
+// older adds what a server of an older version does not say of a job at once.
+func (a *app) older(ctx context.Context, c *client.V2, entry book.Entry, j *job) {
+	switch client.State(j.State) {
+	case client.Running, client.Failed, client.Successful:
+		// They may be out of reach for a moment, and the rest is still shown.
+		at, logs, err := look(ctx, c, ref(entry), j.Workflow)
+		if err == nil && j.State == string(client.Running) {
+			j.Step = at
+		}
+		for _, l := range logs {
+			j.Stages = append(j.Stages, stage{l.Stage, l.Status})
+		}
+	}
+	if j.State == string(client.Failed) && j.Reason == "" {
+		j.Reason = a.reason(ctx, c, entry)
+	}
 }
 
 // explained says what a state means.

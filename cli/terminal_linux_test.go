@@ -112,6 +112,7 @@ func remains(t *testing.T, sent string) []string {
 func TestTerminal(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
+	f.takes = 2 * refresh // else no bar would be drawn between two changes
 	u := clitest.NewUser(t, f.URL)
 	tty, _, shows := terminal(t)
 	cmd := u.Command("submit", "genome.fna", "--wait")
@@ -139,7 +140,7 @@ func TestTerminalTakesNoticesBack(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	u := clitest.NewUser(t, f.URL)
-	away := map[string]int{"job/init": 2, "job/list": 2, "put genome_fasta": 1}
+	away := map[string]int{"job/init": 2, "job/status": 2, "put genome_fasta": 1}
 	f.mu.Lock()
 	f.before = func(call string, w http.ResponseWriter, _ *http.Request) bool {
 		f.mu.Lock()

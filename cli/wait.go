@@ -55,28 +55,21 @@ func (a *app) await(ctx context.Context, c *client.V2, entry book.Entry, out str
 	began := time.Now()
 	c = c.WithPatience(a.patience)
 	b := a.display.start("waiting for the job to begin", inSteps)
-	known := false // a step was shown
-	status, err := c.Wait(ctx, ref(entry), pollInterval(entry.Server), func(s client.Status, err error) {
+	p := passage{bar: b}
+	status, err := c.Watch(ctx, ref(entry), pollInterval(entry.Server), func(s client.JobState, err error) {
 		if err != nil {
 			// The same words as each try has, so that they show once.
 			a.display.notice("%v; trying again", errors.Unwrap(err))
 			return
 		}
 		a.display.passed()
-		if s.State != client.Running {
-			return
+		at, known := stepOf(s), true
+		if s.Version == "" && s.State == client.Running { // an older server: its logs show the step
+			var err error
+			at, _, err = look(ctx, c, ref(entry), cmp.Or(s.Workflow, entry.Workflow, workflow.Bakta))
+			known = err == nil
 		}
-		at, _, err := look(ctx, c, ref(entry), cmp.Or(s.Workflow, entry.Workflow, workflow.Bakta))
-		if err != nil && known {
-			return // without the logs, the last notice stays
-		}
-		if at == nil {
-			b.step("running", "")
-			return
-		}
-		known = true
-		b.step(shown(at.Name), fmt.Sprintf("[%d/%d]", at.Number, at.Of))
-		b.set(int64(at.Number), int64(at.Of))
+		p.show(s, at, known)
 	})
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -94,6 +87,63 @@ func (a *app) await(ctx context.Context, c *client.V2, entry book.Entry, out str
 		return "", errGone
 	}
 	return status.State, nil
+}
+
+// passage shows how a job goes.
+type passage struct {
+	bar    *bar
+	queued bool // its place in the queue was shown
+	moving bool // a step was shown
+}
+
+// show shows a state of a job, and the step that it is at, nil for none; known is false if that could not be read.
+func (p *passage) show(s client.JobState, at *step, known bool) {
+	switch {
+	case s.State == client.Init && s.Queue != nil:
+		label := queueText(s.Queue) + expectedText(", starts about ", s.Expected, true)
+		if p.bar.rename(label) && p.bar.bar == nil && !p.queued {
+			p.bar.display.line("%s", label)
+		}
+		p.queued = true
+	case s.State != client.Running, !known && p.moving: // without the logs, the last step stays
+	case at == nil:
+		p.bar.step("running", "")
+	default:
+		p.moving = true
+		p.bar.step(shown(at.Name), fmt.Sprintf("[%d/%d]", at.Number, at.Of))
+		p.bar.set(int64(at.Number), int64(at.Of))
+	}
+}
+
+// queueText is the place of a job that waits.
+func queueText(q *client.Queue) string {
+	return fmt.Sprintf("number %d of %d in the queue", q.Place, q.Length)
+}
+
+// expectedText is when a job is expected to start or to end, behind those words; empty if that is not known.
+func expectedText(words string, e *client.Expected, start bool) string {
+	switch {
+	case e == nil || start && e.Start.IsZero() || !start && e.End.IsZero():
+		return ""
+	case start:
+		return words + timeText(e.Start)
+	case e.LatestEnd.IsZero():
+		return words + timeText(e.End)
+	}
+	return words + timeText(e.End) + ", by " + timeText(e.LatestEnd) + " in nine of ten cases"
+}
+
+// stepOf returns the step that a state shows, nil if it shows none.
+func stepOf(s client.JobState) *step {
+	p := s.Progress
+	if p == nil {
+		return nil
+	}
+	name := strings.TrimSpace(p.Text)
+	if len(s.Stages) > 1 && name != "" && !strings.EqualFold(name, s.Stage) {
+		name = s.Stage + ": " + name
+	}
+	return &step{Number: p.Step, Of: p.Steps, Name: name}
 }
 
 // look returns the step that a job has come to, nil if its logs show none yet, and the logs.

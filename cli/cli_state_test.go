@@ -1,0 +1,31 @@
+package cli
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/ag-computational-bio/bakta-web-backend/cli/clitest"
+	"github.com/ag-computational-bio/bakta-web-backend/client"
+)
+
+// TestPlaceInTheQueue shows the place of a job that waits: without a terminal once, however often it changes.
+func TestPlaceInTheQueue(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.states = []string{"INIT", "INIT", "RUNNING", "SUCCESSFUL"}
+	f.queue = &client.Queue{Place: 3, Length: 9}
+	u := clitest.NewUser(t, f.URL)
+	got := u.Must("submit", "genome.fna", "--wait")
+	if n := strings.Count(got.Err, "number 3 of 9 in the queue"); n != 1 {
+		t.Errorf("the place is shown %d times:\n%s", n, got.Err)
+	}
+	f.states = []string{"INIT"}
+	if text := u.Must("status").Out; !strings.Contains(text, "number 3 of 9 in the queue") {
+		t.Errorf("status: %s", text)
+	}
+	var j struct{ Queue client.Queue }
+	if err := json.Unmarshal([]byte(u.Must("status", "--json").Out), &j); err != nil || j.Queue != *f.queue {
+		t.Errorf("status in JSON: %+v, %v", j, err)
+	}
+}
