@@ -2,12 +2,13 @@
 // the time, the machine or the path.
 import { defineConfig } from "vite";
 import { licences } from "./build/licences.ts";
+import { quiet } from "./build/quiet.ts";
 import { sources } from "./build/sources.ts";
 
 export default defineConfig({
   base: "/",
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
-  plugins: [licences(), sources()],
+  plugins: [quiet(), licences(), sources()],
   build: {
     target: ["chrome123", "firefox125", "safari17.4"],
     modulePreload: { polyfill: false }, // each of these browsers has it

@@ -1,4 +1,7 @@
-// The results of a job: what was found, as numbers, plot, browser and table, and the files.
+// The results of a job: what was found, as numbers, plot, browser and table, and the files. All of it is loaded when first needed.
+import { useSignal } from "@preact/signals";
+import type { FunctionComponent } from "preact";
+import { useEffect } from "preact/hooks";
 import type { JobRef, JobResult } from "../../../api/types";
 
 /** What the view of results gets. */
@@ -13,18 +16,16 @@ export interface ResultsProps {
   refresh: () => Promise<JobResult>;
 }
 
-export function Results({ result }: ResultsProps) {
-  const files = Object.entries(result.result.files);
-  return (
-    <section aria-labelledby="files-title">
-      <h2 id="files-title">Files</h2>
-      <ul>
-        {files.map(([key, link]) => (
-          <li key={key}>
-            <a href={link}>{key}</a>
-          </li>
-        ))}
-      </ul>
-    </section>
-  );
+export function Results(props: ResultsProps) {
+  const view = useSignal<{ View: FunctionComponent<ResultsProps> } | undefined>(undefined);
+  const failed = useSignal(false);
+  useEffect(() => {
+    import("./view").then(
+      (module) => (view.value = { View: module.ResultsView }),
+      () => (failed.value = true),
+    );
+  }, []);
+  if (view.value !== undefined) return <view.value.View {...props} />;
+  if (failed.value) return <p class="note bad">A part of the page could not be loaded. The server may have a newer page: reload this one.</p>;
+  return <p class="soft">Getting the results …</p>;
 }
