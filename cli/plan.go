@@ -66,6 +66,7 @@ func (a *app) plan(s submission, args []string, changed func(flag string) bool) 
 		a.display.line("%s: these columns have no meaning here and are ignored: %s", shown(s.sheet), shown(strings.Join(p.sheet.Ignored, ", ")))
 	}
 	p.tellWorkflows(a, samples)
+	p.tellNames(a, all, samples)
 	return samples, nil
 }
 
@@ -301,6 +302,20 @@ func (p *planner) config(one planned, w workflow.Workflow) (option.Config, map[s
 // annotatesGenome reports whether a workflow has the options for genomes.
 func annotatesGenome(w workflow.Workflow) bool {
 	return slices.ContainsFunc(w.Uploads, func(u workflow.Upload) bool { return u.Kind == upload.GenomeFASTA })
+}
+
+// tellNames says which samples have other names than their files, because several files have one name.
+func (p *planner) tellNames(a *app, all []planned, samples []batch.Sample) {
+	n, example := 0, ""
+	for i, one := range all {
+		if (one.row == nil || one.row.Name == "") && samples[i].Name != input.Name(one.path) {
+			n++
+			example = fmt.Sprintf("%s is %s", one.path, samples[i].Name)
+		}
+	}
+	if n > 0 {
+		a.display.line("several files have one name: %d samples are named after the folder, too (%s)", n, shown(example))
+	}
 }
 
 // tellWorkflows says which files are not genomes, if the workflow was not named.

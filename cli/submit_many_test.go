@@ -489,6 +489,69 @@ func TestSubmitManyToABusyServer(t *testing.T) {
 	}
 }
 
+// TestSubmitManyStorageAway: an object storage that is away for longer than one transfer is tried fails no sample.
+func TestSubmitManyStorageAway(t *testing.T) {
+	t.Parallel()
+	for _, call := range []string{"put genome_fasta", "get"} {
+		f := newFake(t)
+		u := newCollection(t, f.URL, "a.fna", "b.fna")
+		refusals := 10 // a transfer is tried eight times, or until the patience ends
+		f.before = func(name string, w http.ResponseWriter, _ *http.Request) bool {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if name != call || refusals == 0 {
+				return false
+			}
+			refusals--
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return true
+		}
+		got := u.Must("submit", "genomes", "--out", "out", "--uploads", "1")
+		if !strings.Contains(got.Err, "2 samples: 2 done, 0 failed\n") || f.count() != 2 || refusals > 0 {
+			t.Errorf("%s: %s\n%d jobs, %d", call, got.Err, f.count(), refusals)
+		}
+	}
+}
+
+// TestSubmitManyInterruptedUpload: what is not sent whole leaves no job behind.
+func TestSubmitManyInterruptedUpload(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	u := newCollection(t, f.URL, "a.fna", "b.fna", "c.fna")
+	reached := make(chan struct{}, 10)
+	f.before = hold(t, "put genome_fasta", reached)
+	cmd := u.Command("submit", "genomes", "--out", "out", "--uploads", "2")
+	var shows clitest.Screen
+	cmd.Stderr = &shows
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-reached
+	<-reached
+	cmd.Process.Signal(os.Interrupt)
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || f.count() != 0 || u.Must("list").Out != "" ||
+		!strings.Contains(shows.String(), "3 samples: 0 done, 0 failed, 3 not sent\nInterrupted. No job goes on. To go on:\n") {
+		t.Errorf("exit code %d, %d jobs\n%s", code, f.count(), &shows)
+	}
+}
+
+// TestSubmitManyOfOneName: files of one name are told apart.
+func TestSubmitManyOfOneName(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	u := newCollection(t, f.URL, "a.fna")
+	if err := os.Mkdir(filepath.Join(u.Dir, "more"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	u.Write("more/a.fna", clitest.Genome(7, 200))
+	got := u.Must("submit", "genomes/a.fna", "more/a.fna", "./genomes/a.fna", "--out", "out")
+	if diff := cmp.Diff([]string{".bakta-web", "genomes_a", "more_a", "multiqc_config.yaml", "summary.tsv"}, u.Files("out")); diff != "" ||
+		!strings.Contains(got.Err, "several files have one name: 2 samples are named after the folder, too (more/a.fna is more_a)\n") {
+		t.Errorf("files (-want +got)\n%s%s", diff, got.Err)
+	}
+}
+
 // TestSubmitManyServerLost: a server that is away for too long ends the batch, not one sample after the other.
 func TestSubmitManyServerLost(t *testing.T) {
 	t.Parallel()

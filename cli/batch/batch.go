@@ -110,6 +110,7 @@ type item struct {
 	made  bool // the job was made by this call
 	fresh bool // make a new job, whatever is recorded
 	stale *Job // a job to delete before that
+	tries int  // transfers that failed for reasons that pass
 	asked time.Time
 
 	recorded Job // the job, as it was recorded last; of the mutex
@@ -262,6 +263,16 @@ func (b *Batch) again(it *item, stale *Job) {
 	defer b.mu.Unlock()
 	b.unsent = append(b.unsent, it)
 	b.wake.Broadcast()
+}
+
+// maxTries is how often a transfer is begun. Each tries for half a minute, and the call before it for as long as a server may be away: so an
+// outage fails no sample, and an object storage that refuses one does not hold up the others.
+const maxTries = 5
+
+// passes reports whether a transfer that failed may succeed when it is begun again.
+func (it *item) passes(err error) bool {
+	it.tries++
+	return client.Transient(err) && it.tries < maxTries
 }
 
 // absent reports whether the server was away during a whole call that began at a time: no other call was answered. Then the batch stops:

@@ -32,6 +32,12 @@ func (b *Batch) fetchAll(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		if it.passes(err) && !b.absent(err, began) {
+			b.mu.Lock()
+			b.ready = append(b.ready, it)
+			b.mu.Unlock()
+			continue
+		}
 		// The job stays recorded as started, so the next call fetches its results.
 		b.fail(it, "the results could not be fetched: %v", err)
 		var unrecorded *recordError

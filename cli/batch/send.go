@@ -184,6 +184,10 @@ func (b *Batch) submit(ctx context.Context, it *item, key string, uploads []*sen
 	}
 	b.change(it, func(v *View) { v.Job = made.Job })
 	if err := b.upload(ctx, it, made, uploads); err != nil {
+		if ctx.Err() == nil && it.passes(err) {
+			b.again(it, clone(it.job)) // its links are as old as the job
+			return nil
+		}
 		b.discard(ctx, it, it.job)
 		return b.unsendable(ctx, it, err, began)
 	}

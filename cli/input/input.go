@@ -20,6 +20,9 @@ import (
 // half of the letters of proteins are nucleotide codes. Any other file is uploaded as a genome; if it is not one, the
 // inspection of genomes reports why.
 func Workflow(path string) string {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return workflow.Bakta // opening a pipe would wait for its writer
+	}
 	file, err := xopen.Ropen(path) // plain or compressed
 	if err != nil {
 		return workflow.Bakta

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/ag-computational-bio/bakta-web-backend/cli/clitest"
@@ -34,6 +35,13 @@ func TestWorkflow(t *testing.T) {
 		if got := Workflow(path); got != want {
 			t.Errorf("%.40q is for %s, want %s", content, got, want)
 		}
+	}
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := Workflow(pipe); got != workflow.Bakta {
+		t.Errorf("a pipe is for %s", got)
 	}
 	if got := Workflow("/nowhere"); got != workflow.Bakta {
 		t.Errorf("nothing is for %s", got)
