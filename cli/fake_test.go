@@ -346,6 +346,31 @@ func (f *fake) job(t *testing.T) fakeJob {
 	return fakeJob{}
 }
 
+// intercept lets a function see each request first, see before.
+func (f *fake) intercept(before func(call string, w http.ResponseWriter, r *http.Request) bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.before = before
+}
+
+// all returns the jobs that are there.
+func (f *fake) all() []fakeJob {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var jobs []fakeJob
+	for _, j := range f.jobs {
+		jobs = append(jobs, *j)
+	}
+	return jobs
+}
+
+// allMade returns how many jobs were made, with those that are gone.
+func (f *fake) allMade() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.made
+}
+
 // count returns how many jobs there are.
 func (f *fake) count() int {
 	f.mu.Lock()

@@ -95,8 +95,8 @@ func (r *region) above(d *display, write func(io.Writer)) {
 	d.w.Write(text.Bytes())
 }
 
-// erase moves the cursor to the first line, and takes away what is from there on. A terminal that became narrower has wrapped the lines. The
-// carriage return is for the ^C that a terminal shows.
+// erase moves the cursor to the first line, and takes away what is from there on. A terminal that became narrower has wrapped the lines.
+// The carriage return is for the ^C that a terminal shows.
 func (r *region) erase(text *bytes.Buffer, d *display) {
 	if len(r.drawn) == 0 {
 		return

@@ -50,11 +50,11 @@ func (a *app) submitMany(ctx context.Context, s submission, args []string, chang
 		Client: c.WithPatience(max(a.absence, a.transferPatience)), Out: s.fetch.out, Wait: s.wait, Uploads: s.uploads,
 		MaxDownload: s.fetch.limit, Again: s.again, RetryFailed: s.retryFailed, Force: s.fetch.force, Pause: pauses(c.Server()),
 	}
-	close, err := a.record(&o)
+	closeRecord, err := a.record(&o)
 	if err != nil {
 		return err
 	}
-	defer close()
+	defer closeRecord()
 	// Somebody sits before the screen: a server that isn't there shows now, and not after the patience of a batch.
 	if err := a.offers(ctx, c, samples); err != nil {
 		return err
@@ -69,7 +69,7 @@ func (a *app) submitMany(ctx context.Context, s submission, args []string, chang
 }
 
 // record opens what remembers the jobs, and names the batch.
-func (a *app) record(o *batch.Options) (close func(), err error) {
+func (a *app) record(o *batch.Options) (closeRecord func(), err error) {
 	jobs, err := a.book()
 	if err != nil {
 		return nil, err
@@ -258,8 +258,8 @@ func (p *progress) ended(ctx context.Context, views []batch.View, err error) err
 	case t.Failed > 0:
 		if slices.ContainsFunc(views, func(v batch.View) bool { return v.State == batch.Unable && v.Job.ID != "" }) &&
 			!slices.Contains(p.app.args, "--retry-failed") {
-			d.line("The same command tries again what was not submitted. With --retry-failed it also gives failed jobs a new one:\n  %s --retry-failed",
-				command)
+			d.line("The same command tries again what was not submitted. With --retry-failed it also makes new jobs for those that failed:\n"+
+				"  %s --retry-failed", command)
 		}
 		return &exitError{code: exitSomeFailed}
 	case !p.wait:

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -108,13 +109,13 @@ func TestSubmitMany(t *testing.T) {
 		!strings.Contains(again.Err, "b: its file, its options or the server differ from those of job ") {
 		t.Errorf("%s", again.Err)
 	}
-	if f.made != 5 {
-		t.Errorf("%d jobs were made", f.made)
+	if f.allMade() != 5 {
+		t.Errorf("%d jobs were made", f.allMade())
 	}
 	// Another option is another job for each.
 	u.Must(append(args, "--species", "coli")...)
-	if f.made != 9 {
-		t.Errorf("%d jobs were made", f.made)
+	if f.allMade() != 9 {
+		t.Errorf("%d jobs were made", f.allMade())
 	}
 	if rows := table(t, u, "out/summary.tsv"); len(rows) != 4 {
 		t.Errorf("%v", rows)
@@ -124,8 +125,8 @@ func TestSubmitMany(t *testing.T) {
 		t.Fatal(err)
 	}
 	u.Must(append(args, "--species", "coli")...)
-	if diff := cmp.Diff(results("a"), u.Files("out/a")); diff != "" || f.made != 9 {
-		t.Errorf("files (-want +got)\n%s%d jobs", diff, f.made)
+	if diff := cmp.Diff(results("a"), u.Files("out/a")); diff != "" || f.allMade() != 9 {
+		t.Errorf("files (-want +got)\n%s%d jobs", diff, f.allMade())
 	}
 }
 
@@ -136,7 +137,7 @@ func noSecrets(t *testing.T, u *clitest.User, f *fake, got clitest.Result) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, j := range f.jobs {
+	for _, j := range f.all() {
 		if strings.Contains(got.Out+got.Err+string(summary), j.secret) {
 			t.Errorf("a secret is in\n%s%s%s", got.Out, got.Err, summary)
 		}
@@ -157,13 +158,14 @@ func TestSubmitSheet(t *testing.T) {
 	u.Write("genomes/samples.csv", "\ufeffsample,fasta,genus,complete,workflow,country\r\none,a.fna,Salmonella,no,,DE\r\ntwo,b.fna,,,,\r\n"+
 		"three,missing.fna,,,,\r\n")
 	got := u.Run("submit", "--sheet", "genomes/samples.csv", "--genus", "Escherichia", "--complete", "--wait")
-	if got.Code != exitSomeFailed || !strings.Contains(got.Err, "  three (row 4 of samples.csv): the file genomes/missing.fna does not exist\n") ||
+	if got.Code != exitSomeFailed ||
+		!strings.Contains(got.Err, "  three (row 4 of samples.csv): the file genomes/missing.fna does not exist\n") ||
 		!strings.Contains(got.Err, "genomes/samples.csv: these columns have no meaning here and are ignored: country\n") ||
 		!strings.Contains(got.Err, "3 samples: 2 done, 1 failed\n") {
 		t.Errorf("%+v", got)
 	}
 	configs := make(map[string]string)
-	for _, j := range f.jobs {
+	for _, j := range f.all() {
 		configs[j.name] = j.config
 	}
 	want := map[string]string{"one": `{"genus":"Salmonella"}`, "two": `{"genus":"Escherichia","complete_genome":true}`}
@@ -172,15 +174,15 @@ func TestSubmitSheet(t *testing.T) {
 	}
 	// Without a folder, the jobs are known by the book.
 	got = u.Run("submit", "--sheet", "genomes/samples.csv", "--genus", "Escherichia", "--complete")
-	if got.Code != exitSomeFailed || f.made != 2 || !strings.Contains(got.Err, "(2 by an earlier call)") {
-		t.Errorf("%+v, %d jobs", got, f.made)
+	if got.Code != exitSomeFailed || f.allMade() != 2 || !strings.Contains(got.Err, "(2 by an earlier call)") {
+		t.Errorf("%+v, %d jobs", got, f.allMade())
 	}
-	if lines := strings.Split(strings.TrimSpace(got.Out), "\n"); len(lines) != 2 || !strings.HasSuffix(lines[0], "\tone") && !strings.HasSuffix(lines[0], "\ttwo") {
+	if strings.Count(got.Out, "\n") != 2 || !strings.Contains(got.Out, "\tone\n") || !strings.Contains(got.Out, "\ttwo\n") {
 		t.Errorf("the answer is %q", got.Out)
 	}
 	u.Run("submit", "--sheet", "genomes/samples.csv", "--genus", "Escherichia", "--complete", "--again")
-	if f.made != 4 {
-		t.Errorf("%d jobs", f.made)
+	if f.allMade() != 4 {
+		t.Errorf("%d jobs", f.allMade())
 	}
 }
 
@@ -213,8 +215,9 @@ func TestSubmitManyRefusedHere(t *testing.T) {
 		"submit --sheet good.tsv --replicons none.tsv": "--replicons: none.tsv does not exist",
 		"submit --sheet good.tsv --uploads 0":          "--uploads: 0 is not valid",
 		"submit genomes/a.fna genomes/p.faa --genus x": "genomes/p.faa: --genus: the workflow proteins does not have this option",
-		"submit none":                        "none is a directory without files to annotate",
-		"submit genomes --workflow baktfold": "genomes is a directory without files to annotate; left out: 2 (a.fna, b.fna): genomes; --workflow bakta",
+		"submit none": "none is a directory without files to annotate",
+		"submit genomes --workflow baktfold": "genomes is a directory without files to annotate; left out: 2 (a.fna, b.fna): genomes; " +
+			"--workflow bakta",
 		"submit genomes -w prokka":           "--workflow: \"prokka\" is not valid",
 		"submit genomes --out genomes/a.fna": "--out: genomes/a.fna is a file",
 		"submit genome.fna --retry-failed":   "--retry-failed is for several files",
@@ -235,9 +238,7 @@ func lose(t *testing.T, f *fake, call string, reached chan<- struct{}) func(stri
 	held := hold(t, call, reached)
 	return func(name string, w http.ResponseWriter, r *http.Request) bool {
 		if name == call {
-			f.mu.Lock()
-			f.before = nil
-			f.mu.Unlock()
+			f.intercept(nil)
 			f.ServeHTTP(httptest.NewRecorder(), r)
 		}
 		return held(name, w, r)
@@ -268,9 +269,9 @@ func TestSubmitManyKilled(t *testing.T) {
 			u := newCollection(t, f.URL, "a.fna", "b.fna")
 			args := []string{"submit", "genomes", "--out", "out", "--uploads", "1"}
 			reached := make(chan struct{}, 10)
-			f.before = hold(t, row.call, reached)
+			f.intercept(hold(t, row.call, reached))
 			if row.effect {
-				f.before = lose(t, f, row.call, reached)
+				f.intercept(lose(t, f, row.call, reached))
 			}
 			cmd := u.Command(args...)
 			if err := cmd.Start(); err != nil {
@@ -279,15 +280,13 @@ func TestSubmitManyKilled(t *testing.T) {
 			<-reached
 			cmd.Process.Kill()
 			cmd.Wait()
-			f.mu.Lock()
-			f.before = nil
-			f.mu.Unlock()
+			f.intercept(nil)
 			got := u.Must(args...)
 			if !strings.Contains(got.Err, "2 samples: 2 done, 0 failed") {
 				t.Errorf("%s", got.Err)
 			}
 			names := make(map[string]int)
-			for _, j := range f.jobs {
+			for _, j := range f.all() {
 				if j.started {
 					names[j.name]++
 				}
@@ -330,9 +329,9 @@ func TestSubmitManyKilledWithoutFolder(t *testing.T) {
 			u := newCollection(t, f.URL, "a.fna", "b.fna")
 			args := []string{"submit", "genomes", "--uploads", "1"}
 			reached := make(chan struct{}, 10)
-			f.before = hold(t, row.call, reached)
+			f.intercept(hold(t, row.call, reached))
 			if row.effect {
-				f.before = lose(t, f, row.call, reached)
+				f.intercept(lose(t, f, row.call, reached))
 			}
 			cmd := u.Command(args...)
 			if err := cmd.Start(); err != nil {
@@ -341,13 +340,11 @@ func TestSubmitManyKilledWithoutFolder(t *testing.T) {
 			<-reached
 			cmd.Process.Kill()
 			cmd.Wait()
-			f.mu.Lock()
-			f.before = nil
-			f.mu.Unlock()
+			f.intercept(nil)
 			for range 2 {
 				got := u.Must(args...)
 				names := make(map[string]int)
-				for _, j := range f.jobs {
+				for _, j := range f.all() {
 					if j.started {
 						names[j.name]++
 					}
@@ -390,8 +387,8 @@ func TestSubmitManyInterrupted(t *testing.T) {
 	f.states = []string{"SUCCESSFUL"}
 	f.mu.Unlock()
 	u.Must("submit", "genomes/a.fna", "genomes/b c.fna", "--out", "out")
-	if f.made != 2 || len(u.Files("out/b_c")) != 3 {
-		t.Errorf("%d jobs, %v", f.made, u.Files("out"))
+	if f.allMade() != 2 || len(u.Files("out/b_c")) != 3 {
+		t.Errorf("%d jobs, %v", f.allMade(), u.Files("out"))
 	}
 }
 
@@ -409,27 +406,27 @@ func TestSubmitManyAfterFailures(t *testing.T) {
 			}
 			for range 2 {
 				got := u.Run(args...)
-				if got.Code != exitSomeFailed || f.made != 2 || !strings.Contains(got.Err, "failed:\n  a: no genes found\n  b: no genes found\n") ||
+				if got.Code != exitSomeFailed || f.allMade() != 2 || !strings.Contains(got.Err, "failed:\n  a: no genes found\n  b: no genes found\n") ||
 					!strings.Contains(got.Err, "\n  bakta-web "+strings.Join(args, " ")+" --retry-failed\n") {
-					t.Errorf("%+v, %d jobs", got, f.made)
+					t.Errorf("%+v, %d jobs", got, f.allMade())
 				}
 			}
 			f.mu.Lock()
 			f.states, f.reason = []string{"SUCCESSFUL"}, ""
 			f.mu.Unlock()
-			if got := u.Must(append(args, "--retry-failed")...); f.made < 4 && out != "" {
-				t.Errorf("%s: %d jobs", got.Err, f.made)
+			if got := u.Must(append(args, "--retry-failed")...); f.allMade() < 4 && out != "" {
+				t.Errorf("%s: %d jobs", got.Err, f.allMade())
 			}
-			made := f.made
+			made := f.allMade()
 			f.mu.Lock()
 			clear(f.jobs)
 			f.mu.Unlock()
 			got := u.Must(args...)
 			switch {
-			case out != "" && f.made != made:
+			case out != "" && f.allMade() != made:
 				t.Errorf("results that are there are made again:\n%s", got.Err)
-			case out == "" && (f.made != made+2 || !strings.Contains(got.Err, "the job is gone from the server: it was deleted, or it has expired")):
-				t.Errorf("%s: %d jobs", got.Err, f.made)
+			case out == "" && (f.allMade() != made+2 || !strings.Contains(got.Err, "the job is gone from the server: it was deleted, or it has expired")):
+				t.Errorf("%s: %d jobs", got.Err, f.allMade())
 			}
 		})
 	}
@@ -453,13 +450,13 @@ func TestSubmitManyJSON(t *testing.T) {
 			states[fmt.Sprint(last["name"])] = append(states[fmt.Sprint(last["name"])], fmt.Sprint(last["state"]))
 		}
 	}
-	if diff := cmp.Diff(map[string][]string{"a": {"checking", "uploading", "queued", "running", "downloading", "done"}, "bad": {"checking", "failed"}},
-		states); diff != "" {
+	wantStates := map[string][]string{"a": {"checking", "uploading", "queued", "running", "downloading", "done"}, "bad": {"checking", "failed"}}
+	if diff := cmp.Diff(wantStates, states); diff != "" {
 		t.Errorf("states (-want +got)\n%s", diff)
 	}
 	delete(last, "time")
-	want := map[string]any{"event": "end", "total": 2.0, "done": 1.0, "submitted": 0.0, "failed": 1.0, "running": 0.0, "unsent": 0.0, "earlier": 0.0,
-		"summary": "out/summary.tsv"}
+	want := map[string]any{"event": "end", "total": 2.0, "done": 1.0, "submitted": 0.0, "failed": 1.0, "running": 0.0, "unsent": 0.0,
+		"earlier": 0.0, "summary": "out/summary.tsv"}
 	if diff := cmp.Diff(want, last); diff != "" || got.Code != exitSomeFailed {
 		t.Errorf("the last line (-want +got)\n%s", diff)
 	}
@@ -471,7 +468,7 @@ func TestSubmitManyToABusyServer(t *testing.T) {
 	f := newFake(t)
 	u := newCollection(t, f.URL, "a.fna", "b.fna", "c.fna")
 	refused := map[string]int{"job/init": 2, "put genome_fasta": 2, "job/submit": 1, "job/list": 2, "job/result": 1, "get": 1}
-	f.before = func(call string, w http.ResponseWriter, _ *http.Request) bool {
+	f.intercept(func(call string, w http.ResponseWriter, _ *http.Request) bool {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if refused[call] == 0 {
@@ -482,10 +479,10 @@ func TestSubmitManyToABusyServer(t *testing.T) {
 		w.WriteHeader([]int{429, 503}[refused[call]%2])
 		fmt.Fprint(w, `"later"`)
 		return true
-	}
+	})
 	got := u.Must("submit", "genomes", "--out", "out")
-	if f.made != 3 || !strings.Contains(got.Err, "3 samples: 3 done, 0 failed\n") {
-		t.Errorf("%s, %d jobs", got.Err, f.made)
+	if f.allMade() != 3 || !strings.Contains(got.Err, "3 samples: 3 done, 0 failed\n") {
+		t.Errorf("%s, %d jobs", got.Err, f.allMade())
 	}
 }
 
@@ -495,20 +492,18 @@ func TestSubmitManyStorageAway(t *testing.T) {
 	for _, call := range []string{"put genome_fasta", "get"} {
 		f := newFake(t)
 		u := newCollection(t, f.URL, "a.fna", "b.fna")
-		refusals := 10 // a transfer is tried eight times, or until the patience ends
-		f.before = func(name string, w http.ResponseWriter, _ *http.Request) bool {
-			f.mu.Lock()
-			defer f.mu.Unlock()
-			if name != call || refusals == 0 {
+		var refusals atomic.Int64
+		refusals.Store(10) // a transfer is tried eight times, or until the patience ends
+		f.intercept(func(name string, w http.ResponseWriter, _ *http.Request) bool {
+			if name != call || refusals.Add(-1) < 0 {
 				return false
 			}
-			refusals--
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return true
-		}
+		})
 		got := u.Must("submit", "genomes", "--out", "out", "--uploads", "1")
-		if !strings.Contains(got.Err, "2 samples: 2 done, 0 failed\n") || f.count() != 2 || refusals > 0 {
-			t.Errorf("%s: %s\n%d jobs, %d", call, got.Err, f.count(), refusals)
+		if !strings.Contains(got.Err, "2 samples: 2 done, 0 failed\n") || f.count() != 2 || refusals.Load() > 0 {
+			t.Errorf("%s: %s\n%d jobs, %d", call, got.Err, f.count(), refusals.Load())
 		}
 	}
 }
@@ -519,7 +514,7 @@ func TestSubmitManyInterruptedUpload(t *testing.T) {
 	f := newFake(t)
 	u := newCollection(t, f.URL, "a.fna", "b.fna", "c.fna")
 	reached := make(chan struct{}, 10)
-	f.before = hold(t, "put genome_fasta", reached)
+	f.intercept(hold(t, "put genome_fasta", reached))
 	cmd := u.Command("submit", "genomes", "--out", "out", "--uploads", "2")
 	var shows clitest.Screen
 	cmd.Stderr = &shows
@@ -557,15 +552,16 @@ func TestSubmitManyServerLost(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	u := newCollection(t, f.URL, "a.fna", "b.fna", "c.fna", "d.fna", "e.fna", "f.fna")
-	f.before = func(call string, w http.ResponseWriter, _ *http.Request) bool {
+	f.intercept(func(call string, w http.ResponseWriter, _ *http.Request) bool {
 		if call == "workflows" {
 			return false
 		}
 		w.WriteHeader(503)
 		return true
-	}
+	})
 	got := u.Run("submit", "genomes", "--out", "out", "--uploads", "1")
-	if got.Code != exitFailed || !strings.Contains(got.Err, "6 samples: 0 done, 1 failed, 5 not sent\nThe batch ended early. No job goes on.") {
+	if got.Code != exitFailed ||
+		!strings.Contains(got.Err, "6 samples: 0 done, 1 failed, 5 not sent\nThe batch ended early. No job goes on.") {
 		t.Errorf("%+v", got)
 	}
 }
@@ -582,7 +578,8 @@ func TestSubmitManyInTheWay(t *testing.T) {
 	}
 	u.Write("out/a/a.json", "mine")
 	got := u.Run("submit", "genomes", "--out", "out")
-	if got.Code != exitSomeFailed || f.made != 1 || !strings.Contains(got.Err, "out/a has other files of the names that the results will have") {
+	if got.Code != exitSomeFailed || f.allMade() != 1 ||
+		!strings.Contains(got.Err, "out/a has other files of the names that the results will have") {
 		t.Errorf("%+v", got)
 	}
 	if text, _ := os.ReadFile(filepath.Join(u.Dir, "out/a/a.json")); string(text) != "mine" {
@@ -594,15 +591,14 @@ func TestSubmitManyInTheWay(t *testing.T) {
 	}
 	// A folder that another call works on is left to it.
 	reached := make(chan struct{}, 1)
-	f.mu.Lock()
-	f.before = hold(t, "workflows", reached)
-	f.mu.Unlock()
+	f.intercept(hold(t, "workflows", reached))
 	cmd := u.Command("submit", "genomes", "--out", "out")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	<-reached
-	if got := u.Run("submit", "genomes", "--out", "out"); got.Code != exitFailed || !strings.Contains(got.Err, "another bakta-web works on this folder") {
+	got = u.Run("submit", "genomes", "--out", "out")
+	if got.Code != exitFailed || !strings.Contains(got.Err, "another bakta-web works on this folder") {
 		t.Errorf("%+v", got)
 	}
 	cmd.Process.Kill()

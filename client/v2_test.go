@@ -46,6 +46,15 @@ func TestCallsV2(t *testing.T) {
 				Uploads: []UploadLink{{UploadKind{"protein_fasta", true}, "u", map[string]string{"A": "b"}}}},
 		},
 		{
+			name: "init in a batch",
+			call: func(ctx context.Context, v *V2) (any, error) {
+				return v.InitInBatch(ctx, "bakta", "x", "b-1")
+			},
+			answer: `{"job":` + auth + `,"workflow_kind":"bakta","uploads":[{"upload_kind":"genome_fasta","required":true,"url":"u"}]}`,
+			sent:   request{"POST", "/api/v2/job/init", `{"batch":"b-1","name":"x","workflow_kind":"bakta"}`},
+			want:   Made{Job: ref, Workflow: "bakta", Uploads: []UploadLink{{UploadKind: UploadKind{"genome_fasta", true}, URL: "u"}}},
+		},
+		{
 			name: "start",
 			call: func(ctx context.Context, v *V2) (any, error) {
 				return v.Start(ctx, ref, "bakta", Config{UseRegions: true, TranslationTable: 4, LocusTagIncrement: 5, SkipNCRNARegion: true})

@@ -265,8 +265,8 @@ func (b *Batch) again(it *item, stale *Job) {
 	b.wake.Broadcast()
 }
 
-// maxTries is how often a transfer is begun. Each tries for half a minute, and the call before it for as long as a server may be away: so an
-// outage fails no sample, and an object storage that refuses one does not hold up the others.
+// maxTries is how often a transfer is begun. Each tries for half a minute, and the call before it for as long as a server may be away: so
+// an outage fails no sample, and an object storage that refuses one does not hold up the others.
 const maxTries = 5
 
 // passes reports whether a transfer that failed may succeed when it is begun again.

@@ -39,7 +39,8 @@ func TestFolder(t *testing.T) {
 			"4 (a.fna, b.FASTA, c.fa.gz, …): genomes; --workflow bakta takes them", "1 (g.json): Bakta annotations; --workflow baktfold takes them",
 			rest, inside}}},
 		{"annotations", "-", lookup(workflow.Baktfold), Found{Paths: []string{"g.json"}, What: "Bakta annotation", Skipped: []string{
-			"4 (a.fna, b.FASTA, c.fa.gz, …): genomes; --workflow bakta takes them", "2 (e.fasta, f.faa): protein files; --workflow proteins takes them",
+			"4 (a.fna, b.FASTA, c.fa.gz, …): genomes; --workflow bakta takes them",
+			"2 (e.fasta, f.faa): protein files; --workflow proteins takes them",
 			rest, inside}}},
 		{"no genomes", ".fna .FASTA .gz .fas", nil, Found{Paths: []string{"e.fasta", "f.faa"}, What: "protein files", Skipped: []string{
 			"1 (g.json): Bakta annotations; --workflow baktfold takes them", rest, inside}}},

@@ -9,7 +9,8 @@ import (
 
 func TestName(t *testing.T) {
 	for path, want := range map[string]string{
-		"/a/b/x.fna": "x", "x.fna.gz": "x", "x.FASTA.XZ": "x", "GCF_000.1_ASM.fna": "GCF_000.1_ASM", "x.faa.zst": "x", "x.json": "x", ".fna": ".fna",
+		"/a/b/x.fna": "x", "x.fna.gz": "x", "x.FASTA.XZ": "x", "GCF_000.1_ASM.fna": "GCF_000.1_ASM", "x.faa.zst": "x", "x.json": "x",
+		".fna": ".fna",
 		"x.gz": "x", "x.contigs.fa": "x.contigs", "x": "x", "x.txt": "x", "x.fna.fna": "x.fna",
 	} {
 		if got := Name(path); got != want {
@@ -44,7 +45,8 @@ func TestNames(t *testing.T) {
 
 // TestFolders: names that are not safe, or the same on some file system, get folders of their own, whatever else is there.
 func TestFolders(t *testing.T) {
-	names := []string{"ok", "a b", "a/b", "A_B", "../up", "con", "é", "e\u0301", "summary.tsv", strings.Repeat("x", 200), strings.Repeat("x", 201), ""}
+	names := []string{"ok", "a b", "a/b", "A_B", "../up", "con", "é", "e\u0301", "summary.tsv",
+		strings.Repeat("x", 200), strings.Repeat("x", 201), ""}
 	got := Folders(names, "summary.tsv")
 	seen := map[string]bool{}
 	for i, folder := range got {

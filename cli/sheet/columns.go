@@ -37,8 +37,9 @@ func Columns() []Column {
 	columns := []Column{
 		{Name: "name", Other: []string{"sample", "sample_id", "sample_name", "id"}, role: nameColumn,
 			Help: "name of the sample, of its job and of its folder; without it, the name of the file"},
-		{Name: "genome", Other: []string{"file", "fasta", "assembly", "contigs", "input", "path", "genome_file", "fasta_file", "file_name"}, role: fileColumn,
-			Help: "the file to annotate; a path that is not absolute begins at the folder of the sheet"},
+		{Name: "genome", role: fileColumn,
+			Other: []string{"file", "fasta", "assembly", "contigs", "input", "path", "genome_file", "fasta_file", "file_name"},
+			Help:  "the file to annotate; a path that is not absolute begins at the folder of the sheet"},
 		{Name: "workflow", role: workflowColumn, Help: "what to do: bakta, bakta+baktfold, proteins or baktfold; without it, by the file"},
 	}
 	other := map[string][]string{upload.ProdigalTrainingFile: {"training_file"}}
