@@ -1,0 +1,99 @@
+package functions
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store"
+)
+
+// still is a store whose writes do nothing.
+type still struct{ store.Jobs }
+
+func (still) Submit(context.Context, string, job.Start, []job.Stage, time.Time, time.Time, time.Time) (bool, error) {
+	return true, nil
+}
+func (still) Running(context.Context, string, int, []job.Stage, time.Time, time.Time, time.Time) (bool, error) {
+	return true, nil
+}
+func (still) Finish(context.Context, string, int, job.End) (bool, error)     { return true, nil }
+func (still) Relaunch(context.Context, string, int, time.Time) (bool, error) { return true, nil }
+func (still) Delete(context.Context, string, time.Time) (bool, error)        { return true, nil }
+func (still) Expire(context.Context, string, time.Time) (bool, error)        { return true, nil }
+func (still) Remove(context.Context, string) error                           { return nil }
+
+// TestWritesAreNoticed calls each write of a job, and expects a notification, except of those that change nothing that is shown.
+func TestWritesAreNoticed(t *testing.T) {
+	t.Parallel()
+	var c Changes
+	n := 0
+	stop := c.Watch("id", func(stored bool) {
+		if stored {
+			n++
+		}
+	})
+	shown := []string{"Submit", "Running", "Finish", "Relaunch", "Delete", "Expire", "Remove"}
+	others := []string{
+		"Setup", "Ping", "Insert", "Get", "GetMany", "GetStates", "Due", "Unstarted", "Waiting", "AddPastRun", "PastRuns",
+		"Launched", "Done", "Postpone", "ExpireUnstarted", "Acquire", "Extend", "ReleaseLease",
+	}
+	jobs := reflect.ValueOf(noticed{still{}, &c})
+	all := reflect.TypeFor[store.Jobs]()
+	for i := range all.NumMethod() {
+		name := all.Method(i).Name
+		switch {
+		case slices.Contains(shown, name):
+			method := jobs.MethodByName(name)
+			args := []reflect.Value{reflect.ValueOf(t.Context()), reflect.ValueOf("id")}
+			for k := len(args); k < method.Type().NumIn(); k++ {
+				args = append(args, reflect.Zero(method.Type().In(k)))
+			}
+			before := n
+			if method.Call(args); n != before+1 {
+				t.Errorf("%s is noticed %d times", name, n-before)
+			}
+		case !slices.Contains(others, name):
+			t.Errorf("%s is new: does it change what is shown of a job? Then it has to be noticed", name)
+		}
+	}
+	stop()
+	c.stored("id")
+	if n != len(shown) || len(c.watches) > 0 {
+		t.Errorf("%d notifications, %d watches are left", n, len(c.watches))
+	}
+}
+
+// TestChangesOfTheQueue are for all that wait, the first at once, and then few times in a second.
+func TestChangesOfTheQueue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var c Changes
+		time.Sleep(time.Hour)
+		c.Changed("") // no call waits
+		var a, b int
+		defer c.Watch("a", func(stored bool) {
+			if !stored {
+				a++
+			}
+		})()
+		defer c.Watch("b", func(bool) { b++ })()
+		began := time.Now()
+		for range 1000 {
+			c.Changed("")
+			c.Changed("b")
+			time.Sleep(time.Millisecond)
+			if synctest.Wait(); time.Since(began) <= time.Millisecond && a != 1 {
+				t.Errorf("after the first change: %d notifications", a)
+			}
+		}
+		time.Sleep(time.Second)
+		if a < 4 || a > 7 || b != a+1000 {
+			t.Errorf("1,000 changes of the queue in a second are notified %d and %d times", a, b-1000)
+		}
+	})
+}
