@@ -68,7 +68,7 @@ type Deps struct {
 	Now     func() time.Time // nil: time.Now
 
 	LogReads int // how many calls read large logs at once, the others wait; 0: 4
-	Waits    int // how many calls wait for a change at once, the others are answered early; 0: 200
+	Waits    int // how many calls wait for a change at once, the others are answered early; 0: 100
 }
 
 // defaultLogReads bounds the memory for logs: reading one of 8 MiB takes about twice that.

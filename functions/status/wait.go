@@ -10,7 +10,7 @@ import (
 
 const (
 	// defaultWaits bounds the calls that wait: each holds a connection or a stream, and some 50 KB of memory.
-	defaultWaits = 200
+	defaultWaits = 100
 	// pollTime is the time between two reads of the jobs that calls wait for, if changes are not reported.
 	pollTime = time.Second
 	// pollLimit bounds such a read.

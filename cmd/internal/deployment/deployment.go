@@ -158,6 +158,11 @@ func (d *Deployment) Status(versions func() status.Versions) (*status.Function, 
 	if p.Logs, err = d.Logs(); err != nil {
 		return nil, err
 	}
+	if d.Job.Queue != "" {
+		if p.Queue, err = d.queue(); err != nil {
+			return nil, err
+		}
+	}
 	p.Versions = versions
 	all, err := functions.New(p, d.Settings())
 	if err != nil {
@@ -196,6 +201,16 @@ func (d *Deployment) Logs() (*kube.Logs, error) {
 	}
 	connection.Wrap(d.around("kubernetes"))
 	return kube.NewLogs(connection, d.K8sNamespace)
+}
+
+// queue returns the local queue of Kueue in which jobs wait.
+func (d *Deployment) queue() (*kube.Queue, error) {
+	connection, err := kube.Connect(d.InCluster)
+	if err != nil {
+		return nil, err
+	}
+	connection.Wrap(d.around("kubernetes"))
+	return kube.NewQueue(connection, d.K8sNamespace, d.Job.Queue, d.Log)
 }
 
 // Runs returns the runner of jobs.
