@@ -67,6 +67,13 @@ func TestUnstarted(t *testing.T) {
 		return err
 	}
 
+	// Its batch is stored with it.
+	stored := &kept{}
+	if _, err := function(stored, time.Hour).Init(t.Context(), submit.Init{API: 2, Batch: "plate-3", Workflow: workflow.Bakta}); err != nil ||
+		stored.jobs[0].Batch != "plate-3" {
+		t.Errorf("the batch is stored as %q, %v", stored.jobs[0].Batch, err)
+	}
+
 	// A job that is not started ends with its links, or sooner where jobs are not kept for so long.
 	for keep, want := range map[time.Duration]time.Duration{30 * 24 * time.Hour: ttl + job.UploadGrace, time.Hour: time.Hour} {
 		jobs := &kept{}

@@ -2,6 +2,7 @@ package process
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"io/fs"
 	"os"
@@ -74,12 +75,13 @@ func (r *Runner) unqueue(x *run) {
 // discard moves a directory to the trash, which is quick, and returns the path there for empty, which may be slow. If this
 // process ends in between, the next New empties the trash.
 func (r *Runner) discard(dir string) (trash string) {
-	to, err := os.MkdirTemp(r.trash(), filepath.Base(dir)+"-*")
-	if err == nil {
-		err = os.Rename(dir, filepath.Join(to, "work"))
-	}
+	to := filepath.Join(r.trash(), filepath.Base(dir)+"-"+rand.Text())
+	err := os.Rename(dir, to)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		r.o.Log.Error("a run's directory can't be removed", "dir", dir, "error", err)
+	}
+	if err != nil {
+		return ""
 	}
 	return to
 }

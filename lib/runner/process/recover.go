@@ -7,7 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
@@ -20,14 +24,16 @@ func (r *Runner) recover() error {
 	if err != nil {
 		return err
 	}
-	var waits []*run
-	for _, e := range entries {
+	entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool {
 		object, ok := strings.CutSuffix(e.Name(), ".json")
-		if !ok || strings.HasPrefix(object, ".") {
-			continue // of a released run, or an incomplete record, whose launch never returned
-		}
-		x := &run{dir: filepath.Join(r.work(), object)}
-		x.record, err = readRecord(filepath.Join(r.records(), e.Name()))
+		return !ok || strings.HasPrefix(object, ".") // of a released run, or an incomplete record, whose launch never returned
+	})
+	records, failures := r.readRecords(entries)
+	var waits []*run
+	for i, e := range entries {
+		object := strings.TrimSuffix(e.Name(), ".json")
+		x := &run{dir: filepath.Join(r.work(), object), record: records[i]}
+		err := failures[i]
 		if err == nil && x.object() != object {
 			err = fmt.Errorf("the record is of the run %s", x.object())
 		}
@@ -50,6 +56,25 @@ func (r *Runner) recover() error {
 	}
 	r.queue.restore(r.readTurns(), waits)
 	return r.tidy()
+}
+
+// readRecords reads many records at once: thousands of runs may wait.
+func (r *Runner) readRecords(entries []os.DirEntry) (records []record, failures []error) {
+	records, failures = make([]record, len(entries)), make([]error, len(entries))
+	var readers sync.WaitGroup
+	var next atomic.Int64
+	for range runtime.GOMAXPROCS(0) {
+		readers.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(entries); i = int(next.Add(1)) - 1 {
+				records[i], failures[i] = readRecord(filepath.Join(r.records(), entries[i].Name()))
+				if records[i].Phase == waiting {
+					records[i].shed()
+				}
+			}
+		})
+	}
+	readers.Wait()
+	return records, failures
 }
 
 // readTurns returns what the process before this one stored, or nothing: then the line whose first run was started first is next.
