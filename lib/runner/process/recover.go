@@ -18,12 +18,8 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 )
 
-// recover reads the records of the runner before this one, and removes what that was about to remove.
-func (r *Runner) recover() error {
-	entries, err := os.ReadDir(r.records())
-	if err != nil {
-		return err
-	}
+// recover reads the records of the runner before this one, and removes what that was about to remove. The caller holds the lock.
+func (r *Runner) recover(entries []os.DirEntry) {
 	entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool {
 		object, ok := strings.CutSuffix(e.Name(), ".json")
 		return !ok || strings.HasPrefix(object, ".") // of a released run, or an incomplete record, whose launch never returned
@@ -41,7 +37,7 @@ func (r *Runner) recover() error {
 			// The run counts as never launched, so the lifecycle launches it again.
 			r.o.Log.Error("a run's record can't be read and is removed", "record", e.Name(), "error", err)
 			if err := os.Rename(filepath.Join(r.records(), e.Name()), filepath.Join(r.trash(), e.Name())); err != nil {
-				return err
+				r.o.Log.Error("a run's record can't be removed", "record", e.Name(), "error", err)
 			}
 			continue
 		}
@@ -55,7 +51,9 @@ func (r *Runner) recover() error {
 		}
 	}
 	r.queue.restore(r.readTurns(), waits)
-	return r.tidy()
+	if err := r.tidy(); err != nil {
+		r.o.Log.Error("what the process before left can't be removed", "error", err)
+	}
 }
 
 // readRecords reads many records at once: thousands of runs may wait.
@@ -66,9 +64,9 @@ func (r *Runner) readRecords(entries []os.DirEntry) (records []record, failures 
 	for range runtime.GOMAXPROCS(0) {
 		readers.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(entries); i = int(next.Add(1)) - 1 {
-				records[i], failures[i] = readRecord(filepath.Join(r.records(), entries[i].Name()))
-				if records[i].Phase == waiting {
-					records[i].shed()
+				path, waits := filepath.Join(r.records(), entries[i].Name()), false
+				if records[i], waits = readHead(path); !waits {
+					records[i], failures[i] = readRecord(path)
 				}
 			}
 		})

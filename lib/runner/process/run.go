@@ -1,9 +1,11 @@
 package process
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,18 +22,20 @@ type record struct {
 	Job         string          `json:"job"`
 	Run         int             `json:"run"`
 	Batch       string          `json:"batch,omitempty"`
-	Workflow    string          `json:"workflow,omitempty"`
-	Start       *job.Start      `json:"start,omitempty"` // missing in records of older versions, which rely on Spec alone
 	Phase       phase           `json:"phase"`
 	Since       time.Time       `json:"since"`
-	Order       int64           `json:"order"`           // when its job was started, or else it was launched, in nanoseconds since 1970
-	Begun       bool            `json:"begun,omitempty"` // it was taken from the queue before
-	Spec        stage.Spec      `json:"spec"`
+	Order       int64           `json:"order"`                 // when its job was started, or else it was launched, in nanoseconds since 1970
+	Begun       bool            `json:"begun,omitempty"`       // it was taken from the queue before
 	Failure     *job.Failure    `json:"failure,omitempty"`     // of a run that ended without a manifest
 	Stages      []job.Stage     `json:"stages,omitempty"`      // their states
 	Programs    []stage.Process `json:"programs,omitempty"`    // those that were started; they are killed if their stager is dead
 	Stager      *stage.Process  `json:"stager,omitempty"`      // of an active run; killed with them, because it may start one more
 	Interrupted bool            `json:"interrupted,omitempty"` // it ended for a reason outside of the run
+
+	// What only an execution needs. It comes last in the file, so that readHead need not read it.
+	Spec     stage.Spec `json:"spec"`
+	Workflow string     `json:"workflow,omitempty"`
+	Start    *job.Start `json:"start,omitempty"` // missing in records of older versions, which rely on Spec alone
 }
 
 // phase is the phase of a run. It only advances, with one exception: Close makes an active run wait again.
@@ -54,12 +58,12 @@ func (r record) resumes() bool { return r.Begun || r.Run > 1 }
 // shed forgets what only an execution needs: thousands of runs may wait. The file of the record keeps it.
 func (r *record) shed() {
 	if r.Phase != active {
-		r.Spec, r.Start = stage.Spec{}, nil
+		r.Spec, r.Workflow, r.Start = stage.Spec{}, "", nil
 	}
 }
 
-// run is a run in memory. The runner's lock guards its record, except the fields that never change: Job, Run, Batch, Workflow, Order.
-// Spec and Start belong to the execution.
+// run is a run in memory. The runner's lock guards its record, except the fields that never change: Job, Run, Batch, Order.
+// Spec, Workflow and Start belong to the execution.
 type run struct {
 	record
 	dir    string
@@ -165,11 +169,39 @@ func (r *Runner) load(x *run) (*job.Failure, error) {
 	if err != nil {
 		return nil, err
 	}
-	x.Spec, x.Start = stored.Spec, stored.Start
+	x.Spec, x.Workflow, x.Start = stored.Spec, stored.Workflow, stored.Start
 	if x.Start == nil {
 		return nil, nil
 	}
 	return r.specify(x, job.Job{ID: x.Job, Run: x.Run, Batch: x.Batch, Workflow: x.Workflow, State: job.Submitted, Start: x.Start})
+}
+
+// maxHead is how many bytes of a record readHead reads.
+const maxHead = 1 << 10
+
+// readHead reads the record of a run that waits without what only an execution needs. It reports false if the run does not wait,
+// or the record has another form; readRecord then reads it.
+func readHead(path string) (record, bool) {
+	f, err := os.Open(path)
+	if err != nil {
+		return record{}, false
+	}
+	defer f.Close()
+	content := make([]byte, maxHead)
+	n, err := io.ReadFull(f, content)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return record{}, false
+	}
+	// Older versions write the same fields before this one, and no others of a run that waits behind it.
+	head, _, found := bytes.Cut(content[:n], []byte(`,"spec":`))
+	if !found {
+		return record{}, false
+	}
+	var r record
+	if err := json.Unmarshal(append(slices.Clip(head), '}'), &r); err != nil || r.Phase != waiting {
+		return record{}, false
+	}
+	return r, true
 }
 
 // readRecord reads a run's record.

@@ -93,8 +93,8 @@ const (
 	lockTimeout = 3 * time.Second
 )
 
-// New returns a Runner that continues with the runs recorded in the directory. It returns an error if another process
-// uses the directory.
+// New returns a Runner that continues with the runs recorded in the directory. Its calls wait until those are read. New returns an
+// error if another process uses the directory.
 func New(o Options) (*Runner, error) {
 	if o.Dir == "" || o.Jobs < 1 || len(o.Stager) == 0 || o.Files == nil || o.Specs == nil || o.Log == nil {
 		return nil, errors.New("runner: Dir, Stager, Files, Specs and Log are required, and Jobs must be at least 1")
@@ -117,17 +117,28 @@ func New(o Options) (*Runner, error) {
 		}
 	}
 	r.lock = flock.New(filepath.Join(o.Dir, "lock"))
-	err = r.acquire()
-	if err == nil {
-		err = r.recover()
+	var entries []os.DirEntry
+	if err = r.acquire(); err == nil {
+		entries, err = os.ReadDir(r.records())
 	}
 	if err != nil {
 		r.lock.Close()
 		return nil, fmt.Errorf("the runner's directory %s: %w", o.Dir, err)
 	}
 	r.news = newNews(o.Report, o.Changed, o.Log)
+	// Thousands of runs may wait, and processes that were left may take seconds to end. So this goes on while the caller starts to
+	// serve; calls wait for the lock.
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.wait.Go(func() {
+		defer r.mu.Unlock()
+		r.recover(entries)
+		r.resume()
+	})
+	return r, nil
+}
+
+// resume reports and executes what the process before this one left. The caller holds the lock.
+func (r *Runner) resume() {
 	for _, x := range r.runs {
 		if x.Phase == ended {
 			r.news.send(x.Job) // the process before may have ended before it reported this
@@ -138,7 +149,6 @@ func New(o Options) (*Runner, error) {
 		jobs := slices.Collect(maps.Keys(r.reserved))
 		time.AfterFunc(reservation, func() { r.free(jobs...) })
 	}
-	return r, nil
 }
 
 // free gives up the places that are reserved for jobs.
