@@ -1,0 +1,239 @@
+// What people do with the page, against a real server with the stand-in.
+import assert from "node:assert/strict";
+import { after, before, beforeEach, afterEach, test } from "node:test";
+import { readFileSync } from "node:fs";
+import axe from "axe-core";
+import { startBackend, startBrowser } from "./backend.mjs";
+
+/** @type {Awaited<ReturnType<typeof startBackend>>} */
+let backend;
+/** @type {import("playwright-core").Browser} */
+let browser;
+/** @type {import("playwright-core").Page} */
+let page;
+/** @type {string[]} */
+let complaints = [];
+
+before(async () => {
+  [backend, browser] = await Promise.all([startBackend(), startBrowser()]);
+});
+after(async () => {
+  await browser?.close();
+  await backend?.stop();
+});
+beforeEach(async () => {
+  page = await (await browser.newContext()).newPage();
+  complaints = [];
+  page.on("console", (message) => complaints.push(message.text()));
+  page.on("pageerror", (error) => complaints.push(String(error)));
+});
+afterEach(async () => {
+  await page.context().close();
+});
+
+const bases = (n) => "ACGTTGCAAC".repeat(Math.ceil(n / 10)).slice(0, n);
+const genome = (name, content = `>${name}\n${bases(3000)}\n`) => ({ name: `${name}.fna`, mimeType: "", buffer: Buffer.from(content) });
+const files = () => page.locator("input[type=file]").first();
+const start = (n) => page.getByRole("button", { name: n === 1 ? "Start 1 job" : `Start ${n} jobs` });
+
+/** Checks the view by the rules of axe-core, in both colour schemes. */
+async function accessible(view) {
+  for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    await page.evaluate(axe.source + ";0");
+    const found = await page.evaluate(async () => {
+      // @ts-ignore: axe is there
+      const { violations } = await axe.run({ resultTypes: ["violations"] });
+      return violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.map((n) => `${n.html} ${n.failureSummary}`).slice(0, 3).join(" | ")}`);
+    });
+    assert.deepEqual(found, [], `${view}, ${colorScheme}`);
+  }
+}
+
+test("what a start would refuse is told at its row, and the others go on", async () => {
+  await page.goto(backend.url);
+  await accessible("the first view");
+  await files().setInputFiles([
+    genome("good"), genome("odd", `>a\n${bases(600)}??\n`), genome("blank", " \n"),
+    { name: "letter.docx", mimeType: "", buffer: Buffer.from("PK\x03\x04letter") },
+    { name: "p.faa", mimeType: "", buffer: Buffer.from(">p\nMKRELLQWFIDE\n") },
+  ]);
+  await page.getByText(`The genome file has the character '?' in the sequence "a" in line 2`).waitFor();
+  await page.getByText("1 protein", { exact: true }).waitFor();
+  await page.getByText("3,000 bp in 1 sequence").waitFor();
+  await page.getByText("2 files left out").click();
+  await page.getByText("letter.docx").waitFor();
+  await accessible("files");
+  await start(2).click();
+  await page.getByText("2 jobs started").waitFor();
+  await page.getByRole("link", { name: "See the jobs" }).click();
+  await page.getByRole("link", { name: "good" }).click();
+  await page.getByText("Finished").waitFor();
+  await accessible("a finished job");
+  await page.getByRole("link", { name: "Log", exact: true }).click();
+  await page.getByText("Annotation successfully finished").waitFor();
+  await accessible("its log");
+  await page.getByRole("link", { name: "Jobs" }).first().click();
+  await page.getByRole("table").getByText("p", { exact: true }).waitFor();
+  await accessible("the jobs");
+  assert.deepEqual(complaints, []);
+});
+
+test("options are a form with the server's rules, and the last choice is remembered", async () => {
+  await page.goto(backend.url);
+  await files().setInputFiles([genome("a")]);
+  await page.getByLabel("Genus").fill("Escherichia");
+  await page.getByLabel("Plasmid").fill("plasmid one");
+  await page.getByText(/has the word "plasmid"/).waitFor();
+  assert.equal(await page.getByRole("button", { name: "Start 1 job" }).isDisabled(), true);
+  await page.getByLabel("Plasmid").fill("p1");
+  await page.getByText(/has the word "plasmid"/).waitFor({ state: "detached" });
+  await page.getByLabel("Shortest sequence").fill("5000");
+  await page.getByText(/no sequence of at least 5000 base pairs/).waitFor(); // the file is checked again
+  await page.getByLabel("Shortest sequence").fill("");
+  await page.getByText("Write the replicon table here").click();
+  await page.getByLabel("Topology of a").selectOption("circular");
+  await page.getByText("replicons.tsv").waitFor();
+  await page.getByRole("button", { name: "Start 1 job", disabled: false }).waitFor();
+  await accessible("options");
+  await start(1).click();
+  await page.getByText("Finished").waitFor();
+  await page.goto(backend.url + "/#/");
+  await page.reload();
+  await files().setInputFiles([genome("b")]);
+  assert.equal(await page.getByLabel("Genus").inputValue(), "Escherichia");
+  assert.equal(await page.getByLabel("Plasmid").inputValue(), ""); // of one genome alone
+});
+
+test("a sample sheet names samples and options, and what is wrong in it is told at its row", async () => {
+  await page.goto(backend.url);
+  const sheet = "name,genome,genus,translation-table\nfirst,a.fna,Escherichia,4\nsecond,missing.fna,,\nthird,b.fna,,11\n";
+  await files().setInputFiles([genome("a"), genome("b"), { name: "samples.csv", mimeType: "", buffer: Buffer.from(sheet) }]);
+  await page.getByText("is the sample sheet, with 3 samples").waitFor();
+  await page.getByText("missing.fna is not among the files").waitFor();
+  await files().setInputFiles([genome("missing")]);
+  await start(3).waitFor();
+  const sent = page.waitForRequest((r) => r.url().endsWith("/job/submit") && r.postDataJSON().config.genus === "Escherichia");
+  await start(3).click();
+  assert.equal((await sent).postDataJSON().config.translation_table, 4);
+  await page.getByText("3 jobs started").waitFor();
+});
+
+test("an upload goes on after the connection was lost, and what was sent is started after a reload", async () => {
+  await page.goto(backend.url);
+  await files().setInputFiles([genome("lost")]);
+  let puts = 0;
+  await page.route(
+    (url) => url.port !== new URL(backend.url).port,
+    (route) => (route.request().method() === "PUT" && ++puts <= 2 ? route.abort("connectionreset") : route.continue()),
+  );
+  await page.route("**/job/submit", (route) => route.abort("connectionreset"));
+  await start(1).click();
+  await page.getByText("The connection was lost. It is tried again.").waitFor();
+  await page.getByText("The server checks the files").or(page.getByText("The connection was lost. It is tried again.")).waitFor();
+  await page.waitForFunction(async () => {
+    const db = await new Promise((resolve) => (indexedDB.open("bakta-web").onsuccess = (e) => resolve(e.target.result)));
+    const jobs = await new Promise((resolve) => (db.transaction("jobs").objectStore("jobs").getAll().onsuccess = (e) => resolve(e.target.result)));
+    db.close();
+    return jobs.length === 1 && jobs[0].pending.files[0].sent;
+  });
+  page.on("dialog", (dialog) => void dialog.accept());
+  await page.unroute("**/job/submit");
+  await page.goto(backend.url + "/#/jobs");
+  await page.reload();
+  await page.getByText("Finished").waitFor();
+});
+
+test("a link opens a job elsewhere, also a link of the published UI, and no secret is in a URL that is sent", async () => {
+  /** @type {string[]} */
+  const urls = [];
+  await page.goto(backend.url);
+  await files().setInputFiles([genome("shared")]);
+  await start(1).click();
+  await page.getByText("Finished").waitFor();
+  const job = await page.evaluate(async () => {
+    const db = await new Promise((resolve) => (indexedDB.open("bakta-web").onsuccess = (e) => resolve(e.target.result)));
+    return new Promise((resolve) => (db.transaction("jobs").objectStore("jobs").getAll().onsuccess = (e) => resolve(e.target.result[0])));
+  });
+  const other = await (await browser.newContext()).newPage();
+  other.on("request", (r) => urls.push(r.url()));
+  await other.goto(`${backend.url}/#/job/${job.id}/${job.secret}`);
+  await other.getByRole("heading", { name: "shared" }).waitFor();
+  assert.equal(new URL(other.url()).hash, `#/job/${job.id}`);
+  assert.deepEqual(urls.filter((url) => new URL(url, backend.url).href.split("#")[0].includes(job.secret)), []);
+  await other.context().close();
+
+  const published = await (await browser.newContext()).newPage();
+  const share = Buffer.from(JSON.stringify({ jobID: job.id, secret: job.secret, workflowKind: "bakta" })).toString("base64");
+  await published.goto(`${backend.url}/job/${share}/bakta`);
+  await published.getByRole("heading", { name: "shared" }).waitFor();
+  assert.equal(published.url(), `${backend.url}/#/job/${job.id}`);
+  await published.context().close();
+});
+
+test("a thousand jobs are one request, and scroll and filter", async () => {
+  await page.goto(backend.url + "/#/jobs");
+  await page.getByText("There are no jobs in this browser").waitFor();
+  await accessible("no jobs");
+  const jobs = Array.from({ length: 1000 }, (_, i) => ({
+    id: `00000000-0000-4000-8000-${String(i).padStart(12, "0")}`, secret: "a".repeat(32), name: `genome ${i}`, workflow: "bakta", batch: "", added: new Date(2026, 0, 1, 0, 0, i).toISOString(),
+  }));
+  const list = { format: "bakta-web jobs", version: 1, server: backend.url, jobs };
+  await page.getByLabel("A saved list of jobs").setInputFiles([{ name: "list.json", mimeType: "", buffer: Buffer.from(JSON.stringify(list)) }]);
+  await page.getByText("1000 of 1000 jobs were new here.").waitFor();
+  await page.getByText("Not on the server").first().waitFor();
+  assert.ok((await page.locator(".virtual-row").count()) < 60);
+  await page.getByLabel("Search jobs").fill("genome 77");
+  await page.getByText("genome 777").waitFor();
+  assert.equal(await page.locator(".virtual-row").count(), 11);
+  await page.getByLabel("Select all").check();
+  await page.getByText("11 selected").waitFor();
+  await accessible("selected jobs");
+  await page.getByRole("button", { name: "Delete" }).click();
+  await accessible("the question");
+  await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+  await page.getByText("No job fits.").waitFor();
+  const saved = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Save the list" }).click();
+  const kept = JSON.parse(readFileSync(await (await saved).path(), "utf8"));
+  assert.equal(kept.jobs.length, 989);
+});
+
+test("the reason of a failure is where the eye falls first, and the job can run again", async () => {
+  const failing = await startBackend({ env: { BAKTA_STAND_IN_FAIL: "error" } });
+  try {
+    await page.goto(failing.url);
+    await files().setInputFiles([genome("fails")]);
+    await start(1).click();
+    await page.getByRole("alert").getByText("played failure!").waitFor();
+    await accessible("a failed job");
+    await page.getByRole("link", { name: "Jobs" }).first().click();
+    await page.getByRole("table").getByText("played failure!").waitFor();
+  } finally {
+    await failing.stop();
+  }
+});
+
+test("the page says that the server is away, and goes on when it is back", async () => {
+  const first = await startBackend();
+  let data = first.data;
+  try {
+    await page.goto(first.url);
+    await files().setInputFiles([genome("before")]);
+    await start(1).click();
+    await page.getByText("Finished").waitFor();
+  } finally {
+    await first.stop(true);
+  }
+  await page.getByRole("link", { name: "Annotate" }).click();
+  await files().setInputFiles([genome("meanwhile")]);
+  await start(1).click();
+  await page.getByText("The connection was lost. It is tried again.").waitFor();
+  const second = await startBackend({ data, listen: new URL(first.url).host });
+  try {
+    await page.getByText("Finished").waitFor();
+    await page.getByRole("heading", { name: "meanwhile" }).waitFor();
+  } finally {
+    await second.stop();
+  }
+});
