@@ -44,6 +44,7 @@ type fake struct {
 
 type fakeJob struct {
 	id, secret, name string
+	batch            string
 	workflow         string
 	config           string
 	uploads          map[string]string
@@ -104,6 +105,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		var request struct {
 			Name     string
 			Workflow string `json:"workflow_kind"`
+			Batch    string
 		}
 		json.Unmarshal(body, &request)
 		kind, ok := workflow.Lookup(request.Workflow)
@@ -114,7 +116,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		f.made++
 		j := &fakeJob{id: fmt.Sprintf("%08x-0000-4000-8000-000000000000", f.made), secret: fmt.Sprintf("secret%d", f.made),
-			name: request.Name, workflow: request.Workflow, uploads: map[string]string{}, logs: map[string]string{}, stage: f.stages[0]}
+			name: request.Name, batch: request.Batch, workflow: request.Workflow, uploads: map[string]string{}, logs: map[string]string{}, stage: f.stages[0]}
 		f.jobs[j.id] = j
 		uploads := []map[string]any{}
 		for _, u := range kind.Uploads {

@@ -117,6 +117,13 @@ func TestSubmitMany(t *testing.T) {
 	if f.allMade() != 9 {
 		t.Errorf("%d jobs were made", f.allMade())
 	}
+	batches := make(map[string]bool)
+	for _, j := range f.all() {
+		batches[j.batch] = true
+	}
+	if len(batches) != 1 || batches[""] {
+		t.Errorf("the jobs of the folder are of the batches %v", batches)
+	}
 	if rows := table(t, u, "out/summary.tsv"); len(rows) != 4 {
 		t.Errorf("%v", rows)
 	}
@@ -447,7 +454,8 @@ func TestSubmitManyJSON(t *testing.T) {
 			t.Fatalf("%s: %v", line, err)
 		}
 		if last["event"] == "sample" {
-			states[fmt.Sprint(last["name"])] = append(states[fmt.Sprint(last["name"])], fmt.Sprint(last["state"]))
+			name := fmt.Sprint(last["name"])
+			states[name] = slices.Compact(append(states[name], fmt.Sprint(last["state"]))) // steps are changes, too
 		}
 	}
 	wantStates := map[string][]string{"a": {"checking", "uploading", "queued", "running", "downloading", "done"}, "bad": {"checking", "failed"}}

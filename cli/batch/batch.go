@@ -100,6 +100,10 @@ type Batch struct {
 	stopped error         // why the batch ends early
 	reached time.Time
 	changed bool // the table differs from what is on the disk
+
+	// Of the worker that watches the jobs.
+	version string // of the state of the last job
+	old     bool   // the server can't wait for a change
 }
 
 // item is a sample on its way. The mutex of the batch guards what its worker does not own: the view.

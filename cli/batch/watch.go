@@ -80,11 +80,7 @@ func turn(it *item) int {
 
 // look asks how jobs do, and reports whether any of them changed.
 func (b *Batch) look(ctx context.Context, items []*item) (changed bool, err error) {
-	refs := make([]client.Ref, len(items))
-	for i, it := range items {
-		refs[i] = client.Ref{ID: it.job.ID, Secret: it.job.Secret}
-	}
-	states, err := b.o.Client.Status(ctx, refs...)
+	states, err := b.states(ctx, items)
 	if err != nil {
 		return false, err
 	}
@@ -102,6 +98,40 @@ func (b *Batch) look(ctx context.Context, items []*item) (changed bool, err erro
 		b.mu.Unlock()
 	}
 	return changed, nil
+}
+
+// states asks for the states of jobs: for all in one list; for the last one of the batch by the call that waits for a change.
+func (b *Batch) states(ctx context.Context, items []*item) ([]client.Status, error) {
+	refs := make([]client.Ref, len(items))
+	for i, it := range items {
+		refs[i] = client.Ref{ID: it.job.ID, Secret: it.job.Secret}
+	}
+	if b.last() && !b.old {
+		wait := time.Duration(0)
+		if b.version != "" {
+			wait = longPoll
+		}
+		state, err := b.o.Client.State(ctx, refs[0], wait, b.version)
+		if err == nil {
+			b.version = state.Version
+			return []client.Status{state.Status}, nil
+		}
+		if ctx.Err() != nil || client.Transient(err) {
+			return nil, err
+		}
+		b.old = true // or the job is gone: the list tells which
+	}
+	return b.o.Client.Status(ctx, refs...)
+}
+
+// longPoll is how long the server may wait for a change of the last job.
+const longPoll = 20 * time.Second
+
+// last reports whether one sample is left.
+func (b *Batch) last() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.open == 1
 }
 
 // saw takes what the server says of a job.
