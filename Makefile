@@ -139,6 +139,7 @@ cluster-bench: bin/cluster ## measure the cost of starting and ending jobs on th
 .PHONY: test
 test: check ## run all tests, with a real MongoDB and S3 store that it downloads and starts
 	$(GO) run ./internal/teststores/cmd/with-stores $(MAKE) --no-print-directory test-modules
+	$(MAKE) --no-print-directory web-test-if-possible
 
 # The published client's module is not in the checksum database, so go.sum alone protects it. The race detector checks what is shipped,
 # with its tests; not the tools.
@@ -196,18 +197,35 @@ generate-check:
 	$(GO) run ./internal/routes -check
 	$(GO) run ./internal/tables -check
 
+# npm installs exactly what package-lock.json names, and runs no scripts of packages.
 .PHONY: web
-web: ## build the web page from web/src into web/dist, which is committed (Node.js 20)
-	cd web && npm ci --no-audit --no-fund && npm run build
+web: web/node_modules/.package-lock.json ## build the web page from web/src into web/dist, which is committed (Node.js 20)
+	cd web && npm run --silent build
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	cd web && npm ci --ignore-scripts --no-audit --no-fund
 
 .PHONY: web-check
-web-check: web ## check that web/dist is what its sources make, byte for byte
-	@git diff --exit-code --stat -- web/dist && [ -z "$$(git status --porcelain -- web/dist)" ] || { \
-	  echo "web/dist differs from what its sources make; commit what make web built"; exit 1; }
+web-check: web/node_modules/.package-lock.json ## check that web/dist is what its sources make, byte for byte
+	@cd web && npm run --silent build -- --outDir ../bin/web --emptyOutDir --logLevel warn
+	@diff -rq bin/web web/dist || { echo "web/dist is not what its sources make; run make web and commit it"; exit 1; }
 
 .PHONY: web-test
-web-test: bin/bakta-web ## test the web page in Chromium (Node.js 20; CHROMIUM=path)
-	cd web && npm ci --no-audit --no-fund && npm test
+web-test: bin/bakta-web web/node_modules/.package-lock.json ## test the web page in Chromium (Node.js 20; CHROMIUM=path)
+	cd web && npm test
+
+# Whether this machine can test the page, and what is missing if it can't.
+CHROMIUM ?= $(firstword $(wildcard /usr/bin/chromium /usr/bin/chromium-browser /usr/bin/google-chrome))
+.PHONY: web-test-if-possible
+web-test-if-possible:
+	@if ! command -v npm >/dev/null; then \
+	  echo "ATTENTION: there is no Node.js with npm, so the web page was neither built nor tested in a browser."; \
+	elif [ -z "$(CHROMIUM)" ]; then \
+	  echo "ATTENTION: there is no Chromium (Debian: apt-get install chromium), so the web page was not tested in a browser."; \
+	  $(MAKE) --no-print-directory web-check; \
+	else \
+	  $(MAKE) --no-print-directory web-check web-test; \
+	fi
 
 .PHONY: bench
 bench: ## measure the backend as ratios to its floor (BENCH=-quick for a short run)
@@ -222,7 +240,7 @@ bench-local: bin/bakta-web ## measure local mode as ratios (BEFORE=bakta-web of 
 .PHONY: clean
 clean: ## remove everything that was built or downloaded
 	chmod -R u+w .cache 2>/dev/null || true
-	rm -rf bin dist demo .cache
+	rm -rf bin dist demo .cache web/node_modules $(INSPECT)/inspect.wasm.gz $(INSPECT)/wasm_exec.js
 
 .PHONY: FORCE
 FORCE:

@@ -102,6 +102,16 @@ var rules = []rule{
 		never: []string{"lib/option", "lib/upload", "lib/program", "lib/workflow", "lib/lifecycle", "functions/"},
 	},
 	{
+		path:   "web/inspect",
+		ours:   []string{"lib/job", "lib/option", "lib/upload", "cli/sheet"},
+		others: []string{"net/http", "net", "os/exec", "google.golang.org/", "go.mongodb.org/"}, // browsers load all of it
+	},
+	{
+		path:  "cmd/page",
+		ours:  []string{"web", "lib/config", "lib/server"},
+		never: []string{"proto/", "functions/", "lib/store/", "lib/runner/", "lib/lifecycle"},
+	},
+	{
 		path:   "client",
 		ours:   []string{"proto/"},
 		never:  []string{"lib/"},
@@ -158,6 +168,29 @@ func TestImportsPointDown(t *testing.T) {
 		if !applied[r.path] {
 			t.Errorf("no package is held to the rule for %s", r.path)
 		}
+	}
+}
+
+// TestPageIsInFewPrograms: the page has megabytes, which only the programs that serve it contain.
+func TestPageIsInFewPrograms(t *testing.T) {
+	list := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Deps " "}}`, "./...")
+	list.Dir = ".."
+	out, err := list.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	found := false
+	for line := range strings.Lines(string(out)) {
+		pkg, deps, _ := strings.Cut(strings.TrimSpace(strings.ReplaceAll(line, module, "")), " ")
+		if !slices.Contains(strings.Fields(deps), "web") {
+			continue
+		}
+		if found = true; pkg != "cmd/page" {
+			t.Errorf("%s contains the page", pkg)
+		}
+	}
+	if !found {
+		t.Error("no program contains the page")
 	}
 }
 

@@ -14,6 +14,7 @@ export default defineConfig({
     modulePreload: { polyfill: false }, // each of these browsers has it
     assetsInlineLimit: 0, // the Content-Security-Policy allows no data: URLs for scripts and fonts
     reportCompressedSize: false,
+    chunkSizeWarningLimit: 2000, // kB, of the genome browser, which is loaded when it is opened; a test bounds the first view
     sourcemap: false,
   },
   worker: { format: "es" },
