@@ -564,7 +564,7 @@ func (l *life) show() {
 		seen = map[job.State]string{job.Created: "INIT", job.Submitted: "INIT", job.Running: "RUNNING", job.Succeeded: "SUCCESSFUL",
 			job.Failed: "ERROR"}[e.Job.State]
 	}
-	one, err := f.V2().JobState(context.Background(), &protov2.JobStateRequest{JobId: l.id, Secret: secret})
+	one, err := f.V2().JobState(context.Background(), &protov2.JobStateRequest{JobId: l.id, Secret: l.secretOf()})
 	switch said := strings.ToUpper(protov2.Word(one.GetStatus())); {
 	case job.Is(err, job.NotFound):
 		if seen != "NOT_FOUND" {
