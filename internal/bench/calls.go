@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -12,7 +13,9 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
+	pb2 "github.com/ag-computational-bio/bakta-web-backend/proto/v2"
 )
 
 // figure is a measurement of a call of the API, or of the sweep's call of the store.
@@ -40,11 +43,12 @@ func figures() []figure {
 		{"StartJob, as the web UI does", "find, 3 GETs, 2 updates", 40, 20, (*site).startThreeStep},
 		{"JobsStatus of 1 job", "find", 100, 50, (*site).listOneStep},
 		{"JobsStatus of 100 jobs", "find, 100 decoded", 80, 25, (*site).listManyStep},
+		{"JobState of a job that runs", "find, past runs decoded", 100, 50, (*site).stateStep},
 		{"JobResult", "find, 14 links", 60, 50, (*site).resultStep},
 		{"Logs of an ended job", "find, GET", 60, 50, (*site).logsStep},
 		{"UpdateStatus, ended before", "find", 100, 50, (*site).updateEndedStep},
 		{"UpdateStatus, still running", "find, GET, update", 60, 25, (*site).updateRunningStep},
-		{"UpdateStatus, ended now", "find, GET, list, 2 updates", 25, 20, (*site).updateEndsStep},
+		{"UpdateStatus, ended now", "find, GET, list, 4 updates", 25, 20, (*site).updateEndsStep},
 		{"Delete", "find, 2 updates, 2 lists, delete", 15, 20, (*site).deleteStep},
 		{"the sweep's query, 100 due", "find, 100 decoded", 80, 25, (*site).due100Step},
 		{"the sweep's query, none due", "find", 60, 50, (*site).due0Step},
@@ -229,6 +233,43 @@ func (s *site) listStep(batch, length int) (step, error) {
 				{Key: "created", Value: 1}, {Key: "started", Value: 1}, {Key: "updated", Value: 1}}
 			return findMany[listed](ctx, s, length, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}},
 				options.Find().SetProjection(shown).SetBatchSize(int32(length+1)))
+		},
+	}, nil
+}
+
+// stateStep asks for a job that runs, with all past runs that are kept of its class and of one of its neighbours.
+func (s *site) stateStep(ctx context.Context, batch int) (step, error) {
+	class := workflow.Class{Workflow: workflow.Bakta, Format: ".fna", Size: 23} // of the stock's genomes
+	near := class.Near()
+	for range job.MaxPastRuns {
+		if err := errors.Join(s.addPast(ctx, class.String()), s.addPast(ctx, near[0].String())); err != nil {
+			return step{}, err
+		}
+	}
+	calls, floors := s.reserve(batch), s.reserve(batch)
+	return step{
+		renew: func(ctx context.Context) error {
+			return errors.Join(s.put(ctx, calls, running), s.put(ctx, floors, running))
+		},
+		call: func(ctx context.Context, k int) error {
+			j := calls.jobs[k]
+			r, err := s.api2.JobState(ctx, &pb2.JobStateRequest{JobId: j.id, Secret: j.secret})
+			if err == nil && r.GetStatus() != pb2.JobStatus_JOB_STATUS_RUNNING {
+				err = fmt.Errorf("the job is %s", r.GetStatus())
+			}
+			return err
+		},
+		floor: func(ctx context.Context, k int) error {
+			if err := s.ping(ctx); err != nil {
+				return err
+			}
+			if err := s.find(ctx, floors.jobs[k].id); err != nil {
+				return err
+			}
+			return s.findPast(ctx, class.String(), near[0].String(), near[1].String())
+		},
+		close: func(ctx context.Context) error {
+			return errors.Join(s.remove(ctx, calls), s.remove(ctx, floors), s.past().Drop(ctx))
 		},
 	}, nil
 }

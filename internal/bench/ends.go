@@ -70,7 +70,7 @@ func (s *site) outcome(ctx context.Context, jobs []identity) ([]stage.Manifest, 
 	var manifests []stage.Manifest
 	for _, j := range jobs {
 		m := stage.Manifest{Version: stage.ManifestVersion, Job: j.id, Run: 1, Outcome: stage.Succeeded,
-			Stages: []stage.Result{{Name: workflow.Bakta, Status: job.StageSucceeded, Started: time.Now(), Ended: time.Now()}},
+			Stages: []stage.Result{{Name: workflow.Bakta, Status: job.StageSucceeded, Started: time.Now().Add(-time.Minute), Ended: time.Now()}},
 			Files:  resultFiles(j, ""),
 			Logs:   []job.File{{Name: workflow.Bakta, Key: logKey(j), Size: int64(len(logText))}},
 		}
@@ -137,6 +137,11 @@ func (s *site) updateEndsStep(ctx context.Context, batch int) (step, error) {
 				{Key: "updated", Value: now}, {Key: "due", Value: now}, {Key: "expires", Value: now}})
 			if err != nil {
 				return err
+			}
+			for _, class := range []string{"a class", "all ends"} {
+				if err := s.addPast(ctx, class); err != nil {
+					return err
+				}
 			}
 			return s.update(ctx, id, bson.D{{Key: "due", Value: now.Add(keep)}})
 		},

@@ -34,6 +34,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 	"github.com/ag-computational-bio/bakta-web-backend/proto/v1/apiv1"
+	pb2 "github.com/ag-computational-bio/bakta-web-backend/proto/v2"
 )
 
 const (
@@ -95,6 +96,7 @@ type site struct {
 	jobs    *driver.Collection // for raw operations
 	store   *mongo.Store
 	api     pb.BaktaJobsClient
+	api2    pb2.BaktaJobsClient
 	updates pb.BaktaStatusUpdateClient
 }
 
@@ -169,6 +171,7 @@ func (w *world) newSite(ctx context.Context, database, label string, count int) 
 	if err != nil {
 		return nil, err
 	}
+	s.api2 = pb2.NewBaktaJobsClient(connection)
 	s.api, s.updates = pb.NewBaktaJobsClient(connection), pb.NewBaktaStatusUpdateClient(connection)
 	return s, nil
 }
