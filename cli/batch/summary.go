@@ -89,9 +89,6 @@ func kindColumns() []string {
 	return names
 }
 
-// Columns returns the names of the columns of the table.
-func Columns() []string { return columns }
-
 // summary returns the table: a row for each sample of this call, and for those of earlier calls in the same folder.
 func (b *Batch) summary() []byte {
 	var text bytes.Buffer
