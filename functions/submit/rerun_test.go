@@ -184,7 +184,8 @@ func TestRerunRefused(t *testing.T) {
 		a, r := newAgain(), asked()
 		f := a.function(t, 0, func(d *submit.Deps) { row.change(a, d, &r) })
 		_, err := f.Rerun(t.Context(), r)
-		if job.CodeOf(err) != row.code || !strings.Contains(err.Error(), row.says) || len(a.jobs) != 1 || len(a.copies) != 0 || len(a.leases) != 0 {
+		if job.CodeOf(err) != row.code || !strings.Contains(err.Error(), row.says) || len(a.jobs) != 1 || len(a.copies) != 0 ||
+			len(a.leases) != 0 {
 			t.Errorf("%s: %v; %d jobs, copies %v, leases %v", row.name, err, len(a.jobs), a.copies, a.leases)
 		}
 	}
@@ -208,7 +209,8 @@ func TestRerunCopies(t *testing.T) {
 		says   string
 		after  job.Code // of the same request
 	}{
-		{"a full store", second(func(*again) error { return job.Errorf(job.Exhausted, "the object storage is full") }), job.Exhausted, "full", ""},
+		{"a full store", second(func(*again) error { return job.Errorf(job.Exhausted, "the object storage is full") }), job.Exhausted,
+			"full", ""},
 		{"a store that is away", second(func(*again) error { return job.Errorf(job.Unavailable, "away") }), job.Unavailable, "away", ""},
 		{"an upload that is replaced", second(func(a *again) error {
 			a.files[job.UploadKey(oldID, upload.RepliconsTable)] = "other"
