@@ -158,7 +158,8 @@ func TestFullDisk(t *testing.T) {
 	if _, err := v2.Start(ctx, ready2.Job, "bakta", client.Config{}); err == nil || !strings.Contains(err.Error(), "disk is full") {
 		t.Errorf("starting a job by the second version: %v", err)
 	}
-	if _, _, err := v2.Rerun(ctx, client.Rerun{Job: second, RequestKey: "another-key-of-this-test"}); err == nil || !strings.Contains(err.Error(), "disk is full") {
+	if _, _, err := v2.Rerun(ctx, client.Rerun{Job: second, RequestKey: "another-key-of-this-test"}); err == nil ||
+		!strings.Contains(err.Error(), "disk is full") {
 		t.Errorf("running a job again: %v", err)
 	}
 	if s, err := b.client().Status(ctx, first); err != nil || len(s) != 1 || s[0].State != client.Successful {
