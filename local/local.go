@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -186,7 +185,6 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 		return nil
 	})
 	ready("http://" + o.named(public.Addr().String()))
-	debug.FreeOSMemory() // an idle server would keep the garbage of its start
 	return group.Wait()
 }
 
