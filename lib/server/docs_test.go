@@ -45,6 +45,9 @@ func TestDocs(t *testing.T) {
 		`{"url":"/api-docs/openapi-v2.json","name":"Bakta Web API v2"},{"url":"/api-docs/openapi-v1.json","name":"Bakta Web API v1"}`) {
 		t.Errorf("the page is %d, %v: %s", page.status, page.header, page.body)
 	}
+	if !strings.Contains(page.body, `url: "/api-docs/openapi.json"`) {
+		t.Error("the viewer has no document where it has no bar to select one")
+	}
 	if other := send(t, c, "GET", s.url+"/api-docs/", ""); other.body != page.body {
 		t.Error("/api-docs/ is another page")
 	}
