@@ -20,6 +20,7 @@ func TestContractOfRunsV2(t *testing.T) {
 		// One after the other: only one job runs at a time, and the first part keeps it running.
 		t.Run("states", func(t *testing.T) { testStatesV2(t, s) })
 		t.Run("the state in full", func(t *testing.T) { testStateV2(t, s) })
+		t.Run("expectations", func(t *testing.T) { testExpectationsV2(t, s) })
 		t.Run("failures", func(t *testing.T) { testFailuresV2(t, s) })
 	})
 	t.Run("two stages", func(t *testing.T) {

@@ -203,6 +203,29 @@ func testStateV2(t *testing.T, s *siteV2) {
 	s.removeV2(t, made)
 }
 
+// testExpectationsV2 lets as many jobs succeed as an expectation needs. Then a job that waits for one that hangs expects to start
+// any moment, because no job took so long, and to end soon after that.
+func testExpectationsV2(t *testing.T, s *siteV2) {
+	var jobs []madeV2
+	for range 5 {
+		m := s.startedV2(t, "past", `{}`)
+		s.follow(t, m, "its end", func(now shown) bool { return now.Status == "successful" })
+		jobs = append(jobs, m)
+	}
+	hangs := s.startedV2(t, "hangs", `{"strain":"play-hang"}`)
+	s.follow(t, hangs, "a step", func(now shown) bool { return now.Progress != nil })
+	waits := s.startedV2(t, "waits", `{}`)
+	now := s.follow(t, waits, "a place", func(now shown) bool { return now.Queue != nil })
+	if e := now.Expected; e == nil || e.Runs < 5 || e.Start.IsZero() || e.End.Before(e.Start) || e.LatestEnd.Before(e.End) ||
+		time.Until(e.End) < -time.Minute || time.Until(e.LatestEnd) > 10*time.Minute {
+		t.Errorf("a job that waits expects %+v", e)
+	}
+	s.until(t, "the job takes longer than any before", func() bool { return s.shows(t, hangs, 0, "").Expected == nil })
+	for _, m := range append(jobs, hangs, waits) {
+		s.removeV2(t, m)
+	}
+}
+
 // TestStateAtTheEnd checks that calls that wait are answered when the backend stops.
 func TestStateAtTheEnd(t *testing.T) {
 	t.Parallel()

@@ -158,7 +158,8 @@ func TestObserve(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			// Whatever it is, it began before it was seen, and not before there was a Job.
-			if running := got.Phase == job.Active && slices.ContainsFunc(got.Stages, func(s job.Stage) bool { return s.Status == job.StageRunning }); running &&
+			running := slices.ContainsFunc(got.Stages, func(s job.Stage) bool { return s.Status == job.StageRunning })
+			if got.Phase == job.Active && running &&
 				(got.Began.IsZero() || got.Began.After(got.Since)) || got.Phase == job.Waiting && len(got.Stages) == 0 && !got.Began.IsZero() {
 				t.Errorf("began %v; in this phase since %v", got.Began, got.Since)
 			}

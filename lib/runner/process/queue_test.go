@@ -51,7 +51,8 @@ func TestOutputIsReported(t *testing.T) {
 	changes := make(chan string, 10_000)
 	f := set(t, func(o *Options) { o.Changed = func(id string) { changes <- id } })
 	gate := filepath.Join(t.TempDir(), "gate")
-	j := script("i=0; while [ $i -lt 2000 ]; do echo line; echo >&2 line; i=$((i+1)); done; while [ ! -e " + gate + " ]; do sleep 0.05; done; " + fine)
+	j := script("i=0; while [ $i -lt 2000 ]; do echo line; echo >&2 line; i=$((i+1)); done; " +
+		"while [ ! -e " + gate + " ]; do sleep 0.05; done; " + fine)
 	f.launch(j)
 	for tail := ""; tail != "line\n"; { // other changes are reported, too
 		if change := <-changes; change != j.ID {
