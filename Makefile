@@ -227,6 +227,10 @@ web-test-if-possible:
 	  $(MAKE) --no-print-directory web-check web-test; \
 	fi
 
+.PHONY: bench-web
+bench-web: bin/bakta-web ## measure the web page in Chromium against its bounds (Node.js 20; CHROMIUM=path)
+	cd web && npm ci --no-audit --no-fund && status=0; for file in bench/*.mjs; do node $$file || status=1; done; exit $$status
+
 .PHONY: bench
 bench: ## measure the backend as ratios to its floor (BENCH=-quick for a short run)
 	go run ./internal/teststores/cmd/with-stores -memory 4 go run ./internal/bench $(BENCH)

@@ -17,7 +17,7 @@ import { removeJobs, stuck } from "../../state/removal";
 import { wake } from "../../state/watch";
 import { adviceFor, repeatable } from "./advice";
 import { Logs } from "./log";
-import { Results } from "./results/results";
+import { preload, Results } from "./results/results";
 
 export interface JobViewProps {
   id: string;
@@ -257,6 +257,7 @@ function ResultsSlot({ job, state }: { job: KeptJob; state: "successful" | "erro
     return answer;
   };
   useEffect(() => {
+    preload().catch(() => {}); // Results says so
     fetched().catch((error: unknown) => {
       problem.value = error instanceof Error ? error.message : String(error);
     });

@@ -60,6 +60,7 @@ declare module "cgview" {
     clear(layer: string): void;
     fillBackground(): void;
     drawFull(): void;
+    stopAnimate(): void;
     resize(width: number, height: number): void;
     zoomTo(bp: number, zoomFactor: number, options: Moving): void;
     moveTo(start: number, stop: number | undefined, options: Moving): void;

@@ -29,6 +29,8 @@ export interface MapOptions {
   /** The pointer is over something: its feature, and where on the map. `none` if it left. */
   onHover: (index: number, x: number, y: number) => void;
   onZoom: () => void;
+  /** The map is on the screen. */
+  onDrawn: () => void;
 }
 
 export class GenomeMap {
@@ -39,6 +41,7 @@ export class GenomeMap {
   #drawn = new Map<number, CGFeature[]>();
   #indexes = new Map<CGFeature, number>();
   #chosen = none;
+  readonly #onDrawn: () => void;
   #colours: Record<string, string> = {};
 
   constructor(container: HTMLElement, annotation: Annotation, options: MapOptions) {
@@ -49,6 +52,7 @@ export class GenomeMap {
     this.#host = host;
     container.prepend(host);
     this.#annotation = annotation;
+    this.#onDrawn = options.onDrawn;
     const { width, height } = this.#size();
     if (viewer === undefined) {
       viewer = new Viewer("genome-map", { width, height, allowDragAndDrop: false });
@@ -124,6 +128,7 @@ export class GenomeMap {
       this.#indexes.set(f, i);
       this.#drawn.set(i, [...(this.#drawn.get(i) ?? []), f]);
     });
+    this.#viewer.stopAnimate(); // loadJSON is about to draw, too
     this.whole(0);
   }
 
@@ -274,9 +279,9 @@ export class GenomeMap {
     return this.#viewer.zoomFactor <= this.#wholeZoom * 1.01;
   }
 
-  /** CGView leaves room for names around the circle. They are not drawn there: so the circle may fill the map. */
+  /** CGView leaves room for names around the circle. Where they are not drawn, the circle may fill the map. */
   get #wholeZoom(): number {
-    if (this.format === "linear") return 1;
+    if (this.format === "linear" || this.#viewer.sequence.length < 1.5 * near) return 1;
     const size = Math.min(this.#viewer.width, this.#viewer.height);
     const radius = this.#viewer.backbone.centerOffset + 0.052 * size; // with the rings outside of the backbone
     return Math.max(1, Math.min(2, (size / 2 - 16) / radius));
@@ -312,6 +317,7 @@ export class GenomeMap {
       }
     }
     this.#viewer.drawFull();
+    this.#onDrawn();
   }
 
   resize(): void {

@@ -19,6 +19,7 @@ export function Plot({ state, annotation }: { state: State; annotation: Annotati
   const hovered = useSignal<{ index: number; x: number; y: number }>({ index: none, x: 0, y: 0 });
   const whole = useSignal(true);
   const linear = useSignal(false);
+  const drawn = useSignal(false);
 
   useEffect(() => {
     let closed = false;
@@ -31,6 +32,7 @@ export function Plot({ state, annotation }: { state: State; annotation: Annotati
         made = new Made(container.current!, annotation, {
           onChoose: (index) => state.choose(index),
           onHover: (index, x, y) => (hovered.value = { index, x, y }),
+          onDrawn: () => (drawn.value = true),
           onZoom: () => {
             whole.value = made === undefined || made.isWhole;
           },
@@ -101,7 +103,7 @@ export function Plot({ state, annotation }: { state: State; annotation: Annotati
         </div>
       </div>
       {problem.value !== "" && <p class="note bad">{problem.value}</p>}
-      <div class="plot-canvas" ref={container} tabIndex={0} role="application" aria-label={label} onKeyDown={keys} onPointerLeave={() => (hovered.value = { ...h, index: none })}>
+      <div class="plot-canvas" aria-busy={!drawn.value} ref={container} tabIndex={0} role="application" aria-label={label} onKeyDown={keys} onPointerLeave={() => (hovered.value = { ...h, index: none })}>
         {h.index !== none && (
           <div class="tip" style={{ left: `${h.x}px`, top: `${h.y}px` }}>
             <b>{features.gene[h.index] || features.locus[h.index]}</b> {kindOf(features.kinds[features.kind[h.index]!]!).name}

@@ -16,11 +16,14 @@ export interface ResultsProps {
   refresh: () => Promise<JobResult>;
 }
 
+/** Begins to load the view, while the links are still asked for. */
+export const preload = () => import("./view");
+
 export function Results(props: ResultsProps) {
   const view = useSignal<{ View: FunctionComponent<ResultsProps> } | undefined>(undefined);
   const failed = useSignal(false);
   useEffect(() => {
-    import("./view").then(
+    preload().then(
       (module) => (view.value = { View: module.ResultsView }),
       () => (failed.value = true),
     );
