@@ -74,6 +74,13 @@ func (s shelfOfJobs) Tail(context.Context, job.Job, string, int64) ([]byte, erro
 	return []byte(s.tail), nil
 }
 
+// polled returns how often GetStates was called.
+func (s shelfOfJobs) polled() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return *s.reads
+}
+
 func (s shelfOfJobs) serve(t *testing.T, waits int) *Function {
 	t.Helper()
 	f, err := New(Deps{Jobs: s, Files: s, Logs: s, Offered: workflow.Catalogue(), DownloadTTL: time.Hour, MaxList: 100, Waits: waits,
@@ -114,14 +121,14 @@ func TestWaitInACluster(t *testing.T) {
 		if o := <-own; o.err != nil || o.v.Job.State != job.Running || o.took > 7*time.Second {
 			t.Errorf("a change: %+v", o)
 		}
-		if *s.reads != 6 {
-			t.Errorf("%d reads in six seconds", *s.reads)
+		if reads := s.polled(); reads != 6 {
+			t.Errorf("%d reads in six seconds", reads)
 		}
 		if o := <-other; o.err != nil || o.v.Job.State != job.Submitted || o.took != MaxWait {
 			t.Errorf("no change: %+v", o)
 		}
 		time.Sleep(10 * time.Second)
-		if reads := *s.reads; reads > 27 {
+		if reads := s.polled(); reads > 27 {
 			t.Errorf("%d reads, although no call waits any more", reads)
 		}
 
