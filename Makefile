@@ -214,6 +214,10 @@ web-check: web/node_modules/.package-lock.json ## check that web/dist is what it
 web-test: bin/bakta-web web/node_modules/.package-lock.json ## test the web page in Chromium (Node.js 20; CHROMIUM=path)
 	cd web && npm test
 
+.PHONY: web-pictures
+web-pictures: bin/bakta-web web/node_modules/.package-lock.json ## make the pictures of the page in the documentation
+	cd web && node test/pictures.mjs
+
 # Whether this machine can test the page, and what is missing if it can't.
 CHROMIUM ?= $(firstword $(wildcard /usr/bin/chromium /usr/bin/chromium-browser /usr/bin/google-chrome))
 .PHONY: web-test-if-possible

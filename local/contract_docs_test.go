@@ -41,7 +41,7 @@ func testDocumentation(t *testing.T, s *site) {
 	}
 	page := s.get(t, "/api-docs/")
 	if page.status != http.StatusOK || !strings.HasPrefix(page.header.Get("Content-Type"), "text/html") ||
-		!strings.Contains(page.body, "/api-docs/openapi.json") {
+		!strings.Contains(page.body, "/api-docs/openapi-v1.json") {
 		t.Fatalf("the page: status %d, %s: %.300s", page.status, page.header.Get("Content-Type"), page.body)
 	}
 	parts := regexp.MustCompile(`(?:src|href)="([^"]+)"`).FindAllStringSubmatch(page.body, -1)

@@ -327,6 +327,13 @@ func logsOfV2() []exchange {
 		get("no UUID", "?job_id=%27%20OR%201=1&secret=x", 400, saying("id of a job")),
 		get("nothing", "", 400, saying("id of a job")),
 		get("two secrets", "?@ended?&secret=x", 400, saying("secret more than once")),
+		// With the secret in the body it is the same call.
+		post("logs: POST", "/api/v2/job/logs", `@ended`, 200,
+			`{"workflow_kind":"bakta","stages":[{"stage":"bakta","status":"succeeded","content":"<text>"}]}`),
+		post("logs: POST, deleted", "/api/v2/job/logs", `@deleted`, 404, `"Job not found"`),
+		post("logs: POST, a wrong secret", "/api/v2/job/logs", `{"job_id":"@ended.id","secret":"`+wrongSecret+`"}`, 401, `"Unauthorized"`),
+		post("logs: POST, nothing", "/api/v2/job/logs", `{}`, 400, saying("id of a job")),
+		post("logs: POST, the query does not count", "/api/v2/job/logs?@ended?", `{}`, 400, saying("id of a job")),
 	}
 }
 
@@ -343,6 +350,9 @@ func deletesV2() []exchange {
 		remove("no secret", "?job_id=@ended.id", 401, `"Unauthorized"`),
 		remove("no UUID", "?job_id=x&secret=x", 400, saying("id of a job")),
 		remove("nothing", "", 400, saying("id of a job")),
+		post("delete: POST, deleted", "/api/v2/job/delete", `@deleted`, 200, ""),
+		post("delete: POST, a wrong secret", "/api/v2/job/delete", `{"job_id":"@ended.id","secret":"`+wrongSecret+`"}`, 401, `"Unauthorized"`),
+		post("delete: POST, nothing", "/api/v2/job/delete", `{}`, 400, saying("id of a job")),
 		{"delete: GET", http.MethodGet, "/api/v2/job/delete?@ended?", "", 405, saying("DELETE")},
 		{"delete: the first version's other path", http.MethodDelete, "/api/v2/delete?@ended?", "", 404, saying("nothing at this path")},
 	}
