@@ -120,7 +120,7 @@ function Archive({ job, name, links, files }: { job: JobRef; name: string; links
       <span class="small soft" role="status">
         {p?.step === "running" && `${p.done} of ${p.of} files`}
         {p?.step === "done" && (p.missing.length === 0 ? "The archive is complete." : `The archive lacks ${p.missing.join(", ")}: the storage does not give them.`)}
-        {p?.step === "failed" && <span class="file-problem">The archive could not be made: {p.reason}</span>}
+        {p?.step === "failed" && <span class="file-problem">The archive is not complete: {p.reason}</span>}
       </span>
       <button type="button" class="button main" disabled={isBusy || files.length === 0} onClick={() => void start()}>
         <Icon name="down" />

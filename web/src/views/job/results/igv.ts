@@ -103,11 +103,14 @@ export class GenomeBrowser {
   }
 }
 
-/** Leaves out igv's buttons for many tracks and regions, and its sign, which leads to another site. It has no options for these. */
+/** Leaves out igv's buttons for many tracks and regions, and its sign, which leads to another site, and names its fields. It has no options for these. */
 function tidy(container: HTMLElement): void {
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(".igv-navbar-toggle-button-container, .igv-logo, .igv-current-genome { display: none !important; }");
   container.shadowRoot?.adoptedStyleSheets.push(sheet);
+  // Names for screen readers.
+  container.shadowRoot?.querySelector("select")?.setAttribute("aria-label", "Sequence");
+  container.shadowRoot?.querySelector("input")?.setAttribute("aria-label", "Place");
 }
 
 /** At first, the beginning of the first sequence. */

@@ -55,7 +55,7 @@ export class GenomeMap {
     this.#onDrawn = options.onDrawn;
     const { width, height } = this.#size();
     if (viewer === undefined) {
-      viewer = new Viewer("genome-map", { width, height, allowDragAndDrop: false });
+      viewer = new Viewer("genome-map", { width, height, allowDragAndDrop: false, centerLine: { visible: false } });
       keepScrolling(viewer, host);
       const draw = viewer.layout.drawMapWithoutSlots.bind(viewer.layout);
       viewer.layout.drawMapWithoutSlots = (fast) => {

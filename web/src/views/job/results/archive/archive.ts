@@ -20,7 +20,7 @@ export interface Order {
   files: string[];
 }
 /** The worker asks for each file's link when it gets to it, so that it is never an old one. */
-export type Note = { ask: "ready" } | { ask: "link"; file: number; renew: boolean } | { ask: "progress"; progress: Progress };
+export type Note = { ask: "ready" } | { ask: "alive" } | { ask: "link"; file: number; renew: boolean } | { ask: "progress"; progress: Progress };
 
 export async function archive(
   name: string, files: { key: FileKey; name: string }[], links: Links, report: (p: Progress) => void, save: (url: string, name?: string) => void,
@@ -43,19 +43,23 @@ export async function archive(
   await new Promise<void>((resolve, reject) => {
     // Messages keep the worker alive: browsers end one that has been silent for half a minute, even while it answers.
     const beat = setInterval(() => port1.postMessage("alive"), 5_000);
-    const end = () => {
+    let silent = 0;
+    const end = (error?: Error) => {
       clearInterval(beat);
+      clearTimeout(silent);
       port1.close();
-      resolve();
+      if (error === undefined) resolve();
+      else reject(error);
     };
-    const silent = setTimeout(() => {
-      clearInterval(beat);
-      reject(new Error("The browser's service worker does not answer. Reload the page, and try again."));
-    }, 10_000);
+    const heard = () => {
+      clearTimeout(silent);
+      silent = window.setTimeout(() => end(new Error("the browser ended the part of the page that makes it. Reload the page, and try again.")), 20_000);
+    };
+    heard();
     port1.onmessage = async ({ data }: MessageEvent<Note>) => {
+      heard();
       switch (data.ask) {
         case "ready":
-          clearTimeout(silent);
           save(path);
           break;
         case "link":

@@ -39,7 +39,8 @@ self.addEventListener("fetch", (e) => {
   const { order, port } = ordered;
   const waiting = new Map<number, (url: string | undefined) => void>();
   port.onmessage = ({ data }: MessageEvent<"alive" | { file: number; url: string | undefined }>) => {
-    if (data !== "alive") waiting.get(data.file)?.(data.url);
+    if (data === "alive") port.postMessage({ ask: "alive" } satisfies Note);
+    else waiting.get(data.file)?.(data.url);
   };
   const link = (file: number, renew: boolean) =>
     new Promise<string | undefined>((resolve) => {
