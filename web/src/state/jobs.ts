@@ -24,13 +24,14 @@ async function read(): Promise<void> {
   jobs.value = new Map(kept.map((job) => [job.id, job]));
 }
 
-/** Adds or replaces jobs. */
-export async function put(changed: KeptJob[]): Promise<void> {
+/** Adds or replaces jobs. Some of them may be kept as they were in the browser's database: what they show is asked for again anyway. */
+export async function put(changed: KeptJob[], kept: KeptJob[] = changed): Promise<void> {
   if (changed.length === 0) return;
   const next = new Map(jobs.value);
   for (const job of changed) next.set(job.id, job);
   jobs.value = next;
-  await putJobs(changed);
+  if (kept.length === 0) return;
+  await putJobs(kept);
   channel?.postMessage("changed");
 }
 
@@ -59,20 +60,26 @@ export function known(ref: JobRef, name = "", kind: WorkflowKind = "", batch = "
 /** Takes an answer of the server about some jobs, and reports whether it said anything new. */
 export async function take(answer: JobList): Promise<boolean> {
   const changed: KeptJob[] = [];
+  const lasting: KeptJob[] = [];
   for (const now of answer.jobs) {
     const job = jobs.value.get(now.job_id);
     if (job === undefined || (job.gone === undefined && JSON.stringify(job.last) === JSON.stringify(now))) continue;
     const started = now.status !== "init" || now.waiting === true;
-    changed.push({
+    const next: KeptJob = {
       ...job, last: now, gone: undefined, name: now.name, kind: now.workflow_kind, batch: now.batch ?? job.batch,
       pending: started ? undefined : job.pending,
-    });
+    };
+    changed.push(next);
+    // The place in the queue of hundreds changes whenever one begins.
+    if (job.last?.status !== now.status || job.last.waiting !== now.waiting || job.name !== now.name || job.gone !== undefined) lasting.push(next);
   }
   for (const { job_id, status } of answer.failed_jobs) {
     const job = jobs.value.get(job_id);
-    if (job !== undefined && job.gone !== status) changed.push({ ...job, gone: status });
+    if (job === undefined || job.gone === status) continue;
+    changed.push({ ...job, gone: status });
+    lasting.push({ ...job, gone: status });
   }
-  await put(changed);
+  await put(changed, lasting);
   return changed.length > 0;
 }
 

@@ -1,6 +1,6 @@
 // Brings samples to the server: creates each job, sends its files, starts it. A few at a time. What is lost on the way is tried again;
 // what the server refuses is told where the sample is shown, and the others go on.
-import { computed, signal, type Signal } from "@preact/signals";
+import { computed, signal, useComputed, type Signal } from "@preact/signals";
 import { init, remove as removeJob, ServerError, start, Unreachable } from "../api/client";
 import type { Config, JobRef, UploadKind, UploadLink, Warning, WorkflowKind } from "../api/types";
 import { change, forget, jobs, known, put as putJobs, ref } from "./jobs";
@@ -32,6 +32,12 @@ export interface Task {
 
 /** All that were begun since the page was opened, in their order. */
 export const tasks = signal<readonly Task[]>([]);
+
+/** The tasks by the keys of their samples. */
+export const taskOf = computed<ReadonlyMap<number, Task>>(() => new Map(tasks.value.map((t) => [t.key, t])));
+
+/** The task of a sample, for its row: that is rendered again when its own task changes, and not for any other. */
+export const useTask = (key: number) => useComputed(() => taskOf.value.get(key)).value;
 
 /** How many are not at their end. */
 export const underway = computed(() => tasks.value.filter((t) => !ended(t.state.value)).length);

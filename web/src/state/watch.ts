@@ -17,12 +17,17 @@ let wait = fastest;
 let timer = 0;
 let asking = false;
 let again = false;
+let asked = 0;
 
 /** Asks now, and quickly for a while: something is expected to change. */
 export function wake(): void {
   wait = fastest;
-  if (asking) again = true;
-  else void ask();
+  if (asking) {
+    again = true;
+    return;
+  }
+  clearTimeout(timer);
+  timer = window.setTimeout(() => void ask(), Math.max(0, asked + fastest / 2 - Date.now())); // hundreds of starts are one question
 }
 
 async function ask(): Promise<void> {
@@ -33,6 +38,7 @@ async function ask(): Promise<void> {
     return; // wake() goes on when there is a job
   }
   asking = true;
+  asked = Date.now();
   again = false;
   let changed = false;
   let least = 0;
@@ -47,7 +53,7 @@ async function ask(): Promise<void> {
   }
   asking = false;
   wait = changed || again ? fastest : Math.min(slowest, wait * 1.25);
-  timer = window.setTimeout(() => void ask(), Math.max(least, again ? 0 : document.hidden ? Math.max(wait, hidden) : wait));
+  timer = window.setTimeout(() => void ask(), Math.max(least, again ? fastest / 2 : document.hidden ? Math.max(wait, hidden) : wait));
 }
 
 /** Begins to watch. */

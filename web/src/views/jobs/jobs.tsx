@@ -244,7 +244,7 @@ function times(job: KeptJob, ticking: number) {
 function Again({ job }: { job: KeptJob }) {
   const input = useRef<HTMLInputElement>(null);
   const problem = useSignal("");
-  const task = tasks.value.find((t) => t.job?.job_id === job.id);
+  const task = tasks.value.find((t) => t.job?.job_id === job.id); // few jobs have this row
   if (task !== undefined && task.state.value !== "failed" && task.state.value !== "cancelled") {
     const share = task.size === 0 ? 0 : Math.round((100 * task.sent.value) / task.size);
     return <span class="detail small soft">{task.note.value || `${share} % sent`}</span>;

@@ -11,11 +11,11 @@ import {
   add, clear, closeSheet, configOf, extrasOf, genomeWorkflow, leftOut, ready, samples, sheet, violations, workflowOf, type Sample,
 } from "../../state/draft";
 import { offline, workflows } from "../../state/server";
-import { begin, tasks, type Order } from "../../state/tasks";
+import { begin, taskOf, type Order } from "../../state/tasks";
 import { DropZone } from "./drop";
 import { FurtherFiles } from "./further";
 import { OptionsForm } from "./options";
-import { SampleRow } from "./samples";
+import { rowOf } from "./samples";
 
 export function NewView() {
   const empty = samples.value.length === 0 && sheet.value === undefined && leftOut.value.length === 0;
@@ -45,9 +45,7 @@ export function NewView() {
                 </button>
               </div>
               <ul class="samples sheet">
-                {samples.value.map((sample) => (
-                  <SampleRow key={sample.key} sample={sample} />
-                ))}
+                {samples.value.map(rowOf)}
               </ul>
             </section>
           )}
@@ -155,7 +153,7 @@ function order(sample: Sample): Order {
 }
 
 function StartBar() {
-  const begun = useComputed(() => new Map(tasks.value.map((t) => [t.key, t])));
+  const begun = taskOf;
   const open = useComputed(() => ready.value.filter((s) => !begun.value.has(s.key))).value;
   const mine = samples.value.map((s) => begun.value.get(s.key)).filter((t) => t !== undefined);
   const started = mine.filter((t) => t.state.value === "started");

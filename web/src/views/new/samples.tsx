@@ -1,14 +1,26 @@
 // The list of what will be annotated: what each file is, whether a start would take it, and how far it is on its way.
-import { useComputed } from "@preact/signals";
+import type { VNode } from "preact";
 import { bases, bytes, count, counted, percent } from "../../parts/format";
 import { Icon } from "../../parts/icon";
 import { kindTitle } from "../../parts/words";
 import { jobLink } from "../../router";
 import { remove, rename, workflowOf, type Sample } from "../../state/draft";
-import { cancel, retry, tasks, type Task } from "../../state/tasks";
+import { cancel, retry, useTask, type Task } from "../../state/tasks";
 
-export function SampleRow({ sample }: { sample: Sample }) {
-  const task = useComputed(() => tasks.value.find((t) => t.key === sample.key)).value;
+const rows = new WeakMap<Sample, VNode>();
+
+/**
+ * The row of a sample. A sample is replaced when it changes, never changed: the same sample gets the same row, which Preact passes over. So a
+ * change of one of hundreds renders one.
+ */
+export function rowOf(sample: Sample): VNode {
+  const made = rows.get(sample) ?? <SampleRow key={sample.key} sample={sample} />;
+  rows.set(sample, made);
+  return made;
+}
+
+function SampleRow({ sample }: { sample: Sample }) {
+  const task = useTask(sample.key);
   const state = task?.state.value;
   const open = task === undefined || state === "failed" || state === "cancelled";
   return (
