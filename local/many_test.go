@@ -10,8 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -118,11 +116,11 @@ func (m *many) start(delay string) {
 		m.t.Fatal(err)
 	}
 	took := time.Since(began)
-	m.t.Logf("start %d: the backend serves after %s", m.starts+1, took.Round(time.Millisecond))
+	m.backend = b
+	m.t.Logf("start %d: the backend serves after %s, with %s of processor time", m.starts+1, took.Round(time.Millisecond), m.processorTime())
 	if took > serveBound {
 		m.t.Errorf("the backend serves after %s, which is more than %s", took, serveBound)
 	}
-	m.backend = b
 	m.starts++
 }
 
@@ -207,7 +205,14 @@ func (m *many) await(ctx context.Context, count int) {
 func (m *many) successful(ctx context.Context) {
 	m.t.Helper()
 	m.until(ctx, "all jobs are successful", func() bool {
-		return !slices.ContainsFunc(m.states(ctx), func(s client.Status) bool { return s.State != client.Successful })
+		all := true
+		for _, s := range m.states(ctx) {
+			if s.State != client.Successful && s.State.Ended() {
+				m.t.Fatalf("the job %s has ended as %s: %s", s.Name, s.State, m.backend.errors.String())
+			}
+			all = all && s.State == client.Successful
+		}
+		return all
 	})
 }
 
@@ -301,36 +306,44 @@ func (m *many) checkResults(ctx context.Context) {
 	}
 }
 
-// measureIdle logs what the backend costs while jobs wait. It takes half a minute, so it is left out if the number of jobs is the usual
-// one.
+// measureIdle logs what the backend costs while jobs wait. It takes half a minute, so the processor time is left out if the number of jobs
+// is the usual one.
 func (m *many) measureIdle() {
-	if runtime.GOOS != "linux" {
-		return
-	}
-	stat := func(name string) string {
-		content, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(m.backend.process.Process.Pid), name))
-		if err != nil {
-			m.t.Fatal(err)
-		}
-		return string(content)
-	}
-	ticks := func() int {
-		_, after, _ := strings.Cut(stat("stat"), ") ")
-		fields := strings.Fields(after)
-		user, _ := strconv.Atoi(fields[11])
-		system, _ := strconv.Atoi(fields[12])
-		return user + system
-	}
-	memory := regexp.MustCompile(`(?m)^VmRSS:\s*(.*)$`)
-	m.t.Logf("memory while %d jobs wait: %s", len(m.jobs), memory.FindStringSubmatch(stat("status"))[1])
+	m.t.Logf("memory while %d jobs wait: %s", len(m.jobs), m.memory())
 	if *manyJobs <= 2000 {
 		return
 	}
 	const during = 30 * time.Second
-	before := ticks()
+	before := m.processorTime()
 	time.Sleep(during) // what is measured
-	m.t.Logf("processor time in %s while %d jobs wait: %d ms; memory: %s", during, len(m.jobs), 10*(ticks()-before),
-		memory.FindStringSubmatch(stat("status"))[1])
+	m.t.Logf("in %s while %d jobs wait: %s of processor time, memory: %s", during, len(m.jobs), m.processorTime()-before, m.memory())
+}
+
+func (m *many) proc(name string) string {
+	content, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(m.backend.process.Process.Pid), name))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return string(content)
+}
+
+// processorTime returns the processor time of the backend, in steps of the kernel's ticks.
+func (m *many) processorTime() time.Duration {
+	_, after, _ := strings.Cut(m.proc("stat"), ") ")
+	fields := strings.Fields(after)
+	user, err := strconv.Atoi(fields[11])
+	system, err2 := strconv.Atoi(fields[12])
+	if err != nil || err2 != nil {
+		m.t.Fatal(err, err2)
+	}
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// memory returns the resident memory of the backend.
+func (m *many) memory() string {
+	_, after, _ := strings.Cut(m.proc("status"), "VmRSS:")
+	value, _, _ := strings.Cut(after, "\n")
+	return strings.TrimSpace(value)
 }
 
 // measureDisk logs how large the data directory is.
