@@ -88,7 +88,8 @@ func (s *Store) find(ctx context.Context, doing string, columns []string, query 
 	return jobs, nil
 }
 
-var listJobs = "SELECT " + strings.Join(listed, ", ") + " FROM jobs WHERE id IN (SELECT value FROM json_each(?))"
+// Without the name of the index, SQLite would search that of the key and then the row.
+var listJobs = "SELECT " + strings.Join(listed, ", ") + " FROM jobs INDEXED BY jobs_listed WHERE id IN (SELECT value FROM json_each(?))"
 
 // GetMany implements store.Jobs.
 func (s *Store) GetMany(ctx context.Context, ids []string) ([]job.Job, error) {

@@ -72,7 +72,7 @@ func TestStore(t *testing.T) {
 			}
 		}
 	}
-	if steps := plan(t, s, "SELECT id FROM jobs WHERE name = ?"); len(steps) != 1 || steps[0] != "SCAN jobs" {
+	if steps := plan(t, s, "SELECT id FROM jobs WHERE run_name = ?"); len(steps) != 1 || steps[0] != "SCAN jobs" {
 		t.Errorf("a query without an index is executed as %q", steps)
 	}
 }
