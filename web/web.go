@@ -38,7 +38,7 @@ func Handler(o Options) http.Handler {
 	if o.Elsewhere == nil {
 		o.Elsewhere = http.NotFoundHandler()
 	}
-	files := load()
+	files := load(built)
 	policy := policy(o.Storage)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name := strings.TrimPrefix(r.URL.Path, "/")
@@ -88,53 +88,69 @@ func policy(storage []string) string {
 		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
 
-// file is a file of the page.
+// file is a file of the page. Its content is read, hashed and packed only when it is asked for: a program that serves the page, but
+// whose page is not opened, has none of it in memory.
 type file struct {
-	kind   string // media type
-	etag   string // without quotes
-	hashed bool   // its name has a hash of its content
-	plain  []byte
+	all      fs.ReadFileFS
+	path     string // in all
+	kind     string // media type
+	hashed   bool   // its name has a hash of its content
+	isPacked bool   // the content is gzip
+
+	etag   func() string // without quotes
 	packed func() []byte // by gzip; nil if it would not be smaller
 }
 
 // load returns the files of the page by their paths. A file that ends in .gz is served under its name without the ending.
-func load() map[string]*file {
+func load(all fs.ReadFileFS) map[string]*file {
 	files := make(map[string]*file)
 	for root, prefix := range map[string]string{"dist": "", "inspect/built": "inspect/"} {
-		sub, err := fs.Sub(built, root)
-		if err != nil {
-			panic(err) // the pattern of built has the directory
-		}
-		err = fs.WalkDir(sub, ".", func(name string, d fs.DirEntry, err error) error {
+		err := fs.WalkDir(all, root, func(at string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || strings.HasPrefix(d.Name(), ".") {
 				return err
 			}
-			content, err := fs.ReadFile(sub, name)
-			if err != nil {
-				return err
-			}
-			inner, isPacked := strings.CutSuffix(name, ".gz")
-			files[prefix+inner] = newFile(inner, content, isPacked)
+			name, isPacked := strings.CutSuffix(strings.TrimPrefix(at, root+"/"), ".gz")
+			files[prefix+name] = newFile(all, at, name, isPacked)
 			return nil
 		})
 		if err != nil {
-			panic(err) // embedded files can be read
+			panic(err) // the pattern of built has the directory
 		}
 	}
 	return files
 }
 
 // newFile returns a file. The content of a file that isPacked is gzip.
-func newFile(name string, content []byte, isPacked bool) *file {
-	sum := sha256.Sum256(content)
-	f := &file{kind: kind(name), etag: hex.EncodeToString(sum[:12]), hashed: strings.HasPrefix(name, "assets/"), plain: content}
+func newFile(all fs.ReadFileFS, at, name string, isPacked bool) *file {
+	f := &file{all: all, path: at, kind: kind(name), hashed: strings.HasPrefix(name, "assets/"), isPacked: isPacked}
+	f.etag = sync.OnceValue(func() string {
+		sum := sha256.Sum256(f.content())
+		return hex.EncodeToString(sum[:12])
+	})
 	switch {
 	case isPacked:
-		f.plain, f.packed = nil, func() []byte { return content }
+		f.packed = f.content
 	case path.Ext(name) != ".woff2":
-		f.packed = sync.OnceValue(func() []byte { return pack(content) }) // at the first request
+		f.packed = sync.OnceValue(func() []byte { return pack(f.content()) })
 	}
 	return f
+}
+
+// content returns a copy of the content as it is embedded.
+func (f *file) content() []byte {
+	content, err := f.all.ReadFile(f.path)
+	if err != nil {
+		panic(err) // embedded files can be read
+	}
+	return content
+}
+
+// plain returns the content without compression.
+func (f *file) plain() []byte {
+	if f.isPacked {
+		return unpack(f.content())
+	}
+	return f.content()
 }
 
 func pack(content []byte) []byte {
@@ -178,14 +194,12 @@ func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 	if f.hashed {
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
-	content, etag := f.plain, `"`+f.etag+`"`
+	content, etag := f.plain, `"`+f.etag()+`"`
 	if f.packed != nil {
 		h.Set("Vary", "Accept-Encoding")
 		if acceptsGzip(r.Header.Values("Accept-Encoding")) {
-			content, etag = f.packed(), `"`+f.etag+`-gzip"`
+			content, etag = f.packed, `"`+f.etag()+`-gzip"`
 			h.Set("Content-Encoding", "gzip")
-		} else if content == nil {
-			content = unpack(f.packed())
 		}
 	}
 	h.Set("ETag", etag)
@@ -195,9 +209,10 @@ func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	h.Set("Content-Length", strconv.Itoa(len(content)))
+	body := content()
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	if r.Method == http.MethodGet {
-		w.Write(content) // fails only if the browser has disconnected
+		w.Write(body) // fails only if the browser has disconnected
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 )
 
 // TestBuilt checks without Node.js that dist was built from the present sources: build/sources.ts writes the list that it compares.
@@ -178,7 +179,7 @@ func TestEncodings(t *testing.T) {
 	if got := get(t, h, "GET", "/", "If-None-Match", `"other"`); got.StatusCode != 200 {
 		t.Error("a client that has another page gets", got.StatusCode)
 	}
-	f := newFile("x.wasm", pack([]byte("content")), true)
+	f := newFile(fstest.MapFS{"x.wasm.gz": {Data: pack([]byte("content"))}}, "x.wasm.gz", "x.wasm", true)
 	for accept, coding := range map[string]string{"gzip": "gzip", "": ""} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Accept-Encoding", accept)
@@ -188,6 +189,41 @@ func TestEncodings(t *testing.T) {
 			got.Header.Get("Content-Type") != "application/wasm" {
 			t.Errorf("%q gets of a packed file %v", accept, got.Header)
 		}
+	}
+}
+
+// unread is a file system that counts the files that are read.
+type unread struct {
+	fs.ReadFileFS
+	reads int
+}
+
+func (u *unread) Open(name string) (fs.File, error) {
+	f, err := u.ReadFileFS.Open(name)
+	if err == nil {
+		if info, err := f.Stat(); err == nil && !info.IsDir() {
+			u.reads++
+		}
+	}
+	return f, err
+}
+
+func (u *unread) ReadFile(name string) ([]byte, error) {
+	u.reads++
+	return u.ReadFileFS.ReadFile(name)
+}
+
+// TestUnread: what is not asked for is not read, so it takes no memory.
+func TestUnread(t *testing.T) {
+	t.Parallel()
+	all := &unread{ReadFileFS: built}
+	files := load(all)
+	if all.reads != 0 {
+		t.Errorf("a server that starts reads %d files of the page", all.reads)
+	}
+	files[index].serve(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	if all.reads == 0 {
+		t.Error("the page was not read")
 	}
 }
 

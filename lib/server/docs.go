@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/swaggest/swgui/v5/static"
 	"github.com/vearutop/statigz"
@@ -73,11 +74,13 @@ func (s *Server) Docs(title string, documents ...Document) error {
 	}
 	content := strings.NewReplacer("BASE", docsPath, "TITLE", html.EscapeString(title), "LINKS", links, "SOURCES", string(urls)).
 		Replace(docsPage)
-	files := http.StripPrefix(docsPath, statigz.FileServer(static.FS))
+	files := sync.OnceValue(func() http.Handler { // it reads all files
+		return http.StripPrefix(docsPath, statigz.FileServer(static.FS))
+	})
 	page := get(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", docsPolicy)
 		if r.URL.Path != docsPath {
-			files.ServeHTTP(w, r)
+			files().ServeHTTP(w, r)
 			return
 		}
 		w.Header().Set("Content-Type", "text/html")
