@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"github.com/cloudevents/sdk-go/v2/event"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
@@ -132,7 +132,7 @@ func (f *Function) Hint(ctx context.Context, id string) error {
 
 // Event handles an event of Knative's ApiServerSource about a Job or a Pod of a run. An event of another object is
 // acknowledged: a retry would not change anything.
-func (f *Function) Event(ctx context.Context, e cloudevents.Event) error {
+func (f *Function) Event(ctx context.Context, e event.Event) error {
 	// The middle of the type depends on the source's mode, resource or reference.
 	if !strings.HasPrefix(e.Type(), "dev.knative.apiserver.") {
 		f.deps.Log.InfoContext(ctx, "event of an unknown type", "type", e.Type())
