@@ -28,6 +28,10 @@ inspect:
 	@GOOS=js GOARCH=wasm $(GO) build -trimpath -buildvcs=false -ldflags '-s -w' -o bin/inspect.wasm ./web/inspect/wasm
 	@gzip -9nc bin/inspect.wasm >bin/inspect.wasm.gz
 	@cmp -s bin/inspect.wasm.gz $(INSPECT)/inspect.wasm.gz || cp bin/inspect.wasm.gz $(INSPECT)/inspect.wasm.gz
+	@{ printf 'The rules are a program of Bakta-Web, in Go. It contains parts of the following.\n\nGo (BSD-3-Clause)\n\n'; \
+	  cat "$$(go env GOROOT)/LICENSE"; \
+	  GOOS=js GOARCH=wasm $(GO) list -deps -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}} {{.Dir}}{{end}}{{end}}' ./web/inspect/wasm | \
+	  sort -u | while read -r module version folder; do printf '\n\n%s %s\n\n' "$$module" "$$version"; cat "$$folder"/LICENSE*; done; } >$(INSPECT)/licences.txt
 	@cmp -s "$$(go env GOROOT)/lib/wasm/wasm_exec.js" $(INSPECT)/wasm_exec.js || cp "$$(go env GOROOT)/lib/wasm/wasm_exec.js" $(INSPECT)/
 
 .PHONY: build
@@ -248,7 +252,7 @@ bench-local: bin/bakta-web ## measure local mode as ratios (BEFORE=bakta-web of 
 .PHONY: clean
 clean: ## remove everything that was built or downloaded
 	chmod -R u+w .cache 2>/dev/null || true
-	rm -rf bin dist demo .cache web/node_modules $(INSPECT)/inspect.wasm.gz $(INSPECT)/wasm_exec.js
+	rm -rf bin dist demo .cache web/node_modules $(INSPECT)/inspect.wasm.gz $(INSPECT)/wasm_exec.js $(INSPECT)/licences.txt
 
 .PHONY: FORCE
 FORCE:

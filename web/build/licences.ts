@@ -27,7 +27,7 @@ function list(): string {
     const title = `${path.replace(/^.*node_modules\//, "")} ${p.version ?? ""} (${p.license ?? "see below"})`;
     return `${title}\n${"=".repeat(title.length)}\n\n${text(path)}\n`;
   });
-  return `This page contains parts of the following packages.\n\n${parts.join("\n\n")}`;
+  return `This page contains parts of the following packages. What it checks files with, from other sources: /inspect/licences.txt\n\n${parts.join("\n\n")}`;
 }
 
 export function licences(): Plugin {

@@ -46,8 +46,8 @@ export async function startBackend(options = {}) {
 }
 
 /** Starts a Chromium. Its sandbox needs a user that is not root. */
-export function startBrowser() {
+export function startBrowser(/** @type {string[]} */ args = []) {
   if (browserPath === undefined) throw new Error("There is no Chromium; install it, or set CHROMIUM to its path.");
   const sandbox = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
-  return chromium.launch({ executablePath: browserPath, args: sandbox });
+  return chromium.launch({ executablePath: browserPath, args: [...sandbox, ...args] });
 }

@@ -36,6 +36,9 @@ const genome = (name, content = `>${name}\n${bases(3000)}\n`) => ({ name: `${nam
 const files = () => page.locator("input[type=file]").first();
 const start = (n) => page.getByRole("button", { name: n === 1 ? "Start 1 job" : `Start ${n} jobs` });
 
+/** Waits until a job that is shown has succeeded. */
+const finished = (/** @type {import("playwright-core").Page} */ on) => on.locator(".state.successful").first().waitFor();
+
 /** Checks the view by the rules of axe-core, in both colour schemes. */
 async function accessible(view) {
   for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
@@ -68,7 +71,7 @@ test("what a start would refuse is told at its row, and the others go on", async
   await page.getByText("2 jobs started").waitFor();
   await page.getByRole("link", { name: "See the jobs" }).click();
   await page.getByRole("link", { name: "good" }).click();
-  await page.getByText("Finished").waitFor();
+  await finished(page);
   await accessible("a finished job");
   await page.getByRole("link", { name: "Log", exact: true }).click();
   await page.getByText("Annotation successfully finished").waitFor();
@@ -97,7 +100,7 @@ test("options are a form with the server's rules, and the last choice is remembe
   await page.getByRole("button", { name: "Start 1 job", disabled: false }).waitFor();
   await accessible("options");
   await start(1).click();
-  await page.getByText("Finished").waitFor();
+  await finished(page);
   await page.goto(backend.url + "/#/");
   await page.reload();
   await files().setInputFiles([genome("b")]);
@@ -117,6 +120,35 @@ test("a sample sheet names samples and options, and what is wrong in it is told 
   await start(3).click();
   assert.equal((await sent).postDataJSON().config.translation_table, 4);
   await page.getByText("3 jobs started").waitFor();
+});
+
+test("a sheet may name further files, which may come later", async () => {
+  await page.goto(backend.url);
+  const sheet = "genome\tregions\na.fna\tknown.gff\nb.fna\t\n";
+  await files().setInputFiles([genome("a"), genome("b"), { name: "samples.tsv", mimeType: "", buffer: Buffer.from(sheet) }]);
+  await page.getByText("known.gff is not among the files").waitFor();
+  await start(1).waitFor();
+  const gff = "##gff-version 3\na\tx\tCDS\t1\t9\t.\t+\t0\tID=1\n";
+  await files().setInputFiles([{ name: "known.gff", mimeType: "", buffer: Buffer.from(gff) }]);
+  await start(2).waitFor();
+  await start(2).click();
+  await page.getByText("2 jobs started").waitFor();
+});
+
+test("the page works by HTTP under the name of another machine, where browsers allow less", async () => {
+  const lab = await startBackend({ arguments: ["--public", "lab.test"] });
+  const there = await startBrowser(["--host-resolver-rules=MAP lab.test 127.0.0.1"]);
+  try {
+    const other = await there.newPage();
+    await other.goto(lab.url);
+    assert.equal(await other.evaluate(() => isSecureContext), false);
+    await other.locator("input[type=file]").first().setInputFiles([genome("lab")]);
+    await other.getByRole("button", { name: "Start 1 job", disabled: false }).click();
+    await finished(other);
+  } finally {
+    await there.close();
+    await lab.stop();
+  }
 });
 
 test("an upload goes on after the connection was lost, and what was sent is started after a reload", async () => {
@@ -141,7 +173,7 @@ test("an upload goes on after the connection was lost, and what was sent is star
   await page.unroute("**/job/submit");
   await page.goto(backend.url + "/#/jobs");
   await page.reload();
-  await page.getByText("Finished").waitFor();
+  await finished(page);
 });
 
 test("a link opens a job elsewhere, also a link of the published UI, and no secret is in a URL that is sent", async () => {
@@ -150,7 +182,7 @@ test("a link opens a job elsewhere, also a link of the published UI, and no secr
   await page.goto(backend.url);
   await files().setInputFiles([genome("shared")]);
   await start(1).click();
-  await page.getByText("Finished").waitFor();
+  await finished(page);
   const job = await page.evaluate(async () => {
     const db = await new Promise((resolve) => (indexedDB.open("bakta-web").onsuccess = (e) => resolve(e.target.result)));
     return new Promise((resolve) => (db.transaction("jobs").objectStore("jobs").getAll().onsuccess = (e) => resolve(e.target.result[0])));
@@ -221,7 +253,7 @@ test("the page says that the server is away, and goes on when it is back", async
     await page.goto(first.url);
     await files().setInputFiles([genome("before")]);
     await start(1).click();
-    await page.getByText("Finished").waitFor();
+    await finished(page);
   } finally {
     await first.stop(true);
   }
@@ -231,7 +263,7 @@ test("the page says that the server is away, and goes on when it is back", async
   await page.getByText("The connection was lost. It is tried again.").waitFor();
   const second = await startBackend({ data, listen: new URL(first.url).host });
   try {
-    await page.getByText("Finished").waitFor();
+    await finished(page);
     await page.getByRole("heading", { name: "meanwhile" }).waitFor();
   } finally {
     await second.stop();

@@ -214,10 +214,13 @@ function match(): void {
       return { ...fresh(undefined, "", row), problem: why };
     }
     used.add(sample.key);
-    const named = { ...sample, row, name: row.name || sample.name };
-    return missing === undefined ? named : { ...named, check: "missing" as const, problem: missing as string };
+    const named = { ...sample, row, name: sample.row?.row === row.row ? sample.name : row.name || sample.name };
+    if (missing !== undefined) return { ...named, check: "missing" as const, problem: missing as string };
+    return named.check === "missing" ? { ...named, check: "waiting" as const, problem: "", checked: "" } : named;
   });
   samples.value = [...rows, ...left.filter((s) => !used.has(s.key) && s.row === undefined)];
+  const named = new Set(open.rows.flatMap((row) => Object.values(row.uploads).map(find)).filter((f) => typeof f !== "string").map((f) => f.path));
+  leftOut.value = leftOut.value.filter(({ path }) => !named.has(path));
 }
 
 export function closeSheet(): void {

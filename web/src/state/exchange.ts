@@ -11,6 +11,8 @@ interface Exported {
   jobs: { id: string; secret: string; name: string; workflow: string; batch: string; added: string }[];
 }
 
+const isID = (id: unknown) => typeof id === "string" && /^[0-9a-f-]{36}$/i.test(id);
+
 /** Saves the list of jobs as a file. */
 export function save(): void {
   const list: Exported = {
@@ -35,7 +37,7 @@ export async function open(file: File): Promise<{ ok: boolean; text: string }> {
     return { ok: false, text: `${file.name} is not JSON; choose a file that this page saved.` };
   }
   if (list?.format !== format || !Array.isArray(list.jobs)) return { ok: false, text: `${file.name} is not a list of jobs that this page saved.` };
-  const fresh = list.jobs.filter((j) => typeof j.id === "string" && typeof j.secret === "string" && !jobs.value.has(j.id));
+  const fresh = list.jobs.filter((j) => isID(j.id) && typeof j.secret === "string" && !jobs.value.has(j.id));
   await put(
     fresh.map((j) => ({
       ...known({ job_id: j.id, secret: j.secret }, String(j.name ?? ""), String(j.workflow ?? ""), String(j.batch ?? "")),

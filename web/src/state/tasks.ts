@@ -5,6 +5,7 @@ import { init, remove as removeJob, ServerError, start, Unreachable } from "../a
 import type { Config, JobRef, UploadKind, UploadLink, Warning, WorkflowKind } from "../api/types";
 import { change, forget, jobs, known, put as putJobs, ref } from "./jobs";
 import type { KeptJob } from "./db";
+import { randomName } from "./random";
 import { Lost, put, Refused } from "./transfer";
 import { wake } from "./watch";
 
@@ -58,7 +59,7 @@ export interface Order {
 
 /** Begins to bring samples to the server. Those of one call share their turns in the server's queue. */
 export function begin(orders: Order[]): Task[] {
-  const batch = crypto.randomUUID();
+  const batch = randomName();
   const made = orders.map((order) => task(order, batch, undefined));
   tasks.value = [...tasks.value.filter((t) => !made.some((m) => m.key === t.key)), ...made];
   pump();

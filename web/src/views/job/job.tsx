@@ -13,6 +13,7 @@ import { go, jobLink, shareLink } from "../../router";
 import { now } from "../../state/clock";
 import type { KeptJob } from "../../state/db";
 import { jobs, known, loaded, put, ref } from "../../state/jobs";
+import { randomName } from "../../state/random";
 import { removeJobs, stuck } from "../../state/removal";
 import { wake } from "../../state/watch";
 import { adviceFor, repeatable } from "./advice";
@@ -204,7 +205,7 @@ function Actions({ job, state }: { job: KeptJob; state: State }) {
   };
   const repeat = async () => {
     try {
-      const made = await rerun(ref(job), crypto.randomUUID());
+      const made = await rerun(ref(job), randomName());
       await put([known(made.job, job.name, made.workflow_kind, job.batch)]);
       wake();
       go(jobLink(made.job.job_id));
