@@ -75,7 +75,7 @@ test("the summary counts what was found", async () => {
 });
 
 test("a feature that is chosen in the table, the map or the browser is chosen in all", async () => {
-  const { page, context, complaints } = await open();
+  const { page, context, complaints } = await open({ context: { reducedMotion: "reduce" } });
   const hosts = new Set();
   page.on("request", (request) => hosts.add(new URL(request.url()).hostname));
   await rows(page).first().waitFor();
@@ -96,7 +96,9 @@ test("a feature that is chosen in the table, the map or the browser is chosen in
   const chosen = () => page.locator("[role=row][aria-selected=true]").getAttribute("id");
   const before = await chosen();
   await page.getByRole("button", { name: "Zoom to the chosen" }).click();
+  await page.getByRole("button", { name: "Whole" }).and(page.locator(":enabled")).waitFor(); // it has moved
   const map = page.locator("#genome-map .cgv-layer-ui");
+  await map.scrollIntoViewIfNeeded();
   const box = await map.boundingBox();
   // Finds the place of another feature by the pointer's tip, as people do.
   let other;

@@ -80,8 +80,29 @@ export class GenomeBrowser {
     return new GenomeBrowser(browser, annotation);
   }
 
-  /** Shows a feature, and marks it. */
+  #wanted = none;
+  #isMoving = false;
+
+  /** Shows a feature, and marks it. igv is asked one thing after the other, so that the last feature is the one that stays. */
   show(index: number): void {
+    this.#wanted = index;
+    if (!this.#isMoving) void this.#move();
+  }
+
+  async #move(): Promise<void> {
+    this.#isMoving = true;
+    let shown = none;
+    try {
+      while (shown !== this.#wanted) {
+        shown = this.#wanted;
+        await this.#goTo(shown);
+      }
+    } finally {
+      this.#isMoving = false;
+    }
+  }
+
+  async #goTo(index: number): Promise<void> {
     const { features, sequences } = this.#annotation;
     const sequence = sequences[features.sequence[index]!];
     if (sequence === undefined || features.start[index] === 0) return;
@@ -90,10 +111,10 @@ export class GenomeBrowser {
     const end = start <= stop ? stop : sequence.length;
     const from = Math.max(1, start - around);
     const to = Math.min(sequence.length, end + around);
-    void this.#browser.search(`${sequence.id}:${from}-${to}`);
+    await this.#browser.search(`${sequence.id}:${from}-${to}`);
     const parts = start <= stop ? [[start, stop]] : [[start, sequence.length], [1, stop]];
     this.#browser.clearROIs();
-    void this.#browser.loadROI({
+    await this.#browser.loadROI({
       name: "chosen", color: "rgba(226, 146, 20, 0.28)", features: parts.map(([a, b]) => ({ chr: sequence.id, start: a! - 1, end: b! })),
     });
   }

@@ -1,5 +1,5 @@
 // The table of all features. Only the rows in sight are in the document.
-import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
+import { useComputed, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { count } from "../../../parts/format";
 import { Icon } from "../../../parts/icon";
@@ -42,16 +42,19 @@ export function Table({ state, annotation }: { state: State; annotation: Annotat
     return () => observer.disconnect();
   }, []);
 
-  // The chosen row comes into sight, whoever chose it.
-  useSignalEffect(() => {
-    const row = state.row.value;
+  // The chosen row comes into sight, whoever chose it: when the body has the height of all its rows.
+  const row = state.row.value;
+  useEffect(() => {
     const element = scroller.current;
     if (row === -1 || element === null) return;
-    const at = row * height;
-    const seen = element.clientHeight - head;
-    if (at < element.scrollTop) element.scrollTop = at;
-    else if (at + height > element.scrollTop + seen) element.scrollTop = at + height - seen;
-  });
+    const asked = requestAnimationFrame(() => {
+      const at = row * height;
+      const seen = element.clientHeight - head;
+      if (at < element.scrollTop) element.scrollTop = at;
+      else if (at + height > element.scrollTop + seen) element.scrollTop = at + height - seen;
+    });
+    return () => cancelAnimationFrame(asked);
+  }, [row, rows, height]);
 
   const first = Math.max(0, Math.floor(top.value / height) - beyond);
   const last = Math.min(rows.length, Math.ceil((top.value + room.value) / height) + beyond);
@@ -80,7 +83,7 @@ export function Table({ state, annotation }: { state: State; annotation: Annotat
         aria-label={isGenome ? "Features" : "Proteins"}
         aria-rowcount={rows.length + 1}
         aria-colcount={used.length}
-        aria-activedescendant={state.row.value >= first && state.row.value < last ? `feature-${state.chosen.value}` : undefined}
+        aria-activedescendant={row >= first && row < last ? `feature-${state.chosen.value}` : undefined}
         tabIndex={0}
         ref={scroller}
         onScroll={(e) => (top.value = e.currentTarget.scrollTop)}
