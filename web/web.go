@@ -223,7 +223,7 @@ func unpack(packed []byte) []byte {
 		return nil
 	}
 	var b bytes.Buffer
-	b.ReadFrom(z) //nolint:gosec // the file is part of this program
+	b.ReadFrom(z)
 	return b.Bytes()
 }
 

@@ -22,7 +22,9 @@ import (
 func TestBuilt(t *testing.T) {
 	t.Parallel()
 	var paths []string
-	for _, root := range []string{"build", "index.html", "package-lock.json", "package.json", "public", "src", "tsconfig.json", "vite.config.ts"} {
+	for _, root := range []string{
+		"build", "index.html", "package-lock.json", "package.json", "public", "src", "tsconfig.json", "vite.config.ts",
+	} {
 		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 			if err == nil && !d.IsDir() {
 				paths = append(paths, filepath.ToSlash(path))
@@ -89,7 +91,8 @@ func TestPage(t *testing.T) {
 	h := Handler(Options{Storage: []string{"https://s3.example.org"}})
 	page := get(t, h, "GET", "/")
 	content := body(t, page)
-	if page.StatusCode != 200 || page.Header.Get("Content-Type") != "text/html; charset=utf-8" || page.Header.Get("Cache-Control") != "no-cache" {
+	if page.StatusCode != 200 || page.Header.Get("Content-Type") != "text/html; charset=utf-8" ||
+		page.Header.Get("Cache-Control") != "no-cache" {
 		t.Fatalf("the page is %d, %v", page.StatusCode, page.Header)
 	}
 	parts := loads.FindAllSubmatch(content, -1)
@@ -136,8 +139,9 @@ func TestHeaders(t *testing.T) {
 		policy[name] = value
 	}
 	for name, value := range map[string]string{
-		"default-src": "'none'", "script-src": "'self' 'wasm-unsafe-eval'", "connect-src": "'self' https://s3.example.org https://*.s3.example.org",
-		"base-uri": "'none'", "form-action": "'none'", "frame-ancestors": "'none'", "worker-src": "'self'",
+		"default-src": "'none'", "script-src": "'self' 'wasm-unsafe-eval'",
+		"connect-src": "'self' https://s3.example.org https://*.s3.example.org",
+		"base-uri":    "'none'", "form-action": "'none'", "frame-ancestors": "'none'", "worker-src": "'self'",
 	} {
 		if policy[name] != value {
 			t.Errorf("%s is %q, not %q", name, policy[name], value)

@@ -22,7 +22,8 @@ func (v V2) Options(context.Context, *pb.OptionsRequest) (*pb.OptionsResponse, e
 	answer := &pb.OptionsResponse{}
 	for _, o := range option.Table() {
 		row := &pb.Option{
-			Name: o.Name, Kind: optionKinds[o.Kind], Help: plain(o.Help), Rule: plain(o.Rule), Pattern: o.Pattern, DefaultValue: o.Default, Flag: o.Flag,
+			Name: o.Name, Kind: optionKinds[o.Kind], Help: plain(o.Help), Rule: plain(o.Rule), Pattern: o.Pattern,
+			DefaultValue: o.Default, Flag: o.Flag,
 		}
 		for _, choice := range o.Choices {
 			row.Choices = append(row.Choices, choice.Value)

@@ -12,7 +12,8 @@ import (
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v2"
 )
 
-// TestOptions: a client learns every option and upload of the workflows that are offered, and the fields of its config are those of a start.
+// TestOptions: a client learns every option and upload of the workflows that are offered, and the fields of its config are those of a
+// start.
 func TestOptions(t *testing.T) {
 	t.Parallel()
 	fields := (&pb.JobConfig{}).ProtoReflect().Descriptor().Fields()

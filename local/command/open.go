@@ -24,7 +24,7 @@ func openBrowser(url string) error {
 		if err != nil {
 			continue
 		}
-		cmd := exec.Command(path, append(c[1:], url)...) //nolint:gosec // the user's own browser
+		cmd := exec.Command(path, append(c[1:], url)...)
 		if err := cmd.Start(); err != nil {
 			return fmt.Errorf("starting %s: %w", c[0], err)
 		}

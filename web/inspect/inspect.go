@@ -1,5 +1,5 @@
-// Package inspect answers what the page asks of the server's own rules about files and options, in the browser: so there is no second set of
-// them. wasm is the program for that.
+// Package inspect answers what the page asks of the server's own rules about files and options, in the browser: so there is no second set
+// of them. wasm is the program for that.
 package inspect
 
 import (
@@ -256,7 +256,9 @@ func samples(name string, content io.Reader) table {
 		options[o.Name] = o
 	}
 	for _, row := range s.Rows {
-		one := sample{Row: row.Number, Name: row.Name, File: row.File, Workflow: kindOf(row.Workflow), Config: make(map[string]any), Uploads: row.Uploads}
+		one := sample{
+			Row: row.Number, Name: row.Name, File: row.File, Workflow: kindOf(row.Workflow), Config: make(map[string]any), Uploads: row.Uploads,
+		}
 		for name, value := range row.Options {
 			switch options[name].Kind {
 			case option.Text:

@@ -1,5 +1,6 @@
 //go:build !(js && wasm)
 
+// Command wasm runs in browsers, see main.go.
 package main
 
 import (
