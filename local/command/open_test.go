@@ -13,7 +13,8 @@ func TestOpenBrowser(t *testing.T) {
 	dir := t.TempDir()
 	seen := filepath.Join(dir, "seen")
 	browser := filepath.Join(dir, "browser")
-	if err := os.WriteFile(browser, []byte("#!/bin/sh\nprintf %s \"$1\" >"+seen+".tmp && mv "+seen+".tmp "+seen+"\n"), 0o700); err != nil { //nolint:gosec // a program
+	script := "#!/bin/sh\nprintf %s \"$1\" >" + seen + ".tmp && mv " + seen + ".tmp " + seen + "\n"
+	if err := os.WriteFile(browser, []byte(script), 0o700); err != nil { //nolint:gosec // a program
 		t.Fatal(err)
 	}
 	t.Setenv("BROWSER", browser)
