@@ -15,13 +15,14 @@ import (
 	"testing"
 	"time"
 
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+
 	"github.com/ag-computational-bio/bakta-web-backend/functions"
 	"github.com/ag-computational-bio/bakta-web-backend/functions/expire"
 	"github.com/ag-computational-bio/bakta-web-backend/functions/status"
 	"github.com/ag-computational-bio/bakta-web-backend/functions/submit"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
@@ -533,10 +534,11 @@ func (l *life) event() {
 			}
 			return
 		}
-		e := server.Event{
-			ID: "1", Source: "model", Type: "dev.knative.apiserver.resource.update",
-			Subject: "/apis/batch/v1/namespaces/model/jobs/" + job.ObjectName(l.id, number),
-		}
+		e := cloudevents.NewEvent()
+		e.SetID("1")
+		e.SetSource("model")
+		e.SetType("dev.knative.apiserver.resource.update")
+		e.SetSubject("/apis/batch/v1/namespaces/model/jobs/" + job.ObjectName(l.id, number))
 		if err := f.Event(ctx, e); err != nil && !job.Is(err, job.Unavailable) {
 			l.faultf("event answers %v", err)
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/cloudevents/sdk-go/v2/event"
+
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 	"github.com/ag-computational-bio/bakta-web-backend/proto/v1/apiv1"
 	"github.com/ag-computational-bio/bakta-web-backend/proto/v2/apiv2"
@@ -23,7 +25,7 @@ func (f *Function) Register(s *server.Server) error {
 // RegisterSweep starts a sweep for every event that is posted to SweepPath, whatever its content. Only the timer needs to
 // reach that path.
 func (f *Function) RegisterSweep(s *server.Server) error {
-	return s.Events(SweepPath, func(ctx context.Context, _ server.Event) error {
+	return s.Events(SweepPath, func(ctx context.Context, _ event.Event) error {
 		began := f.deps.Now()
 		swept, err := f.Sweep(ctx)
 		f.deps.Recorder.Swept(ctx, f.deps.Now().Sub(began), swept.Busy, err)

@@ -6,9 +6,10 @@ import (
 	"slices"
 	"testing"
 
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+
 	"github.com/ag-computational-bio/bakta-web-backend/functions/jobupdate"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 )
 
 const id = "0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d"
@@ -47,7 +48,9 @@ func TestEvent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e := server.Event{Type: row.kind, Subject: row.subject}
+		e := cloudevents.NewEvent()
+		e.SetType(row.kind)
+		e.SetSubject(row.subject)
 		if err := f.Event(t.Context(), e); err != nil || !slices.Equal(l.at, row.want) {
 			t.Errorf("%s of %s: settled %v, %v, want %v", row.kind, row.subject, l.at, err, row.want)
 		}

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cloudevents/sdk-go/v2/event"
+
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 )
@@ -130,20 +132,20 @@ func (f *Function) Hint(ctx context.Context, id string) error {
 
 // Event handles an event of Knative's ApiServerSource about a Job or a Pod of a run. An event of another object is
 // acknowledged: a retry would not change anything.
-func (f *Function) Event(ctx context.Context, e server.Event) error {
+func (f *Function) Event(ctx context.Context, e event.Event) error {
 	// The middle of the type depends on the source's mode, resource or reference.
-	if !strings.HasPrefix(e.Type, "dev.knative.apiserver.") {
-		f.deps.Log.InfoContext(ctx, "event of an unknown type", "type", e.Type)
+	if !strings.HasPrefix(e.Type(), "dev.knative.apiserver.") {
+		f.deps.Log.InfoContext(ctx, "event of an unknown type", "type", e.Type())
 		server.Ignore(ctx, "an unknown type")
 		return nil
 	}
-	name := e.Subject
+	name := e.Subject()
 	if i := strings.LastIndexByte(name, '/'); i >= 0 {
 		name = name[i+1:]
 	}
 	id, ok := job.ParseObjectName(name)
 	if !ok {
-		f.deps.Log.InfoContext(ctx, "event of another object", "subject", e.Subject)
+		f.deps.Log.InfoContext(ctx, "event of another object", "subject", e.Subject())
 		server.Ignore(ctx, "another object")
 		return nil
 	}

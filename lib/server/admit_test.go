@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/cloudevents/sdk-go/v2/event"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -38,7 +39,7 @@ func TestAuthenticator(t *testing.T) {
 	}
 	var handled atomic.Int32
 	s := serve(t, server.Options{Authenticate: authenticate}, func(s *server.Server) error {
-		return s.Events("/events", func(ctx context.Context, _ server.Event) error {
+		return s.Events("/events", func(ctx context.Context, _ event.Event) error {
 			if c := caller.From(ctx); c.Subject != "source" || !c.Address.IsLoopback() {
 				t.Errorf("the caller is %+v", c)
 			}
@@ -104,7 +105,7 @@ func TestAdmit(t *testing.T) {
 	}
 	s := serve(t, server.Options{Admit: admit, Proxies: caller.Proxies{Count: 1}}, func(s *server.Server) error {
 		return errors.Join(s.Serve(apiv1.API(), f, all()...), s.Serve(apiv2.API(), second, "Workflows"),
-			s.Events("/events", func(context.Context, server.Event) error { effects.Add(1); return nil }))
+			s.Events("/events", func(context.Context, event.Event) error { effects.Add(1); return nil }))
 	})
 	const version, workflows = "/bakta.web.api.proto.v1.BaktaJobs/Version", "/bakta.web.api.proto.v2.BaktaJobs/Workflows"
 	byGRPC := func(from string) error {
@@ -168,7 +169,7 @@ func TestLogCallers(t *testing.T) {
 			Authenticate: func(context.Context, string) (string, error) { return "the-source", nil },
 		}, func(s *server.Server) error {
 			return errors.Join(s.Serve(apiv1.API(), echoing(), all()...),
-				s.Events("/events", func(context.Context, server.Event) error { return nil }))
+				s.Events("/events", func(context.Context, event.Event) error { return nil }))
 		})
 		headers := []string{"X-Forwarded-For", "203.0.113.9, 2001:db8::77", "Authorization", "Bearer x"}
 		send(t, client(t), http.MethodGet, s.url+"/api/v1/version", "", headers...)

@@ -3,7 +3,6 @@ package server_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -12,7 +11,7 @@ import (
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
-	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
+	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
@@ -33,24 +32,24 @@ const structured = `{"specversion":"1.0","id":"1","type":"dev.knative.apiserver.
 func TestEvents(t *testing.T) {
 	t.Parallel()
 	handled := make(chan string, 10)
-	handle := func(_ context.Context, e server.Event) error {
-		handled <- strings.Join([]string{e.Source, e.ID, e.Type, e.Subject}, " ")
+	handle := func(_ context.Context, e event.Event) error {
+		handled <- strings.Join([]string{e.Type(), e.Subject(), e.Extensions()["kind"].(string), string(e.Data())}, " ")
 		return nil
 	}
 	s := serve(t, server.Options{MaxBody: 1000}, func(s *server.Server) error { return s.Events("/events", handle) })
 	c := client(t)
-	const want = "https://10.0.0.1:443 1 dev.knative.apiserver.ref.update /apis/batch/v1/namespaces/bakta/jobs/x"
+	const want = "dev.knative.apiserver.ref.update /apis/batch/v1/namespaces/bakta/jobs/x Job "
 	for _, row := range []struct {
 		name, body string
 		headers    []string
 		status     int
 		handled    string
 	}{
-		{"binary", `{"a":1}`, binary(), 204, want},
+		{"binary", `{"a":1}`, binary(), 204, want + `{"a":1}`},
 		{"binary without data", ``, binary(), 204, want},
-		{"structured", structured, []string{"Content-Type", "application/cloudevents+json"}, 204, want},
+		{"structured", structured, []string{"Content-Type", "application/cloudevents+json"}, 204, want + `{"a":1}`},
 		{"structured with a character set", structured, []string{"Content-Type", "application/cloudevents+json; charset=utf-8"}, 204,
-			want},
+			want + `{"a":1}`},
 		{"nothing", ``, nil, 400, ""},
 		{"no event", `{"a":1}`, []string{"Content-Type", "application/json"}, 400, ""},
 		{"no id", `{}`, append([]string{"Ce-Id", ""}, binary()[4:]...), 400, ""},
@@ -107,7 +106,7 @@ func TestEventErrors(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, server.Options{Timeout: 100 * time.Millisecond}, func(s *server.Server) error {
-				return s.Events("/events", func(ctx context.Context, _ server.Event) error {
+				return s.Events("/events", func(ctx context.Context, _ event.Event) error {
 					server.Note(ctx, "job", "the job")
 					return row.handle(ctx)
 				})
@@ -137,9 +136,9 @@ func TestEventErrors(t *testing.T) {
 // What the CloudEvents SDK sends is received as it was.
 func TestEventsFromSDK(t *testing.T) {
 	t.Parallel()
-	handled := make(chan server.Event, 1)
+	handled := make(chan event.Event, 1)
 	s := serve(t, server.Options{}, func(s *server.Server) error {
-		return s.Events("/events", func(_ context.Context, e server.Event) error { handled <- e; return nil })
+		return s.Events("/events", func(_ context.Context, e event.Event) error { handled <- e; return nil })
 	})
 	protocol, err := cloudevents.NewHTTP(cloudevents.WithTarget(s.url + "/events"))
 	if err != nil {
@@ -166,76 +165,9 @@ func TestEventsFromSDK(t *testing.T) {
 			t.Error(name, "is answered with", result)
 			continue
 		}
-		if diff := cmp.Diff(server.Event{ID: want.ID(), Source: want.Source(), Type: want.Type()}, <-handled); diff != "" {
+		if diff := cmp.Diff(want.String(), (<-handled).String()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
-	}
-}
-
-// The CloudEvents SDK judges what an event is, in both modes.
-func TestEventsAsSDK(t *testing.T) {
-	t.Parallel()
-	handled := make(chan server.Event, 1)
-	s := serve(t, server.Options{}, func(s *server.Server) error {
-		return s.Events("/events", func(_ context.Context, e server.Event) error { handled <- e; return nil })
-	})
-	c := client(t)
-	check := func(name, body string, headers ...string) {
-		t.Helper()
-		r := httptest.NewRequest("POST", "/events", strings.NewReader(body))
-		for i := 0; i < len(headers); i += 2 {
-			r.Header.Set(headers[i], headers[i+1])
-		}
-		want := http.StatusBadRequest
-		judged, err := cehttp.NewEventFromHTTPRequest(r)
-		if err == nil && judged.Validate() == nil {
-			want = http.StatusNoContent
-		}
-		got := send(t, c, "POST", s.url+"/events", body, headers...)
-		if got.status != want {
-			t.Errorf("%s: status %d, the SDK expects %d: %v", name, got.status, want, err)
-		}
-		if got.status != http.StatusNoContent {
-			return
-		}
-		if e := <-handled; want == got.status {
-			if diff := cmp.Diff(server.Event{ID: judged.ID(), Source: judged.Source(), Type: judged.Type(), Subject: judged.Subject()}, e); diff != "" {
-				t.Errorf("%s (-SDK +server):\n%s", name, diff)
-			}
-		}
-	}
-	for _, change := range []struct{ name, value string }{
-		{"specversion", "0.3"}, {"specversion", "1.0.1"}, {"specversion", "2.0"}, {"specversion", ""}, {"id", ""}, {"id", "a b"}, {"type", ""},
-		{"source", ""}, {"source", "x%20y"}, {"source", "http://[::1"}, {"source", "%zz"}, {"subject", ""}, {"subject", "a%20b"}, {"subject", "é"},
-		{"time", "2026-01-02T03:04:05Z"}, {"time", "2026-01-02T03:04:05.6+07:00"}, {"time", "yesterday"}, {"time", ""},
-		{"dataschema", "https://example.org/schema"}, {"schemaurl", "a"}, {"datacontentencoding", "base64"},
-		{"datacontenttype", "text/plain; charset=utf-8"}, {"datacontenttype", "text/plain; charset"},
-		{"extension", ""}, {"extension", "x"}, {"a-b", "x"}, {"a.b", "x"}, {"a1", "x"},
-	} {
-		name := change.name + " " + change.value
-		attributes := map[string]string{"specversion": "1.0", "id": "1", "type": "t", "source": "/s", "subject": "x"}
-		attributes[change.name] = change.value
-		headers, members := []string{}, []string{}
-		for attribute, value := range attributes {
-			header := "Ce-" + attribute
-			if attribute == "datacontenttype" {
-				header = "Content-Type"
-			}
-			headers = append(headers, header, value)
-			members = append(members, fmt.Sprintf("%q:%q", attribute, value))
-		}
-		check("binary, "+name, "{}", headers...)
-		check("structured, "+name, "{"+strings.Join(members, ",")+"}", "Content-Type", "application/cloudevents+json")
-	}
-	const required = `{"specversion":"1.0","id":"1","type":"t","source":"/s"`
-	for _, body := range []string{
-		`,"data":{"a":1}}`, `,"data":null}`, `,"data_base64":"YQ=="}`, `,"a":1}`, `,"a":1.5}`, `,"a":true}`, `,"a":"x"}`, `,"A":"x"}`, `,"a_b":"x"}`,
-		`,"subject":1}`, `,"a":[]}`, `,"a":{}}`, `}x`, ``, `,}`,
-	} {
-		check("structured with "+body, required+body, "Content-Type", "Application/CloudEvents+JSON ; charset=utf-8")
-	}
-	for _, body := range []string{``, `null`, `[]`, `"x"`, `{}`, `{"specversion":1.0,"id":"1","type":"t","source":"/s"}`} {
-		check("structured as "+body, body, "Content-Type", "application/cloudevents+json")
 	}
 }
 
@@ -249,7 +181,7 @@ func FuzzEvents(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	if err := s.Events("/events", func(context.Context, server.Event) error { return nil }); err != nil {
+	if err := s.Events("/events", func(context.Context, event.Event) error { return nil }); err != nil {
 		f.Fatal(err)
 	}
 	handler, err := s.Handler()

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/cloudevents/sdk-go/v2/event"
+
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
@@ -28,8 +30,8 @@ func (versions) JobResult(context.Context, *protov1.JobAuth) (*protov1.JobResult
 	return nil, job.Errorf(job.NotFound, "there is no such job")
 }
 
-func (versions) Event(_ context.Context, e server.Event) error {
-	fmt.Println("event of type", e.Type)
+func (versions) Event(_ context.Context, e event.Event) error {
+	fmt.Println("event of type", e.Type())
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/health/grpc_health_v1"
 
@@ -129,8 +130,8 @@ func TestObservedEvents(t *testing.T) {
 	log := new(buffer)
 	logger := server.NewLogger(log, slog.LevelDebug)
 	s := serve(t, server.Options{Observer: o, Log: logger}, func(s *server.Server) error {
-		return s.Events("/events", func(ctx context.Context, e server.Event) error {
-			switch e.Subject {
+		return s.Events("/events", func(ctx context.Context, e event.Event) error {
+			switch e.Subject() {
 			case "ignored":
 				server.Ignore(ctx, "not ours")
 			case "refused":
