@@ -10,7 +10,6 @@
 package protov1
 
 import (
-	_ "github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-openapiv2/options"
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	httpbody "google.golang.org/genproto/googleapis/api/httpbody"
 	_ "google.golang.org/genproto/googleapis/rpc/status"
@@ -1141,26 +1140,25 @@ var File_proto_v1_jobs_proto protoreflect.FileDescriptor
 
 const file_proto_v1_jobs_proto_rawDesc = "" +
 	"\n" +
-	"\x13proto/v1/jobs.proto\x12\x16bakta.web.api.proto.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a.protoc-gen-openapiv2/options/annotations.proto\"\xb6\x01\n" +
+	"\x13proto/v1/jobs.proto\x12\x16bakta.web.api.proto.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\x7f\n" +
 	"\x0eInitJobRequest\x12W\n" +
 	"\x11repliconTableType\x18\x01 \x01(\x0e2).bakta.web.api.proto.v1.RepliconTableTypeR\x11repliconTableType\x12\x12\n" +
-	"\x04name\x18\x02 \x01(\tR\x04name:7\x92A422{\"name\":\"E. coli Sakai\",\"repliconTableType\":\"TSV\"}\"\xd0\x01\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name:\x00\"\xd0\x01\n" +
 	"\x0fInitJobResponse\x12(\n" +
 	"\x0fuploadLinkFasta\x18\x01 \x01(\tR\x0fuploadLinkFasta\x12.\n" +
 	"\x12uploadLinkProdigal\x18\x02 \x01(\tR\x12uploadLinkProdigal\x120\n" +
 	"\x13uploadLinkReplicons\x18\x03 \x01(\tR\x13uploadLinkReplicons\x121\n" +
-	"\x03job\x18\x04 \x01(\v2\x1f.bakta.web.api.proto.v1.JobAuthR\x03job\"\xe4\x02\n" +
+	"\x03job\x18\x04 \x01(\v2\x1f.bakta.web.api.proto.v1.JobAuthR\x03job\"\x81\x01\n" +
 	"\x0fStartJobRequest\x121\n" +
 	"\x03job\x18\x01 \x01(\v2\x1f.bakta.web.api.proto.v1.JobAuthR\x03job\x129\n" +
-	"\x06config\x18\x02 \x01(\v2!.bakta.web.api.proto.v1.JobConfigR\x06config:\xe2\x01\x92A\xde\x01\n" +
-	"\x06\xd2\x01\x03job2\xd3\x01{\"job\":{\"jobID\":\"0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d\",\"secret\":\"FmZUzJ6Y0example0example0KZw2Qr8\"},\"config\":{\"completeGenome\":true,\"genus\":\"Escherichia\",\"species\":\"coli\",\"strain\":\"Sakai\",\"translationTable\":11}}\"\xa4\x04\n" +
+	"\x06config\x18\x02 \x01(\v2!.bakta.web.api.proto.v1.JobConfigR\x06config:\x00\"\x9d\x04\n" +
 	"\tJobConfig\x12%\n" +
 	"\vhasProdigal\x18\x01 \x01(\bH\x00R\vhasProdigal\x88\x01\x01\x12'\n" +
 	"\fhasReplicons\x18\x02 \x01(\bH\x01R\fhasReplicons\x88\x01\x01\x12,\n" +
 	"\x12translationalTable\x18\x03 \x01(\x05R\x10translationTable\x12&\n" +
 	"\x0ecompleteGenome\x18\x04 \x01(\bR\x0ecompleteGenome\x12,\n" +
-	"\x11keepContigHeaders\x18\x05 \x01(\bR\x11keepContigHeaders\x121\n" +
-	"\x0fminContigLength\x18\x06 \x01(\x03B\a\x92A\x04\x9a\x02\x01\x03R\x0fminContigLength\x12<\n" +
+	"\x11keepContigHeaders\x18\x05 \x01(\bR\x11keepContigHeaders\x12*\n" +
+	"\x0fminContigLength\x18\x06 \x01(\x03B\x00R\x0fminContigLength\x12<\n" +
 	"\bdermType\x18\a \x01(\x0e2 .bakta.web.api.proto.v1.DermTypeR\bdermType\x12\x14\n" +
 	"\x05genus\x18\b \x01(\tR\x05genus\x12\x18\n" +
 	"\aspecies\x18\t \x01(\tR\aspecies\x12\x16\n" +
@@ -1187,26 +1185,24 @@ const file_proto_v1_jobs_proto_rawDesc = "" +
 	"\x04name\x18\x05 \x01(\tR\x04name\"h\n" +
 	"\tFailedJob\x12\x14\n" +
 	"\x05jobID\x18\x01 \x01(\tR\x05jobID\x12E\n" +
-	"\tjobStatus\x18\x02 \x01(\x0e2'.bakta.web.api.proto.v1.JobFailedStatusR\tjobStatus\"\x85\x04\n" +
+	"\tjobStatus\x18\x02 \x01(\x0e2'.bakta.web.api.proto.v1.JobFailedStatusR\tjobStatus\"\xe6\x01\n" +
 	"\x11JobResultResponse\x12\x14\n" +
 	"\x05jobID\x18\x01 \x01(\tR\x05jobID\x129\n" +
 	"\vResultFiles\x18\x02 \x01(\v2\x17.google.protobuf.StructR\vResultFiles\x124\n" +
 	"\astarted\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\astarted\x124\n" +
 	"\aupdated\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\x12\x12\n" +
-	"\x04name\x18\x05 \x01(\tR\x04name:\x9e\x02\x92A\x9a\x022\x97\x02{\"jobID\":\"0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d\",\"ResultFiles\":{\"GFF3\":\"https://storage.example.org/…\",\"JSON\":\"https://storage.example.org/…\",\"TXTLogs\":\"https://storage.example.org/…\"},\"started\":\"2026-01-31T12:00:00Z\",\"updated\":\"2026-01-31T12:07:31Z\",\"name\":\"E. coli Sakai\"}\"y\n" +
+	"\x04name\x18\x05 \x01(\tR\x04name:\x00\"y\n" +
 	"\x0fVersionResponse\x12 \n" +
 	"\vtoolVersion\x18\x01 \x01(\tR\vtoolVersion\x12\x1c\n" +
 	"\tdbVersion\x18\x02 \x01(\tR\tdbVersion\x12&\n" +
-	"\x0ebackendVersion\x18\x03 \x01(\tR\x0ebackendVersion\"\xad\x01\n" +
+	"\x0ebackendVersion\x18\x03 \x01(\tR\x0ebackendVersion\"9\n" +
 	"\aJobAuth\x12\x16\n" +
 	"\x06secret\x18\x01 \x01(\tR\x06secret\x12\x14\n" +
-	"\x05jobID\x18\x02 \x01(\tR\x05jobID:t\x92Aq\n" +
-	"\x11\xd2\x01\x05jobID\xd2\x01\x06secret2\\{\"jobID\":\"0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d\",\"secret\":\"FmZUzJ6Y0example0example0KZw2Qr8\"}\"t\n" +
+	"\x05jobID\x18\x02 \x01(\tR\x05jobID:\x00\"W\n" +
 	"\vLogsRequest\x12\x14\n" +
 	"\x05jobID\x18\x01 \x01(\tR\x05jobID\x12\x16\n" +
-	"\x06secret\x18\x02 \x01(\tR\x06secret\x12\x1f\n" +
-	"\x06offset\x18\x03 \x01(\x03B\a\x92A\x04\x9a\x02\x01\x03R\x06offset:\x16\x92A\x13\n" +
-	"\x11\xd2\x01\x05jobID\xd2\x01\x06secret\"\a\n" +
+	"\x06secret\x18\x02 \x01(\tR\x06secret\x12\x18\n" +
+	"\x06offset\x18\x03 \x01(\x03B\x00R\x06offset:\x00\"\a\n" +
 	"\x05Empty*V\n" +
 	"\rJobStatusEnum\x12\b\n" +
 	"\x04INIT\x10\x00\x12\v\n" +
@@ -1225,7 +1221,7 @@ const file_proto_v1_jobs_proto_rawDesc = "" +
 	"\x06DIDERM\x10\x02*%\n" +
 	"\x11RepliconTableType\x12\a\n" +
 	"\x03CSV\x10\x00\x12\a\n" +
-	"\x03TSV\x10\x012\xac\a\n" +
+	"\x03TSV\x10\x012\xb7\x06\n" +
 	"\tBaktaJobs\x12w\n" +
 	"\aInitJob\x12&.bakta.web.api.proto.v1.InitJobRequest\x1a'.bakta.web.api.proto.v1.InitJobResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/api/v1/job/init\x12p\n" +
 	"\bStartJob\x12'.bakta.web.api.proto.v1.StartJobRequest\x1a\x1d.bakta.web.api.proto.v1.Empty\"\x1c\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/api/v1/job/start\x12\x85\x01\n" +
@@ -1233,60 +1229,8 @@ const file_proto_v1_jobs_proto_rawDesc = "" +
 	"JobsStatus\x12,.bakta.web.api.proto.v1.JobStatusRequestList\x1a,.bakta.web.api.proto.v1.JobStatusReponseList\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/api/v1/job/list\x12v\n" +
 	"\tJobResult\x12\x1f.bakta.web.api.proto.v1.JobAuth\x1a).bakta.web.api.proto.v1.JobResultResponse\"\x1d\x82\xd3\xe4\x93\x02\x17:\x01*\"\x12/api/v1/job/result\x12j\n" +
 	"\aVersion\x12\x1d.bakta.web.api.proto.v1.Empty\x1a'.bakta.web.api.proto.v1.VersionResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v1/version\x12v\n" +
-	"\x06Delete\x12\x1f.bakta.web.api.proto.v1.JobAuth\x1a\x1d.bakta.web.api.proto.v1.Empty\",\x82\xd3\xe4\x93\x02&Z\x14*\x12/api/v1/job/delete*\x0e/api/v1/delete\x12\xcf\x01\n" +
-	"\x04Logs\x12#.bakta.web.api.proto.v1.LogsRequest\x1a\x14.google.api.HttpBody\"\x8b\x01\x92Ap:\n" +
-	"text/plainJb\n" +
-	"\x03200\x12[\n" +
-	"QThe log, from the offset on. An offset at or after its end returns an empty text.\x12\x06\n" +
-	"\x04\x9a\x02\x01\a\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/job/logsB\xcd\x18\x92A\x85\x18\x12\xc5\x15\n" +
-	"\rBakta Web API\x12\xe7\x14Annotates bacterial genomes, metagenome-assembled genomes and plasmids with [Bakta](https://github.com/oschwengers/bakta).\n" +
-	"\n" +
-	"## A job from start to end\n" +
-	"\n" +
-	"1. `POST /api/v1/job/init` creates a job and returns its id, its secret and three upload links.\n" +
-	"2. `PUT` the genome (FASTA; plain, gzip, bzip2, xz or zstd) to `uploadLinkFasta`, directly to the object storage. A Prodigal training file and a replicon table are optional, each with its own link.\n" +
-	"3. `POST /api/v1/job/start` checks the uploads and the configuration, and starts the job.\n" +
-	"4. `POST /api/v1/job/list` returns the state of any number of jobs; `GET /api/v1/job/logs` returns Bakta's output while it runs.\n" +
-	"5. `POST /api/v1/job/result` returns download links for the result files.\n" +
-	"6. `DELETE /api/v1/job/delete` deletes the job and all of its data. Otherwise this happens when the job expires.\n" +
-	"\n" +
-	"The same calls are available by gRPC, on the same host and port, as the service `bakta.web.api.proto.v1.BaktaJobs`.\n" +
-	"\n" +
-	"## Access\n" +
-	"\n" +
-	"There are no accounts and no login. The call that creates a job returns its **secret**. The secret gives full access to this job and to no other. Every call contains it beside the job's id: in the body, or in the query if there is no body. It can't be retrieved later. Protect it, and every link, like the data.\n" +
-	"\n" +
-	"## Requests\n" +
-	"\n" +
-	"Bodies are JSON, whatever the Content-Type says. A field that is missing, `null` or `\"\"` is not set. Numbers and booleans may be written as strings; enum values in any letter case, or as their number. Unknown fields are ignored.\n" +
-	"\n" +
-	"## Errors\n" +
-	"\n" +
-	"Success is always status 200. An error has the matching status and a body `{\"code\":3,\"message\":\"…\",\"details\":[]}`: `code` is the gRPC status code, `message` says what is wrong and, if the caller can correct it, what to do.\n" +
-	"\n" +
-	"| status | code | meaning |\n" +
-	"|---|---|---|\n" +
-	"| 400 | 3 | the request is not valid: not JSON, a bad value, an upload of the wrong format |\n" +
-	"| 400 | 9 | the job's state does not allow the call: results before the job ended, or of a failed job |\n" +
-	"| 401 | 16 | the secret is not this job's |\n" +
-	"| 404 | 5 | the job or the path does not exist |\n" +
-	"| 405 | 12 | the path does not have this method |\n" +
-	"| 408 | 4 | the body arrived too slowly |\n" +
-	"| 409 | 6 | the job was already started with another configuration |\n" +
-	"| 413 | 8 | the body is too large |\n" +
-	"| 415 | 3 | the body has a Content-Encoding; send it without one |\n" +
-	"| 429 | 8 | too many requests; retry later |\n" +
-	"| 500 | 13 | an internal error of the server |\n" +
-	"| 501 | 12 | the request reached a part of the server that does not implement it |\n" +
-	"| 503 | 14 | something that the server needs is down; retry later |\n" +
-	"| 504 | 4 | the call took too long; retry later |\n" +
-	"\"F\n" +
-	"\tBakta Web\x129https://github.com/ag-computational-bio/bakta-web-backend2\x02v12\x10application/json:\x10application/jsonR\xce\x01\n" +
-	"\adefault\x12\xc2\x01\n" +
-	"ZAn error. The status says of which kind, see *Errors* above; `message` says what is wrong.\x12\x16\n" +
-	"\x14\x1a\x12.google.rpc.Status\"L\n" +
-	"\x10application/json\x128{\"code\":5,\"message\":\"there is no such job\",\"details\":[]}rF\n" +
-	"\x1eBakta, the annotation software\x12$https://github.com/oschwengers/baktaZBgithub.com/ag-computational-bio/bakta-web-backend/proto/v1;protov1b\x06proto3"
+	"\x06Delete\x12\x1f.bakta.web.api.proto.v1.JobAuth\x1a\x1d.bakta.web.api.proto.v1.Empty\",\x82\xd3\xe4\x93\x02&Z\x14*\x12/api/v1/job/delete*\x0e/api/v1/delete\x12[\n" +
+	"\x04Logs\x12#.bakta.web.api.proto.v1.LogsRequest\x1a\x14.google.api.HttpBody\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/job/logsBDZBgithub.com/ag-computational-bio/bakta-web-backend/proto/v1;protov1b\x06proto3"
 
 var (
 	file_proto_v1_jobs_proto_rawDescOnce sync.Once

@@ -10,7 +10,6 @@
 package protov2
 
 import (
-	_ "github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-openapiv2/options"
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -3687,11 +3686,10 @@ var File_proto_v2_jobs_proto protoreflect.FileDescriptor
 
 const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\n" +
-	"\x13proto/v2/jobs.proto\x12\x16bakta.web.api.proto.v2\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a.protoc-gen-openapiv2/options/annotations.proto\"\xaf\x01\n" +
+	"\x13proto/v2/jobs.proto\x12\x16bakta.web.api.proto.v2\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"9\n" +
 	"\x06JobRef\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x16\n" +
-	"\x06secret\x18\x02 \x01(\tR\x06secret:v\x92As\n" +
-	"\x12\xd2\x01\x06job_id\xd2\x01\x06secret2]{\"job_id\":\"0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d\",\"secret\":\"FmZUzJ6Y0example0example0KZw2Qr8\"}\"\x12\n" +
+	"\x06secret\x18\x02 \x01(\tR\x06secret:\x00\"\x12\n" +
 	"\x10WorkflowsRequest\"S\n" +
 	"\x11WorkflowsResponse\x12>\n" +
 	"\tworkflows\x18\x01 \x03(\v2 .bakta.web.api.proto.v2.WorkflowR\tworkflows\"\xec\x01\n" +
@@ -3718,7 +3716,7 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\apattern\x18\x06 \x01(\tR\apattern\x12\x18\n" +
 	"\achoices\x18\a \x03(\tR\achoices\x12#\n" +
 	"\rdefault_value\x18\b \x01(\tR\fdefaultValue\x12\x12\n" +
-	"\x04flag\x18\t \x01(\tR\x04flag\"\xc5\x01\n" +
+	"\x04flag\x18\t \x01(\tR\x04flag\"\xbe\x01\n" +
 	"\n" +
 	"UploadRule\x12C\n" +
 	"\vupload_kind\x18\x01 \x01(\x0e2\".bakta.web.api.proto.v2.UploadKindR\n" +
@@ -3726,12 +3724,12 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x05label\x18\x02 \x01(\tR\x05label\x12\x12\n" +
 	"\x04help\x18\x03 \x01(\tR\x04help\x12\x12\n" +
 	"\x04rule\x18\x04 \x01(\tR\x04rule\x12\x10\n" +
-	"\x03use\x18\x05 \x01(\tR\x03use\x12\"\n" +
-	"\bmax_size\x18\x06 \x01(\x03B\a\x92A\x04\x9a\x02\x01\x03R\amaxSize\"\xc2\x01\n" +
+	"\x03use\x18\x05 \x01(\tR\x03use\x12\x1b\n" +
+	"\bmax_size\x18\x06 \x01(\x03B\x00R\amaxSize\"\x8d\x01\n" +
 	"\x0eInitJobRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12O\n" +
 	"\rworkflow_kind\x18\x02 \x01(\x0e2$.bakta.web.api.proto.v2.WorkflowKindB\x04\xe2A\x01\x02R\fworkflowKind\x12\x14\n" +
-	"\x05batch\x18\x03 \x01(\tR\x05batch:5\x92A220{\"name\":\"E. coli Sakai\",\"workflow_kind\":\"bakta\"}\"\xcc\x01\n" +
+	"\x05batch\x18\x03 \x01(\tR\x05batch:\x00\"\xcc\x01\n" +
 	"\x0fInitJobResponse\x120\n" +
 	"\x03job\x18\x01 \x01(\v2\x1e.bakta.web.api.proto.v2.JobRefR\x03job\x12I\n" +
 	"\rworkflow_kind\x18\x02 \x01(\x0e2$.bakta.web.api.proto.v2.WorkflowKindR\fworkflowKind\x12<\n" +
@@ -3741,11 +3739,11 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\vupload_kind\x18\x01 \x01(\x0e2\".bakta.web.api.proto.v2.UploadKindR\n" +
 	"uploadKind\x12\x1a\n" +
 	"\brequired\x18\x02 \x01(\bR\brequired\x12\x10\n" +
-	"\x03url\x18\x03 \x01(\tR\x03url\"\xd3\x03\n" +
+	"\x03url\x18\x03 \x01(\tR\x03url\"\xdd\x01\n" +
 	"\x0fStartJobRequest\x126\n" +
 	"\x03job\x18\x01 \x01(\v2\x1e.bakta.web.api.proto.v2.JobRefB\x04\xe2A\x01\x02R\x03job\x12O\n" +
 	"\rworkflow_kind\x18\x02 \x01(\x0e2$.bakta.web.api.proto.v2.WorkflowKindB\x04\xe2A\x01\x02R\fworkflowKind\x12?\n" +
-	"\x06config\x18\x03 \x01(\v2!.bakta.web.api.proto.v2.JobConfigB\x04\xe2A\x01\x02R\x06config:\xf5\x01\x92A\xf1\x012\xee\x01{\"job\":{\"job_id\":\"0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d\",\"secret\":\"FmZUzJ6Y0example0example0KZw2Qr8\"},\"workflow_kind\":\"bakta\",\"config\":{\"complete_genome\":true,\"genus\":\"Escherichia\",\"species\":\"coli\",\"strain\":\"Sakai\",\"translation_table\":11}}\"\xde\b\n" +
+	"\x06config\x18\x03 \x01(\v2!.bakta.web.api.proto.v2.JobConfigB\x04\xe2A\x01\x02R\x06config:\x00\"\xd7\b\n" +
 	"\tJobConfig\x12;\n" +
 	"\x1ause_prodigal_training_file\x18\x01 \x01(\bR\x17useProdigalTrainingFile\x12#\n" +
 	"\ruse_replicons\x18\x02 \x01(\bR\fuseReplicons\x12\x1f\n" +
@@ -3755,8 +3753,8 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\buse_hmms\x18\x05 \x01(\bR\auseHmms\x12+\n" +
 	"\x11translation_table\x18\x06 \x01(\x05R\x10translationTable\x12'\n" +
 	"\x0fcomplete_genome\x18\a \x01(\bR\x0ecompleteGenome\x12.\n" +
-	"\x13keep_contig_headers\x18\b \x01(\bR\x11keepContigHeaders\x123\n" +
-	"\x11min_contig_length\x18\t \x01(\x03B\a\x92A\x04\x9a\x02\x01\x03R\x0fminContigLength\x12=\n" +
+	"\x13keep_contig_headers\x18\b \x01(\bR\x11keepContigHeaders\x12,\n" +
+	"\x11min_contig_length\x18\t \x01(\x03B\x00R\x0fminContigLength\x12=\n" +
 	"\tderm_type\x18\n" +
 	" \x01(\x0e2 .bakta.web.api.proto.v2.DermTypeR\bdermType\x12\x14\n" +
 	"\x05genus\x18\v \x01(\tR\x05genus\x12\x18\n" +
@@ -3787,19 +3785,19 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"skipFilter\x12\x1b\n" +
 	"\tskip_plot\x18  \x01(\bR\bskipPlot\"O\n" +
 	"\x10StartJobResponse\x12;\n" +
-	"\bwarnings\x18\x01 \x03(\v2\x1f.bakta.web.api.proto.v2.WarningR\bwarnings\"\x89\x02\n" +
+	"\bwarnings\x18\x01 \x03(\v2\x1f.bakta.web.api.proto.v2.WarningR\bwarnings\"R\n" +
 	"\x11SubmitJobResponse\x12;\n" +
-	"\bwarnings\x18\x01 \x03(\v2\x1f.bakta.web.api.proto.v2.WarningR\bwarnings:\xb6\x01\x92A\xb2\x012\xaf\x01{\"warnings\":[{\"code\":\"small_genome\",\"upload_kind\":\"genome_fasta\",\"message\":\"The genome has no more than 10 base pairs, which is too short for a gene; is it the whole file?\"}]}\"\xe3\x02\n" +
+	"\bwarnings\x18\x01 \x03(\v2\x1f.bakta.web.api.proto.v2.WarningR\bwarnings:\x00\"\xc1\x01\n" +
 	"\x0fRerunJobRequest\x126\n" +
 	"\x03job\x18\x01 \x01(\v2\x1e.bakta.web.api.proto.v2.JobRefB\x04\xe2A\x01\x02R\x03job\x12%\n" +
 	"\vrequest_key\x18\x02 \x01(\tB\x04\xe2A\x01\x02R\n" +
 	"requestKey\x129\n" +
 	"\x06config\x18\x03 \x01(\v2!.bakta.web.api.proto.v2.JobConfigR\x06config\x12\x12\n" +
-	"\x04name\x18\x04 \x01(\tR\x04name:\xa1\x01\x92A\x9d\x012\x9a\x01{\"job\":{\"job_id\":\"0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d\",\"secret\":\"FmZUzJ6Y0example0example0KZw2Qr8\"},\"request_key\":\"5b1e6a4c-8d0f-4f6e-9a57-1f0c2d3e4b5a\"}\"\xe1\x02\n" +
+	"\x04name\x18\x04 \x01(\tR\x04name:\x00\"\xce\x01\n" +
 	"\x10RerunJobResponse\x120\n" +
 	"\x03job\x18\x01 \x01(\v2\x1e.bakta.web.api.proto.v2.JobRefR\x03job\x12I\n" +
 	"\rworkflow_kind\x18\x02 \x01(\x0e2$.bakta.web.api.proto.v2.WorkflowKindR\fworkflowKind\x12;\n" +
-	"\bwarnings\x18\x03 \x03(\v2\x1f.bakta.web.api.proto.v2.WarningR\bwarnings:\x92\x01\x92A\x8e\x012\x8b\x01{\"job\":{\"job_id\":\"9c5b94b1-35ad-49bb-b118-8e8fc24abf80\",\"secret\":\"qPm4sT2Xexample0example0aZk81LwV\"},\"workflow_kind\":\"bakta\",\"warnings\":[]}\"|\n" +
+	"\bwarnings\x18\x03 \x03(\v2\x1f.bakta.web.api.proto.v2.WarningR\bwarnings:\x00\"|\n" +
 	"\aWarning\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12C\n" +
 	"\vupload_kind\x18\x02 \x01(\x0e2\".bakta.web.api.proto.v2.UploadKindR\n" +
@@ -3848,13 +3846,12 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x19\n" +
 	"\x05stage\x18\x03 \x01(\tH\x00R\x05stage\x88\x01\x01B\b\n" +
-	"\x06_stage\"\x8c\x01\n" +
+	"\x06_stage\"n\n" +
 	"\x0fJobStateRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x16\n" +
-	"\x06secret\x18\x02 \x01(\tR\x06secret\x12\x1b\n" +
-	"\x04wait\x18\x03 \x01(\x03B\a\x92A\x04\x9a\x02\x01\x03R\x04wait\x12\x14\n" +
-	"\x05after\x18\x04 \x01(\tR\x05after:\x17\x92A\x14\n" +
-	"\x12\xd2\x01\x06job_id\xd2\x01\x06secret\"\xf4\f\n" +
+	"\x06secret\x18\x02 \x01(\tR\x06secret\x12\x14\n" +
+	"\x04wait\x18\x03 \x01(\x03B\x00R\x04wait\x12\x14\n" +
+	"\x05after\x18\x04 \x01(\tR\x05after:\x00\"\xbb\b\n" +
 	"\x10JobStateResponse\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
@@ -3879,7 +3876,7 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\bexpected\x18\x13 \x01(\v2 .bakta.web.api.proto.v2.ExpectedR\bexpected\x129\n" +
 	"\afailure\x18\x14 \x01(\v2\x1f.bakta.web.api.proto.v2.FailureR\afailure\x12\x18\n" +
 	"\aversion\x18\x15 \x01(\tR\aversion\x129\n" +
-	"\x06config\x18\x16 \x01(\v2!.bakta.web.api.proto.v2.JobConfigR\x06config:\xb8\x04\x92A\xb4\x042\xb1\x04{\"job_id\":\"0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d\",\"name\":\"E. coli Sakai\",\"batch\":\"\",\"workflow_kind\":\"bakta\",\"result_kind\":\"bakta\",\"status\":\"running\",\"created\":\"2026-01-31T11:59:00Z\",\"started\":\"2026-01-31T12:00:00Z\",\"began\":\"2026-01-31T12:00:02Z\",\"updated\":\"2026-01-31T12:00:02Z\",\"expires\":\"2026-03-02T12:00:00Z\",\"run\":1,\"stage\":\"bakta\",\"stages\":[{\"stage\":\"bakta\",\"status\":\"running\"}],\"progress\":{\"step\":9,\"steps\":24,\"text\":\"predict & annotate CDSs\"},\"expected\":{\"end\":\"2026-01-31T12:07:30Z\",\"latest_end\":\"2026-01-31T12:11:00Z\",\"runs\":37},\"version\":\"3q2-7wAAAAA\"}B\n" +
+	"\x06config\x18\x16 \x01(\v2!.bakta.web.api.proto.v2.JobConfigR\x06config:\x00B\n" +
 	"\n" +
 	"\b_waitingB\b\n" +
 	"\x06_stage\"_\n" +
@@ -3889,12 +3886,11 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x06status\x18\x02 \x01(\x0e2#.bakta.web.api.proto.v2.StageStatusR\x06status\"`\n" +
 	"\tFailedJob\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12<\n" +
-	"\x06status\x18\x02 \x01(\x0e2$.bakta.web.api.proto.v2.FailedStatusR\x06status\"\xd3\x01\n" +
+	"\x06status\x18\x02 \x01(\x0e2$.bakta.web.api.proto.v2.FailedStatusR\x06status\"]\n" +
 	"\x10JobResultRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x16\n" +
 	"\x06secret\x18\x02 \x01(\tR\x06secret\x12\x18\n" +
-	"\apartial\x18\x03 \x01(\bR\apartial:v\x92As\n" +
-	"\x12\xd2\x01\x06job_id\xd2\x01\x06secret2]{\"job_id\":\"0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d\",\"secret\":\"FmZUzJ6Y0example0example0KZw2Qr8\"}\"\x81\x05\n" +
+	"\apartial\x18\x03 \x01(\bR\apartial:\x00\"\xda\x02\n" +
 	"\x11JobResultResponse\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12I\n" +
 	"\rworkflow_kind\x18\x02 \x01(\x0e2$.bakta.web.api.proto.v2.WorkflowKindR\fworkflowKind\x124\n" +
@@ -3902,7 +3898,7 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\aupdated\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\x12\x12\n" +
 	"\x04name\x18\x05 \x01(\tR\x04name\x126\n" +
 	"\x06result\x18\x06 \x01(\v2\x1e.bakta.web.api.proto.v2.ResultR\x06result\x12\x1d\n" +
-	"\afailure\x18\a \x01(\tH\x00R\afailure\x88\x01\x01:\xa6\x02\x92A\xa2\x022\x9f\x02{\"job_id\":\"0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d\",\"workflow_kind\":\"bakta\",\"started\":\"2026-01-31T12:00:00Z\",\"updated\":\"2026-01-31T12:07:31Z\",\"name\":\"E. coli Sakai\",\"result\":{\"result_kind\":\"bakta\",\"files\":{\"gff3\":\"https://storage.example.org/…\",\"json\":\"https://storage.example.org/…\"}}}B\n" +
+	"\afailure\x18\a \x01(\tH\x00R\afailure\x88\x01\x01:\x00B\n" +
 	"\n" +
 	"\b_failure\"\x88\x01\n" +
 	"\x06Result\x12C\n" +
@@ -3939,22 +3935,20 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x0e_inference_tsvB\v\n" +
 	"\t_logs_txtB\x14\n" +
 	"\x12_circular_plot_pngB\x14\n" +
-	"\x12_circular_plot_svg\"U\n" +
+	"\x12_circular_plot_svg\">\n" +
 	"\vLogsRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x16\n" +
-	"\x06secret\x18\x02 \x01(\tR\x06secret:\x17\x92A\x14\n" +
-	"\x12\xd2\x01\x06job_id\xd2\x01\x06secret\"\x93\x01\n" +
+	"\x06secret\x18\x02 \x01(\tR\x06secret:\x00\"\x93\x01\n" +
 	"\fLogsResponse\x12I\n" +
 	"\rworkflow_kind\x18\x01 \x01(\x0e2$.bakta.web.api.proto.v2.WorkflowKindR\fworkflowKind\x128\n" +
 	"\x06stages\x18\x02 \x03(\v2 .bakta.web.api.proto.v2.StageLogR\x06stages\"w\n" +
 	"\bStageLog\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\tR\x05stage\x12;\n" +
 	"\x06status\x18\x02 \x01(\x0e2#.bakta.web.api.proto.v2.StageStatusR\x06status\x12\x18\n" +
-	"\acontent\x18\x03 \x01(\tR\acontent\"W\n" +
+	"\acontent\x18\x03 \x01(\tR\acontent\"@\n" +
 	"\rDeleteRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x16\n" +
-	"\x06secret\x18\x02 \x01(\tR\x06secret:\x17\x92A\x14\n" +
-	"\x12\xd2\x01\x06job_id\xd2\x01\x06secret\"\x10\n" +
+	"\x06secret\x18\x02 \x01(\tR\x06secret:\x00\"\x10\n" +
 	"\x0eDeleteResponse\"\x10\n" +
 	"\x0eVersionRequest\"\xe4\x01\n" +
 	"\x0fVersionResponse\x12'\n" +
@@ -4015,81 +4009,21 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x10OPTION_KIND_TEXT\x10\x01\x12\x16\n" +
 	"\x12OPTION_KIND_NUMBER\x10\x02\x12\x16\n" +
 	"\x12OPTION_KIND_SWITCH\x10\x03\x12\x14\n" +
-	"\x10OPTION_KIND_STEP\x10\x042\x88\r\n" +
+	"\x10OPTION_KIND_STEP\x10\x042\x84\f\n" +
 	"\tBaktaJobs\x12\x86\x01\n" +
 	"\tWorkflows\x12(.bakta.web.api.proto.v2.WorkflowsRequest\x1a).bakta.web.api.proto.v2.WorkflowsResponse\"$\x82\xd3\xe4\x93\x02\x1eb\tworkflows\x12\x11/api/v2/workflows\x12s\n" +
 	"\aOptions\x12&.bakta.web.api.proto.v2.OptionsRequest\x1a'.bakta.web.api.proto.v2.OptionsResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v2/options\x12w\n" +
-	"\aInitJob\x12&.bakta.web.api.proto.v2.InitJobRequest\x1a'.bakta.web.api.proto.v2.InitJobResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/api/v2/job/init\x12\xca\x01\n" +
-	"\bStartJob\x12'.bakta.web.api.proto.v2.StartJobRequest\x1a(.bakta.web.api.proto.v2.StartJobResponse\"k\x92ALJJ\n" +
-	"\x03200\x12C\n" +
-	"'The job is started. The body is `null`.\"\x18\n" +
-	"\x10application/json\x12\x04null\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/api/v2/job/start\x12~\n" +
+	"\aInitJob\x12&.bakta.web.api.proto.v2.InitJobRequest\x1a'.bakta.web.api.proto.v2.InitJobResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/api/v2/job/init\x12{\n" +
+	"\bStartJob\x12'.bakta.web.api.proto.v2.StartJobRequest\x1a(.bakta.web.api.proto.v2.StartJobResponse\"\x1c\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/api/v2/job/start\x12~\n" +
 	"\tSubmitJob\x12'.bakta.web.api.proto.v2.StartJobRequest\x1a).bakta.web.api.proto.v2.SubmitJobResponse\"\x1d\x82\xd3\xe4\x93\x02\x17:\x01*\"\x12/api/v2/job/submit\x12{\n" +
 	"\bRerunJob\x12'.bakta.web.api.proto.v2.RerunJobRequest\x1a(.bakta.web.api.proto.v2.RerunJobResponse\"\x1c\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/api/v2/job/rerun\x12\x80\x01\n" +
 	"\n" +
 	"JobsStatus\x12).bakta.web.api.proto.v2.JobsStatusRequest\x1a*.bakta.web.api.proto.v2.JobsStatusResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/api/v2/job/list\x12y\n" +
 	"\bJobState\x12'.bakta.web.api.proto.v2.JobStateRequest\x1a(.bakta.web.api.proto.v2.JobStateResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/api/v2/job/status\x12\x7f\n" +
 	"\tJobResult\x12(.bakta.web.api.proto.v2.JobResultRequest\x1a).bakta.web.api.proto.v2.JobResultResponse\"\x1d\x82\xd3\xe4\x93\x02\x17:\x01*\"\x12/api/v2/job/result\x12\x82\x01\n" +
-	"\x04Logs\x12#.bakta.web.api.proto.v2.LogsRequest\x1a$.bakta.web.api.proto.v2.LogsResponse\"/\x82\xd3\xe4\x93\x02)Z\x15:\x01*\"\x10/api/v2/job/logs\x12\x10/api/v2/job/logs\x12\xc0\x01\n" +
-	"\x06Delete\x12%.bakta.web.api.proto.v2.DeleteRequest\x1a&.bakta.web.api.proto.v2.DeleteResponse\"g\x92A1J/\n" +
-	"\x03200\x12(\n" +
-	"&The job is deleted. The body is empty.\x82\xd3\xe4\x93\x02-Z\x17:\x01*\"\x12/api/v2/job/delete*\x12/api/v2/job/delete\x12s\n" +
-	"\aVersion\x12&.bakta.web.api.proto.v2.VersionRequest\x1a'.bakta.web.api.proto.v2.VersionResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v2/versionB\x8d \x92A\xc5\x1f\x12\xbf\x1d\n" +
-	"\rBakta Web API\x12\xe1\x1cAnnotates bacterial genomes, metagenome-assembled genomes and plasmids with [Bakta](https://github.com/oschwengers/bakta), proteins with Bakta, and hypothetical proteins of such annotations with [Baktfold](https://github.com/gbouras13/baktfold).\n" +
-	"\n" +
-	"## A job from start to end\n" +
-	"\n" +
-	"1. `GET /api/v2/workflows` lists the workflows of this server, with their uploads and the stages that they run one after the other.\n" +
-	"2. `POST /api/v2/job/init` creates a job of one workflow and returns its id, its secret and an upload link for each file of the workflow.\n" +
-	"3. `PUT` each file to its link, directly to the object storage. Only those that are `required` are necessary. FASTA files and Bakta's JSON may be compressed.\n" +
-	"4. `POST /api/v2/job/start` checks the uploads and the configuration, and starts the job. A client that shows warnings calls `POST /api/v2/job/submit` instead.\n" +
-	"5. `GET /api/v2/job/status` returns the state of one job, and can wait for a change; `POST /api/v2/job/list` returns the state of any number of jobs; `GET /api/v2/job/logs` returns the state and the output of each stage.\n" +
-	"6. `POST /api/v2/job/result` returns download links for the result files.\n" +
-	"7. `POST /api/v2/job/rerun` runs the job again, with other options or the same, without another upload.\n" +
-	"8. `DELETE /api/v2/job/delete` deletes the job and all of its data. Otherwise this happens when the job expires.\n" +
-	"\n" +
-	"The same calls are available by gRPC, on the same host and port, as the service `bakta.web.api.proto.v2.BaktaJobs`.\n" +
-	"\n" +
-	"## The first version\n" +
-	"\n" +
-	"Both versions use the same jobs: each lists and deletes jobs of the other, and returns their results and logs. A job of the first version has the workflow `bakta`; it has links for three uploads only, so only that version can start it. Both versions can start a job of this version with the workflow `bakta`.\n" +
-	"\n" +
-	"## Access\n" +
-	"\n" +
-	"There are no accounts and no login. The call that creates a job returns its **secret**. The secret gives full access to this job and to no other. Every call contains it beside the job's id: in the body, or in the query if there is no body. It can't be retrieved later. Protect it, and every link, like the data.\n" +
-	"\n" +
-	"## Requests\n" +
-	"\n" +
-	"Bodies are JSON, whatever the Content-Type says. A field that is missing, `null` or `\"\"` is not set. Numbers and booleans may be written as strings; enum values in any letter case. Unknown fields are ignored.\n" +
-	"\n" +
-	"## Errors\n" +
-	"\n" +
-	"Success is always status 200. An error has the matching status, and its body is a JSON string that says what is wrong and, if the caller can correct it, what to do. gRPC returns the same message with the code of the table.\n" +
-	"\n" +
-	"| status | gRPC | meaning |\n" +
-	"|---|---|---|\n" +
-	"| 400 | 3 | the request is not valid: not JSON, a bad value, an upload of the wrong format, a workflow that is not the job's |\n" +
-	"| 400 | 9 | the job does not allow the call: results before it ended, or of a failed job; the start of a job of the first version |\n" +
-	"| 401 | 16 | the secret is not this job's |\n" +
-	"| 404 | 5 | the job or the path does not exist |\n" +
-	"| 405 | 12 | the path does not have this method |\n" +
-	"| 408 | 4 | the body arrived too slowly |\n" +
-	"| 409 | 6 | the job was already started with another configuration, or a request key was used for something else |\n" +
-	"| 413 | 8 | the body is too large |\n" +
-	"| 415 | 3 | the body has a Content-Encoding; send it without one |\n" +
-	"| 422 | 3 | the body is JSON, but a field is missing or has the wrong type |\n" +
-	"| 429 | 8 | too many requests; retry later |\n" +
-	"| 500 | 13 | an internal error of the server |\n" +
-	"| 501 | 12 | the request reached a part of the server that does not implement it |\n" +
-	"| 503 | 14 | something that the server needs is down; retry later |\n" +
-	"| 504 | 4 | the call took too long; retry later |\n" +
-	"\"F\n" +
-	"\tBakta Web\x129https://github.com/ag-computational-bio/bakta-web-backend2\x02v22\x10application/json:\x10application/jsonR\x94\x01\n" +
-	"\adefault\x12\x88\x01\n" +
-	"YAn error. The status says of which kind, see *Errors* above; the text says what is wrong.\x12\x06\n" +
-	"\x04\x9a\x02\x01\a\"#\n" +
-	"\x10application/json\x12\x0f\"Job not found\"rF\n" +
-	"\x1eBakta, the annotation software\x12$https://github.com/oschwengers/baktaZBgithub.com/ag-computational-bio/bakta-web-backend/proto/v2;protov2b\x06proto3"
+	"\x04Logs\x12#.bakta.web.api.proto.v2.LogsRequest\x1a$.bakta.web.api.proto.v2.LogsResponse\"/\x82\xd3\xe4\x93\x02)Z\x15:\x01*\"\x10/api/v2/job/logs\x12\x10/api/v2/job/logs\x12\x8c\x01\n" +
+	"\x06Delete\x12%.bakta.web.api.proto.v2.DeleteRequest\x1a&.bakta.web.api.proto.v2.DeleteResponse\"3\x82\xd3\xe4\x93\x02-Z\x17:\x01*\"\x12/api/v2/job/delete*\x12/api/v2/job/delete\x12s\n" +
+	"\aVersion\x12&.bakta.web.api.proto.v2.VersionRequest\x1a'.bakta.web.api.proto.v2.VersionResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v2/versionBDZBgithub.com/ag-computational-bio/bakta-web-backend/proto/v2;protov2b\x06proto3"
 
 var (
 	file_proto_v2_jobs_proto_rawDescOnce sync.Once

@@ -49,18 +49,19 @@ type plugin struct {
 	name      string
 	parameter func(dir string) string
 	rest      bool // only for files with a REST form
+	documents bool // it writes documents, and reads the options for them
 }
 
 // plugins lists the generators. Each is run once for each directory of proto files.
 func plugins() []plugin {
 	relative := func(string) string { return "paths=source_relative" }
 	return []plugin{
-		{"protoc-gen-go", relative, false},
-		{"protoc-gen-go-grpc", relative, false},
-		{"protoc-gen-grpc-gateway", relative, true},
+		{"protoc-gen-go", relative, false, false},
+		{"protoc-gen-go-grpc", relative, false, false},
+		{"protoc-gen-grpc-gateway", relative, true, false},
 		{"protoc-gen-openapiv2", func(dir string) string {
 			return "allow_merge=true,preserve_rpc_order=true,disable_default_errors=true" + spelling(dir) + ",merge_file_name=" + dir + "/openapi"
-		}, true},
+		}, true, true},
 	}
 }
 
@@ -143,10 +144,14 @@ func generate(ctx context.Context, root string, dir directory, made map[string][
 		return fmt.Errorf("compiling %s: %w", dir.path, err)
 	}
 	for _, p := range plugins() {
+		input, err := p.input(compiled)
+		if err != nil {
+			return fmt.Errorf("preparing %s for %s: %w", dir.path, p.name, err)
+		}
 		files, err := p.run(ctx, root, &pluginpb.CodeGeneratorRequest{
 			FileToGenerate: p.files(compiled),
 			Parameter:      proto.String(p.parameter(dir.path)),
-			ProtoFile:      closure(compiled),
+			ProtoFile:      input,
 		})
 		if err != nil {
 			return fmt.Errorf("running %s for %s: %w", p.name, dir.path, err)
@@ -191,6 +196,57 @@ func (p plugin) files(compiled linker.Files) []string {
 		}
 	}
 	return names
+}
+
+// documentOptions is the proto file with the options for documents.
+const documentOptions = "protoc-gen-openapiv2/options/annotations.proto"
+
+// input returns the descriptors for the plugin. Go code gets descriptors without the options for documents: programs would link the types of
+// these options, and keep them in memory, only to forward them to clients of gRPC's reflection.
+func (p plugin) input(compiled linker.Files) ([]*descriptorpb.FileDescriptorProto, error) {
+	files := closure(compiled)
+	if p.documents {
+		return files, nil
+	}
+	for i, f := range files {
+		at := slices.Index(f.GetDependency(), documentOptions)
+		if at < 0 {
+			continue
+		}
+		content, err := proto.Marshal(f) // the compiler may have options as unknown fields
+		if err != nil {
+			return nil, err
+		}
+		files[i] = new(descriptorpb.FileDescriptorProto)
+		if err := proto.Unmarshal(content, files[i]); err != nil {
+			return nil, err
+		}
+		files[i].Dependency = slices.Delete(files[i].Dependency, at, at+1)
+		withoutDocuments(files[i].ProtoReflect())
+	}
+	return files, nil
+}
+
+// withoutDocuments removes the options for documents from a message and from the messages in it.
+func withoutDocuments(m protoreflect.Message) {
+	var remove []protoreflect.FieldDescriptor
+	m.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
+		switch {
+		case field.IsExtension() && field.ParentFile().Path() == documentOptions:
+			remove = append(remove, field)
+		case field.IsMap() || field.Message() == nil:
+		case field.IsList():
+			for i := range value.List().Len() {
+				withoutDocuments(value.List().Get(i).Message())
+			}
+		default:
+			withoutDocuments(value.Message())
+		}
+		return true
+	})
+	for _, field := range remove {
+		m.Clear(field)
+	}
 }
 
 // linked returns a proto file from the descriptors in this program's packages.
