@@ -165,6 +165,72 @@ func TestRerunKilled(t *testing.T) {
 	t.Logf("%d of %d calls were cut off", cut, rounds)
 }
 
+// TestSecondRunShows: a job whose run was interrupted shows its second run as it showed the first: the stage, its steps, and the states
+// of all stages when it has ended. If that run fails, the job has its log, and says which stage failed.
+func TestSecondRunShows(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		play, failedStage string
+		want              client.State
+		stage             string // its state at the end
+	}{
+		{"", "", client.Successful, client.StageSucceeded},
+		{"error", "bakta", client.Failed, client.StageFailed},
+	} {
+		t.Run("play "+row.play, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			data := t.TempDir()
+			run := func(env ...string) *backend {
+				b, err := tryBackend(t, data, append(env, "BAKTA_STAND_IN_STEP_DELAY=60ms"), "--bakta", "stand-in")
+				if err != nil {
+					t.Fatal(err)
+				}
+				return b
+			}
+			b := run()
+			ref, _, err := submit(ctx, b.client(), "interrupted", genome)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for after := ""; ; {
+				s, err := b.client().V2().State(ctx, ref, 20*time.Second, after)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if s.Progress != nil {
+					break
+				}
+				after = s.Version
+			}
+			b.kill()
+
+			b = run("BAKTA_STAND_IN_FAIL=" + row.play)
+			steps := false
+			var s client.JobState
+			for s.State != client.Successful && s.State != client.Failed {
+				if s, err = b.client().V2().State(ctx, ref, 20*time.Second, s.Version); err != nil {
+					t.Fatal(err)
+				}
+				if len(s.Stages) != 1 || s.Stages[0].Stage != "bakta" {
+					t.Errorf("run %d, %s: the stages are %v", s.Run, s.State, s.Stages)
+				}
+				steps = steps || s.Run == 2 && s.Stage == "bakta" && s.Progress != nil
+			}
+			if s.State != row.want || s.Run != 2 || len(s.Stages) != 1 || s.Stages[0].Status != row.stage || !steps {
+				t.Errorf("the job ended %s with run %d, stages %v; its second run showed steps: %v", s.State, s.Run, s.Stages, steps)
+			}
+			if f := s.Failure; (f != nil) != (row.want == client.Failed) || f != nil && f.Stage != row.failedStage {
+				t.Errorf("the failure is %+v", f)
+			}
+			if log, err := b.client().Logs(ctx, ref, 0); err != nil || !bytes.Contains(log, []byte("Bakta")) {
+				t.Errorf("the log is %q, %v", log, err)
+			}
+		})
+	}
+}
+
 // processesIn returns the command lines of processes that contain the directory, after at most ten seconds for them to end.
 func processesIn(t *testing.T, dir string) []string {
 	t.Helper()

@@ -9,6 +9,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/program"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
 // MaxWait is the longest time that a call waits for a change. A call of a deployment must end within 30 s, and the server ends
@@ -44,6 +45,7 @@ func (f *Function) changing(ctx context.Context, jobs []job.Job) ([]View, job.Qu
 		if !j.State.Active() {
 			continue
 		}
+		v.Job.Stages = workflow.StagesOf(j)
 		if v.Place = q.Places[j.ID]; v.Place > 0 {
 			v.Length = q.Length
 			continue // nothing of it runs, whatever is stored: it was running when this process was started again

@@ -94,11 +94,7 @@ func (f *Function) submit(
 	if err != nil {
 		return job.Job{}, err
 	}
-	stages := make([]job.Stage, 0, len(w.Stages))
-	for _, s := range w.Stages {
-		stages = append(stages, job.Stage{Name: s.Name, Status: job.StagePending})
-	}
-	now := f.now()
+	stages, now := w.Pending(), f.now()
 	start := job.Start{Config: encoded, Inputs: inputs, Trace: f.deps.Recorder.Traceparent(ctx), Warnings: warnings}
 	due, expires := now.Add(owed), now.Add(f.deps.Retention)
 	won, err := f.deps.Jobs.Submit(ctx, j.ID, start, stages, now, due, expires)

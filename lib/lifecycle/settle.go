@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
 // Settle records what became of a job: the outcome, if the manifest of its run is in the bucket; else what the runner
@@ -19,6 +20,7 @@ func (l *Lifecycle) Settle(ctx context.Context, j job.Job) error {
 	case !j.State.Active():
 		return nil
 	}
+	j.Stages = workflow.StagesOf(j) // what is reported of a run is compared with them
 	if done, err := l.finishByManifest(ctx, j); done || err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ package workflow
 import (
 	"slices"
 
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/program"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/program/bakta"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/program/baktfold"
@@ -66,6 +67,25 @@ func Lookup(kind string) (Workflow, bool) {
 		}
 	}
 	return Workflow{}, false
+}
+
+// StagesOf returns the stages of a job's run: those that are stored, or else those of its workflow, all pending. None are stored from
+// the moment when a run was given up to the first observation of the next one. A workflow that is not in the catalogue has none.
+func StagesOf(j job.Job) []job.Stage {
+	if len(j.Stages) > 0 {
+		return j.Stages
+	}
+	w, _ := Lookup(j.Workflow)
+	return w.Pending()
+}
+
+// Pending returns the stages as they are before a run.
+func (w Workflow) Pending() []job.Stage {
+	stages := make([]job.Stage, 0, len(w.Stages))
+	for _, s := range w.Stages {
+		stages = append(stages, job.Stage{Name: s.Name, Status: job.StagePending})
+	}
+	return stages
 }
 
 // Offered returns the workflows that a deployment can run: those all of whose stages' programs it has.
