@@ -3,7 +3,6 @@ package program
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,7 +39,7 @@ func (p Program) Explain(x Exit) job.Failure {
 		why = reason(x.Stdout, p.Name)
 	}
 	if p.Omit != nil {
-		why.words = p.Omit.ReplaceAllString(why.words, "")
+		why.words = p.Omit.Expression().ReplaceAllString(why.words, "")
 	}
 	signal := x.Signal
 	if signal == "" {
@@ -51,7 +50,7 @@ func (p Program) Explain(x Exit) job.Failure {
 		signal = tool
 	}
 	switch {
-	case x.OutOfMemory || memoryError.MatchString(why.own()):
+	case x.OutOfMemory || memoryError().MatchString(why.own()):
 		f.Code = job.OutOfMemory
 		f.Message = fmt.Sprintf("%s ran out of memory. A genome of fewer or shorter sequences needs less; "+
 			"if this one must be annotated as it is, please contact the operators.", x.Title)
@@ -85,7 +84,7 @@ func (p Program) Explain(x Exit) job.Failure {
 		}
 		f.Message = sentences(x.Title+" "+verb, why.words, advice)
 	}
-	if f.Code == job.Internal && signal == "" && p.Idle != nil && p.Idle.Output.Match(x.Stderr) && p.Idle.Words.MatchString(why.words) {
+	if f.Code == job.Internal && signal == "" && p.Idle != nil && p.Idle.Output.Expression().Match(x.Stderr) && p.Idle.Words.Expression().MatchString(why.words) {
 		f.Code = job.BadInput
 		f.Message = x.Title + " " + p.Idle.Message
 	}
@@ -97,7 +96,7 @@ func (p Program) failedTool(why said) string {
 	if p.Tool == nil {
 		return ""
 	}
-	if m := p.Tool.FindStringSubmatch(why.words); m != nil {
+	if m := p.Tool.Expression().FindStringSubmatch(why.words); m != nil {
 		return m[1]
 	}
 	return ""
@@ -124,32 +123,32 @@ var signals = map[int]string{
 
 var (
 	// A tool that Bakta, Baktfold or Python's subprocess started ended with that code: below zero it is a signal.
-	toolCode = regexp.MustCompile(`\b(?:error|return|exit) (?:code|status):? (-?\d+)\b`)
+	toolCode = compiled(`\b(?:error|return|exit) (?:code|status):? (-?\d+)\b`)
 	// The same as Python's subprocess words it.
-	toolDied = regexp.MustCompile(`died with <Signals\.(SIG[A-Z]+): \d+>`)
+	toolDied = compiled(`died with <Signals\.(SIG[A-Z]+): \d+>`)
 
-	memoryError = regexp.MustCompile(
+	memoryError = compiled(
 		`(?:^|[ (.])(?:[\w.]*MemoryError|(?:[\w.]+\.)?AllocationError)(?:[:;) ]|$)` +
 			`|Cannot allocate memory|[Cc]an't allocate memory|std::bad_alloc|CUDA out of memory`,
 	)
-	usageError = regexp.MustCompile(`^(Error|Usage):`)
+	usageError = compiled(`^(Error|Usage):`)
 	// What a shell, or what starts a container, says of a program that can't be started.
-	shellLine = regexp.MustCompile(
+	shellLine = compiled(
 		`(?m)^.*(?:not found|No such file or directory|Permission denied|cannot execute|Exec format error|cannot open shared object file).*$`,
 	)
 	// What programs put between brackets and quotes is not their own words: names of files and of sequences.
-	others = regexp.MustCompile("\\([^)]*\\)|'[^']*'|\"[^\"]*\"|`[^`]*`|\\w+=\\S+")
+	others = compiled("\\([^)]*\\)|'[^']*'|\"[^\"]*\"|`[^`]*`|\\w+=\\S+")
 )
 
 // own returns the program's own words, without names of files and sequences.
-func (w said) own() string { return others.ReplaceAllString(w.all, "") }
+func (w said) own() string { return others().ReplaceAllString(w.all, "") }
 
 // toolSignal returns the signal that ended a tool below the program, empty if none did.
 func toolSignal(why said) string {
-	if m := toolDied.FindStringSubmatch(why.all); m != nil {
+	if m := toolDied().FindStringSubmatch(why.all); m != nil {
 		return m[1]
 	}
-	if m := toolCode.FindStringSubmatch(why.all); m != nil {
+	if m := toolCode().FindStringSubmatch(why.all); m != nil {
 		code, err := strconv.Atoi(m[1])
 		if err == nil && code < 0 {
 			return signals[-code]
@@ -161,7 +160,7 @@ func toolSignal(why said) string {
 
 // shellSays returns the last line of a shell that could not start the program.
 func shellSays(stderr []byte) string {
-	if all := shellLine.FindAll(stderr, -1); len(all) > 0 {
+	if all := shellLine().FindAll(stderr, -1); len(all) > 0 {
 		return job.Words(string(all[len(all)-1]), maxReason)
 	}
 	return ""
@@ -183,7 +182,7 @@ func commonFaults() []Cause {
 func (p Program) classify(exit int, why said, tool string) (job.FailureCode, string) {
 	const usage = 2 // of Python's argument parsers; options were validated, so this is another program than expected
 	const either = "It may be an input that %s can't handle, or a fault of the installation; please contact the operators."
-	if exit == usage && (usageError.MatchString(why.words) || strings.HasPrefix(why.words, p.Name+": error:")) {
+	if exit == usage && (usageError().MatchString(why.words) || strings.HasPrefix(why.words, p.Name+": error:")) {
 		return job.Internal, "The program does not accept the options that it is started with. " + NotYours
 	}
 	if !why.crash {
@@ -228,7 +227,7 @@ func find(causes []Cause, why said) (Cause, bool) {
 		case c.Code == job.BadInput:
 			words = why.words
 		}
-		if c.MatchString(words) {
+		if c.Expression().MatchString(words) {
 			return c, true
 		}
 	}

@@ -122,7 +122,7 @@ func (p *Progress) endLine() {
 // key returns what a line stands for among the lines of the steps: without what comes before it in a log, and without what
 // differs from run to run.
 func (s stageSteps) key(line string) string {
-	if m := logLine.FindStringSubmatch(line); m != nil {
+	if m := logLine().FindStringSubmatch(line); m != nil {
 		line = m[2]
 	}
 	for _, text := range s.open {

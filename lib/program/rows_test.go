@@ -195,8 +195,9 @@ func TestSources(t *testing.T) {
 			patterns = append(patterns, p.Idle.Output, p.Idle.Words)
 		}
 		for _, pattern := range patterns {
+			pattern.Expression() // compiles
 			if len(pattern.Sources) == 0 {
-				t.Errorf("%s: the pattern %s names no source file", p.Name, pattern)
+				t.Errorf("%s: the pattern %s names no source file", p.Name, pattern.Expression())
 			}
 			for _, s := range pattern.Sources {
 				check(s)

@@ -2,7 +2,6 @@ package program
 
 import (
 	"path"
-	"regexp"
 	"strings"
 	"unicode"
 
@@ -30,10 +29,10 @@ func reason(output []byte, name string) said {
 	for s.more() {
 		line := s.line()
 		switch {
-		case ignored.MatchString(line.text):
+		case ignored().MatchString(line.text):
 			s.at++
 			s.skipIgnored()
-		case elsewhere.MatchString(line.text):
+		case elsewhere().MatchString(line.text):
 			s.at++
 			s.blank()
 			if s.traceback() {
@@ -43,7 +42,7 @@ func reason(output []byte, name string) said {
 			if found := s.chain(); found != nil {
 				last, crashed = found, true
 			}
-		case abort.MatchString(line.text), line.level == "" && exception.MatchString(line.text):
+		case abort().MatchString(line.text), line.level == "" && exception().MatchString(line.text):
 			words := s.message()
 			last, crashed = &said{words: words, crash: true, all: words}, true
 			s.skipStacks()
@@ -70,40 +69,40 @@ func reason(output []byte, name string) said {
 
 var (
 	// A line of Baktfold's log, which may stand behind what is left of a progress bar.
-	logLine = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? \| ([A-Z]+) +\| \S+ - (.*)$`)
+	logLine = compiled(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? \| ([A-Z]+) +\| \S+ - (.*)$`)
 
-	tracebackStart = regexp.MustCompile(`^\W*Traceback \(most recent call last\)`)
-	groupStart     = regexp.MustCompile(`^ *\+ Exception Group Traceback \(most recent call last\)`)
-	frame          = regexp.MustCompile(`^(?:> |\s*)File "([^"]*)", line (\d+)(?:, in (.*))?$`)
+	tracebackStart = compiled(`^\W*Traceback \(most recent call last\)`)
+	groupStart     = compiled(`^ *\+ Exception Group Traceback \(most recent call last\)`)
+	frame          = compiled(`^(?:> |\s*)File "([^"]*)", line (\d+)(?:, in (.*))?$`)
 	// What stands between two tracebacks of which the first led to the second.
 	direct   = "The above exception was the direct cause of the following exception:"
 	handling = "During handling of the above exception, another exception occurred:"
 	// The exception of a process below the program, which comes with that process's own traceback as its text.
-	remote = regexp.MustCompile(`^[\w.]*RemoteTraceback:$`)
+	remote = compiled(`^[\w.]*RemoteTraceback:$`)
 
 	// Before tracebacks of exceptions that ended nothing.
-	ignored = regexp.MustCompile(
+	ignored = compiled(
 		`^(?:--- Logging error ---$|Exception ignored (?:in|while)\b|Error in (?:atexit|sys\.excepthook|sys\.unraisablehook)\b)`,
 	)
 	// Behind the traceback of an error in logging.
 	callStack = "Call stack:"
 	// Before tracebacks of exceptions that ended a thread or another process.
-	elsewhere = regexp.MustCompile(`^(?:Exception in thread |(?:Fork|Spawn|ForkServer)?Process \S+:$)`)
+	elsewhere = compiled(`^(?:Exception in thread |(?:Fork|Spawn|ForkServer)?Process \S+:$)`)
 	// An exception whose traceback is cut off, or that a program prints without one.
-	exception = regexp.MustCompile(`^(?:(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*(?:Error|Exception|Exit|Interrupt|Expired)|Exception)(?::|$)`)
+	exception = compiled(`^(?:(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*(?:Error|Exception|Exit|Interrupt|Expired)|Exception)(?::|$)`)
 	// What Python and the run-time libraries of C++ and Rust print before they abort.
-	abort = regexp.MustCompile(
+	abort = compiled(
 		`^(?:Fatal Python error: |terminate called |thread '.*' panicked at ` +
 			`|free\(\): |double free or corruption|malloc\(\): |munmap_chunk\(\): )`,
 	)
 
 	// An error in the words of the program that ends with it. Python's argparse says "NAME: error: …", too (saysError).
-	errorLine = regexp.MustCompile(`^(?:ERROR|Error)\b`)
+	errorLine = compiled(`^(?:ERROR|Error)\b`)
 	// Conda's own line about a program that it ran, which comes after the program's and says nothing.
-	wrapper = regexp.MustCompile(`^ERROR conda\.`)
+	wrapper = compiled(`^ERROR conda\.`)
 
 	// Lines that belong to no message that stands before them: logs, warnings, progress, and what shells say.
-	noise = regexp.MustCompile(`^(?:DEBUG|INFO|NOTICE|WARN|WARNING|CRITICAL)\b` +
+	noise = compiled(`^(?:DEBUG|INFO|NOTICE|WARN|WARNING|CRITICAL)\b` +
 		`|(?:^|\s)[\w.]*Warning:` +
 		`|^\[?\d{4}-\d\d-\d\d[ T]|^\[?\d\d:\d\d:\d\d\b` +
 		`|^ERROR\b|^(?:error|critical|warning) +libmamba\b` +
@@ -121,7 +120,7 @@ type outputLine struct {
 
 // saysError reports whether a text is an error in the words of the program of that name.
 func saysError(text, name string) bool {
-	return errorLine.MatchString(text) || name != "" && strings.HasPrefix(text, name+": error:")
+	return errorLine().MatchString(text) || name != "" && strings.HasPrefix(text, name+": error:")
 }
 
 // saysError reports whether a line begins an error message.
@@ -129,7 +128,7 @@ func (l outputLine) saysError(name string) bool {
 	if l.level != "" {
 		return l.level == "ERROR" || l.level == "CRITICAL"
 	}
-	return saysError(l.text, name) && !wrapper.MatchString(l.text)
+	return saysError(l.text, name) && !wrapper().MatchString(l.text)
 }
 
 // readLines splits output into lines.
@@ -140,8 +139,8 @@ func readLines(output []byte, name string) []outputLine {
 		if i := strings.LastIndexByte(text, '\r'); i >= 0 {
 			text = text[i+1:] // it overwrote what came before
 		}
-		line := outputLine{text: colours.ReplaceAllString(text, "")}
-		if m := logLine.FindStringSubmatch(line.text); m != nil {
+		line := outputLine{text: colours().ReplaceAllString(text, "")}
+		if m := logLine().FindStringSubmatch(line.text); m != nil {
 			line.level, line.text = m[1], m[2]
 			if line.saysError(name) {
 				line.text = "ERROR: " + strings.TrimPrefix(line.text, "ERROR: ")
@@ -152,7 +151,7 @@ func readLines(output []byte, name string) []outputLine {
 	return lines
 }
 
-var colours = regexp.MustCompile(`\x1b\[[0-9;?]*[A-Za-z]`)
+var colours = compiled(`\x1b\[[0-9;?]*[A-Za-z]`)
 
 // scanner reads lines from the first to the last.
 type scanner struct {
@@ -174,7 +173,7 @@ func (s *scanner) text() string {
 
 // blank passes over blank lines, and the quotes around the traceback of another process.
 func (s *scanner) blank() {
-	for s.more() && (s.text() == "" || s.text() == `"""` || remote.MatchString(s.text())) {
+	for s.more() && (s.text() == "" || s.text() == `"""` || remote().MatchString(s.text())) {
 		s.at++
 	}
 }
@@ -182,7 +181,7 @@ func (s *scanner) blank() {
 // traceback reports whether a traceback begins here, or goes on whose beginning is cut off.
 func (s *scanner) traceback() bool {
 	text := s.text()
-	return tracebackStart.MatchString(text) || frame.MatchString(text) || groupStart.MatchString(text) || remote.MatchString(text)
+	return tracebackStart().MatchString(text) || frame().MatchString(text) || groupStart().MatchString(text) || remote().MatchString(text)
 }
 
 // chain reads a traceback and those that follow from it. The last exception is what ended the program; the first is
@@ -225,23 +224,23 @@ func (s *scanner) chain() *said {
 
 // exception reads one traceback and returns the exception under it, with the lines of its message.
 func (s *scanner) exception() string {
-	if groupStart.MatchString(s.text()) {
+	if groupStart().MatchString(s.text()) {
 		return s.group()
 	}
 	where := ""
 	for first := true; s.more(); first = false {
 		text := s.text()
-		if m := frame.FindStringSubmatch(text); m != nil {
+		if m := frame().FindStringSubmatch(text); m != nil {
 			where = path.Base(m[1]) + ", line " + m[2]
 			if m[3] != "" {
 				where += ", in " + m[3]
 			}
-		} else if !(first && tracebackStart.MatchString(text)) && text != "" && !strings.ContainsRune(" \t│╭╰❱", []rune(text)[0]) {
+		} else if !(first && tracebackStart().MatchString(text)) && text != "" && !strings.ContainsRune(" \t│╭╰❱", []rune(text)[0]) {
 			break
 		}
 		s.at++
 	}
-	if text := s.text(); text == "" || text == direct || text == handling || tracebackStart.MatchString(text) {
+	if text := s.text(); text == "" || text == direct || text == handling || tracebackStart().MatchString(text) {
 		return "" // the exception itself is missing
 	}
 	name, message, _ := strings.Cut(s.text(), ":")
@@ -266,7 +265,7 @@ func (s *scanner) group() string {
 			continue
 		case !ok && margin != "|":
 			return strings.Join(append(single, groups...), "; ")
-		case tracebackStart.MatchString(text):
+		case tracebackStart().MatchString(text):
 			frames = true
 			continue
 		case !frames || text == "" || strings.HasPrefix(text, " "):
@@ -300,9 +299,9 @@ func (s *scanner) message() string {
 
 // ends reports whether a line belongs to no message that stands before it.
 func (s *scanner) ends(text string) bool {
-	argparse := saysError(text, s.name) && !errorLine.MatchString(text)
-	return argparse || noise.MatchString(text) || s.traceback() || ignored.MatchString(text) || elsewhere.MatchString(text) ||
-		abort.MatchString(text)
+	argparse := saysError(text, s.name) && !errorLine().MatchString(text)
+	return argparse || noise().MatchString(text) || s.traceback() || ignored().MatchString(text) || elsewhere().MatchString(text) ||
+		abort().MatchString(text)
 }
 
 // skipIgnored passes over the tracebacks, or the lone exception, of an error that ended nothing.
@@ -310,7 +309,7 @@ func (s *scanner) skipIgnored() {
 	switch {
 	case s.traceback():
 		s.chain()
-	case exception.MatchString(s.text()):
+	case exception().MatchString(s.text()):
 		s.message()
 	}
 	if s.text() == callStack {
