@@ -36,8 +36,8 @@ const genome = (name, content = `>${name}\n${bases(3000)}\n`) => ({ name: `${nam
 const files = () => page.locator("input[type=file]").first();
 const start = (n) => page.getByRole("button", { name: n === 1 ? "Start 1 job" : `Start ${n} jobs` });
 
-/** Waits until a job that is shown has succeeded. */
-const finished = (/** @type {import("playwright-core").Page} */ on) => on.locator(".state.successful").first().waitFor();
+/** Waits until a job that is shown has succeeded. The jobs of earlier tests may run before it, one at a time. */
+const finished = (/** @type {import("playwright-core").Page} */ on) => on.locator(".state.successful").first().waitFor({ timeout: 120_000 });
 
 /** Checks the view by the rules of axe-core, in both colour schemes. */
 async function accessible(view) {

@@ -224,6 +224,7 @@ function rest(ms: number, signal: AbortSignal): Promise<void> {
 
 /** After a reload: starts the jobs whose files were all sent. The others need their files again, see `again`. */
 export async function resume(): Promise<void> {
+  let later = false;
   for (const job of jobs.value.values()) {
     const pending = job.pending;
     if (pending === undefined || pending.refused !== "" || job.gone !== undefined || pending.files.some((f) => !f.sent)) continue;
@@ -231,9 +232,10 @@ export async function resume(): Promise<void> {
       await started(ref(job), await start(ref(job), job.kind, pending.config));
     } catch (error) {
       if (error instanceof ServerError && !error.temporary) await refused(ref(job), error.message);
-      // Otherwise the next visit tries again.
+      else later = true;
     }
   }
+  if (later) setTimeout(() => void resume(), 15_000);
 }
 
 /** The files that a job needs again after a reload. */
