@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -27,5 +28,33 @@ func TestPlaceInTheQueue(t *testing.T) {
 	var j struct{ Queue client.Queue }
 	if err := json.Unmarshal([]byte(u.Must("status", "--json").Out), &j); err != nil || j.Queue != *f.queue {
 		t.Errorf("status in JSON: %+v, %v", j, err)
+	}
+}
+
+// TestPlacesOfManyInJSON: the JSON output of many samples has the place of a job that waits when it is known, and again when it has halved.
+// Each change would be a line for each pair of jobs.
+func TestPlacesOfManyInJSON(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.states = []string{"INIT", "INIT", "INIT", "INIT", "INIT", "INIT", "SUCCESSFUL"}
+	f.queue = &client.Queue{Place: 7, Length: 9}
+	f.moves = true
+	u := newCollection(t, f.URL, "a.fna", "b.fna")
+	got := u.Must("submit", "genomes", "--json", "--out", "out")
+	places := make(map[string][]int)
+	for line := range strings.Lines(got.Out) {
+		var c struct {
+			Name, State string
+			Queue       *client.Queue
+		}
+		if err := json.Unmarshal([]byte(line), &c); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		if c.Queue != nil {
+			places[c.Name] = append(places[c.Name], c.Queue.Place)
+		}
+	}
+	if want := map[string][]int{"a": {6, 3, 1}, "b": {6, 3, 1}}; !reflect.DeepEqual(places, want) {
+		t.Errorf("places %v, want %v\n%s", places, want, got.Out)
 	}
 }

@@ -35,6 +35,7 @@ type fake struct {
 	reason string
 	old    bool              // it knows no details of a list, and no call for one job's state
 	queue  *client.Queue     // of jobs that wait
+	moves  bool              // the place in it is one less with each look
 	takes  time.Duration     // how long the next change takes that a client waits for
 	files  map[string]string // by the API's name
 	left   map[string]string // partial results of a job that failed
@@ -159,6 +160,10 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				state, details := strings.ToLower(f.state(j)), ""
 				if state == "init" && !f.old {
 					details = fmt.Sprintf(`,"waiting":%v`, j.started)
+					if f.queue != nil && j.started {
+						at := f.waits(j)
+						details += fmt.Sprintf(`,"queue":{"place":%d,"length":%d}`, at.Place, at.Length)
+					}
 				}
 				known = append(
 					known,
@@ -227,6 +232,15 @@ func (f *fake) state(j *fakeJob) string {
 	return f.states[min(j.looks, len(f.states))-1]
 }
 
+// waits returns the place of a job that waits.
+func (f *fake) waits(j *fakeJob) client.Queue {
+	at := *f.queue
+	if f.moves {
+		at.Place -= j.looks
+	}
+	return at
+}
+
 // inFull tells the state of a job with all that belongs to it.
 func (f *fake) inFull(w http.ResponseWriter, j *fakeJob) {
 	state := strings.ToLower(f.state(j))
@@ -253,7 +267,7 @@ func (f *fake) inFull(w http.ResponseWriter, j *fakeJob) {
 	case state == "init":
 		answer["waiting"] = j.started
 		if j.started && f.queue != nil {
-			answer["queue"] = f.queue
+			answer["queue"] = f.waits(j)
 		}
 	case state == "running":
 		answer["stage"] = j.stage

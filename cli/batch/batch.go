@@ -116,6 +116,7 @@ type item struct {
 	stale *Job // a job to delete before that
 	tries int  // transfers that failed for reasons that pass
 	asked time.Time
+	place int // in the queue, as it was reported last; of the mutex
 
 	recorded Job // the job, as it was recorded last; of the mutex
 }
@@ -237,12 +238,27 @@ func (b *Batch) change(it *item, edit func(*View)) {
 			close(b.settled)
 		}
 	}
-	if now.State != before.State || now.Status.Stage != before.Status.Stage || !same(now.Status.Progress, before.Status.Progress) {
+	if now.State != before.State || now.Status.Stage != before.Status.Stage || !same(now.Status.Progress, before.Status.Progress) || it.advanced() {
 		if b.o.Changed != nil {
 			b.o.Changed(*now)
 		}
 	}
 	b.wake.Broadcast()
+}
+
+// advanced reports whether the place of a sample in the queue is to be reported: the first one that is known, and then one that is at most
+// half of the one reported last. All of them would be about as many reports as there are pairs of samples. The caller holds the mutex.
+func (it *item) advanced() bool {
+	q := it.view.Status.Queue
+	switch {
+	case it.view.State != Queued:
+		it.place = 0
+		return false
+	case q == nil || it.place != 0 && 2*q.Place > it.place:
+		return false
+	}
+	it.place = q.Place
+	return true
 }
 
 func same(a, b *client.Progress) bool {
