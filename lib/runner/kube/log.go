@@ -36,7 +36,7 @@ func (l *Logs) Tail(ctx context.Context, j job.Job, stage string, limit int64) (
 	defer log.Close()
 	// The limit of the API would keep the beginning of these lines. They are read to their end, without keeping it all.
 	var kept []byte
-	piece := make([]byte, min(limit, tailPiece))
+	piece := make([]byte, tailPiece) // of a fixed size: reads into nothing would never come to the end
 	for read := 0; read < maxTail; {
 		n, err := log.Read(piece)
 		read += n
