@@ -2,13 +2,14 @@
 // the time, the machine or the path.
 import { defineConfig } from "vite";
 import { licences } from "./build/licences.ts";
+import { packed } from "./build/packed.ts";
 import { quiet } from "./build/quiet.ts";
 import { sources } from "./build/sources.ts";
 
 export default defineConfig({
   base: "/",
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
-  plugins: [quiet(), licences(), sources()],
+  plugins: [quiet(), licences(), sources(), packed()],
   build: {
     target: ["chrome123", "firefox125", "safari17.4"],
     modulePreload: { polyfill: false }, // each of these browsers has it
