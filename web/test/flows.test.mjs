@@ -163,12 +163,15 @@ test("an upload goes on after the connection was lost, and what was sent is star
   await start(1).click();
   await page.getByText("The connection was lost. It is tried again.").waitFor();
   await page.getByText("The server checks the files").or(page.getByText("The connection was lost. It is tried again.")).waitFor();
-  await page.waitForFunction(async () => {
-    const db = await new Promise((resolve) => (indexedDB.open("bakta-web").onsuccess = (e) => resolve(e.target.result)));
-    const jobs = await new Promise((resolve) => (db.transaction("jobs").objectStore("jobs").getAll().onsuccess = (e) => resolve(e.target.result)));
-    db.close();
-    return jobs.length === 1 && jobs[0].pending.files[0].sent;
-  });
+  // The upload comes through at the third try, and is known to be sent in the browser's database.
+  for (let sent = false; !sent; ) {
+    sent = await page.evaluate(async () => {
+      const db = await new Promise((resolve) => (indexedDB.open("bakta-web").onsuccess = (e) => resolve(e.target.result)));
+      const jobs = await new Promise((resolve) => (db.transaction("jobs").objectStore("jobs").getAll().onsuccess = (e) => resolve(e.target.result)));
+      db.close();
+      return jobs.length === 1 && jobs[0].pending.files[0].sent;
+    });
+  }
   page.on("dialog", (dialog) => void dialog.accept());
   await page.unroute("**/job/submit");
   await page.goto(backend.url + "/#/jobs");
