@@ -55,7 +55,7 @@ func (r *Runner) equip(x *run) {
 			return
 		}
 	}
-	x.stager, x.Stager = s, &s.process
+	x.stager, x.Stager, x.Dir = s, &s.process, x.dir
 }
 
 // handBack lets other runs use the run's stager, if that is alive.

@@ -95,6 +95,9 @@ func (r *Runner) interrupted(x *run) {
 		x.Programs = append([]stage.Process{*x.Stager}, x.Programs...)
 		x.Stager = nil
 	}
+	if copied(x) {
+		x.Programs = nil
+	}
 	if err := stage.KillLeft(x.dir, killTimeout, x.Programs...); err != nil {
 		// The processes write to their own directory only, so they cannot harm the next run.
 		r.o.Log.Error("processes of an interrupted run still run", "job", x.Job, "error", err)
@@ -106,6 +109,20 @@ func (r *Runner) interrupted(x *run) {
 		Message: "The job was interrupted because the server was stopped. This is not a fault of your data.",
 	}
 	r.put(x)
+}
+
+// copied reports whether the record is a copy, made with its whole directory: then the processes in it are those of another runner, which
+// may be alive. A directory that was moved is no copy.
+func copied(x *run) bool {
+	if x.Dir == "" || x.Dir == x.dir {
+		return false
+	}
+	origin, err := os.Stat(x.Dir)
+	if err != nil {
+		return false
+	}
+	own, err := os.Stat(x.dir)
+	return err != nil || !os.SameFile(origin, own)
 }
 
 // tidy removes the directories of runs whose removal was not completed.

@@ -47,6 +47,44 @@ func TestCloseRunsItAgain(t *testing.T) {
 	}
 }
 
+// A copy of a directory, such as a backup, has the processes of the original in its records.
+func TestACopySparesTheOriginal(t *testing.T) {
+	t.Parallel()
+	f := set(t, nil)
+	dir := t.TempDir()
+	note, gate := filepath.Join(dir, "pid"), filepath.Join(dir, "go")
+	j := script(fmt.Sprintf("echo $$ > %s.new; mv %[1]s.new %[1]s; until [ -e %s ]; do sleep 0.01; done; %s", note, gate, fine))
+	f.launch(j)
+	program := pid(t, note)
+	copied := f.options
+	copied.Dir = filepath.Join(dir, "copy")
+	if err := os.CopyFS(copied.Dir, os.DirFS(f.options.Dir)); err != nil {
+		t.Fatal(err)
+	}
+	copied.Stager = []string{"/no/such/stager"} // it must not run the job again
+	r, err := New(copied)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := r.Observe(t.Context(), j) // it has read its records
+	if err != nil || o.Phase != job.Ended || !o.Interrupted {
+		t.Errorf("in the copy, the run is %+v, %v", o, err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if gone(program) {
+		t.Error("the program of the original was killed")
+	}
+	if err := os.WriteFile(gate, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f.await(j, job.Ended)
+	if m := f.manifest(j); m.Outcome != stage.Succeeded {
+		t.Errorf("the original's manifest: %+v", m)
+	}
+}
+
 func TestTwoRunnersOnOneDirectory(t *testing.T) {
 	t.Parallel()
 	f := set(t, nil)

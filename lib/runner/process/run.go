@@ -30,6 +30,7 @@ type record struct {
 	Stages      []job.Stage     `json:"stages,omitempty"`      // their states
 	Programs    []stage.Process `json:"programs,omitempty"`    // those that were started; they are killed if their stager is dead
 	Stager      *stage.Process  `json:"stager,omitempty"`      // of an active run; killed with them, because it may start one more
+	Dir         string          `json:"dir,omitempty"`         // of the run, when it got its stager; see copied
 	Interrupted bool            `json:"interrupted,omitempty"` // it ended for a reason outside of the run
 
 	// What only an execution needs. It comes last in the file, so that readHead need not read it.
