@@ -608,3 +608,31 @@ func TestSubmitManyInTheWay(t *testing.T) {
 	cmd.Process.Kill()
 	cmd.Wait()
 }
+
+// TestSubmitManyBackToEarlierOptions: with the options of an earlier call, the results of that call's job are in the folder again, without
+// another job, whether they can be told by their sizes from those that are there or not.
+func TestSubmitManyBackToEarlierOptions(t *testing.T) {
+	t.Parallel()
+	for _, second := range []string{"##gff-version 3\n# longer\n", "##gff-version 2\n"} {
+		f := newFake(t)
+		u := newCollection(t, f.URL, "a.fna")
+		first := f.files["gff3"]
+		annotate := func(genus, gff string) {
+			t.Helper()
+			f.mu.Lock()
+			f.files["gff3"] = gff
+			f.mu.Unlock()
+			got := u.Run("submit", "genomes", "--genus", genus, "--out", "out")
+			if result, err := os.ReadFile(filepath.Join(u.Dir, "out/a/a.gff3")); err != nil || got.Code != 0 || string(result) != gff {
+				t.Errorf("genus %s: exit code %d, result %q, %v, want %q\n%s", genus, got.Code, result, err, gff, got.Err)
+			}
+		}
+		annotate("Escherichia", first)
+		annotate("Bacillus", second)
+		annotate("Escherichia", first)
+		annotate("Bacillus", second)
+		if f.allMade() != 2 {
+			t.Errorf("%d jobs were made, want 2", f.allMade())
+		}
+	}
+}

@@ -74,14 +74,20 @@ func (b *Batch) send(ctx context.Context, it *item) error {
 // resume takes over the job of an earlier call. It reports false if a new job is to be made.
 func (b *Batch) resume(it *item, known Job) bool {
 	it.job = known
-	if last, ok := b.o.Record.Named(it.Name); ok && last.ID != known.ID {
+	last, ok := b.o.Record.Named(it.Name)
+	other := ok && last.ID != known.ID
+	if other {
+		// What is in the folder is the other job's, and may be replaced by what this one had there.
 		it.job.Before = known.left()
 		maps.Copy(it.job.Before, last.left())
+		it.job.Files = nil
 	}
+	// What another job has put there may have the same sizes.
+	inPlace := known.Phase == Done && !other && b.complete(known)
 	b.known(it)
 	ref := client.Ref{ID: known.ID, Secret: known.Secret}
 	switch {
-	case known.Phase == Done && b.complete(known):
+	case inPlace:
 		b.change(it, func(v *View) { v.State, v.Job, v.Earlier = Succeeded, ref, true })
 		return true
 	case known.Phase == Failed && b.o.RetryFailed:
