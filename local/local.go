@@ -164,17 +164,20 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 		return err
 	}
 	changes.recordedBy(updater)
-	commands, err := control.Listen(o.Data)
-	if err != nil {
-		return fmt.Errorf("listening for commands: %w", err)
-	}
-	closers = append(closers, commands.Close)
 	limit.runner = runs
+	commands, err := control.Listen(o.Data)
+	if err == nil {
+		closers = append(closers, commands.Close)
+	} else { // some network file systems have no sockets
+		o.Log.Warn("`bakta-web local jobs` can't reach this backend; restart it with --jobs instead", "error", err)
+	}
 	opened()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return api.Run(ctx, public) })
 	group.Go(func() error { return events.Run(ctx, internal) })
-	group.Go(func() error { return control.Serve(ctx, commands, limit) })
+	if commands != nil {
+		group.Go(func() error { return control.Serve(ctx, commands, limit) })
+	}
 	group.Go(func() error { return tools.ask(ctx, o.Log) })
 	group.Go(func() error {
 		tick(ctx, o, disk, "http://"+internal.Addr().String()+expire.SweepPath)

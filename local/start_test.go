@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -31,6 +32,21 @@ func TestPublicName(t *testing.T) {
 		}
 	}
 	if err := b.client().Upload(ctx, created.Genome, client.BytesContent([]byte(genome)), nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestNoSocket: a directory that can't hold the socket for commands is no reason not to serve.
+func TestNoSocket(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(data, "control.sock", "in the way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	b := startBackend(t, data, "--bakta", "stand-in")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := b.client().V2().Workflows(ctx); err != nil {
 		t.Error(err)
 	}
 }
