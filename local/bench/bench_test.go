@@ -109,11 +109,11 @@ func TestVerdicts(t *testing.T) {
 		missed int
 	}{
 		{9 * time.Millisecond, 60, 0},
-		{10 * time.Millisecond, 60, 1},
-		{10 * time.Millisecond, 61, 2},
+		{12 * time.Millisecond, 60, 1},
+		{12 * time.Millisecond, 61, 2},
 	} {
 		b.Missed = 0
-		if err := b.idlers(idlers(row.used, row.memory), time.Minute); err != nil || b.Missed != row.missed {
+		if err := b.idlers(idlers(row.used/3, row.memory), 20*time.Second); err != nil || b.Missed != row.missed {
 			t.Errorf("%s, %d bytes: %d targets are missed, want %d; %v\n%s", row.used, row.memory, b.Missed, row.missed, err, &out)
 		}
 	}

@@ -109,13 +109,13 @@ func (i *idler) count(sign int) error {
 
 // idlers prints what idle backends cost. The earlier build's are the second half, if there are any.
 func (b *bench) idlers(all []*idler, during time.Duration) error {
-	b.Line("\nIdle backends, all during the same %s, some seconds after their start. Targets: less than a tick of the kernel, which is 10 ms of processor", during)
-	b.Line("time; at most %.0f %% of the earlier build's memory (PSS: with its share of the pages that other processes use, too).\n", 100*maxMemory)
+	b.Line("\nIdle backends, all during the same %s, some seconds after their start. Targets: less than a tick of the kernel in a minute, which is 10 ms of", during)
+	b.Line("processor time; at most %.0f %% of the earlier build's memory (PSS: with its share of the pages that other processes use, too).\n", 100*maxMemory)
 	b.Line("backend\tserved after\tprocessor time\tticks\ttarget\tRSS\tPSS\tshare\ttarget\t")
 	for n, i := range all {
 		processor, share, memory := "-", "", "-"
 		if i.program == b.program {
-			processor = b.Verdict(i.used < 10*time.Millisecond)
+			processor = b.Verdict(i.used*time.Duration(time.Minute/during) < 10*time.Millisecond)
 			if earlier := n + 2; earlier < len(all) {
 				of := float64(i.proportional) / float64(all[earlier].proportional)
 				share, memory = fmt.Sprintf("%.0f %%", 100*of), b.Verdict(of <= maxMemory)
