@@ -117,7 +117,8 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		f.made++
 		j := &fakeJob{id: fmt.Sprintf("%08x-0000-4000-8000-000000000000", f.made), secret: fmt.Sprintf("secret%d", f.made),
-			name: request.Name, batch: request.Batch, workflow: request.Workflow, uploads: map[string]string{}, logs: map[string]string{}, stage: f.stages[0]}
+			name: request.Name, batch: request.Batch, workflow: request.Workflow,
+			uploads: map[string]string{}, logs: map[string]string{}, stage: f.stages[0]}
 		f.jobs[j.id] = j
 		uploads := []map[string]any{}
 		for _, u := range kind.Uploads {

@@ -409,7 +409,8 @@ func TestSubmitManyAfterFailures(t *testing.T) {
 			}
 			for range 2 {
 				got := u.Run(args...)
-				if got.Code != exitSomeFailed || f.allMade() != 2 || !strings.Contains(got.Err, "failed:\n  a: no genes found\n  b: no genes found\n") ||
+				if got.Code != exitSomeFailed || f.allMade() != 2 ||
+					!strings.Contains(got.Err, "failed:\n  a: no genes found\n  b: no genes found\n") ||
 					!strings.Contains(got.Err, "\n  bakta-web "+strings.Join(args, " ")+" --retry-failed\n") {
 					t.Errorf("%+v, %d jobs", got, f.allMade())
 				}
@@ -428,7 +429,8 @@ func TestSubmitManyAfterFailures(t *testing.T) {
 			switch {
 			case out != "" && f.allMade() != made:
 				t.Errorf("results that are there are made again:\n%s", got.Err)
-			case out == "" && (f.allMade() != made+2 || !strings.Contains(got.Err, "the job is gone from the server: it was deleted, or it has expired")):
+			case out == "" && (f.allMade() != made+2 ||
+				!strings.Contains(got.Err, "the job is gone from the server: it was deleted, or it has expired")):
 				t.Errorf("%s: %d jobs", got.Err, f.allMade())
 			}
 		})
@@ -454,7 +456,10 @@ func TestSubmitManyJSON(t *testing.T) {
 			states[name] = slices.Compact(append(states[name], fmt.Sprint(last["state"]))) // steps are changes, too
 		}
 	}
-	wantStates := map[string][]string{"a": {"checking", "uploading", "queued", "running", "downloading", "done"}, "bad": {"checking", "failed"}}
+	wantStates := map[string][]string{
+		"a":   {"checking", "uploading", "queued", "running", "downloading", "done"},
+		"bad": {"checking", "failed"},
+	}
 	if diff := cmp.Diff(wantStates, states); diff != "" {
 		t.Errorf("states (-want +got)\n%s", diff)
 	}

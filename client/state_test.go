@@ -42,7 +42,13 @@ func TestState(t *testing.T) {
 // Watch passes the version of each state, and pauses after an answer that came early and says nothing new.
 func TestWatch(t *testing.T) {
 	t.Parallel()
-	s := serve(t, inFull("init", "1", `,"waiting":true`), inFull("running", "2", ""), inFull("running", "2", ""), inFull("successful", "3", ""))
+	s := serve(
+		t,
+		inFull("init", "1", `,"waiting":true`),
+		inFull("running", "2", ""),
+		inFull("running", "2", ""),
+		inFull("successful", "3", ""),
+	)
 	var seen []string
 	last, err := s.client(t, Options{}).V2().Watch(t.Context(), ref, time.Millisecond, func(s JobState, err error) {
 		seen = append(seen, s.Version)

@@ -39,8 +39,9 @@ func testRequestsV2(t *testing.T, s *siteV2) {
 	}
 	fill := strings.NewReplacer(stands...)
 	for version, c := range map[string]*http.Client{"HTTP/1.1": s.http1, "HTTP/2": s.http2} {
-		for _, group := range [][]exchange{workflowsV2(), versionV2(), initsV2(), startsV2(), listsV2(), statesV2(), resultsV2(), logsOfV2(), deletesV2(),
-			pathsV2()} {
+		for _, group := range [][]exchange{
+			workflowsV2(), versionV2(), initsV2(), startsV2(), listsV2(), statesV2(), resultsV2(), logsOfV2(), deletesV2(), pathsV2(),
+		} {
 			for _, e := range group {
 				t.Run(version+"/"+e.name, func(t *testing.T) {
 					a := send(t, c, e.method, s.url+fill.Replace(e.path), fill.Replace(e.body), "Content-Type", "application/json")

@@ -95,7 +95,10 @@ func testStatesV2(t *testing.T, s *siteV2) {
 	}).Progress
 	s.post(t, "/api/v2/job/list", `{"details":true,"jobs":[`+waits.ref()+`,`+runs.ref()+`,`+made.ref()+`]}`).must(t,
 		`{"jobs":[`+detailed(waits.entry("init", "waits"), `"waiting":true,"queue":{"place":1,"length":1}`)+`,`+
-			detailed(runs.entry("running", "runs"), fmt.Sprintf(`"stage":"bakta","progress":{"step":%d,"steps":%d,"text":%q}`, at.Step, at.Steps, at.Text))+`,`+
+			detailed(
+				runs.entry("running", "runs"),
+				fmt.Sprintf(`"stage":"bakta","progress":{"step":%d,"steps":%d,"text":%q}`, at.Step, at.Steps, at.Text),
+			)+`,`+
 			detailed(made.entry("init", "made"), `"waiting":false`)+`],"failed_jobs":[]}`)
 	for _, m := range []madeV2{runs, waits} {
 		s.post(t, "/api/v2/job/result", m.ref()).says(t, 400, "^Job not finished$")

@@ -26,11 +26,12 @@ func statesV2() []exchange {
 		created = `{"job_id":"@created.id","name":"a job","batch":"","workflow_kind":"bakta_baktfold","result_kind":"bakta","status":"init",` +
 			`"waiting":false,"created":"<time>","updated":"<time>","expires":"<time>","run":0,"stages":[],"version":"<~^[A-Za-z0-9_-]{12}$>"}`
 		ended = `{"job_id":"@ended.id","name":"E. coli","batch":"","workflow_kind":"bakta","result_kind":"bakta","status":"successful",` +
-			`"created":"<time>","started":"<time>","began":"<time>","ended":"<time>","updated":"<time>","expires":"<time>","run":1,"config":"<any>",` +
-			`"stages":[{"stage":"bakta","status":"succeeded"}],"version":"<text>"}`
+			`"created":"<time>","started":"<time>","began":"<time>","ended":"<time>","updated":"<time>","expires":"<time>",` +
+			`"run":1,"config":"<any>","stages":[{"stage":"bakta","status":"succeeded"}],"version":"<text>"}`
 		failed = `{"job_id":"@failed.id","name":"failed","batch":"","workflow_kind":"bakta","result_kind":"bakta","status":"error",` +
-			`"created":"<time>","started":"<time>","began":"<time>","ended":"<time>","updated":"<time>","expires":"<time>","run":1,"config":"<any>",` +
-			`"stages":[{"stage":"bakta","status":"failed"}],"failure":{"code":"bad_input","message":"<~^Bakta >","stage":"bakta"},` +
+			`"created":"<time>","started":"<time>","began":"<time>","ended":"<time>","updated":"<time>","expires":"<time>",` +
+			`"run":1,"config":"<any>","stages":[{"stage":"bakta","status":"failed"}],` +
+			`"failure":{"code":"bad_input","message":"<~^Bakta >","stage":"bakta"},` +
 			`"version":"<text>"}`
 		number = "wait must be a (whole )?number|wait is too large"
 	)
@@ -38,7 +39,12 @@ func statesV2() []exchange {
 		get("created", "?@created?", 200, created),
 		get("ended", "?@ended?", 200, ended),
 		get("failed", "?@failed?", 200, failed),
-		get("the id in capitals comes back so", "?job_id=@ended.ID&secret=@ended.secret", 200, strings.ReplaceAll(ended, "@ended.id", "@ended.ID")),
+		get(
+			"the id in capitals comes back so",
+			"?job_id=@ended.ID&secret=@ended.secret",
+			200,
+			strings.ReplaceAll(ended, "@ended.id", "@ended.ID"),
+		),
 		get("lowerCamelCase", "?jobId=@ended.id&secret=@ended.secret", 200, ended),
 		get("after without a wait", "?@created?&after=x", 200, created),
 		get("an ended job does not wait", "?@ended?&wait=25", 200, ended),

@@ -64,7 +64,12 @@ func TestManyJobs(t *testing.T) {
 	m.await(ctx, count)
 	took := time.Since(began)
 	m.successful(ctx)
-	t.Logf("%d jobs have ended after %s, %s for each", count, took.Round(time.Millisecond), (took / time.Duration(count)).Round(10*time.Microsecond))
+	t.Logf(
+		"%d jobs have ended after %s, %s for each",
+		count,
+		took.Round(time.Millisecond),
+		(took / time.Duration(count)).Round(10*time.Microsecond),
+	)
 	m.checkTrace()
 	m.checkResults(ctx)
 	m.measureDisk()

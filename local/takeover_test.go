@@ -305,7 +305,10 @@ func init() {
 	if data == "" {
 		return
 	}
-	_, closeJobs, err := openJobs(context.Background(), Options{Data: data, Retention: time.Hour, Log: slog.Default(), Notice: func(string) {}})
+	_, closeJobs, err := openJobs(
+		context.Background(),
+		Options{Data: data, Retention: time.Hour, Log: slog.Default(), Notice: func(string) {}},
+	)
 	if err == nil {
 		err = closeJobs()
 	}

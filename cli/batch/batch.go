@@ -238,7 +238,8 @@ func (b *Batch) change(it *item, edit func(*View)) {
 			close(b.settled)
 		}
 	}
-	if now.State != before.State || now.Status.Stage != before.Status.Stage || !same(now.Status.Progress, before.Status.Progress) || it.advanced() {
+	if now.State != before.State || now.Status.Stage != before.Status.Stage || !same(now.Status.Progress, before.Status.Progress) ||
+		it.advanced() {
 		if b.o.Changed != nil {
 			b.o.Changed(*now)
 		}

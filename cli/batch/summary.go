@@ -18,8 +18,8 @@ import (
 // SummaryName is the name of the table of all samples in the output folder.
 const SummaryName = "summary.tsv"
 
-// MultiQCName is the name of the file in the output folder by which MultiQC leaves the names of samples whole, if it is started there. As it
-// is set up, version 1.35 cuts a name before any of some 150 texts, such as ".contigs" and "_counts" (fn_clean_exts).
+// MultiQCName is the name of the file in the output folder by which MultiQC leaves the names of samples whole, if it is started there. As
+// it is set up, version 1.35 cuts a name before any of some 150 texts, such as ".contigs" and "_counts" (fn_clean_exts).
 const MultiQCName = "multiqc_config.yaml"
 
 const multiQC = `# For MultiQC, if it is started in this folder: names of samples are left whole.
@@ -77,8 +77,10 @@ func (b *Batch) awaitChange(at time.Time) bool {
 }
 
 // columns are the columns of the table. They are documented, and stable: new ones are added at the end.
-var columns = append([]string{"name", "file", "job_id", "workflow", "state", "reason", "run_time_s", "bases", "contigs", "n50", "gc_percent",
-	"coding_percent"}, append(kindColumns(), "hypotheticals", "pseudogenes", "bakta", "database", "baktfold")...)
+var columns = append(
+	[]string{"name", "file", "job_id", "workflow", "state", "reason", "run_time_s", "bases", "contigs", "n50", "gc_percent",
+		"coding_percent"},
+	append(kindColumns(), "hypotheticals", "pseudogenes", "bakta", "database", "baktfold")...)
 
 // kindColumns are the columns of kinds of features.
 func kindColumns() []string {

@@ -178,8 +178,9 @@ func (b *Book) locked(ctx context.Context, do func() error) error {
 	return do()
 }
 
-// make makes a change while the book is locked. A small book is rewritten, so that earlier versions of this program see all of it. Thousands
-// of jobs would be rewritten thousands of times: the change of a large book goes to the journal, until that has half the size of the book.
+// make makes a change while the book is locked. A small book is rewritten, so that earlier versions of this program see all of it.
+// Thousands of jobs would be rewritten thousands of times: the change of a large book goes to the journal, until that has half the size
+// of the book.
 func (b *Book) make(c change) error {
 	if size := sizeOf(b.path); size >= smallBook && sizeOf(b.journalPath()) < size/2 {
 		return b.note(c)

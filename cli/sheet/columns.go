@@ -108,8 +108,8 @@ func lookup(name string) (Column, bool) {
 	return Column{}, false
 }
 
-// near returns the name of a column that a misspelled one probably means, or "". One or two changed letters are a slip; in a short word they
-// make another word.
+// near returns the name of a column that a misspelled one probably means, or "". One or two changed letters are a slip; in a short word
+// they make another word.
 func near(name string) string {
 	best, distance := "", 3
 	for _, c := range Documented() {

@@ -16,7 +16,13 @@ import (
 func TestStateAndRerun(t *testing.T) {
 	s := newSuite(t)
 	api := pb.NewBaktaJobsClient(s.rpc)
-	first := s.begun(api, pb.WorkflowKind_WORKFLOW_KIND_BAKTA, pb.UploadKind_UPLOAD_KIND_GENOME_FASTA, genome, &pb.JobConfig{Strain: "after-5"})
+	first := s.begun(
+		api,
+		pb.WorkflowKind_WORKFLOW_KIND_BAKTA,
+		pb.UploadKind_UPLOAD_KIND_GENOME_FASTA,
+		genome,
+		&pb.JobConfig{Strain: "after-5"},
+	)
 	states, last := s.watch(api, first)
 	if !strings.HasSuffix(states, "running bakta, successful") || last.GetRun() != 1 || last.GetBegan() == nil || last.GetEnded() == nil ||
 		last.GetConfig().GetStrain() != "after-5" || last.GetFailure() != nil {
@@ -37,7 +43,8 @@ func TestStateAndRerun(t *testing.T) {
 	}
 	failed := ref{ID: made.GetJob().GetJobId(), Secret: made.GetJob().GetSecret()}
 	states, last = s.watch(api, failed)
-	if !strings.HasSuffix(states, "error") || last.GetFailure().GetStage() != "bakta" || !strings.Contains(last.GetFailure().GetMessage(), "played failure") {
+	if !strings.HasSuffix(states, "error") || last.GetFailure().GetStage() != "bakta" ||
+		!strings.Contains(last.GetFailure().GetMessage(), "played failure") {
 		t.Errorf("the states were %q, the last one %v", states, last)
 	}
 
@@ -87,7 +94,14 @@ func TestPage(t *testing.T) {
 	}
 	_, script, _ := strings.Cut(text, `src="`)
 	script, _, _ = strings.Cut(script, `"`)
-	code, text, err = request{at: s.target.ingress, host: s.target.host, method: http.MethodGet, path: "/" + strings.TrimLeft(script, "./")}.do(t.Context())
+	code, text, err = request{
+		at:     s.target.ingress,
+		host:   s.target.host,
+		method: http.MethodGet,
+		path:   "/" + strings.TrimLeft(script, "./"),
+	}.do(
+		t.Context(),
+	)
 	s.must(err)
 	if code != http.StatusOK || len(text) < 1000 {
 		t.Errorf("its script %q is answered %d with %d bytes", script, code, len(text))

@@ -65,8 +65,17 @@ func (r report) starts(hello measure.Sample, all []started) error {
 	r.Line("program\ttimes\tp50\tp99\tfloor p50\tratio\tmore\ttarget\t")
 	for _, s := range all {
 		half := s.took.At(0.5)
-		r.Line("%s\t%d\t%s\t%s\t%s\t%.2f\t%s\t%s\t", s.name, len(s.took), measure.MS(half), measure.MS(s.took.At(0.99)), measure.MS(hello.At(0.5)),
-			measure.Ratio(half, hello.At(0.5)), measure.MS(half-hello.At(0.5)), r.Verdict(half <= maxReady))
+		r.Line(
+			"%s\t%d\t%s\t%s\t%s\t%.2f\t%s\t%s\t",
+			s.name,
+			len(s.took),
+			measure.MS(half),
+			measure.MS(s.took.At(0.99)),
+			measure.MS(hello.At(0.5)),
+			measure.Ratio(half, hello.At(0.5)),
+			measure.MS(half-hello.At(0.5)),
+			r.Verdict(half <= maxReady),
+		)
 	}
 	return r.Print()
 }

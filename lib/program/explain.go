@@ -84,7 +84,8 @@ func (p Program) Explain(x Exit) job.Failure {
 		}
 		f.Message = sentences(x.Title+" "+verb, why.words, advice)
 	}
-	if f.Code == job.Internal && signal == "" && p.Idle != nil && p.Idle.Output.Expression().Match(x.Stderr) && p.Idle.Words.Expression().MatchString(why.words) {
+	if f.Code == job.Internal && signal == "" && p.Idle != nil && p.Idle.Output.Expression().Match(x.Stderr) &&
+		p.Idle.Words.Expression().MatchString(why.words) {
 		f.Code = job.BadInput
 		f.Message = x.Title + " " + p.Idle.Message
 	}

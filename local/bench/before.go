@@ -113,9 +113,15 @@ var besideEarlier = []string{"Get", "GetMany", "Insert", "Submit", "Running", "F
 // besideStores measures the operations of both builds' stores, in turns.
 func (b *bench) besideStores(ctx context.Context, earlier, now *site) error {
 	times := most(b, 2, 1)
-	b.Line("\nOperations of the store beside the earlier build's, each with %s jobs, in turns. Medians of %d, in ms.", measure.Grouped(stored), times)
-	b.Line("Target: each write of a stored job at least %.0f times as fast. (Insert has none: the earlier build does not read other jobs for it.)\n",
-		minWrite)
+	b.Line(
+		"\nOperations of the store beside the earlier build's, each with %s jobs, in turns. Medians of %d, in ms.",
+		measure.Grouped(stored),
+		times,
+	)
+	b.Line(
+		"Target: each write of a stored job at least %.0f times as fast. (Insert has none: the earlier build does not read other jobs for it.)\n",
+		minWrite,
+	)
 	b.Line("operation\tearlier\tnow\ttimes as fast\ttarget\t")
 	for _, o := range operations() {
 		if !slices.Contains(besideEarlier, o.method) {
@@ -218,7 +224,9 @@ func (b *bench) besideCalls(ctx context.Context, p *pair) error {
 	times := most(b, 7, 2)
 	b.Line("\nCalls of the API beside the earlier build, each with %s stored jobs, in turns. Medians of %d, in ms; and the processor time of",
 		measure.Grouped(p.count), times)
-	b.Line("the backend for a call, on average, with that of its sweeps meanwhile. Calls that the earlier build did not answer count with the time")
+	b.Line(
+		"the backend for a call, on average, with that of its sweeps meanwhile. Calls that the earlier build did not answer count with the time",
+	)
 	b.Line("until it gave up.\n")
 	b.Line("call\tearlier\tnow\ttimes as fast\ttarget\tunanswered\tearlier, CPU\tnow, CPU\tratio\t")
 	for _, c := range calls() {
@@ -240,9 +248,18 @@ func (b *bench) besideCalls(ctx context.Context, p *pair) error {
 		if c.target > 0 {
 			verdict = b.Verdict(factor >= c.target)
 		}
-		b.Line("%s\t%s\t%s\t%.0f\t%s\t%d\t%s\t%s\t%.0f\t", c.name, measure.MS(earlier.took.Median()), measure.MS(now.took.Median()), factor, verdict,
-			earlier.unanswered, measure.MS(earlier.used/time.Duration(times)), measure.MS(now.used/time.Duration(times)),
-			measure.Ratio(earlier.used, now.used))
+		b.Line(
+			"%s\t%s\t%s\t%.0f\t%s\t%d\t%s\t%s\t%.0f\t",
+			c.name,
+			measure.MS(earlier.took.Median()),
+			measure.MS(now.took.Median()),
+			factor,
+			verdict,
+			earlier.unanswered,
+			measure.MS(earlier.used/time.Duration(times)),
+			measure.MS(now.used/time.Duration(times)),
+			measure.Ratio(earlier.used, now.used),
+		)
 	}
 	return b.Print()
 }

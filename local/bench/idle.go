@@ -109,8 +109,15 @@ func (i *idler) count(sign int) error {
 
 // idlers prints what idle backends cost. The earlier build's are the second half, if there are any.
 func (b *bench) idlers(all []*idler, during time.Duration) error {
-	b.Line("\nIdle backends, all during the same %s, some seconds after their start. Targets: less than a tick of the kernel in a minute, which is 10 ms of", during)
-	b.Line("processor time; at most %.0f %% of the earlier build's memory (PSS: with its share of the pages that other processes use, too).\n", 100*maxMemory)
+	b.Line(
+		"\nIdle backends, all during the same %s, some seconds after their start. Targets: less than a tick of the kernel in a minute, "+
+			"which is 10 ms of",
+		during,
+	)
+	b.Line(
+		"processor time; at most %.0f %% of the earlier build's memory (PSS: with its share of the pages that other processes use, too).\n",
+		100*maxMemory,
+	)
 	b.Line("backend\tserved after\tprocessor time\tticks\ttarget\tRSS\tPSS\tshare\ttarget\t")
 	for n, i := range all {
 		processor, share, memory := "-", "", "-"

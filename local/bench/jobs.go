@@ -201,8 +201,14 @@ func until(ctx context.Context, interval time.Duration, check func() (bool, erro
 
 // besideBare measures jobs beside the programs that they run.
 func (b *bench) besideBare(ctx context.Context) error {
-	b.Line("\nTiny jobs by the stand-in, %d at a time, beside its program alone, called the same number of times, %d at a time, in turns.", atATime, atATime)
-	b.Line("Jobs: from the call that creates the first one, with all uploads, until a list shows the last one as successful. Programs: from the")
+	b.Line(
+		"\nTiny jobs by the stand-in, %d at a time, beside its program alone, called the same number of times, %d at a time, in turns.",
+		atATime,
+		atATime,
+	)
+	b.Line(
+		"Jobs: from the call that creates the first one, with all uploads, until a list shows the last one as successful. Programs: from the",
+	)
 	b.Line("start of the first process to the end of the last. Target: at most %.2f times, by the medians of %d parts.\n", maxOfBare, rounds)
 	b.Line("step of the program\tnumber\tprograms\tjobs\tratio\ttarget\tCPU of the backend for a job\t")
 	for _, row := range []struct {
@@ -223,10 +229,18 @@ func (b *bench) besideBare(ctx context.Context) error {
 	if err := b.Print(); err != nil {
 		return err
 	}
-	b.Line("\nFrom the call that starts a job on an idle backend to the first line of its program, whose steps take no time: %s ms at the median of %d,",
-		measure.MS(b.firstLines.Median()), len(b.firstLines))
-	b.Line("%s ms at the 90th percentile. Target: at most %d ms at the median: %s.", measure.MS(b.firstLines.At(0.9)), maxFirstLine.Milliseconds(),
-		b.Verdict(b.firstLines.Median() <= maxFirstLine))
+	b.Line(
+		"\nFrom the call that starts a job on an idle backend to the first line of its program, whose steps take no time: "+
+			"%s ms at the median of %d,",
+		measure.MS(b.firstLines.Median()),
+		len(b.firstLines),
+	)
+	b.Line(
+		"%s ms at the 90th percentile. Target: at most %d ms at the median: %s.",
+		measure.MS(b.firstLines.At(0.9)),
+		maxFirstLine.Milliseconds(),
+		b.Verdict(b.firstLines.Median() <= maxFirstLine),
+	)
 	return b.Print()
 }
 

@@ -104,7 +104,12 @@ store, which listens on another port of the same host with the same rules.`,
 	programs.flags(f)
 	f.StringVar(&o.MongoDB, "mongodb", "", "`URI` of a MongoDB, with a database, that stores the jobs instead\n"+
 		"(default $BAKTA_WEB_MONGODB, where other users can't see a password)")
-	f.IntVar(&o.Jobs, "jobs", 1, "maximum `number` of jobs that run at the same time; the command\nlocal jobs changes it while the server runs")
+	f.IntVar(
+		&o.Jobs,
+		"jobs",
+		1,
+		"maximum `number` of jobs that run at the same time; the command\nlocal jobs changes it while the server runs",
+	)
 	f.IntVar(&o.Threads, "threads", 0, "`number` of threads of a job; by default the jobs share the CPUs evenly")
 	f.StringVar(&limit, "max-run-time", "24h", "maximum run `time` of a program; a job that exceeds it fails")
 	f.StringVar(&keep, "keep", "30d", "keep jobs and their files for this `time` after their end, for example 30d or 12h")

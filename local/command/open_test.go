@@ -14,7 +14,7 @@ func TestOpenBrowser(t *testing.T) {
 	seen := filepath.Join(dir, "seen")
 	browser := filepath.Join(dir, "browser")
 	script := "#!/bin/sh\nprintf %s \"$1\" >" + seen + ".tmp && mv " + seen + ".tmp " + seen + "\n"
-	if err := os.WriteFile(browser, []byte(script), 0o700); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(browser, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("BROWSER", browser)

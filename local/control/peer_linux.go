@@ -14,8 +14,8 @@ func allowed(c *net.UnixConn) bool {
 		return false
 	}
 	var peer *unix.Ucred
-	if failed := raw.Control(func(fd uintptr) { peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); failed != nil ||
-		err != nil {
+	failed := raw.Control(func(fd uintptr) { peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
+	if failed != nil || err != nil {
 		return false
 	}
 	return peer.Uid == 0 || int(peer.Uid) == os.Geteuid()

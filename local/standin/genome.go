@@ -68,7 +68,8 @@ func readFASTA(path string, do func(id, description, residues string) error) err
 	for record := range strings.SplitSeq(records, "\n>") {
 		header, residues, _ := strings.Cut(record, "\n")
 		id, description, _ := strings.Cut(strings.ReplaceAll(strings.TrimRight(header, "\r"), "\t", " "), " ")
-		if err := do(id, description, strings.ToUpper(strings.NewReplacer("-", "", " ", "", "\t", "", "\r", "", "\n", "").Replace(residues))); err != nil {
+		residues = strings.NewReplacer("-", "", " ", "", "\t", "", "\r", "", "\n", "").Replace(residues)
+		if err := do(id, description, strings.ToUpper(residues)); err != nil {
 			return err
 		}
 	}

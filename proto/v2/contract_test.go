@@ -268,8 +268,12 @@ func TestMethods(t *testing.T) {
 		"bakta.web.api.proto.v2.BaktaJobs.JobState":   {"JobStateRequest JobStateResponse", "GET /api/v2/job/status  "},
 		"bakta.web.api.proto.v2.BaktaJobs.JobResult":  {"JobResultRequest JobResultResponse", "POST /api/v2/job/result * "},
 		"bakta.web.api.proto.v2.BaktaJobs.Logs":       {"LogsRequest LogsResponse", "GET /api/v2/job/logs  ", "POST /api/v2/job/logs * "},
-		"bakta.web.api.proto.v2.BaktaJobs.Delete":     {"DeleteRequest DeleteResponse", "DELETE /api/v2/job/delete  ", "POST /api/v2/job/delete * "},
-		"bakta.web.api.proto.v2.BaktaJobs.Version":    {"VersionRequest VersionResponse", "GET /api/v2/version  "},
+		"bakta.web.api.proto.v2.BaktaJobs.Delete": {
+			"DeleteRequest DeleteResponse",
+			"DELETE /api/v2/job/delete  ",
+			"POST /api/v2/job/delete * ",
+		},
+		"bakta.web.api.proto.v2.BaktaJobs.Version": {"VersionRequest VersionResponse", "GET /api/v2/version  "},
 	}
 	got := make(map[protoreflect.FullName][]string)
 	for i := range File_proto_v2_jobs_proto.Services().Len() {
@@ -320,8 +324,9 @@ func TestOpenAPI(t *testing.T) {
 		}
 	}
 	want := map[string]bool{
-		"get /api/v2/workflows": true, "get /api/v2/options": true, "post /api/v2/job/init": true, "post /api/v2/job/start": true, "post /api/v2/job/submit": true,
-		"post /api/v2/job/rerun": true, "post /api/v2/job/list": true, "get /api/v2/job/status": true,
+		"get /api/v2/workflows": true, "get /api/v2/options": true, "post /api/v2/job/init": true, "post /api/v2/job/start": true,
+		"post /api/v2/job/submit": true,
+		"post /api/v2/job/rerun":  true, "post /api/v2/job/list": true, "get /api/v2/job/status": true,
 		"post /api/v2/job/result": true, "get /api/v2/job/logs": true, "delete /api/v2/job/delete": true, "get /api/v2/version": true,
 		"post /api/v2/job/logs": true, "post /api/v2/job/delete": true,
 	}

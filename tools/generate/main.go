@@ -201,8 +201,8 @@ func (p plugin) files(compiled linker.Files) []string {
 // documentOptions is the proto file with the options for documents.
 const documentOptions = "protoc-gen-openapiv2/options/annotations.proto"
 
-// input returns the descriptors for the plugin. Go code gets descriptors without the options for documents: programs would link the types of
-// these options, and keep them in memory, only to forward them to clients of gRPC's reflection.
+// input returns the descriptors for the plugin. Go code gets descriptors without the options for documents: programs would link the types
+// of these options, and keep them in memory, only to forward them to clients of gRPC's reflection.
 func (p plugin) input(compiled linker.Files) ([]*descriptorpb.FileDescriptorProto, error) {
 	files := closure(compiled)
 	if p.documents {

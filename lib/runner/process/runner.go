@@ -109,7 +109,14 @@ func New(o Options) (*Runner, error) {
 	if o.Changed == nil {
 		o.Changed = func(string) {}
 	}
-	r := &Runner{o: o, runs: make(map[string]*run), reserved: make(map[string]bool), active: make(map[*run]bool), storing: make(map[*run]bool), jobs: o.Jobs}
+	r := &Runner{
+		o:        o,
+		runs:     make(map[string]*run),
+		reserved: make(map[string]bool),
+		active:   make(map[*run]bool),
+		storing:  make(map[*run]bool),
+		jobs:     o.Jobs,
+	}
 	for _, dir := range []string{r.records(), r.work(), r.trash()} {
 		// Closed to other users, because the directories below it are open to all, see stage.In.
 		if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -21,7 +21,10 @@ func TestStagerServesManyRuns(t *testing.T) {
 	left := filepath.Join(t.TempDir(), "left")
 	finish := func() int {
 		t.Helper()
-		j := script("echo $PPID > " + note + "; (setsid sh -c 'echo $$ > " + left + "; sleep 1000' &) ; while [ ! -s " + left + " ]; do sleep 0.01; done; " + fine)
+		j := script(
+			"echo $PPID > " + note + "; (setsid sh -c 'echo $$ > " + left + "; sleep 1000' &) ; " +
+				"while [ ! -s " + left + " ]; do sleep 0.01; done; " + fine,
+		)
 		f.launch(j)
 		f.await(j, job.Ended)
 		if m := f.manifest(j); m.Outcome != stage.Succeeded {
@@ -92,7 +95,8 @@ func TestStagerThatDies(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.await(j, job.Ended)
-	if m := f.manifest(j); m.Outcome != stage.Failed || m.Failure.Code != job.Internal || !strings.Contains(m.Failure.Message, "did not run to its end") {
+	if m := f.manifest(j); m.Outcome != stage.Failed || m.Failure.Code != job.Internal ||
+		!strings.Contains(m.Failure.Message, "did not run to its end") {
 		t.Errorf("%+v, %+v", m, m.Failure)
 	}
 	if !gone(program) {

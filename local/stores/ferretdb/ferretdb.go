@@ -72,7 +72,7 @@ func read(ctx context.Context, db *sql.DB, visit func(job.Job) error, unreadable
 		return err
 	}
 	// FerretDB makes the names of tables of letters, digits and underscores.
-	rows, err := db.QueryContext(ctx, `SELECT _ferretdb_sjson FROM "`+table+`"`)
+	rows, err := db.QueryContext(ctx, `SELECT _ferretdb_sjson FROM "`+table+`"`) //nolint:gosec // see above
 	if err != nil {
 		return err
 	}

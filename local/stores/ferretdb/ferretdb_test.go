@@ -110,7 +110,8 @@ func TestJobs(t *testing.T) {
 		slices.ContainsFunc(succeeded.Results, func(f job.File) bool { return f.Name == "" || f.Key == "" || f.ETag == "" }) {
 		t.Errorf("%+v", succeeded)
 	}
-	if f := byState[job.Failed].Failure; f == nil || f.Code != job.BadInput || f.Stage != "bakta" || !strings.Contains(f.Message, "played failure") {
+	if f := byState[job.Failed].Failure; f == nil || f.Code != job.BadInput || f.Stage != "bakta" ||
+		!strings.Contains(f.Message, "played failure") {
 		t.Errorf("the failure is %+v", f)
 	}
 	if j := byState[job.Running]; j.Run != 2 || j.RunName != job.ObjectName(j.ID, 2) {
@@ -162,7 +163,8 @@ func TestFirstVersions(t *testing.T) {
 func TestOtherFields(t *testing.T) {
 	dir, _ := unpack(t)
 	change(t, dir, `UPDATE jobs SET _ferretdb_sjson = json_set(_ferretdb_sjson, '$.start', json('{"config":"{}","trace":"00-ab"}'),
-		'$.owed', json('[{"id":"release_run-2","kind":"release_run","run":2}]'), '$.other', json('{"a":[1]}'), '$.failure', NULL, '$.batch', 'b')`)
+		'$.owed', json('[{"id":"release_run-2","kind":"release_run","run":2}]'), '$.other', json('{"a":[1]}'),
+		'$.failure', NULL, '$.batch', 'b')`)
 	found, bad := jobs(t, dir)
 	if len(bad) > 0 || len(found) == 0 {
 		t.Fatal(bad, len(found))

@@ -164,7 +164,8 @@ func TestNoSharedMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	storetest.Run(t, func(t *testing.T) store.Jobs {
-		if err := errors.Join(os.RemoveAll(filepath.Join(dir, sqlite.FileName)), os.RemoveAll(filepath.Join(dir, sqlite.FileName+"-wal"))); err != nil {
+		path := filepath.Join(dir, sqlite.FileName)
+		if err := errors.Join(os.RemoveAll(path), os.RemoveAll(path+"-wal")); err != nil {
 			t.Fatal(err)
 		}
 		return open(t, dir)

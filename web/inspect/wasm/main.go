@@ -1,7 +1,7 @@
 //go:build js && wasm
 
-// Command wasm is what the page runs in the browser as WebAssembly: package inspect. `make` builds it into web/inspect/built, from where the
-// page's server takes it.
+// Command wasm is what the page runs in the browser as WebAssembly: package inspect. `make` builds it into web/inspect/built, from where
+// the page's server takes it.
 //
 // It sets the function baktaInspect of a Web Worker: one request in JSON and the files that it is about, one answer in JSON. A file is read
 // in slices with FileReaderSync, so that none is ever in memory as a whole.
