@@ -78,6 +78,9 @@ const (
 	// disk may still write, and takes each byte that is free.
 	reserveTime = 15 * time.Second
 
+	// idleSweep is the time between two sweeps while no job is due. What else a sweep does is not urgent.
+	idleSweep = time.Minute
+
 	drain    = 10 * time.Second // for requests in flight at the end
 	lockTime = 3 * time.Second  // a killed backend may hold its directory until its child processes have ended
 )
@@ -180,7 +183,7 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 	}
 	group.Go(func() error { return tools.ask(ctx, o.Log) })
 	group.Go(func() error {
-		tick(ctx, o, disk, "http://"+internal.Addr().String()+expire.SweepPath)
+		tick(ctx, o, disk, jobs, "http://"+internal.Addr().String()+expire.SweepPath)
 		return nil
 	})
 	group.Go(func() error {
@@ -300,21 +303,25 @@ func (o Options) servers(
 	return api, events, updater, all.Register(api, events)
 }
 
-// tick triggers sweeps until ctx ends.
-func tick(ctx context.Context, o Options, disk *space.Disk, url string) {
+// tick triggers sweeps until ctx ends: when a job is due, and every idleSweep.
+func tick(ctx context.Context, o Options, disk *space.Disk, jobs store.Jobs, url string) {
 	ticker := time.NewTicker(o.Sweep)
 	defer ticker.Stop()
-	var released time.Time
+	var released, swept time.Time
 	for {
-		err := ping(ctx, url)
-		if err != nil && ctx.Err() == nil && disk.Full() && time.Since(released) > reserveTime {
-			released = time.Now()
-			back := disk.Release()
-			err = ping(ctx, url)
-			back()
-		}
-		if err != nil && ctx.Err() == nil {
-			o.Log.Warn("a sweep failed; the next one tries again", "error", err)
+		if time.Since(swept) >= idleSweep || isDue(ctx, jobs) {
+			err := ping(ctx, url)
+			if err != nil && ctx.Err() == nil && disk.Full() && time.Since(released) > reserveTime {
+				released = time.Now()
+				back := disk.Release()
+				err = ping(ctx, url)
+				back()
+			}
+			swept = time.Now()
+			if err != nil && ctx.Err() == nil {
+				o.Log.Warn("a sweep failed; the next one tries again", "error", err)
+				swept = time.Time{}
+			}
 		}
 		disk.Refill()
 		select {
@@ -323,6 +330,13 @@ func tick(ctx context.Context, o Options, disk *space.Disk, url string) {
 		case <-ticker.C:
 		}
 	}
+}
+
+// isDue reports whether a sweep would find a job to handle. It costs much less than a sweep. A store that can't be read is for the sweep to
+// report.
+func isDue(ctx context.Context, jobs store.Jobs) bool {
+	due, err := jobs.Due(ctx, time.Now(), 1)
+	return err != nil || len(due) > 0
 }
 
 // ping posts the event of a timer, as Knative's PingSource does.
