@@ -1,6 +1,7 @@
 // Starts `bakta-web local` with the stand-in on a free port, and a Chromium, for the tests.
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, existsSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -45,9 +46,34 @@ export async function startBackend(options = {}) {
   };
 }
 
+/** How long a condition is waited for, in ms: no measure of speed, but the end of hope, on a machine that does much else. */
+export const patience = 120_000;
+
 /** Starts a Chromium. Its sandbox needs a user that is not root. */
-export function startBrowser(/** @type {string[]} */ args = []) {
+export async function startBrowser(/** @type {string[]} */ args = []) {
   if (browserPath === undefined) throw new Error("There is no Chromium; install it, or set CHROMIUM to its path.");
   const sandbox = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
-  return chromium.launch({ executablePath: browserPath, args: [...sandbox, ...args] });
+  const browser = await chromium.launch({ executablePath: browserPath, args: [...sandbox, ...args], timeout: patience });
+  browser.on("context", (context) => context.setDefaultTimeout(patience));
+  return browser;
+}
+
+/** Waits until a check holds, for what no locator can wait for. */
+export async function until(/** @type {() => Promise<boolean>} */ holds, what = String(holds)) {
+  for (const end = Date.now() + patience; !(await holds()); ) {
+    if (Date.now() > end) throw new Error(`It did not come true: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 100)); // between two looks
+  }
+}
+
+/** A free port for a server that ends and comes back. It is below those that the system gives to others meanwhile. */
+export async function freePort() {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    const isFree = await new Promise((resolve) => {
+      const server = createServer().once("error", () => resolve(false));
+      server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+    });
+    if (isFree) return port;
+  }
 }

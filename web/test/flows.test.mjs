@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, afterEach, test } from "node:test";
 import { readFileSync } from "node:fs";
 import axe from "axe-core";
-import { startBackend, startBrowser } from "./backend.mjs";
+import { freePort, startBackend, startBrowser, until } from "./backend.mjs";
 
 /** @type {Awaited<ReturnType<typeof startBackend>>} */
 let backend;
@@ -37,12 +37,14 @@ const files = () => page.locator("input[type=file]").first();
 const start = (n) => page.getByRole("button", { name: n === 1 ? "Start 1 job" : `Start ${n} jobs` });
 
 /** Waits until a job that is shown has succeeded. The jobs of earlier tests may run before it, one at a time. */
-const finished = (/** @type {import("playwright-core").Page} */ on) => on.locator(".state.successful").first().waitFor({ timeout: 120_000 });
+const finished = (/** @type {import("playwright-core").Page} */ on) => on.locator(".state.successful").first().waitFor();
 
 /** Checks the view by the rules of axe-core, in both colour schemes. */
 async function accessible(view) {
   for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    // The page hears of the scheme later than this call returns; between, some colours would be of the one and some of the other.
+    await page.waitForFunction((scheme) => document.documentElement.dataset.scheme === scheme, colorScheme);
     await page.evaluate(axe.source + ";0");
     const found = await page.evaluate(async () => {
       // @ts-ignore: axe is there
@@ -88,7 +90,7 @@ test("options are a form with the server's rules, and the last choice is remembe
   await page.getByLabel("Genus").fill("Escherichia");
   await page.getByLabel("Plasmid").fill("plasmid one");
   await page.getByText(/has the word "plasmid"/).waitFor();
-  assert.equal(await page.getByRole("button", { name: "Start 1 job" }).isDisabled(), true);
+  await page.getByRole("button", { name: "Start 1 job", disabled: true }).waitFor();
   await page.getByLabel("Plasmid").fill("p1");
   await page.getByText(/has the word "plasmid"/).waitFor({ state: "detached" });
   await page.getByLabel("Shortest sequence").fill("5000");
@@ -104,7 +106,7 @@ test("options are a form with the server's rules, and the last choice is remembe
   await page.goto(backend.url + "/#/");
   await page.reload();
   await files().setInputFiles([genome("b")]);
-  assert.equal(await page.getByLabel("Genus").inputValue(), "Escherichia");
+  await until(async () => (await page.getByLabel("Genus").inputValue()) === "Escherichia", "the genus is remembered");
   assert.equal(await page.getByLabel("Plasmid").inputValue(), ""); // of one genome alone
 });
 
@@ -164,14 +166,14 @@ test("an upload goes on after the connection was lost, and what was sent is star
   await page.getByText("The connection was lost. It is tried again.").waitFor();
   await page.getByText("The server checks the files").or(page.getByText("The connection was lost. It is tried again.")).waitFor();
   // The upload comes through at the third try, and is known to be sent in the browser's database.
-  for (let sent = false; !sent; ) {
-    sent = await page.evaluate(async () => {
+  await until(() =>
+    page.evaluate(async () => {
       const db = await new Promise((resolve) => (indexedDB.open("bakta-web").onsuccess = (e) => resolve(e.target.result)));
       const jobs = await new Promise((resolve) => (db.transaction("jobs").objectStore("jobs").getAll().onsuccess = (e) => resolve(e.target.result)));
       db.close();
       return jobs.length === 1 && jobs[0].pending.files[0].sent;
-    });
-  }
+    }),
+  );
   page.on("dialog", (dialog) => void dialog.accept());
   await page.unroute("**/job/submit");
   await page.goto(backend.url + "/#/jobs");
@@ -194,7 +196,7 @@ test("a link opens a job elsewhere, also a link of the published UI, and no secr
   other.on("request", (r) => urls.push(r.url()));
   await other.goto(`${backend.url}/#/job/${job.id}/${job.secret}`);
   await other.getByRole("heading", { name: "shared" }).waitFor();
-  assert.equal(new URL(other.url()).hash, `#/job/${job.id}`);
+  await other.waitForURL(`${backend.url.replace(/\/$/, "")}/#/job/${job.id}`);
   assert.deepEqual(urls.filter((url) => new URL(url, backend.url).href.split("#")[0].includes(job.secret)), []);
   await other.context().close();
 
@@ -202,7 +204,7 @@ test("a link opens a job elsewhere, also a link of the published UI, and no secr
   const share = Buffer.from(JSON.stringify({ jobID: job.id, secret: job.secret, workflowKind: "bakta" })).toString("base64");
   await published.goto(`${backend.url}/job/${share}/bakta`);
   await published.getByRole("heading", { name: "shared" }).waitFor();
-  assert.equal(published.url(), `${backend.url}/#/job/${job.id}`);
+  await published.waitForURL(`${backend.url.replace(/\/$/, "")}/#/job/${job.id}`);
   await published.context().close();
 });
 
@@ -220,7 +222,7 @@ test("a thousand jobs are one request, and scroll and filter", async () => {
   assert.ok((await page.locator(".virtual-row").count()) < 60);
   await page.getByLabel("Search jobs").fill("genome 77");
   await page.getByText("genome 777").waitFor();
-  assert.equal(await page.locator(".virtual-row").count(), 11);
+  await until(async () => (await page.locator(".virtual-row").count()) === 11, "11 jobs are shown");
   await page.getByLabel("Select all").check();
   await page.getByText("11 selected").waitFor();
   await accessible("selected jobs");
@@ -250,8 +252,9 @@ test("the reason of a failure is where the eye falls first, and the job can run 
 });
 
 test("the page says that the server is away, and goes on when it is back", async () => {
-  const first = await startBackend();
-  let data = first.data;
+  const listen = `127.0.0.1:${await freePort()}`;
+  const first = await startBackend({ listen });
+  const data = first.data;
   try {
     await page.goto(first.url);
     await files().setInputFiles([genome("before")]);
@@ -264,7 +267,7 @@ test("the page says that the server is away, and goes on when it is back", async
   await files().setInputFiles([genome("meanwhile")]);
   await start(1).click();
   await page.getByText("The connection was lost. It is tried again.").waitFor();
-  const second = await startBackend({ data, listen: new URL(first.url).host });
+  const second = await startBackend({ data, listen });
   try {
     await finished(page);
     await page.getByRole("heading", { name: "meanwhile" }).waitFor();
