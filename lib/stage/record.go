@@ -125,18 +125,8 @@ func write(dir *os.Root, name string, v any) error {
 	return nil
 }
 
-// WriteFile writes a small file atomically: every reader, also after a crash of the process or of the machine, finds either the
-// old content or the new. All users that can reach its directory can read it.
-func WriteFile(path string, content []byte) error {
-	dir, err := os.OpenRoot(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return writeFile(dir, filepath.Base(path), content)
-}
-
-// writeFile is WriteFile in an open directory, even if that was renamed in between. It replaces whatever has the file's name.
+// writeFile writes a small file of an open directory atomically, even if that was renamed in between: every reader, also after a crash of
+// the process or of the machine, finds either the old content or the new. It replaces whatever has the file's name.
 func writeFile(dir *os.Root, name string, content []byte) (err error) {
 	// The containers of a pod run as different users, so all may read it.
 	f, err := renameio.NewPendingFile(name, renameio.WithRoot(dir), renameio.WithStaticPermissions(0o644))

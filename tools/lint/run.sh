@@ -19,19 +19,24 @@ lint() {
 # tests call is dead, too; it leaves out the packages that are made for tests, or for programs of others (client).
 # One module does not see the callers of its functions in another, so this alone uses the workspace.
 dead() {
-  local with without found
-  with=$(reached -test) && without=$(reached) || { status=1; return; }
+  local with without browser found
+  with=$(reached -test) && without=$(reached) && browser=$(GOWORK=off GOOS=js GOARCH=wasm "$bin/deadcode" \
+    -filter '^github.com/ag-computational-bio/bakta-web-backend/web/inspect' ./web/inspect/wasm) || { status=1; return; }
   found=$(
     grep -vE '_test\.go:.* unreachable func: Example' <<<"$with" # compiled as documentation, not run
     grep -vE '_test\.go:|\.pb(\.gw)?\.go:|^(client|cli/clitest|internal/(realbakta|test[a-z]*)|lib/(store|runner)/[a-z]*test)/' \
       <<<"$without" |
-      grep -vE "$for_tests"
+      grep -vE "$for_tests|$for_browsers"
+    printf '%s' "$browser"
   )
   [ -z "$found" ] || { sort -u <<<"$found"; echo "dead code: remove these functions, or call them from a program" >&2; status=1; }
 }
 
 # Functions of other packages that are there for tests: of what Knative's kinds are, for the overlays' test.
 for_tests='^e2e/cluster/release\.go:.* Definitions$|^lib/[a-z]+/inspect\.go:.* Inspect$'
+
+# What only the page's program for browsers calls, which is built for another platform. dead searches package web/inspect there.
+for_browsers='^web/inspect/|^lib/upload/kind\.go:.* KindOf$'
 
 reached() {
   GOWORK=$PWD/go.work "$bin/deadcode" "$@" -tags e2e -filter '^github.com/ag-computational-bio/bakta-web-backend' \
