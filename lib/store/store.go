@@ -32,7 +32,7 @@ type Jobs interface {
 	// name, workflow, state, and the times Created, Started and Updated.
 	GetMany(ctx context.Context, ids []string) ([]job.Job, error)
 	// GetStates is GetMany for all that is known of the states of jobs: they may lack results, logs, effects, and of what
-	// they were started with all but the inputs.
+	// they were started with all but the configuration and the inputs.
 	GetStates(ctx context.Context, ids []string) ([]job.Job, error)
 	// Due returns the jobs, in any state, whose Due time has come, the oldest first, at most limit of them. They may lack
 	// results and logs.

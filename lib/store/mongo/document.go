@@ -35,6 +35,7 @@ const (
 	fieldFailure    = "failure"
 	fieldOwed       = "owed"
 	fieldOwedID     = "owed.id"
+	fieldConfig     = "start.config"
 	fieldInputs     = "start.inputs"
 )
 

@@ -169,7 +169,7 @@ func list(t *testing.T, s store.Jobs) {
 		for _, j := range []*job.Job{&j, &whole} { // what both may lack
 			j.API, j.Due, j.Results, j.Logs, j.Owed = 0, time.Time{}, nil, nil, nil
 			if j.Start != nil {
-				j.Start = &job.Start{Inputs: j.Start.Inputs}
+				j.Start = &job.Start{Config: j.Start.Config, Inputs: j.Start.Inputs}
 			}
 		}
 		same(t, j, whole)
