@@ -21,7 +21,9 @@ func TestPlaceInTheQueue(t *testing.T) {
 	if n := strings.Count(got.Err, "number 3 of 9 in the queue"); n != 1 {
 		t.Errorf("the place is shown %d times:\n%s", n, got.Err)
 	}
+	f.mu.Lock()
 	f.states = []string{"INIT"}
+	f.mu.Unlock()
 	if text := u.Must("status").Out; !strings.Contains(text, "number 3 of 9 in the queue") {
 		t.Errorf("status: %s", text)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -66,15 +67,23 @@ func (f *reruns) serve(call string, w http.ResponseWriter, r *http.Request) bool
 	f.mu.Lock()
 	n := len(f.ids)
 	f.ids, f.asked = append(f.ids, id), append(f.asked, string(asked))
+	answer := f.answer
 	f.mu.Unlock()
 	f.fake.mu.Lock()
 	f.jobs[id] = &fakeJob{id: id, secret: secret, workflow: "bakta", started: true, logs: map[string]string{}, stage: "bakta"}
 	f.fake.mu.Unlock()
-	if f.answer != nil && f.answer(w, n) {
+	if answer != nil && answer(w, n) {
 		return true
 	}
 	fmt.Fprintf(w, `{"job":{"job_id":%q,"secret":%q},"workflow_kind":"bakta","warnings":[{"code":"x","message":"Small."}]}`, id, secret)
 	return true
+}
+
+// requests returns the jobs that were asked for, and what for, in order.
+func (f *reruns) requests() (ids, asked []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.ids), slices.Clone(f.asked)
 }
 
 // known returns the jobs in the user's book.
@@ -104,16 +113,17 @@ func TestRerun(t *testing.T) {
 			`{"config":{"complete_genome":true,"derm_type":"unknown","skip_plot":true,"translation_table":11,"use_regions":true},"name":""}`},
 	} {
 		got := u.Must(append([]string{"rerun", "0000"}, row.args...)...)
-		n := len(f.ids) - 1
-		if f.asked[n] != row.asked {
-			t.Errorf("%q asks for\n%s, not\n%s", row.args, f.asked[n], row.asked)
+		ids, asked := f.requests()
+		n := len(ids) - 1
+		if asked[n] != row.asked {
+			t.Errorf("%q asks for\n%s, not\n%s", row.args, asked[n], row.asked)
 		}
-		if got.Out != f.ids[n]+"\n" || !strings.Contains(got.Err, "started job "+f.ids[n]) || !strings.Contains(got.Err, "warning: Small.\n") {
+		if got.Out != ids[n]+"\n" || !strings.Contains(got.Err, "started job "+ids[n]) || !strings.Contains(got.Err, "warning: Small.\n") {
 			t.Errorf("%q: %+v", row.args, got)
 		}
 		jobs := known(t, u)
 		last := jobs[len(jobs)-1]
-		if last.ID != f.ids[n] || last.Rerun == nil || *last.Rerun != (book.Rerun{Of: firstID}) || len(jobs) != n+2 {
+		if last.ID != ids[n] || last.Rerun == nil || *last.Rerun != (book.Rerun{Of: firstID}) || len(jobs) != n+2 {
 			t.Errorf("%q: the last known job is %+v", row.args, last)
 		}
 	}
@@ -146,6 +156,7 @@ func TestRerunInterrupted(t *testing.T) {
 	asked := make(chan struct{})
 	hold := make(chan struct{})
 	t.Cleanup(func() { close(hold) })
+	f.mu.Lock()
 	f.answer = func(w http.ResponseWriter, n int) bool {
 		switch n {
 		case 0: // until the command is killed
@@ -162,6 +173,7 @@ func TestRerunInterrupted(t *testing.T) {
 		}
 		return false
 	}
+	f.mu.Unlock()
 	cmd := u.Command("rerun", "0000", "--genus", "Salmonella")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -172,17 +184,20 @@ func TestRerunInterrupted(t *testing.T) {
 	}
 	_ = cmd.Wait() // it was killed
 	jobs := known(t, u)
-	if len(jobs) != 2 || jobs[1].ID != f.ids[0] || jobs[1].Rerun.RequestKey == "" {
+	ids, _ := f.requests()
+	made := ids[0]
+	if len(jobs) != 2 || jobs[1].ID != made || jobs[1].Rerun.RequestKey == "" {
 		t.Fatalf("after the kill the known jobs are %+v", jobs)
 	}
 	got := u.Run("rerun", "0000", "--genus", "Salmonella")
 	if got.Code != exitFailed || !strings.Contains(got.Err, "The same command finds out, and makes no second one.") {
 		t.Errorf("%+v", got)
 	}
-	if got := u.Must("rerun", "0000", "--genus", "Salmonella"); got.Out != f.ids[0]+"\n" {
-		t.Errorf("the repeated command makes %+v, and the first one made %s", got, f.ids[0])
+	if got := u.Must("rerun", "0000", "--genus", "Salmonella"); got.Out != made+"\n" {
+		t.Errorf("the repeated command makes %+v, and the first one made %s", got, made)
 	}
-	if diff := cmp.Diff([]string{f.ids[0], f.ids[0], f.ids[0]}, f.ids); diff != "" {
+	ids, _ = f.requests()
+	if diff := cmp.Diff([]string{made, made, made}, ids); diff != "" {
 		t.Errorf("jobs that were asked for (-want +got):\n%s", diff)
 	}
 	if jobs := known(t, u); len(jobs) != 2 || *jobs[1].Rerun != (book.Rerun{Of: firstID}) {
@@ -195,7 +210,7 @@ func TestRerunInterrupted(t *testing.T) {
 	if got := len(known(t, u)); got != 2 {
 		t.Errorf("after the refusal %d jobs are known", got)
 	}
-	if got := u.Must("rerun", "0000", "--genus", "Salmonella"); got.Out == f.ids[0]+"\n" {
+	if got := u.Must("rerun", "0000", "--genus", "Salmonella"); got.Out == made+"\n" {
 		t.Error("a further rerun makes no further job")
 	}
 }
