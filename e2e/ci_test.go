@@ -35,6 +35,9 @@ func TestCIRun(t *testing.T) {
 			parts: map[string]string{"setup": "exit 4"}, status: 1, says: []string{"real Bakta, which ended with 4\n",
 				"CI: FAILED"}, saysNot: "made pkg/a",
 		},
+		"MultiQC can't be had": {
+			parts: map[string]string{"multiqc": "exit 3"}, says: []string{"MultiQC cannot be installed", "made pkg/a", "CI: all passed."},
+		},
 		"clients can't be made": {
 			parts: map[string]string{"clients": "exit 3"}, says: []string{"no clients can be made", "generated clients, which ended with 3\n",
 				"CI: all passed."},
@@ -95,7 +98,8 @@ func TestCIRun(t *testing.T) {
 				"e2e/kube.sh":    part("kube", result),
 				"e2e/knative.sh": part("knative", result),
 
-				"local/clients/run.sh": part("clients", "exit 0"),
+				"local/clients/run.sh":   part("clients", "exit 0"),
+				"local/multiqc/setup.sh": part("multiqc", "exit 0"),
 			} {
 				file = filepath.Join(dir, file)
 				if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {

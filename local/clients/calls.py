@@ -111,9 +111,9 @@ def second_version(url: str) -> None:
     assert isinstance(result, m2.JobResultResponse) and isinstance(result.result.files.json, str)
     logs = logs2.sync(client=client, job_id=made.job.job_id, secret=made.job.secret)
     assert isinstance(logs, m2.LogsResponse) and [s.status for s in logs.stages] == [m2.StageStatus.SUCCEEDED]
-    again = rerun2.sync(client=client, body=m2.RerunJobRequest(job=made.job, request_key=str(uuid.uuid4()), config=config))
-    assert isinstance(again, m2.RerunJobResponse) and again.job.job_id != made.job.job_id, again
-    assert delete2.sync_detailed(client=client, job_id=again.job.job_id, secret=again.job.secret).status_code == 200
+    rerun = rerun2.sync(client=client, body=m2.RerunJobRequest(job=made.job, request_key=str(uuid.uuid4()), config=config))
+    assert isinstance(rerun, m2.RerunJobResponse) and rerun.job.job_id != made.job.job_id, rerun
+    assert delete2.sync_detailed(client=client, job_id=rerun.job.job_id, secret=rerun.job.secret).status_code == 200
     gone = delete2.sync_detailed(client=client, job_id=made.job.job_id, secret=made.job.secret)
     assert gone.status_code == 200 and gone.content == b""
 
