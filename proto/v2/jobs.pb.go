@@ -2105,13 +2105,13 @@ type Job struct {
 	// A detail: the stage that runs. Missing if none does.
 	Stage *string `protobuf:"bytes,9,opt,name=stage,proto3,oneof" json:"stage,omitempty"`
 	// A detail: the step that the programs have reached. Missing if it is not known.
-	Progress *Progress `protobuf:"bytes,10,opt,name=progress,proto3" json:"progress,omitempty"`
+	Progress *Progress `protobuf:"bytes,10,opt,name=progress,proto3,oneof" json:"progress,omitempty"`
 	// A detail of a job that waits: its place in the queue. Missing if it is not known.
-	Queue *Queue `protobuf:"bytes,11,opt,name=queue,proto3" json:"queue,omitempty"`
+	Queue *Queue `protobuf:"bytes,11,opt,name=queue,proto3,oneof" json:"queue,omitempty"`
 	// A detail of a job that waits or runs: when it is expected to start and to end. Missing if it is not known.
-	Expected *Expected `protobuf:"bytes,12,opt,name=expected,proto3" json:"expected,omitempty"`
+	Expected *Expected `protobuf:"bytes,12,opt,name=expected,proto3,oneof" json:"expected,omitempty"`
 	// A detail of a job that failed: why.
-	Failure       *Failure `protobuf:"bytes,13,opt,name=failure,proto3" json:"failure,omitempty"`
+	Failure       *Failure `protobuf:"bytes,13,opt,name=failure,proto3,oneof" json:"failure,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2361,11 +2361,11 @@ func (x *Queue) GetLength() int32 {
 type Expected struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// When a job that waits starts. Missing once it runs.
-	Start *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	Start *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start,proto3,oneof" json:"start,omitempty"`
 	// When it ends: half of the jobs end earlier.
-	End *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=end,proto3" json:"end,omitempty"`
+	End *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=end,proto3,oneof" json:"end,omitempty"`
 	// When it ends at the latest, in nine of ten cases.
-	LatestEnd *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=latest_end,json=latestEnd,proto3" json:"latest_end,omitempty"`
+	LatestEnd *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=latest_end,json=latestEnd,proto3,oneof" json:"latest_end,omitempty"`
 	// How many earlier jobs this follows from.
 	Runs          int32 `protobuf:"varint,4,opt,name=runs,proto3" json:"runs,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -2589,11 +2589,11 @@ type JobStateResponse struct {
 	// When it was created.
 	Created *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=created,proto3" json:"created,omitempty"`
 	// When it was started.
-	Started *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=started,proto3" json:"started,omitempty"`
+	Started *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=started,proto3,oneof" json:"started,omitempty"`
 	// When its first stage began, in the current run.
-	Began *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=began,proto3" json:"began,omitempty"`
+	Began *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=began,proto3,oneof" json:"began,omitempty"`
 	// When it ended.
-	Ended *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=ended,proto3" json:"ended,omitempty"`
+	Ended *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=ended,proto3,oneof" json:"ended,omitempty"`
 	// When its state last changed, or its progress was recorded.
 	Updated *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=updated,proto3" json:"updated,omitempty"`
 	// When it may be deleted with all of its data, unless its state changes before that.
@@ -2605,17 +2605,17 @@ type JobStateResponse struct {
 	// The stages of its workflow, in the order in which they run. Empty before the start.
 	Stages []*StageState `protobuf:"bytes,16,rep,name=stages,proto3" json:"stages,omitempty"`
 	// The step that the programs have reached. Missing if it is not known.
-	Progress *Progress `protobuf:"bytes,17,opt,name=progress,proto3" json:"progress,omitempty"`
+	Progress *Progress `protobuf:"bytes,17,opt,name=progress,proto3,oneof" json:"progress,omitempty"`
 	// The place in the queue of a job that waits. Missing if it is not known.
-	Queue *Queue `protobuf:"bytes,18,opt,name=queue,proto3" json:"queue,omitempty"`
+	Queue *Queue `protobuf:"bytes,18,opt,name=queue,proto3,oneof" json:"queue,omitempty"`
 	// When a job that waits or runs is expected to start and to end. Missing if it is not known.
-	Expected *Expected `protobuf:"bytes,19,opt,name=expected,proto3" json:"expected,omitempty"`
+	Expected *Expected `protobuf:"bytes,19,opt,name=expected,proto3,oneof" json:"expected,omitempty"`
 	// Why it failed. Missing if it did not.
-	Failure *Failure `protobuf:"bytes,20,opt,name=failure,proto3" json:"failure,omitempty"`
+	Failure *Failure `protobuf:"bytes,20,opt,name=failure,proto3,oneof" json:"failure,omitempty"`
 	// Stands for what this answer shows, except its expectations and `updated`. Pass it as `after` to wait for a change.
 	Version string `protobuf:"bytes,21,opt,name=version,proto3" json:"version,omitempty"`
 	// The options that it was started with, and which uploads it uses, as a start and a rerun take them. Missing before the start.
-	Config        *JobConfig `protobuf:"bytes,22,opt,name=config,proto3" json:"config,omitempty"`
+	Config        *JobConfig `protobuf:"bytes,22,opt,name=config,proto3,oneof" json:"config,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3809,7 +3809,7 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x12JobsStatusResponse\x12/\n" +
 	"\x04jobs\x18\x01 \x03(\v2\x1b.bakta.web.api.proto.v2.JobR\x04jobs\x12B\n" +
 	"\vfailed_jobs\x18\x02 \x03(\v2!.bakta.web.api.proto.v2.FailedJobR\n" +
-	"failedJobs\"\xa3\x05\n" +
+	"failedJobs\"\xe7\x05\n" +
 	"\x03Job\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x129\n" +
 	"\x06status\x18\x02 \x01(\x0e2!.bakta.web.api.proto.v2.JobStatusR\x06status\x12I\n" +
@@ -3820,28 +3820,36 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\aupdated\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\x12\x12\n" +
 	"\x04name\x18\a \x01(\tR\x04name\x12\x1d\n" +
 	"\awaiting\x18\b \x01(\bH\x00R\awaiting\x88\x01\x01\x12\x19\n" +
-	"\x05stage\x18\t \x01(\tH\x01R\x05stage\x88\x01\x01\x12<\n" +
+	"\x05stage\x18\t \x01(\tH\x01R\x05stage\x88\x01\x01\x12A\n" +
 	"\bprogress\x18\n" +
-	" \x01(\v2 .bakta.web.api.proto.v2.ProgressR\bprogress\x123\n" +
-	"\x05queue\x18\v \x01(\v2\x1d.bakta.web.api.proto.v2.QueueR\x05queue\x12<\n" +
-	"\bexpected\x18\f \x01(\v2 .bakta.web.api.proto.v2.ExpectedR\bexpected\x129\n" +
-	"\afailure\x18\r \x01(\v2\x1f.bakta.web.api.proto.v2.FailureR\afailureB\n" +
+	" \x01(\v2 .bakta.web.api.proto.v2.ProgressH\x02R\bprogress\x88\x01\x01\x128\n" +
+	"\x05queue\x18\v \x01(\v2\x1d.bakta.web.api.proto.v2.QueueH\x03R\x05queue\x88\x01\x01\x12A\n" +
+	"\bexpected\x18\f \x01(\v2 .bakta.web.api.proto.v2.ExpectedH\x04R\bexpected\x88\x01\x01\x12>\n" +
+	"\afailure\x18\r \x01(\v2\x1f.bakta.web.api.proto.v2.FailureH\x05R\afailure\x88\x01\x01B\n" +
 	"\n" +
 	"\b_waitingB\b\n" +
-	"\x06_stage\"H\n" +
+	"\x06_stageB\v\n" +
+	"\t_progressB\b\n" +
+	"\x06_queueB\v\n" +
+	"\t_expectedB\n" +
+	"\n" +
+	"\b_failure\"H\n" +
 	"\bProgress\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\x05R\x04step\x12\x14\n" +
 	"\x05steps\x18\x02 \x01(\x05R\x05steps\x12\x12\n" +
 	"\x04text\x18\x03 \x01(\tR\x04text\"5\n" +
 	"\x05Queue\x12\x14\n" +
 	"\x05place\x18\x01 \x01(\x05R\x05place\x12\x16\n" +
-	"\x06length\x18\x02 \x01(\x05R\x06length\"\xb9\x01\n" +
-	"\bExpected\x120\n" +
-	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
-	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\x129\n" +
+	"\x06length\x18\x02 \x01(\x05R\x06length\"\xe9\x01\n" +
+	"\bExpected\x125\n" +
+	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampH\x00R\x05start\x88\x01\x01\x121\n" +
+	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampH\x01R\x03end\x88\x01\x01\x12>\n" +
 	"\n" +
-	"latest_end\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tlatestEnd\x12\x12\n" +
-	"\x04runs\x18\x04 \x01(\x05R\x04runs\"\\\n" +
+	"latest_end\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampH\x02R\tlatestEnd\x88\x01\x01\x12\x12\n" +
+	"\x04runs\x18\x04 \x01(\x05R\x04runsB\b\n" +
+	"\x06_startB\x06\n" +
+	"\x04_endB\r\n" +
+	"\v_latest_end\"\\\n" +
 	"\aFailure\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x19\n" +
@@ -3851,7 +3859,7 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x16\n" +
 	"\x06secret\x18\x02 \x01(\tR\x06secret\x12\x14\n" +
 	"\x04wait\x18\x03 \x01(\x03B\x00R\x04wait\x12\x14\n" +
-	"\x05after\x18\x04 \x01(\tR\x05after:\x00\"\xbb\b\n" +
+	"\x05after\x18\x04 \x01(\tR\x05after:\x00\"\xbe\t\n" +
 	"\x10JobStateResponse\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
@@ -3861,25 +3869,35 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"resultKind\x129\n" +
 	"\x06status\x18\x06 \x01(\x0e2!.bakta.web.api.proto.v2.JobStatusR\x06status\x12\x1d\n" +
 	"\awaiting\x18\a \x01(\bH\x00R\awaiting\x88\x01\x01\x124\n" +
-	"\acreated\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
-	"\astarted\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\astarted\x120\n" +
+	"\acreated\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x129\n" +
+	"\astarted\x18\t \x01(\v2\x1a.google.protobuf.TimestampH\x01R\astarted\x88\x01\x01\x125\n" +
 	"\x05began\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\x05began\x120\n" +
-	"\x05ended\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\x05ended\x124\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampH\x02R\x05began\x88\x01\x01\x125\n" +
+	"\x05ended\x18\v \x01(\v2\x1a.google.protobuf.TimestampH\x03R\x05ended\x88\x01\x01\x124\n" +
 	"\aupdated\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\x124\n" +
 	"\aexpires\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x12\x10\n" +
 	"\x03run\x18\x0e \x01(\x05R\x03run\x12\x19\n" +
-	"\x05stage\x18\x0f \x01(\tH\x01R\x05stage\x88\x01\x01\x12:\n" +
-	"\x06stages\x18\x10 \x03(\v2\".bakta.web.api.proto.v2.StageStateR\x06stages\x12<\n" +
-	"\bprogress\x18\x11 \x01(\v2 .bakta.web.api.proto.v2.ProgressR\bprogress\x123\n" +
-	"\x05queue\x18\x12 \x01(\v2\x1d.bakta.web.api.proto.v2.QueueR\x05queue\x12<\n" +
-	"\bexpected\x18\x13 \x01(\v2 .bakta.web.api.proto.v2.ExpectedR\bexpected\x129\n" +
-	"\afailure\x18\x14 \x01(\v2\x1f.bakta.web.api.proto.v2.FailureR\afailure\x12\x18\n" +
-	"\aversion\x18\x15 \x01(\tR\aversion\x129\n" +
-	"\x06config\x18\x16 \x01(\v2!.bakta.web.api.proto.v2.JobConfigR\x06config:\x00B\n" +
+	"\x05stage\x18\x0f \x01(\tH\x04R\x05stage\x88\x01\x01\x12:\n" +
+	"\x06stages\x18\x10 \x03(\v2\".bakta.web.api.proto.v2.StageStateR\x06stages\x12A\n" +
+	"\bprogress\x18\x11 \x01(\v2 .bakta.web.api.proto.v2.ProgressH\x05R\bprogress\x88\x01\x01\x128\n" +
+	"\x05queue\x18\x12 \x01(\v2\x1d.bakta.web.api.proto.v2.QueueH\x06R\x05queue\x88\x01\x01\x12A\n" +
+	"\bexpected\x18\x13 \x01(\v2 .bakta.web.api.proto.v2.ExpectedH\aR\bexpected\x88\x01\x01\x12>\n" +
+	"\afailure\x18\x14 \x01(\v2\x1f.bakta.web.api.proto.v2.FailureH\bR\afailure\x88\x01\x01\x12\x18\n" +
+	"\aversion\x18\x15 \x01(\tR\aversion\x12>\n" +
+	"\x06config\x18\x16 \x01(\v2!.bakta.web.api.proto.v2.JobConfigH\tR\x06config\x88\x01\x01:\x00B\n" +
 	"\n" +
-	"\b_waitingB\b\n" +
-	"\x06_stage\"_\n" +
+	"\b_waitingB\n" +
+	"\n" +
+	"\b_startedB\b\n" +
+	"\x06_beganB\b\n" +
+	"\x06_endedB\b\n" +
+	"\x06_stageB\v\n" +
+	"\t_progressB\b\n" +
+	"\x06_queueB\v\n" +
+	"\t_expectedB\n" +
+	"\n" +
+	"\b_failureB\t\n" +
+	"\a_config\"_\n" +
 	"\n" +
 	"StageState\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\tR\x05stage\x12;\n" +
@@ -4197,6 +4215,7 @@ func file_proto_v2_jobs_proto_init() {
 		return
 	}
 	file_proto_v2_jobs_proto_msgTypes[21].OneofWrappers = []any{}
+	file_proto_v2_jobs_proto_msgTypes[24].OneofWrappers = []any{}
 	file_proto_v2_jobs_proto_msgTypes[25].OneofWrappers = []any{}
 	file_proto_v2_jobs_proto_msgTypes[27].OneofWrappers = []any{}
 	file_proto_v2_jobs_proto_msgTypes[31].OneofWrappers = []any{}
