@@ -43,7 +43,7 @@ func TestCIRun(t *testing.T) {
 				"CI: all passed."},
 		},
 		"clients fail": {
-			parts: map[string]string{"clients": "exit 5"}, says: []string{"generated clients found faults"},
+			parts: map[string]string{"clients": "exit 5"}, status: 5, says: []string{"CI: FAILED with 5."}, saysNot: "TestOne",
 		},
 		"no cluster": {
 			parts: map[string]string{"check": "exit 3"}, says: []string{"ok  \tpkg/a", "can't carry a cluster",

@@ -49,9 +49,10 @@ tsc --strict --target es2022 --module nodenext --types node --skipLibCheck calls
 python calls.py "$url"
 node calls.js "$url"
 
-# All checks except ignored_auth and object_level_authorization, which need accounts.
+# All checks except ignored_auth and object_level_authorization, which need accounts. A call for a job's state may wait for 25 s.
 for version in v1 v2; do
-  schemathesis run "$url/api-docs/openapi-3.1-$version.json" --no-color --checks all --continue-on-failure \
+  schemathesis run "$url/api-docs/openapi-3.1-$version.json" --no-color --checks all --continue-on-failure --request-timeout 40 \
+    --max-response-time 30 \
     --seed "${SEED:-1}" --max-examples "${EXAMPLES:-30}" --generation-database none
 done
 if grep -E 'level=(WARN|ERROR)' "$work/log"; then
