@@ -28,6 +28,17 @@ type StageLog struct {
 
 // StageLogs returns the logs of all stages of the job's workflow, in their order, in any state of the job.
 func (f *Function) StageLogs(ctx context.Context, r Ref) (job.Job, []StageLog, error) {
+	j, logs, err := f.stageLogs(ctx, r)
+	if err == nil && j.State.Active() && logs[0].Text == "" {
+		// Nothing was written yet; or the run ended and was released after the job was read, and its logs are in the bucket now. A log
+		// must not be empty for a moment: clients that follow it count bytes.
+		return f.stageLogs(ctx, r)
+	}
+	return j, logs, err
+}
+
+// stageLogs returns the job and its logs as they are read one after the other.
+func (f *Function) stageLogs(ctx context.Context, r Ref) (job.Job, []StageLog, error) {
 	j, err := f.get(ctx, r)
 	if err != nil {
 		return job.Job{}, nil, err
@@ -103,7 +114,7 @@ func (f *Function) text(ctx context.Context, j job.Job, name string, large *read
 		return "", nil
 	}
 	if job.Is(err, job.NotFound) {
-		return "", nil // not begun, or gone: the runner releases a run that ended a moment ago
+		return "", nil // not begun, or gone, see StageLogs
 	}
 	if err != nil {
 		return "", err

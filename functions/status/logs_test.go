@@ -131,3 +131,41 @@ func TestAgree(t *testing.T) {
 		}
 	}
 }
+
+// ending is a job whose run ends and is released after the job was read for the first time.
+type ending struct {
+	single
+	reads *int
+}
+
+func (e ending) Get(context.Context, string) (job.Job, error) {
+	j := e.job
+	if *e.reads++; *e.reads == 1 {
+		j.State, j.Logs = job.Running, nil
+	}
+	return j, nil
+}
+
+func (e ending) Open(context.Context, string, string) (io.ReadCloser, job.File, error) {
+	return io.NopCloser(strings.NewReader("Bakta Command: bakta\n")), job.File{}, nil
+}
+
+func (e ending) Log(context.Context, job.Job, string) (io.ReadCloser, error) {
+	return nil, job.Errorf(job.NotFound, "there is no log of the stage")
+}
+
+// A log does not become empty for the moment in which its run is released.
+func TestLogOfARunThatEnds(t *testing.T) {
+	t.Parallel()
+	e := ending{single{job.Job{ID: ownID, SecretHash: job.HashSecret(secret), State: job.Succeeded, Workflow: workflow.Bakta, Run: 1,
+		Stages: []job.Stage{{Name: "bakta", Status: job.StageSucceeded}}, Logs: []job.File{{Name: "bakta", Key: "k"}}}}, new(int)}
+	f, err := New(Deps{Jobs: e, Files: e, Logs: e, Offered: workflow.Catalogue(), DownloadTTL: time.Hour, MaxList: 10,
+		Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, logs, err := f.StageLogs(t.Context(), Ref{ID: ownID, Secret: secret})
+	if err != nil || j.State != job.Succeeded || len(logs) != 1 || logs[0].Text != "Bakta Command: bakta\n" {
+		t.Errorf("%v, %+v, %v", j.State, logs, err)
+	}
+}
