@@ -11,7 +11,8 @@ import (
 )
 
 // serve runs the programs of stages that its stdin orders, one after the other: one line of JSON for each, see stage.Order. To start
-// this process takes longer than to run a small program, so it serves many runs. It prints what `run --report --pulse` prints.
+// this process takes longer than to run a small program, so it serves many runs. It prints what `run --report` prints, and an
+// empty line when the program has written output, a few in a second.
 //
 // No process of a program is left when the record of its end is printed. When stdin ends, or this process can't tell what became
 // of a program, the program is killed and this process exits.
@@ -61,8 +62,8 @@ func (s Stager) fulfil(ctx context.Context, order stage.Order, gone <-chan struc
 	records := json.NewEncoder(reported)
 	rec, err := stage.Run(ctx, order.Command, order.Dir, stage.Options{
 		Environ: stage.Environment(s.Environ),
-		Stdout:  beats{p: reported},
-		Stderr:  beats{p: reported},
+		Stdout:  beats{reported},
+		Stderr:  beats{reported},
 		Grace:   order.Grace,
 		Limit:   order.Limit,
 		Gone:    gone,

@@ -207,7 +207,6 @@ func (s Stager) run(ctx context.Context, args []string) (int, error) {
 		false,
 		"write the stage's record to stdout, not the program's output: one line of JSON when the program has begun, and one at its end",
 	)
-	pulse := flags.Bool("pulse", false, "with --report, also write an empty line when the program has written output, a few in a second")
 	quiet := flags.Bool("quiet", false, "write the program's output to the log only")
 	hint := flags.String("hint", "", "notify the backend at `HOST:PORT` that the stage has begun")
 	id := flags.String("job", "", "`ID` of the job, for the hint")
@@ -232,14 +231,10 @@ func (s Stager) run(ctx context.Context, args []string) (int, error) {
 		o.Stdout, o.Stderr = nil, nil
 	}
 	o.Fresh = *fresh
-	reported := &pulsed{to: s.Stdout}
-	records := json.NewEncoder(reported)
+	records := json.NewEncoder(s.Stdout)
 	if *report {
 		o.Stdout = nil
 		o.Note = func(r stage.Record) { records.Encode(r) } // the end is reported, too
-		if *pulse {
-			o.Stdout, o.Stderr = beats{reported, o.Stdout}, beats{reported, o.Stderr}
-		}
 	}
 	o.Environ = stage.Environment(s.Environ)
 	if *image {
@@ -265,7 +260,6 @@ func (s Stager) run(ctx context.Context, args []string) (int, error) {
 		}
 	}
 	rec, err := stage.Run(ctx, c, *dir, o)
-	reported.stop()
 	cancel() // the next stage, or stage-out, sends a hint as well
 	hints.Wait()
 	if err == nil && *report {
