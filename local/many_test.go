@@ -53,11 +53,15 @@ func TestManyJobs(t *testing.T) {
 	m.check(ctx)
 	m.measureIdle()
 
+	m.interrupted(manyAtATime) // no program ends, so no other run can begin
 	m.stop()
 	m.start("0s")
 	m.check(ctx)
 	began = time.Now()
 	m.await(ctx, count/3)
+	// A run gives up its place when its programs have ended, so that the next one begins while its results are stored. As many may
+	// store results as may run programs.
+	m.interrupted(2 * manyAtATime)
 	m.kill()
 	m.start("0s")
 	m.check(ctx)
@@ -86,6 +90,14 @@ type many struct {
 	backend *backend
 	jobs    []manyJob
 	starts  int // of the backend
+	ends    []end
+}
+
+// end is an end of the backend while jobs waited.
+type end struct {
+	at time.Time
+	// unrecorded bounds the runs that had begun and whose end was not recorded. Their programs begin again.
+	unrecorded int
 }
 
 type manyJob struct {
@@ -136,6 +148,11 @@ func (m *many) stop() {
 }
 
 func (m *many) kill() { m.backend.kill() }
+
+// interrupted notes that the backend is about to end while as many runs are unrecorded.
+func (m *many) interrupted(unrecorded int) {
+	m.ends = append(m.ends, end{at: time.Now(), unrecorded: unrecorded})
+}
 
 // submit creates the jobs from one number to another, uploads their genomes and starts them, some at the same time.
 func (m *many) submit(ctx context.Context, from, to int, batch string) {
@@ -247,21 +264,28 @@ func (m *many) checkTrace() {
 		numbers[j.ID] = n
 	}
 	began, succeeded := make([]int, len(m.jobs)), make([]int, len(m.jobs))
-	var order []int // jobs as they began for the first time
+	again, twice := make([]int, len(m.ends)), make([]int, len(m.ends)) // after each end of the backend
+	var order []int                                                    // jobs as they began for the first time
 	for _, e := range events {
 		n, known := numbers[inDir.FindString(e.Dir)]
-		switch {
-		case !known:
+		if !known {
 			m.t.Fatalf("a program ran in %s, which belongs to none of the jobs", e.Dir)
-		case e.Event == standin.Succeeded:
-			succeeded[n]++
-			continue
 		}
-		if began[n]++; began[n] == 1 {
+		count, repeated := began, again
+		if e.Event == standin.Succeeded {
+			count, repeated = succeeded, twice
+		}
+		switch count[n]++; {
+		case count[n] > 1:
+			after := 0 // index of the last end before the event
+			for after+1 < len(m.ends) && m.ends[after+1].at.Before(e.At) {
+				after++
+			}
+			repeated[after]++
+		case e.Event == standin.Began:
 			order = append(order, n)
 		}
 	}
-	again, twice := 0, 0
 	for n := range m.jobs {
 		if succeeded[n] == 0 {
 			m.t.Errorf("job %d is successful, but its program never was", n)
@@ -269,15 +293,13 @@ func (m *many) checkTrace() {
 		if began[n] > m.starts {
 			m.t.Errorf("the program of job %d began %d times", n, began[n])
 		}
-		again += began[n] - 1
-		twice += max(0, succeeded[n]-1)
 	}
-	// Only the jobs that ran when a backend ended run again: all of them if they were interrupted, and one that had just succeeded if
-	// its results were not stored yet.
-	interrupted := manyAtATime * (m.starts - 1)
-	m.t.Logf("%d programs began, %d of them again; %d succeeded twice", len(m.jobs)+again, again, twice)
-	if again > interrupted || twice > interrupted {
-		m.t.Errorf("%d programs began again and %d succeeded twice, but at most %d ran when a backend ended", again, twice, interrupted)
+	for i, end := range m.ends {
+		m.t.Logf("after end %d of the backend %d programs began again; %d succeeded twice", i+1, again[i], twice[i])
+		if again[i] > end.unrecorded {
+			m.t.Errorf("after end %d of the backend %d programs began again, but at most %d runs were unrecorded", i+1, again[i],
+				end.unrecorded)
+		}
 	}
 	// The second batch gets every second turn from its first moment on: all of it begins within twice as many jobs, and the few that
 	// run or were chosen before.

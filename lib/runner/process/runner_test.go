@@ -53,6 +53,40 @@ func TestSoManyRunAtATimeInOrder(t *testing.T) {
 	}
 }
 
+// TestResultsAreStoredMeanwhile: the next runs begin while the results of others are stored, but no more than run at a time. So at the
+// end of the process at most twice as many runs are interrupted.
+func TestResultsAreStoredMeanwhile(t *testing.T) {
+	t.Parallel()
+	f := set(t, func(o *Options) { o.Jobs = 2 })
+	var mu sync.Mutex
+	stores := make(map[string]bool) // ids of jobs whose results are stored
+	hold := make(chan struct{})
+	f.files.slow = func(key string) {
+		mu.Lock()
+		stores[strings.Split(key, "/")[1]] = true
+		mu.Unlock()
+		<-hold
+	}
+	var jobs []job.Job
+	for range 8 {
+		jobs = append(jobs, script(fine))
+		f.launch(jobs[len(jobs)-1])
+	}
+	until(t, "the results of four", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(stores) >= 4
+	})
+	// Two of the four have kept their places, so no other can begin.
+	if q, err := f.Queue(t.Context(), nil); err != nil || q.Length != 4 || len(q.Running) != 2 {
+		t.Errorf("while no result can be stored: %+v, %v", q, err)
+	}
+	close(hold)
+	for _, j := range jobs {
+		f.await(j, job.Ended)
+	}
+}
+
 func TestLaunchOnce(t *testing.T) {
 	t.Parallel()
 	f := set(t, nil)

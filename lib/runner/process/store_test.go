@@ -15,7 +15,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 )
 
-// store is a real store in a bucket of its own. The test can make it unavailable.
+// store is a real store in a bucket of its own. The test can make it unavailable, or slow.
 type store struct {
 	*s3.Store
 	t       *testing.T
@@ -23,6 +23,7 @@ type store struct {
 
 	mu   sync.Mutex
 	away error
+	slow func(key string) // is called before an object is put
 }
 
 func newStore(t *testing.T) *store {
@@ -79,6 +80,9 @@ func (s *store) Open(ctx context.Context, key, etag string) (io.ReadCloser, job.
 func (s *store) Put(ctx context.Context, key string, content io.Reader, size int64) (job.File, error) {
 	if err := s.failing(); err != nil {
 		return job.File{}, err
+	}
+	if s.slow != nil {
+		s.slow(key)
 	}
 	return s.Store.Put(ctx, key, content, size)
 }
