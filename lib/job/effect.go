@@ -18,7 +18,12 @@ type EffectKind string
 const (
 	ReleaseRun EffectKind = "release_run" // let go of what the runner kept of the run, see runner.Runner.Release
 	DiscardRun EffectKind = "discard_run" // end the run and remove its object, see runner.Runner.Discard
+	Deliver    EffectKind = "deliver"     // make the deliveries of the job; it is done when none is pending
 )
+
+// OwesDeliveries returns the effect that stands for the deliveries of a job. Versions that don't know deliveries leave an effect alone that
+// they don't know, so none is lost during an upgrade.
+func OwesDeliveries(run int) Effect { return Effect{ID: string(Deliver), Kind: Deliver, Run: run} }
 
 // OwesRun returns the effect of that kind on a run.
 func OwesRun(kind EffectKind, run int) Effect {

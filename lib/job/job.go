@@ -34,6 +34,8 @@ type Job struct {
 	Logs    []File   // stored logs by stage, after the run ended
 	Failure *Failure // why it failed; nil otherwise
 	Owed    []Effect // what an ended job still owes, in the order in which it is done
+
+	Deliveries []Delivery // messages about the end of the job, with what became of them
 }
 
 // Start is what a job was started with. The first start writes it, and it never changes.
@@ -43,6 +45,8 @@ type Start struct {
 	Trace  string  // W3C trace context (traceparent) of the call that started it; empty if it was not traced
 
 	Warnings []Warning // about the uploads
+
+	Notify *Notify // nil: no notification was asked for
 }
 
 // Warning is something in an upload that the workflow can process, but probably not as intended.

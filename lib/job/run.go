@@ -49,7 +49,10 @@ type End struct {
 	Stages  []Stage
 	Results []File
 	Logs    []File
-	Owed    []Effect  // what follows from it, see Effect
+	Owed    []Effect // what follows from it, see Effect
+
+	Deliveries []Delivery // messages that follow from it; then Owed has OwesDeliveries
+
 	At      time.Time // when it was recorded
 	Due     time.Time // when the sweep checks the job again, in case the run was not released
 	Expires time.Time // when the job may be removed

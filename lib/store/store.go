@@ -49,7 +49,7 @@ type Jobs interface {
 	// Running moves submitted to running, or updates the stages of a running job. An observation that is older than the
 	// one recorded changes nothing. Began that is zero stays as it is.
 	Running(ctx context.Context, id string, run int, stages []job.Stage, began, at, due time.Time) (bool, error)
-	// Finish records the outcome of a run, with the effects that it owes. Stages that are nil, and Began if it is zero, stay as
+	// Finish records the outcome of a run, with the effects and the deliveries that it owes. Stages that are nil, and Began if it is zero, stay as
 	// they are.
 	Finish(ctx context.Context, id string, run int, end job.End) (bool, error)
 	// Relaunch gives up a run that vanished, and owes the next one. The state stays as it is; the stages and Began are of the
@@ -58,6 +58,9 @@ type Jobs interface {
 	// Done removes effects from those that an ended job owes, and sets when it is due next. It reports false if the job
 	// owes none of them.
 	Done(ctx context.Context, id string, effects []job.Effect, due time.Time) (bool, error)
+	// SetDelivery replaces the delivery of that ID of an ended job, if it is pending and its Next is the time was. If the new one is
+	// pending, and the job is due later than its Next, the job is due then.
+	SetDelivery(ctx context.Context, id string, was time.Time, d job.Delivery) (bool, error)
 	// Postpone sets when the job is due next, if it is still due at the time was.
 	Postpone(ctx context.Context, id string, was, due time.Time) error
 

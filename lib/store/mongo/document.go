@@ -37,6 +37,7 @@ const (
 	fieldOwedID     = "owed.id"
 	fieldConfig     = "start.config"
 	fieldInputs     = "start.inputs"
+	fieldDeliveries = "deliveries"
 )
 
 // document is a stored job. Fields of a later version are ignored, and every write keeps them, because it names the fields that
@@ -65,6 +66,8 @@ type document struct {
 	Logs       []file    `bson:"logs,omitempty"`
 	Failure    *failure  `bson:"failure,omitempty"`
 	Owed       []effect  `bson:"owed,omitempty"`
+
+	Deliveries []delivery `bson:"deliveries,omitempty"`
 }
 
 type start struct {
@@ -73,6 +76,14 @@ type start struct {
 	Trace  string  `bson:"trace,omitempty"`
 
 	Warnings []warning `bson:"warnings,omitempty"`
+
+	Notify *notify `bson:"notify,omitempty"`
+}
+
+type notify struct {
+	Webhook string `bson:"webhook,omitempty"`
+	Email   string `bson:"email,omitempty"`
+	Key     []byte `bson:"key,omitempty"`
 }
 
 type warning struct {
@@ -114,13 +125,25 @@ type effect struct {
 	Run  int    `bson:"run"`
 }
 
+type delivery struct {
+	ID       string    `bson:"id"`
+	Event    string    `bson:"event"`
+	Channel  string    `bson:"channel"`
+	State    string    `bson:"state"`
+	Owed     time.Time `bson:"owed"`
+	Next     time.Time `bson:"next"`
+	Attempts int       `bson:"attempts"`
+	Last     time.Time `bson:"last,omitempty"`
+	Error    string    `bson:"error,omitempty"`
+}
+
 func newDocument(j job.Job) document {
 	d := document{
 		ID: j.ID, SecretHash: j.SecretHash, Name: j.Name, Batch: j.Batch, Workflow: j.Workflow, API: j.API, State: string(j.State),
 		Created: j.Created, Started: j.Started, Began: j.Began, Updated: j.Updated, Expires: j.Expires, Due: j.Due,
 		Run: j.Run, Launched: j.RunName,
 		Stages: newStages(j.Stages), Results: newFiles(j.Results), Logs: newFiles(j.Logs),
-		Failure: newFailure(j.Failure), Owed: newEffects(j.Owed),
+		Failure: newFailure(j.Failure), Owed: newEffects(j.Owed), Deliveries: newDeliveries(j.Deliveries),
 	}
 	if j.Start != nil {
 		s := newStart(*j.Start)
@@ -136,6 +159,10 @@ func newStart(s job.Start) start {
 	}
 	for _, w := range s.Warnings {
 		d.Warnings = append(d.Warnings, warning(w))
+	}
+	if s.Notify != nil {
+		n := notify(*s.Notify)
+		d.Notify = &n
 	}
 	return d
 }
@@ -164,6 +191,21 @@ func newEffects(effects []job.Effect) []effect {
 	return d
 }
 
+func newDeliveries(deliveries []job.Delivery) []delivery {
+	d := make([]delivery, 0, len(deliveries))
+	for _, v := range deliveries {
+		d = append(d, newDelivery(v))
+	}
+	return d
+}
+
+func newDelivery(v job.Delivery) delivery {
+	return delivery{
+		ID: v.ID, Event: string(v.Event), Channel: string(v.Channel), State: string(v.State), Owed: v.Owed, Next: v.Next,
+		Attempts: v.Attempts, Last: v.Last, Error: v.Error,
+	}
+}
+
 func newFailure(f *job.Failure) *failure {
 	if f == nil {
 		return nil
@@ -186,6 +228,10 @@ func (d document) job() job.Job {
 		for _, w := range d.Start.Warnings {
 			j.Start.Warnings = append(j.Start.Warnings, job.Warning(w))
 		}
+		if d.Start.Notify != nil {
+			n := job.Notify(*d.Start.Notify)
+			j.Start.Notify = &n
+		}
 	}
 	for _, s := range d.Stages {
 		j.Stages = append(j.Stages, job.Stage{Name: s.Name, Status: job.StageStatus(s.Status)})
@@ -198,6 +244,12 @@ func (d document) job() job.Job {
 	}
 	for _, e := range d.Owed {
 		j.Owed = append(j.Owed, job.Effect{ID: e.ID, Kind: job.EffectKind(e.Kind), Run: e.Run})
+	}
+	for _, v := range d.Deliveries {
+		j.Deliveries = append(j.Deliveries, job.Delivery{
+			ID: v.ID, Event: job.Event(v.Event), Channel: job.Channel(v.Channel), State: job.DeliveryState(v.State), Owed: v.Owed,
+			Next: v.Next, Attempts: v.Attempts, Last: v.Last, Error: v.Error,
+		})
 	}
 	if f := d.Failure; f != nil {
 		j.Failure = &job.Failure{Code: job.FailureCode(f.Code), Message: f.Message, Stage: f.Stage}

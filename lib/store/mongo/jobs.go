@@ -37,6 +37,7 @@ var states = append(slices.Clone(listed),
 	bson.E{Key: fieldLaunched, Value: 1},
 	bson.E{Key: fieldStages, Value: 1},
 	bson.E{Key: fieldFailure, Value: 1},
+	bson.E{Key: fieldDeliveries, Value: 1},
 )
 
 // Insert implements store.Jobs.
@@ -211,6 +212,9 @@ func (s *Store) Finish(ctx context.Context, id string, run int, end job.End) (bo
 	if len(end.Owed) > 0 {
 		set = append(set, bson.E{Key: fieldOwed, Value: newEffects(end.Owed)})
 	}
+	if len(end.Deliveries) > 0 {
+		set = append(set, bson.E{Key: fieldDeliveries, Value: newDeliveries(end.Deliveries)})
+	}
 	if !end.Began.IsZero() {
 		set = append(set, bson.E{Key: fieldBegan, Value: end.Began})
 	}
@@ -234,6 +238,19 @@ func (s *Store) Done(ctx context.Context, id string, effects []job.Effect, due t
 			{Key: "$pull", Value: bson.D{{Key: fieldOwed, Value: bson.D{{Key: "id", Value: bson.D{{Key: "$in", Value: ids}}}}}}},
 			{Key: "$set", Value: bson.D{{Key: fieldDue, Value: due}}},
 		})
+}
+
+// SetDelivery implements store.Jobs.
+func (s *Store) SetDelivery(ctx context.Context, id string, was time.Time, d job.Delivery) (bool, error) {
+	change := bson.D{{Key: "$set", Value: bson.D{{Key: fieldDeliveries + ".$", Value: newDelivery(d)}}}}
+	if d.State == job.DeliveryPending {
+		change = append(change, bson.E{Key: "$min", Value: bson.D{{Key: fieldDue, Value: d.Next}}})
+	}
+	return s.update(ctx, "recording a delivery of", id,
+		bson.D{inStates(job.Succeeded, job.Failed), {Key: fieldDeliveries, Value: bson.D{{Key: "$elemMatch", Value: bson.D{
+			{Key: "id", Value: d.ID}, {Key: "state", Value: job.DeliveryPending}, {Key: "next", Value: was},
+		}}}}},
+		change)
 }
 
 // Relaunch keeps the state, so that a job that was running never seems to wait again.
@@ -276,6 +293,7 @@ func (s *Store) delete(ctx context.Context, doing, id string, filter bson.D, at 
 				{Key: fieldLogs, Value: ""},
 				{Key: fieldFailure, Value: ""},
 				{Key: fieldOwed, Value: ""},
+				{Key: fieldDeliveries, Value: ""},
 			}},
 		})
 }

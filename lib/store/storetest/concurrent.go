@@ -80,6 +80,23 @@ func concurrentEnds(t *testing.T, s store.Jobs) {
 	}
 }
 
+func concurrentAttempts(t *testing.T, s store.Jobs) {
+	for range 10 {
+		j := insert(t, s, sample(job.Failed))
+		won := concurrently(t, func(i int) (bool, error) {
+			d := attempted
+			d.Error = fmt.Sprint("attempt ", i)
+			return s.SetDelivery(t.Context(), j.ID, muchAt, d)
+		})
+		if len(won) != 1 {
+			t.Fatalf("%d attempts at one delivery have begun: %v", len(won), won)
+		}
+		if got, want := get(t, s, j.ID).Deliveries[0].Error, fmt.Sprint("attempt ", won[0]); got != want {
+			t.Errorf("stored is %s, but %s was reported as begun", got, want)
+		}
+	}
+}
+
 func leases(t *testing.T, s store.Jobs) {
 	steps := []struct {
 		name string

@@ -32,6 +32,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Jobs) {
 		"special cases of the table":        specialCases,
 		"of sixteen starts one wins":        concurrentSubmits,
 		"of sixteen ends one is recorded":   concurrentEnds,
+		"of sixteen attempts one begins":    concurrentAttempts,
 		"a lease has one holder":            leases,
 		"of sixteen takers one has a lease": concurrentLeases,
 	} {
@@ -50,6 +51,7 @@ var (
 	someStart = job.Start{
 		Config: []byte(`{"genus":"Escherichia","complete":true}`),
 		Inputs: []job.Input{{Kind: "fasta", Size: 3362, ETag: "0123456789abcdef", Name: "genome.fna"}},
+		Notify: &job.Notify{Webhook: "https://example.org/hook?a=b", Email: "ada@example.org", Key: []byte{0, 255, 34, 10}},
 	}
 	someStages = []job.Stage{{Name: "bakta", Status: job.StageRunning}, {Name: "plot", Status: job.StagePending}}
 	someEnd    = job.End{
@@ -60,6 +62,12 @@ var (
 		Logs:    []job.File{{Name: "bakta", Key: "jobs/x/runs/1/bakta.log", Size: 0, ETag: "bb"}},
 		Owed:    []job.Effect{job.OwesRun(job.ReleaseRun, 2), job.OwesRun(job.DiscardRun, 1)},
 		At:      muchAt, Due: later, Expires: inAYear, Began: noon.Add(time.Second),
+
+		Deliveries: []job.Delivery{
+			job.OwesDelivery(job.EventFailed, job.ChannelWebhook, muchAt), job.OwesDelivery(job.EventExpiring, job.ChannelWebhook, inAYear),
+			{ID: "failed-email", Event: job.EventFailed, Channel: job.ChannelEmail, State: job.DeliveryGivenUp, Owed: noon, Next: noon,
+				Attempts: 3, Last: later, Error: "the mail server does not accept the address"},
+		},
 	}
 )
 
@@ -82,6 +90,7 @@ func sample(state job.State) job.Job {
 		j.Began = someEnd.Began
 		j.Stages, j.Logs = someEnd.Stages, someEnd.Logs
 		j.Results, j.Due, j.Owed = someEnd.Results, inAYear, someEnd.Owed
+		j.Deliveries = someEnd.Deliveries
 		if state == job.Failed {
 			j.Failure = someEnd.Failure
 		}

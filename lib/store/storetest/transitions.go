@@ -13,6 +13,18 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store"
 )
 
+// attempted is a delivery of someEnd whose first attempt is made, made one whose attempt has succeeded.
+var (
+	attempted = job.Delivery{
+		ID: "failed-webhook", Event: job.EventFailed, Channel: job.ChannelWebhook, State: job.DeliveryPending, Owed: muchAt,
+		Next: muchAt.Add(time.Minute), Attempts: 1, Last: muchAt, Error: "a \"quoted\" error",
+	}
+	made = job.Delivery{
+		ID: "expiring-webhook", Event: job.EventExpiring, Channel: job.ChannelWebhook, State: job.DeliveryMade, Owed: inAYear,
+		Next: inAYear, Attempts: 2, Last: inAYear,
+	}
+)
+
 // transitions calls each write on a job in each state, with the right run, with another one, and on no job at all.
 func transitions(t *testing.T, s store.Jobs) {
 	tests := []struct {
@@ -64,7 +76,34 @@ func transitions(t *testing.T, s store.Jobs) {
 			after: func(j *job.Job) {
 				j.State, j.Updated, j.Due, j.Expires, j.Began = job.Failed, muchAt, later, inAYear, someEnd.Began
 				j.Stages, j.Results, j.Logs, j.Failure = someEnd.Stages, someEnd.Results, someEnd.Logs, someEnd.Failure
-				j.Owed = someEnd.Owed
+				j.Owed, j.Deliveries = someEnd.Owed, someEnd.Deliveries
+			},
+		}, {
+			name: "record an attempt", from: []job.State{job.Succeeded, job.Failed},
+			call: func(ctx context.Context, id string, _ int) (bool, error) {
+				return s.SetDelivery(ctx, id, muchAt, attempted)
+			},
+			after: func(j *job.Job) {
+				j.Deliveries = slices.Concat([]job.Delivery{attempted}, someEnd.Deliveries[1:])
+				j.Due = attempted.Next // it was due later
+			},
+		}, {
+			name: "record a delivery", from: []job.State{job.Succeeded, job.Failed},
+			call: func(ctx context.Context, id string, _ int) (bool, error) {
+				return s.SetDelivery(ctx, id, inAYear, made)
+			},
+			after: func(j *job.Job) { j.Deliveries = []job.Delivery{someEnd.Deliveries[0], made, someEnd.Deliveries[2]} },
+		}, {
+			name: "record an attempt that another process has begun",
+			call: func(ctx context.Context, id string, _ int) (bool, error) {
+				return s.SetDelivery(ctx, id, muchAt.Add(time.Millisecond), attempted)
+			},
+		}, {
+			name: "record a delivery that was given up",
+			call: func(ctx context.Context, id string, _ int) (bool, error) {
+				again := someEnd.Deliveries[2]
+				again.State = job.DeliveryPending
+				return s.SetDelivery(ctx, id, noon, again)
 			},
 		}, {
 			name: "done with one effect", from: []job.State{job.Succeeded, job.Failed},
@@ -97,6 +136,7 @@ func transitions(t *testing.T, s store.Jobs) {
 			after: func(j *job.Job) {
 				j.State, j.Updated, j.Due = job.Deleting, later, later
 				j.Name, j.Batch, j.Start, j.Stages, j.Results, j.Logs, j.Failure, j.Owed = "", "", nil, nil, nil, nil, nil, nil
+				j.Deliveries = nil
 			},
 		}, {
 			name: "expire", from: []job.State{job.Created, job.Succeeded, job.Failed},
@@ -106,6 +146,7 @@ func transitions(t *testing.T, s store.Jobs) {
 			after: func(j *job.Job) {
 				j.State, j.Updated, j.Due = job.Deleting, inAYear.AddDate(1, 0, 0), inAYear.AddDate(1, 0, 0)
 				j.Name, j.Batch, j.Start, j.Stages, j.Results, j.Logs, j.Failure, j.Owed = "", "", nil, nil, nil, nil, nil, nil
+				j.Deliveries = nil
 			},
 		}, {
 			name: "expire too early",
@@ -198,7 +239,7 @@ func specialCases(t *testing.T, s store.Jobs) {
 			func(j *job.Job) *job.Job {
 				j.State, j.Began, j.Updated, j.Due, j.Failure = job.Failed, someEnd.Began, muchAt, later, someEnd.Failure
 				j.Stages, j.Results, j.Logs = someEnd.Stages, someEnd.Results, someEnd.Logs
-				j.Owed = someEnd.Owed
+				j.Owed, j.Deliveries = someEnd.Owed, someEnd.Deliveries
 				return j
 			},
 		}, {

@@ -200,8 +200,8 @@ func known(t time.Time) any {
 }
 
 // finishJob is the same for both outcomes, which may follow the same states. Stages that are NULL stay as they are.
-var finishJob = `UPDATE jobs SET state = ?, results = ?, logs = ?, failure = ?, owed = ?, stages = coalesce(?, stages),
-	began = coalesce(?, began), updated = ?, due = ?, expires = ? WHERE id = ? AND run = ? AND ` + in(job.Before(job.Succeeded)...)
+var finishJob = `UPDATE jobs SET state = ?, results = ?, logs = ?, failure = ?, owed = ?, deliveries = ?,
+	stages = coalesce(?, stages), began = coalesce(?, began), updated = ?, due = ?, expires = ? WHERE id = ? AND run = ? AND ` + in(job.Before(job.Succeeded)...)
 
 // Finish implements store.Jobs.
 func (s *Store) Finish(ctx context.Context, id string, run int, end job.End) (bool, error) {
@@ -210,7 +210,7 @@ func (s *Store) Finish(ctx context.Context, id string, run int, end job.End) (bo
 	}
 	return s.update(ctx, "recording the end of", id, finishJob,
 		string(end.State), encodeFiles(end.Results), encodeFiles(end.Logs), encodeFailure(end.Failure), encodeEffects(end.Owed),
-		encodeStages(end.Stages), known(end.Began), end.At.UnixMilli(), end.Due.UnixMilli(), end.Expires.UnixMilli(), id, run)
+		encodeList(end.Deliveries, newDelivery), encodeStages(end.Stages), known(end.Began), end.At.UnixMilli(), end.Due.UnixMilli(), end.Expires.UnixMilli(), id, run)
 }
 
 var relaunchJob = `UPDATE jobs SET run = run + 1, run_name = '', stages = NULL, began = ?, due = ? WHERE id = ? AND run = ? AND ` +
@@ -237,6 +237,22 @@ func (s *Store) Done(ctx context.Context, id string, effects []job.Effect, due t
 	return s.update(ctx, "recording what was done for", id, doneJob, due.UnixMilli(), encode(ids), id)
 }
 
+// setDelivery keeps the order of the deliveries.
+var setDelivery = `UPDATE jobs SET due = min(due, coalesce(?1, due)), deliveries = (
+		SELECT json_group_array(json(CASE WHEN owes.value ->> 'id' = ?2 THEN ?3 ELSE owes.value END)) FROM json_each(jobs.deliveries) AS owes)
+	WHERE id = ?4 AND ` + in(job.Succeeded, job.Failed) + ` AND EXISTS (
+		SELECT 1 FROM json_each(jobs.deliveries) AS owes
+		WHERE owes.value ->> 'id' = ?2 AND owes.value ->> 'state' = 'pending' AND owes.value ->> 'next' = ?5)`
+
+// SetDelivery implements store.Jobs.
+func (s *Store) SetDelivery(ctx context.Context, id string, was time.Time, d job.Delivery) (bool, error) {
+	var due any
+	if d.State == job.DeliveryPending {
+		due = d.Next.UnixMilli()
+	}
+	return s.update(ctx, "recording a delivery of", id, setDelivery, due, clean(d.ID), encode(newDelivery(d)), id, was.UnixMilli())
+}
+
 const postponeJob = "UPDATE jobs SET due = ? WHERE id = ? AND due = ?"
 
 // Postpone implements store.Jobs.
@@ -246,7 +262,8 @@ func (s *Store) Postpone(ctx context.Context, id string, was, due time.Time) err
 }
 
 const emptyJob = `UPDATE jobs SET state = 'deleting', name = '', batch = '', updated = ?1, due = ?1,
-	start = NULL, stages = NULL, results = NULL, logs = NULL, failure = NULL, owed = NULL WHERE id = ?2 AND `
+	start = NULL, stages = NULL, results = NULL, logs = NULL, failure = NULL, owed = NULL, deliveries = NULL
+	WHERE id = ?2 AND `
 
 var (
 	deleteJob = emptyJob + in(job.Before(job.Deleting)...)

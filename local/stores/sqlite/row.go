@@ -13,9 +13,10 @@ import (
 var (
 	listed = []string{"id", "secret_hash", "name", "workflow", "state", "created", "started", "updated"}
 	swept  = append(listed[:len(listed):len(listed)],
-		"batch", "api", "began", "expires", "due", "run", "run_name", "stages", "failure", "owed", "start")
-	states = append(listed[:len(listed):len(listed)], "batch", "began", "expires", "run", "run_name", "stages", "failure", "start")
-	all    = append(swept[:len(swept):len(swept)], "results", "logs")
+		"batch", "api", "began", "expires", "due", "run", "run_name", "stages", "failure", "owed", "start", "deliveries")
+	states = append(listed[:len(listed):len(listed)], "batch", "began", "expires", "run", "run_name", "stages", "failure", "start",
+		"deliveries")
+	all = append(swept[:len(swept):len(swept)], "results", "logs")
 )
 
 // field returns the scanner that reads a column into a job.
@@ -63,6 +64,8 @@ func field(j *job.Job, column string) any {
 		return nested[*failure](func(f *failure) { j.Failure = f.job() })
 	case "owed":
 		return nested[[]effect](func(e []effect) { j.Owed = effectsOf(e) })
+	case "deliveries":
+		return nested[[]delivery](func(d []delivery) { j.Deliveries = deliveriesOf(d) })
 	}
 	panic("sqlite: no column " + column)
 }
@@ -115,6 +118,8 @@ func value(j job.Job, column string) any {
 		return encodeFailure(j.Failure)
 	case "owed":
 		return encodeEffects(j.Owed)
+	case "deliveries":
+		return encodeList(j.Deliveries, newDelivery)
 	}
 	panic("sqlite: no column " + column)
 }
@@ -177,6 +182,12 @@ type (
 		Inputs   []input   `json:"inputs,omitempty"`
 		Trace    text      `json:"trace,omitempty"`
 		Warnings []warning `json:"warnings,omitempty"`
+		Notify   *notify   `json:"notify,omitempty"`
+	}
+	notify struct {
+		Webhook text   `json:"webhook,omitempty"`
+		Email   text   `json:"email,omitempty"`
+		Key     []byte `json:"key,omitempty"`
 	}
 	input struct {
 		Kind text  `json:"kind"`
@@ -208,6 +219,17 @@ type (
 		ID   text `json:"id"`
 		Kind text `json:"kind"`
 		Run  int  `json:"run"`
+	}
+	delivery struct {
+		ID       text  `json:"id"`
+		Event    text  `json:"event"`
+		Channel  text  `json:"channel"`
+		State    text  `json:"state"`
+		Owed     int64 `json:"owed"`
+		Next     int64 `json:"next"`
+		Attempts int   `json:"attempts"`
+		Last     int64 `json:"last"`
+		Error    text  `json:"error,omitempty"`
 	}
 )
 
@@ -243,6 +265,9 @@ func encodeStart(s *job.Start) any {
 	for _, w := range s.Warnings {
 		d.Warnings = append(d.Warnings, warning{Code: text(w.Code), Upload: text(w.Upload), Message: text(w.Message)})
 	}
+	if n := s.Notify; n != nil {
+		d.Notify = &notify{Webhook: text(n.Webhook), Email: text(n.Email), Key: n.Key}
+	}
 	return encode(d)
 }
 
@@ -256,6 +281,9 @@ func (s *start) job() *job.Start {
 	}
 	for _, w := range s.Warnings {
 		j.Warnings = append(j.Warnings, job.Warning{Code: string(w.Code), Upload: string(w.Upload), Message: string(w.Message)})
+	}
+	if n := s.Notify; n != nil {
+		j.Notify = &job.Notify{Webhook: string(n.Webhook), Email: string(n.Email), Key: n.Key}
 	}
 	return j
 }
@@ -291,6 +319,24 @@ func encodeEffects(effects []job.Effect) any {
 func effectsOf(effects []effect) (list []job.Effect) {
 	for _, e := range effects {
 		list = append(list, job.Effect{ID: string(e.ID), Kind: job.EffectKind(e.Kind), Run: e.Run})
+	}
+	return list
+}
+
+func newDelivery(d job.Delivery) delivery {
+	return delivery{
+		ID: text(d.ID), Event: text(d.Event), Channel: text(d.Channel), State: text(d.State), Owed: d.Owed.UnixMilli(),
+		Next: d.Next.UnixMilli(), Attempts: d.Attempts, Last: d.Last.UnixMilli(), Error: text(d.Error),
+	}
+}
+
+func deliveriesOf(deliveries []delivery) (list []job.Delivery) {
+	at := func(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+	for _, d := range deliveries {
+		list = append(list, job.Delivery{
+			ID: string(d.ID), Event: job.Event(d.Event), Channel: job.Channel(d.Channel), State: job.DeliveryState(d.State),
+			Owed: at(d.Owed), Next: at(d.Next), Attempts: d.Attempts, Last: at(d.Last), Error: string(d.Error),
+		})
 	}
 	return list
 }

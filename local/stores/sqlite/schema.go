@@ -52,6 +52,10 @@ CREATE INDEX jobs_listed ON jobs (id, secret_hash, name, workflow, state, create
 -- What past runs took: a few classes, each with its last runs.
 CREATE TABLE past_runs (class TEXT NOT NULL PRIMARY KEY, runs TEXT NOT NULL) STRICT;
 `,
+	`
+-- Messages about the end of the job.
+ALTER TABLE jobs ADD COLUMN deliveries TEXT;
+`,
 }
 
 // errNoLog is the error of a database that can't have a write-ahead log.
