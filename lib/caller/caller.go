@@ -7,6 +7,8 @@ package caller
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
 	"net/netip"
 )
@@ -18,6 +20,24 @@ type Caller struct {
 	Address netip.Addr
 	// Subject is the subject of the caller's token, if a token was required and is valid; else it is empty.
 	Subject string
+}
+
+// Key names the caller for what is counted of it: the subject of its token, or else the network that its address belongs to, with a
+// prefix of v4 or v6 bits. Whoever has one address of a network usually has all of them. The key of a network contains its address,
+// which is personal data. It is empty if nothing is known of the caller.
+func (c Caller) Key(v4, v6 int) string {
+	if c.Subject != "" {
+		sum := sha256.Sum256([]byte(c.Subject))
+		return "sub:" + hex.EncodeToString(sum[:16])
+	}
+	if !c.Address.IsValid() {
+		return ""
+	}
+	bits := v6
+	if c.Address.Is4() { // also over an IPv6 socket, see Caller
+		bits = v4
+	}
+	return "net:" + netip.PrefixFrom(c.Address, bits).Masked().String()
 }
 
 type key struct{}

@@ -202,3 +202,33 @@ func TestContext(t *testing.T) {
 		t.Errorf("%v", c)
 	}
 }
+
+// Addresses of one network have one key, however they are written; other networks and subjects have others.
+func TestKey(t *testing.T) {
+	at := func(text string) caller.Caller { // as a server determines it
+		return caller.Caller{Address: caller.Proxies{}.Address("["+text+"]:80", nil)}
+	}
+	for _, row := range []struct {
+		name   string
+		caller caller.Caller
+		v4, v6 int
+		want   string
+	}{
+		{"an IPv4 address", at("192.0.2.7"), 32, 64, "net:192.0.2.7/32"},
+		{"an IPv4 network", at("192.0.2.7"), 24, 64, "net:192.0.2.0/24"},
+		{"an IPv4 address over an IPv6 socket", at("::ffff:192.0.2.7"), 32, 64, "net:192.0.2.7/32"},
+		{"an IPv6 network", at("2001:db8:1:2:3:4:5:6"), 32, 64, "net:2001:db8:1:2::/64"},
+		{"another address of it", at("2001:db8:1:2:ffff::1"), 32, 64, "net:2001:db8:1:2::/64"},
+		{"another network", at("2001:db8:1:3::"), 32, 64, "net:2001:db8:1:3::/64"},
+		{"a larger network", at("2001:db8:1:3::"), 32, 48, "net:2001:db8:1::/48"},
+		{"a zone", at("fe80::1%eth0"), 32, 64, "net:fe80::/64"},
+		{"no address", caller.Caller{}, 32, 64, ""},
+		{"a subject", caller.Caller{Address: netip.MustParseAddr("192.0.2.7"), Subject: "https://issuer someone"}, 32, 64,
+			"sub:8032e4ceeb27cae847980398abf61279"},
+		{"a subject without an address", caller.Caller{Subject: "https://issuer someone"}, 32, 64, "sub:8032e4ceeb27cae847980398abf61279"},
+	} {
+		if got := row.caller.Key(row.v4, row.v6); got != row.want {
+			t.Errorf("%s: %q, want %q", row.name, got, row.want)
+		}
+	}
+}

@@ -175,6 +175,7 @@ func checkAlways(cfg *Config, found *findings) {
 	if cfg.Limits.Unstarted < 1 {
 		found.bad("Limits.Unstarted", "is %d; it must be at least 1", cfg.Limits.Unstarted)
 	}
+	checkCaller(cfg, found)
 	if p := cfg.Database.MongoPort; p < 1 || p > 65535 {
 		found.bad("Database.MongoPort", "is %d; a port is 1 to 65535", p)
 	}

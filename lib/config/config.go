@@ -192,6 +192,20 @@ type Limits struct {
 	ListSize   int      // jobs in one list
 	Unstarted  int      // created and not started jobs of all callers together, approximately
 	BodySize   Quantity // bytes of a request's body
+	Caller     Caller
+}
+
+// Caller are the limits of each caller. A limit of 0 is off.
+type Caller struct {
+	Unstarted      int      // created and not started jobs
+	UploadBytes    Quantity // bytes that the upload links of these jobs allow
+	StartsPerHour  int      // started jobs
+	StartsPerDay   int      // started jobs
+	Active         int      // jobs that wait or run; a start above it is refused
+	Launched       int      // runs that are launched at once; a job above it waits for its turn
+	CallsPerMinute int      // calls of any method
+	IPv4Prefix     int      // bits of an IPv4 address that name the network of a caller
+	IPv6Prefix     int      // bits of an IPv6 address that name the network of a caller
 }
 
 // Access is how the callers of the API are identified.
@@ -238,7 +252,10 @@ func Default() Config {
 			PullSecrets:    []string{},
 			User:           65532,
 		},
-		Limits: Limits{GenomeSize: mustQuantity("100Mi"), ListSize: s.MaxList, Unstarted: s.MaxUnstarted, BodySize: mustQuantity("1Mi")},
+		Limits: Limits{
+			GenomeSize: mustQuantity("100Mi"), ListSize: s.MaxList, Unstarted: s.MaxUnstarted, BodySize: mustQuantity("1Mi"),
+			Caller: Caller{UploadBytes: mustQuantity("0"), IPv4Prefix: s.Caller.IPv4Prefix, IPv6Prefix: s.Caller.IPv6Prefix},
+		},
 		Programs: Programs{
 			Bakta:         Program{Command: []string{}, Resources: []string{}, NodeSelector: []string{}, Tolerations: []string{}},
 			BaktaProteins: Program{Command: []string{}, Resources: []string{}, NodeSelector: []string{}, Tolerations: []string{}},

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
 )
 
 var everything = []Need{Mongo, S3Store, Kube}
@@ -119,6 +121,13 @@ func TestValues(t *testing.T) {
 		{"an alias", "Job: {CPU: {Limit: &n 3, Request: *n}}", func(c Config) any { return c.Job.CPU.Request.String() }, "3"},
 		{"origins", "CORS: {Origins: [\"https://a.example\", \"http://localhost:5173\"]}", func(c Config) any { return c.CORS.Origins },
 			[]string{"https://a.example", "http://localhost:5173"}},
+		{"limits of a caller", "Limits: {Caller: {Unstarted: 1, UploadBytes: 1Gi, StartsPerHour: 2, StartsPerDay: 3, Active: 5, Launched: 4, " +
+			"CallsPerMinute: 6, IPv4Prefix: 24, IPv6Prefix: 48}}", func(c Config) any { return c.Limits.Caller.Settings() }, settings.Caller{
+			Unstarted: 1, UploadBytes: 1 << 30, StartsPerHour: 2, StartsPerDay: 3, Active: 5, Launched: 4, CallsPerMinute: 6,
+			IPv4Prefix: 24, IPv6Prefix: 48,
+		}},
+		{"limits of a caller left empty", "Limits: {Caller: {Active: , UploadBytes: \"\"}}", func(c Config) any { return c.Limits.Caller.Settings() },
+			settings.Default().Caller},
 		{"no origin", "CORS: {Origins: []}", func(c Config) any { return c.CORS.Origins }, []string{}},
 		{"taints", "Job: {Tolerations: [\"a:NoSchedule\"]}", func(c Config) any { return c.Job.Tolerations }, []string{"a:NoSchedule"}},
 		{
@@ -271,4 +280,19 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("no problem is named: %v", err)
 		}
 	})
+}
+
+// Turns and a queue of Kueue exclude each other.
+func TestTurnsBesideQueue(t *testing.T) {
+	for add, want := range map[string][]string{
+		"Limits: {Caller: {Launched: 3}}": nil,
+		"Job: {Queue: bakta}":             nil,
+		"Limits: {Caller: {Launched: 3}}\nJob: {Queue: bakta}": {"line 8: Limits.Caller.Launched has no effect, because the Kueue queue Job.Queue " +
+			"decides when jobs run; remove one of the two"},
+	} {
+		_, warnings, err := parse("f.yaml", []byte(complete+add), environment(nil), everything)
+		if diff := cmp.Diff(want, shown(warnings)); err != nil || diff != "" {
+			t.Errorf("%s: %v, warnings (-want +got)\n%s", add, err, diff)
+		}
+	}
 }

@@ -125,6 +125,16 @@ func TestProblems(t *testing.T) {
 		},
 		{"origin with a path", `CORS: {Origins: ["https://a.example/x"]}`,
 			`line 8: CORS.Origins contains "https://a.example/x"; write an origin such as https://bakta.example.org, or * for any origin`},
+		{"too many jobs of a caller", "Limits: {Caller: {Active: 1001}}",
+			"line 8: Limits.Caller.Active is 1001; it must be 0 (no limit) to 1000"},
+		{"less than no call", "Limits: {Caller: {CallsPerMinute: -1}}",
+			"line 8: Limits.Caller.CallsPerMinute is -1; it must be 0 (no limit) to 1000000000"},
+		{"thousandths of uploaded bytes", "Limits: {Caller: {UploadBytes: 4000m}}",
+			`line 8: Limits.Caller.UploadBytes is "4000m", which is less than 1 MiB; add Mi or Gi to the number`},
+		{"a network that is too large", "Limits: {Caller: {IPv4Prefix: 0}}", "line 8: Limits.Caller.IPv4Prefix is 0; it must be 8 to 32"},
+		{"an IPv6 network that is too large", "Limits: {Caller: {IPv6Prefix: 0}}", "line 8: Limits.Caller.IPv6Prefix is 0; it must be 16 to 128"},
+		{"a turn for more jobs than there can be", "Limits: {Caller: {Active: 2, Launched: 3}}", "line 8: Limits.Caller.Launched is 3, more than " +
+			"Limits.Caller.Active, which is 2; lower it, or no job ever waits for its turn"},
 		{"too many proxies", "Access: {TrustedProxies: 11}", "line 8: Access.TrustedProxies is 11; it must be 0 to 10"},
 		{"fewer proxies than none", "Access: {TrustedProxies: -1}", "line 8: Access.TrustedProxies is -1; it must be 0 to 10"},
 		{

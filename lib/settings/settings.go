@@ -4,6 +4,24 @@ package settings
 
 import "time"
 
+// Caller are the limits of each caller. A limit of 0 is off.
+type Caller struct {
+	Unstarted      int   // jobs that are created and not started
+	UploadBytes    int64 // that the upload links of these jobs allow
+	StartsPerHour  int   //
+	StartsPerDay   int   //
+	Active         int   // jobs that wait or run; a start above it is refused
+	Launched       int   // runs that are launched at once; a start above it is accepted, and waits for its turn
+	CallsPerMinute int   // of any method
+
+	IPv4Prefix, IPv6Prefix int // bits of an address that name the network of a caller without a token
+}
+
+// Off reports whether all limits are off.
+func (c Caller) Off() bool {
+	return c == Caller{IPv4Prefix: c.IPv4Prefix, IPv6Prefix: c.IPv6Prefix}
+}
+
 // Settings are the times and limits of a backend.
 type Settings struct {
 	Retention   time.Duration // how long a job is kept after its last change of state
@@ -22,6 +40,7 @@ type Settings struct {
 
 	MaxList      int              // how many jobs one list may ask for
 	MaxUnstarted int              // how many jobs may be created and not started, of all callers together, about
+	Caller       Caller           // of each caller
 	SweepJobs    int              // how many jobs a sweep handles at once
 	MaxSizes     map[string]int64 // bytes by kind of upload, where the deployment allows less than lib/upload; nil: nowhere
 }
@@ -45,6 +64,7 @@ func Default() Settings {
 
 		MaxList:      1000,
 		MaxUnstarted: 10_000,
+		Caller:       Caller{IPv4Prefix: 32, IPv6Prefix: 64},
 		SweepJobs:    8,
 	}
 }
