@@ -3,6 +3,7 @@ package job
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Error is an error that a caller can act on. Message is written for the caller. The cause is only logged. Errors of any other type are
@@ -10,7 +11,14 @@ import (
 type Error struct {
 	Code    Code
 	Message string
+	Retry   *Retry // of Exhausted: what is known of the limit; nil: nothing
 	cause   error
+}
+
+// Retry describes a limit of the caller that refuses a call for now.
+type Retry struct {
+	Limit string        // its name, for programs
+	After time.Duration // when the same call may succeed; positive
 }
 
 // Code sorts errors by what a caller can do about them.
@@ -35,7 +43,7 @@ func Errorf(code Code, format string, args ...any) *Error {
 
 // Because adds the cause, which is logged and not shown to the caller.
 func (e *Error) Because(cause error) *Error {
-	return &Error{Code: e.Code, Message: e.Message, cause: cause}
+	return &Error{Code: e.Code, Message: e.Message, Retry: e.Retry, cause: cause}
 }
 
 // Error returns the message and the cause.

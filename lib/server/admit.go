@@ -16,9 +16,9 @@ import (
 type Authenticator func(ctx context.Context, token string) (subject string, err error)
 
 // Admission decides whether a call may proceed, before anything is done for it. The method is the full name of a gRPC method, which
-// is also that of its REST form, or the path of an event. Admission returns nil, or an error of lib/job that the caller gets:
-// job.Exhausted if the caller may try again later.
-type Admission func(ctx context.Context, c caller.Caller, method string) error
+// is also that of its REST form, or the path of an event. Admission returns the context that the call proceeds with, or an error of
+// lib/job that the caller gets: job.Exhausted if the caller may try again later.
+type Admission func(ctx context.Context, c caller.Caller, method string) (context.Context, error)
 
 // identified puts the caller of a request into its context: the only place where a caller's address is determined.
 func (s *Server) identified(ctx context.Context, r *http.Request) (context.Context, caller.Caller) {
@@ -47,9 +47,7 @@ func (s *Server) admit(ctx context.Context, method, token string, authenticate A
 		callOf(ctx).by(c)
 	}
 	if s.Admit != nil {
-		if err := s.Admit(ctx, c, method); err != nil {
-			return nil, err
-		}
+		return s.Admit(ctx, c, method)
 	}
 	return ctx, nil
 }

@@ -9,8 +9,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -82,7 +85,7 @@ func TestAdmit(t *testing.T) {
 	var mu sync.Mutex
 	var asked []string
 	var refusal error
-	admit := func(ctx context.Context, c caller.Caller, method string) error {
+	admit := func(ctx context.Context, c caller.Caller, method string) (context.Context, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		asked = append(asked, c.Address.String()+" "+method)
@@ -90,9 +93,9 @@ func TestAdmit(t *testing.T) {
 			t.Errorf("the context's caller is %v, not %v", caller.From(ctx), c)
 		}
 		if c.Address.String() == refused {
-			return refusal
+			return nil, refusal
 		}
-		return nil
+		return ctx, nil
 	}
 	f, second := echoing(), &jobsV2{}
 	var effects atomic.Int32
@@ -183,6 +186,69 @@ func TestLogCallers(t *testing.T) {
 		}
 		if strings.Contains(text, "the-source") != log || strings.Contains(text, "203.0.113.9") {
 			t.Errorf("with LogCallers %t, the log is\n%s", log, text)
+		}
+	}
+}
+
+// A limit that refuses a call is described in the same way whichever way the call comes, and whether it refuses the call before or after
+// it was handled.
+func TestRefusal(t *testing.T) {
+	t.Parallel()
+	type begun struct{}
+	var late atomic.Bool
+	refusal := func(ctx context.Context) error {
+		server.SetHeader(ctx, "RateLimit-Policy", `"calls-per-minute";q=1;w=60`)
+		err := job.Errorf(job.Exhausted, "calls-per-minute: wait")
+		err.Retry = &job.Retry{Limit: "calls-per-minute", After: 41_100 * time.Millisecond}
+		return err
+	}
+	s := serve(t, server.Options{
+		Admit: func(ctx context.Context, _ caller.Caller, _ string) (context.Context, error) {
+			if !late.Load() {
+				return nil, refusal(ctx)
+			}
+			return context.WithValue(ctx, begun{}, true), nil
+		},
+		Finish: func(ctx context.Context, err error) error {
+			if ctx.Value(begun{}) == nil || err != nil {
+				t.Errorf("the call ends with %v", err)
+			}
+			return refusal(ctx)
+		},
+	}, func(s *server.Server) error {
+		return errors.Join(s.Serve(apiv1.API(), echoing(), all()...), s.Serve(apiv2.API(), &jobsV2{}, "Workflows"))
+	})
+	for _, after := range []bool{false, true} {
+		late.Store(after)
+		var headers metadata.MD
+		_, err := protov1.NewBaktaJobsClient(s.grpc).Version(t.Context(), &protov1.Empty{}, grpc.Header(&headers))
+		st := status.Convert(err)
+		if st.Code() != codes.ResourceExhausted || len(st.Details()) != 3 {
+			t.Fatalf("gRPC gets %v", st)
+		}
+		retry, _ := st.Details()[0].(*errdetails.RetryInfo)
+		quota, _ := st.Details()[1].(*errdetails.QuotaFailure)
+		info, _ := st.Details()[2].(*errdetails.ErrorInfo)
+		if retry.GetRetryDelay().AsDuration() != 41_100*time.Millisecond || len(quota.GetViolations()) != 1 ||
+			quota.GetViolations()[0].GetQuotaId() != "calls-per-minute" || info.GetMetadata()["limit"] != "calls-per-minute" {
+			t.Errorf("gRPC gets the details %v", st.Details())
+		}
+		if got := headers.Get("ratelimit-policy"); len(got) != 1 || got[0] != `"calls-per-minute";q=1;w=60` {
+			t.Errorf("gRPC gets the headers %v", headers)
+		}
+		for path, body := range map[string]string{"/api/v1/version": `"retryDelay":"41.100s"`, "/api/v2/workflows": `"calls-per-minute: wait"`} {
+			got := send(t, client(t), http.MethodGet, s.url+path, "", "Origin", "https://page.example")
+			if got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") != "42" || !strings.Contains(got.body, body) {
+				t.Errorf("%s gets %d after %s: %s", path, got.status, got.header.Get("Retry-After"), got.body)
+			}
+			if got.header.Get("RateLimit-Policy") != `"calls-per-minute";q=1;w=60` {
+				t.Errorf("%s gets the headers %v", path, got.header)
+			}
+			for _, name := range []string{"RateLimit", "RateLimit-Policy", "Retry-After"} {
+				if !slices.Contains(strings.Split(strings.ReplaceAll(got.header.Get("Access-Control-Expose-Headers"), " ", ""), ","), http.CanonicalHeaderKey(name)) {
+					t.Errorf("a page can't read %s: %v", name, got.header)
+				}
+			}
 		}
 	}
 }

@@ -23,7 +23,8 @@
 // # Callers
 //
 // Each request has a caller in its context, see lib/caller. Options.Admit admits or refuses each call of a method, by gRPC or REST, and
-// each event, before it has an effect. Options.Authenticate requires a bearer token for events.
+// each event, before it has an effect; Options.Finish may still refuse a call that was handled. Options.Authenticate requires a bearer
+// token for events.
 //
 // # Errors
 //
@@ -41,6 +42,9 @@
 //	Exhausted       ResourceExhausted    429    429
 //	Unavailable     Unavailable          503    503
 //	any other       Internal             500    503
+//
+// If an Exhausted error has a job.Retry, the answer has Retry-After, and by gRPC and in the first version the details RetryInfo,
+// QuotaFailure and ErrorInfo of google.rpc, which name the limit.
 //
 // API.MisfitStatus replaces 400 for a body that is JSON but lacks a field, or has a field of the wrong type. A call that exceeds the
 // deadline of its caller is DeadlineExceeded, 504. That is not an error of the server and is logged as information.

@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
+	"strconv"
 	"strings"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
@@ -18,7 +22,7 @@ func statusOf(err error) *status.Status {
 	var e *job.Error
 	if errors.As(err, &e) {
 		if code := codeOf(e.Code); code != codes.Internal {
-			return status.New(code, strings.ToValidUTF8(e.Message, "�"))
+			return detailed(status.New(code, strings.ToValidUTF8(e.Message, "�")), e.Retry)
 		}
 	}
 	// Only a status that is the error itself is written for the caller. A wrapped one is an answer of another server.
@@ -32,6 +36,36 @@ func statusOf(err error) *status.Status {
 		return status.New(codes.Canceled, "the caller cancelled the call")
 	}
 	return status.New(codes.Internal, "internal error; please contact the operators if it happens again")
+}
+
+// domain is where the reasons and the names of limits in details of errors are defined: this API.
+const domain = "bakta-web"
+
+// detailed adds what is known of the limit that refuses a call, as details of google.rpc.
+func detailed(st *status.Status, r *job.Retry) *status.Status {
+	if r == nil {
+		return st
+	}
+	with, err := st.WithDetails(
+		&errdetails.RetryInfo{RetryDelay: durationpb.New(r.After)},
+		&errdetails.QuotaFailure{Violations: []*errdetails.QuotaFailure_Violation{{Subject: "caller", Description: st.Message(), QuotaId: r.Limit}}},
+		&errdetails.ErrorInfo{Reason: "LIMIT_OF_CALLER", Domain: domain, Metadata: map[string]string{"limit": r.Limit}},
+	)
+	if err != nil {
+		return st // these messages can always be marshalled
+	}
+	return with
+}
+
+// retryAfter returns the value of the header field Retry-After: whole seconds, at least one.
+func retryAfter(st *status.Status) string {
+	for _, d := range st.Details() {
+		if info, ok := d.(*errdetails.RetryInfo); ok {
+			seconds := math.Ceil(info.GetRetryDelay().AsDuration().Seconds())
+			return strconv.Itoa(max(1, int(seconds)))
+		}
+	}
+	return "5"
 }
 
 func codeOf(code job.Code) codes.Code {

@@ -88,6 +88,7 @@ type call struct {
 	route  string     // the registered path or method that serves it; empty if there is none
 	job    string     // id of the job that it is about; empty if it is about none
 	caller caller.Caller
+	header http.Header // of the answer; not for gRPC, which sets its own
 	known  bool // whether code is set
 	code   codes.Code
 	cause  error

@@ -26,6 +26,7 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		ctx, c.caller = s.identified(ctx, r)
 		r = r.WithContext(context.WithValue(ctx, callKey{}, c))
 		w.Header().Set("X-Request-Id", c.id)
+		c.header = w.Header()
 		answered := &response{ResponseWriter: w}
 		c.begin()
 		defer func() {

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
@@ -190,11 +191,17 @@ func answer(w http.ResponseWriter, r *http.Request, code int, st *status.Status)
 
 // objectBody is the default form of errors.
 func objectBody(st *status.Status) []byte {
+	details := []json.RawMessage{}
+	for _, d := range st.Proto().GetDetails() {
+		if detail, err := protojson.Marshal(d); err == nil { // always: only this package adds details
+			details = append(details, detail)
+		}
+	}
 	body, _ := json.Marshal(struct { // texts and numbers can always be written
-		Code    codes.Code `json:"code"`
-		Message string     `json:"message"`
-		Details []any      `json:"details"`
-	}{st.Code(), st.Message(), []any{}})
+		Code    codes.Code        `json:"code"`
+		Message string            `json:"message"`
+		Details []json.RawMessage `json:"details"`
+	}{st.Code(), st.Message(), details})
 	return body
 }
 
@@ -223,7 +230,7 @@ func respond(w http.ResponseWriter, r *http.Request, code int, st *status.Status
 		// HTTP requires a challenge. Browsers do not know this one, so they do not prompt for a password.
 		header.Set("WWW-Authenticate", `Secret realm="job"`)
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		header.Set("Retry-After", "5")
+		header.Set("Retry-After", retryAfter(st))
 	}
 	w.WriteHeader(code)
 	_, _ = w.Write(body) //nolint:gosec // JSON, with nosniff. It fails if the client has disconnected

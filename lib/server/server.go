@@ -48,6 +48,9 @@ type Options struct {
 	Authenticate Authenticator
 	// Admit decides whether a call or an event may proceed. Nil: all may.
 	Admit Admission
+	// Finish is called when a call that was admitted has ended, with the context that Admit returned and the error of the call. The
+	// caller gets the error that it returns, in place of the answer if it is not nil. Nil: the error of the call.
+	Finish func(ctx context.Context, err error) error
 
 	// Observer receives requests and events. Nil: none does.
 	Observer Observer
@@ -133,7 +136,7 @@ func New(o Options) (*Server, error) {
 			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
 		},
 		AllowedHeaders: []string{"*"},
-		ExposedHeaders: []string{"Allow", "Retry-After", "X-Request-Id"},
+		ExposedHeaders: []string{"Allow", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id"},
 		MaxAge:         int((2 * time.Hour).Seconds()), // the maximum of browsers
 	})
 	s.nothing = s.cors.Handler(http.HandlerFunc(notFound))
