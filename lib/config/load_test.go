@@ -126,8 +126,12 @@ func TestValues(t *testing.T) {
 			Unstarted: 1, UploadBytes: 1 << 30, StartsPerHour: 2, StartsPerDay: 3, Active: 5, Launched: 4, CallsPerMinute: 6,
 			IPv4Prefix: 24, IPv6Prefix: 48,
 		}},
-		{"limits of a caller left empty", "Limits: {Caller: {Active: , UploadBytes: \"\"}}", func(c Config) any { return c.Limits.Caller.Settings() },
-			settings.Default().Caller},
+		{
+			"limits of a caller left empty",
+			"Limits: {Caller: {Active: , UploadBytes: \"\"}}",
+			func(c Config) any { return c.Limits.Caller.Settings() },
+			settings.Default().Caller,
+		},
 		{"no origin", "CORS: {Origins: []}", func(c Config) any { return c.CORS.Origins }, []string{}},
 		{"taints", "Job: {Tolerations: [\"a:NoSchedule\"]}", func(c Config) any { return c.Job.Tolerations }, []string{"a:NoSchedule"}},
 		{

@@ -133,8 +133,12 @@ func TestProblems(t *testing.T) {
 			`line 8: Limits.Caller.UploadBytes is "4000m", which is less than 1 MiB; add Mi or Gi to the number`},
 		{"a network that is too large", "Limits: {Caller: {IPv4Prefix: 0}}", "line 8: Limits.Caller.IPv4Prefix is 0; it must be 8 to 32"},
 		{"an IPv6 network that is too large", "Limits: {Caller: {IPv6Prefix: 0}}", "line 8: Limits.Caller.IPv6Prefix is 0; it must be 16 to 128"},
-		{"a turn for more jobs than there can be", "Limits: {Caller: {Active: 2, Launched: 3}}", "line 8: Limits.Caller.Launched is 3, more than " +
-			"Limits.Caller.Active, which is 2; lower it, or no job ever waits for its turn"},
+		{
+			"a turn for more jobs than there can be",
+			"Limits: {Caller: {Active: 2, Launched: 3}}",
+			"line 8: Limits.Caller.Launched is 3, more than " +
+				"Limits.Caller.Active, which is 2; lower it, or no job ever waits for its turn",
+		},
 		{"too many proxies", "Access: {TrustedProxies: 11}", "line 8: Access.TrustedProxies is 11; it must be 0 to 10"},
 		{"fewer proxies than none", "Access: {TrustedProxies: -1}", "line 8: Access.TrustedProxies is -1; it must be 0 to 10"},
 		{

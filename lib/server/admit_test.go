@@ -245,7 +245,10 @@ func TestRefusal(t *testing.T) {
 				t.Errorf("%s gets the headers %v", path, got.header)
 			}
 			for _, name := range []string{"RateLimit", "RateLimit-Policy", "Retry-After"} {
-				if !slices.Contains(strings.Split(strings.ReplaceAll(got.header.Get("Access-Control-Expose-Headers"), " ", ""), ","), http.CanonicalHeaderKey(name)) {
+				if !slices.Contains(
+					strings.Split(strings.ReplaceAll(got.header.Get("Access-Control-Expose-Headers"), " ", ""), ","),
+					http.CanonicalHeaderKey(name),
+				) {
 					t.Errorf("a page can't read %s: %v", name, got.header)
 				}
 			}

@@ -48,7 +48,9 @@ func detailed(st *status.Status, r *job.Retry) *status.Status {
 	}
 	with, err := st.WithDetails(
 		&errdetails.RetryInfo{RetryDelay: durationpb.New(r.After)},
-		&errdetails.QuotaFailure{Violations: []*errdetails.QuotaFailure_Violation{{Subject: "caller", Description: st.Message(), QuotaId: r.Limit}}},
+		&errdetails.QuotaFailure{
+			Violations: []*errdetails.QuotaFailure_Violation{{Subject: "caller", Description: st.Message(), QuotaId: r.Limit}},
+		},
 		&errdetails.ErrorInfo{Reason: "LIMIT_OF_CALLER", Domain: domain, Metadata: map[string]string{"limit": r.Limit}},
 	)
 	if err != nil {

@@ -89,7 +89,7 @@ type call struct {
 	job    string     // id of the job that it is about; empty if it is about none
 	caller caller.Caller
 	header http.Header // of the answer; not for gRPC, which sets its own
-	known  bool // whether code is set
+	known  bool        // whether code is set
 	code   codes.Code
 	cause  error
 	stack  []byte
