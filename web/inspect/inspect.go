@@ -39,8 +39,9 @@ type File struct {
 // ErrUnreadable is why a file can't be read.
 var ErrUnreadable = errors.New("the browser can't read the file; if it was changed or moved since it was chosen, choose it again")
 
-// maxListed bounds the sequences of an answer. A replicon table that is edited by hand has fewer rows.
-const maxListed = 2000
+// maxListed bounds the sequences of an answer. A replicon table that is edited by hand has fewer rows, and the page holds the answers about
+// hundreds of files.
+const maxListed = 200
 
 // report is the answer about files.
 type report struct {

@@ -33,7 +33,7 @@ export interface Report extends Kind {
   ambiguous: number;
   /** The file was read to its end. */
   whole: boolean;
-  /** At most 2,000. */
+  /** At most 200. */
   sequences: Sequence[];
 }
 
@@ -54,7 +54,7 @@ interface Waiting {
   reject: (error: Error) => void;
 }
 
-const idle = 30_000;
+const idle = 10_000;
 let worker: Worker | undefined;
 let last = 0;
 let timer = 0;

@@ -7,7 +7,7 @@ interface GoRuntime {
 
 declare const self: {
   Go: new () => GoRuntime;
-  baktaInspect: (request: string, ...files: File[]) => string;
+  baktaInspect: (request: string, answer: (text: string) => void, ...files: File[]) => void;
   postMessage(message: unknown): void;
   onmessage: ((event: MessageEvent<Question>) => void) | null;
 };
@@ -37,8 +37,7 @@ async function start(): Promise<void> {
 self.onmessage = ({ data }) => {
   ready
     .then(() => {
-      const reply: Reply = { id: data.id, answer: self.baktaInspect(data.request, ...data.files) };
-      self.postMessage(reply);
+      self.baktaInspect(data.request, (answer) => self.postMessage({ id: data.id, answer } satisfies Reply), ...data.files);
     })
     .catch((error: unknown) => {
       const reply: Reply = { id: data.id, fault: String(error) };

@@ -1,6 +1,6 @@
-// A list of rows of one height of which only those in sight are in the page: a thousand rows cost as much as twenty.
+// Lists of which only the rows in sight are in the page: a thousand rows cost as much as twenty.
 import { useSignal } from "@preact/signals";
-import type { ComponentChildren } from "preact";
+import type { ComponentChildren, VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 
 interface Props<T> {
@@ -14,7 +14,7 @@ interface Props<T> {
 /** How many rows beyond those in sight are there already, so that fast scrolling shows no gaps. */
 const spare = 8;
 
-/** The rows scroll with the window. */
+/** Rows of one height, which scroll with the window. */
 export function VirtualRows<T>({ items, height, keyOf, row }: Props<T>) {
   const frame = useRef<HTMLDivElement>(null);
   const range = useSignal<readonly [number, number]>([0, 40]);
@@ -51,6 +51,94 @@ export function VirtualRows<T>({ items, height, keyOf, row }: Props<T>) {
           {row(item, first + i)}
         </div>
       ))}
+    </div>
+  );
+}
+
+interface ListProps<T> {
+  items: readonly T[];
+  /** The usual height of a row in px, for rows that were never in sight. */
+  usual: number;
+  keyOf: (item: T) => number;
+  /** A row: an element that is a list item. */
+  row: (item: T) => VNode;
+  class: string;
+  label: string;
+}
+
+/**
+ * Rows of any height, which scroll with the window. Those out of sight are two empty blocks, as high as the rows were when they were seen.
+ * The rows are in the flow of the page, so a browser that anchors scrolling keeps the place when a row above it changes its height.
+ */
+export function VirtualList<T>({ items, usual, keyOf, row, class: name, label }: ListProps<T>) {
+  const frame = useRef<HTMLDivElement>(null);
+  const heights = useRef(new Map<number, number>());
+  const range = useSignal<readonly [number, number]>([0, 40]);
+  const shown = useRef(items);
+  shown.current = items;
+
+  const height = (item: T) => heights.current.get(keyOf(item)) ?? usual;
+  const sum = (from: number, to: number) => {
+    let all = 0;
+    for (let i = from; i < to; i++) all += height(items[i]!);
+    return all;
+  };
+
+  useEffect(() => {
+    let asked = 0;
+    const look = () => {
+      asked = 0;
+      const list = shown.current;
+      const top = frame.current?.getBoundingClientRect().top ?? 0;
+      let at = top;
+      let first = 0;
+      while (first < list.length && at + height(list[first]!) < 0) at += height(list[first++]!);
+      let last = first;
+      while (last < list.length && at < innerHeight) at += height(list[last++]!);
+      const next = [Math.max(0, first - spare), Math.min(list.length, last + spare)] as const;
+      const before = range.peek();
+      if (before[0] !== next[0] || before[1] !== next[1]) range.value = next;
+    };
+    const soon = () => {
+      asked ||= requestAnimationFrame(look);
+    };
+    const sizes = new ResizeObserver((entries) => {
+      for (const { target } of entries) {
+        const key = Number((target as HTMLElement).dataset["key"]);
+        if (target.isConnected) heights.current.set(key, (target as HTMLElement).offsetHeight);
+      }
+      soon();
+    });
+    // Rows that come into the page are measured, and those that leave it no longer.
+    const observe = () => {
+      for (const child of frame.current?.querySelectorAll(":scope > [data-key]") ?? []) sizes.observe(child);
+    };
+    const changes = new MutationObserver((records) => {
+      for (const record of records) for (const node of record.removedNodes) if (node instanceof Element) sizes.unobserve(node);
+      observe();
+      soon(); // what is above may have moved the list
+    });
+    observe();
+    if (frame.current !== null) changes.observe(frame.current, { childList: true });
+    look();
+    addEventListener("scroll", soon, { passive: true });
+    addEventListener("resize", soon, { passive: true });
+    return () => {
+      cancelAnimationFrame(asked);
+      sizes.disconnect();
+      changes.disconnect();
+      removeEventListener("scroll", soon);
+      removeEventListener("resize", soon);
+    };
+  }, [items.length]);
+
+  const first = Math.min(range.value[0], items.length);
+  const last = Math.min(range.value[1], items.length);
+  return (
+    <div ref={frame} class={name} role="list" aria-label={label}>
+      {first > 0 && <div key="above" style={{ height: `${sum(0, first)}px` }} />}
+      {items.slice(first, last).map(row)}
+      {last < items.length && <div key="below" style={{ height: `${sum(last, items.length)}px` }} />}
     </div>
   );
 }

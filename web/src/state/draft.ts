@@ -263,8 +263,22 @@ export function setOption(name: string, value: string | number | boolean | undef
   config.value = next;
 }
 
+let placed: { of: readonly Sample[]; at: ReadonlyMap<number, number> } = { of: [], at: new Map() };
+
+/** Where a sample is among all, or -1. */
+function place(key: number): number {
+  const all = samples.peek();
+  if (placed.of !== all) placed = { of: all, at: new Map(all.map((s, i) => [s.key, i])) };
+  return placed.at.get(key) ?? -1;
+}
+
 function update(key: number, to: Partial<Sample>): void {
-  samples.value = samples.value.map((s) => (s.key === key ? { ...s, ...to } : s));
+  const at = place(key);
+  if (at === -1) return;
+  const next = [...samples.value];
+  next[at] = { ...next[at]!, ...to };
+  samples.value = next;
+  placed.of = next; // at the same places
 }
 
 /** What a check depends on besides the file. */
@@ -275,16 +289,20 @@ function circumstances(sample: Sample): string {
 }
 
 let working = false;
+let isStale = false;
 
-/** Checks what is to be checked, one sample after the other. */
+/** Checks what is to be checked, one sample after the other. What changes meanwhile is checked in the next round. */
 async function work(): Promise<void> {
+  isStale = true;
   if (working || catalogue.value === undefined) return;
   working = true;
   try {
-    for (;;) {
-      const next = samples.value.find((s) => s.dropped !== undefined && s.check !== "missing" && s.checked !== circumstances(s));
-      if (next?.dropped === undefined) return;
-      await check(next, next.dropped);
+    while (isStale) {
+      isStale = false;
+      for (const { key } of samples.value) {
+        const sample = samples.value[place(key)];
+        if (sample?.dropped !== undefined && sample.check !== "missing" && sample.checked !== circumstances(sample)) await check(sample, sample.dropped);
+      }
     }
   } finally {
     working = false;

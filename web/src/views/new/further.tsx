@@ -1,5 +1,5 @@
 // The further files of genomes: replicon table, training file, regions, trusted proteins, profile HMMs.
-import { useComputed, useSignal } from "@preact/signals";
+import { computed, useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import type { UploadKind, UploadRule, WorkflowKind } from "../../api/types";
 import { bytes } from "../../parts/format";
@@ -10,27 +10,32 @@ import { RepliconTable } from "./replicons";
 
 const sentence = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 
+const genomeCount = computed(() => samples.value.filter((s) => s.kind === "genome_fasta").length);
+/** The genome, if there is one alone. */
+const onlyGenome = computed(() => (genomeCount.value === 1 ? samples.value.find((s) => s.kind === "genome_fasta") : undefined));
+
 /** The file for each optional upload of those workflows. */
 export function FurtherFiles({ kinds }: { kinds: WorkflowKind[] }) {
   const taken = new Set(
     (workflows.value ?? []).filter((w) => kinds.includes(w.workflow_kind)).flatMap((w) => w.uploads.filter((u) => !u.required).map((u) => u.upload_kind)),
   );
   const rules = (catalogue.value?.uploads ?? []).filter((u) => taken.has(u.upload_kind));
-  const genomes = useComputed(() => samples.value.filter((s) => s.kind === "genome_fasta")).value;
+  const genomes = genomeCount.value;
+  const only = onlyGenome.value;
   if (rules.length === 0) return null;
   return (
     <section class="sheet options" aria-labelledby="further-title">
       <header>
         <h2 id="further-title">Further files</h2>
-        {genomes.length > 1 && <p class="soft small">Each of the {genomes.length} genomes gets these. A sample sheet names others for single genomes.</p>}
+        {genomes > 1 && <p class="soft small">Each of the {genomes} genomes gets these. A sample sheet names others for single genomes.</p>}
       </header>
       <ul class="further">
         {rules.map((rule) => (
           <Further key={rule.upload_kind} rule={rule} />
         ))}
       </ul>
-      {genomes.length === 1 && taken.has("replicons_table") && genomes[0]?.report !== undefined && (
-        <RepliconTable key={genomes[0].key} sequences={genomes[0].report.sequences} count={genomes[0].report.count} />
+      {taken.has("replicons_table") && only?.report !== undefined && (
+        <RepliconTable key={only.key} sequences={only.report.sequences} count={only.report.count} />
       )}
     </section>
   );

@@ -1,14 +1,16 @@
 // New jobs: files, options, start.
-import { useComputed } from "@preact/signals";
+import { computed, useComputed } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import "./new.css";
+import type { WorkflowKind } from "../../api/types";
 import { counted } from "../../parts/format";
 import { Icon } from "../../parts/icon";
+import { VirtualList } from "../../parts/virtual";
 import { workflowAbout, workflowTitle } from "../../parts/words";
 import { go, jobLink } from "../../router";
 import { rules } from "../../inspect/inspector";
 import {
-  add, clear, closeSheet, configOf, extrasOf, genomeWorkflow, leftOut, ready, samples, sheet, violations, workflowOf, type Sample,
+  add, clear, closeSheet, configOf, extrasOf, genomeWorkflow, leftOut, ready, samples, sheet, violations, workflowOf, type Dropped, type Sample,
 } from "../../state/draft";
 import { offline, workflows } from "../../state/server";
 import { begin, taskOf, type Order } from "../../state/tasks";
@@ -17,9 +19,13 @@ import { FurtherFiles } from "./further";
 import { OptionsForm } from "./options";
 import { rowOf } from "./samples";
 
+// Checks of hundreds of files change the samples hundreds of times. What is shown beside their rows is rendered again only if it changes.
+const empty = computed(() => samples.value.length === 0 && sheet.value === undefined && leftOut.value.length === 0);
+const kindNames = computed(() => [...new Set(samples.value.map(workflowOf).filter((kind) => kind !== ""))].join(" "));
+/** The workflows of all samples. */
+const kinds = computed<WorkflowKind[]>(() => kindNames.value.split(" ").filter((kind) => kind !== ""));
+
 export function NewView() {
-  const empty = samples.value.length === 0 && sheet.value === undefined && leftOut.value.length === 0;
-  const kinds = useComputed(() => [...new Set(samples.value.map(workflowOf).filter((kind) => kind !== ""))]).value;
   return (
     <div class="new">
       <header class="lead">
@@ -29,34 +35,41 @@ export function NewView() {
         </p>
       </header>
       {offline.value !== "" && <p class="note warn">{offline.value}</p>}
-      <DropZone small={!empty} take={(files) => void add(files)} />
-      {!empty && (
+      <DropZone small={!empty.value} take={take} />
+      {!empty.value && (
         <>
           <SheetNote />
           {rules.value === "missing" && (
             <p class="note">This server was built without the rules for browsers, so files are checked when their job starts.</p>
           )}
-          {samples.value.length > 0 && (
-            <section aria-labelledby="files-title">
-              <div class="row spread list-head">
-                <h2 id="files-title">{summary(samples.value)}</h2>
-                <button type="button" class="button small quiet" onClick={clear}>
-                  Remove all
-                </button>
-              </div>
-              <ul class="samples sheet">
-                {samples.value.map(rowOf)}
-              </ul>
-            </section>
-          )}
+          <Samples />
           <LeftOut />
           <WorkflowChoice />
-          <OptionsForm kinds={kinds} />
-          <FurtherFiles kinds={kinds} />
+          <OptionsForm kinds={kinds.value} />
+          <FurtherFiles kinds={kinds.value} />
           <StartBar />
         </>
       )}
     </div>
+  );
+}
+
+const take = (files: Dropped[]) => void add(files);
+
+const keyOf = (sample: Sample) => sample.key;
+
+function Samples() {
+  if (samples.value.length === 0) return null;
+  return (
+    <section aria-labelledby="files-title">
+      <div class="row spread list-head">
+        <h2 id="files-title">{summary(samples.value)}</h2>
+        <button type="button" class="button small quiet" onClick={clear}>
+          Remove all
+        </button>
+      </div>
+      <VirtualList items={samples.value} usual={80} keyOf={keyOf} row={rowOf} class="samples sheet" label="Files to annotate" />
+    </section>
   );
 }
 
@@ -122,10 +135,12 @@ function LeftOut() {
   );
 }
 
+const hasGenome = computed(() => samples.value.some((s) => s.kind === "genome_fasta"));
+
 /** What is done with genomes, if the server offers more than one workflow for them. */
 function WorkflowChoice() {
   const offered = (workflows.value ?? []).filter((w) => w.uploads.some((u) => u.required && u.upload_kind === "genome_fasta"));
-  if (offered.length < 2 || !samples.value.some((s) => s.kind === "genome_fasta")) return null;
+  if (offered.length < 2 || !hasGenome.value) return null;
   return (
     <fieldset class="sheet choice">
       <legend>Workflow</legend>

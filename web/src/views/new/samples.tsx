@@ -24,7 +24,7 @@ function SampleRow({ sample }: { sample: Sample }) {
   const state = task?.state.value;
   const open = task === undefined || state === "failed" || state === "cancelled";
   return (
-    <li class={`sample ${state ?? sample.check}`}>
+    <div role="listitem" class={`sample ${state ?? sample.check}`} data-key={sample.key}>
       <Mark sample={sample} task={task} />
       <div class="sample-main">
         <label class="hidden" for={`name-${sample.key}`}>
@@ -69,7 +69,7 @@ function SampleRow({ sample }: { sample: Sample }) {
           </button>
         )}
       </div>
-    </li>
+    </div>
   );
 }
 
