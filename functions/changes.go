@@ -14,6 +14,7 @@ import (
 type Changes struct {
 	mu      sync.Mutex
 	watches map[string]map[*watch]bool // by job
+	written bool                       // since the last call of Written
 
 	moved   time.Time // when the watches were last notified of the queue
 	planned bool      // they will be
@@ -71,11 +72,28 @@ func (c *Changes) Changed(id string) {
 	})
 }
 
+// Written reports whether a document may have been written since the last call. If not, no job is due earlier than was read then.
+func (c *Changes) Written() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	written := c.written
+	c.written = false
+	return written
+}
+
 // stored notifies of a change of a job's document.
 func (c *Changes) stored(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.written = true
 	c.notify(id, true)
+}
+
+// wrote is for writes that change nothing that a call waits for.
+func (c *Changes) wrote() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.written = true
 }
 
 // notify notifies the watches of a job. The caller holds the lock.
@@ -91,9 +109,19 @@ type noticed struct {
 	changes *Changes
 }
 
+func (n noticed) Insert(ctx context.Context, j job.Job) error {
+	defer n.changes.wrote()
+	return n.Jobs.Insert(ctx, j)
+}
+
 func (n noticed) Submit(ctx context.Context, id string, start job.Start, stages []job.Stage, at, due, expires time.Time) (bool, error) {
 	defer n.changes.stored(id)
 	return n.Jobs.Submit(ctx, id, start, stages, at, due, expires)
+}
+
+func (n noticed) Launched(ctx context.Context, id string, run int, object string, due time.Time) (bool, error) {
+	defer n.changes.wrote()
+	return n.Jobs.Launched(ctx, id, run, object, due)
 }
 
 func (n noticed) Running(ctx context.Context, id string, run int, stages []job.Stage, began, at, due time.Time) (bool, error) {
@@ -111,6 +139,21 @@ func (n noticed) Relaunch(ctx context.Context, id string, run int, due time.Time
 	return n.Jobs.Relaunch(ctx, id, run, due)
 }
 
+func (n noticed) Done(ctx context.Context, id string, effects []job.Effect, due time.Time) (bool, error) {
+	defer n.changes.wrote()
+	return n.Jobs.Done(ctx, id, effects, due)
+}
+
+func (n noticed) Postpone(ctx context.Context, id string, was, due time.Time) error {
+	defer n.changes.wrote()
+	return n.Jobs.Postpone(ctx, id, was, due)
+}
+
+func (n noticed) SetDelivery(ctx context.Context, id string, was time.Time, d job.Delivery) (bool, error) {
+	defer n.changes.wrote()
+	return n.Jobs.SetDelivery(ctx, id, was, d)
+}
+
 func (n noticed) Delete(ctx context.Context, id string, at time.Time) (bool, error) {
 	defer n.changes.stored(id)
 	return n.Jobs.Delete(ctx, id, at)
@@ -119,6 +162,11 @@ func (n noticed) Delete(ctx context.Context, id string, at time.Time) (bool, err
 func (n noticed) Expire(ctx context.Context, id string, now time.Time) (bool, error) {
 	defer n.changes.stored(id)
 	return n.Jobs.Expire(ctx, id, now)
+}
+
+func (n noticed) ExpireUnstarted(ctx context.Context, made, by time.Time) (int, error) {
+	defer n.changes.wrote()
+	return n.Jobs.ExpireUnstarted(ctx, made, by)
 }
 
 func (n noticed) Remove(ctx context.Context, id string) error {

@@ -168,8 +168,8 @@ func (f *Functions) JobUpdate() (*jobupdate.Function, error) {
 	return jobupdate.New(d)
 }
 
-// Register has one server serve the calls of all functions, and another one, or the same, the events that drive them.
-func (f *Functions) Register(calls, events *server.Server) error {
+// Register has a server serve the calls of all functions.
+func (f *Functions) Register(s *server.Server) error {
 	submitter, err := f.Submit()
 	if err != nil {
 		return err
@@ -186,6 +186,18 @@ func (f *Functions) Register(calls, events *server.Server) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(submitter.Register(calls), reader.Register(calls), expirer.Register(calls), updater.Register(calls),
-		expirer.RegisterSweep(events), updater.RegisterEvents(events))
+	return errors.Join(submitter.Register(s), reader.Register(s), expirer.Register(s), updater.Register(s))
+}
+
+// RegisterEvents has a server serve the events that drive the functions, where other processes send them.
+func (f *Functions) RegisterEvents(s *server.Server) error {
+	expirer, err := f.Expire()
+	if err != nil {
+		return err
+	}
+	updater, err := f.JobUpdate()
+	if err != nil {
+		return err
+	}
+	return errors.Join(expirer.RegisterSweep(s), updater.RegisterEvents(s))
 }

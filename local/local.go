@@ -46,7 +46,7 @@ type Options struct {
 	Threads    int           // threads of a job; 0 divides the CPUs of the machine evenly among the jobs
 	MaxRunTime time.Duration // maximum run time of a program; 0 for a day
 	Retention  time.Duration // how long a job is kept after its last change of state; 0 for 30 days
-	Sweep      time.Duration // time between two sweeps; 0 for 5 seconds
+	Sweep      time.Duration // how late a job may be handled that is due; 0 for 5 seconds
 	Stager     []string      // command line that starts the stager of this program, without its arguments
 	StandIn    []string      // command line that starts the stand-in of this program
 	Version    string        // of this program
@@ -74,12 +74,6 @@ const (
 	// waitInterval is how long after its launch, or the last time, the sweep checks a job that waits. The runner reports each change
 	// of a run until it is recorded, so this is for the case that the runner's files are lost, and recheckAll covers that as well.
 	waitInterval = 24 * time.Hour
-	// reserveTime is the minimum time between two sweeps that use the reserve of a full disk: the program that filled the
-	// disk may still write, and takes each byte that is free.
-	reserveTime = 15 * time.Second
-
-	// idleSweep is the time between two sweeps while no job is due. What else a sweep does is not urgent.
-	idleSweep = time.Minute
 
 	drain    = 10 * time.Second // for requests in flight at the end
 	lockTime = 3 * time.Second  // a killed backend may hold its directory until its child processes have ended
@@ -133,12 +127,6 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 		return fmt.Errorf("--listen: listening for the API: %w", err)
 	}
 	defer public.Close() // the server also closes it, once it runs
-	internal, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return fmt.Errorf("listening for events: %w", err)
-	}
-	defer internal.Close()
-
 	jobs, closeJobs, err := openJobs(ctx, o)
 	if err != nil {
 		return err
@@ -162,7 +150,7 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 	}
 	closers = append(closers, runs.Close)
 
-	api, events, updater, err := o.servers(ctx, policy, disk, jobs, files, runs, watches, tools)
+	api, sweep, updater, err := o.serve(ctx, policy, disk, jobs, files, runs, watches, tools)
 	if err != nil {
 		return err
 	}
@@ -177,13 +165,13 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 	opened()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return api.Run(ctx, public) })
-	group.Go(func() error { return events.Run(ctx, internal) })
 	if commands != nil {
 		group.Go(func() error { return control.Serve(ctx, commands, limit) })
 	}
 	group.Go(func() error { return tools.ask(ctx, o.Log) })
 	group.Go(func() error {
-		tick(ctx, o, disk, jobs, "http://"+internal.Addr().String()+expire.SweepPath)
+		s := sweeper{every: o.Sweep, log: o.Log, disk: disk, jobs: jobs, written: watches.Written, sweep: sweep.Sweep}
+		s.run(ctx)
 		return nil
 	})
 	group.Go(func() error {
@@ -260,11 +248,11 @@ func (o Options) complete() (Options, error) {
 	return o, nil
 }
 
-// servers creates the functions and the two servers for them: one for users, one for events.
-func (o Options) servers(
+// serve creates the server of the functions for users, and the functions that events drive elsewhere.
+func (o Options) serve(
 	ctx context.Context, policy *access.Policy, disk *space.Disk, jobs store.Jobs, files *s3.Store, runs *process.Runner,
 	watches *functions.Changes, tools tools,
-) (api, events *server.Server, updater *jobupdate.Function, err error) {
+) (api *server.Server, sweep *expire.Function, updater *jobupdate.Function, err error) {
 	set := settings.Default()
 	set.Retention = o.Retention
 	set.RecheckInterval = 15 * time.Second
@@ -279,15 +267,11 @@ func (o Options) servers(
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	guard := []func(http.Handler) http.Handler{policy.Guard}
 	if api, err = server.New(server.Options{
-		Log: o.Log, AllowOrigin: policy.Allowed, Middleware: guard, Connections: access.NewConnections(), Drain: drain,
+		Log: o.Log, AllowOrigin: policy.Allowed, Middleware: []func(http.Handler) http.Handler{policy.Guard},
+		Connections: access.NewConnections(), Drain: drain,
 		Interceptors: []grpc.UnaryServerInterceptor{onFullDisk(disk)},
 	}); err != nil {
-		return nil, nil, nil, err
-	}
-	// Web pages in a browser on this machine can also reach this server.
-	if events, err = server.New(server.Options{Log: o.Log, AllowOrigin: policy.Allowed, Middleware: guard, Drain: drain}); err != nil {
 		return nil, nil, nil, err
 	}
 	page, err := o.page(ctx, files, api.NotFound())
@@ -297,65 +281,11 @@ func (o Options) servers(
 	if err := api.Handle("/", page); err != nil { // before the functions: the API's documentation is at / if that has no handler
 		return nil, nil, nil, err
 	}
+	if sweep, err = all.Expire(); err != nil {
+		return nil, nil, nil, err
+	}
 	if updater, err = all.JobUpdate(); err != nil {
 		return nil, nil, nil, err
 	}
-	return api, events, updater, all.Register(api, events)
-}
-
-// tick triggers sweeps until ctx ends: when a job is due, and every idleSweep.
-func tick(ctx context.Context, o Options, disk *space.Disk, jobs store.Jobs, url string) {
-	ticker := time.NewTicker(o.Sweep)
-	defer ticker.Stop()
-	var released, swept time.Time
-	for {
-		if time.Since(swept) >= idleSweep || isDue(ctx, jobs) {
-			err := ping(ctx, url)
-			if err != nil && ctx.Err() == nil && disk.Full() && time.Since(released) > reserveTime {
-				released = time.Now()
-				back := disk.Release()
-				err = ping(ctx, url)
-				back()
-			}
-			swept = time.Now()
-			if err != nil && ctx.Err() == nil {
-				o.Log.Warn("a sweep failed; the next one tries again", "error", err)
-				swept = time.Time{}
-			}
-		}
-		disk.Refill()
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-	}
-}
-
-// isDue reports whether a sweep would find a job to handle. It costs much less than a sweep. A store that can't be read is for the sweep to
-// report.
-func isDue(ctx context.Context, jobs store.Jobs) bool {
-	due, err := jobs.Due(ctx, time.Now(), 1)
-	return err != nil || len(due) > 0
-}
-
-// ping posts the event of a timer, as Knative's PingSource does.
-func ping(ctx context.Context, url string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, http.NoBody)
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Ce-Specversion", "1.0")
-	request.Header.Set("Ce-Id", time.Now().Format(time.RFC3339Nano))
-	request.Header.Set("Ce-Type", "dev.knative.sources.ping")
-	request.Header.Set("Ce-Source", "/local")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if response.StatusCode/100 != 2 {
-		return fmt.Errorf("the sweep returned %s", response.Status)
-	}
-	return nil
+	return api, sweep, updater, all.Register(api)
 }

@@ -26,11 +26,7 @@ func (f *Function) Register(s *server.Server) error {
 // reach that path.
 func (f *Function) RegisterSweep(s *server.Server) error {
 	return s.Events(SweepPath, func(ctx context.Context, _ event.Event) error {
-		began := f.deps.Now()
-		swept, err := f.Sweep(ctx)
-		f.deps.Recorder.Swept(ctx, f.deps.Now().Sub(began), swept.Busy, err)
-		f.deps.Log.InfoContext(ctx, "swept",
-			"looked", swept.Looked, "expired", swept.Expired, "failed", swept.Failed, "forgot", swept.Forgot, "busy", swept.Busy)
+		_, err := f.Sweep(ctx)
 		return err
 	})
 }

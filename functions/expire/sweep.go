@@ -36,6 +36,15 @@ type Swept struct {
 // others don't wait for it; the error names it. When the store of jobs fails, the sweep stops. Jobs that the sweep has no
 // time for come first in the next one.
 func (f *Function) Sweep(ctx context.Context) (Swept, error) {
+	began := f.deps.Now()
+	swept, err := f.sweep(ctx)
+	f.deps.Recorder.Swept(ctx, f.deps.Now().Sub(began), swept.Busy, err)
+	f.deps.Log.InfoContext(ctx, "swept",
+		"looked", swept.Looked, "expired", swept.Expired, "failed", swept.Failed, "forgot", swept.Forgot, "busy", swept.Busy)
+	return swept, err
+}
+
+func (f *Function) sweep(ctx context.Context) (Swept, error) {
 	var swept Swept
 	got, err := f.deps.Jobs.Acquire(ctx, lease, f.deps.Holder, leaseTTL)
 	if err != nil {

@@ -191,7 +191,7 @@ func (s *site) register(srv *server.Server) error {
 	if err != nil {
 		return err
 	}
-	return all.Register(srv, srv)
+	return errors.Join(all.Register(srv), all.RegisterEvents(srv))
 }
 
 // idle is a runner that takes no time: the time of a cluster is not part of the measurement. Its runs never end.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -80,7 +81,7 @@ func newWorld(t *testing.T) *world {
 	set.Retention, set.PendingTimeout, set.MaxList = keep, keep, 10
 	all, err := functions.New(parts, set)
 	must(t, err)
-	srv, err := d.Server(func(s *server.Server) error { return all.Register(s, s) })
+	srv, err := d.Server(func(s *server.Server) error { return errors.Join(all.Register(s), all.RegisterEvents(s)) })
 	must(t, err)
 	w.routes, err = srv.Served()
 	must(t, err)
