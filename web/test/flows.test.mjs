@@ -220,6 +220,26 @@ test("a thousand jobs are one request, and scroll and filter", async () => {
   await page.getByText("1000 of 1000 jobs were new here.").waitFor();
   await page.getByText("Not on the server").first().waitFor();
   assert.ok((await page.locator(".virtual-row").count()) < 60);
+  // The heads of the columns sort, by the keyboard, too, and the next visit has the same order.
+  const head = (name) => page.getByRole("columnheader", { name });
+  const first = async (name, what) => until(async () => (await page.locator(".virtual-row").first().getByRole("link").textContent()) === name, what);
+  assert.equal(await head("Time").getAttribute("aria-sort"), "descending");
+  await first("genome 999", "the newest is first");
+  await head("Name").getByRole("button").focus();
+  await page.keyboard.press("Enter");
+  await first("genome 0", "sorted by name, as numbers");
+  assert.equal(await head("Name").getAttribute("aria-sort"), "ascending");
+  assert.equal(await head("Time").getAttribute("aria-sort"), "none");
+  await page.keyboard.press("Space");
+  await first("genome 999", "from the end");
+  await head("Time").getByRole("button").click();
+  await head("Time").getByRole("button").click();
+  await first("genome 0", "the oldest is first");
+  await page.reload();
+  await page.getByText("Not on the server").first().waitFor();
+  await first("genome 0", "the order is remembered");
+  assert.equal(await head("Time").getAttribute("aria-sort"), "ascending");
+  await accessible("sorted jobs");
   await page.getByLabel("Search jobs").fill("genome 77");
   await page.getByText("genome 777").waitFor();
   await until(async () => (await page.locator(".virtual-row").count()) === 11, "11 jobs are shown");

@@ -184,6 +184,14 @@ test("the table finds features by every name and cross-reference, filters and so
   const longest = several.features.filter((f) => f.start <= f.stop).reduce((a, b) => (b.stop - b.start > a.stop - a.start ? b : a));
   await page.waitForFunction((locus) => document.querySelector(".grid-row .cell-locus").textContent === locus, longest.locus);
   assert.equal(await page.getByRole("columnheader", { name: "Length" }).getAttribute("aria-sort"), "descending");
+  // The keyboard sorts, too, and the order is remembered.
+  await page.getByRole("columnheader", { name: "Product" }).getByRole("button").focus();
+  await page.keyboard.press("Enter");
+  const byProduct = [...several.features].sort((a, b) => new Intl.Collator("en", { numeric: true }).compare(a.product, b.product))[0];
+  await page.waitForFunction((product) => document.querySelector(".grid-row .cell-product").textContent === product, byProduct.product);
+  await page.reload();
+  await page.waitForFunction((product) => document.querySelector(".grid-row .cell-product")?.textContent === product, byProduct.product);
+  assert.equal(await page.getByRole("columnheader", { name: "Product" }).getAttribute("aria-sort"), "ascending");
   await context.close();
 });
 

@@ -46,13 +46,20 @@ async function call<T>(method: "GET" | "POST", path: string, body?: unknown, sig
     throw new Unreachable();
   }
   if (!answer.ok) {
-    throw new ServerError(message(text, answer), answer.status, Number(answer.headers.get("Retry-After") ?? 0) || 0);
+    throw new ServerError(message(text, answer), answer.status, secondsUntil(answer.headers.get("Retry-After")));
   }
   try {
     return (text === "" ? null : JSON.parse(text)) as T;
   } catch {
     throw new ServerError("The server's answer can't be read. Is there a proxy in front of it that answers in its place?", answer.status);
   }
+}
+
+/** The seconds that a header field Retry-After means: a number of them, or a date, as proxies may send. 0 if there is none. */
+function secondsUntil(text: string | null): number {
+  if (text === null || text.trim() === "") return 0;
+  const seconds = /^\d+$/.test(text.trim()) ? Number(text) : (Date.parse(text) - Date.now()) / 1000;
+  return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : 0;
 }
 
 /** The text of an error: a JSON string, or whatever a proxy in front of the server says. */

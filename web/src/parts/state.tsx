@@ -2,6 +2,7 @@
 import type { KeptJob } from "../state/db";
 import { count, duration, time } from "./format";
 import { Icon, type IconName } from "./icon";
+import { stageTitle, workflowTitle } from "./words";
 
 export type State = "created" | "waiting" | "running" | "successful" | "error" | "refused" | "gone";
 
@@ -39,6 +40,12 @@ export function StateMark({ state }: { state: State }) {
       {words.text}
     </span>
   );
+}
+
+/** The stage that runs, if the workflow may have others. */
+export function stageOf(job: KeptJob): string {
+  const stage = stageTitle(job.last?.stage ?? "");
+  return stage === workflowTitle(job.kind) ? "" : stage;
 }
 
 /** What there is to say of a job beside its state: step and remaining time, place in the queue, the reason of its failure. */

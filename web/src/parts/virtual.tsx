@@ -57,7 +57,7 @@ export function VirtualRows<T>({ items, height, keyOf, row }: Props<T>) {
 
 interface ListProps<T> {
   items: readonly T[];
-  /** The usual height of a row in px, for rows that were never in sight. */
+  /** The height of a row in px, as long as none was in sight. Later, that of a row that was not in sight is the mean of those that were. */
   usual: number;
   keyOf: (item: T) => number;
   /** A row: an element that is a list item. */
@@ -77,7 +77,8 @@ export function VirtualList<T>({ items, usual, keyOf, row, class: name, label }:
   const shown = useRef(items);
   shown.current = items;
 
-  const height = (item: T) => heights.current.get(keyOf(item)) ?? usual;
+  const mean = useRef(usual);
+  const height = (item: T) => heights.current.get(keyOf(item)) ?? mean.current;
   const sum = (from: number, to: number) => {
     let all = 0;
     for (let i = from; i < to; i++) all += height(items[i]!);
@@ -107,6 +108,7 @@ export function VirtualList<T>({ items, usual, keyOf, row, class: name, label }:
         const key = Number((target as HTMLElement).dataset["key"]);
         if (target.isConnected) heights.current.set(key, (target as HTMLElement).offsetHeight);
       }
+      mean.current = [...heights.current.values()].reduce((a, b) => a + b, 0) / Math.max(1, heights.current.size);
       soon();
     });
     // Rows that come into the page are measured, and those that leave it no longer.

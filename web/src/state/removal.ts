@@ -2,9 +2,10 @@
 import { signal } from "@preact/signals";
 import { remove as removeJob, ServerError } from "../api/client";
 import { forget, jobs, ref } from "./jobs";
+import { isPutOff, patiently } from "./patience";
 
-/** Ids of jobs that are being deleted. */
-export const leaving = signal<ReadonlySet<string>>(new Set());
+/** The jobs that are being deleted, by their ids, each with what its deletion waits for. */
+export const leaving = signal<ReadonlyMap<string, string>>(new Map());
 
 /** What went wrong at the last deletion, by job. */
 export const stuck = signal<ReadonlyMap<string, string>>(new Map());
@@ -13,7 +14,7 @@ const parallel = 4;
 
 /** Deletes jobs on the server with all of their data, and then here. A job that can't be deleted now stays, with the reason. */
 export async function removeJobs(ids: string[]): Promise<void> {
-  leaving.value = new Set([...leaving.value, ...ids]);
+  leaving.value = new Map([...leaving.value, ...ids.map((id) => [id, ""] as const)]);
   const failed = new Map<string, string>();
   const queue = [...ids];
   const gone: string[] = [];
@@ -22,7 +23,10 @@ export async function removeJobs(ids: string[]): Promise<void> {
       const job = jobs.peek().get(id);
       try {
         // A job that the server does not know, or whose secret is another, can only be forgotten.
-        if (job !== undefined && job.gone === undefined) await removeJob(ref(job));
+        const note = (text: string) => {
+          if (leaving.peek().get(job!.id) !== text) leaving.value = new Map([...leaving.peek(), [job!.id, text]]);
+        };
+        if (job !== undefined && job.gone === undefined) await patiently(() => removeJob(ref(job)), note, isPutOff);
         gone.push(id);
       } catch (error) {
         if (error instanceof ServerError && (error.status === 404 || error.status === 401)) gone.push(id);
@@ -32,6 +36,7 @@ export async function removeJobs(ids: string[]): Promise<void> {
   };
   await Promise.all(Array.from({ length: parallel }, one));
   await forget(gone);
-  leaving.value = new Set([...leaving.value].filter((id) => !ids.includes(id)));
+  const left = new Set(ids);
+  leaving.value = new Map([...leaving.value].filter(([id]) => !left.has(id)));
   stuck.value = failed;
 }

@@ -16,6 +16,7 @@ export const offline = signal("");
 
 export async function meet(): Promise<void> {
   for (let pause = 1_000; ; pause = Math.min(20_000, pause * 2)) {
+    let after = 0;
     try {
       const [offered, told, versions] = await Promise.all([fetchWorkflows(), fetchOptions().catch(older), fetchVersions()]);
       workflows.value = offered;
@@ -25,8 +26,9 @@ export async function meet(): Promise<void> {
       return;
     } catch (error) {
       offline.value = error instanceof Error ? error.message : String(error);
+      after = error instanceof ServerError ? error.retryAfter * 1_000 : 0;
     }
-    await new Promise((resolve) => setTimeout(resolve, pause));
+    await new Promise((resolve) => setTimeout(resolve, Math.max(pause, after)));
   }
 }
 

@@ -1,10 +1,11 @@
 // Brings samples to the server: creates each job, sends its files, starts it. A few at a time. What is lost on the way is tried again;
 // what the server refuses is told where the sample is shown, and the others go on.
 import { computed, signal, useComputed, type Signal } from "@preact/signals";
-import { init, remove as removeJob, ServerError, start, Unreachable } from "../api/client";
+import { init, remove as removeJob, ServerError, start } from "../api/client";
 import type { Config, JobRef, UploadKind, UploadLink, Warning, WorkflowKind } from "../api/types";
 import { change, forget, jobs, known, put as putJobs, ref } from "./jobs";
 import type { KeptJob } from "./db";
+import { isTemporary, patiently } from "./patience";
 import { randomName } from "./random";
 import { Lost, put, Refused } from "./transfer";
 import { wake } from "./watch";
@@ -114,7 +115,7 @@ async function bring(t: Task): Promise<void> {
         break;
       } catch (error) {
         // An upload can't go on in the middle, and a link that expired can't be renewed: a new job has new links.
-        if (!(error instanceof Refused && (error.status === 403 || error.status === 404))) throw error;
+        if (!(error instanceof Lost || (error instanceof Refused && (error.status === 403 || error.status === 404)))) throw error;
         const old = t.job;
         t.job = undefined;
         if (old !== undefined) await drop(old);
@@ -153,10 +154,11 @@ async function send(t: Task, links: UploadLink[]): Promise<void> {
   for (const { kind, file } of t.files) {
     const link = links.find((l) => l.upload_kind === kind);
     if (link === undefined) throw new Error(`The server has no place for the ${kind} of this workflow.`);
-    await persistently(t, () => {
+    const upload = () => {
       t.sent.value = before;
       return put(link.url, file, link.headers, (bytes) => (t.sent.value = before + bytes), t.cancel.signal);
-    });
+    };
+    await patiently(upload, (text) => (t.note.value = text), mayRetryUpload, t.cancel.signal);
     before += file.size;
     t.sent.value = before;
     const pending = jobs.value.get(t.job!.job_id)?.pending;
@@ -188,54 +190,48 @@ async function refused(job: JobRef, why: string): Promise<void> {
   if (pending !== undefined) await change(job.job_id, { pending: { ...pending, refused: why } });
 }
 
-/** Makes a call until it succeeds, or fails for good. What failed on the way is tried again, the slower the longer it fails. */
-async function persistently<T>(t: Task, call: () => Promise<T>): Promise<T> {
-  for (let pause = 1_000; ; pause = Math.min(30_000, pause * 2)) {
-    try {
-      const answer = await call();
-      t.note.value = "";
-      return answer;
-    } catch (error) {
-      const temporary =
-        error instanceof Lost || error instanceof Unreachable || (error instanceof Refused && error.status >= 500) || (error instanceof ServerError && error.temporary);
-      if (!temporary || t.cancel.signal.aborted) throw error;
-      const after = error instanceof ServerError ? Math.max(pause, error.retryAfter * 1000) : pause;
-      t.note.value = error instanceof ServerError ? `${error.message} It is tried again.` : "The connection was lost. It is tried again.";
-      await rest(after, t.cancel.signal);
-    }
-  }
-}
+/** What is temporary is tried again; the sample's row says so. */
+const persistently = <T>(t: Task, call: () => Promise<T>) => patiently(call, (text) => (t.note.value = text), isTemporary, t.cancel.signal);
 
-/** Waits, but not longer than until the connection is back. */
-function rest(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const done = () => {
-      clearTimeout(timer);
-      removeEventListener("online", done);
-      signal.removeEventListener("abort", done);
-      if (signal.aborted) reject(new DOMException("Cancelled.", "AbortError"));
-      else resolve();
-    };
-    const timer = window.setTimeout(done, ms);
-    addEventListener("online", done);
-    signal.addEventListener("abort", done);
-  });
-}
+/**
+ * After so many lost connections in a row, the link may be the reason: a server that was restarted elsewhere has its storage at another
+ * address. A new job has a new link.
+ */
+const mostLost = 5;
+
+const mayRetryUpload = (error: unknown, failures: number) =>
+  (error instanceof Lost && failures < mostLost) || (error instanceof Refused && error.status >= 500);
 
 /** After a reload: starts the jobs whose files were all sent. The others need their files again, see `again`. */
 export async function resume(): Promise<void> {
-  let later = false;
-  for (const job of jobs.value.values()) {
-    const pending = job.pending;
-    if (pending === undefined || pending.refused !== "" || job.gone !== undefined || pending.files.some((f) => !f.sent)) continue;
+  const isSent = (job: KeptJob) => job.pending !== undefined && job.pending.refused === "" && job.gone === undefined && job.pending.files.every((f) => f.sent);
+  await inLanes([...jobs.value.values()].filter(isSent), async (job) => {
     try {
-      await started(ref(job), await start(ref(job), job.kind, pending.config));
+      const warnings = await patiently(() => start(ref(job), job.kind, job.pending!.config), (text) => waitingFor(job.id, text));
+      await started(ref(job), warnings);
     } catch (error) {
-      if (error instanceof ServerError && !error.temporary) await refused(ref(job), error.message);
-      else later = true;
+      await refused(ref(job), error instanceof Error ? error.message : String(error));
     }
-  }
-  if (later) setTimeout(() => void resume(), 15_000);
+  });
+}
+
+/** Does something with each, a few at a time. */
+async function inLanes<T>(all: T[], act: (one: T) => Promise<void>): Promise<void> {
+  const queue = [...all];
+  const lane = async () => {
+    for (let one = queue.shift(); one !== undefined; one = queue.shift()) await act(one);
+  };
+  await Promise.all(Array.from({ length: parallel }, lane));
+}
+
+/** What the starts after a reload wait for, by the ids of their jobs. */
+export const waits = signal<ReadonlyMap<string, string>>(new Map());
+
+function waitingFor(id: string, text: string): void {
+  const next = new Map(waits.value);
+  if (text === "") next.delete(id);
+  else next.set(id, text);
+  waits.value = next;
 }
 
 /** The files that a job needs again after a reload. */

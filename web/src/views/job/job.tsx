@@ -1,18 +1,19 @@
 // One job: its state, why it failed, its results, its logs.
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 import "./job.css";
 import { rerun, result as fetchResult } from "../../api/client";
 import type { JobResult } from "../../api/types";
 import { Question } from "../../parts/dialog";
 import { count, duration, time } from "../../parts/format";
 import { Icon } from "../../parts/icon";
-import { detailOf, StateMark, stateOf, type State } from "../../parts/state";
+import { detailOf, stageOf, StateMark, stateOf, type State } from "../../parts/state";
 import { stageTitle, workflowTitle } from "../../parts/words";
 import { go, jobLink, shareLink } from "../../router";
 import { now } from "../../state/clock";
 import type { KeptJob } from "../../state/db";
 import { jobs, known, loaded, put, ref } from "../../state/jobs";
+import { isPutOff, patiently } from "../../state/patience";
 import { randomName } from "../../state/random";
 import { removeJobs, stuck } from "../../state/removal";
 import { wake } from "../../state/watch";
@@ -176,7 +177,7 @@ function Now({ job }: { job: KeptJob }) {
         </p>
         {steps > 0 && (
           <p class="soft">
-            Step {count(step)} of {count(steps)}
+            {stageOf(job) === "" ? "Step" : `${stageOf(job)}: step`} {count(step)} of {count(steps)}
           </p>
         )}
       </div>
@@ -205,7 +206,8 @@ function Actions({ job, state }: { job: KeptJob; state: State }) {
   };
   const repeat = async () => {
     try {
-      const made = await rerun(ref(job), randomName());
+      const key = randomName();
+      const made = await patiently(() => rerun(ref(job), key), (text) => (problem.value = text));
       await put([known(made.job, job.name, made.workflow_kind, job.batch)]);
       wake();
       go(jobLink(made.job.job_id));
@@ -252,8 +254,10 @@ function Actions({ job, state }: { job: KeptJob; state: State }) {
 function ResultsSlot({ job, state }: { job: KeptJob; state: "successful" | "error" }) {
   const links = useSignal<JobResult | undefined>(undefined);
   const problem = useSignal("");
+  const waits = useSignal("");
+  const stop = useMemo(() => new AbortController(), [job.id]);
   const fetched = async () => {
-    const answer = await fetchResult(ref(job));
+    const answer = await patiently(() => fetchResult(ref(job), stop.signal), (text) => (waits.value = text), isPutOff, stop.signal);
     links.value = answer;
     return answer;
   };
@@ -262,11 +266,12 @@ function ResultsSlot({ job, state }: { job: KeptJob; state: "successful" | "erro
     fetched().catch((error: unknown) => {
       problem.value = error instanceof Error ? error.message : String(error);
     });
+    return () => stop.abort();
   }, [job.id]);
   if (links.value !== undefined) {
     if (state === "error" && Object.keys(links.value.result.files).length === 0) return <p class="soft">A job that failed this early has no results.</p>;
     return <Results job={ref(job)} result={links.value} state={state} refresh={fetched} />;
   }
   if (problem.value !== "") return state === "error" ? <p class="soft">There are no results.</p> : <p class="note bad">{problem.value}</p>;
-  return <p class="soft">Getting the results …</p>;
+  return <p class={waits.value === "" ? "soft" : "note warn"}>{waits.value || "Getting the results …"}</p>;
 }

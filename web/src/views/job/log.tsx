@@ -1,7 +1,7 @@
 // The logs of a job's stages. While it runs, they grow.
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { logs as fetchLogs } from "../../api/client";
+import { logs as fetchLogs, ServerError } from "../../api/client";
 import type { StageLog, StageStatus } from "../../api/types";
 import { Icon, type IconName } from "../../parts/icon";
 import { stageTitle } from "../../parts/words";
@@ -31,6 +31,7 @@ export function Logs({ job, live }: { job: KeptJob; live: boolean }) {
     let wait = fastest;
     let before = "";
     const look = async () => {
+      let after = 0;
       if (!document.hidden || before === "") {
         try {
           stages.value = (await fetchLogs(ref(job), stop.signal)).stages;
@@ -38,12 +39,14 @@ export function Logs({ job, live }: { job: KeptJob; live: boolean }) {
         } catch (error) {
           if (stop.signal.aborted) return;
           problem.value = error instanceof Error ? error.message : String(error);
+          if (error instanceof ServerError) after = error.retryAfter * 1_000;
         }
         const size = stages.value.map((s) => `${s.status} ${s.content.length}`).join();
         wait = size === before ? Math.min(slowest, wait * 1.25) : fastest;
         before = size;
       }
-      if (live && !stop.signal.aborted) timer = window.setTimeout(() => void look(), wait);
+      // The log of a job that has ended is read once, unless the server puts it off.
+      if ((live || after > 0) && !stop.signal.aborted) timer = window.setTimeout(() => void look(), Math.max(wait, after));
     };
     void look();
     return () => {

@@ -5,7 +5,7 @@ import "./jobs.css";
 import { count, counted, duration, time } from "../../parts/format";
 import { Question } from "../../parts/dialog";
 import { Icon } from "../../parts/icon";
-import { detailOf, StateMark, stateOf } from "../../parts/state";
+import { detailOf, stageOf, StateMark, stateOf } from "../../parts/state";
 import { VirtualRows } from "../../parts/virtual";
 import { workflowTitle } from "../../parts/words";
 import { jobLink } from "../../router";
@@ -14,8 +14,8 @@ import type { KeptJob } from "../../state/db";
 import { open as openList, save } from "../../state/exchange";
 import { jobs, loaded } from "../../state/jobs";
 import { leaving, removeJobs, stuck } from "../../state/removal";
-import { again, tasks } from "../../state/tasks";
-import { chosen, counts, filter, order, select, selectAll, selected, shown, text, type Filter, type Order } from "./select";
+import { again, tasks, waits } from "../../state/tasks";
+import { chosen, counts, filter, select, selectAll, selected, shown, sortBy, sorting, text, type Filter, type Order, type Sorting } from "./select";
 
 const filters: [Filter, string][] = [
   ["all", "All"],
@@ -74,15 +74,7 @@ export function JobsView() {
               <Icon name="search" />
               <input type="search" placeholder="Search names" value={text.value} onInput={(e) => (text.value = e.currentTarget.value)} />
             </label>
-            <label class="order">
-              <span class="hidden">Sort by</span>
-              <select value={order.value} onChange={(e) => (order.value = e.currentTarget.value as Order)}>
-                <option value="new">Newest first</option>
-                <option value="old">Oldest first</option>
-                <option value="name">By name</option>
-                <option value="state">By state</option>
-              </select>
-            </label>
+            {tall.value && <OrderChoice />}
           </div>
           <div class={`sheet table${picked.length > 0 ? " picking" : ""}`} role="table" aria-label="Jobs" aria-rowcount={list.length + 1}>
             <div role="rowgroup">
@@ -109,11 +101,9 @@ export function JobsView() {
                   </span>
                 ) : (
                   <>
-                    <span role="columnheader">Name</span>
-                    <span role="columnheader">State</span>
-                    <span role="columnheader" class="number">
-                      Time
-                    </span>
+                    <Head by="name" title="Name" />
+                    <Head by="state" title="State" />
+                    <Head by="added" title="Time" look="number" />
                   </>
                 )}
               </div>
@@ -137,6 +127,46 @@ export function JobsView() {
         </Question>
       )}
     </div>
+  );
+}
+
+/** The head of a column, which sorts. */
+function Head({ by, title, look }: { by: Order; title: string; look?: string }) {
+  const now = sorting.value;
+  const isOn = now.by === by;
+  return (
+    <span role="columnheader" class={look} aria-sort={isOn ? (now.descending ? "descending" : "ascending") : "none"}>
+      <button type="button" class="head" onClick={() => sortBy(by)}>
+        {title}
+        {isOn && <Icon name={now.descending ? "down" : "up"} />}
+      </button>
+    </span>
+  );
+}
+
+const orders: [string, Sorting][] = [
+  ["Newest first", { by: "added", descending: true }],
+  ["Oldest first", { by: "added", descending: false }],
+  ["By name", { by: "name", descending: false }],
+  ["By state", { by: "state", descending: false }],
+];
+
+/** The order, where there is no room for the heads of the columns. */
+function OrderChoice() {
+  const now = sorting.value;
+  const at = orders.findIndex(([, s]) => s.by === now.by && s.descending === now.descending);
+  return (
+    <label class="order">
+      <span class="hidden">Sort by</span>
+      <select value={at} onChange={(e) => (sorting.value = orders[Number(e.currentTarget.value)]![1])}>
+        {at === -1 && <option value={-1}>{now.by === "name" ? "By name, from the end" : "By state, from the end"}</option>}
+        {orders.map(([title], i) => (
+          <option key={title} value={i}>
+            {title}
+          </option>
+        ))}
+      </select>
+    </label>
   );
 }
 
@@ -172,9 +202,10 @@ function ListMenu({ said }: { said: (answer: { ok: boolean; text: string }) => v
 
 function JobRow({ job }: { job: KeptJob }) {
   const state = stateOf(job);
-  const isLeaving = leaving.value.has(job.id);
+  const goes = leaving.value.get(job.id);
+  const isLeaving = goes !== undefined;
   const ticking = state === "running" || state === "waiting" ? now.value : 0;
-  const detail = isLeaving ? "Being deleted" : detailOf(job, ticking);
+  const detail = isLeaving ? goes || "Being deleted" : waits.value.get(job.id) || detailOf(job, ticking);
   const progress = job.last?.progress;
   const share = state === "running" && progress?.step !== undefined && progress.steps !== undefined && progress.steps > 0 ? progress.step / progress.steps : undefined;
   return (
@@ -197,7 +228,7 @@ function JobRow({ job }: { job: KeptJob }) {
           <StateMark state={state} />
           {share !== undefined && (
             <span class="soft small">
-              {progress?.step} of {progress?.steps}
+              {stageOf(job)} {progress?.step} of {progress?.steps}
             </span>
           )}
         </span>

@@ -3,12 +3,23 @@ import { computed, signal } from "@preact/signals";
 import { stateOf, type State } from "../../parts/state";
 import type { KeptJob } from "../../state/db";
 import { jobs } from "../../state/jobs";
+import { remembered } from "../../state/remembered";
 
 export type Filter = "all" | "active" | "finished" | "failed";
-export type Order = "new" | "old" | "name" | "state";
+/** What the jobs are sorted by: when they were added, their names, or their states, those with a fault first. */
+export type Order = "added" | "name" | "state";
+
+export interface Sorting {
+  by: Order;
+  descending: boolean;
+}
+
+/** Newest first. */
+const initial: Sorting = { by: "added", descending: true };
 
 export const filter = signal<Filter>("all");
-export const order = signal<Order>("new");
+/** The order of the table, the same at the next visit. */
+export const sorting = remembered<Sorting>("order of jobs", initial, (kept) => kept.by in orders && typeof kept.descending === "boolean");
 export const text = signal("");
 export const selected = signal<ReadonlySet<string>>(new Set());
 
@@ -21,11 +32,16 @@ const rank: Record<State, number> = { error: 0, refused: 0, gone: 1, created: 2,
 const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
 const orders: Record<Order, (a: KeptJob, b: KeptJob) => number> = {
-  new: (a, b) => b.added - a.added || collator.compare(a.name, b.name),
-  old: (a, b) => a.added - b.added || collator.compare(a.name, b.name),
+  added: (a, b) => a.added - b.added,
   name: (a, b) => collator.compare(a.name, b.name),
-  state: (a, b) => rank[stateOf(a)] - rank[stateOf(b)] || collator.compare(a.name, b.name),
+  state: (a, b) => rank[stateOf(a)] - rank[stateOf(b)],
 };
+
+/** Sorts by a column; by the one that sorts already, in the other direction. */
+export function sortBy(by: Order): void {
+  const now = sorting.value;
+  sorting.value = { by, descending: now.by === by ? !now.descending : by === "added" };
+}
 
 /** How many jobs each filter shows. */
 export const counts = computed(() => {
@@ -40,13 +56,15 @@ export const counts = computed(() => {
 /** The jobs that are shown. */
 export const shown = computed(() => {
   const wanted = text.value.trim().toLowerCase();
+  const compare = orders[sorting.value.by];
+  const way = sorting.value.descending ? -1 : 1;
   return [...jobs.value.values()]
     .filter(
       (job) =>
         (filter.value === "all" || groupOf[stateOf(job)] === filter.value) &&
         (wanted === "" || job.name.toLowerCase().includes(wanted) || job.id.startsWith(wanted) || (job.last?.failure?.message.toLowerCase().includes(wanted) ?? false)),
     )
-    .sort(orders[order.value]);
+    .sort((a, b) => way * compare(a, b) || collator.compare(a.name, b.name) || (a.id < b.id ? -1 : 1));
 });
 
 /** The selected jobs that are shown: nothing happens to what is not in sight. */

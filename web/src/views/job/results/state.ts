@@ -1,12 +1,23 @@
 // What the plot, the browser, the table and the details of one job share: its annotation, the chosen feature, and the table's filter.
 import { batch, computed, effect, signal } from "@preact/signals";
-import { Reader, Unavailable, type Annotation, type Detail, type Selection } from "./annotation/annotation";
+import { Reader, Unavailable, type Annotation, type Detail, type Selection, type SortKey } from "./annotation/annotation";
 import type { Links } from "./links";
+import { remembered } from "../../../state/remembered";
 
 /** No feature is chosen. */
 export const none = -1;
 
-const everything: Selection = { text: "", kind: "", sequence: -1, sort: "position", descending: false };
+type Order = Pick<Selection, "sort" | "descending">;
+type Filter = Omit<Selection, keyof Order>;
+
+const everything: Filter = { text: "", kind: "", sequence: -1 };
+
+/** The order of the table, which other jobs and the next visit have, too. */
+const sorting = remembered<Order>(
+  "order of features",
+  { sort: "position", descending: false },
+  (kept) => ["position", "locus", "kind", "gene", "product", "length"].includes(kept.sort) && typeof kept.descending === "boolean",
+);
 
 export class State {
   readonly annotation = signal<Annotation | undefined>(undefined);
@@ -16,7 +27,8 @@ export class State {
   readonly chosen = signal(none);
   /** What is known of it; that of the one before while the worker looks it up. */
   readonly detail = signal<Detail | undefined>(undefined);
-  readonly selection = signal<Selection>(everything);
+  readonly #filter = signal<Filter>(everything);
+  readonly selection = computed<Selection>(() => ({ ...this.#filter.value, ...sorting.value }));
   /** The features of the table, in its order. */
   readonly rows = signal<Int32Array>(new Int32Array());
   /** The row of the chosen feature, or -1. */
@@ -35,7 +47,7 @@ export class State {
       const annotation = await this.links.use("json", (url) => this.#reader.ask("open", url), (error) => error instanceof Unavailable);
       batch(() => {
         this.annotation.value = annotation;
-        // The same as what the worker would answer, at once.
+        // At once, in the order of the file. The worker's answer follows.
         this.rows.value = Int32Array.from({ length: annotation.features.count }, (_, i) => i);
       });
     } catch (error) {
@@ -48,8 +60,12 @@ export class State {
     this.#reader.close();
   }
 
-  filter(change: Partial<Selection>): void {
-    this.selection.value = { ...this.selection.value, ...change };
+  filter(change: Partial<Filter>): void {
+    this.#filter.value = { ...this.#filter.value, ...change };
+  }
+
+  order(sort: SortKey, descending: boolean): void {
+    sorting.value = { sort, descending };
   }
 
   /** Whether something is left out of the table. */
@@ -59,7 +75,7 @@ export class State {
   });
 
   clearFilter(): void {
-    this.filter({ text: "", kind: "", sequence: -1 });
+    this.filter(everything);
   }
 
   /** Chooses a feature, wherever it is: a filter that hides it from the table is cleared. */

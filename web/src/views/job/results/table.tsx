@@ -122,7 +122,7 @@ function Head({ column, state }: { column: (typeof columns)[number]; state: Stat
   }
   return (
     <div role="columnheader" class={`cell-${column.key}`} aria-sort={on ? (descending ? "descending" : "ascending") : "none"}>
-      <button type="button" onClick={() => state.filter({ sort: column.sort!, descending: on && !descending })}>
+      <button type="button" onClick={() => state.order(column.sort!, on && !descending)}>
         {column.name}
         {on && <Icon name={descending ? "down" : "up"} />}
       </button>
@@ -232,7 +232,7 @@ function Filter({ state, annotation, narrow }: { state: State; annotation: Annot
       {narrow && (
         <label>
           <span class="hidden">Order</span>
-          <select value={s.sort} onChange={(e) => state.filter({ sort: e.currentTarget.value as SortKey, descending: false })}>
+          <select value={s.sort} onChange={(e) => state.order(e.currentTarget.value as SortKey, false)}>
             {columns.filter((c) => c.sort !== undefined).map((c) => (
               <option key={c.key} value={c.sort}>
                 By {c.name.toLowerCase()}

@@ -1,0 +1,72 @@
+// Waits where the server or the connection asks for it: what may succeed later is tried again, and says so meanwhile.
+import { ServerError, Unreachable } from "../api/client";
+
+const longestPause = 30_000;
+/** The longest delay of a timer, in ms: browsers count in 32 bits. */
+const longestDelay = 2 ** 31 - 1;
+
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const date = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+
+/** The time in `ms`, with the day if that is another one. */
+function at(ms: number): string {
+  const then = new Date(Date.now() + ms);
+  return (then.toDateString() === new Date().toDateString() ? clock : date).format(then);
+}
+
+/** Whether the server says that the same call may succeed later. */
+export const isPutOff = (error: unknown): boolean => error instanceof ServerError && error.temporary;
+
+/** Whether the server does not answer, or says that the same call may succeed later. */
+export const isTemporary = (error: unknown): boolean => error instanceof Unreachable || isPutOff(error);
+
+/**
+ * Makes a call until it succeeds, or fails for good. The server says when to try again, or else the pauses double from 1 s to 30 s.
+ *
+ * `note` takes what the call waits for, in words for people, and an empty text when it waits no longer. `mayRetry` says of an error whether
+ * the call may succeed later; the number of failures until now is counted from 1.
+ */
+export async function patiently<T>(
+  call: () => Promise<T>,
+  note: (text: string) => void,
+  mayRetry: (error: unknown, failures: number) => boolean = isTemporary,
+  signal?: AbortSignal,
+): Promise<T> {
+  for (let failures = 1; ; failures++) {
+    try {
+      const answer = await call();
+      note("");
+      return answer;
+    } catch (error) {
+      if (signal?.aborted === true || !mayRetry(error, failures)) {
+        note("");
+        throw error;
+      }
+      const pause = Math.min(longestPause, 1_000 * 2 ** (failures - 1));
+      if (error instanceof ServerError) {
+        const after = Math.max(pause, error.retryAfter * 1_000);
+        note(`${error.message.replace(/[.\s]*$/, "")}. The page tries again by itself at ${at(after)}.`);
+        await rest(after, signal, false);
+      } else {
+        note("The connection was lost. It is tried again.");
+        await rest(pause, signal, true);
+      }
+    }
+  }
+}
+
+/** Waits. With `wakes`, not longer than until the connection is back. */
+function rest(ms: number, signal: AbortSignal | undefined, wakes: boolean): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const done = () => {
+      clearTimeout(timer);
+      removeEventListener("online", done);
+      signal?.removeEventListener("abort", done);
+      if (signal?.aborted === true) reject(new DOMException("Cancelled.", "AbortError"));
+      else resolve();
+    };
+    const timer = window.setTimeout(done, Math.min(longestDelay, ms));
+    if (wakes) addEventListener("online", done);
+    signal?.addEventListener("abort", done);
+  });
+}

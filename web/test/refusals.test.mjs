@@ -1,0 +1,194 @@
+// What the server puts off or refuses, and what the connection loses, in the middle of much work.
+import assert from "node:assert/strict";
+import { after, afterEach, before, beforeEach, test } from "node:test";
+import { freePort, startBackend, startBrowser, until } from "./backend.mjs";
+
+/** @type {Awaited<ReturnType<typeof startBackend>>} */
+let backend;
+/** @type {import("playwright-core").Browser} */
+let browser;
+/** @type {import("playwright-core").Page} */
+let page;
+
+before(async () => {
+  [backend, browser] = await Promise.all([startBackend(), startBrowser()]);
+});
+after(async () => {
+  await browser?.close();
+  await backend?.stop();
+});
+beforeEach(async () => {
+  page = await (await browser.newContext({ viewport: { width: 1280, height: 14_000 }, deviceScaleFactor: 0.2 })).newPage(); // all rows are in sight
+});
+afterEach(async () => {
+  await page.context().close();
+});
+
+const sequence = (n) => "ACGTTGCAAC".repeat(Math.ceil(n / 10)).slice(0, n);
+const genome = (name, n = 3000) => ({ name: `${name}.fna`, mimeType: "", buffer: Buffer.from(`>a\n${sequence(n)}\n`) });
+const choose = (files) => page.locator("input[type=file]").first().setInputFiles(files);
+const row = (name) => page.locator(".sample").filter({ has: page.getByLabel("Name of the job").and(page.locator(`[value="${name}"]`)) });
+const putOff = (after, text) => ({ status: 429, headers: { "Retry-After": String(after) }, body: JSON.stringify(text) });
+
+/** The jobs that this browser keeps. */
+const kept = () =>
+  page.evaluate(async () => {
+    const db = await new Promise((resolve) => (indexedDB.open("bakta-web").onsuccess = (e) => resolve(e.target.result)));
+    const jobs = await new Promise((resolve) => (db.transaction("jobs").objectStore("jobs").getAll().onsuccess = (e) => resolve(e.target.result)));
+    db.close();
+    return jobs;
+  });
+
+test("a limit and a refused start in the middle of a hundred files concern their rows, and a reload loses nothing", async () => {
+  // The server's own limits can't be set in local mode: these answers are in their form.
+  let inits = 0;
+  await page.route("**/api/v2/job/init", (route) => {
+    inits++;
+    if (inits === 16) return route.fulfill(putOff(1, "Too many jobs are not started."));
+    return inits > 31 ? route.fulfill(putOff(3600, "The limit of 30 jobs an hour is reached.")) : route.continue();
+  });
+  let refused = "";
+  await page.route("**/api/v2/job/submit", (route) => {
+    const { job } = route.request().postDataJSON();
+    refused ||= job.job_id;
+    return job.job_id === refused ? route.fulfill({ status: 403, body: JSON.stringify("This project may start no more jobs.") }) : route.continue();
+  });
+  await page.goto(backend.url);
+  const names = Array.from({ length: 100 }, (_, i) => `g${i}`);
+  await choose([...names.map((name) => genome(name)), { name: "odd.fna", mimeType: "", buffer: Buffer.from(">a\nACGT??\n") }]);
+  await page.getByRole("button", { name: "Start 100 jobs", disabled: false }).click();
+  await page.getByText("Too many jobs are not started. The page tries again by itself at ").waitFor();
+  await page.getByText("Too many jobs are not started.").waitFor({ state: "detached" }); // it has gone on
+  await until(async () => (await page.getByText("The limit of 30 jobs an hour is reached. The page tries again by itself at ").count()) === 3, "three rows wait");
+  await page.getByText("29 jobs started").waitFor();
+  assert.equal(await page.locator(".sample.failed").count(), 1);
+  await page.locator(".sample.failed").getByText("This project may start no more jobs.").waitFor();
+  await page.locator(".sample.refused").getByText("has the character '?'").waitFor();
+  // One that waits can be cancelled, and the next takes its turn.
+  const asked = inits;
+  await page.locator(".sample.creating").first().getByRole("button", { name: /^Cancel/ }).click();
+  await page.locator(".sample.cancelled").waitFor();
+  await until(async () => inits > asked, "the next one asks the server");
+  const started = (await kept()).filter((job) => job.pending === undefined).map((job) => job.id);
+  assert.equal(started.length, 29);
+
+  page.on("dialog", (dialog) => void dialog.accept()); // the browser asks whether to leave
+  await page.goto(backend.url + "/#/jobs");
+  await page.reload();
+  await page.getByRole("button", { name: "All 30" }).waitFor();
+  await page.getByRole("row").filter({ hasText: "This project may start no more jobs." }).waitFor();
+  await until(async () => (await kept()).filter((job) => job.last !== undefined && job.gone === undefined).length >= 29, "the server knows them");
+  assert.deepEqual((await kept()).map((job) => job.id).sort(), [...started, refused].sort());
+});
+
+test("an upload is cancelled, and begun again", async () => {
+  const hold = [];
+  await page.route((url) => url.port !== new URL(backend.url).port, (route) => (route.request().method() === "PUT" && hold.push(route) === 1 ? undefined : route.continue()));
+  await page.goto(backend.url);
+  await choose([genome("first"), genome("second")]);
+  await page.getByRole("button", { name: "Start 2 jobs", disabled: false }).click();
+  await until(async () => hold.length >= 1, "an upload hangs");
+  const sending = page.locator(".sample.sending");
+  await page.getByText("1 job started").waitFor();
+  const deleted = page.waitForRequest("**/api/v2/job/delete");
+  await sending.getByRole("button", { name: /^Cancel/ }).click();
+  const cancelled = page.locator(".sample.cancelled");
+  await cancelled.getByText("Cancelled").first().waitFor();
+  await deleted;
+  await until(async () => (await kept()).length === 1, "the job of the cancelled upload is forgotten");
+  await cancelled.getByRole("button", { name: "Try again" }).click();
+  await page.getByText("2 jobs started").waitFor();
+});
+
+test("the server goes away while files are sent, and comes back", async () => {
+  const listen = `127.0.0.1:${await freePort()}`;
+  const first = await startBackend({ listen });
+  let second;
+  try {
+    await page.goto(first.url);
+    const names = Array.from({ length: 12 }, (_, i) => `w${i}`);
+    await choose(names.map((name) => genome(name, 200_000)));
+    // The first uploads hang until the server is away, so that it is in the middle of them.
+    const held = [];
+    const isStorage = (url) => url.port !== new URL(first.url).port;
+    await page.route(isStorage, (route) => void (route.request().method() === "PUT" && held.length < 3 ? held.push(route) : route.continue().catch(() => {})));
+    await page.getByRole("button", { name: "Start 12 jobs", disabled: false }).click();
+    await until(async () => held.length === 3, "three files are on their way");
+    await first.stop(true);
+    for (const route of held) await route.continue();
+    await until(async () => (await page.getByText("The connection was lost. It is tried again.").count()) === 3, "the rows say so");
+    // It comes back with its storage at another port, as local mode does: the links of before lead nowhere.
+    second = await startBackend({ data: first.data, listen });
+    await page.getByText("12 jobs started").waitFor();
+    assert.equal((await kept()).length, 12);
+  } finally {
+    await (second ?? first).stop();
+  }
+});
+
+test("what the server puts off is done when it says: results, a deletion", async () => {
+  const once = new Set();
+  const first = (/** @type {string} */ path, /** @type {object} */ answer) =>
+    page.route(`**/api/v2/job/${path}`, (route) => {
+      if (once.has(path)) return route.continue();
+      once.add(path);
+      return route.fulfill(answer);
+    });
+  await first("result", { status: 503, headers: { "Retry-After": "1" }, body: JSON.stringify("The object storage is down.") });
+  await first("delete", putOff(1, "Too many calls."));
+  await page.goto(backend.url);
+  await choose([genome("putoff")]);
+  await page.getByRole("button", { name: "Start 1 job", disabled: false }).click();
+  await page.getByText("The object storage is down. The page tries again by itself at ").waitFor();
+  await page.getByRole("heading", { name: "Files" }).waitFor();
+  await page.getByRole("link", { name: "Jobs" }).first().click();
+  await page.getByLabel("Select putoff").check();
+  await page.getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("row").getByText("Too many calls. The page tries again by itself at ").waitFor();
+  await page.getByText("There are no jobs in this browser").waitFor();
+});
+
+test("polling is one request for all jobs, slower the longer nothing changes, and slower still while the page is hidden", async () => {
+  await page.clock.install();
+  const asked = [];
+  await page.route("**/api/v2/job/list", async (route) => {
+    const { jobs } = route.request().postDataJSON();
+    asked.push({ at: await page.evaluate(() => Date.now()), jobs: jobs.length });
+    const now = new Date(0).toISOString(); // nothing changes
+    await route.fulfill({ json: { jobs: jobs.map((job) => ({ job_id: job.job_id, status: "running", workflow_kind: "bakta", result_kind: "bakta", started: now, updated: now, name: "n" })), failed_jobs: [] } });
+  });
+  await page.goto(backend.url + "/#/jobs");
+  const jobs = Array.from({ length: 60 }, (_, i) => ({
+    id: `00000000-0000-4000-8000-${String(i).padStart(12, "0")}`, secret: "a".repeat(32), name: "n", workflow: "bakta", batch: "", added: new Date(0).toISOString(),
+  }));
+  const list = { format: "bakta-web jobs", version: 1, server: new URL(backend.url).origin, jobs };
+  await page.getByLabel("A saved list of jobs").setInputFiles([{ name: "list.json", mimeType: "", buffer: Buffer.from(JSON.stringify(list)) }]);
+  await page.getByText("60 of 60 jobs were new here.").waitFor();
+  /** Lets the page's time go on until it has asked so often: minutes of it pass in a moment. */
+  const pass = async (n, step) => {
+    for (let i = 0; asked.length < n; i++) {
+      assert.ok(i < 500, `there are ${asked.length} requests, not ${n}`);
+      await page.clock.runFor(step);
+    }
+  };
+  await pass(5, 500);
+  await pass(18, 2_000);
+  assert.ok(asked.every((a) => a.jobs === 60), "each request is for all jobs");
+  const pauses = () => asked.slice(1).map((a, i) => a.at - asked[i].at);
+  const seen = pauses();
+  assert.ok(seen[1] < 4_000, `it begins quickly: ${seen}`);
+  assert.ok(seen.at(-1) >= 25_000 && seen.at(-1) < 45_000, `it becomes slow: ${seen}`);
+  await page.evaluate(() => Object.defineProperty(document, "hidden", { configurable: true, get: () => true }));
+  const before = asked.length;
+  await pass(before + 3, 5_000);
+  assert.ok(pauses().at(-1) >= 55_000, `it is slower while it is hidden: ${pauses().slice(before - 1)}`);
+  // Seen again, it asks at once.
+  await page.evaluate(() => {
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => false });
+    document.dispatchEvent(new Event("visibilitychange"));
+  });
+  const count = asked.length;
+  await page.clock.runFor(1_500);
+  await until(async () => asked.length > count, "it asks when it is seen again");
+});
