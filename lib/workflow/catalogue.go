@@ -4,6 +4,7 @@ package workflow
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/program"
@@ -54,12 +55,15 @@ type ResultFile struct {
 	File     string   // its name in those stages' output directories
 }
 
-// Catalogue returns all workflows. The caller may change what it gets.
-func Catalogue() []Workflow {
+// catalogue is made once, at its first use: a call looks up several rows, and making them is a good part of the time of a short call.
+var catalogue = sync.OnceValue(func() []Workflow {
 	return []Workflow{ofGenome(), ofProteins(), ofGenomeFolded(), ofAnnotation()}
-}
+})
 
-// Lookup returns the workflow of that kind.
+// Catalogue returns all workflows. All callers share them and only read them.
+func Catalogue() []Workflow { return catalogue() }
+
+// Lookup returns the workflow of that kind, which is that of the Catalogue.
 func Lookup(kind string) (Workflow, bool) {
 	for _, w := range Catalogue() {
 		if w.Kind == kind {
