@@ -38,7 +38,7 @@ type Job struct {
 	Deliveries []Delivery // messages about the end of the job, with what became of them
 }
 
-// Start is what a job was started with. The first start writes it, and it never changes.
+// Start is what a job was started with. The first start writes it, and it never changes, except for Waits.
 type Start struct {
 	Config []byte  // configuration as canonical JSON; equal bytes mean the same start
 	Inputs []Input // the uploads that the job uses, pinned
@@ -47,6 +47,11 @@ type Start struct {
 	Warnings []Warning // about the uploads
 
 	Notify *Notify // nil: no notification was asked for
+
+	// Caller is the key of who started it, see lib/limit; empty where callers have no limits. Waits means that the caller's runs were as
+	// many as may be launched at once, so that no run is launched before it is the job's turn. Otherwise the job has its turn already.
+	Caller string
+	Waits  bool
 }
 
 // Warning is something in an upload that the workflow can process, but probably not as intended.

@@ -53,11 +53,24 @@ func TestStoreOnMongod(t *testing.T) {
 			return open(t, mongo.Monitored(mongo.Options{URI: uri, Database: database}, r.monitor()))
 		})
 	})
+	t.Run("limits", func(t *testing.T) {
+		uri, database := teststores.Mongo(t)
+		s := open(t, mongo.Monitored(mongo.Options{URI: uri, Database: database}, r.monitor()))
+		use(t, s, "a", store.Use{At: limitNoon, Job: "1", Ends: []string{"unstarted-jobs"}, Holds: []store.Hold{{Name: "active-jobs"}}})
+		_, errs := s.Release(t.Context(), "a", "1", "active-jobs")
+		_, err := s.NextTurn(t.Context(), "a")
+		if _, err2 := s.NextCaller(t.Context(), ""); errs != nil || !job.Is(err, job.NotFound) || err2 != nil {
+			t.Error(errs, err, err2)
+		}
+		if _, err := s.Turn(t.Context(), "1", limitNoon, limitNoon); err != nil {
+			t.Error(err)
+		}
+	})
 	kinds := make(map[string]int)
 	for _, c := range r.commands {
 		kinds[c[0].Key]++
 	}
-	for kind, atLeast := range map[string]int{"find": 2, "update": 8, "delete": 2, "insert": 1, "createIndexes": 1, "aggregate": 1} {
+	for kind, atLeast := range map[string]int{"find": 2, "update": 8, "delete": 2, "insert": 1, "createIndexes": 2, "aggregate": 1, "findAndModify": 1} {
 		if kinds[kind] < atLeast {
 			t.Errorf("the suite made %d kinds of %s, want at least %d: %v", kinds[kind], kind, atLeast, kinds)
 		}
@@ -90,7 +103,7 @@ func concernsAreMajority(t *testing.T, commands map[string]bson.D) {
 		}
 		convert(t, command, &c)
 		switch command[0].Key {
-		case "insert", "update", "delete":
+		case "insert", "update", "delete", "findAndModify": // those of findAndModify change what callers hold
 			if got := fmt.Sprint(c.WriteConcern); got != `{"w":"majority","j":true}` {
 				t.Errorf("%s is written with %s", shape, got)
 			}
@@ -112,10 +125,11 @@ func nothingScans(t *testing.T, commands map[string]bson.D) {
 	if err := s.AddPastRun(t.Context(), "so that the collection exists", job.PastRun{}); err != nil {
 		t.Fatal(err)
 	}
+	use(t, s, "so that the collection exists", store.Use{})
 	db := connect(t, uri).Database(database)
 	for shape, command := range commands {
 		switch command[0].Key {
-		case "find", "update", "delete", "aggregate":
+		case "find", "update", "delete", "aggregate", "findAndModify":
 		default:
 			continue
 		}
@@ -205,6 +219,8 @@ func named(command bson.D) map[string]bool {
 				query(op.Value)
 			}
 		})
+	case "findAndModify":
+		query(get(command, "query"))
 	case "delete":
 		each(get(command, "deletes"), func(d bson.D) { query(get(d, "q")) })
 	case "aggregate":

@@ -37,6 +37,8 @@ const (
 	fieldOwedID     = "owed.id"
 	fieldConfig     = "start.config"
 	fieldInputs     = "start.inputs"
+	fieldCaller     = "start.caller"
+	fieldWaits      = "start.waits"
 	fieldDeliveries = "deliveries"
 )
 
@@ -78,6 +80,8 @@ type start struct {
 	Warnings []warning `bson:"warnings,omitempty"`
 
 	Notify *notify `bson:"notify,omitempty"`
+	Caller string  `bson:"caller,omitempty"`
+	Waits  bool    `bson:"waits,omitempty"`
 }
 
 type notify struct {
@@ -153,7 +157,7 @@ func newDocument(j job.Job) document {
 }
 
 func newStart(s job.Start) start {
-	d := start{Config: string(s.Config), Trace: s.Trace}
+	d := start{Config: string(s.Config), Trace: s.Trace, Caller: s.Caller, Waits: s.Waits}
 	for _, in := range s.Inputs {
 		d.Inputs = append(d.Inputs, input(in))
 	}
@@ -221,7 +225,7 @@ func (d document) job() job.Job {
 		Run: d.Run, RunName: d.Launched,
 	}
 	if d.Start != nil {
-		j.Start = &job.Start{Config: []byte(d.Start.Config), Trace: d.Start.Trace}
+		j.Start = &job.Start{Config: []byte(d.Start.Config), Trace: d.Start.Trace, Caller: d.Start.Caller, Waits: d.Start.Waits}
 		for _, in := range d.Start.Inputs {
 			j.Start.Inputs = append(j.Start.Inputs, job.Input(in))
 		}

@@ -17,7 +17,9 @@ func Monitored(o Options, m *event.CommandMonitor) Options {
 // StoredFields returns the names, with dots, of all fields that documents of each collection have.
 func StoredFields() map[string]map[string]bool {
 	all := make(map[string]map[string]bool)
-	for collection, document := range map[string]any{jobCollection: document{}, leaseCollection: lease{}, pastCollection: pastRuns{}} {
+	for collection, document := range map[string]any{
+		jobCollection: document{}, leaseCollection: lease{}, pastCollection: pastRuns{}, limitCollection: limitDocument{},
+	} {
 		all[collection] = make(map[string]bool)
 		collect(all[collection], "", reflect.TypeOf(document))
 	}

@@ -33,6 +33,8 @@ var states = append(slices.Clone(listed),
 	bson.E{Key: fieldBegan, Value: 1},
 	bson.E{Key: fieldConfig, Value: 1},
 	bson.E{Key: fieldInputs, Value: 1},
+	bson.E{Key: fieldCaller, Value: 1},
+	bson.E{Key: fieldWaits, Value: 1},
 	bson.E{Key: fieldRun, Value: 1},
 	bson.E{Key: fieldLaunched, Value: 1},
 	bson.E{Key: fieldStages, Value: 1},
@@ -223,7 +225,8 @@ func (s *Store) Finish(ctx context.Context, id string, run int, end job.End) (bo
 	}
 	return s.update(ctx, "recording the end of", id,
 		bson.D{{Key: fieldRun, Value: run}, inStates(job.Before(end.State)...)},
-		bson.D{{Key: "$set", Value: set}})
+		// A version that knows no turns may have launched a job that waits.
+		bson.D{{Key: "$set", Value: set}, {Key: "$unset", Value: bson.D{{Key: fieldWaits, Value: ""}}}})
 }
 
 // Done implements store.Jobs.

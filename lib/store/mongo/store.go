@@ -36,6 +36,7 @@ const (
 	jobCollection   = "annotationJobs"
 	leaseCollection = "annotationLeases"
 	pastCollection  = "annotationPastRuns"
+	limitCollection = "annotationLimits"
 )
 
 const (
@@ -236,10 +237,19 @@ func (s *Store) Setup(ctx context.Context) error {
 		index(fieldDue), // the sweep reads the jobs that are due, the oldest first
 		// For Unstarted and ExpireUnstarted. Without it the first index is used, at a higher cost.
 		index(fieldState, fieldDue),
-		index(fieldState, fieldStarted), // for Waiting. All other queries name an _id
+		index(fieldState, fieldStarted), // for Waiting
+		// For NextTurn and NextCaller: only the jobs that wait for their turn. All other queries name an _id.
+		{Keys: bson.D{{Key: fieldCaller, Value: 1}, {Key: fieldStarted, Value: 1}}, Options: options.Index().
+			SetName("turn").SetPartialFilterExpression(bson.D{{Key: fieldWaits, Value: true}})},
 	})
 	if err != nil {
 		return unavailable("creating the indexes of jobs", err)
+	}
+	_, err = db.Collection(limitCollection).Indexes().CreateOne(ctx, driver.IndexModel{
+		Keys: bson.D{{Key: fieldLimitExpiry, Value: 1}}, Options: options.Index().SetName(fieldLimitExpiry).SetExpireAfterSeconds(0),
+	})
+	if err != nil {
+		return unavailable("creating the index of limits", err)
 	}
 	return nil
 }

@@ -35,8 +35,12 @@ func roundTrip(t *testing.T, s store.Jobs) {
 			t.Errorf("times come back in %v", got.Created.Location())
 		}
 	}
+	j := sample(job.Submitted)
+	j.Start.Waits = true
+	insert(t, s, j)
+	same(t, get(t, s, j.ID), j)
 	// All zero but the id: nothing that is not set may come back as something.
-	j := insert(t, s, job.Job{ID: uuid.NewString()})
+	j = insert(t, s, job.Job{ID: uuid.NewString()})
 	same(t, get(t, s, j.ID), j)
 
 	j = sample(job.Running)

@@ -51,6 +51,7 @@ var (
 	someStart = job.Start{
 		Config: []byte(`{"genus":"Escherichia","complete":true}`),
 		Inputs: []job.Input{{Kind: "fasta", Size: 3362, ETag: "0123456789abcdef", Name: "genome.fna"}},
+		Caller: "a caller",
 		Notify: &job.Notify{Webhook: "https://example.org/hook?a=b", Email: "ada@example.org", Key: []byte{0, 255, 34, 10}},
 	}
 	someStages = []job.Stage{{Name: "bakta", Status: job.StageRunning}, {Name: "plot", Status: job.StagePending}}

@@ -183,6 +183,8 @@ type (
 		Trace    text      `json:"trace,omitempty"`
 		Warnings []warning `json:"warnings,omitempty"`
 		Notify   *notify   `json:"notify,omitempty"`
+		Caller   text      `json:"caller,omitempty"`
+		Waits    bool      `json:"waits,omitempty"`
 	}
 	notify struct {
 		Webhook text   `json:"webhook,omitempty"`
@@ -258,7 +260,7 @@ func encodeStart(s *job.Start) any {
 	if s == nil {
 		return nil
 	}
-	d := start{Config: text(s.Config), Trace: text(s.Trace)}
+	d := start{Config: text(s.Config), Trace: text(s.Trace), Caller: text(s.Caller), Waits: s.Waits}
 	for _, in := range s.Inputs {
 		d.Inputs = append(d.Inputs, input{Kind: text(in.Kind), Size: in.Size, ETag: text(in.ETag), Name: text(in.Name)})
 	}
@@ -275,7 +277,7 @@ func (s *start) job() *job.Start {
 	if s == nil {
 		return nil
 	}
-	j := &job.Start{Config: []byte(s.Config), Trace: string(s.Trace)}
+	j := &job.Start{Config: []byte(s.Config), Trace: string(s.Trace), Caller: string(s.Caller), Waits: s.Waits}
 	for _, in := range s.Inputs {
 		j.Inputs = append(j.Inputs, job.Input{Kind: string(in.Kind), Size: in.Size, ETag: string(in.ETag), Name: string(in.Name)})
 	}

@@ -1,0 +1,97 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+)
+
+// Limits keeps what callers use of what they may use, in one small document for each caller. Each write is one atomic change of one
+// document. A document that is not used any more is removed some time after Use.Until.
+type Limits interface {
+	// Use counts what a call uses, if that exceeds no limit; otherwise it counts nothing of it. What was counted of a job before is not
+	// counted again, so a call can be repeated if its answer was lost.
+	Use(ctx context.Context, caller string, u Use) (Used, error)
+	// Release has the caller hold a job under no name any more. It returns how many jobs it held under that name before.
+	Release(ctx context.Context, caller, id, name string) (int, error)
+}
+
+// Use is what a call uses.
+type Use struct {
+	At      time.Time // the time of the call
+	Until   time.Time // the document is kept until then, if no other use keeps it longer
+	Job     string    // the job that the call is about; empty for none
+	Windows []Window  // in which the call is counted
+	Holds   []Hold    // under which the caller holds the job from now on
+	Ends    []string  // names of holds that the job leaves
+	Gone    []Held    // entries that are removed in any case, unless they were renewed
+}
+
+// Buckets is how many parts the length of a window is divided into.
+const Buckets = 12
+
+// Window is a limit of what is counted in a length of time. It is counted in buckets. A bucket counts until all of it is older than the
+// length, so that no interval of this length, whenever it begins, has more than the limit.
+type Window struct {
+	Name   string
+	Length time.Duration
+	Limit  int
+	Calls  int  // how many are counted, at least 1. If only fewer are allowed, fewer are counted
+	PerJob bool // a job is counted once. The last hundred jobs are known
+}
+
+// Bucket returns the number of the bucket that has the time.
+func (w Window) Bucket(at time.Time) int64 {
+	return at.UnixMilli() / (w.Length.Milliseconds() / Buckets)
+}
+
+// Begin returns when the bucket of that number begins.
+func (w Window) Begin(bucket int64) time.Time {
+	return time.UnixMilli(bucket * (w.Length.Milliseconds() / Buckets)).UTC()
+}
+
+// Hold is a limit of the jobs that a caller holds under a name.
+type Hold struct {
+	Name     string
+	Limit    int  // 0: the number is not limited
+	Optional bool // a job above the limit is not held, and the call is counted all the same
+
+	Bytes      int64  // that are held with the job
+	BytesName  string // name of the limit of the bytes
+	BytesLimit int64  // 0: the bytes are not limited
+}
+
+// Held is a job that a caller holds.
+type Held struct {
+	Name string
+	Job  string
+	At   time.Time // of the last use
+}
+
+// Used is what a caller uses after a call.
+type Used struct {
+	Refused string                   // name of the limit that does not allow the call; empty: the call was counted
+	Full    []string                 // names of optional holds that have no place for the job
+	Counted map[string]int           // by window of the call: how many calls this one counted
+	Windows map[string][]WindowCount // by window of the call: the buckets that count, in the order of time
+	Held    map[string]int           // by hold of the call: the number of jobs
+	Bytes   map[string]int64         // by hold of the call: the bytes of these jobs
+	Entries []Held                   // the jobs under the holds that have no place
+}
+
+// WindowCount is how many were counted in a bucket.
+type WindowCount struct {
+	Bucket int64
+	Count  int
+}
+
+// Turns finds the jobs that wait for the turn of their callers, see job.Start.Waits.
+type Turns interface {
+	// NextTurn returns the caller's job that waits and was started first; job.NotFound if none waits.
+	NextTurn(ctx context.Context, caller string) (job.Job, error)
+	// NextCaller returns the first caller after that one, in any fixed order, that has a job which waits; empty if there is none.
+	NextCaller(ctx context.Context, after string) (string, error)
+	// Turn ends the waiting of a submitted job: its run is owed from now on. It reports false if the job does not wait.
+	Turn(ctx context.Context, id string, at, due time.Time) (bool, error)
+}
