@@ -14,6 +14,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/functions/submit"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/limit"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/runner"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
@@ -30,6 +31,8 @@ type Parts struct {
 	Held    runner.Held         // nil where the objects of runs end with this process
 	Queue   runner.Queue        // nil: Runner, if it has one; else the jobs that wait, by their age
 	Changes *Changes            // nil where other processes change jobs, too: then calls that wait read the store
+	Limiter *limit.Limiter      // of callers; nil without limits
+	Turns   store.Turns         // nil where the runs of a caller are not limited
 	Offered []workflow.Workflow // the workflows that this deployment can run
 
 	Versions func() status.Versions    // called for each answer; nil: none is known

@@ -69,11 +69,17 @@ var rules = []rule{
 	{path: "lib/server", ours: []string{"lib/job", "lib/caller"}, never: []string{"proto/", "lib/workflow", "lib/lifecycle", "functions/"},
 		others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/", "go.opentelemetry.io/otel/sdk/", "knative.dev/"}},
 	{path: "lib/notify", ours: []string{"lib/job"}, others: []string{"google.golang.org/", "go.mongodb.org/", "github.com/minio/", "k8s.io/"}},
+	{
+		path:   "lib/limit",
+		ours:   []string{"lib/job", "lib/caller", "lib/server", "lib/settings", "lib/store"},
+		never:  []string{"lib/store/", "proto/", "functions/"},
+		others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/"},
+	},
 	{path: "lib/telemetry", ours: []string{"lib/job"}, others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/client-go/"}},
 	{
 		path: "functions",
-		ours: []string{"lib/job", "lib/option", "lib/upload", "lib/program", "lib/workflow", "lib/lifecycle", "lib/stage", "lib/server",
-			"lib/settings", "lib/store", "lib/runner", "lib/notify", "proto/"},
+		ours: []string{"lib/job", "lib/limit", "lib/option", "lib/upload", "lib/program", "lib/workflow", "lib/lifecycle", "lib/stage",
+			"lib/server", "lib/settings", "lib/store", "lib/runner", "lib/notify", "proto/"},
 		never:  []string{"lib/store/", "lib/runner/"},
 		others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/client-go", "go.opentelemetry.io/otel/sdk/", "knative.dev/"},
 	},
@@ -81,6 +87,7 @@ var rules = []rule{
 		path: "functions/",
 		ours: []string{
 			"lib/job",
+			"lib/limit",
 			"lib/option",
 			"lib/upload",
 			"lib/program",

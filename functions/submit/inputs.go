@@ -80,10 +80,7 @@ func (f *Function) input(ctx context.Context, id string, u workflow.Upload, insp
 
 // fits returns an error for an upload that is larger than this deployment allows.
 func (f *Function) fits(u workflow.Upload, size int64) error {
-	limit := u.MaxSize
-	if l, ok := f.deps.MaxSizes[u.Kind]; ok {
-		limit = min(limit, l)
-	}
+	limit := f.maxSize(u)
 	if size <= limit {
 		return nil
 	}
@@ -94,6 +91,14 @@ func (f *Function) fits(u workflow.Upload, size int64) error {
 		units.BytesSize(float64(size)),
 		units.BytesSize(float64(limit)),
 	)
+}
+
+// maxSize is how many bytes an upload may have.
+func (f *Function) maxSize(u workflow.Upload) int64 {
+	if l, ok := f.deps.MaxSizes[u.Kind]; ok {
+		return min(u.MaxSize, l)
+	}
+	return u.MaxSize
 }
 
 // need is how much a job needs an upload.

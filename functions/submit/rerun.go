@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/limit"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
@@ -225,6 +226,10 @@ func (f *Function) again(
 	if err != nil {
 		return job.Job{}, err
 	}
+	// Counted before anything is made: a caller whose starts are refused must not fill the store with copies.
+	if err := limit.FromContext(ctx).Rerun(ctx, next.ID, size(inputs)); err != nil {
+		return job.Job{}, err
+	}
 	var copies []job.File
 	if made.ID == "" {
 		if err := f.room(ctx); err != nil {
@@ -256,6 +261,14 @@ func (f *Function) again(
 		}
 	}
 	return made, nil
+}
+
+// size is how many bytes uploads have.
+func size(inputs []job.Input) (sum int64) {
+	for _, in := range inputs {
+		sum += in.Size
+	}
+	return sum
 }
 
 // copied reports whether an interrupted call has copied a file. Two ETags that are equal prove equal content; where a

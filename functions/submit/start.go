@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/limit"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
@@ -94,8 +95,16 @@ func (f *Function) submit(
 	if err != nil {
 		return job.Job{}, err
 	}
+	// Counted when nothing but the store can fail any more: so what was counted needs not be undone.
+	started, err := limit.FromContext(ctx).Start(ctx, j.ID)
+	if err != nil {
+		return job.Job{}, err
+	}
 	stages, now := w.Pending(), f.now()
-	start := job.Start{Config: encoded, Inputs: inputs, Trace: f.deps.Recorder.Traceparent(ctx), Warnings: warnings}
+	start := job.Start{
+		Config: encoded, Inputs: inputs, Trace: f.deps.Recorder.Traceparent(ctx), Warnings: warnings,
+		Caller: started.Caller, Waits: started.Waits,
+	}
 	due, expires := now.Add(owed), now.Add(f.deps.Retention)
 	won, err := f.deps.Jobs.Submit(ctx, j.ID, start, stages, now, due, expires)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/limit"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
@@ -120,7 +121,7 @@ type Init struct {
 	Workflow string
 }
 
-// Init makes a job. It is job.Exhausted while too many jobs wait to be started.
+// Init makes a job. It is job.Exhausted while too many jobs wait to be started, or if a limit of the caller does not allow it.
 func (f *Function) Init(ctx context.Context, n Init) (Created, error) {
 	w, err := f.offered(n.Workflow)
 	if err != nil {
@@ -141,6 +142,9 @@ func (f *Function) Init(ctx context.Context, n Init) (Created, error) {
 		return Created{}, err
 	}
 	made := Created{ID: id.String(), Secret: job.NewSecret()}
+	if err := limit.FromContext(ctx).Make(ctx, made.ID, f.allowed(w)); err != nil {
+		return Created{}, err
+	}
 	for _, u := range w.Uploads {
 		url, err := f.deps.Files.PresignPut(ctx, job.UploadKey(made.ID, u.Kind), f.deps.UploadTTL)
 		if err != nil {
@@ -156,6 +160,14 @@ func (f *Function) Init(ctx context.Context, n Init) (Created, error) {
 		return Created{}, err
 	}
 	return made, nil
+}
+
+// allowed is how many bytes may be uploaded for a job of the workflow.
+func (f *Function) allowed(w workflow.Workflow) (sum int64) {
+	for _, u := range w.Uploads {
+		sum += f.maxSize(u)
+	}
+	return sum
 }
 
 func checkName(name string) error {

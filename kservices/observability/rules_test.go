@@ -98,6 +98,9 @@ job_outcome_delay_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="
 			instead: []string{`jobs_active{job="bakta/bakta-web", namespace="bakta", pod="expire-1", workflow_kind="bakta", status="running"`,
 				"1x100 0x80"},
 			want: []string{"BaktaWebJobsWait"}},
+		{name: "calls can't be counted",
+			more: `limit_uncounted_total{job="bakta/bakta-web", namespace="bakta", pod="status-1"} _x150 1+1x30`,
+			want: []string{"BaktaWebCallsUncounted"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -291,8 +291,8 @@ func TestTurnsBesideQueue(t *testing.T) {
 	for add, want := range map[string][]string{
 		"Limits: {Caller: {Launched: 3}}": nil,
 		"Job: {Queue: bakta}":             nil,
-		"Limits: {Caller: {Launched: 3}}\nJob: {Queue: bakta}": {"line 8: Limits.Caller.Launched has no effect, because the Kueue queue Job.Queue " +
-			"decides when jobs run; remove one of the two"},
+		"Limits: {Caller: {Launched: 3}}\nJob: {Queue: bakta}": {"line 8: Limits.Caller.Launched has no effect, because the Kueue queue " +
+			"Job.Queue decides when jobs run; remove one of the two"},
 	} {
 		_, warnings, err := parse("f.yaml", []byte(complete+add), environment(nil), everything)
 		if diff := cmp.Diff(want, shown(warnings)); err != nil || diff != "" {

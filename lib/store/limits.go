@@ -10,8 +10,8 @@ import (
 // Limits keeps what callers use of what they may use, in one small document for each caller. Each write is one atomic change of one
 // document. A document that is not used any more is removed some time after Use.Until.
 type Limits interface {
-	// Use counts what a call uses, if that exceeds no limit; otherwise it counts nothing of it. What was counted of a job before is not
-	// counted again, so a call can be repeated if its answer was lost.
+	// Use counts what a call uses, if that exceeds no limit; otherwise it counts nothing of it, except in the windows that are not counted
+	// by job. What was counted of a job before is not counted again, so a call can be repeated if its answer was lost.
 	Use(ctx context.Context, caller string, u Use) (Used, error)
 	// Release has the caller hold a job under no name any more. It returns how many jobs it held under that name before.
 	Release(ctx context.Context, caller, id, name string) (int, error)

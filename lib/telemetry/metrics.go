@@ -28,6 +28,9 @@ type instruments struct {
 	runtime   metric.Float64Histogram // job_runtime_seconds{workflow_kind}
 	recorded  metric.Float64Histogram // job_outcome_delay_seconds{workflow_kind}
 
+	refusals  metric.Int64Counter // limit_refusals_total{limit}
+	uncounted metric.Int64Counter // limit_uncounted_total
+
 	sweeps    metric.Int64Counter     // sweeps_total{result}
 	sweepTime metric.Float64Histogram // sweep_duration_seconds
 	swept     metric.Int64Counter     // sweep_jobs_total{task,result}
@@ -65,6 +68,9 @@ func newInstruments(m metric.Meter) (i instruments, err error) {
 		runtime:   seconds("job.runtime", "Time from the beginning of a job's first stage to the end of its last.", jobBounds),
 		recorded:  seconds("job.outcome.delay", "Time from the end of a job's last stage to its outcome being recorded.", delayBounds),
 
+		refusals:  counter("limit.refusals", "Calls that a limit of their caller refused."),
+		uncounted: counter("limit.uncounted", "Calls that passed the limits of their caller because they could not be counted."),
+
 		sweeps:    counter("sweeps", "Sweeps, by result."),
 		sweepTime: seconds("sweep.duration", "Duration of sweeps.", requestBounds),
 		swept:     counter("sweep.jobs", "Due jobs, by the task and result of the sweep."),
@@ -88,6 +94,7 @@ const (
 	runLabel      = attribute.Key("run")
 	resultLabel   = attribute.Key("result")
 	taskLabel     = attribute.Key("task")
+	limitLabel    = attribute.Key("limit")
 )
 
 func labels(pairs ...attribute.KeyValue) metric.MeasurementOption {
@@ -132,6 +139,14 @@ func (t *Telemetry) Ended(ctx context.Context, j job.Job, end job.End) {
 	since(t.runtime, end.Began, end.Over)
 	since(t.recorded, end.Over, end.At)
 }
+
+// Refused counts a call that a limit of its caller refused.
+func (t *Telemetry) Refused(ctx context.Context, limit string) {
+	t.refusals.Add(ctx, 1, labels(limitLabel.String(limit)))
+}
+
+// Uncounted counts a call that passed because it could not be counted.
+func (t *Telemetry) Uncounted(ctx context.Context) { t.uncounted.Add(ctx, 1) }
 
 // Removed counts a job that was marked for removal, by its owner or because it expired.
 func (t *Telemetry) Removed(ctx context.Context, expired bool) {

@@ -4,7 +4,9 @@ package deployment
 
 import (
 	"context"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"flag"
 	"fmt"
@@ -21,6 +23,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/limit"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/program"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
@@ -48,6 +51,7 @@ type Deployment struct {
 	Holder string // unique name of this process
 
 	jobs      *mongo.Store         // nil before Jobs
+	limiter   *limit.Limiter       // of callers; nil before open, and if all limits are off
 	telemetry *telemetry.Telemetry // nil if nothing is measured
 	closers   []func(context.Context) error
 }
@@ -132,6 +136,9 @@ func (d *Deployment) Settings() settings.Settings {
 	s.MaxList, s.MaxUnstarted = d.Limits.ListSize, d.Limits.Unstarted
 	genome := d.Limits.GenomeSize.Floor()
 	s.MaxSizes = upload.MaxSizes(genome)
+	if s.Caller = d.Limits.Caller.Settings(); d.Job.Queue != "" {
+		s.Caller.Launched = 0 // the queue decides when a job runs
+	}
 	return s
 }
 
@@ -181,7 +188,24 @@ func (d *Deployment) open() (functions.Parts, error) {
 	if err != nil {
 		return functions.Parts{}, err
 	}
+	if d.limiter, err = d.limits(jobs); err != nil {
+		return functions.Parts{}, err
+	}
 	return d.parts(jobs, files), nil
+}
+
+// limits returns the limiter of callers, or nil if all limits are off. Callers are stored by hashes with a key that is derived from the
+// key of the S3 store: all functions have it, and it is as secret as what they protect.
+func (d *Deployment) limits(jobs *mongo.Store) (*limit.Limiter, error) {
+	secret, err := hkdf.Key(sha256.New, []byte(d.Objectstorage.S3.SecretKey.Reveal()), nil, "bakta-web callers", sha256.Size)
+	if err != nil {
+		return nil, err
+	}
+	p := functions.LimitParts{Limits: jobs, Jobs: jobs, Secret: secret, Log: d.Log}
+	if d.telemetry != nil {
+		p.Recorder = d.telemetry
+	}
+	return functions.NewLimiter(p, d.Settings())
 }
 
 // parts returns the parts of the functions on those stores, without the runner.
@@ -351,11 +375,15 @@ func (d *Deployment) server(timeout time.Duration, register []func(*server.Serve
 	if err != nil {
 		return nil, err
 	}
-	srv, err := server.New(server.Options{
+	o := server.Options{
 		Log: d.Log, Address: d.Listen, Timeout: timeout, MaxBody: d.Limits.BodySize.Floor(), Origins: d.CORS.Origins,
 		Proxies: caller.Proxies{Count: d.Access.TrustedProxies, Header: d.Access.ForwardedHeader}, LogCallers: d.Access.LogCallers,
 		Authenticate: authenticate, Observer: d.observer(),
-	})
+	}
+	if d.limiter != nil {
+		o.Admit, o.Finish = d.limiter.Admit, d.limiter.Finish
+	}
+	srv, err := server.New(o)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	trace "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/grpc/metadata"
 
@@ -94,6 +95,12 @@ func TestTelemetry(t *testing.T) {
 	)
 	w.runs.away.Store(false)
 
+	// A job is created above the caller's limit. Then the caller's document can't be changed, so one is created all the same.
+	w.initREST("v1")
+	w.post("/api/v1/job/init", `{"name":"one too many"}`, http.StatusTooManyRequests)
+	must(t, w.limits(t.Context(), bson.D{{Key: "held.unstarted-jobs", Value: "not a list"}}))
+	w.initREST("v1")
+
 	// Requests and events that belong to no job.
 	w.event("/events", http.StatusNoContent, "Ce-Type", "com.example.whatever", "Ce-Subject", "x")
 	w.event("/events", http.StatusBadRequest, "Ce-Type", "")
@@ -108,7 +115,7 @@ func TestTelemetry(t *testing.T) {
 	w.holdsMetrics()
 	w.later(keep)
 	w.sweep(http.StatusNoContent)
-	w.counted(`jobs_removed_total{reason="expired"}`, 1)
+	w.counted(`jobs_removed_total{reason="expired"}`, 3)
 
 	w.stop()
 	w.holdsTraces(done, failed, kept.Start.Trace)
@@ -119,7 +126,9 @@ func TestTelemetry(t *testing.T) {
 func (w *world) holdsMetrics() {
 	w.Helper()
 	for series, want := range map[string]float64{
-		`jobs_created_total{api_version="v1",workflow_kind="bakta"}`:                                                   3,
+		`jobs_created_total{api_version="v1",workflow_kind="bakta"}`:                                                   5,
+		`limit_refusals_total{limit="unstarted-jobs"}`:                                                                 1,
+		`limit_uncounted_total{}`:                                                                                      1,
 		`jobs_submitted_total{api_version="v1",workflow_kind="bakta"}`:                                                 3,
 		`jobs_completed_total{status="successful",workflow_kind="bakta"}`:                                              1,
 		`jobs_completed_total{status="error",workflow_kind="bakta"}`:                                                   1,

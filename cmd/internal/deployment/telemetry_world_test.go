@@ -16,6 +16,9 @@ import (
 	"testing"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+	driver "go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
@@ -41,6 +44,7 @@ type world struct {
 	api       pb.BaktaJobsClient
 	updates   pb.BaktaStatusUpdateClient
 	jobs      *mongo.Store
+	limits    func(ctx context.Context, set bson.D) error // changes the documents of all callers
 	runs      *runs
 	clock     atomic.Int64 // how far it is ahead, in nanoseconds
 	collector *testcollector.Collector
@@ -63,6 +67,7 @@ func newWorld(t *testing.T) *world {
 	cfg.JobContainer, cfg.JobCommand = "bakta", []string{"bakta"}
 	cfg.Telemetry.Metrics = config.Metrics{Protocol: config.ProtocolPrometheus, Endpoint: w.scrape}
 	cfg.Telemetry.Tracing = config.Tracing{Protocol: config.ProtocolGRPC, Endpoint: w.collector.URL, SamplingRate: 1}
+	cfg.Limits.Caller.Unstarted = 1
 	d := &Deployment{Config: cfg, Log: server.NewLogger(w.log, slog.LevelDebug), Holder: "test"}
 	must(t, d.Measure(t.Context(), "all"))
 
@@ -74,6 +79,9 @@ func newWorld(t *testing.T) *world {
 	must(t, files.Setup(t.Context()))
 	w.jobs = jobs
 	w.runs = &runs{test: t, files: files, launched: make(map[string]job.Job), ended: make(map[string]bool)}
+	d.limiter, err = d.limits(jobs)
+	must(t, err)
+	w.limits = func(ctx context.Context, set bson.D) error { return setLimits(ctx, uri, database, set) }
 	now := func() time.Time { return time.Now().Add(time.Duration(w.clock.Load())) }
 	parts := d.parts(jobs, files)
 	parts.Runner, parts.Now = w.runs, now
@@ -104,6 +112,16 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { conn.Close() })
 	w.api, w.updates = pb.NewBaktaJobsClient(conn), pb.NewBaktaStatusUpdateClient(conn)
 	return w
+}
+
+// setLimits changes the documents of all callers.
+func setLimits(ctx context.Context, uri, database string, set bson.D) error {
+	client, err := driver.Connect(options.Client().ApplyURI(uri))
+	if err != nil {
+		return err
+	}
+	_, err = client.Database(database).Collection("annotationLimits").UpdateMany(ctx, bson.D{}, bson.D{{Key: "$set", Value: set}})
+	return errors.Join(err, client.Disconnect(ctx))
 }
 
 func must(t testing.TB, err error) {

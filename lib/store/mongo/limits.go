@@ -266,7 +266,11 @@ func counted(u store.Use) bson.D {
 			), bson.D{{Key: "b", Value: now}, {Key: "n", Value: expr("$add", bson.A{"$$this.n", number})}}, "$$this",
 		})}})
 		first := expr("$concatArrays", bson.A{"$" + path, bson.A{bson.D{{Key: "b", Value: now}, {Key: "n", Value: number}}}})
-		change(path, expr("$and", bson.A{allowed, expr("$gt", bson.A{number, 0})}),
+		counts := allowed
+		if !w.PerJob {
+			counts = expr("$ne", bson.A{"$" + fieldLast + ".refused", literal(w.Name)})
+		}
+		change(path, expr("$and", bson.A{counts, expr("$gt", bson.A{number, 0})}),
 			expr("$cond", bson.A{expr("$in", bson.A{now, "$" + path + ".b"}), more, first}))
 		perJob = perJob || w.PerJob
 	}

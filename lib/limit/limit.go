@@ -1,0 +1,446 @@
+// Package limit limits what each caller uses: calls, jobs that are created or started, and runs that are launched at once. A caller is
+// the subject of a token, else a network, see caller.Caller.Key. What callers use is kept by a store.Limits, under a keyed hash of that
+// key, because an address is personal data.
+//
+// What a caller holds (jobs that are not started, jobs that wait or run, runs that are launched) is a list of jobs in the caller's
+// document. The jobs themselves are the truth: before a call is refused because a list is full, the jobs in it are read, and those that
+// are no longer what the list says leave it. So nothing has to be undone after a crash.
+//
+// A call that can't be counted passes.
+package limit
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/caller"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store"
+)
+
+// The names of the limits. Clients and metrics have them, so they must not change.
+const (
+	CallsPerMinute = "calls-per-minute"
+	StartsPerHour  = "starts-per-hour"
+	StartsPerDay   = "starts-per-day"
+	UnstartedJobs  = "unstarted-jobs"
+	UploadBytes    = "upload-bytes"
+	ActiveJobs     = "active-jobs"
+
+	launchedRuns = "launched-runs" // refuses no call
+)
+
+// Jobs is what is used of the store of jobs, see lib/store.
+type Jobs interface {
+	GetMany(ctx context.Context, ids []string) ([]job.Job, error)
+}
+
+// Recorder receives what metrics count. Its methods return at once.
+type Recorder interface {
+	// Refused receives each call that is refused, with the name of the limit.
+	Refused(ctx context.Context, limit string)
+	// Uncounted receives each call that passes because it could not be counted.
+	Uncounted(ctx context.Context)
+}
+
+// Options are the parts of a Limiter.
+type Options struct {
+	Limits   settings.Caller
+	Secret   []byte // of the deployment: keys the hashes of callers
+	Store    store.Limits
+	Jobs     Jobs
+	InFlight time.Duration // how long a call can act, see settings.Settings
+	Now      func() time.Time
+	Log      *slog.Logger
+	Recorder Recorder // nil: nothing is recorded
+
+	// Counts reports whether calls of a method are limited; the method is the full name. Later reports whether they count themselves when
+	// it is known what they use, by FromContext, so that a call is one write; Finish counts those that did not.
+	Counts, Later func(method string) bool
+}
+
+// Limiter counts and refuses calls. It is safe for concurrent use.
+type Limiter struct {
+	o      Options
+	calls  calls
+	warned atomic.Int64 // when a failure was logged last, in Unix milliseconds
+}
+
+// New returns a Limiter. It makes no network call.
+func New(o Options) (*Limiter, error) {
+	if o.Store == nil || o.Jobs == nil || o.Now == nil || o.Log == nil || o.Counts == nil || o.Later == nil {
+		return nil, errors.New("limit: a store of limits, jobs, a clock, a log and the methods are required")
+	}
+	if len(o.Secret) == 0 || o.InFlight <= 0 {
+		return nil, errors.New("limit: a secret and the time of a call are required")
+	}
+	if o.Recorder == nil {
+		o.Recorder = noRecorder{}
+	}
+	return &Limiter{o: o, calls: calls{of: make(map[string]*share)}}, nil
+}
+
+// countTime bounds how long a call waits to be counted.
+const countTime = time.Second
+
+// now is the time with the precision of the store.
+func (l *Limiter) now() time.Time { return l.o.Now().UTC().Truncate(time.Millisecond) }
+
+// key returns the name of a caller in the store; empty for a caller without limits.
+func (l *Limiter) key(c caller.Caller) string {
+	who := c.Key(l.o.Limits.IPv4Prefix, l.o.Limits.IPv6Prefix)
+	if who == "" {
+		return ""
+	}
+	h := hmac.New(sha256.New, l.o.Secret)
+	h.Write([]byte("bakta-web caller " + who))
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:16])
+}
+
+// Call is a call of a limited caller. A nil Call is one without limits.
+type Call struct {
+	l       *Limiter
+	key     string
+	counted bool
+	started *Started // by Rerun
+}
+
+type callKey struct{}
+
+// FromContext returns the call that a context belongs to; nil if it is not limited.
+func FromContext(ctx context.Context) *Call {
+	c, _ := ctx.Value(callKey{}).(*Call)
+	return c
+}
+
+// Admit counts a call, or refuses it; a call that counts itself is counted later. It is a server.Admission.
+func (l *Limiter) Admit(ctx context.Context, who caller.Caller, method string) (context.Context, error) {
+	if !l.o.Counts(method) {
+		return ctx, nil
+	}
+	c := &Call{l: l, key: l.key(who)}
+	if c.key == "" {
+		return ctx, nil
+	}
+	ctx = context.WithValue(ctx, callKey{}, c)
+	if l.o.Later(method) {
+		return ctx, l.calls.refused(ctx, l, c.key)
+	}
+	return ctx, c.count(ctx)
+}
+
+// Finish counts a call that has ended and was not counted. If it must be refused now, the caller gets that error: such a call has failed,
+// or has repeated what an earlier one did.
+func (l *Limiter) Finish(ctx context.Context, err error) error {
+	if c := FromContext(ctx); c != nil && !c.counted {
+		if refusal := c.count(ctx); refusal != nil {
+			return refusal
+		}
+	}
+	return err
+}
+
+// count counts a call that uses nothing else.
+func (c *Call) count(ctx context.Context) error {
+	c.counted = true
+	if c.l.o.Limits.CallsPerMinute == 0 {
+		return nil
+	}
+	return c.l.calls.count(ctx, c.l, c.key)
+}
+
+// Make counts a call that creates a job, whose upload links allow that many bytes.
+func (c *Call) Make(ctx context.Context, id string, bytes int64) error {
+	if c == nil {
+		return nil
+	}
+	_, err := c.use(ctx, store.Use{Job: id, Holds: c.l.made(bytes)})
+	return err
+}
+
+// Started is what a start has to store with the job.
+type Started struct {
+	Caller string // the key of the caller; empty without limits
+	Waits  bool   // the job waits for its turn
+}
+
+// Start counts a call that starts a job, unless Rerun has counted it.
+func (c *Call) Start(ctx context.Context, id string) (Started, error) {
+	switch {
+	case c == nil:
+		return Started{}, nil
+	case c.started != nil:
+		return *c.started, nil
+	}
+	return c.start(ctx, store.Use{Job: id, Ends: c.l.unstarted()})
+}
+
+// Rerun counts a call that creates a job with uploads of that many bytes, and starts it.
+func (c *Call) Rerun(ctx context.Context, id string, bytes int64) error {
+	if c == nil {
+		return nil
+	}
+	// The job is held as one that is not started, which it is if the call is killed before the start. Otherwise it leaves that list when
+	// the list is full.
+	started, err := c.start(ctx, store.Use{Job: id, Holds: c.l.made(bytes)})
+	c.started = &started
+	return err
+}
+
+func (c *Call) start(ctx context.Context, u store.Use) (Started, error) {
+	limits := c.l.o.Limits
+	u.Windows = append(u.Windows, starts(limits)...)
+	if limits.Active > 0 {
+		u.Holds = append(u.Holds, store.Hold{Name: ActiveJobs, Limit: limits.Active})
+	}
+	if limits.Launched > 0 {
+		u.Holds = append(u.Holds, store.Hold{Name: launchedRuns, Limit: limits.Launched, Optional: true})
+	}
+	used, err := c.use(ctx, u)
+	// If the call could not be counted, it is not known whether the job has a turn.
+	return Started{Caller: c.key, Waits: limits.Launched > 0 && (used == nil || len(used.Full) > 0)}, err
+}
+
+// unstarted are the lists that a job leaves when it is started.
+func (l *Limiter) unstarted() []string {
+	if l.o.Limits.Unstarted == 0 && l.o.Limits.UploadBytes == 0 {
+		return nil
+	}
+	return []string{UnstartedJobs}
+}
+
+// made are the lists that a created job is in.
+func (l *Limiter) made(bytes int64) []store.Hold {
+	if l.unstarted() == nil {
+		return nil
+	}
+	return []store.Hold{{
+		Name: UnstartedJobs, Limit: l.o.Limits.Unstarted, Bytes: bytes, BytesName: UploadBytes, BytesLimit: l.o.Limits.UploadBytes,
+	}}
+}
+
+// starts are the windows of a start.
+func starts(limits settings.Caller) (windows []store.Window) {
+	for _, w := range []store.Window{
+		{Name: StartsPerHour, Length: time.Hour, Limit: limits.StartsPerHour},
+		{Name: StartsPerDay, Length: 24 * time.Hour, Limit: limits.StartsPerDay},
+	} {
+		if w.Limit > 0 {
+			w.Calls, w.PerJob = 1, true
+			windows = append(windows, w)
+		}
+	}
+	return windows
+}
+
+// use counts the call with what it uses. What is used is nil if it could not be counted.
+func (c *Call) use(ctx context.Context, u store.Use) (*store.Used, error) {
+	c.counted = true
+	if limit := c.l.o.Limits.CallsPerMinute; limit > 0 {
+		u.Windows = append([]store.Window{callWindow(limit, 1)}, u.Windows...)
+	}
+	u.At = c.l.now()
+	used, err := c.l.use(ctx, c.key, u)
+	if err != nil {
+		c.l.passes(ctx, err)
+		return nil, nil
+	}
+	show(ctx, u, used, 0)
+	if used.Refused != "" {
+		return &used, c.l.refuse(ctx, c.l.refusal(u, used))
+	}
+	return &used, nil
+}
+
+// How long the document of a caller is kept after a use: longer than its longest window, and longer than a job waits or runs.
+const (
+	keepCounts = 28 * time.Hour
+	keepHeld   = 30 * 24 * time.Hour
+)
+
+// use counts what a call uses. If a list does not allow that, the jobs in it are compared with what is stored of them.
+func (l *Limiter) use(ctx context.Context, key string, u store.Use) (store.Used, error) {
+	ctx, cancel := context.WithTimeout(ctx, countTime)
+	defer cancel()
+	if u.Until = u.At.Add(keepCounts); len(u.Holds) > 0 {
+		u.Until = u.At.Add(keepHeld)
+	}
+	used, err := l.o.Store.Use(ctx, key, u)
+	if err != nil || used.Refused == "" || len(used.Entries) == 0 {
+		return used, err
+	}
+	if u.Gone, err = l.gone(ctx, used.Entries); err != nil || len(u.Gone) == 0 {
+		return used, err
+	}
+	return l.o.Store.Use(ctx, key, u)
+}
+
+// gone returns the entries whose jobs are not what the list says. A job that was entered a moment ago may not be stored yet.
+func (l *Limiter) gone(ctx context.Context, entries []store.Held) ([]store.Held, error) {
+	ids := make([]string, 0, len(entries))
+	for _, e := range entries {
+		ids = append(ids, e.Job)
+	}
+	jobs, err := l.o.Jobs.GetMany(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	states := make(map[string]job.State, len(jobs))
+	for _, j := range jobs {
+		states[j.ID] = j.State
+	}
+	var gone []store.Held
+	for _, e := range entries {
+		state, stored := states[e.Job]
+		holds, later := state == job.Created, !stored
+		if e.Name != UnstartedJobs {
+			holds, later = state.Active(), !stored || state == job.Created
+		}
+		if !holds && !(later && l.now().Sub(e.At) < l.o.InFlight) {
+			gone = append(gone, e)
+		}
+	}
+	return gone, nil
+}
+
+// passes records a call that passes because it could not be counted. It is logged once a minute.
+func (l *Limiter) passes(ctx context.Context, err error) {
+	l.o.Recorder.Uncounted(ctx)
+	now, last := l.now().UnixMilli(), l.warned.Load()
+	if now-last >= time.Minute.Milliseconds() && l.warned.CompareAndSwap(last, now) {
+		l.o.Log.WarnContext(ctx, "calls are not counted, and pass without limits", "error", err)
+	}
+}
+
+// refuse records a refusal and returns it.
+func (l *Limiter) refuse(ctx context.Context, refusal *job.Error) error {
+	l.o.Recorder.Refused(ctx, refusal.Retry.Limit)
+	return refusal
+}
+
+// Turns reports whether the runs that a caller may have launched at once are limited.
+func (l *Limiter) Turns() bool { return l.o.Limits.Launched > 0 }
+
+// Take takes a turn of the caller for the run of a job, unless other jobs have all of them. It succeeds again for the same job.
+func (l *Limiter) Take(ctx context.Context, key, id string) (bool, error) {
+	used, err := l.use(ctx, key, store.Use{
+		At: l.now(), Job: id, Holds: []store.Hold{{Name: launchedRuns, Limit: l.o.Limits.Launched}},
+	})
+	return err == nil && used.Refused == "", err
+}
+
+// Release gives back the turn of a job that has ended. It reports whether the caller had all turns, so that others may wait.
+func (l *Limiter) Release(ctx context.Context, key, id string) (bool, error) {
+	held, err := l.o.Store.Release(ctx, key, id, launchedRuns)
+	return held >= l.o.Limits.Launched, err
+}
+
+// noRecorder is the recorder of a Limiter that has none.
+type noRecorder struct{}
+
+func (noRecorder) Refused(context.Context, string) {}
+func (noRecorder) Uncounted(context.Context)       {}
+
+// calls counts the calls of a minute. A process counts some calls in advance for a caller that makes many, so that most calls need no
+// write: within the bucket that they are counted in, and of a small part of the limit. It also remembers refusals that can't change
+// before the next bucket.
+type calls struct {
+	mu     sync.Mutex
+	bucket int64
+	of     map[string]*share // by caller, in this bucket
+}
+
+// share is what a process knows of the calls of a caller.
+type share struct {
+	mu      sync.Mutex
+	ahead   int // calls that are counted and were not made yet
+	next    int // how many to count ahead the next time
+	used    store.Used
+	refused bool
+	passes  time.Time // until when calls pass because they can't be counted
+}
+
+const (
+	maxAhead  = 64
+	aheadPart = 240 // of the limit
+	passTime  = time.Second
+)
+
+func callWindow(limit, calls int) store.Window {
+	return store.Window{Name: CallsPerMinute, Length: time.Minute, Limit: limit, Calls: calls}
+}
+
+// share returns what is known of a caller, and the use of one more call, now.
+func (c *calls) share(l *Limiter, key string) (*share, store.Use) {
+	u := store.Use{At: l.now(), Windows: []store.Window{callWindow(l.o.Limits.CallsPerMinute, 1)}}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if bucket := u.Windows[0].Bucket(u.At); c.bucket != bucket {
+		c.bucket = bucket
+		clear(c.of)
+	}
+	if c.of[key] == nil {
+		c.of[key] = new(share)
+	}
+	return c.of[key], u
+}
+
+// refused refuses a call if it is known that it would be refused.
+func (c *calls) refused(ctx context.Context, l *Limiter, key string) error {
+	if l.o.Limits.CallsPerMinute == 0 {
+		return nil
+	}
+	s, u := c.share(l, key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refuse(ctx, l, u)
+}
+
+// refuse returns the refusal if it is known. The caller holds the lock.
+func (s *share) refuse(ctx context.Context, l *Limiter, u store.Use) error {
+	if !s.refused {
+		return nil
+	}
+	show(ctx, u, s.used, 0)
+	return l.refuse(ctx, l.refusal(u, s.used))
+}
+
+// count counts a call, or refuses it.
+func (c *calls) count(ctx context.Context, l *Limiter, key string) error {
+	s, u := c.share(l, key)
+	s.mu.Lock() // calls of one caller wait for the one that writes, and then use what it has counted
+	defer s.mu.Unlock()
+	switch {
+	case s.refused:
+		return s.refuse(ctx, l, u)
+	case s.ahead > 0:
+		s.ahead--
+		show(ctx, u, s.used, s.ahead)
+		return nil
+	case u.At.Before(s.passes):
+		l.o.Recorder.Uncounted(ctx)
+		return nil
+	}
+	u.Windows[0].Calls += s.next
+	used, err := l.use(ctx, key, u)
+	if err != nil {
+		s.passes = u.At.Add(passTime)
+		l.passes(ctx, err)
+		return nil
+	}
+	if s.used = used; used.Refused != "" {
+		s.refused = true
+		return s.refuse(ctx, l, u)
+	}
+	s.ahead, s.next = used.Counted[CallsPerMinute]-1, min(2*s.next+1, maxAhead, l.o.Limits.CallsPerMinute/aheadPart)
+	show(ctx, u, used, s.ahead)
+	return nil
+}
