@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -105,7 +106,7 @@ func serveLimited(t testing.TB, limits settings.Caller) *limited {
 	srv := must(server.New(server.Options{
 		Log: log, Proxies: caller.Proxies{Count: 1}, Admit: limiter.Admit, Finish: limiter.Finish,
 	}))
-	if err := l.all.Register(srv, srv); err != nil {
+	if err := errors.Join(l.all.Register(srv), l.all.RegisterEvents(srv)); err != nil {
 		t.Fatal(err)
 	}
 	listener := must(net.Listen("tcp", "127.0.0.1:0"))
