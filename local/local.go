@@ -168,7 +168,11 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 	if commands != nil {
 		group.Go(func() error { return control.Serve(ctx, commands, limit) })
 	}
-	group.Go(func() error { return tools.ask(ctx, o.Log) })
+	group.Go(func() error {
+		err := tools.ask(ctx, o.Log)
+		shrink(o.Log)
+		return err
+	})
 	group.Go(func() error {
 		s := sweeper{every: o.Sweep, log: o.Log, disk: disk, jobs: jobs, written: watches.Written, sweep: sweep.Sweep}
 		s.run(ctx)
