@@ -55,17 +55,17 @@ type ResultFile struct {
 	File     string   // its name in those stages' output directories
 }
 
-// catalogue is made once, at its first use: a call looks up several rows, and making them is a good part of the time of a short call.
-var catalogue = sync.OnceValue(func() []Workflow {
+// Catalogue returns all workflows. The caller may change what it gets.
+func Catalogue() []Workflow {
 	return []Workflow{ofGenome(), ofProteins(), ofGenomeFolded(), ofAnnotation()}
-})
+}
 
-// Catalogue returns all workflows. All callers share them and only read them.
-func Catalogue() []Workflow { return catalogue() }
+// lookups is the catalogue as Lookup reads it. A call looks up several rows; making them each time was half of the time of a short call.
+var lookups = sync.OnceValue(Catalogue)
 
-// Lookup returns the workflow of that kind, which is that of the Catalogue.
+// Lookup returns the workflow of that kind. Its slices are shared by all callers, who only read them.
 func Lookup(kind string) (Workflow, bool) {
-	for _, w := range Catalogue() {
+	for _, w := range lookups() {
 		if w.Kind == kind {
 			return w, true
 		}
