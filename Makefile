@@ -217,8 +217,8 @@ web-check: web/node_modules/.package-lock.json ## check that web/dist is what it
 	@diff -rq bin/web bin/web-dist || { echo "web/dist is not what its sources make; run make web and commit it"; exit 1; }
 
 .PHONY: web-test
-web-test: bin/bakta-web web/node_modules/.package-lock.json ## test the web page in Chromium (Node.js 20; CHROMIUM=path)
-	cd web && npm test
+web-test: bin/bakta-web web/node_modules/.package-lock.json ## test the web page in Chromium (Node.js 20; CHROMIUM=path, PICTURES=directory)
+	cd web && $(if $(PICTURES),PICTURES='$(abspath $(PICTURES))') npm test
 
 .PHONY: web-pictures
 web-pictures: bin/bakta-web web/node_modules/.package-lock.json ## make the pictures of the page in the documentation

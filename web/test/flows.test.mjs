@@ -271,6 +271,52 @@ test("the reason of a failure is where the eye falls first, and the job can run 
   }
 });
 
+test("a job that runs shows its steps and its log, and the next one its place in the queue", async () => {
+  const slow = await startBackend({ env: { BAKTA_STAND_IN_STEP_DELAY: "500ms" } });
+  try {
+    await page.goto(slow.url);
+    await files().setInputFiles([genome("one"), genome("two")]);
+    await start(2).click();
+    await page.getByRole("link", { name: "See the jobs" }).click();
+    await page.getByRole("row").getByText(/^1 of 1 in the queue/).waitFor();
+    const running = page.getByRole("row").filter({ has: page.getByRole("progressbar") });
+    await running.getByText(/^ ?\d+ of \d+$/).waitFor();
+    await running.getByRole("link").click();
+    const step = async () => Number(await page.getByRole("progressbar", { name: "Steps" }).getAttribute("aria-valuenow"));
+    const log = async () => ((await page.getByLabel("Output of the stage").textContent()) ?? "").length;
+    const [firstStep, firstLog] = [await step(), await log()];
+    await until(async () => (await step()) > firstStep && (await log()) > firstLog, "step and log go on");
+  } finally {
+    await slow.stop();
+  }
+});
+
+test("a sheet sets every option that the server takes", async () => {
+  await page.goto(backend.url);
+  const { options } = await (await fetch(`${new URL(backend.url).origin}/api/v2/options`)).json();
+  const values = { genus: "Escherichia", species: "coli", strain: "K-12", plasmid: "p1", locus: "ECO", locus_tag: "ECO12", locus_tag_increment: "5", min_contig_length: "300" };
+  const cells = options
+    .filter((o) => o.workflow_kinds.includes("bakta"))
+    .map((o) => [o.name, values[o.name] ?? (o.choices.length > 0 ? o.choices.at(-1) : o.kind === "switch" || o.kind === "step" ? "yes" : undefined)]);
+  for (const [name, value] of cells) assert.notEqual(value, undefined, `the test has no value of ${name}`);
+  const quoted = cells.map(([, value]) => `"${value}"`);
+  const sheet = `genome,${cells.map(([name]) => name).join(",")}\na.fna,${quoted.join(",")}\nb.fna${",".repeat(cells.length)}\n`;
+  await files().setInputFiles([genome("a"), genome("b"), { name: "all.csv", mimeType: "", buffer: Buffer.from(sheet) }]);
+  await page.getByText("is the sample sheet, with 2 samples").waitFor();
+  /** @type {object[]} */
+  const sent = [];
+  await page.route("**/job/submit", (route) => {
+    sent.push(route.request().postDataJSON().config);
+    return route.fulfill({ json: {} });
+  });
+  await start(2).click();
+  await until(async () => sent.length === 2, "both are started");
+  const [full, blank] = sent.sort((a, b) => Object.keys(b).length - Object.keys(a).length);
+  const expected = cells.map(([name, value]) => [name, value === "yes" ? true : options.find((o) => o.name === name).kind === "number" ? Number(value) : value]);
+  assert.deepEqual(Object.fromEntries(Object.entries(full).sort()), Object.fromEntries(expected.sort()));
+  assert.deepEqual(blank, {});
+});
+
 test("the page says that the server is away, and goes on when it is back", async () => {
   const listen = `127.0.0.1:${await freePort()}`;
   const first = await startBackend({ listen });

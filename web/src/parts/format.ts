@@ -34,6 +34,9 @@ export function duration(ms: number): string {
   return `${Math.floor(h / 24)} d ${h % 24} h`;
 }
 
+/** A duration that is an estimate: "42 s", "9 min", "3 h 05 min". */
+export const roughly = (ms: number) => (ms < 120_000 || ms >= 600_000 ? duration(ms) : `${Math.round(ms / 60_000)} min`);
+
 const sameDay = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const otherDay = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 

@@ -1,6 +1,6 @@
 // The state of a job in one word and one icon, the same everywhere.
 import type { KeptJob } from "../state/db";
-import { count, duration, time } from "./format";
+import { count, roughly, time } from "./format";
 import { Icon, type IconName } from "./icon";
 import { stageTitle, workflowTitle } from "./words";
 
@@ -69,7 +69,7 @@ export function detailOf(job: KeptJob, now: number): string {
     }
     case "running": {
       const end = last?.expected?.end;
-      const parts = [last?.progress?.text ?? "", end === undefined ? "" : Date.parse(end) <= now ? "ends soon" : `about ${duration(Date.parse(end) - now)} left`];
+      const parts = [last?.progress?.text ?? "", end === undefined ? "" : Date.parse(end) <= now ? "ends soon" : `about ${roughly(Date.parse(end) - now)} left`];
       return parts.filter((t) => t !== "").join(" · ");
     }
     case "successful":

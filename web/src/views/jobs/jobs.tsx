@@ -108,7 +108,7 @@ export function JobsView() {
                 )}
               </div>
             </div>
-            <VirtualRows items={list} height={tall.value ? 104 : 68} keyOf={(job) => job.id} row={(job) => <JobRow job={job} />} />
+            <VirtualRows items={list} height={tall.value ? 120 : 68} keyOf={(job) => job.id} row={(job) => <JobRow job={job} />} />
             {list.length === 0 && <p class="soft nothing">No job fits.</p>}
           </div>
         </>

@@ -1,6 +1,6 @@
 // The list of what will be annotated: what each file is, whether a start would take it, and how far it is on its way.
 import type { VNode } from "preact";
-import { bases, bytes, count, counted, percent } from "../../parts/format";
+import { bases, bytes, count, counted, percent, titled } from "../../parts/format";
 import { Icon } from "../../parts/icon";
 import { kindTitle } from "../../parts/words";
 import { jobLink } from "../../router";
@@ -43,6 +43,7 @@ function SampleRow({ sample }: { sample: Sample }) {
           {sample.dropped === undefined ? sample.row?.file : sample.dropped.path}
           {sample.dropped !== undefined && ` · ${bytes(sample.dropped.file.size)}`}
         </p>
+        <FromSheet sample={sample} />
         {task === undefined ? <Verdict sample={sample} /> : <Progress task={task} />}
       </div>
       <Facts sample={sample} />
@@ -98,6 +99,16 @@ function mark(look: string, icon: "check" | "alert" | "spin" | "circle", words: 
       <Icon name={icon} />
     </span>
   );
+}
+
+/** The options and further files that the sheet gives this sample. */
+function FromSheet({ sample }: { sample: Sample }) {
+  const { config = {}, uploads = {} } = sample.row ?? {};
+  const given = [
+    ...Object.entries(config).map(([name, value]) => (typeof value === "boolean" ? `${titled(name)}: ${value ? "yes" : "no"}` : `${titled(name)}: ${value}`)),
+    ...Object.values(uploads),
+  ];
+  return given.length === 0 ? null : <p class="small soft">From the sheet: {given.join(" · ")}</p>;
 }
 
 /** What the check says, in the server's words. */
