@@ -81,6 +81,9 @@ func operations() []operation {
 	ended := func(j *job.Job) {
 		j.Expires, j.Owed = j.Created.Add(-time.Minute), []job.Effect{job.OwesRun(job.ReleaseRun, 1)}
 	}
+	notifies := func(j *job.Job) {
+		j.Deliveries = []job.Delivery{job.OwesDelivery(job.EventSucceeded, job.ChannelWebhook, j.Created.Truncate(time.Millisecond))}
+	}
 	// changes is the measurement of a write of one job, which must report that it did it.
 	changes := func(method string, state job.State, change func(*job.Job), do func(context.Context, *site, job.Job) (bool, error)) operation {
 		return operation{method: method, writes: true, state: state, change: change,
@@ -115,6 +118,11 @@ func operations() []operation {
 		}),
 		changes("Done", job.Succeeded, ended, func(ctx context.Context, s *site, j job.Job) (bool, error) {
 			return s.Done(ctx, j.ID, j.Owed, j.Due)
+		}),
+		changes("SetDelivery", job.Succeeded, notifies, func(ctx context.Context, s *site, j job.Job) (bool, error) {
+			d := j.Deliveries[0]
+			d.State = job.DeliveryMade
+			return s.SetDelivery(ctx, j.ID, d.Next, d)
 		}),
 		changes("Postpone", job.Submitted, nil, func(ctx context.Context, s *site, j job.Job) (bool, error) {
 			return true, s.Postpone(ctx, j.ID, j.Due, j.Due.Add(time.Minute))
