@@ -1,0 +1,212 @@
+// Package mail sends messages about the ends of jobs as mail, by the mail server of the deployment.
+package mail
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	netmail "net/mail"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/wneessen/go-mail"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/notify"
+)
+
+// Encryption is how the connection to a mail server is encrypted.
+type Encryption string
+
+// The kinds of encryption.
+const (
+	StartTLS Encryption = "starttls" // required, after a greeting in clear text; usually port 587
+	TLS      Encryption = "tls"      // from the first byte; usually port 465
+	Plain    Encryption = "none"     // no encryption, for a server at a loopback address only
+)
+
+// Options are the options of a Sender.
+type Options struct {
+	Host       string // name of the server, for which its certificate must be valid
+	Port       int
+	Encryption Encryption
+	From       string         // address that mail is from, with or without a name
+	User       string         // no authentication if empty
+	Password   string         //
+	Roots      *x509.CertPool // authorities of the server's certificate; nil: those of the system
+	Timeout    time.Duration  // of the connection, and again of the transmission; 0: 8 s
+}
+
+// Check returns what is wrong with the options.
+func (o Options) Check() error {
+	if o.Host == "" || o.Port < 1 || o.Port > 65535 {
+		return errors.New("a mail server needs a host and a port of 1 to 65535")
+	}
+	if _, err := netmail.ParseAddress(o.From); err != nil {
+		return fmt.Errorf("the sender %q is not a mail address: %w", o.From, err)
+	}
+	switch o.Encryption {
+	case StartTLS, TLS:
+	case Plain:
+		if a, err := netip.ParseAddr(o.Host); o.Host != "localhost" && (err != nil || !a.IsLoopback()) {
+			return errors.New("only a mail server on this machine (localhost) can be used without encryption")
+		}
+		if o.User != "" {
+			return errors.New("a password is not sent without encryption")
+		}
+	default:
+		return fmt.Errorf("the encryption %q is not known; it is %s, %s or %s", o.Encryption, StartTLS, TLS, Plain)
+	}
+	return nil
+}
+
+// Sender sends messages by mail.
+type Sender struct {
+	options Options
+	from    *netmail.Address
+	domain  string // of the address that mail is from
+	client  []mail.Option
+}
+
+// New returns a Sender. It makes no network call.
+func New(o Options) (*Sender, error) {
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	if o.Timeout == 0 {
+		o.Timeout = 8 * time.Second
+	}
+	from, err := netmail.ParseAddress(o.From)
+	if err != nil {
+		return nil, err
+	}
+	_, domain, _ := strings.Cut(from.Address, "@")
+	client := []mail.Option{
+		mail.WithPort(o.Port),
+		mail.WithTimeout(o.Timeout),
+		mail.WithTLSConfig(&tls.Config{ServerName: o.Host, MinVersion: tls.VersionTLS12, RootCAs: o.Roots}),
+	}
+	switch o.Encryption {
+	case TLS:
+		client = append(client, mail.WithSSL())
+	case StartTLS:
+		client = append(client, mail.WithTLSPolicy(mail.TLSMandatory))
+	case Plain:
+		client = append(client, mail.WithTLSPolicy(mail.NoTLS))
+	}
+	if o.User != "" {
+		client = append(client, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(o.User), mail.WithPassword(o.Password))
+	}
+	return &Sender{options: o, from: from, domain: domain, client: client}, nil
+}
+
+// Send sends the message to the address of the job. The error is a *notify.Error.
+func (s *Sender) Send(ctx context.Context, j job.Job, message event.Event) error {
+	if j.Start == nil || j.Start.Notify == nil || j.Start.Notify.Email == "" {
+		return &notify.Error{Words: "the job has no mail address", Final: true}
+	}
+	letter, err := s.letter(j, message)
+	if err != nil {
+		return &notify.Error{Words: "the mail can't be written", Final: true, Cause: err}
+	}
+	// A client for each message: it keeps the state of its connection.
+	client, err := mail.NewClient(s.options.Host, s.client...)
+	if err != nil {
+		return &notify.Error{Words: "the mail server is not configured correctly", Cause: err}
+	}
+	err = client.DialAndSendWithContext(ctx, letter)
+	if err == nil || letter.IsDelivered() { // what fails after the server has accepted the message does not matter
+		return nil
+	}
+	return failed(err)
+}
+
+// letter writes the mail.
+func (s *Sender) letter(j job.Job, message event.Event) (*mail.Msg, error) {
+	letter := mail.NewMsg()
+	if err := letter.FromFormat(s.from.Name, s.from.Address); err != nil {
+		return nil, err
+	}
+	if err := letter.To(j.Start.Notify.Email); err != nil {
+		return nil, err
+	}
+	subject, text := words(j, message)
+	letter.Subject(subject)
+	letter.SetMessageIDWithValue(message.ID() + "@" + s.domain)
+	letter.SetDateWithValue(j.Updated)
+	// RFC 3834: no one is away, and no one replies.
+	letter.SetGenHeader("Auto-Submitted", "auto-generated")
+	letter.SetGenHeader("X-Auto-Response-Suppress", "All")
+	letter.SetBodyString(mail.TypeTextPlain, text)
+	return letter, nil
+}
+
+// maxName bounds the name of a job in a mail, in bytes. Who starts a job writes it, and may name the address of somebody else.
+const maxName = 80
+
+// timeFormat is how times are written in mails.
+const timeFormat = "2006-01-02 15:04 UTC"
+
+// words returns the subject and the text of a mail.
+func words(j job.Job, message event.Event) (subject, text string) {
+	name := job.Words(j.Name, maxName)
+	if name == "" {
+		name = j.ID
+	}
+	at := func(t time.Time) string { return t.UTC().Format(timeFormat) }
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	switch job.Event(strings.TrimPrefix(message.Type(), notify.TypePrefix)) {
+	case job.EventSucceeded:
+		subject = fmt.Sprintf("Bakta job %q has succeeded", name)
+		line("The Bakta job %q has succeeded.", name)
+	case job.EventExpiring:
+		subject = fmt.Sprintf("Bakta job %q is deleted soon", name)
+		line("The Bakta job %q is deleted soon, with its results. Download what you need before then.", name)
+	default:
+		subject = fmt.Sprintf("Bakta job %q has failed", name)
+		line("The Bakta job %q has failed.", name)
+		if f := j.Failure; f != nil {
+			line("\nReason: %s", job.Words(f.Message, job.MaxMessage))
+		}
+	}
+	line("\nId:       %s", j.ID)
+	line("Workflow: %s", j.Workflow)
+	line("Started:  %s", at(j.Started))
+	line("Ended:    %s", at(j.Updated))
+	line("Deleted:  %s", at(j.Expires))
+	if strings.HasPrefix(message.Source(), "https://") || strings.HasPrefix(message.Source(), "http://") {
+		line("Server:   %s", message.Source())
+	}
+	line("\nThe start of the job named this address. Replies are not read.")
+	return subject, b.String()
+}
+
+// failed returns why the mail was not accepted. The texts of the server are only logged: they may have internal names.
+func failed(err error) error {
+	var sent *mail.SendError
+	if !errors.As(err, &sent) {
+		var dns *net.DNSError
+		var network net.Error
+		if errors.As(err, &dns) || errors.As(err, &network) {
+			return &notify.Error{Words: "the mail server can't be reached", Cause: err}
+		}
+		return &notify.Error{Words: "the mail server refuses this server", Cause: err}
+	}
+	code := sent.ErrorCode()
+	words := "the transmission to the mail server failed"
+	if code > 0 {
+		words = fmt.Sprintf("the mail server did not accept the message (%d)", code)
+	}
+	// Only what concerns the address or the message is final. A sender that is refused is for the operators to correct.
+	final := code/100 == 5 && (sent.Reason == mail.ErrSMTPRcptTo || sent.Reason == mail.ErrSMTPDataClose)
+	if sent.Reason == mail.ErrSMTPRcptTo && code > 0 {
+		words = fmt.Sprintf("the mail server did not accept the address (%d)", code)
+	}
+	return &notify.Error{Words: words, Final: final, Cause: err}
+}
