@@ -134,6 +134,11 @@ func (n noticed) Finish(ctx context.Context, id string, run int, end job.End) (b
 	return n.Jobs.Finish(ctx, id, run, end)
 }
 
+func (n noticed) SetDelivery(ctx context.Context, id string, was time.Time, d job.Delivery) (bool, error) {
+	defer n.changes.stored(id)
+	return n.Jobs.SetDelivery(ctx, id, was, d)
+}
+
 func (n noticed) Relaunch(ctx context.Context, id string, run int, due time.Time) (bool, error) {
 	defer n.changes.stored(id)
 	return n.Jobs.Relaunch(ctx, id, run, due)
@@ -147,11 +152,6 @@ func (n noticed) Done(ctx context.Context, id string, effects []job.Effect, due 
 func (n noticed) Postpone(ctx context.Context, id string, was, due time.Time) error {
 	defer n.changes.wrote()
 	return n.Jobs.Postpone(ctx, id, was, due)
-}
-
-func (n noticed) SetDelivery(ctx context.Context, id string, was time.Time, d job.Delivery) (bool, error) {
-	defer n.changes.wrote()
-	return n.Jobs.SetDelivery(ctx, id, was, d)
 }
 
 func (n noticed) Delete(ctx context.Context, id string, at time.Time) (bool, error) {

@@ -47,8 +47,8 @@ func TestWritesAreNoticed(t *testing.T) {
 			n++
 		}
 	})
-	shown := []string{"Submit", "Running", "Finish", "Relaunch", "Delete", "Expire", "Remove"}
-	hidden := []string{"Insert", "Launched", "Done", "Postpone", "SetDelivery", "ExpireUnstarted"}
+	shown := []string{"Submit", "Running", "Finish", "SetDelivery", "Relaunch", "Delete", "Expire", "Remove"}
+	hidden := []string{"Insert", "Launched", "Done", "Postpone", "ExpireUnstarted"}
 	others := []string{
 		"Setup", "Ping", "Get", "GetMany", "GetStates", "Due", "Unstarted", "Waiting", "AddPastRun", "PastRuns",
 		"Acquire", "Extend", "ReleaseLease",

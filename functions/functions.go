@@ -1,4 +1,4 @@
-// Package functions assembles the four functions. The programs in cmd serve one of them each, local mode, the tests and
+// Package functions assembles the functions. The programs in cmd serve one of them each, local mode, the tests and
 // the benchmarks serve all: so it is here alone that a function gets its parts and its settings.
 package functions
 
@@ -10,11 +10,13 @@ import (
 
 	"github.com/ag-computational-bio/bakta-web-backend/functions/expire"
 	"github.com/ag-computational-bio/bakta-web-backend/functions/jobupdate"
+	notifier "github.com/ag-computational-bio/bakta-web-backend/functions/notify"
 	"github.com/ag-computational-bio/bakta-web-backend/functions/status"
 	"github.com/ag-computational-bio/bakta-web-backend/functions/submit"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/limit"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/notify"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/runner"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
@@ -35,6 +37,9 @@ type Parts struct {
 	Turns   store.Turns         // nil where the runs of a caller are not limited
 	Offered []workflow.Workflow // the workflows that this deployment can run
 
+	Notify   notify.Offer // which notifications a start may ask for
+	Notifier Notifier     // nil where none are made
+
 	Versions func() status.Versions    // called for each answer; nil: none is known
 	Recorder Recorder                  // nil: nothing is recorded
 	Trace    func(Lifecycle) Lifecycle // wraps the lifecycle; nil: nothing does
@@ -48,6 +53,7 @@ type Recorder interface {
 	submit.Recorder
 	expire.Recorder
 	lifecycle.Recorder
+	notifier.Recorder
 }
 
 // Lifecycle is what the functions do with a job together, see lib/lifecycle.
@@ -56,6 +62,9 @@ type Lifecycle interface {
 	Settle(ctx context.Context, j job.Job) error
 	Remove(ctx context.Context, j job.Job) error
 }
+
+// Notifier makes deliveries, or has another process make them. See lifecycle.Notifier.
+type Notifier = lifecycle.Notifier
 
 // Functions makes each function on the same parts and settings.
 type Functions struct {
@@ -85,10 +94,14 @@ func New(p Parts, s settings.Settings) (*Functions, error) {
 	o := lifecycle.Options{
 		Retention: s.Retention, UploadTTL: s.UploadTTL, RecheckInterval: s.RecheckInterval, WaitInterval: s.WaitInterval,
 		PendingTimeout: s.PendingTimeout, ImageTimeout: s.ImageTimeout, InFlight: s.InFlight, CountEnds: p.Changes == nil,
+		ExpiryNotice: s.ExpiryNotice, EndCommand: s.EndCommand,
 		Now: p.Now, Log: p.Log,
 	}
 	if p.Recorder != nil {
 		o.Recorder = p.Recorder
+	}
+	if p.Notifier != nil {
+		o.Notifier = p.Notifier
 	}
 	l, err := lifecycle.New(p.Jobs, p.Files, p.Runner, o)
 	if err != nil {
@@ -111,7 +124,7 @@ func (f *Functions) Submit() (*submit.Function, error) {
 	p, s := f.parts, f.settings
 	d := submit.Deps{
 		Jobs: p.Jobs, Files: p.Files, Launcher: f.lifecycle, Offered: p.Offered, Now: p.Now, Log: p.Log, Holder: p.Holder,
-		Retention: s.Retention, UploadTTL: s.UploadTTL, MaxSizes: s.MaxSizes, Unstarted: s.MaxUnstarted,
+		Retention: s.Retention, UploadTTL: s.UploadTTL, MaxSizes: s.MaxSizes, Unstarted: s.MaxUnstarted, Notify: p.Notify,
 	}
 	if p.Recorder != nil {
 		d.Recorder = p.Recorder
@@ -124,7 +137,7 @@ func (f *Functions) Status() (*status.Function, error) {
 	p, s := f.parts, f.settings
 	d := status.Deps{
 		Jobs: p.Jobs, Files: p.Files, Logs: p.Logs, Offered: p.Offered, Versions: p.Versions, Log: p.Log, Now: p.Now,
-		DownloadTTL: s.DownloadTTL, MaxList: s.MaxList, MaxSizes: s.MaxSizes,
+		DownloadTTL: s.DownloadTTL, MaxList: s.MaxList, MaxSizes: s.MaxSizes, Notify: p.Notify,
 	}
 	if p.Queue != nil {
 		d.Queue = p.Queue
@@ -169,6 +182,22 @@ func (f *Functions) JobUpdate() (*jobupdate.Function, error) {
 		d.Runs = f.parts.Held
 	}
 	return jobupdate.New(d)
+}
+
+// Notifications returns the notify function on a store of jobs, with what sends messages. It is made before the other functions, because it
+// may be their Parts.Notifier.
+func Notifications(p Parts, source string, senders map[job.Channel]notifier.Sender) (*notifier.Function, error) {
+	if p.Now == nil {
+		p.Now = time.Now
+	}
+	if p.Changes != nil {
+		p.Jobs = noticed{p.Jobs, p.Changes}
+	}
+	d := notifier.Deps{Jobs: p.Jobs, Senders: senders, Source: source, Now: p.Now, Log: p.Log}
+	if p.Recorder != nil {
+		d.Recorder = p.Recorder
+	}
+	return notifier.New(d)
 }
 
 // Register has a server serve the calls of all functions.

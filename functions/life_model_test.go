@@ -160,7 +160,7 @@ func (m jobsModel) Finish(_ context.Context, _ string, run int, end job.End) (bo
 			m.images++
 		}
 		m.finished = true
-		d.Owed = end.Owed
+		d.Owed, d.Deliveries = end.Owed, end.Deliveries
 		d.Failure, d.Results, d.Updated, d.Expires, d.Due = end.Failure, end.Results, end.At, end.Expires, end.Due
 	})
 }
@@ -175,7 +175,7 @@ func (m jobsModel) Done(_ context.Context, _ string, effects []job.Effect, due t
 		func(d *job.Job) bool { return d.State.Ended() && owes(d) },
 		func(d *job.Job) {
 			for _, e := range effects {
-				if !m.carriedOut[e.ID] {
+				if e.Kind != job.Deliver && !m.carriedOut[e.ID] {
 					m.faultf("%s is recorded as done and never was", e.ID)
 				}
 			}
@@ -200,7 +200,7 @@ func (m jobsModel) Relaunch(_ context.Context, _ string, run int, due time.Time)
 func (m jobsModel) Delete(_ context.Context, _ string, at time.Time) (bool, error) {
 	return m.change("mark as deleting", job.Deleting, func(d *job.Job) bool { return d.State != job.Deleting }, func(d *job.Job) {
 		m.unwanted = true
-		d.Name, d.Start, d.Results, d.Failure, d.Owed, d.Updated, d.Due = "", nil, nil, nil, nil, at, at
+		d.Name, d.Start, d.Results, d.Failure, d.Owed, d.Deliveries, d.Updated, d.Due = "", nil, nil, nil, nil, nil, at, at
 	})
 }
 
@@ -208,7 +208,7 @@ func (m jobsModel) Expire(_ context.Context, _ string, now time.Time) (bool, err
 	return m.change("expire", job.Deleting, func(d *job.Job) bool {
 		return (d.State == job.Created || d.State.Ended()) && !d.Expires.After(now)
 	}, func(d *job.Job) {
-		d.Name, d.Start, d.Results, d.Failure, d.Owed, d.Updated, d.Due = "", nil, nil, nil, nil, now, now
+		d.Name, d.Start, d.Results, d.Failure, d.Owed, d.Deliveries, d.Updated, d.Due = "", nil, nil, nil, nil, nil, now, now
 	})
 }
 

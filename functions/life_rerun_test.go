@@ -114,7 +114,8 @@ func (l *life) rerun() {
 	}
 	l.call("rerun", func(ctx context.Context) {
 		f := must(l.functions("rerun").Submit())
-		got, err := f.Rerun(ctx, submit.Rerun{ID: l.again.old.ID, Secret: secret, RequestKey: requestKey, Config: config})
+		got, err := f.Rerun(ctx, submit.Rerun{ID: l.again.old.ID, Secret: secret, RequestKey: requestKey, Config: config,
+			Notify: l.asks()})
 		l.logf("rerun with %s answers %s %v", genus, got.ID, err)
 		encoded, _ := option.Encode(option.Config{Genus: genus}.Normalise())
 		switch {
@@ -126,6 +127,7 @@ func (l *life) rerun() {
 		case err == nil:
 			l.again.orphaned = l.again.orphaned || l.again.deleted && l.acknowledged
 			l.acknowledged, l.again.answered = true, true
+			l.started(got.Start)
 		case job.Is(err, job.Unavailable): // and nothing is known
 		case job.Is(err, job.NotFound) && l.again.deleted,
 			job.Is(err, job.NotReady) && (l.again.replaced || l.again.deleted),

@@ -22,6 +22,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/functions/status"
 	"github.com/ag-computational-bio/bakta-web-backend/functions/submit"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/notify"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
@@ -46,6 +47,7 @@ func TestLife(t *testing.T) {
 	if *onlySeed != 0 {
 		l := newLife(*onlySeed)
 		l.play()
+		l.judgeLetters(make(map[string]int))
 		t.Logf("schedule of seed %d:\n%s", *onlySeed, l.trace())
 		if len(l.faults) > 0 {
 			t.Error(strings.Join(l.faults, "\n"))
@@ -54,13 +56,14 @@ func TestLife(t *testing.T) {
 	}
 	ends := make(map[string]int)
 	images, forgot := 0, 0
-	again := make(map[string]int)
+	again, delivered := make(map[string]int), make(map[string]int)
 	for seed := uint64(1); seed <= uint64(*schedules); seed++ {
 		l := newLife(seed)
 		l.play()
 		ends[l.end]++
 		images, forgot = images+l.images, forgot+l.forgot
 		l.again.count(again)
+		l.judgeLetters(delivered)
 		if len(l.faults) > 0 {
 			t.Fatalf(
 				"seed %d (play it again with -life.seed=%d):\n%s\n\nschedule:\n%s",
@@ -77,6 +80,12 @@ func TestLife(t *testing.T) {
 	for _, event := range rerunEvents() {
 		if again[event] < *schedules/1000 {
 			t.Errorf("only in %d of %d lives %s: the schedules no longer reach it", again[event], *schedules, event)
+		}
+	}
+	t.Logf("deliveries: %v", delivered)
+	for _, what := range []string{"delivered", "retried", "sent twice", "pending", "expiring"} {
+		if delivered[what] < *schedules/2000 {
+			t.Errorf("only %d deliveries in %d lives were %s: the schedules no longer reach it", delivered[what], *schedules, what)
 		}
 	}
 	t.Logf("lives in which reruns were %v", again)
@@ -116,7 +125,8 @@ type life struct {
 
 	carriedOut map[string]bool // effects that were carried out, by id
 
-	again *again // of which job it is a rerun; nil for a job that was made by itself
+	letters letters // about the end of the job
+	again   *again  // of which job it is a rerun; nil for a job that was made by itself
 
 	id      string
 	actors  []*actor
@@ -210,6 +220,7 @@ func newLife(seed uint64) *life {
 	}
 	l.doc.Due = l.doc.Expires
 	l.unlucky = l.rand.IntN(3) == 0
+	l.letters = letters{asked: l.rand.IntN(2) == 0, sent: make(map[string]int)}
 	l.objects[job.UploadKey(l.id, upload.GenomeFASTA)] = []byte(genome)
 	if l.rand.IntN(3) == 0 {
 		l.runAgain()
@@ -332,18 +343,31 @@ func (l *life) play() {
 	}
 	l.calm, l.calmed = true, l.clock
 	for range 40 {
-		l.clock = l.clock.Add(10 * time.Minute)
-		for range 3 {
-			l.advanceRun()
+		l.quiet()
+	}
+	if d := l.doc; d != nil && len(d.Deliveries) > 0 && l.rand.IntN(2) == 0 {
+		if soon := d.Expires.Add(-notice); soon.After(l.clock) {
+			l.clock = soon // time passes, and the message about the expiry is due
 		}
-		l.sweep()
-		for len(l.actors) > 0 {
-			l.resume(l.actors[0], true)
+		for range 20 {
+			l.quiet()
 		}
-		l.show()
-		l.check()
 	}
 	l.judge()
+}
+
+// quiet are ten minutes in which nothing fails.
+func (l *life) quiet() {
+	l.clock = l.clock.Add(10 * time.Minute)
+	for range 3 {
+		l.advanceRun()
+	}
+	l.sweep()
+	for len(l.actors) > 0 {
+		l.resume(l.actors[0], true)
+	}
+	l.show()
+	l.check()
 }
 
 // check holds what is true at any moment.
@@ -428,9 +452,6 @@ func (l *life) judge() {
 			l.faultf("run %s filled its disk, and is tried again", name)
 		}
 	}
-	if d := l.doc; d != nil && len(d.Owed) > 0 {
-		l.faultf("the job that ended still owes %v", d.Owed)
-	}
 	// What a user saw, in order: each may only be followed by itself or by one further down.
 	order := map[string]int{"INIT": 0, "RUNNING": 1, "SUCCESSFUL": 2, "ERROR": 2, "NOT_FOUND": 3}
 	for i := 1; i < len(l.shown); i++ {
@@ -451,9 +472,11 @@ func (l *life) functions(holder string) *functions.Functions {
 	set := settings.Default()
 	set.Retention, set.UploadTTL, set.DownloadTTL, set.MaxList = keep, linkTTL, linkTTL, 10
 	set.RecheckInterval, set.PendingTimeout, set.ImageTimeout, set.InFlight = look, patience, imagePatience, deadline+time.Second
+	set.ExpiryNotice = notice
 	set.SweepJobs = 1 // the schedule decides what happens side by side
 	return must(functions.New(functions.Parts{
 		Jobs: jobsModel{life: l}, Files: filesModel{life: l}, Runner: runnerModel{l}, Held: runnerModel{l}, Offered: workflow.Catalogue(),
+		Notify: notify.Offer{Webhook: true}, Notifier: notifierModel{l},
 		Now: l.now, Log: slog.New(slog.DiscardHandler), Holder: fmt.Sprint(holder, len(l.steps)),
 	}, set))
 }
@@ -476,7 +499,8 @@ func (l *life) start() {
 	config := option.Config{Genus: []string{"Escherichia", "Escherichia", "Salmonella"}[l.rand.IntN(3)]}
 	l.call("start", func(ctx context.Context) {
 		f := must(l.functions("start").Submit())
-		_, err := f.Start(ctx, submit.Start{API: 1, ID: l.id, Secret: secret, Workflow: workflow.Bakta, Config: config})
+		started, err := f.Start(ctx, submit.Start{API: 1, ID: l.id, Secret: secret, Workflow: workflow.Bakta, Config: config,
+			Notify: l.asks()})
 		l.logf("start of %s answers %v", config.Genus, err)
 		encoded, _ := option.Encode(config.Normalise())
 		switch {
@@ -484,6 +508,7 @@ func (l *life) start() {
 			l.faultf("two configurations were acknowledged")
 		case err == nil:
 			l.acknowledged, l.configs = true, encoded
+			l.started(started)
 		case job.Is(err, job.Unavailable): // and nothing is known
 		case !job.Is(err, job.AlreadyExists) && !job.Is(err, job.NotFound) && !job.Is(err, job.Invalid):
 			l.faultf("start answers %v", err)

@@ -29,6 +29,8 @@ type Swept struct {
 	Failed  int  // of them, postponed because something went wrong
 	Forgot  int  // jobs without a document whose runs were let go of
 	Busy    bool // another sweep was active, so this one did nothing
+
+	Unattempted time.Duration // for how long the oldest delivery has been due without an attempt
 }
 
 // Sweep handles every job that is due, several at once: it launches runs that are owed, settles runs that ended without an
@@ -39,6 +41,9 @@ func (f *Function) Sweep(ctx context.Context) (Swept, error) {
 	began := f.deps.Now()
 	swept, err := f.sweep(ctx)
 	f.deps.Recorder.Swept(ctx, f.deps.Now().Sub(began), swept.Busy, err)
+	if !swept.Busy {
+		f.deps.Recorder.Unattempted(ctx, swept.Unattempted)
+	}
 	f.deps.Log.InfoContext(ctx, "swept",
 		"looked", swept.Looked, "expired", swept.Expired, "failed", swept.Failed, "forgot", swept.Forgot, "busy", swept.Busy)
 	return swept, err
@@ -89,6 +94,7 @@ func (f *Function) sweep(ctx context.Context) (Swept, error) {
 			expired, err := f.one(ctx, j)
 			w.count(func() {
 				swept.Looked++
+				swept.Unattempted = max(swept.Unattempted, unattempted(j, started))
 				if expired {
 					swept.Expired++
 				}
@@ -250,7 +256,7 @@ func (f *Function) one(ctx context.Context, j job.Job) (bool, error) {
 	f.deps.Recorder.Looked(ctx, todo, err)
 	// If the job changed meanwhile, so did its due time, and this changes nothing.
 	next := now.Add(retry)
-	if err == nil && j.State.Ended() && j.Expires.After(now) {
+	if err == nil && j.State.Ended() && !owesDeliveries(j) && j.Expires.After(now) {
 		next = j.Expires
 	}
 	return expired, errors.Join(err, f.deps.Jobs.Postpone(context.WithoutCancel(ctx), j.ID, j.Due, next))

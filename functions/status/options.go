@@ -19,7 +19,7 @@ var optionKinds = map[option.Kind]pb.OptionKind{
 
 // Options lists the options of a start, and the uploads of the workflows that are offered.
 func (v V2) Options(context.Context, *pb.OptionsRequest) (*pb.OptionsResponse, error) {
-	answer := &pb.OptionsResponse{}
+	answer := &pb.OptionsResponse{Notify: &pb.NotifyOffer{Webhook: v.f.deps.Notify.Webhook, Email: v.f.deps.Notify.Email}}
 	for _, o := range option.Table() {
 		row := &pb.Option{
 			Name: o.Name, Kind: optionKinds[o.Kind], Help: plain(o.Help), Rule: plain(o.Rule), Pattern: o.Pattern,

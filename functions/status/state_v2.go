@@ -57,7 +57,30 @@ func stateV2(v View) *pb.JobStateResponse {
 	for _, s := range j.Stages {
 		answer.Stages = append(answer.Stages, &pb.StageState{Stage: s.Name, Status: stageStatusV2(s.Status)})
 	}
+	answer.Notifications = notificationsV2(j)
 	return answer
+}
+
+// notificationsV2 are the messages that the owner of a job asked for.
+func notificationsV2(j job.Job) (list []*pb.Notification) {
+	for _, d := range j.Deliveries {
+		if d.Channel == job.ChannelCommand {
+			continue // it is the operators'
+		}
+		n := &pb.Notification{
+			Id: job.MessageID(j.ID, d.Event), Event: pb.Value[pb.NotificationEvent](string(d.Event)),
+			Channel: pb.Value[pb.NotificationChannel](string(d.Channel)), Status: pb.Value[pb.NotificationStatus](string(d.State)),
+			Attempts: int32(d.Attempts), LastAttempt: timeV2(d.Last), //nolint:gosec // some dozens
+		}
+		if d.State == job.DeliveryPending {
+			n.NextAttempt = timeV2(d.Next)
+		}
+		if d.Error != "" {
+			n.Error = proto.String(d.Error)
+		}
+		list = append(list, n)
+	}
+	return list
 }
 
 // versionOf stands for what an answer shows. It does not cover what changes although nothing happens to the job.

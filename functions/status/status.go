@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/notify"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
@@ -61,6 +62,7 @@ type Deps struct {
 	MaxSizes    map[string]int64    // the largest uploads in bytes, by kind; a kind that is absent has that of lib/upload
 	DownloadTTL time.Duration       // how long a download link lives
 	MaxList     int                 // how many jobs one list may ask for
+	Notify      notify.Offer        // which notifications a start may ask for
 	Log         *slog.Logger
 
 	Queue   Queue            // nil: the queue is the jobs that wait, by their age

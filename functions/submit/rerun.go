@@ -17,13 +17,14 @@ type Rerun struct {
 	RequestKey string         // the same key means the same new job
 	Name       string         // of the new job; empty: that of the old one
 	Config     *option.Config // of the new job; nil: that of the old one
+	Notify     job.Notify     // what to notify of the new job; its key is not used
 }
 
 // Started is the answer to a caller whose job was run again.
 type Started struct {
 	ID, Secret string
 	Workflow   string
-	Warnings   []job.Warning
+	Start      *job.Start // as it is stored
 }
 
 const (
@@ -136,10 +137,11 @@ func (f *Function) startAgain(
 	}
 	var err error
 	next.Workflow = w.Kind
-	next.Warnings, err = f.start(ctx, made, w, made.API, config)
+	next.Start, err = f.start(ctx, made, w, made.API, config, r.Notify)
 	switch {
 	case job.Is(err, job.AlreadyExists):
-		err = job.Errorf(job.AlreadyExists, "request_key: it was used before with another configuration; use a new one for another job")
+		err = job.Errorf(job.AlreadyExists,
+			"request_key: it was used before with another configuration or other notifications; use a new one for another job")
 	case job.Is(err, job.Invalid), job.Is(err, job.NotFound):
 		// An upload that is missing may have been removed with the new job.
 		if j, getErr := f.deps.Jobs.Get(ctx, made.ID); job.Is(getErr, job.NotFound) || getErr == nil && j.State == job.Deleting {
@@ -220,6 +222,9 @@ func (f *Function) again(
 	config option.Config,
 ) (job.Job, error) {
 	if err := w.Validate(config); err != nil {
+		return job.Job{}, err
+	}
+	if _, err := f.deps.Notify.Check(r.Notify.Webhook, r.Notify.Email); err != nil {
 		return job.Job{}, err
 	}
 	inputs, err := f.reuse(ctx, old, w, config)

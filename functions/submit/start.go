@@ -16,12 +16,14 @@ type Start struct {
 	ID, Secret string
 	Workflow   string // what the caller takes the job's workflow for
 	Config     option.Config
+	Notify     job.Notify // what to notify; its key is not used
 }
 
 // Start promises to run a job. The same start again is a success that changes nothing; a start with another
 // configuration is job.AlreadyExists. Once it answers success the job will run, whatever happens to this process: the
-// run is owed in the store, and launching it here only makes it sooner. It returns the warnings that the first start gave.
-func (f *Function) Start(ctx context.Context, s Start) ([]job.Warning, error) {
+// run is owed in the store, and launching it here only makes it sooner. It returns the start as it is stored, with the warnings and
+// the key that the first start was answered with.
+func (f *Function) Start(ctx context.Context, s Start) (*job.Start, error) {
 	id, err := job.ParseID(s.ID)
 	if err != nil {
 		return nil, err
@@ -40,11 +42,13 @@ func (f *Function) Start(ctx context.Context, s Start) ([]job.Warning, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f.start(ctx, j, w, s.API, w.Normalise(s.Config))
+	return f.start(ctx, j, w, s.API, w.Normalise(s.Config), s.Notify)
 }
 
 // start starts a job with a normalised configuration, asked for by a version of the API.
-func (f *Function) start(ctx context.Context, j job.Job, w workflow.Workflow, api int, config option.Config) ([]job.Warning, error) {
+func (f *Function) start(
+	ctx context.Context, j job.Job, w workflow.Workflow, api int, config option.Config, asked job.Notify,
+) (*job.Start, error) {
 	encoded, err := option.Encode(config)
 	if err != nil {
 		return nil, err
@@ -56,17 +60,24 @@ func (f *Function) start(ctx context.Context, j job.Job, w workflow.Workflow, ap
 		}
 	}
 	if j.State == job.Created {
-		if j, err = f.submit(ctx, j, w, api, config, encoded); err != nil {
+		notify, err := f.deps.Notify.Check(asked.Webhook, asked.Email)
+		if err != nil {
+			return nil, err
+		}
+		if j, err = f.submit(ctx, j, w, api, config, job.Start{Config: encoded, Notify: notify}); err != nil {
 			return nil, err
 		}
 	}
 	if !bytes.Equal(j.Start.Config, encoded) {
 		return nil, job.Errorf(job.AlreadyExists, "the job was started before, with another configuration; create a new job for this one")
 	}
+	if !j.Start.Notify.Same(&asked) {
+		return nil, job.Errorf(job.AlreadyExists, "notify: the job was started before, with other notifications, which can't be changed")
+	}
 	if err := f.deps.Launcher.Launch(ctx, j); err != nil {
 		f.deps.Log.WarnContext(ctx, "a started job is not launched yet, the sweep will do it", "job", j.ID, "error", err)
 	}
-	return j.Start.Warnings, nil
+	return j.Start, nil
 }
 
 // fits returns why the job is not one that can be started so. An older job has no links for what newer versions of the
@@ -81,7 +92,7 @@ func (s Start) fits(j job.Job) error {
 	return nil
 }
 
-// submit pins the inputs and moves the job to submitted. Of several starts at once one wins; each returns the
+// submit pins the inputs of the start and moves the job to submitted. Of several starts at once one wins; each returns the
 // job as the winner left it.
 func (f *Function) submit(
 	ctx context.Context,
@@ -89,9 +100,10 @@ func (f *Function) submit(
 	w workflow.Workflow,
 	api int,
 	config option.Config,
-	encoded []byte,
+	start job.Start,
 ) (job.Job, error) {
-	inputs, warnings, err := f.inputs(ctx, j.ID, w, api, config)
+	var err error
+	start.Inputs, start.Warnings, err = f.inputs(ctx, j.ID, w, api, config)
 	if err != nil {
 		return job.Job{}, err
 	}
@@ -101,10 +113,7 @@ func (f *Function) submit(
 		return job.Job{}, err
 	}
 	stages, now := w.Pending(), f.now()
-	start := job.Start{
-		Config: encoded, Inputs: inputs, Trace: f.deps.Recorder.Traceparent(ctx), Warnings: warnings,
-		Caller: started.Caller, Waits: started.Waits,
-	}
+	start.Trace, start.Caller, start.Waits = f.deps.Recorder.Traceparent(ctx), started.Caller, started.Waits
 	due, expires := now.Add(owed), now.Add(f.deps.Retention)
 	won, err := f.deps.Jobs.Submit(ctx, j.ID, start, stages, now, due, expires)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/limit"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/notify"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
 )
 
@@ -55,6 +56,8 @@ type Deps struct {
 	Holder    string // names this process and no other, for leases; "": by chance
 
 	Unstarted int // how many jobs may be created and not started at once, in all, about; 0: 10,000
+
+	Notify notify.Offer // which notifications a start may ask for
 
 	Looks    int      // how many starts inspect uploads at once, the others wait; 0: 8
 	Recorder Recorder // nil: nothing is recorded

@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/notify"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v2"
 )
@@ -38,24 +41,28 @@ func (v V2) InitJob(ctx context.Context, r *pb.InitJobRequest) (*pb.InitJobRespo
 
 // StartJob starts a job that this version made.
 func (v V2) StartJob(ctx context.Context, r *pb.StartJobRequest) (*pb.StartJobResponse, error) {
-	warnings, err := v.start(ctx, r)
+	if r.GetNotify().GetWebhook() != "" {
+		return nil, job.Errorf(job.Invalid, "notify.webhook: the answer to this call can't have the key that signs the messages; "+
+			"use SubmitJob, POST /api/v2/job/submit, instead")
+	}
+	start, err := v.start(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	return &pb.StartJobResponse{Warnings: warnings}, nil
+	return &pb.StartJobResponse{Warnings: warningsV2(start.Warnings)}, nil
 }
 
 // SubmitJob is StartJob with an answer by REST, too.
 func (v V2) SubmitJob(ctx context.Context, r *pb.StartJobRequest) (*pb.SubmitJobResponse, error) {
-	warnings, err := v.start(ctx, r)
+	start, err := v.start(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	return &pb.SubmitJobResponse{Warnings: warnings}, nil
+	return &pb.SubmitJobResponse{Warnings: warningsV2(start.Warnings), NotifyKey: keyV2(start.Notify)}, nil
 }
 
-// start starts a job and returns what is to be known before it has run.
-func (v V2) start(ctx context.Context, r *pb.StartJobRequest) ([]*pb.Warning, error) {
+// start starts a job and returns the start as it is stored.
+func (v V2) start(ctx context.Context, r *pb.StartJobRequest) (*job.Start, error) {
 	kind, err := kindV2(r.GetWorkflowKind())
 	if err != nil {
 		return nil, err
@@ -63,14 +70,27 @@ func (v V2) start(ctx context.Context, r *pb.StartJobRequest) ([]*pb.Warning, er
 	if r.GetConfig() == nil {
 		return nil, job.Errorf(job.Invalid, "config is missing")
 	}
-	found, err := v.f.Start(
-		ctx,
-		Start{API: 2, ID: r.GetJob().GetJobId(), Secret: r.GetJob().GetSecret(), Workflow: kind, Config: wireV2().config(r.GetConfig())},
-	)
+	start, err := v.f.Start(ctx, Start{
+		API: 2, ID: r.GetJob().GetJobId(), Secret: r.GetJob().GetSecret(), Workflow: kind, Config: wireV2().config(r.GetConfig()),
+		Notify: notifyV2(r.GetNotify()),
+	})
 	if err != nil {
 		return nil, refusalV2(err, r.GetConfig())
 	}
-	return warningsV2(found), nil
+	return start, nil
+}
+
+// notifyV2 is what a start asks to be notified.
+func notifyV2(n *pb.Notify) job.Notify {
+	return job.Notify{Webhook: n.GetWebhook(), Email: n.GetEmail()}
+}
+
+// keyV2 is the key of a start's webhook, if it has one.
+func keyV2(n *job.Notify) *string {
+	if n == nil || len(n.Key) == 0 {
+		return nil
+	}
+	return proto.String(notify.KeyText(n.Key))
 }
 
 func warningsV2(found []job.Warning) []*pb.Warning {
@@ -83,7 +103,8 @@ func warningsV2(found []job.Warning) []*pb.Warning {
 
 // RerunJob starts a new job with the uploads of another one, which either version made.
 func (v V2) RerunJob(ctx context.Context, r *pb.RerunJobRequest) (*pb.RerunJobResponse, error) {
-	again := Rerun{ID: r.GetJob().GetJobId(), Secret: r.GetJob().GetSecret(), RequestKey: r.GetRequestKey(), Name: r.GetName()}
+	again := Rerun{ID: r.GetJob().GetJobId(), Secret: r.GetJob().GetSecret(), RequestKey: r.GetRequestKey(), Name: r.GetName(),
+		Notify: notifyV2(r.GetNotify())}
 	if r.GetConfig() != nil {
 		config := wireV2().config(r.GetConfig())
 		again.Config = &config
@@ -95,7 +116,8 @@ func (v V2) RerunJob(ctx context.Context, r *pb.RerunJobRequest) (*pb.RerunJobRe
 	return &pb.RerunJobResponse{
 		Job:          &pb.JobRef{JobId: made.ID, Secret: made.Secret},
 		WorkflowKind: pb.Value[pb.WorkflowKind](made.Workflow),
-		Warnings:     warningsV2(made.Warnings),
+		Warnings:     warningsV2(made.Start.Warnings),
+		NotifyKey:    keyV2(made.Start.Notify),
 	}, nil
 }
 

@@ -46,11 +46,14 @@ func start(ctx context.Context, v variant) (d *desk, warnings []job.Warning, ref
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	warnings, err = f.Start(ctx, submit.Start{API: 2, ID: id, Secret: secret, Workflow: v.kind, Config: v.config})
-	if errors.As(err, &refusal) && refusal.Code == job.Invalid {
+	start, err := f.Start(ctx, submit.Start{API: 2, ID: id, Secret: secret, Workflow: v.kind, Config: v.config})
+	switch {
+	case errors.As(err, &refusal) && refusal.Code == job.Invalid:
 		return d, nil, refusal, nil
+	case err != nil:
+		return d, nil, nil, err
 	}
-	return d, warnings, nil, err
+	return d, start.Warnings, nil, nil
 }
 
 func (d *desk) Get(context.Context, string) (job.Job, error) { return d.job, nil }

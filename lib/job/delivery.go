@@ -63,9 +63,9 @@ type DeliveryState string
 
 // The states of a delivery.
 const (
-	DeliveryPending DeliveryState = "pending"  // an attempt is due, now or later
-	DeliveryMade    DeliveryState = "made"     // the receiver has accepted the message
-	DeliveryGivenUp DeliveryState = "given_up" // no attempt is made any more
+	DeliveryPending DeliveryState = "pending"   // an attempt is due, now or later
+	Delivered       DeliveryState = "delivered" // the receiver has accepted the message
+	DeliveryGivenUp DeliveryState = "given_up"  // no attempt is made any more
 )
 
 // OwesDelivery returns a delivery that is due at that time.

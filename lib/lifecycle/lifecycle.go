@@ -52,7 +52,11 @@ type Options struct {
 	// the times of the last ends say how soon a job that waits may begin.
 	CountEnds bool
 
+	ExpiryNotice time.Duration // how long before a job expires a message is due; 0: never
+	EndCommand   bool          // each job that ends owes the operators' command
+
 	Recorder Recorder // nil: nothing is recorded
+	Notifier Notifier // nil: deliveries stay owed
 }
 
 // Lifecycle moves jobs from their start to their removal.
@@ -71,7 +75,7 @@ func New(jobs Jobs, files Files, runs runner.Runner, o Options) (*Lifecycle, err
 	if o.Now == nil || o.Log == nil {
 		return nil, errors.New("lifecycle: a clock and a log are required")
 	}
-	if o.Retention <= 0 || o.UploadTTL <= 0 || o.RecheckInterval <= 0 || o.PendingTimeout <= 0 || o.ImageTimeout < 0 || o.InFlight < 0 {
+	if o.Retention <= 0 || o.UploadTTL <= 0 || o.RecheckInterval <= 0 || o.PendingTimeout <= 0 || o.ImageTimeout < 0 || o.InFlight < 0 || o.ExpiryNotice < 0 {
 		return nil, errors.New("lifecycle: a time is missing or negative")
 	}
 	if o.WaitInterval <= 0 {

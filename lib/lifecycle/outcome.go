@@ -129,6 +129,9 @@ func (l *Lifecycle) finish(ctx context.Context, j job.Job, end job.End) error {
 	end.At = l.now()
 	end.Due = end.At.Add(l.options.RecheckInterval)
 	end.Expires = end.At.Add(l.options.Retention)
+	if end.Deliveries = l.deliveries(j, end); len(end.Deliveries) > 0 {
+		end.Owed = append(end.Owed, job.OwesDeliveries(j.Run))
+	}
 	stored := end
 	stored.Began = within(end.Began, j.Started, end.At) // the clock of its node may be wrong
 	recorded, err := l.jobs.Finish(ctx, j.ID, j.Run, stored)
@@ -141,6 +144,10 @@ func (l *Lifecycle) finish(ctx context.Context, j job.Job, end job.End) error {
 	l.options.Log.InfoContext(ctx, "job ended", "job", j.ID, "run", j.Run, "state", end.State, "failure", end.Failure)
 	l.options.Recorder.Ended(ctx, j, end)
 	l.remember(ctx, j, end)
-	j.State, j.Failure, j.Owed, j.Expires = end.State, end.Failure, end.Owed, end.Expires
-	return l.settleEnded(ctx, j)
+	j.State, j.Failure, j.Updated, j.Due, j.Expires = end.State, end.Failure, end.At, end.Due, end.Expires
+	j.Owed, j.Deliveries = end.Owed, end.Deliveries
+	if l.options.Notifier != nil {
+		l.options.Notifier.Ended(ctx, j)
+	}
+	return l.settleEnded(ctx, j, true)
 }

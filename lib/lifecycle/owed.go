@@ -4,36 +4,53 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
 // settleEnded carries out what an ended job owes, and records what is done. After a kill in between, an effect is carried out
-// again. An effect that fails does not keep another from being carried out; it stays owed, and its error is returned.
-func (l *Lifecycle) settleEnded(ctx context.Context, j job.Job) error {
-	if len(j.Owed) == 0 {
+// again. An effect that fails does not keep another from being carried out; it stays owed, and its error is returned. With begun,
+// the deliveries that are due were begun a moment ago.
+func (l *Lifecycle) settleEnded(ctx context.Context, j job.Job, begun bool) error {
+	var done []job.Effect
+	var failures []error
+	if !slices.ContainsFunc(j.Owed, func(e job.Effect) bool { return e.Kind != job.Deliver }) {
 		// An object of the run may exist all the same: a call that launched it when the run ended may have been killed before
 		// it could take the object back. The events of that object lead here. Documents of versions that did not record what
 		// is owed lead here, too.
-		return l.carryOut(ctx, j, letsGo(j.Run, j.Failure))
+		if err := l.carryOut(ctx, j, letsGo(j.Run, j.Failure)); err != nil {
+			failures = append(failures, err)
+		}
 	}
-	var done []job.Effect
-	var failures []error
+	due := j.Expires
 	for _, e := range j.Owed {
+		if e.Kind == job.Deliver {
+			if next := l.deliver(ctx, j, begun); next.IsZero() {
+				done = append(done, e)
+			} else if next.Before(due) {
+				due = next
+			}
+			continue
+		}
 		if err := l.carryOut(ctx, j, e); err != nil {
 			failures = append(failures, fmt.Errorf("carrying out %s of job %s: %w", e.ID, j.ID, err))
 			continue
 		}
 		done = append(done, e)
 	}
-	if len(done) > 0 {
-		due := j.Expires
-		if len(failures) > 0 {
-			due = l.recheck()
-		}
-		if _, err := l.jobs.Done(ctx, j.ID, done, due); err != nil {
-			failures = append(failures, fmt.Errorf("recording what was done for job %s: %w", j.ID, err))
-		}
+	if len(failures) > 0 && l.recheck().Before(due) {
+		due = l.recheck()
+	}
+	var err error
+	switch {
+	case len(done) > 0:
+		_, err = l.jobs.Done(ctx, j.ID, done, due)
+	case len(failures) == 0 && len(j.Owed) > 0: // deliveries
+		err = l.jobs.Postpone(ctx, j.ID, j.Due, due)
+	}
+	if err != nil {
+		failures = append(failures, fmt.Errorf("recording what was done for job %s: %w", j.ID, err))
 	}
 	return errors.Join(failures...)
 }

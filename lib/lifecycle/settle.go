@@ -16,7 +16,7 @@ func (l *Lifecycle) Settle(ctx context.Context, j job.Job) error {
 	case j.State == job.Deleting:
 		return l.Remove(ctx, j)
 	case j.State.Ended():
-		return l.settleEnded(ctx, j)
+		return l.settleEnded(ctx, j, false)
 	case !j.State.Active():
 		return nil
 	}

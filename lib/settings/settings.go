@@ -42,6 +42,8 @@ type Settings struct {
 	MaxUnstarted int              // how many jobs may be created and not started, of all callers together, about
 	Caller       Caller           // of each caller
 	SweepJobs    int              // how many jobs a sweep handles at once
+	ExpiryNotice time.Duration    // how long before a job expires a message is sent about that; 0: none is
+	EndCommand   bool             // a command is run at the end of each job
 	MaxSizes     map[string]int64 // bytes by kind of upload, where the deployment allows less than lib/upload; nil: nowhere
 }
 
@@ -61,6 +63,8 @@ func Default() Settings {
 		// Events are faster when they come, and they need not come.
 		RecheckInterval: 2 * time.Minute,
 		InFlight:        2 * time.Minute,
+
+		ExpiryNotice: 3 * day,
 
 		MaxList:      1000,
 		MaxUnstarted: 10_000,

@@ -28,8 +28,11 @@ type instruments struct {
 	runtime   metric.Float64Histogram // job_runtime_seconds{workflow_kind}
 	recorded  metric.Float64Histogram // job_outcome_delay_seconds{workflow_kind}
 
-	refusals  metric.Int64Counter // limit_refusals_total{limit}
-	uncounted metric.Int64Counter // limit_uncounted_total
+	refusals    metric.Int64Counter     // limit_refusals_total{limit}
+	uncounted   metric.Int64Counter     // limit_uncounted_total
+	deliveries  metric.Int64Counter     // deliveries_total{channel,event,outcome}
+	delivery    metric.Float64Histogram // delivery_delay_seconds{channel}
+	unattempted metric.Float64Gauge     // deliveries_unattempted_seconds
 
 	sweeps    metric.Int64Counter     // sweeps_total{result}
 	sweepTime metric.Float64Histogram // sweep_duration_seconds
@@ -68,8 +71,10 @@ func newInstruments(m metric.Meter) (i instruments, err error) {
 		runtime:   seconds("job.runtime", "Time from the beginning of a job's first stage to the end of its last.", jobBounds),
 		recorded:  seconds("job.outcome.delay", "Time from the end of a job's last stage to its outcome being recorded.", delayBounds),
 
-		refusals:  counter("limit.refusals", "Calls that a limit of their caller refused."),
-		uncounted: counter("limit.uncounted", "Calls that passed the limits of their caller because they could not be counted."),
+		refusals:   counter("limit.refusals", "Calls that a limit of their caller refused."),
+		uncounted:  counter("limit.uncounted", "Calls that passed the limits of their caller because they could not be counted."),
+		deliveries: counter("deliveries", "Attempts to deliver a message about the end of a job, by what became of the delivery."),
+		delivery:   seconds("delivery.delay", "Time from when a message was due to its delivery.", jobBounds),
 
 		sweeps:    counter("sweeps", "Sweeps, by result."),
 		sweepTime: seconds("sweep.duration", "Duration of sweeps.", requestBounds),
@@ -77,6 +82,9 @@ func newInstruments(m metric.Meter) (i instruments, err error) {
 	}
 	var e error
 	i.active, e = m.Int64Gauge("jobs.active", metric.WithDescription("Jobs that wait or run, at the last sweep."))
+	err = errors.Join(err, e)
+	i.unattempted, e = m.Float64Gauge("deliveries.unattempted", metric.WithUnit("s"),
+		metric.WithDescription("Age of the oldest message that is due and was not attempted, at the last sweep."))
 	return i, errors.Join(err, e)
 }
 
@@ -95,6 +103,7 @@ const (
 	resultLabel   = attribute.Key("result")
 	taskLabel     = attribute.Key("task")
 	limitLabel    = attribute.Key("limit")
+	channelLabel  = attribute.Key("channel")
 )
 
 func labels(pairs ...attribute.KeyValue) metric.MeasurementOption {
@@ -183,6 +192,20 @@ func (t *Telemetry) Swept(ctx context.Context, took time.Duration, busy bool, er
 		return
 	}
 	t.count(ctx, counts)
+}
+
+// Unattempted sets the gauge of the oldest delivery that was not attempted.
+func (t *Telemetry) Unattempted(ctx context.Context, age time.Duration) {
+	t.unattempted.Record(ctx, age.Seconds())
+}
+
+// Attempted counts an attempt at a delivery that is due since that time.
+func (t *Telemetry) Attempted(ctx context.Context, d job.Delivery, age time.Duration) {
+	channel := channelLabel.String(string(d.Channel))
+	t.deliveries.Add(ctx, 1, labels(channel, eventLabel.String(string(d.Event)), outcomeLabel.String(string(d.State))))
+	if d.State == job.Delivered {
+		t.delivery.Record(ctx, max(0, age.Seconds()), labels(channel))
+	}
 }
 
 // Count is a number of jobs of one kind in one state.

@@ -40,7 +40,7 @@ func TestMessages(t *testing.T) {
 		"StartJobRequest": {
 			"job 1 JobRef required",
 			"workflow_kind 2 WorkflowKind required",
-			"config 3 JobConfig required",
+			"config 3 JobConfig required", "notify 4 Notify",
 		},
 		"JobConfig": {
 			"use_prodigal_training_file 1 bool",
@@ -77,9 +77,9 @@ func TestMessages(t *testing.T) {
 			"skip_plot 32 bool",
 		},
 		"StartJobResponse":   {"warnings 1 repeated Warning"},
-		"SubmitJobResponse":  {"warnings 1 repeated Warning"},
-		"RerunJobRequest":    {"job 1 JobRef required", "request_key 2 string required", "config 3 JobConfig", "name 4 string"},
-		"RerunJobResponse":   {"job 1 JobRef", "workflow_kind 2 WorkflowKind", "warnings 3 repeated Warning"},
+		"SubmitJobResponse":  {"warnings 1 repeated Warning", "notify_key 2 optional string"},
+		"RerunJobRequest":    {"job 1 JobRef required", "request_key 2 string required", "config 3 JobConfig", "name 4 string", "notify 5 Notify"},
+		"RerunJobResponse":   {"job 1 JobRef", "workflow_kind 2 WorkflowKind", "warnings 3 repeated Warning", "notify_key 4 optional string"},
 		"Warning":            {"code 1 string", "upload_kind 2 UploadKind", "message 3 string"},
 		"JobsStatusRequest":  {"jobs 1 repeated JobRef required", "details 2 bool"},
 		"JobsStatusResponse": {"jobs 1 repeated Job", "failed_jobs 2 repeated FailedJob"},
@@ -130,7 +130,7 @@ func TestMessages(t *testing.T) {
 			"expected 19 optional Expected",
 			"failure 20 optional Failure",
 			"version 21 string",
-			"config 22 optional JobConfig",
+			"config 22 optional JobConfig", "notifications 23 repeated Notification",
 		},
 		"StageState":       {"stage 1 string", "status 2 StageStatus"},
 		"FailedJob":        {"job_id 1 string", "status 2 FailedStatus"},
@@ -166,7 +166,7 @@ func TestMessages(t *testing.T) {
 			"pattern 6 string", "choices 7 repeated string", "default_value 8 string", "flag 9 string",
 		},
 		"OptionsRequest":  nil,
-		"OptionsResponse": {"options 1 repeated Option", "uploads 2 repeated UploadRule"},
+		"OptionsResponse": {"options 1 repeated Option", "uploads 2 repeated UploadRule", "notify 3 NotifyOffer"},
 		"UploadRule": {
 			"upload_kind 1 UploadKind", "label 2 string", "help 3 string", "rule 4 string", "use 5 string", "max_size 6 int64",
 		},
@@ -175,6 +175,13 @@ func TestMessages(t *testing.T) {
 		"StageLog":       {"stage 1 string", "status 2 StageStatus", "content 3 string"},
 		"DeleteRequest":  {"job_id 1 string", "secret 2 string"},
 		"DeleteResponse": nil,
+		"Notify":         {"webhook 1 string", "email 2 string"},
+		"NotifyOffer":    {"webhook 1 bool", "email 2 bool"},
+		"Notification": {
+			"id 1 string", "event 2 NotificationEvent", "channel 3 NotificationChannel", "status 4 NotificationStatus", "attempts 5 int32",
+			"last_attempt 6 optional google.protobuf.Timestamp", "next_attempt 7 optional google.protobuf.Timestamp",
+			"error 8 optional string",
+		},
 		"VersionRequest": nil,
 		"VersionResponse": {
 			"backend_version 1 string",
@@ -210,6 +217,10 @@ func TestEnums(t *testing.T) {
 		"JobStatus":    "- init running successful error",
 		"FailedStatus": "- not_found unauthorized",
 		"StageStatus":  "- pending running succeeded failed error unknown",
+
+		"NotificationEvent":   "- succeeded failed expiring",
+		"NotificationChannel": "- webhook email",
+		"NotificationStatus":  "- pending delivered given_up",
 	}
 	got := make(map[protoreflect.Name]string)
 	for i := range File_proto_v2_jobs_proto.Enums().Len() {

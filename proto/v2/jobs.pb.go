@@ -461,6 +461,173 @@ func (StageStatus) EnumDescriptor() ([]byte, []int) {
 	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{6}
 }
 
+// What a message says of a job.
+type NotificationEvent int32
+
+const (
+	// Not set. Answers never contain it.
+	NotificationEvent_NOTIFICATION_EVENT_UNSPECIFIED NotificationEvent = 0
+	// The job succeeded.
+	NotificationEvent_NOTIFICATION_EVENT_SUCCEEDED NotificationEvent = 1
+	// The job failed.
+	NotificationEvent_NOTIFICATION_EVENT_FAILED NotificationEvent = 2
+	// The job will be deleted soon, with its results.
+	NotificationEvent_NOTIFICATION_EVENT_EXPIRING NotificationEvent = 3
+)
+
+// Enum value maps for NotificationEvent.
+var (
+	NotificationEvent_name = map[int32]string{
+		0: "NOTIFICATION_EVENT_UNSPECIFIED",
+		1: "NOTIFICATION_EVENT_SUCCEEDED",
+		2: "NOTIFICATION_EVENT_FAILED",
+		3: "NOTIFICATION_EVENT_EXPIRING",
+	}
+	NotificationEvent_value = map[string]int32{
+		"NOTIFICATION_EVENT_UNSPECIFIED": 0,
+		"NOTIFICATION_EVENT_SUCCEEDED":   1,
+		"NOTIFICATION_EVENT_FAILED":      2,
+		"NOTIFICATION_EVENT_EXPIRING":    3,
+	}
+)
+
+func (x NotificationEvent) Enum() *NotificationEvent {
+	p := new(NotificationEvent)
+	*p = x
+	return p
+}
+
+func (x NotificationEvent) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (NotificationEvent) Descriptor() protoreflect.EnumDescriptor {
+	return file_proto_v2_jobs_proto_enumTypes[7].Descriptor()
+}
+
+func (NotificationEvent) Type() protoreflect.EnumType {
+	return &file_proto_v2_jobs_proto_enumTypes[7]
+}
+
+func (x NotificationEvent) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use NotificationEvent.Descriptor instead.
+func (NotificationEvent) EnumDescriptor() ([]byte, []int) {
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{7}
+}
+
+// How a message is sent.
+type NotificationChannel int32
+
+const (
+	// Not set. Answers never contain it.
+	NotificationChannel_NOTIFICATION_CHANNEL_UNSPECIFIED NotificationChannel = 0
+	// Posted to the webhook.
+	NotificationChannel_NOTIFICATION_CHANNEL_WEBHOOK NotificationChannel = 1
+	// Sent to the e-mail address.
+	NotificationChannel_NOTIFICATION_CHANNEL_EMAIL NotificationChannel = 2
+)
+
+// Enum value maps for NotificationChannel.
+var (
+	NotificationChannel_name = map[int32]string{
+		0: "NOTIFICATION_CHANNEL_UNSPECIFIED",
+		1: "NOTIFICATION_CHANNEL_WEBHOOK",
+		2: "NOTIFICATION_CHANNEL_EMAIL",
+	}
+	NotificationChannel_value = map[string]int32{
+		"NOTIFICATION_CHANNEL_UNSPECIFIED": 0,
+		"NOTIFICATION_CHANNEL_WEBHOOK":     1,
+		"NOTIFICATION_CHANNEL_EMAIL":       2,
+	}
+)
+
+func (x NotificationChannel) Enum() *NotificationChannel {
+	p := new(NotificationChannel)
+	*p = x
+	return p
+}
+
+func (x NotificationChannel) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (NotificationChannel) Descriptor() protoreflect.EnumDescriptor {
+	return file_proto_v2_jobs_proto_enumTypes[8].Descriptor()
+}
+
+func (NotificationChannel) Type() protoreflect.EnumType {
+	return &file_proto_v2_jobs_proto_enumTypes[8]
+}
+
+func (x NotificationChannel) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use NotificationChannel.Descriptor instead.
+func (NotificationChannel) EnumDescriptor() ([]byte, []int) {
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{8}
+}
+
+// What became of a message.
+type NotificationStatus int32
+
+const (
+	// Not set. Answers never contain it.
+	NotificationStatus_NOTIFICATION_STATUS_UNSPECIFIED NotificationStatus = 0
+	// An attempt is due, now or later.
+	NotificationStatus_NOTIFICATION_STATUS_PENDING NotificationStatus = 1
+	// The receiver accepted it.
+	NotificationStatus_NOTIFICATION_STATUS_DELIVERED NotificationStatus = 2
+	// No more attempts are made: the receiver is gone, or did not accept it for a day.
+	NotificationStatus_NOTIFICATION_STATUS_GIVEN_UP NotificationStatus = 3
+)
+
+// Enum value maps for NotificationStatus.
+var (
+	NotificationStatus_name = map[int32]string{
+		0: "NOTIFICATION_STATUS_UNSPECIFIED",
+		1: "NOTIFICATION_STATUS_PENDING",
+		2: "NOTIFICATION_STATUS_DELIVERED",
+		3: "NOTIFICATION_STATUS_GIVEN_UP",
+	}
+	NotificationStatus_value = map[string]int32{
+		"NOTIFICATION_STATUS_UNSPECIFIED": 0,
+		"NOTIFICATION_STATUS_PENDING":     1,
+		"NOTIFICATION_STATUS_DELIVERED":   2,
+		"NOTIFICATION_STATUS_GIVEN_UP":    3,
+	}
+)
+
+func (x NotificationStatus) Enum() *NotificationStatus {
+	p := new(NotificationStatus)
+	*p = x
+	return p
+}
+
+func (x NotificationStatus) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (NotificationStatus) Descriptor() protoreflect.EnumDescriptor {
+	return file_proto_v2_jobs_proto_enumTypes[9].Descriptor()
+}
+
+func (NotificationStatus) Type() protoreflect.EnumType {
+	return &file_proto_v2_jobs_proto_enumTypes[9]
+}
+
+func (x NotificationStatus) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use NotificationStatus.Descriptor instead.
+func (NotificationStatus) EnumDescriptor() ([]byte, []int) {
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{9}
+}
+
 // The kind of an option's value.
 type OptionKind int32
 
@@ -506,11 +673,11 @@ func (x OptionKind) String() string {
 }
 
 func (OptionKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_proto_v2_jobs_proto_enumTypes[7].Descriptor()
+	return file_proto_v2_jobs_proto_enumTypes[10].Descriptor()
 }
 
 func (OptionKind) Type() protoreflect.EnumType {
-	return &file_proto_v2_jobs_proto_enumTypes[7]
+	return &file_proto_v2_jobs_proto_enumTypes[10]
 }
 
 func (x OptionKind) Number() protoreflect.EnumNumber {
@@ -519,7 +686,7 @@ func (x OptionKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OptionKind.Descriptor instead.
 func (OptionKind) EnumDescriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{7}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{10}
 }
 
 // A job's id and secret.
@@ -831,7 +998,9 @@ type OptionsResponse struct {
 	// The options, in the order of Bakta's help.
 	Options []*Option `protobuf:"bytes,1,rep,name=options,proto3" json:"options,omitempty"`
 	// The uploads.
-	Uploads       []*UploadRule `protobuf:"bytes,2,rep,name=uploads,proto3" json:"uploads,omitempty"`
+	Uploads []*UploadRule `protobuf:"bytes,2,rep,name=uploads,proto3" json:"uploads,omitempty"`
+	// Which notifications a start may ask for.
+	Notify        *NotifyOffer `protobuf:"bytes,3,opt,name=notify,proto3" json:"notify,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -880,6 +1049,68 @@ func (x *OptionsResponse) GetUploads() []*UploadRule {
 	return nil
 }
 
+func (x *OptionsResponse) GetNotify() *NotifyOffer {
+	if x != nil {
+		return x.Notify
+	}
+	return nil
+}
+
+// Which notifications a server offers.
+type NotifyOffer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// It posts messages to webhooks.
+	Webhook bool `protobuf:"varint,1,opt,name=webhook,proto3" json:"webhook,omitempty"`
+	// It sends mail.
+	Email         bool `protobuf:"varint,2,opt,name=email,proto3" json:"email,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotifyOffer) Reset() {
+	*x = NotifyOffer{}
+	mi := &file_proto_v2_jobs_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotifyOffer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotifyOffer) ProtoMessage() {}
+
+func (x *NotifyOffer) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_v2_jobs_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotifyOffer.ProtoReflect.Descriptor instead.
+func (*NotifyOffer) Descriptor() ([]byte, []int) {
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *NotifyOffer) GetWebhook() bool {
+	if x != nil {
+		return x.Webhook
+	}
+	return false
+}
+
+func (x *NotifyOffer) GetEmail() bool {
+	if x != nil {
+		return x.Email
+	}
+	return false
+}
+
 // An option of a start: a field of its `config`.
 type Option struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -907,7 +1138,7 @@ type Option struct {
 
 func (x *Option) Reset() {
 	*x = Option{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[7]
+	mi := &file_proto_v2_jobs_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -919,7 +1150,7 @@ func (x *Option) String() string {
 func (*Option) ProtoMessage() {}
 
 func (x *Option) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[7]
+	mi := &file_proto_v2_jobs_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -932,7 +1163,7 @@ func (x *Option) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Option.ProtoReflect.Descriptor instead.
 func (*Option) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{7}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Option) GetName() string {
@@ -1019,7 +1250,7 @@ type UploadRule struct {
 
 func (x *UploadRule) Reset() {
 	*x = UploadRule{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[8]
+	mi := &file_proto_v2_jobs_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1031,7 +1262,7 @@ func (x *UploadRule) String() string {
 func (*UploadRule) ProtoMessage() {}
 
 func (x *UploadRule) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[8]
+	mi := &file_proto_v2_jobs_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1044,7 +1275,7 @@ func (x *UploadRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadRule.ProtoReflect.Descriptor instead.
 func (*UploadRule) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{8}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *UploadRule) GetUploadKind() UploadKind {
@@ -1106,7 +1337,7 @@ type InitJobRequest struct {
 
 func (x *InitJobRequest) Reset() {
 	*x = InitJobRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[9]
+	mi := &file_proto_v2_jobs_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1118,7 +1349,7 @@ func (x *InitJobRequest) String() string {
 func (*InitJobRequest) ProtoMessage() {}
 
 func (x *InitJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[9]
+	mi := &file_proto_v2_jobs_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1131,7 +1362,7 @@ func (x *InitJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InitJobRequest.ProtoReflect.Descriptor instead.
 func (*InitJobRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{9}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *InitJobRequest) GetName() string {
@@ -1170,7 +1401,7 @@ type InitJobResponse struct {
 
 func (x *InitJobResponse) Reset() {
 	*x = InitJobResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[10]
+	mi := &file_proto_v2_jobs_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1182,7 +1413,7 @@ func (x *InitJobResponse) String() string {
 func (*InitJobResponse) ProtoMessage() {}
 
 func (x *InitJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[10]
+	mi := &file_proto_v2_jobs_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1195,7 +1426,7 @@ func (x *InitJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InitJobResponse.ProtoReflect.Descriptor instead.
 func (*InitJobResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{10}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *InitJobResponse) GetJob() *JobRef {
@@ -1234,7 +1465,7 @@ type UploadLink struct {
 
 func (x *UploadLink) Reset() {
 	*x = UploadLink{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[11]
+	mi := &file_proto_v2_jobs_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1246,7 +1477,7 @@ func (x *UploadLink) String() string {
 func (*UploadLink) ProtoMessage() {}
 
 func (x *UploadLink) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[11]
+	mi := &file_proto_v2_jobs_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1259,7 +1490,7 @@ func (x *UploadLink) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadLink.ProtoReflect.Descriptor instead.
 func (*UploadLink) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{11}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *UploadLink) GetUploadKind() UploadKind {
@@ -1291,14 +1522,16 @@ type StartJobRequest struct {
 	// Its workflow, the one that it was created with.
 	WorkflowKind WorkflowKind `protobuf:"varint,2,opt,name=workflow_kind,json=workflowKind,proto3,enum=bakta.web.api.proto.v2.WorkflowKind" json:"workflow_kind,omitempty"`
 	// The workflow's options. The object is required; all of its fields are optional.
-	Config        *JobConfig `protobuf:"bytes,3,opt,name=config,proto3" json:"config,omitempty"`
+	Config *JobConfig `protobuf:"bytes,3,opt,name=config,proto3" json:"config,omitempty"`
+	// What to notify when the job ends. If it is missing, nothing.
+	Notify        *Notify `protobuf:"bytes,4,opt,name=notify,proto3" json:"notify,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StartJobRequest) Reset() {
 	*x = StartJobRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[12]
+	mi := &file_proto_v2_jobs_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1310,7 +1543,7 @@ func (x *StartJobRequest) String() string {
 func (*StartJobRequest) ProtoMessage() {}
 
 func (x *StartJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[12]
+	mi := &file_proto_v2_jobs_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1323,7 +1556,7 @@ func (x *StartJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartJobRequest.ProtoReflect.Descriptor instead.
 func (*StartJobRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{12}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *StartJobRequest) GetJob() *JobRef {
@@ -1345,6 +1578,70 @@ func (x *StartJobRequest) GetConfig() *JobConfig {
 		return x.Config
 	}
 	return nil
+}
+
+func (x *StartJobRequest) GetNotify() *Notify {
+	if x != nil {
+		return x.Notify
+	}
+	return nil
+}
+
+// What to notify when a job ends, and before it expires. `GET /api/v2/options` says what a server offers.
+type Notify struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A URL that messages are posted to: https, at most 2048 characters of ASCII, without a user name and a fragment, and with a public
+	// address. Each message is a CloudEvent in JSON, signed as Standard Webhooks describes it. Only `/api/v2/job/submit` and
+	// `/api/v2/job/rerun` accept it, because their answer has the key.
+	Webhook string `protobuf:"bytes,1,opt,name=webhook,proto3" json:"webhook,omitempty"`
+	// An e-mail address that messages are sent to.
+	Email         string `protobuf:"bytes,2,opt,name=email,proto3" json:"email,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Notify) Reset() {
+	*x = Notify{}
+	mi := &file_proto_v2_jobs_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Notify) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Notify) ProtoMessage() {}
+
+func (x *Notify) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_v2_jobs_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Notify.ProtoReflect.Descriptor instead.
+func (*Notify) Descriptor() ([]byte, []int) {
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Notify) GetWebhook() string {
+	if x != nil {
+		return x.Webhook
+	}
+	return ""
+}
+
+func (x *Notify) GetEmail() string {
+	if x != nil {
+		return x.Email
+	}
+	return ""
 }
 
 // Bakta's options, for the workflows `bakta` and `bakta_baktfold`. The other workflows have none, and ignore these.
@@ -1425,7 +1722,7 @@ type JobConfig struct {
 
 func (x *JobConfig) Reset() {
 	*x = JobConfig{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[13]
+	mi := &file_proto_v2_jobs_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1437,7 +1734,7 @@ func (x *JobConfig) String() string {
 func (*JobConfig) ProtoMessage() {}
 
 func (x *JobConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[13]
+	mi := &file_proto_v2_jobs_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1450,7 +1747,7 @@ func (x *JobConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobConfig.ProtoReflect.Descriptor instead.
 func (*JobConfig) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{13}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *JobConfig) GetUseProdigalTrainingFile() bool {
@@ -1688,7 +1985,7 @@ type StartJobResponse struct {
 
 func (x *StartJobResponse) Reset() {
 	*x = StartJobResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[14]
+	mi := &file_proto_v2_jobs_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1700,7 +1997,7 @@ func (x *StartJobResponse) String() string {
 func (*StartJobResponse) ProtoMessage() {}
 
 func (x *StartJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[14]
+	mi := &file_proto_v2_jobs_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1713,7 +2010,7 @@ func (x *StartJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartJobResponse.ProtoReflect.Descriptor instead.
 func (*StartJobResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{14}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *StartJobResponse) GetWarnings() []*Warning {
@@ -1727,14 +2024,17 @@ func (x *StartJobResponse) GetWarnings() []*Warning {
 type SubmitJobResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The warnings. The list is empty if there are none.
-	Warnings      []*Warning `protobuf:"bytes,1,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	Warnings []*Warning `protobuf:"bytes,1,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	// The key that signs the messages to the webhook, as the libraries of Standard Webhooks take it. Missing without a webhook. Only a
+	// start returns it: keep it.
+	NotifyKey     *string `protobuf:"bytes,2,opt,name=notify_key,json=notifyKey,proto3,oneof" json:"notify_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SubmitJobResponse) Reset() {
 	*x = SubmitJobResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[15]
+	mi := &file_proto_v2_jobs_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1746,7 +2046,7 @@ func (x *SubmitJobResponse) String() string {
 func (*SubmitJobResponse) ProtoMessage() {}
 
 func (x *SubmitJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[15]
+	mi := &file_proto_v2_jobs_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1759,7 +2059,7 @@ func (x *SubmitJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobResponse.ProtoReflect.Descriptor instead.
 func (*SubmitJobResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{15}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SubmitJobResponse) GetWarnings() []*Warning {
@@ -1767,6 +2067,13 @@ func (x *SubmitJobResponse) GetWarnings() []*Warning {
 		return x.Warnings
 	}
 	return nil
+}
+
+func (x *SubmitJobResponse) GetNotifyKey() string {
+	if x != nil && x.NotifyKey != nil {
+		return *x.NotifyKey
+	}
+	return ""
 }
 
 // The job to run again, and with which options.
@@ -1780,14 +2087,16 @@ type RerunJobRequest struct {
 	// The options of the new job, all of them. If it is missing, those of the old job.
 	Config *JobConfig `protobuf:"bytes,3,opt,name=config,proto3" json:"config,omitempty"`
 	// A name for the new job. If it is missing, that of the old job.
-	Name          string `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"`
+	// What to notify when the new job ends. If it is missing, nothing, whatever the old job notified.
+	Notify        *Notify `protobuf:"bytes,5,opt,name=notify,proto3" json:"notify,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RerunJobRequest) Reset() {
 	*x = RerunJobRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[16]
+	mi := &file_proto_v2_jobs_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1799,7 +2108,7 @@ func (x *RerunJobRequest) String() string {
 func (*RerunJobRequest) ProtoMessage() {}
 
 func (x *RerunJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[16]
+	mi := &file_proto_v2_jobs_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1812,7 +2121,7 @@ func (x *RerunJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RerunJobRequest.ProtoReflect.Descriptor instead.
 func (*RerunJobRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{16}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RerunJobRequest) GetJob() *JobRef {
@@ -1843,6 +2152,13 @@ func (x *RerunJobRequest) GetName() string {
 	return ""
 }
 
+func (x *RerunJobRequest) GetNotify() *Notify {
+	if x != nil {
+		return x.Notify
+	}
+	return nil
+}
+
 // The new job, which is started.
 type RerunJobResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1851,14 +2167,16 @@ type RerunJobResponse struct {
 	// Its workflow, that of the old job.
 	WorkflowKind WorkflowKind `protobuf:"varint,2,opt,name=workflow_kind,json=workflowKind,proto3,enum=bakta.web.api.proto.v2.WorkflowKind" json:"workflow_kind,omitempty"`
 	// Warnings about its uploads, as in SubmitJob. The list is empty if there are none.
-	Warnings      []*Warning `protobuf:"bytes,3,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	Warnings []*Warning `protobuf:"bytes,3,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	// The key that signs the messages to the webhook, as in SubmitJob. Missing without a webhook.
+	NotifyKey     *string `protobuf:"bytes,4,opt,name=notify_key,json=notifyKey,proto3,oneof" json:"notify_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RerunJobResponse) Reset() {
 	*x = RerunJobResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[17]
+	mi := &file_proto_v2_jobs_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1870,7 +2188,7 @@ func (x *RerunJobResponse) String() string {
 func (*RerunJobResponse) ProtoMessage() {}
 
 func (x *RerunJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[17]
+	mi := &file_proto_v2_jobs_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1883,7 +2201,7 @@ func (x *RerunJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RerunJobResponse.ProtoReflect.Descriptor instead.
 func (*RerunJobResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{17}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RerunJobResponse) GetJob() *JobRef {
@@ -1907,6 +2225,13 @@ func (x *RerunJobResponse) GetWarnings() []*Warning {
 	return nil
 }
 
+func (x *RerunJobResponse) GetNotifyKey() string {
+	if x != nil && x.NotifyKey != nil {
+		return *x.NotifyKey
+	}
+	return ""
+}
+
 // Something in an upload that the workflow can process, but probably not as intended.
 type Warning struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1922,7 +2247,7 @@ type Warning struct {
 
 func (x *Warning) Reset() {
 	*x = Warning{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[18]
+	mi := &file_proto_v2_jobs_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1934,7 +2259,7 @@ func (x *Warning) String() string {
 func (*Warning) ProtoMessage() {}
 
 func (x *Warning) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[18]
+	mi := &file_proto_v2_jobs_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1947,7 +2272,7 @@ func (x *Warning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Warning.ProtoReflect.Descriptor instead.
 func (*Warning) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{18}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Warning) GetCode() string {
@@ -1985,7 +2310,7 @@ type JobsStatusRequest struct {
 
 func (x *JobsStatusRequest) Reset() {
 	*x = JobsStatusRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[19]
+	mi := &file_proto_v2_jobs_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1997,7 +2322,7 @@ func (x *JobsStatusRequest) String() string {
 func (*JobsStatusRequest) ProtoMessage() {}
 
 func (x *JobsStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[19]
+	mi := &file_proto_v2_jobs_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2010,7 +2335,7 @@ func (x *JobsStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobsStatusRequest.ProtoReflect.Descriptor instead.
 func (*JobsStatusRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{19}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *JobsStatusRequest) GetJobs() []*JobRef {
@@ -2040,7 +2365,7 @@ type JobsStatusResponse struct {
 
 func (x *JobsStatusResponse) Reset() {
 	*x = JobsStatusResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[20]
+	mi := &file_proto_v2_jobs_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2052,7 +2377,7 @@ func (x *JobsStatusResponse) String() string {
 func (*JobsStatusResponse) ProtoMessage() {}
 
 func (x *JobsStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[20]
+	mi := &file_proto_v2_jobs_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2065,7 +2390,7 @@ func (x *JobsStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobsStatusResponse.ProtoReflect.Descriptor instead.
 func (*JobsStatusResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{20}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *JobsStatusResponse) GetJobs() []*Job {
@@ -2118,7 +2443,7 @@ type Job struct {
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[21]
+	mi := &file_proto_v2_jobs_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2130,7 +2455,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[21]
+	mi := &file_proto_v2_jobs_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2143,7 +2468,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{21}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Job) GetJobId() string {
@@ -2252,7 +2577,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[22]
+	mi := &file_proto_v2_jobs_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2264,7 +2589,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[22]
+	mi := &file_proto_v2_jobs_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2277,7 +2602,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{22}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Progress) GetStep() int32 {
@@ -2314,7 +2639,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[23]
+	mi := &file_proto_v2_jobs_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2326,7 +2651,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[23]
+	mi := &file_proto_v2_jobs_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2339,7 +2664,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{23}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Queue) GetPlace() int32 {
@@ -2374,7 +2699,7 @@ type Expected struct {
 
 func (x *Expected) Reset() {
 	*x = Expected{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[24]
+	mi := &file_proto_v2_jobs_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2386,7 +2711,7 @@ func (x *Expected) String() string {
 func (*Expected) ProtoMessage() {}
 
 func (x *Expected) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[24]
+	mi := &file_proto_v2_jobs_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2399,7 +2724,7 @@ func (x *Expected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Expected.ProtoReflect.Descriptor instead.
 func (*Expected) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{24}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Expected) GetStart() *timestamppb.Timestamp {
@@ -2446,7 +2771,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[25]
+	mi := &file_proto_v2_jobs_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2458,7 +2783,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[25]
+	mi := &file_proto_v2_jobs_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2471,7 +2796,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{25}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Failure) GetCode() string {
@@ -2513,7 +2838,7 @@ type JobStateRequest struct {
 
 func (x *JobStateRequest) Reset() {
 	*x = JobStateRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[26]
+	mi := &file_proto_v2_jobs_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2525,7 +2850,7 @@ func (x *JobStateRequest) String() string {
 func (*JobStateRequest) ProtoMessage() {}
 
 func (x *JobStateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[26]
+	mi := &file_proto_v2_jobs_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2538,7 +2863,7 @@ func (x *JobStateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobStateRequest.ProtoReflect.Descriptor instead.
 func (*JobStateRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{26}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *JobStateRequest) GetJobId() string {
@@ -2615,14 +2940,16 @@ type JobStateResponse struct {
 	// Stands for what this answer shows, except its expectations and `updated`. Pass it as `after` to wait for a change.
 	Version string `protobuf:"bytes,21,opt,name=version,proto3" json:"version,omitempty"`
 	// The options that it was started with, and which uploads it uses, as a start and a rerun take them. Missing before the start.
-	Config        *JobConfig `protobuf:"bytes,22,opt,name=config,proto3,oneof" json:"config,omitempty"`
+	Config *JobConfig `protobuf:"bytes,22,opt,name=config,proto3,oneof" json:"config,omitempty"`
+	// The messages that its start asked for, with what became of them. Empty before it ends.
+	Notifications []*Notification `protobuf:"bytes,23,rep,name=notifications,proto3" json:"notifications,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *JobStateResponse) Reset() {
 	*x = JobStateResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[27]
+	mi := &file_proto_v2_jobs_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2634,7 +2961,7 @@ func (x *JobStateResponse) String() string {
 func (*JobStateResponse) ProtoMessage() {}
 
 func (x *JobStateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[27]
+	mi := &file_proto_v2_jobs_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2647,7 +2974,7 @@ func (x *JobStateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobStateResponse.ProtoReflect.Descriptor instead.
 func (*JobStateResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{27}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *JobStateResponse) GetJobId() string {
@@ -2804,6 +3131,122 @@ func (x *JobStateResponse) GetConfig() *JobConfig {
 	return nil
 }
 
+func (x *JobStateResponse) GetNotifications() []*Notification {
+	if x != nil {
+		return x.Notifications
+	}
+	return nil
+}
+
+// A message about the end of a job, and what became of it.
+type Notification struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The id of the message. Each attempt has the same, as `webhook-id` or in the Message-ID.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// What it says.
+	Event NotificationEvent `protobuf:"varint,2,opt,name=event,proto3,enum=bakta.web.api.proto.v2.NotificationEvent" json:"event,omitempty"`
+	// How it is sent.
+	Channel NotificationChannel `protobuf:"varint,3,opt,name=channel,proto3,enum=bakta.web.api.proto.v2.NotificationChannel" json:"channel,omitempty"`
+	// What became of it.
+	Status NotificationStatus `protobuf:"varint,4,opt,name=status,proto3,enum=bakta.web.api.proto.v2.NotificationStatus" json:"status,omitempty"`
+	// How many attempts were begun.
+	Attempts int32 `protobuf:"varint,5,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	// When the last attempt began. Missing before the first.
+	LastAttempt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=last_attempt,json=lastAttempt,proto3,oneof" json:"last_attempt,omitempty"`
+	// When the next attempt is due. Missing if there is none.
+	NextAttempt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=next_attempt,json=nextAttempt,proto3,oneof" json:"next_attempt,omitempty"`
+	// Why the last attempt failed. Missing if it did not.
+	Error         *string `protobuf:"bytes,8,opt,name=error,proto3,oneof" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Notification) Reset() {
+	*x = Notification{}
+	mi := &file_proto_v2_jobs_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Notification) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Notification) ProtoMessage() {}
+
+func (x *Notification) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_v2_jobs_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Notification.ProtoReflect.Descriptor instead.
+func (*Notification) Descriptor() ([]byte, []int) {
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *Notification) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Notification) GetEvent() NotificationEvent {
+	if x != nil {
+		return x.Event
+	}
+	return NotificationEvent_NOTIFICATION_EVENT_UNSPECIFIED
+}
+
+func (x *Notification) GetChannel() NotificationChannel {
+	if x != nil {
+		return x.Channel
+	}
+	return NotificationChannel_NOTIFICATION_CHANNEL_UNSPECIFIED
+}
+
+func (x *Notification) GetStatus() NotificationStatus {
+	if x != nil {
+		return x.Status
+	}
+	return NotificationStatus_NOTIFICATION_STATUS_UNSPECIFIED
+}
+
+func (x *Notification) GetAttempts() int32 {
+	if x != nil {
+		return x.Attempts
+	}
+	return 0
+}
+
+func (x *Notification) GetLastAttempt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastAttempt
+	}
+	return nil
+}
+
+func (x *Notification) GetNextAttempt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextAttempt
+	}
+	return nil
+}
+
+func (x *Notification) GetError() string {
+	if x != nil && x.Error != nil {
+		return *x.Error
+	}
+	return ""
+}
+
 // The state of a stage of a job.
 type StageState struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2817,7 +3260,7 @@ type StageState struct {
 
 func (x *StageState) Reset() {
 	*x = StageState{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[28]
+	mi := &file_proto_v2_jobs_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2829,7 +3272,7 @@ func (x *StageState) String() string {
 func (*StageState) ProtoMessage() {}
 
 func (x *StageState) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[28]
+	mi := &file_proto_v2_jobs_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2842,7 +3285,7 @@ func (x *StageState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageState.ProtoReflect.Descriptor instead.
 func (*StageState) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{28}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *StageState) GetStage() string {
@@ -2872,7 +3315,7 @@ type FailedJob struct {
 
 func (x *FailedJob) Reset() {
 	*x = FailedJob{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[29]
+	mi := &file_proto_v2_jobs_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2884,7 +3327,7 @@ func (x *FailedJob) String() string {
 func (*FailedJob) ProtoMessage() {}
 
 func (x *FailedJob) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[29]
+	mi := &file_proto_v2_jobs_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2897,7 +3340,7 @@ func (x *FailedJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailedJob.ProtoReflect.Descriptor instead.
 func (*FailedJob) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{29}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *FailedJob) GetJobId() string {
@@ -2929,7 +3372,7 @@ type JobResultRequest struct {
 
 func (x *JobResultRequest) Reset() {
 	*x = JobResultRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[30]
+	mi := &file_proto_v2_jobs_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2941,7 +3384,7 @@ func (x *JobResultRequest) String() string {
 func (*JobResultRequest) ProtoMessage() {}
 
 func (x *JobResultRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[30]
+	mi := &file_proto_v2_jobs_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2954,7 +3397,7 @@ func (x *JobResultRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobResultRequest.ProtoReflect.Descriptor instead.
 func (*JobResultRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{30}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *JobResultRequest) GetJobId() string {
@@ -3001,7 +3444,7 @@ type JobResultResponse struct {
 
 func (x *JobResultResponse) Reset() {
 	*x = JobResultResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[31]
+	mi := &file_proto_v2_jobs_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3013,7 +3456,7 @@ func (x *JobResultResponse) String() string {
 func (*JobResultResponse) ProtoMessage() {}
 
 func (x *JobResultResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[31]
+	mi := &file_proto_v2_jobs_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3026,7 +3469,7 @@ func (x *JobResultResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobResultResponse.ProtoReflect.Descriptor instead.
 func (*JobResultResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{31}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *JobResultResponse) GetJobId() string {
@@ -3091,7 +3534,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[32]
+	mi := &file_proto_v2_jobs_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3103,7 +3546,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[32]
+	mi := &file_proto_v2_jobs_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3116,7 +3559,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{32}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Result) GetResultKind() ResultKind {
@@ -3171,7 +3614,7 @@ type ResultFiles struct {
 
 func (x *ResultFiles) Reset() {
 	*x = ResultFiles{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[33]
+	mi := &file_proto_v2_jobs_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3183,7 +3626,7 @@ func (x *ResultFiles) String() string {
 func (*ResultFiles) ProtoMessage() {}
 
 func (x *ResultFiles) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[33]
+	mi := &file_proto_v2_jobs_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3196,7 +3639,7 @@ func (x *ResultFiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResultFiles.ProtoReflect.Descriptor instead.
 func (*ResultFiles) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{33}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ResultFiles) GetJson() string {
@@ -3310,7 +3753,7 @@ type LogsRequest struct {
 
 func (x *LogsRequest) Reset() {
 	*x = LogsRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[34]
+	mi := &file_proto_v2_jobs_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3322,7 +3765,7 @@ func (x *LogsRequest) String() string {
 func (*LogsRequest) ProtoMessage() {}
 
 func (x *LogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[34]
+	mi := &file_proto_v2_jobs_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3335,7 +3778,7 @@ func (x *LogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsRequest.ProtoReflect.Descriptor instead.
 func (*LogsRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{34}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *LogsRequest) GetJobId() string {
@@ -3365,7 +3808,7 @@ type LogsResponse struct {
 
 func (x *LogsResponse) Reset() {
 	*x = LogsResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[35]
+	mi := &file_proto_v2_jobs_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3377,7 +3820,7 @@ func (x *LogsResponse) String() string {
 func (*LogsResponse) ProtoMessage() {}
 
 func (x *LogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[35]
+	mi := &file_proto_v2_jobs_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3390,7 +3833,7 @@ func (x *LogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsResponse.ProtoReflect.Descriptor instead.
 func (*LogsResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{35}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *LogsResponse) GetWorkflowKind() WorkflowKind {
@@ -3422,7 +3865,7 @@ type StageLog struct {
 
 func (x *StageLog) Reset() {
 	*x = StageLog{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[36]
+	mi := &file_proto_v2_jobs_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3434,7 +3877,7 @@ func (x *StageLog) String() string {
 func (*StageLog) ProtoMessage() {}
 
 func (x *StageLog) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[36]
+	mi := &file_proto_v2_jobs_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3447,7 +3890,7 @@ func (x *StageLog) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageLog.ProtoReflect.Descriptor instead.
 func (*StageLog) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{36}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *StageLog) GetStage() string {
@@ -3484,7 +3927,7 @@ type DeleteRequest struct {
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[37]
+	mi := &file_proto_v2_jobs_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3496,7 +3939,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[37]
+	mi := &file_proto_v2_jobs_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3509,7 +3952,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{37}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *DeleteRequest) GetJobId() string {
@@ -3535,7 +3978,7 @@ type DeleteResponse struct {
 
 func (x *DeleteResponse) Reset() {
 	*x = DeleteResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[38]
+	mi := &file_proto_v2_jobs_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3547,7 +3990,7 @@ func (x *DeleteResponse) String() string {
 func (*DeleteResponse) ProtoMessage() {}
 
 func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[38]
+	mi := &file_proto_v2_jobs_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3560,7 +4003,7 @@ func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResponse.ProtoReflect.Descriptor instead.
 func (*DeleteResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{38}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{41}
 }
 
 // Requests the versions.
@@ -3572,7 +4015,7 @@ type VersionRequest struct {
 
 func (x *VersionRequest) Reset() {
 	*x = VersionRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[39]
+	mi := &file_proto_v2_jobs_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3584,7 +4027,7 @@ func (x *VersionRequest) String() string {
 func (*VersionRequest) ProtoMessage() {}
 
 func (x *VersionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[39]
+	mi := &file_proto_v2_jobs_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3597,7 +4040,7 @@ func (x *VersionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VersionRequest.ProtoReflect.Descriptor instead.
 func (*VersionRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{39}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{42}
 }
 
 // The installed versions. Empty if not installed or not known.
@@ -3619,7 +4062,7 @@ type VersionResponse struct {
 
 func (x *VersionResponse) Reset() {
 	*x = VersionResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[40]
+	mi := &file_proto_v2_jobs_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3631,7 +4074,7 @@ func (x *VersionResponse) String() string {
 func (*VersionResponse) ProtoMessage() {}
 
 func (x *VersionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[40]
+	mi := &file_proto_v2_jobs_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3644,7 +4087,7 @@ func (x *VersionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VersionResponse.ProtoReflect.Descriptor instead.
 func (*VersionResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{40}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *VersionResponse) GetBackendVersion() string {
@@ -3703,10 +4146,14 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\vupload_kind\x18\x01 \x01(\x0e2\".bakta.web.api.proto.v2.UploadKindR\n" +
 	"uploadKind\x12\x1a\n" +
 	"\brequired\x18\x02 \x01(\bR\brequired\"\x10\n" +
-	"\x0eOptionsRequest\"\x89\x01\n" +
+	"\x0eOptionsRequest\"\xc6\x01\n" +
 	"\x0fOptionsResponse\x128\n" +
 	"\aoptions\x18\x01 \x03(\v2\x1e.bakta.web.api.proto.v2.OptionR\aoptions\x12<\n" +
-	"\auploads\x18\x02 \x03(\v2\".bakta.web.api.proto.v2.UploadRuleR\auploads\"\xb6\x02\n" +
+	"\auploads\x18\x02 \x03(\v2\".bakta.web.api.proto.v2.UploadRuleR\auploads\x12;\n" +
+	"\x06notify\x18\x03 \x01(\v2#.bakta.web.api.proto.v2.NotifyOfferR\x06notify\"=\n" +
+	"\vNotifyOffer\x12\x18\n" +
+	"\awebhook\x18\x01 \x01(\bR\awebhook\x12\x14\n" +
+	"\x05email\x18\x02 \x01(\bR\x05email\"\xb6\x02\n" +
 	"\x06Option\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x126\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\".bakta.web.api.proto.v2.OptionKindR\x04kind\x12K\n" +
@@ -3739,11 +4186,15 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\vupload_kind\x18\x01 \x01(\x0e2\".bakta.web.api.proto.v2.UploadKindR\n" +
 	"uploadKind\x12\x1a\n" +
 	"\brequired\x18\x02 \x01(\bR\brequired\x12\x10\n" +
-	"\x03url\x18\x03 \x01(\tR\x03url\"\xdd\x01\n" +
+	"\x03url\x18\x03 \x01(\tR\x03url\"\x95\x02\n" +
 	"\x0fStartJobRequest\x126\n" +
 	"\x03job\x18\x01 \x01(\v2\x1e.bakta.web.api.proto.v2.JobRefB\x04\xe2A\x01\x02R\x03job\x12O\n" +
 	"\rworkflow_kind\x18\x02 \x01(\x0e2$.bakta.web.api.proto.v2.WorkflowKindB\x04\xe2A\x01\x02R\fworkflowKind\x12?\n" +
-	"\x06config\x18\x03 \x01(\v2!.bakta.web.api.proto.v2.JobConfigB\x04\xe2A\x01\x02R\x06config:\x00\"\xd7\b\n" +
+	"\x06config\x18\x03 \x01(\v2!.bakta.web.api.proto.v2.JobConfigB\x04\xe2A\x01\x02R\x06config\x126\n" +
+	"\x06notify\x18\x04 \x01(\v2\x1e.bakta.web.api.proto.v2.NotifyR\x06notify:\x00\":\n" +
+	"\x06Notify\x12\x18\n" +
+	"\awebhook\x18\x01 \x01(\tR\awebhook\x12\x14\n" +
+	"\x05email\x18\x02 \x01(\tR\x05email:\x00\"\xd7\b\n" +
 	"\tJobConfig\x12;\n" +
 	"\x1ause_prodigal_training_file\x18\x01 \x01(\bR\x17useProdigalTrainingFile\x12#\n" +
 	"\ruse_replicons\x18\x02 \x01(\bR\fuseReplicons\x12\x1f\n" +
@@ -3785,19 +4236,26 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"skipFilter\x12\x1b\n" +
 	"\tskip_plot\x18  \x01(\bR\bskipPlot\"O\n" +
 	"\x10StartJobResponse\x12;\n" +
-	"\bwarnings\x18\x01 \x03(\v2\x1f.bakta.web.api.proto.v2.WarningR\bwarnings\"R\n" +
+	"\bwarnings\x18\x01 \x03(\v2\x1f.bakta.web.api.proto.v2.WarningR\bwarnings\"\x85\x01\n" +
 	"\x11SubmitJobResponse\x12;\n" +
-	"\bwarnings\x18\x01 \x03(\v2\x1f.bakta.web.api.proto.v2.WarningR\bwarnings:\x00\"\xc1\x01\n" +
+	"\bwarnings\x18\x01 \x03(\v2\x1f.bakta.web.api.proto.v2.WarningR\bwarnings\x12\"\n" +
+	"\n" +
+	"notify_key\x18\x02 \x01(\tH\x00R\tnotifyKey\x88\x01\x01:\x00B\r\n" +
+	"\v_notify_key\"\xf9\x01\n" +
 	"\x0fRerunJobRequest\x126\n" +
 	"\x03job\x18\x01 \x01(\v2\x1e.bakta.web.api.proto.v2.JobRefB\x04\xe2A\x01\x02R\x03job\x12%\n" +
 	"\vrequest_key\x18\x02 \x01(\tB\x04\xe2A\x01\x02R\n" +
 	"requestKey\x129\n" +
 	"\x06config\x18\x03 \x01(\v2!.bakta.web.api.proto.v2.JobConfigR\x06config\x12\x12\n" +
-	"\x04name\x18\x04 \x01(\tR\x04name:\x00\"\xce\x01\n" +
+	"\x04name\x18\x04 \x01(\tR\x04name\x126\n" +
+	"\x06notify\x18\x05 \x01(\v2\x1e.bakta.web.api.proto.v2.NotifyR\x06notify:\x00\"\x81\x02\n" +
 	"\x10RerunJobResponse\x120\n" +
 	"\x03job\x18\x01 \x01(\v2\x1e.bakta.web.api.proto.v2.JobRefR\x03job\x12I\n" +
 	"\rworkflow_kind\x18\x02 \x01(\x0e2$.bakta.web.api.proto.v2.WorkflowKindR\fworkflowKind\x12;\n" +
-	"\bwarnings\x18\x03 \x03(\v2\x1f.bakta.web.api.proto.v2.WarningR\bwarnings:\x00\"|\n" +
+	"\bwarnings\x18\x03 \x03(\v2\x1f.bakta.web.api.proto.v2.WarningR\bwarnings\x12\"\n" +
+	"\n" +
+	"notify_key\x18\x04 \x01(\tH\x00R\tnotifyKey\x88\x01\x01:\x00B\r\n" +
+	"\v_notify_key\"|\n" +
 	"\aWarning\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12C\n" +
 	"\vupload_kind\x18\x02 \x01(\x0e2\".bakta.web.api.proto.v2.UploadKindR\n" +
@@ -3859,7 +4317,8 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x16\n" +
 	"\x06secret\x18\x02 \x01(\tR\x06secret\x12\x14\n" +
 	"\x04wait\x18\x03 \x01(\x03B\x00R\x04wait\x12\x14\n" +
-	"\x05after\x18\x04 \x01(\tR\x05after:\x00\"\xbe\t\n" +
+	"\x05after\x18\x04 \x01(\tR\x05after:\x00\"\x8a\n" +
+	"\n" +
 	"\x10JobStateResponse\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
@@ -3884,7 +4343,8 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\bexpected\x18\x13 \x01(\v2 .bakta.web.api.proto.v2.ExpectedH\aR\bexpected\x88\x01\x01\x12>\n" +
 	"\afailure\x18\x14 \x01(\v2\x1f.bakta.web.api.proto.v2.FailureH\bR\afailure\x88\x01\x01\x12\x18\n" +
 	"\aversion\x18\x15 \x01(\tR\aversion\x12>\n" +
-	"\x06config\x18\x16 \x01(\v2!.bakta.web.api.proto.v2.JobConfigH\tR\x06config\x88\x01\x01:\x00B\n" +
+	"\x06config\x18\x16 \x01(\v2!.bakta.web.api.proto.v2.JobConfigH\tR\x06config\x88\x01\x01\x12J\n" +
+	"\rnotifications\x18\x17 \x03(\v2$.bakta.web.api.proto.v2.NotificationR\rnotifications:\x00B\n" +
 	"\n" +
 	"\b_waitingB\n" +
 	"\n" +
@@ -3897,7 +4357,19 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\t_expectedB\n" +
 	"\n" +
 	"\b_failureB\t\n" +
-	"\a_config\"_\n" +
+	"\a_config\"\xd5\x03\n" +
+	"\fNotification\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12?\n" +
+	"\x05event\x18\x02 \x01(\x0e2).bakta.web.api.proto.v2.NotificationEventR\x05event\x12E\n" +
+	"\achannel\x18\x03 \x01(\x0e2+.bakta.web.api.proto.v2.NotificationChannelR\achannel\x12B\n" +
+	"\x06status\x18\x04 \x01(\x0e2*.bakta.web.api.proto.v2.NotificationStatusR\x06status\x12\x1a\n" +
+	"\battempts\x18\x05 \x01(\x05R\battempts\x12B\n" +
+	"\flast_attempt\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampH\x00R\vlastAttempt\x88\x01\x01\x12B\n" +
+	"\fnext_attempt\x18\a \x01(\v2\x1a.google.protobuf.TimestampH\x01R\vnextAttempt\x88\x01\x01\x12\x19\n" +
+	"\x05error\x18\b \x01(\tH\x02R\x05error\x88\x01\x01B\x0f\n" +
+	"\r_last_attemptB\x0f\n" +
+	"\r_next_attemptB\b\n" +
+	"\x06_error\"_\n" +
 	"\n" +
 	"StageState\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\tR\x05stage\x12;\n" +
@@ -4020,7 +4492,21 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x16STAGE_STATUS_SUCCEEDED\x10\x03\x12\x17\n" +
 	"\x13STAGE_STATUS_FAILED\x10\x04\x12\x16\n" +
 	"\x12STAGE_STATUS_ERROR\x10\x05\x12\x18\n" +
-	"\x14STAGE_STATUS_UNKNOWN\x10\x06*\x85\x01\n" +
+	"\x14STAGE_STATUS_UNKNOWN\x10\x06*\x99\x01\n" +
+	"\x11NotificationEvent\x12\"\n" +
+	"\x1eNOTIFICATION_EVENT_UNSPECIFIED\x10\x00\x12 \n" +
+	"\x1cNOTIFICATION_EVENT_SUCCEEDED\x10\x01\x12\x1d\n" +
+	"\x19NOTIFICATION_EVENT_FAILED\x10\x02\x12\x1f\n" +
+	"\x1bNOTIFICATION_EVENT_EXPIRING\x10\x03*}\n" +
+	"\x13NotificationChannel\x12$\n" +
+	" NOTIFICATION_CHANNEL_UNSPECIFIED\x10\x00\x12 \n" +
+	"\x1cNOTIFICATION_CHANNEL_WEBHOOK\x10\x01\x12\x1e\n" +
+	"\x1aNOTIFICATION_CHANNEL_EMAIL\x10\x02*\x9f\x01\n" +
+	"\x12NotificationStatus\x12#\n" +
+	"\x1fNOTIFICATION_STATUS_UNSPECIFIED\x10\x00\x12\x1f\n" +
+	"\x1bNOTIFICATION_STATUS_PENDING\x10\x01\x12!\n" +
+	"\x1dNOTIFICATION_STATUS_DELIVERED\x10\x02\x12 \n" +
+	"\x1cNOTIFICATION_STATUS_GIVEN_UP\x10\x03*\x85\x01\n" +
 	"\n" +
 	"OptionKind\x12\x1b\n" +
 	"\x17OPTION_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
@@ -4055,8 +4541,8 @@ func file_proto_v2_jobs_proto_rawDescGZIP() []byte {
 	return file_proto_v2_jobs_proto_rawDescData
 }
 
-var file_proto_v2_jobs_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
-var file_proto_v2_jobs_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_proto_v2_jobs_proto_enumTypes = make([]protoimpl.EnumInfo, 11)
+var file_proto_v2_jobs_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_proto_v2_jobs_proto_goTypes = []any{
 	(WorkflowKind)(0),             // 0: bakta.web.api.proto.v2.WorkflowKind
 	(ResultKind)(0),               // 1: bakta.web.api.proto.v2.ResultKind
@@ -4065,148 +4551,163 @@ var file_proto_v2_jobs_proto_goTypes = []any{
 	(JobStatus)(0),                // 4: bakta.web.api.proto.v2.JobStatus
 	(FailedStatus)(0),             // 5: bakta.web.api.proto.v2.FailedStatus
 	(StageStatus)(0),              // 6: bakta.web.api.proto.v2.StageStatus
-	(OptionKind)(0),               // 7: bakta.web.api.proto.v2.OptionKind
-	(*JobRef)(nil),                // 8: bakta.web.api.proto.v2.JobRef
-	(*WorkflowsRequest)(nil),      // 9: bakta.web.api.proto.v2.WorkflowsRequest
-	(*WorkflowsResponse)(nil),     // 10: bakta.web.api.proto.v2.WorkflowsResponse
-	(*Workflow)(nil),              // 11: bakta.web.api.proto.v2.Workflow
-	(*Upload)(nil),                // 12: bakta.web.api.proto.v2.Upload
-	(*OptionsRequest)(nil),        // 13: bakta.web.api.proto.v2.OptionsRequest
-	(*OptionsResponse)(nil),       // 14: bakta.web.api.proto.v2.OptionsResponse
-	(*Option)(nil),                // 15: bakta.web.api.proto.v2.Option
-	(*UploadRule)(nil),            // 16: bakta.web.api.proto.v2.UploadRule
-	(*InitJobRequest)(nil),        // 17: bakta.web.api.proto.v2.InitJobRequest
-	(*InitJobResponse)(nil),       // 18: bakta.web.api.proto.v2.InitJobResponse
-	(*UploadLink)(nil),            // 19: bakta.web.api.proto.v2.UploadLink
-	(*StartJobRequest)(nil),       // 20: bakta.web.api.proto.v2.StartJobRequest
-	(*JobConfig)(nil),             // 21: bakta.web.api.proto.v2.JobConfig
-	(*StartJobResponse)(nil),      // 22: bakta.web.api.proto.v2.StartJobResponse
-	(*SubmitJobResponse)(nil),     // 23: bakta.web.api.proto.v2.SubmitJobResponse
-	(*RerunJobRequest)(nil),       // 24: bakta.web.api.proto.v2.RerunJobRequest
-	(*RerunJobResponse)(nil),      // 25: bakta.web.api.proto.v2.RerunJobResponse
-	(*Warning)(nil),               // 26: bakta.web.api.proto.v2.Warning
-	(*JobsStatusRequest)(nil),     // 27: bakta.web.api.proto.v2.JobsStatusRequest
-	(*JobsStatusResponse)(nil),    // 28: bakta.web.api.proto.v2.JobsStatusResponse
-	(*Job)(nil),                   // 29: bakta.web.api.proto.v2.Job
-	(*Progress)(nil),              // 30: bakta.web.api.proto.v2.Progress
-	(*Queue)(nil),                 // 31: bakta.web.api.proto.v2.Queue
-	(*Expected)(nil),              // 32: bakta.web.api.proto.v2.Expected
-	(*Failure)(nil),               // 33: bakta.web.api.proto.v2.Failure
-	(*JobStateRequest)(nil),       // 34: bakta.web.api.proto.v2.JobStateRequest
-	(*JobStateResponse)(nil),      // 35: bakta.web.api.proto.v2.JobStateResponse
-	(*StageState)(nil),            // 36: bakta.web.api.proto.v2.StageState
-	(*FailedJob)(nil),             // 37: bakta.web.api.proto.v2.FailedJob
-	(*JobResultRequest)(nil),      // 38: bakta.web.api.proto.v2.JobResultRequest
-	(*JobResultResponse)(nil),     // 39: bakta.web.api.proto.v2.JobResultResponse
-	(*Result)(nil),                // 40: bakta.web.api.proto.v2.Result
-	(*ResultFiles)(nil),           // 41: bakta.web.api.proto.v2.ResultFiles
-	(*LogsRequest)(nil),           // 42: bakta.web.api.proto.v2.LogsRequest
-	(*LogsResponse)(nil),          // 43: bakta.web.api.proto.v2.LogsResponse
-	(*StageLog)(nil),              // 44: bakta.web.api.proto.v2.StageLog
-	(*DeleteRequest)(nil),         // 45: bakta.web.api.proto.v2.DeleteRequest
-	(*DeleteResponse)(nil),        // 46: bakta.web.api.proto.v2.DeleteResponse
-	(*VersionRequest)(nil),        // 47: bakta.web.api.proto.v2.VersionRequest
-	(*VersionResponse)(nil),       // 48: bakta.web.api.proto.v2.VersionResponse
-	(*timestamppb.Timestamp)(nil), // 49: google.protobuf.Timestamp
+	(NotificationEvent)(0),        // 7: bakta.web.api.proto.v2.NotificationEvent
+	(NotificationChannel)(0),      // 8: bakta.web.api.proto.v2.NotificationChannel
+	(NotificationStatus)(0),       // 9: bakta.web.api.proto.v2.NotificationStatus
+	(OptionKind)(0),               // 10: bakta.web.api.proto.v2.OptionKind
+	(*JobRef)(nil),                // 11: bakta.web.api.proto.v2.JobRef
+	(*WorkflowsRequest)(nil),      // 12: bakta.web.api.proto.v2.WorkflowsRequest
+	(*WorkflowsResponse)(nil),     // 13: bakta.web.api.proto.v2.WorkflowsResponse
+	(*Workflow)(nil),              // 14: bakta.web.api.proto.v2.Workflow
+	(*Upload)(nil),                // 15: bakta.web.api.proto.v2.Upload
+	(*OptionsRequest)(nil),        // 16: bakta.web.api.proto.v2.OptionsRequest
+	(*OptionsResponse)(nil),       // 17: bakta.web.api.proto.v2.OptionsResponse
+	(*NotifyOffer)(nil),           // 18: bakta.web.api.proto.v2.NotifyOffer
+	(*Option)(nil),                // 19: bakta.web.api.proto.v2.Option
+	(*UploadRule)(nil),            // 20: bakta.web.api.proto.v2.UploadRule
+	(*InitJobRequest)(nil),        // 21: bakta.web.api.proto.v2.InitJobRequest
+	(*InitJobResponse)(nil),       // 22: bakta.web.api.proto.v2.InitJobResponse
+	(*UploadLink)(nil),            // 23: bakta.web.api.proto.v2.UploadLink
+	(*StartJobRequest)(nil),       // 24: bakta.web.api.proto.v2.StartJobRequest
+	(*Notify)(nil),                // 25: bakta.web.api.proto.v2.Notify
+	(*JobConfig)(nil),             // 26: bakta.web.api.proto.v2.JobConfig
+	(*StartJobResponse)(nil),      // 27: bakta.web.api.proto.v2.StartJobResponse
+	(*SubmitJobResponse)(nil),     // 28: bakta.web.api.proto.v2.SubmitJobResponse
+	(*RerunJobRequest)(nil),       // 29: bakta.web.api.proto.v2.RerunJobRequest
+	(*RerunJobResponse)(nil),      // 30: bakta.web.api.proto.v2.RerunJobResponse
+	(*Warning)(nil),               // 31: bakta.web.api.proto.v2.Warning
+	(*JobsStatusRequest)(nil),     // 32: bakta.web.api.proto.v2.JobsStatusRequest
+	(*JobsStatusResponse)(nil),    // 33: bakta.web.api.proto.v2.JobsStatusResponse
+	(*Job)(nil),                   // 34: bakta.web.api.proto.v2.Job
+	(*Progress)(nil),              // 35: bakta.web.api.proto.v2.Progress
+	(*Queue)(nil),                 // 36: bakta.web.api.proto.v2.Queue
+	(*Expected)(nil),              // 37: bakta.web.api.proto.v2.Expected
+	(*Failure)(nil),               // 38: bakta.web.api.proto.v2.Failure
+	(*JobStateRequest)(nil),       // 39: bakta.web.api.proto.v2.JobStateRequest
+	(*JobStateResponse)(nil),      // 40: bakta.web.api.proto.v2.JobStateResponse
+	(*Notification)(nil),          // 41: bakta.web.api.proto.v2.Notification
+	(*StageState)(nil),            // 42: bakta.web.api.proto.v2.StageState
+	(*FailedJob)(nil),             // 43: bakta.web.api.proto.v2.FailedJob
+	(*JobResultRequest)(nil),      // 44: bakta.web.api.proto.v2.JobResultRequest
+	(*JobResultResponse)(nil),     // 45: bakta.web.api.proto.v2.JobResultResponse
+	(*Result)(nil),                // 46: bakta.web.api.proto.v2.Result
+	(*ResultFiles)(nil),           // 47: bakta.web.api.proto.v2.ResultFiles
+	(*LogsRequest)(nil),           // 48: bakta.web.api.proto.v2.LogsRequest
+	(*LogsResponse)(nil),          // 49: bakta.web.api.proto.v2.LogsResponse
+	(*StageLog)(nil),              // 50: bakta.web.api.proto.v2.StageLog
+	(*DeleteRequest)(nil),         // 51: bakta.web.api.proto.v2.DeleteRequest
+	(*DeleteResponse)(nil),        // 52: bakta.web.api.proto.v2.DeleteResponse
+	(*VersionRequest)(nil),        // 53: bakta.web.api.proto.v2.VersionRequest
+	(*VersionResponse)(nil),       // 54: bakta.web.api.proto.v2.VersionResponse
+	(*timestamppb.Timestamp)(nil), // 55: google.protobuf.Timestamp
 }
 var file_proto_v2_jobs_proto_depIdxs = []int32{
-	11, // 0: bakta.web.api.proto.v2.WorkflowsResponse.workflows:type_name -> bakta.web.api.proto.v2.Workflow
+	14, // 0: bakta.web.api.proto.v2.WorkflowsResponse.workflows:type_name -> bakta.web.api.proto.v2.Workflow
 	0,  // 1: bakta.web.api.proto.v2.Workflow.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
 	1,  // 2: bakta.web.api.proto.v2.Workflow.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
-	12, // 3: bakta.web.api.proto.v2.Workflow.uploads:type_name -> bakta.web.api.proto.v2.Upload
+	15, // 3: bakta.web.api.proto.v2.Workflow.uploads:type_name -> bakta.web.api.proto.v2.Upload
 	2,  // 4: bakta.web.api.proto.v2.Upload.upload_kind:type_name -> bakta.web.api.proto.v2.UploadKind
-	15, // 5: bakta.web.api.proto.v2.OptionsResponse.options:type_name -> bakta.web.api.proto.v2.Option
-	16, // 6: bakta.web.api.proto.v2.OptionsResponse.uploads:type_name -> bakta.web.api.proto.v2.UploadRule
-	7,  // 7: bakta.web.api.proto.v2.Option.kind:type_name -> bakta.web.api.proto.v2.OptionKind
-	0,  // 8: bakta.web.api.proto.v2.Option.workflow_kinds:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	2,  // 9: bakta.web.api.proto.v2.UploadRule.upload_kind:type_name -> bakta.web.api.proto.v2.UploadKind
-	0,  // 10: bakta.web.api.proto.v2.InitJobRequest.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	8,  // 11: bakta.web.api.proto.v2.InitJobResponse.job:type_name -> bakta.web.api.proto.v2.JobRef
-	0,  // 12: bakta.web.api.proto.v2.InitJobResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	19, // 13: bakta.web.api.proto.v2.InitJobResponse.uploads:type_name -> bakta.web.api.proto.v2.UploadLink
-	2,  // 14: bakta.web.api.proto.v2.UploadLink.upload_kind:type_name -> bakta.web.api.proto.v2.UploadKind
-	8,  // 15: bakta.web.api.proto.v2.StartJobRequest.job:type_name -> bakta.web.api.proto.v2.JobRef
-	0,  // 16: bakta.web.api.proto.v2.StartJobRequest.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	21, // 17: bakta.web.api.proto.v2.StartJobRequest.config:type_name -> bakta.web.api.proto.v2.JobConfig
-	3,  // 18: bakta.web.api.proto.v2.JobConfig.derm_type:type_name -> bakta.web.api.proto.v2.DermType
-	26, // 19: bakta.web.api.proto.v2.StartJobResponse.warnings:type_name -> bakta.web.api.proto.v2.Warning
-	26, // 20: bakta.web.api.proto.v2.SubmitJobResponse.warnings:type_name -> bakta.web.api.proto.v2.Warning
-	8,  // 21: bakta.web.api.proto.v2.RerunJobRequest.job:type_name -> bakta.web.api.proto.v2.JobRef
-	21, // 22: bakta.web.api.proto.v2.RerunJobRequest.config:type_name -> bakta.web.api.proto.v2.JobConfig
-	8,  // 23: bakta.web.api.proto.v2.RerunJobResponse.job:type_name -> bakta.web.api.proto.v2.JobRef
-	0,  // 24: bakta.web.api.proto.v2.RerunJobResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	26, // 25: bakta.web.api.proto.v2.RerunJobResponse.warnings:type_name -> bakta.web.api.proto.v2.Warning
-	2,  // 26: bakta.web.api.proto.v2.Warning.upload_kind:type_name -> bakta.web.api.proto.v2.UploadKind
-	8,  // 27: bakta.web.api.proto.v2.JobsStatusRequest.jobs:type_name -> bakta.web.api.proto.v2.JobRef
-	29, // 28: bakta.web.api.proto.v2.JobsStatusResponse.jobs:type_name -> bakta.web.api.proto.v2.Job
-	37, // 29: bakta.web.api.proto.v2.JobsStatusResponse.failed_jobs:type_name -> bakta.web.api.proto.v2.FailedJob
-	4,  // 30: bakta.web.api.proto.v2.Job.status:type_name -> bakta.web.api.proto.v2.JobStatus
-	0,  // 31: bakta.web.api.proto.v2.Job.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	1,  // 32: bakta.web.api.proto.v2.Job.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
-	49, // 33: bakta.web.api.proto.v2.Job.started:type_name -> google.protobuf.Timestamp
-	49, // 34: bakta.web.api.proto.v2.Job.updated:type_name -> google.protobuf.Timestamp
-	30, // 35: bakta.web.api.proto.v2.Job.progress:type_name -> bakta.web.api.proto.v2.Progress
-	31, // 36: bakta.web.api.proto.v2.Job.queue:type_name -> bakta.web.api.proto.v2.Queue
-	32, // 37: bakta.web.api.proto.v2.Job.expected:type_name -> bakta.web.api.proto.v2.Expected
-	33, // 38: bakta.web.api.proto.v2.Job.failure:type_name -> bakta.web.api.proto.v2.Failure
-	49, // 39: bakta.web.api.proto.v2.Expected.start:type_name -> google.protobuf.Timestamp
-	49, // 40: bakta.web.api.proto.v2.Expected.end:type_name -> google.protobuf.Timestamp
-	49, // 41: bakta.web.api.proto.v2.Expected.latest_end:type_name -> google.protobuf.Timestamp
-	0,  // 42: bakta.web.api.proto.v2.JobStateResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	1,  // 43: bakta.web.api.proto.v2.JobStateResponse.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
-	4,  // 44: bakta.web.api.proto.v2.JobStateResponse.status:type_name -> bakta.web.api.proto.v2.JobStatus
-	49, // 45: bakta.web.api.proto.v2.JobStateResponse.created:type_name -> google.protobuf.Timestamp
-	49, // 46: bakta.web.api.proto.v2.JobStateResponse.started:type_name -> google.protobuf.Timestamp
-	49, // 47: bakta.web.api.proto.v2.JobStateResponse.began:type_name -> google.protobuf.Timestamp
-	49, // 48: bakta.web.api.proto.v2.JobStateResponse.ended:type_name -> google.protobuf.Timestamp
-	49, // 49: bakta.web.api.proto.v2.JobStateResponse.updated:type_name -> google.protobuf.Timestamp
-	49, // 50: bakta.web.api.proto.v2.JobStateResponse.expires:type_name -> google.protobuf.Timestamp
-	36, // 51: bakta.web.api.proto.v2.JobStateResponse.stages:type_name -> bakta.web.api.proto.v2.StageState
-	30, // 52: bakta.web.api.proto.v2.JobStateResponse.progress:type_name -> bakta.web.api.proto.v2.Progress
-	31, // 53: bakta.web.api.proto.v2.JobStateResponse.queue:type_name -> bakta.web.api.proto.v2.Queue
-	32, // 54: bakta.web.api.proto.v2.JobStateResponse.expected:type_name -> bakta.web.api.proto.v2.Expected
-	33, // 55: bakta.web.api.proto.v2.JobStateResponse.failure:type_name -> bakta.web.api.proto.v2.Failure
-	21, // 56: bakta.web.api.proto.v2.JobStateResponse.config:type_name -> bakta.web.api.proto.v2.JobConfig
-	6,  // 57: bakta.web.api.proto.v2.StageState.status:type_name -> bakta.web.api.proto.v2.StageStatus
-	5,  // 58: bakta.web.api.proto.v2.FailedJob.status:type_name -> bakta.web.api.proto.v2.FailedStatus
-	0,  // 59: bakta.web.api.proto.v2.JobResultResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	49, // 60: bakta.web.api.proto.v2.JobResultResponse.started:type_name -> google.protobuf.Timestamp
-	49, // 61: bakta.web.api.proto.v2.JobResultResponse.updated:type_name -> google.protobuf.Timestamp
-	40, // 62: bakta.web.api.proto.v2.JobResultResponse.result:type_name -> bakta.web.api.proto.v2.Result
-	1,  // 63: bakta.web.api.proto.v2.Result.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
-	41, // 64: bakta.web.api.proto.v2.Result.files:type_name -> bakta.web.api.proto.v2.ResultFiles
-	0,  // 65: bakta.web.api.proto.v2.LogsResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	44, // 66: bakta.web.api.proto.v2.LogsResponse.stages:type_name -> bakta.web.api.proto.v2.StageLog
-	6,  // 67: bakta.web.api.proto.v2.StageLog.status:type_name -> bakta.web.api.proto.v2.StageStatus
-	9,  // 68: bakta.web.api.proto.v2.BaktaJobs.Workflows:input_type -> bakta.web.api.proto.v2.WorkflowsRequest
-	13, // 69: bakta.web.api.proto.v2.BaktaJobs.Options:input_type -> bakta.web.api.proto.v2.OptionsRequest
-	17, // 70: bakta.web.api.proto.v2.BaktaJobs.InitJob:input_type -> bakta.web.api.proto.v2.InitJobRequest
-	20, // 71: bakta.web.api.proto.v2.BaktaJobs.StartJob:input_type -> bakta.web.api.proto.v2.StartJobRequest
-	20, // 72: bakta.web.api.proto.v2.BaktaJobs.SubmitJob:input_type -> bakta.web.api.proto.v2.StartJobRequest
-	24, // 73: bakta.web.api.proto.v2.BaktaJobs.RerunJob:input_type -> bakta.web.api.proto.v2.RerunJobRequest
-	27, // 74: bakta.web.api.proto.v2.BaktaJobs.JobsStatus:input_type -> bakta.web.api.proto.v2.JobsStatusRequest
-	34, // 75: bakta.web.api.proto.v2.BaktaJobs.JobState:input_type -> bakta.web.api.proto.v2.JobStateRequest
-	38, // 76: bakta.web.api.proto.v2.BaktaJobs.JobResult:input_type -> bakta.web.api.proto.v2.JobResultRequest
-	42, // 77: bakta.web.api.proto.v2.BaktaJobs.Logs:input_type -> bakta.web.api.proto.v2.LogsRequest
-	45, // 78: bakta.web.api.proto.v2.BaktaJobs.Delete:input_type -> bakta.web.api.proto.v2.DeleteRequest
-	47, // 79: bakta.web.api.proto.v2.BaktaJobs.Version:input_type -> bakta.web.api.proto.v2.VersionRequest
-	10, // 80: bakta.web.api.proto.v2.BaktaJobs.Workflows:output_type -> bakta.web.api.proto.v2.WorkflowsResponse
-	14, // 81: bakta.web.api.proto.v2.BaktaJobs.Options:output_type -> bakta.web.api.proto.v2.OptionsResponse
-	18, // 82: bakta.web.api.proto.v2.BaktaJobs.InitJob:output_type -> bakta.web.api.proto.v2.InitJobResponse
-	22, // 83: bakta.web.api.proto.v2.BaktaJobs.StartJob:output_type -> bakta.web.api.proto.v2.StartJobResponse
-	23, // 84: bakta.web.api.proto.v2.BaktaJobs.SubmitJob:output_type -> bakta.web.api.proto.v2.SubmitJobResponse
-	25, // 85: bakta.web.api.proto.v2.BaktaJobs.RerunJob:output_type -> bakta.web.api.proto.v2.RerunJobResponse
-	28, // 86: bakta.web.api.proto.v2.BaktaJobs.JobsStatus:output_type -> bakta.web.api.proto.v2.JobsStatusResponse
-	35, // 87: bakta.web.api.proto.v2.BaktaJobs.JobState:output_type -> bakta.web.api.proto.v2.JobStateResponse
-	39, // 88: bakta.web.api.proto.v2.BaktaJobs.JobResult:output_type -> bakta.web.api.proto.v2.JobResultResponse
-	43, // 89: bakta.web.api.proto.v2.BaktaJobs.Logs:output_type -> bakta.web.api.proto.v2.LogsResponse
-	46, // 90: bakta.web.api.proto.v2.BaktaJobs.Delete:output_type -> bakta.web.api.proto.v2.DeleteResponse
-	48, // 91: bakta.web.api.proto.v2.BaktaJobs.Version:output_type -> bakta.web.api.proto.v2.VersionResponse
-	80, // [80:92] is the sub-list for method output_type
-	68, // [68:80] is the sub-list for method input_type
-	68, // [68:68] is the sub-list for extension type_name
-	68, // [68:68] is the sub-list for extension extendee
-	0,  // [0:68] is the sub-list for field type_name
+	19, // 5: bakta.web.api.proto.v2.OptionsResponse.options:type_name -> bakta.web.api.proto.v2.Option
+	20, // 6: bakta.web.api.proto.v2.OptionsResponse.uploads:type_name -> bakta.web.api.proto.v2.UploadRule
+	18, // 7: bakta.web.api.proto.v2.OptionsResponse.notify:type_name -> bakta.web.api.proto.v2.NotifyOffer
+	10, // 8: bakta.web.api.proto.v2.Option.kind:type_name -> bakta.web.api.proto.v2.OptionKind
+	0,  // 9: bakta.web.api.proto.v2.Option.workflow_kinds:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	2,  // 10: bakta.web.api.proto.v2.UploadRule.upload_kind:type_name -> bakta.web.api.proto.v2.UploadKind
+	0,  // 11: bakta.web.api.proto.v2.InitJobRequest.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	11, // 12: bakta.web.api.proto.v2.InitJobResponse.job:type_name -> bakta.web.api.proto.v2.JobRef
+	0,  // 13: bakta.web.api.proto.v2.InitJobResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	23, // 14: bakta.web.api.proto.v2.InitJobResponse.uploads:type_name -> bakta.web.api.proto.v2.UploadLink
+	2,  // 15: bakta.web.api.proto.v2.UploadLink.upload_kind:type_name -> bakta.web.api.proto.v2.UploadKind
+	11, // 16: bakta.web.api.proto.v2.StartJobRequest.job:type_name -> bakta.web.api.proto.v2.JobRef
+	0,  // 17: bakta.web.api.proto.v2.StartJobRequest.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	26, // 18: bakta.web.api.proto.v2.StartJobRequest.config:type_name -> bakta.web.api.proto.v2.JobConfig
+	25, // 19: bakta.web.api.proto.v2.StartJobRequest.notify:type_name -> bakta.web.api.proto.v2.Notify
+	3,  // 20: bakta.web.api.proto.v2.JobConfig.derm_type:type_name -> bakta.web.api.proto.v2.DermType
+	31, // 21: bakta.web.api.proto.v2.StartJobResponse.warnings:type_name -> bakta.web.api.proto.v2.Warning
+	31, // 22: bakta.web.api.proto.v2.SubmitJobResponse.warnings:type_name -> bakta.web.api.proto.v2.Warning
+	11, // 23: bakta.web.api.proto.v2.RerunJobRequest.job:type_name -> bakta.web.api.proto.v2.JobRef
+	26, // 24: bakta.web.api.proto.v2.RerunJobRequest.config:type_name -> bakta.web.api.proto.v2.JobConfig
+	25, // 25: bakta.web.api.proto.v2.RerunJobRequest.notify:type_name -> bakta.web.api.proto.v2.Notify
+	11, // 26: bakta.web.api.proto.v2.RerunJobResponse.job:type_name -> bakta.web.api.proto.v2.JobRef
+	0,  // 27: bakta.web.api.proto.v2.RerunJobResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	31, // 28: bakta.web.api.proto.v2.RerunJobResponse.warnings:type_name -> bakta.web.api.proto.v2.Warning
+	2,  // 29: bakta.web.api.proto.v2.Warning.upload_kind:type_name -> bakta.web.api.proto.v2.UploadKind
+	11, // 30: bakta.web.api.proto.v2.JobsStatusRequest.jobs:type_name -> bakta.web.api.proto.v2.JobRef
+	34, // 31: bakta.web.api.proto.v2.JobsStatusResponse.jobs:type_name -> bakta.web.api.proto.v2.Job
+	43, // 32: bakta.web.api.proto.v2.JobsStatusResponse.failed_jobs:type_name -> bakta.web.api.proto.v2.FailedJob
+	4,  // 33: bakta.web.api.proto.v2.Job.status:type_name -> bakta.web.api.proto.v2.JobStatus
+	0,  // 34: bakta.web.api.proto.v2.Job.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	1,  // 35: bakta.web.api.proto.v2.Job.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
+	55, // 36: bakta.web.api.proto.v2.Job.started:type_name -> google.protobuf.Timestamp
+	55, // 37: bakta.web.api.proto.v2.Job.updated:type_name -> google.protobuf.Timestamp
+	35, // 38: bakta.web.api.proto.v2.Job.progress:type_name -> bakta.web.api.proto.v2.Progress
+	36, // 39: bakta.web.api.proto.v2.Job.queue:type_name -> bakta.web.api.proto.v2.Queue
+	37, // 40: bakta.web.api.proto.v2.Job.expected:type_name -> bakta.web.api.proto.v2.Expected
+	38, // 41: bakta.web.api.proto.v2.Job.failure:type_name -> bakta.web.api.proto.v2.Failure
+	55, // 42: bakta.web.api.proto.v2.Expected.start:type_name -> google.protobuf.Timestamp
+	55, // 43: bakta.web.api.proto.v2.Expected.end:type_name -> google.protobuf.Timestamp
+	55, // 44: bakta.web.api.proto.v2.Expected.latest_end:type_name -> google.protobuf.Timestamp
+	0,  // 45: bakta.web.api.proto.v2.JobStateResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	1,  // 46: bakta.web.api.proto.v2.JobStateResponse.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
+	4,  // 47: bakta.web.api.proto.v2.JobStateResponse.status:type_name -> bakta.web.api.proto.v2.JobStatus
+	55, // 48: bakta.web.api.proto.v2.JobStateResponse.created:type_name -> google.protobuf.Timestamp
+	55, // 49: bakta.web.api.proto.v2.JobStateResponse.started:type_name -> google.protobuf.Timestamp
+	55, // 50: bakta.web.api.proto.v2.JobStateResponse.began:type_name -> google.protobuf.Timestamp
+	55, // 51: bakta.web.api.proto.v2.JobStateResponse.ended:type_name -> google.protobuf.Timestamp
+	55, // 52: bakta.web.api.proto.v2.JobStateResponse.updated:type_name -> google.protobuf.Timestamp
+	55, // 53: bakta.web.api.proto.v2.JobStateResponse.expires:type_name -> google.protobuf.Timestamp
+	42, // 54: bakta.web.api.proto.v2.JobStateResponse.stages:type_name -> bakta.web.api.proto.v2.StageState
+	35, // 55: bakta.web.api.proto.v2.JobStateResponse.progress:type_name -> bakta.web.api.proto.v2.Progress
+	36, // 56: bakta.web.api.proto.v2.JobStateResponse.queue:type_name -> bakta.web.api.proto.v2.Queue
+	37, // 57: bakta.web.api.proto.v2.JobStateResponse.expected:type_name -> bakta.web.api.proto.v2.Expected
+	38, // 58: bakta.web.api.proto.v2.JobStateResponse.failure:type_name -> bakta.web.api.proto.v2.Failure
+	26, // 59: bakta.web.api.proto.v2.JobStateResponse.config:type_name -> bakta.web.api.proto.v2.JobConfig
+	41, // 60: bakta.web.api.proto.v2.JobStateResponse.notifications:type_name -> bakta.web.api.proto.v2.Notification
+	7,  // 61: bakta.web.api.proto.v2.Notification.event:type_name -> bakta.web.api.proto.v2.NotificationEvent
+	8,  // 62: bakta.web.api.proto.v2.Notification.channel:type_name -> bakta.web.api.proto.v2.NotificationChannel
+	9,  // 63: bakta.web.api.proto.v2.Notification.status:type_name -> bakta.web.api.proto.v2.NotificationStatus
+	55, // 64: bakta.web.api.proto.v2.Notification.last_attempt:type_name -> google.protobuf.Timestamp
+	55, // 65: bakta.web.api.proto.v2.Notification.next_attempt:type_name -> google.protobuf.Timestamp
+	6,  // 66: bakta.web.api.proto.v2.StageState.status:type_name -> bakta.web.api.proto.v2.StageStatus
+	5,  // 67: bakta.web.api.proto.v2.FailedJob.status:type_name -> bakta.web.api.proto.v2.FailedStatus
+	0,  // 68: bakta.web.api.proto.v2.JobResultResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	55, // 69: bakta.web.api.proto.v2.JobResultResponse.started:type_name -> google.protobuf.Timestamp
+	55, // 70: bakta.web.api.proto.v2.JobResultResponse.updated:type_name -> google.protobuf.Timestamp
+	46, // 71: bakta.web.api.proto.v2.JobResultResponse.result:type_name -> bakta.web.api.proto.v2.Result
+	1,  // 72: bakta.web.api.proto.v2.Result.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
+	47, // 73: bakta.web.api.proto.v2.Result.files:type_name -> bakta.web.api.proto.v2.ResultFiles
+	0,  // 74: bakta.web.api.proto.v2.LogsResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	50, // 75: bakta.web.api.proto.v2.LogsResponse.stages:type_name -> bakta.web.api.proto.v2.StageLog
+	6,  // 76: bakta.web.api.proto.v2.StageLog.status:type_name -> bakta.web.api.proto.v2.StageStatus
+	12, // 77: bakta.web.api.proto.v2.BaktaJobs.Workflows:input_type -> bakta.web.api.proto.v2.WorkflowsRequest
+	16, // 78: bakta.web.api.proto.v2.BaktaJobs.Options:input_type -> bakta.web.api.proto.v2.OptionsRequest
+	21, // 79: bakta.web.api.proto.v2.BaktaJobs.InitJob:input_type -> bakta.web.api.proto.v2.InitJobRequest
+	24, // 80: bakta.web.api.proto.v2.BaktaJobs.StartJob:input_type -> bakta.web.api.proto.v2.StartJobRequest
+	24, // 81: bakta.web.api.proto.v2.BaktaJobs.SubmitJob:input_type -> bakta.web.api.proto.v2.StartJobRequest
+	29, // 82: bakta.web.api.proto.v2.BaktaJobs.RerunJob:input_type -> bakta.web.api.proto.v2.RerunJobRequest
+	32, // 83: bakta.web.api.proto.v2.BaktaJobs.JobsStatus:input_type -> bakta.web.api.proto.v2.JobsStatusRequest
+	39, // 84: bakta.web.api.proto.v2.BaktaJobs.JobState:input_type -> bakta.web.api.proto.v2.JobStateRequest
+	44, // 85: bakta.web.api.proto.v2.BaktaJobs.JobResult:input_type -> bakta.web.api.proto.v2.JobResultRequest
+	48, // 86: bakta.web.api.proto.v2.BaktaJobs.Logs:input_type -> bakta.web.api.proto.v2.LogsRequest
+	51, // 87: bakta.web.api.proto.v2.BaktaJobs.Delete:input_type -> bakta.web.api.proto.v2.DeleteRequest
+	53, // 88: bakta.web.api.proto.v2.BaktaJobs.Version:input_type -> bakta.web.api.proto.v2.VersionRequest
+	13, // 89: bakta.web.api.proto.v2.BaktaJobs.Workflows:output_type -> bakta.web.api.proto.v2.WorkflowsResponse
+	17, // 90: bakta.web.api.proto.v2.BaktaJobs.Options:output_type -> bakta.web.api.proto.v2.OptionsResponse
+	22, // 91: bakta.web.api.proto.v2.BaktaJobs.InitJob:output_type -> bakta.web.api.proto.v2.InitJobResponse
+	27, // 92: bakta.web.api.proto.v2.BaktaJobs.StartJob:output_type -> bakta.web.api.proto.v2.StartJobResponse
+	28, // 93: bakta.web.api.proto.v2.BaktaJobs.SubmitJob:output_type -> bakta.web.api.proto.v2.SubmitJobResponse
+	30, // 94: bakta.web.api.proto.v2.BaktaJobs.RerunJob:output_type -> bakta.web.api.proto.v2.RerunJobResponse
+	33, // 95: bakta.web.api.proto.v2.BaktaJobs.JobsStatus:output_type -> bakta.web.api.proto.v2.JobsStatusResponse
+	40, // 96: bakta.web.api.proto.v2.BaktaJobs.JobState:output_type -> bakta.web.api.proto.v2.JobStateResponse
+	45, // 97: bakta.web.api.proto.v2.BaktaJobs.JobResult:output_type -> bakta.web.api.proto.v2.JobResultResponse
+	49, // 98: bakta.web.api.proto.v2.BaktaJobs.Logs:output_type -> bakta.web.api.proto.v2.LogsResponse
+	52, // 99: bakta.web.api.proto.v2.BaktaJobs.Delete:output_type -> bakta.web.api.proto.v2.DeleteResponse
+	54, // 100: bakta.web.api.proto.v2.BaktaJobs.Version:output_type -> bakta.web.api.proto.v2.VersionResponse
+	89, // [89:101] is the sub-list for method output_type
+	77, // [77:89] is the sub-list for method input_type
+	77, // [77:77] is the sub-list for extension type_name
+	77, // [77:77] is the sub-list for extension extendee
+	0,  // [0:77] is the sub-list for field type_name
 }
 
 func init() { file_proto_v2_jobs_proto_init() }
@@ -4214,19 +4715,22 @@ func file_proto_v2_jobs_proto_init() {
 	if File_proto_v2_jobs_proto != nil {
 		return
 	}
-	file_proto_v2_jobs_proto_msgTypes[21].OneofWrappers = []any{}
-	file_proto_v2_jobs_proto_msgTypes[24].OneofWrappers = []any{}
-	file_proto_v2_jobs_proto_msgTypes[25].OneofWrappers = []any{}
+	file_proto_v2_jobs_proto_msgTypes[17].OneofWrappers = []any{}
+	file_proto_v2_jobs_proto_msgTypes[19].OneofWrappers = []any{}
+	file_proto_v2_jobs_proto_msgTypes[23].OneofWrappers = []any{}
+	file_proto_v2_jobs_proto_msgTypes[26].OneofWrappers = []any{}
 	file_proto_v2_jobs_proto_msgTypes[27].OneofWrappers = []any{}
-	file_proto_v2_jobs_proto_msgTypes[31].OneofWrappers = []any{}
-	file_proto_v2_jobs_proto_msgTypes[33].OneofWrappers = []any{}
+	file_proto_v2_jobs_proto_msgTypes[29].OneofWrappers = []any{}
+	file_proto_v2_jobs_proto_msgTypes[30].OneofWrappers = []any{}
+	file_proto_v2_jobs_proto_msgTypes[34].OneofWrappers = []any{}
+	file_proto_v2_jobs_proto_msgTypes[36].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_proto_v2_jobs_proto_rawDesc), len(file_proto_v2_jobs_proto_rawDesc)),
-			NumEnums:      8,
-			NumMessages:   41,
+			NumEnums:      11,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

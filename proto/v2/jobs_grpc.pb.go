@@ -62,13 +62,21 @@ type BaktaJobsClient interface {
 	// After a success, which is `null`, the job will run: it may wait for a free node, and is `init` until it has one.
 	//
 	// The call can be repeated: the same start again succeeds and changes nothing. A start with another
-	// configuration is refused with 409, because the first one counts.
+	// configuration, or with other notifications, is refused with 409, because the first one counts.
+	//
+	// `notify.email` is notified when the job ends. A webhook needs `/api/v2/job/submit`, whose answer has the key of its messages.
 	StartJob(ctx context.Context, in *StartJobRequest, opts ...grpc.CallOption) (*StartJobResponse, error)
 	// Start a job, and return warnings.
 	//
 	// The same start as `/api/v2/job/start`, with the same checks; either call repeats the other. It also returns
 	// warnings: uploads that the workflow can process, but probably not as intended. A repeated call returns them again, and
 	// they are at the beginning of the job's logs.
+	//
+	// `notify` names what is notified when the job ends, and some days before it expires: a webhook, an e-mail address, or both. Each
+	// message is a CloudEvent of the type `org.bakta.job.succeeded`, `org.bakta.job.failed` or `org.bakta.job.expiring`; it has the job's
+	// id, name, workflow, state and times, and the reason of a failure, but no secret and no link. It is sent at least once, always with
+	// the same id. A webhook answers with a status of 200 to 299 within 10 seconds; otherwise the message is sent again after 10
+	// seconds, 1, 5 and 15 minutes, and each hour, for a day. The status 410 ends that, redirects are not followed.
 	SubmitJob(ctx context.Context, in *StartJobRequest, opts ...grpc.CallOption) (*SubmitJobResponse, error)
 	// Run a job again.
 	//
@@ -279,13 +287,21 @@ type BaktaJobsServer interface {
 	// After a success, which is `null`, the job will run: it may wait for a free node, and is `init` until it has one.
 	//
 	// The call can be repeated: the same start again succeeds and changes nothing. A start with another
-	// configuration is refused with 409, because the first one counts.
+	// configuration, or with other notifications, is refused with 409, because the first one counts.
+	//
+	// `notify.email` is notified when the job ends. A webhook needs `/api/v2/job/submit`, whose answer has the key of its messages.
 	StartJob(context.Context, *StartJobRequest) (*StartJobResponse, error)
 	// Start a job, and return warnings.
 	//
 	// The same start as `/api/v2/job/start`, with the same checks; either call repeats the other. It also returns
 	// warnings: uploads that the workflow can process, but probably not as intended. A repeated call returns them again, and
 	// they are at the beginning of the job's logs.
+	//
+	// `notify` names what is notified when the job ends, and some days before it expires: a webhook, an e-mail address, or both. Each
+	// message is a CloudEvent of the type `org.bakta.job.succeeded`, `org.bakta.job.failed` or `org.bakta.job.expiring`; it has the job's
+	// id, name, workflow, state and times, and the reason of a failure, but no secret and no link. It is sent at least once, always with
+	// the same id. A webhook answers with a status of 200 to 299 within 10 seconds; otherwise the message is sent again after 10
+	// seconds, 1, 5 and 15 minutes, and each hour, for a day. The status 410 ends that, redirects are not followed.
 	SubmitJob(context.Context, *StartJobRequest) (*SubmitJobResponse, error)
 	// Run a job again.
 	//

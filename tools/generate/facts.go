@@ -63,7 +63,9 @@ func factsOf(dir string) (facts, bool) {
 			"InitJobRequest.batch": {{"pattern", "^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$"}},
 			"JobStateRequest.wait": natural, "RerunJobRequest.name": name,
 			"RerunJobRequest.request_key": {{"pattern", "^[!-~]{16,128}$"}}, // see job.CheckRequestKey
-			"DeleteRequest.secret":        {{"minLength", 1}},               // without the job, any text is accepted as its secret
+			"Notify.webhook":              {{"maxLength", 2048}},
+			"Notify.email":                {{"maxLength", 254}},
+			"DeleteRequest.secret":        {{"minLength", 1}}, // without the job, any text is accepted as its secret
 		}
 		for _, file := range []string{"json", "tsv", "faa", "hypotheticals_tsv", "embl", "ffn", "fna", "gbff", "gff3", "hypotheticals_faa",
 			"inference_tsv",

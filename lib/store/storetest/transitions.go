@@ -20,7 +20,7 @@ var (
 		Next: muchAt.Add(time.Minute), Attempts: 1, Last: muchAt, Error: "a \"quoted\" error",
 	}
 	made = job.Delivery{
-		ID: "expiring-webhook", Event: job.EventExpiring, Channel: job.ChannelWebhook, State: job.DeliveryMade, Owed: inAYear,
+		ID: "expiring-webhook", Event: job.EventExpiring, Channel: job.ChannelWebhook, State: job.Delivered, Owed: inAYear,
 		Next: inAYear, Attempts: 2, Last: inAYear,
 	}
 )

@@ -34,7 +34,7 @@ func TestWrite(t *testing.T) {
 			`{"upload_kind":"hmms_file","required":true,"url":""}`},
 		{&protov2.JobStateResponse{Run: 2, Progress: &protov2.Progress{Step: 9, Steps: 24}},
 			`{"job_id":"","name":"","batch":"","workflow_kind":"","result_kind":"","status":"","run":2,"stages":[],` +
-				`"progress":{"step":9,"steps":24,"text":""},"version":""}`},
+				`"progress":{"step":9,"steps":24,"text":""},"version":"","notifications":[]}`},
 		{&protov2.StartJobResponse{}, `null`},
 		{&protov2.DeleteResponse{}, ``},
 	} {
