@@ -163,6 +163,17 @@ test-modules:
 	  echo "== module $$module"; (cd $$module && $(GO) test -shuffle=on -timeout 30m ./...) || status=1; \
 	done; exit $$status
 
+# What uses the object storage, on a product that deployments have. Not part of `make test`: minutes, and downloads.
+STORE ?= versitygw
+.PHONY: test-stores
+test-stores: ## test all that uses the object storage on a real one (STORE=versitygw, ceph on Debian 12, or seaweedfs)
+	$(GO) run ./internal/teststores/cmd/with-stores -s3 $(STORE) $(MAKE) --no-print-directory test-stores-packages
+
+.PHONY: test-stores-packages
+test-stores-packages:
+	$(GO) test -count=1 -p 1 -timeout 30m ./lib/store/s3 ./cmd/setup ./cmd/stager ./lib/database ./lib/stage/... ./lib/runner/process
+	cd local && $(GO) test -count=1 -timeout 30m -run 'TestContract(V2)?/s3|TestS3' .
+
 .PHONY: clients
 clients: bin/bakta-web ## generate Python and TypeScript clients from the OpenAPI documents, call everything with them, and fuzz the API
 	local/clients/run.sh

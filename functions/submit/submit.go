@@ -31,6 +31,7 @@ type Jobs interface {
 
 // Files is what is used of the store of files, see lib/store.
 type Files interface {
+	Missing(ctx context.Context) bool
 	PresignPut(ctx context.Context, key string, ttl time.Duration) (string, error)
 	Open(ctx context.Context, key, etag string) (io.ReadCloser, job.File, error)
 	List(ctx context.Context, prefix string) ([]job.File, error)
@@ -124,7 +125,8 @@ type Init struct {
 	Workflow string
 }
 
-// Init makes a job. It is job.Exhausted while too many jobs wait to be started, or if a limit of the caller does not allow it.
+// Init makes a job. It is job.Exhausted while too many jobs wait to be started, or if a limit of the caller does not allow it, and
+// job.Unavailable while the bucket does not exist.
 func (f *Function) Init(ctx context.Context, n Init) (Created, error) {
 	w, err := f.offered(n.Workflow)
 	if err != nil {
@@ -139,6 +141,11 @@ func (f *Function) Init(ctx context.Context, n Init) (Created, error) {
 	}
 	if err := f.room(ctx); err != nil {
 		return Created{}, err
+	}
+	// Some stores create a missing bucket when a user uploads. Later calls fail, or the user's browser does.
+	if f.deps.Files.Missing(ctx) {
+		return Created{}, job.Errorf(job.Unavailable, "the object storage is not set up; contact the operators").
+			Because(errors.New("the configured bucket does not exist; run the program setup, or correct its name"))
 	}
 	id, err := uuid.NewRandom()
 	if err != nil {

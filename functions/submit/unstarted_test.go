@@ -46,6 +46,8 @@ func (k *kept) Unstarted(_ context.Context, by time.Time, limit int) (int, error
 // links is a storage that gives links.
 type links struct{ submit.Files }
 
+func (links) Missing(context.Context) bool { return false }
+
 func (links) PresignPut(context.Context, string, time.Duration) (string, error) { return "link", nil }
 
 func TestUnstarted(t *testing.T) {

@@ -66,6 +66,8 @@ func (d *desk) Submit(_ context.Context, _ string, start job.Start, stages []job
 
 func (d *desk) Launch(context.Context, job.Job) error { return nil }
 
+func (d *desk) Missing(context.Context) bool { return false }
+
 func (d *desk) PresignPut(context.Context, string, time.Duration) (string, error) {
 	return "", errors.ErrUnsupported
 }

@@ -101,6 +101,9 @@ type Leases interface {
 // Files stores what jobs read and write, as objects. Keys are relative to the configured base key. Errors are
 // job.NotFound for an object that is missing, and job.Unavailable when the store cannot be reached.
 type Files interface {
+	// Missing reports whether the store answers that the place of the objects, such as the bucket, does not exist. It is false if the
+	// store does not answer within a second. A place that existed once is not asked for again.
+	Missing(ctx context.Context) bool
 	// PresignPut returns a link that accepts an upload for ttl. It makes no network call.
 	PresignPut(ctx context.Context, key string, ttl time.Duration) (string, error)
 	// PresignGet returns a link that downloads an object for ttl, under that file name. It makes no network call.

@@ -6,8 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -41,14 +41,14 @@ func Start(ctx context.Context, cache, dir string, gigabytes float64) (*Server, 
 }
 
 func start(ctx context.Context, cache, dir string, gigabytes float64) (*Server, error) {
-	program, err := fetch(ctx, cache)
+	path, err := program(ctx, cache)
 	if err != nil {
 		return nil, err
 	}
 	// A free port may be taken by another process before mongod gets it. Each try has a directory of its own:
 	// a replica set that was set up on another port never elects itself.
 	for try := range 10 {
-		s, err := launch(ctx, program, filepath.Join(dir, strconv.Itoa(try)), gigabytes)
+		s, err := launch(ctx, path, filepath.Join(dir, strconv.Itoa(try)), gigabytes)
 		if !errors.Is(err, errPortTaken) {
 			return s, err
 		}
@@ -63,15 +63,16 @@ func launch(ctx context.Context, program, dir string, gigabytes float64) (*Serve
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	ports, err := process.FreePorts(1)
 	if err != nil {
 		return nil, err
 	}
-	p, err := process.Start(filepath.Join(dir, "mongod.log"), program,
+	port := ports[0]
+	p, err := process.Start(filepath.Join(dir, "mongod.log"), exec.Command(program,
 		"--dbpath", data, "--bind_ip", "127.0.0.1", "--port", port, "--nounixsocket",
 		"--replSet", "rs0", "--oplogSize", "64",
 		"--wiredTigerCacheSizeGB", strconv.FormatFloat(gigabytes, 'f', -1, 64),
-		"--setParameter", "diagnosticDataCollectionEnabled=false")
+		"--setParameter", "diagnosticDataCollectionEnabled=false"))
 	if err != nil {
 		return nil, err
 	}
@@ -154,16 +155,6 @@ func until(ctx context.Context, p *process.Process, step func() error) error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-}
-
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, err
 }
 
 // Stop stops the server, and returns when it has ended.

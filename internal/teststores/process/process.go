@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"runtime"
@@ -21,13 +22,13 @@ type Process struct {
 
 // Start starts a program with its output in the log file. The program gets a process group of its own, so that
 // Ctrl-C in a terminal ends the tests first and the stores afterwards.
-func Start(log, program string, args ...string) (*Process, error) {
+func Start(log string, cmd *exec.Cmd) (*Process, error) {
 	out, err := os.Create(log)
 	if err != nil {
 		return nil, err
 	}
 	defer out.Close()
-	p := &Process{cmd: exec.Command(program, args...), log: log, exited: make(chan struct{})}
+	p := &Process{cmd: cmd, log: log, exited: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = out, out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	dieWithParent(p.cmd.SysProcAttr)
@@ -92,9 +93,36 @@ func (p *Process) Stop(grace time.Duration) error {
 		return nil
 	case <-ctx.Done():
 	}
+	if err := p.Kill(); err != nil {
+		return err
+	}
+	return fmt.Errorf("%s did not end within %s and was killed", p.cmd.Path, grace)
+}
+
+// Kill kills the program. It returns when the program has ended.
+func (p *Process) Kill() error {
 	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	<-p.exited
-	return fmt.Errorf("%s did not end within %s and was killed", p.cmd.Path, grace)
+	return nil
+}
+
+// FreePorts returns n different ports of the loopback address that no process listens on. Another process may take one before its user
+// does.
+func FreePorts(n int) ([]string, error) {
+	var ports []string
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close() // only at the end, so that the ports differ
+		_, port, err := net.SplitHostPort(l.Addr().String())
+		if err != nil {
+			return nil, err
+		}
+		ports = append(ports, port)
+	}
+	return ports, nil
 }

@@ -40,6 +40,9 @@ func (s *Store) Put(ctx context.Context, key string, content io.Reader, size int
 	if err != nil {
 		return job.File{}, err
 	}
+	if err := s.needBucket(ctx); err != nil {
+		return job.File{}, err
+	}
 	unreadable := func(err error) (job.File, error) {
 		return job.File{}, fmt.Errorf("reading the content of %s: %w", object, err)
 	}

@@ -63,6 +63,7 @@ type Store struct {
 	inside    *minio.Client // for calls
 	outside   *minio.Client // for links
 	transport *http.Transport
+	bucket    bucket
 }
 
 // New returns a store. It checks the options and makes no network call.
@@ -133,17 +134,6 @@ func (s *Store) client(endpoint string) (*minio.Client, error) {
 
 // Close ends idle connections.
 func (s *Store) Close() { s.transport.CloseIdleConnections() }
-
-// Ping checks that the bucket exists.
-func (s *Store) Ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	there, err := s.inside.BucketExists(ctx, s.options.Bucket)
-	if err == nil && !there {
-		err = errors.New("it does not exist")
-	}
-	return failed("asking for bucket "+s.options.Bucket, err)
-}
 
 // Stat returns the size and the ETag of an object.
 func (s *Store) Stat(ctx context.Context, key string) (job.File, error) {

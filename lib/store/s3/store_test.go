@@ -620,6 +620,9 @@ func TestAbsentStore(t *testing.T) {
 				"list":   func() error { _, err := s.List(ctx, "a/"); return err },
 				"remove": func() error { return s.RemovePrefix(ctx, "a/") },
 			}
+			if got := s.Missing(ctx); got != (name == "no bucket") {
+				t.Errorf("the bucket is reported missing: %v", got)
+			}
 			for call, do := range calls {
 				err := do()
 				if !job.Is(err, job.Unavailable) {
@@ -629,5 +632,51 @@ func TestAbsentStore(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestMissingBucket plays a store that makes a missing bucket when an object is stored. No object is stored, and the bucket is asked for
+// until it exists.
+func TestMissingBucket(t *testing.T) {
+	b := teststores.Bucket(t)
+	var asked, stored atomic.Int32
+	o := optionsOf(b)
+	o.Endpoint = proxy(t, b.Endpoint, func(w http.ResponseWriter, r *http.Request) bool {
+		switch {
+		case r.Method == http.MethodGet && r.URL.Query().Has("list-type"):
+			asked.Add(1)
+		case r.Method == http.MethodPut && r.URL.Path != "/"+b.Bucket+"/" || r.Method == http.MethodPost:
+			stored.Add(1)
+			w.Header().Set("ETag", `"7215ee9c7d9dc229d2921a40e899ec5f"`)
+			return true
+		}
+		return false
+	})
+	s := newStore(t, o)
+	for call, do := range map[string]func() error{
+		"put":          func() error { _, err := s.Put(t.Context(), "a", strings.NewReader(" "), 1); return err },
+		"put in parts": func() error { _, err := s.Put(t.Context(), "a", bytes.NewReader(random(t)), -1); return err },
+		"ping":         func() error { return s.Ping(t.Context()) },
+	} {
+		if err := do(); !job.Is(err, job.Unavailable) {
+			t.Errorf("%s: %v, want unavailable", call, err)
+		} else if text := fmt.Sprint(err); !strings.Contains(text, b.Bucket) || !strings.Contains(text, "exist") {
+			t.Errorf("%s: %v does not name the missing bucket", call, err)
+		}
+	}
+	if !s.Missing(t.Context()) || stored.Load() > 0 {
+		t.Errorf("the bucket is not missing, or %d objects were stored", stored.Load())
+	}
+	if err := newStore(t, optionsOf(b)).Setup(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	asked.Store(0)
+	for range 3 {
+		if _, err := s.Put(t.Context(), "a", strings.NewReader(" "), 1); err != nil {
+			t.Error(err)
+		}
+	}
+	if asked.Load() != 1 || stored.Load() != 3 {
+		t.Errorf("the store was asked %d times for the bucket, and got %d objects; want 1 and 3", asked.Load(), stored.Load())
 	}
 }

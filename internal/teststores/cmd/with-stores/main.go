@@ -3,7 +3,7 @@
 //	with-stores go test ./...
 //
 // The command gets their addresses in the environment variables that package teststores names. A store whose variable is set already
-// is not started. With -memory 4, MongoDB keeps up to four gigabytes of data in memory. With -serve mongodb
+// is not started. -s3 names the product: versitygw (the default), ceph or seaweedfs. With -memory 4, MongoDB keeps up to four gigabytes of data in memory. With -serve mongodb
 // or -serve s3 it starts that store, writes the variables as one line of JSON and ends when its standard input does.
 package main
 
@@ -23,8 +23,8 @@ import (
 	"syscall"
 
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
-	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores/gateway"
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores/mongod"
+	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores/objectstore"
 )
 
 func main() {
@@ -39,6 +39,7 @@ func main() {
 func realMain() (code int, err error) {
 	serve := flag.String("serve", "", "start this store alone, mongodb or s3, and serve until standard input ends")
 	memory := flag.Float64("memory", 0.25, "let MongoDB keep so many gigabytes of data in memory")
+	product := flag.String("s3", "", "the S3 store to start: versitygw, ceph or seaweedfs")
 	flag.Parse()
 	if (*serve == "") == (flag.NArg() == 0) {
 		return 0, errors.New("usage: with-stores COMMAND [ARGUMENT...] | with-stores -serve mongodb|s3")
@@ -55,7 +56,7 @@ func realMain() (code int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	s.memory = *memory
+	s.memory, s.product = *memory, *product
 
 	if *serve != "" {
 		// The reader of our output may have ended. The stores must be stopped all the same.
@@ -119,6 +120,7 @@ func untilEOF(ctx context.Context, in io.Reader) error {
 type stores struct {
 	root, dir string
 	memory    float64  // gigabytes
+	product   string   // of the S3 store
 	lock      *os.File // held while the directory is in use
 	stops     []func() error
 }
@@ -176,7 +178,7 @@ func (s *stores) start(ctx context.Context, store string) (map[string]string, er
 		s.stops = append(s.stops, server.Stop)
 		return map[string]string{teststores.MongoURI: server.URI}, nil
 	case "s3":
-		server, err := gateway.Start(ctx, s.root, dir)
+		server, err := objectstore.Start(ctx, s.product, s.root, dir)
 		if err != nil {
 			return nil, err
 		}
