@@ -35,6 +35,8 @@ type job struct {
 	Expected *client.Expected `json:"expected,omitempty"` // of a job that waits or runs
 	Stages   []stage          `json:"stages,omitempty"`   // of the command status
 	Reason   string           `json:"reason,omitempty"`   // why it failed
+
+	Notifications []client.Notification `json:"notifications,omitempty"` // of the command status
 }
 
 // step is where a running job is.
@@ -268,6 +270,18 @@ The exit code is 0 if the state is known, whatever it is.`,
 	return cmd
 }
 
+// notificationText is what became of a message.
+func notificationText(n client.Notification) string {
+	text := shown(n.Event) + ": " + strings.ReplaceAll(shown(n.Status), "_", " ")
+	if n.Error != "" {
+		text += fmt.Sprintf(" after %d attempts: %s", n.Attempts, shown(n.Error))
+	}
+	if n.Status == "pending" && !n.Next.IsZero() {
+		text += ", next attempt " + timeText(n.Next)
+	}
+	return text
+}
+
 func (a *app) status(ctx context.Context, prefix string) error {
 	entry, c, err := a.findOrLast(prefix)
 	if err != nil {
@@ -282,6 +296,7 @@ func (a *app) status(ctx context.Context, prefix string) error {
 	for _, s := range state.Stages {
 		j.Stages = append(j.Stages, stage(s))
 	}
+	j.Notifications = state.Notifications
 	if state.Version == "" {
 		a.older(ctx, c, entry, &j)
 	}
@@ -311,6 +326,9 @@ func (a *app) status(ctx context.Context, prefix string) error {
 	}
 	if j.Reason != "" {
 		fmt.Fprintf(w, "reason\t%s\n", shownLines(j.Reason, "\t"))
+	}
+	for _, n := range j.Notifications {
+		fmt.Fprintf(w, "%s\t%s\n", shown(n.Channel), notificationText(n))
 	}
 	fmt.Fprintf(w, "submitted\t%s\n", timeText(j.Submitted))
 	if !j.Updated.IsZero() {

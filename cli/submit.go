@@ -28,6 +28,7 @@ type submission struct {
 	options  options
 	wait     bool
 	fetch    fetch
+	notify   client.Notify
 
 	// Of several files.
 	sheet       string // path
@@ -89,6 +90,11 @@ Exit codes for several: 0 all succeeded, 4 some failed, 1 it ended early.`,
 				return Usagef("--uploads: %d is not valid; give 1 or more", s.uploads)
 			}
 			if s.isMany(args) {
+				for _, flag := range []string{"notify-webhook", "notify-email"} {
+					if cmd.Flags().Changed(flag) {
+						return Usagef("--%s is for one file", flag)
+					}
+				}
 				return a.submitMany(cmd.Context(), s, args, cmd.Flags().Changed)
 			}
 			for _, flag := range []string{"uploads", "again", "retry-failed"} {
@@ -104,6 +110,9 @@ Exit codes for several: 0 all succeeded, 4 some failed, 1 it ended early.`,
 	cmd.Flags().StringVarP(&s.workflow, "workflow", "w", "", "what to do, by `name`: bakta, bakta+baktfold, proteins or baktfold")
 	s.options.flags(cmd) // before the rest: they are what the command is about
 	cmd.Flags().StringVar(&s.name, "name", "", "`name` of the job and of its files (default: the name of the file)")
+	cmd.Flags().StringVar(&s.notify.Webhook, "notify-webhook", "",
+		"post a message to this https `URL` when the job ends; the key that signs it is printed")
+	cmd.Flags().StringVar(&s.notify.Email, "notify-email", "", "send mail to this `address` when the job ends")
 	cmd.Flags().BoolVar(&s.wait, "wait", false, "wait for the job to end, with progress")
 	cmd.Flags().StringVarP(&s.fetch.out, "out", "o", "", "wait, and download the results into this `directory`")
 	s.fetch.flags(cmd)
@@ -223,14 +232,14 @@ func (a *app) begin(
 		}
 		return book.Entry{}, err
 	}
-	warnings, err := c.Start(ctx, made.Job, w.Kind, config)
+	warnings, key, err := c.StartNotifying(ctx, made.Job, w.Kind, config, s.notify)
 	switch {
 	case err == nil:
 		a.display.line("started job %s on %s", entry.ID, c.Server())
 		for _, w := range warnings {
 			a.display.line("warning: %s", shown(w.Message))
 		}
-		return entry, nil
+		return a.keepKey(ctx, b, entry, s.notify, key), nil
 	case ctx.Err() != nil:
 		a.display.line("The job may have started or not. To see:\n  bakta-web status %s", entry.ID)
 		return book.Entry{}, &exitError{code: exitInterrupted}
@@ -244,6 +253,23 @@ func (a *app) begin(
 		return book.Entry{}, &exitError{exitUsage, err}
 	}
 	return book.Entry{}, err
+}
+
+// keepKey shows and keeps the key of the job's webhook.
+func (a *app) keepKey(ctx context.Context, b *book.Book, entry book.Entry, asked client.Notify, key string) book.Entry {
+	switch {
+	case asked.Webhook == "":
+		return entry
+	case key == "":
+		a.display.line("warning: %s does not send webhooks; it is an older version", entry.Server)
+		return entry
+	}
+	a.display.line("Messages to the webhook are signed with the key\n  %s", shown(key))
+	entry.NotifyKey = key
+	if err := b.Change(context.WithoutCancel(ctx), entry); err != nil {
+		a.display.line("warning: the key could not be kept, note it down: %v", err)
+	}
+	return entry
 }
 
 // discardTime is how long the removal of a job that was not started may take: somebody waits for the prompt.

@@ -17,15 +17,29 @@ import (
 // JobState is the state of one job in full. A time that has not come yet is zero.
 type JobState struct {
 	Status
-	Batch   string    // the batch that the job was created in; empty if in none
-	Created time.Time // when the job was created
-	Began   time.Time // when the first stage of its current run began
-	Ended   time.Time // when it ended
-	Expires time.Time // when it may be deleted with all of its data
-	Run     int       // the number of its current run, from 1; 0 before the start
-	Stages  []StageState
-	Config  *Config // what the job was started with; nil before the start, or if an older server does not say
-	Version string  // stands for what the state shows, see State; empty if an older server was asked for less
+	Batch         string    // the batch that the job was created in; empty if in none
+	Created       time.Time // when the job was created
+	Began         time.Time // when the first stage of its current run began
+	Ended         time.Time // when it ended
+	Expires       time.Time // when it may be deleted with all of its data
+	Run           int       // the number of its current run, from 1; 0 before the start
+	Stages        []StageState
+	Config        *Config        // what the job was started with; nil before the start, or if an older server does not say
+	Notifications []Notification // messages about its end
+
+	Version string // stands for what the state shows, see State; empty if an older server was asked for less
+}
+
+// Notification is a message about the end of a job, and what became of it.
+type Notification struct {
+	ID       string    `json:"id"`
+	Event    string    `json:"event"`   // "succeeded", "failed" or "expiring"
+	Channel  string    `json:"channel"` // "webhook" or "email"
+	Status   string    `json:"status"`  // "pending", "delivered" or "given_up"
+	Attempts int       `json:"attempts"`
+	Last     time.Time `json:"last_attempt,omitzero"`
+	Next     time.Time `json:"next_attempt,omitzero"`
+	Error    string    `json:"error,omitempty"` // why the last attempt failed
 }
 
 // StageState is the state of a stage.
@@ -108,7 +122,10 @@ func (v *V2) State(ctx context.Context, job Ref, wait time.Duration, after strin
 		Run        int          `json:"run"`
 		Stages     []StageState `json:"stages"`
 		Version    string       `json:"version"`
-		Config     *Config      `json:"config"`
+
+		Notifications []Notification `json:"notifications"`
+
+		Config *Config `json:"config"`
 		wireDetails
 	}
 	if err := v.call(ctx, http.MethodGet, "/job/status", query, nil, &answer); err != nil {
@@ -125,7 +142,7 @@ func (v *V2) State(ctx context.Context, job Ref, wait time.Duration, after strin
 		Status: answer.in(Status{ID: answer.ID, State: State(strings.ToUpper(answer.Status)), Name: answer.Name, Started: started,
 			Updated: answer.Updated, Workflow: answer.Workflow, ResultKind: answer.ResultKind}),
 		Batch: answer.Batch, Created: answer.Created, Began: answer.Began, Ended: answer.Ended, Expires: answer.Expires, Run: answer.Run,
-		Stages: answer.Stages, Version: answer.Version, Config: answer.Config,
+		Stages: answer.Stages, Version: answer.Version, Config: answer.Config, Notifications: answer.Notifications,
 	}, nil
 }
 

@@ -179,23 +179,38 @@ type Warning struct {
 // Start starts a job whose files are uploaded, and returns the warnings about them. The call may be repeated; with another configuration
 // it returns an *Error with codes.AlreadyExists. An older server has a call without warnings, which Start then uses.
 func (v *V2) Start(ctx context.Context, job Ref, workflow string, config Config) ([]Warning, error) {
+	warnings, _, err := v.StartNotifying(ctx, job, workflow, config, Notify{})
+	return warnings, err
+}
+
+// Notify is what to notify when a job ends.
+type Notify struct {
+	Webhook string `json:"webhook,omitempty"` // https URL that signed messages are posted to
+	Email   string `json:"email,omitempty"`   // address that messages are sent to
+}
+
+// StartNotifying is Start with notifications. It also returns the key that signs the messages to the webhook, as the libraries of Standard
+// Webhooks take it; empty without a webhook. An older server, which ignores notifications, returns none.
+func (v *V2) StartNotifying(ctx context.Context, job Ref, workflow string, config Config, n Notify) ([]Warning, string, error) {
 	request := struct {
 		Job      wireRef `json:"job"`
 		Workflow string  `json:"workflow_kind"`
 		Config   Config  `json:"config"`
-	}{wireRef(job), workflow, config}
+		Notify   Notify  `json:"notify,omitzero"`
+	}{wireRef(job), workflow, config, n}
 	var answer struct {
 		Warnings []Warning `json:"warnings"`
+		Key      string    `json:"notify_key"`
 	}
 	err := v.call(ctx, http.MethodPost, "/job/submit", nil, request, &answer)
 	var refusal *Error
-	if errors.As(err, &refusal) && (refusal.Code == codes.Unimplemented || slices.Contains(noSuchCall, refusal.Status)) {
+	if n == (Notify{}) && errors.As(err, &refusal) && (refusal.Code == codes.Unimplemented || slices.Contains(noSuchCall, refusal.Status)) {
 		err = v.call(ctx, http.MethodPost, "/job/start", nil, request, nil)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("starting the job: %w", err)
+		return nil, "", fmt.Errorf("starting the job: %w", err)
 	}
-	return answer.Warnings, nil
+	return answer.Warnings, answer.Key, nil
 }
 
 // noSuchCall are the statuses that a server returns for a call that it does not have; 404 may also mean that the job does not exist.

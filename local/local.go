@@ -27,7 +27,6 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/store"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 	"github.com/ag-computational-bio/bakta-web-backend/local/access"
 	"github.com/ag-computational-bio/bakta-web-backend/local/control"
@@ -52,6 +51,7 @@ type Options struct {
 	Version    string        // of this program
 	Log        *slog.Logger  // nil logs warnings to standard error
 	Notice     func(string)  // shows a line to the user at the start; nil logs it
+	Notify     Notify        // notifications of the ends of jobs
 
 	// Programs are the programs that jobs run, by name (workflow.Programs). A program that is absent is searched on PATH. The
 	// first one, Bakta, is required; workflows whose programs are missing are not offered.
@@ -90,6 +90,16 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 		return err
 	}
 	tools, err := findTools(o)
+	if err != nil {
+		return err
+	}
+	// Before the embedded S3 store changes the working directory.
+	dir, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	messages, err := o.Notify.open(dir, o.Version, o.Log)
+	defer messages.stop()
 	if err != nil {
 		return err
 	}
@@ -150,7 +160,19 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 	}
 	closers = append(closers, runs.Close)
 
-	api, sweep, updater, err := o.serve(ctx, policy, disk, jobs, files, runs, watches, tools)
+	notifies, err := messages.notifier(functions.Parts{Jobs: jobs, Changes: watches, Log: o.Log})
+	if err != nil {
+		return err
+	}
+	closers = append(closers, func() error {
+		messages.stop()
+		limited, cancel := context.WithTimeout(context.Background(), drain)
+		defer cancel()
+		return notifies.Close(limited)
+	})
+	api, sweep, updater, err := o.serve(ctx, policy, disk, files, runs, tools, functions.Parts{
+		Jobs: jobs, Changes: watches, Notify: messages.offer, Notifier: notifies,
+	}, messages.command)
 	if err != nil {
 		return err
 	}
@@ -254,8 +276,8 @@ func (o Options) complete() (Options, error) {
 
 // serve creates the server of the functions for users, and the functions that events drive elsewhere.
 func (o Options) serve(
-	ctx context.Context, policy *access.Policy, disk *space.Disk, jobs store.Jobs, files *s3.Store, runs *process.Runner,
-	watches *functions.Changes, tools tools,
+	ctx context.Context, policy *access.Policy, disk *space.Disk, files *s3.Store, runs *process.Runner, tools tools,
+	parts functions.Parts, endCommand bool,
 ) (api *server.Server, sweep *expire.Function, updater *jobupdate.Function, err error) {
 	set := settings.Default()
 	set.Retention = o.Retention
@@ -263,11 +285,12 @@ func (o Options) serve(
 	set.WaitInterval = waitInterval
 	set.ImageTimeout = 0 // local jobs have no images
 	set.InFlight = 0     // every call ends with this process, and only the end of this process interrupts runs
-	all, err := functions.New(functions.Parts{
-		Jobs: jobs, Files: filesOnDisk{files, disk}, Runner: runs, Offered: tools.offered(), Versions: tools.versions(o.Version), Log: o.Log,
-		// No other process sweeps this directory, so this one can take the lease of a killed process at once.
-		Holder: "local " + o.Data, Changes: watches,
-	}, set)
+	set.EndCommand = endCommand
+	parts.Files, parts.Runner, parts.Offered = filesOnDisk{files, disk}, runs, tools.offered()
+	parts.Versions, parts.Log = tools.versions(o.Version), o.Log
+	// No other process sweeps this directory, so this one can take the lease of a killed process at once.
+	parts.Holder = "local " + o.Data
+	all, err := functions.New(parts, set)
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -31,6 +31,8 @@ type Entry struct {
 	// submitted alone.
 	Key string `json:"key,omitempty"`
 
+	NotifyKey string `json:"notify_key,omitempty"` // signs the messages to the webhook of the job
+
 	// Rerun is set for a job that runs another one again.
 	Rerun *Rerun `json:"rerun,omitempty"`
 }

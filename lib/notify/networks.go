@@ -1,6 +1,9 @@
 package notify
 
-import "net/netip"
+import (
+	"fmt"
+	"net/netip"
+)
 
 // Networks are the networks that webhooks may be in besides the public ones, and the public ones that they may not be in.
 type Networks struct {
@@ -25,6 +28,19 @@ func (n Networks) Allows(a netip.Addr) bool {
 		return allowed && n.Allows(netip.AddrFrom4([4]byte(b[12:])))
 	}
 	return allowed || public(a)
+}
+
+// ParseNetwork reads a network: an address, or a prefix such as 10.0.0.0/8.
+func ParseNetwork(text string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
+		a = a.Unmap()
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(text)
+	if err != nil || p.Addr().Is4In6() {
+		return netip.Prefix{}, fmt.Errorf("%q is not a network; write an address or a prefix such as 10.0.0.0/8 or fd00::/8", text)
+	}
+	return p.Masked(), nil
 }
 
 func contains(list []netip.Prefix, a netip.Addr) bool {

@@ -76,6 +76,7 @@ store, which listens on another port of the same host with the same rules.`,
 			}
 			o.Stager, o.StandIn, o.Version = []string{running(self), "stager"}, []string{self, "stand-in"}, c.Version
 			o.Programs = programs.read()
+			o.Notify.MailPassword = c.Env("BAKTA_WEB_MAIL_PASSWORD")
 			o.Notice = func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), line) }
 			if !cmd.Flags().Changed("mongodb") {
 				o.MongoDB = c.Env("BAKTA_WEB_MONGODB")
@@ -113,11 +114,26 @@ store, which listens on another port of the same host with the same rules.`,
 	f.IntVar(&o.Threads, "threads", 0, "`number` of threads of a job; by default the jobs share the CPUs evenly")
 	f.StringVar(&limit, "max-run-time", "24h", "maximum run `time` of a program; a job that exceeds it fails")
 	f.StringVar(&keep, "keep", "30d", "keep jobs and their files for this `time` after their end, for example 30d or 12h")
+	notifyFlags(f, &o.Notify)
 	for _, flag := range append(programs.directories, "data", "ui") {
 		cmd.MarkFlagDirname(flag)
 	}
 	cmd.AddCommand(jobsCommand(c))
 	return cmd
+}
+
+// notifyFlags adds the flags of notifications.
+func notifyFlags(f *pflag.FlagSet, n *local.Notify) {
+	f.StringVar(&n.OnEnd, "on-end", "", "run this `command` by the shell at the end of each job, which it reads as JSON;\n"+
+		"it also gets BAKTA_JOB_ID, _NAME, _WORKFLOW and _STATE")
+	f.BoolVar(&n.Webhooks, "notify-webhooks", false, "let users name webhooks, which are posted to at the end of their jobs")
+	f.StringArrayVar(&n.Allow, "notify-allow", nil, "let webhooks be in this private `network`, for example 10.0.0.0/8; can be\nrepeated "+
+		"(default only public addresses)")
+	f.StringArrayVar(&n.Forbid, "notify-forbid", nil, "refuse webhooks in this `network`; can be repeated")
+	f.StringVar(&n.MailServer, "mail-server", "", "`URL` of a mail server, for example smtps://user@mail.example.org; then users\n"+
+		"can name mail addresses; the password is in $BAKTA_WEB_MAIL_PASSWORD")
+	f.StringVar(&n.MailFrom, "mail-from", "", "`address` that mail is from")
+	f.StringVar(&n.CA, "notify-ca", "", "`file` of further authorities (PEM) of webhooks and the mail server")
 }
 
 // dataDir returns the data directory according to the XDG Base Directory Specification.

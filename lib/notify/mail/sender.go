@@ -65,6 +65,12 @@ func (o Options) Check() error {
 	return nil
 }
 
+// MaxTime is how long an attempt may take, with the default Timeout.
+const MaxTime = 3 * timeout
+
+// timeout is the default of Options.Timeout.
+const timeout = 8 * time.Second
+
 // Sender sends messages by mail.
 type Sender struct {
 	options Options
@@ -79,7 +85,7 @@ func New(o Options) (*Sender, error) {
 		return nil, err
 	}
 	if o.Timeout == 0 {
-		o.Timeout = 8 * time.Second
+		o.Timeout = timeout
 	}
 	from, err := netmail.ParseAddress(o.From)
 	if err != nil {
