@@ -1,9 +1,11 @@
 package process
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -161,4 +163,30 @@ func TestWhatIsLeftHalfDone(t *testing.T) {
 	}
 	f.launch(torn)
 	f.await(torn, job.Ended)
+}
+
+// TestCloseWhileARecordCannotBeRead: the runner closes when a run has been taken from the queue and its record can't be read. The record
+// keeps what the next runner needs to execute the run.
+func TestCloseWhileARecordCannotBeRead(t *testing.T) {
+	t.Parallel()
+	f := set(t, nil)
+	first, j := script("while :; do sleep 1; done"), script(fine)
+	f.launch(first)
+	f.launch(j)
+	f.await(first, job.Active)
+	path := filepath.Join(f.records(), job.ObjectName(j.ID, j.Run)+".json")
+	before, err := readRecord(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Runner.mu.Lock()
+	x := f.runs[job.ObjectName(j.ID, j.Run)]
+	f.queue.remove(x)
+	x.Phase, x.done = active, make(chan struct{})
+	f.Runner.mu.Unlock()
+	f.conclude(errClosing, x, nil, errors.New("the disk does not answer"))
+	after, err := readRecord(path)
+	if err != nil || after.Phase != waiting || !reflect.DeepEqual(after.Start, before.Start) || !reflect.DeepEqual(after.Spec, before.Spec) {
+		t.Errorf("recorded is %+v, %v; before: %+v", after, err, before)
+	}
 }

@@ -68,6 +68,7 @@ func (r *record) shed() {
 type run struct {
 	record
 	dir    string
+	loaded bool           // this execution has read Spec, Workflow and Start
 	stager *stagerProcess // of an active run; nil if none could be started
 	done   chan struct{}  // closed when the execution has ended; nil before it begins
 	cancel context.CancelCauseFunc
@@ -141,7 +142,9 @@ func (r *Runner) conclude(cause error, x *run, failure *job.Failure, err error) 
 		return ""
 	case err != nil && errors.Is(cause, errClosing):
 		x.Phase, x.Since = waiting, time.Now().UTC()
-		r.put(x)
+		if x.loaded { // otherwise its record still waits, and has what this process could not read
+			r.put(x)
+		}
 		return "" // the next process executes it
 	case err != nil:
 		// The job itself has no outcome: the store was unavailable, for example.
@@ -170,7 +173,7 @@ func (r *Runner) load(x *run) (*job.Failure, error) {
 	if err != nil {
 		return nil, err
 	}
-	x.Spec, x.Workflow, x.Start = stored.Spec, stored.Workflow, stored.Start
+	x.Spec, x.Workflow, x.Start, x.loaded = stored.Spec, stored.Workflow, stored.Start, true
 	if x.Start == nil {
 		return nil, nil
 	}
