@@ -87,6 +87,17 @@ func testRerunV2(t *testing.T, s *siteV2) {
 		if got := s.nameV2(t, m); got != "E. coli" {
 			t.Errorf("it is named %q", got)
 		}
+		for _, made := range []struct {
+			of   madeV2
+			want string
+		}{{m, succeeded.Job.ID}, {succeeded, ""}} {
+			state := decode[struct {
+				RerunOf string `json:"rerun_of"`
+			}](t, s.get(t, "/api/v2/job/status?"+made.of.query()).body)
+			if state.RerunOf != made.want {
+				t.Errorf("job %s shows %q as the job that it runs again, want %q", made.of.Job.ID, state.RerunOf, made.want)
+			}
+		}
 		// The answer was lost: in every form that means the same, the call returns the same.
 		for _, fields := range []string{`"config":null`, `"name":""`, `"name":null`, `"config":` + config, `"name":"E. coli"`} {
 			if again := s.rerunV2(t, succeeded, key, fields); again.body != first.body {

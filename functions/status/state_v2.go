@@ -53,6 +53,9 @@ func stateV2(v View) *pb.JobStateResponse {
 	if j.State.Ended() {
 		answer.Ended = timeV2(j.Updated)
 	}
+	if j.RerunOf != "" {
+		answer.RerunOf = proto.String(j.RerunOf)
+	}
 	answer.Stage = stageV2(v)
 	for _, s := range j.Stages {
 		answer.Stages = append(answer.Stages, &pb.StageState{Stage: s.Name, Status: stageStatusV2(s.Status)})

@@ -245,7 +245,7 @@ func (f *Function) again(
 			name = old.Name
 		}
 		made, err = f.insert(ctx, job.Job{
-			ID: next.ID, SecretHash: job.HashSecret(next.Secret), Name: name, Batch: old.Batch, Workflow: w.Kind, API: 2,
+			ID: next.ID, SecretHash: job.HashSecret(next.Secret), Name: name, Batch: old.Batch, RerunOf: old.ID, Workflow: w.Kind, API: 2,
 		})
 	} else {
 		// A copy after the job has expired could be left behind by its removal.

@@ -16,6 +16,7 @@ type Job struct {
 	SecretHash []byte    // SHA-256 of the secret, which only the owner knows
 	Name       string    // given by the user, any text of at most MaxNameBytes
 	Batch      string    // the batch that its owner made it a part of, see ValidBatch; empty for none
+	RerunOf    string    // id of the job that this one runs again, which may be gone; empty for none
 	Workflow   string    // kind of a workflow of the catalogue
 	API        int       // version of the API that created it; 0 means 1, in documents from before the second version
 	State      State     //

@@ -121,7 +121,7 @@ func operations() []operation {
 		}),
 		changes("SetDelivery", job.Succeeded, notifies, func(ctx context.Context, s *site, j job.Job) (bool, error) {
 			d := j.Deliveries[0]
-			d.State = job.DeliveryMade
+			d.State = job.Delivered
 			return s.SetDelivery(ctx, j.ID, d.Next, d)
 		}),
 		changes("Postpone", job.Submitted, nil, func(ctx context.Context, s *site, j job.Job) (bool, error) {

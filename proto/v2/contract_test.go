@@ -130,7 +130,7 @@ func TestMessages(t *testing.T) {
 			"expected 19 optional Expected",
 			"failure 20 optional Failure",
 			"version 21 string",
-			"config 22 optional JobConfig", "notifications 23 repeated Notification",
+			"config 22 optional JobConfig", "notifications 23 repeated Notification", "rerun_of 24 optional string",
 		},
 		"StageState":       {"stage 1 string", "status 2 StageStatus"},
 		"FailedJob":        {"job_id 1 string", "status 2 FailedStatus"},

@@ -2943,6 +2943,8 @@ type JobStateResponse struct {
 	Config *JobConfig `protobuf:"bytes,22,opt,name=config,proto3,oneof" json:"config,omitempty"`
 	// The messages that its start asked for, with what became of them. Empty before it ends.
 	Notifications []*Notification `protobuf:"bytes,23,rep,name=notifications,proto3" json:"notifications,omitempty"`
+	// The id of the job that it runs again, which may be deleted already. Missing if it was not made by a rerun.
+	RerunOf       *string `protobuf:"bytes,24,opt,name=rerun_of,json=rerunOf,proto3,oneof" json:"rerun_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3136,6 +3138,13 @@ func (x *JobStateResponse) GetNotifications() []*Notification {
 		return x.Notifications
 	}
 	return nil
+}
+
+func (x *JobStateResponse) GetRerunOf() string {
+	if x != nil && x.RerunOf != nil {
+		return *x.RerunOf
+	}
+	return ""
 }
 
 // A message about the end of a job, and what became of it.
@@ -4317,7 +4326,7 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x16\n" +
 	"\x06secret\x18\x02 \x01(\tR\x06secret\x12\x14\n" +
 	"\x04wait\x18\x03 \x01(\x03B\x00R\x04wait\x12\x14\n" +
-	"\x05after\x18\x04 \x01(\tR\x05after:\x00\"\x8a\n" +
+	"\x05after\x18\x04 \x01(\tR\x05after:\x00\"\xb7\n" +
 	"\n" +
 	"\x10JobStateResponse\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x12\n" +
@@ -4344,7 +4353,9 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\afailure\x18\x14 \x01(\v2\x1f.bakta.web.api.proto.v2.FailureH\bR\afailure\x88\x01\x01\x12\x18\n" +
 	"\aversion\x18\x15 \x01(\tR\aversion\x12>\n" +
 	"\x06config\x18\x16 \x01(\v2!.bakta.web.api.proto.v2.JobConfigH\tR\x06config\x88\x01\x01\x12J\n" +
-	"\rnotifications\x18\x17 \x03(\v2$.bakta.web.api.proto.v2.NotificationR\rnotifications:\x00B\n" +
+	"\rnotifications\x18\x17 \x03(\v2$.bakta.web.api.proto.v2.NotificationR\rnotifications\x12\x1e\n" +
+	"\brerun_of\x18\x18 \x01(\tH\n" +
+	"R\arerunOf\x88\x01\x01:\x00B\n" +
 	"\n" +
 	"\b_waitingB\n" +
 	"\n" +
@@ -4357,7 +4368,8 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\t_expectedB\n" +
 	"\n" +
 	"\b_failureB\t\n" +
-	"\a_config\"\xd5\x03\n" +
+	"\a_configB\v\n" +
+	"\t_rerun_of\"\xd5\x03\n" +
 	"\fNotification\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12?\n" +
 	"\x05event\x18\x02 \x01(\x0e2).bakta.web.api.proto.v2.NotificationEventR\x05event\x12E\n" +

@@ -29,6 +29,7 @@ var listed = bson.D{
 // states are the fields that GetStates reads besides those.
 var states = append(slices.Clone(listed),
 	bson.E{Key: fieldBatch, Value: 1},
+	bson.E{Key: fieldRerunOf, Value: 1},
 	bson.E{Key: fieldExpires, Value: 1},
 	bson.E{Key: fieldBegan, Value: 1},
 	bson.E{Key: fieldConfig, Value: 1},
@@ -290,6 +291,7 @@ func (s *Store) delete(ctx context.Context, doing, id string, filter bson.D, at 
 			}},
 			{Key: "$unset", Value: bson.D{
 				{Key: fieldBatch, Value: ""},
+				{Key: fieldRerunOf, Value: ""},
 				{Key: fieldStart, Value: ""},
 				{Key: fieldStages, Value: ""},
 				{Key: fieldResults, Value: ""},

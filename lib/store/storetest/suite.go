@@ -75,7 +75,7 @@ var (
 // sample returns a job that has reached a state by the usual transitions.
 func sample(state job.State) job.Job {
 	j := job.Job{
-		ID: uuid.NewString(), SecretHash: job.HashSecret(job.NewSecret()), Name: "E. coli", Batch: "plate-3", Workflow: "bakta", API: 2,
+		ID: uuid.NewString(), SecretHash: job.HashSecret(job.NewSecret()), Name: "E. coli", Batch: "plate-3", RerunOf: "0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d", Workflow: "bakta", API: 2,
 		State: state, Created: noon, Updated: noon, Due: later, Expires: inAYear,
 	}
 	if state == job.Created {

@@ -136,7 +136,7 @@ func transitions(t *testing.T, s store.Jobs) {
 			after: func(j *job.Job) {
 				j.State, j.Updated, j.Due = job.Deleting, later, later
 				j.Name, j.Batch, j.Start, j.Stages, j.Results, j.Logs, j.Failure, j.Owed = "", "", nil, nil, nil, nil, nil, nil
-				j.Deliveries = nil
+				j.Deliveries, j.RerunOf = nil, ""
 			},
 		}, {
 			name: "expire", from: []job.State{job.Created, job.Succeeded, job.Failed},
@@ -146,7 +146,7 @@ func transitions(t *testing.T, s store.Jobs) {
 			after: func(j *job.Job) {
 				j.State, j.Updated, j.Due = job.Deleting, inAYear.AddDate(1, 0, 0), inAYear.AddDate(1, 0, 0)
 				j.Name, j.Batch, j.Start, j.Stages, j.Results, j.Logs, j.Failure, j.Owed = "", "", nil, nil, nil, nil, nil, nil
-				j.Deliveries = nil
+				j.Deliveries, j.RerunOf = nil, ""
 			},
 		}, {
 			name: "expire too early",

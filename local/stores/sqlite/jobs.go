@@ -261,7 +261,7 @@ func (s *Store) Postpone(ctx context.Context, id string, was, due time.Time) err
 	return err
 }
 
-const emptyJob = `UPDATE jobs SET state = 'deleting', name = '', batch = '', updated = ?1, due = ?1,
+const emptyJob = `UPDATE jobs SET state = 'deleting', name = '', batch = '', rerun_of = '', updated = ?1, due = ?1,
 	start = NULL, stages = NULL, results = NULL, logs = NULL, failure = NULL, owed = NULL, deliveries = NULL
 	WHERE id = ?2 AND `
 

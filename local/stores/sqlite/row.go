@@ -13,9 +13,9 @@ import (
 var (
 	listed = []string{"id", "secret_hash", "name", "workflow", "state", "created", "started", "updated"}
 	swept  = append(listed[:len(listed):len(listed)],
-		"batch", "api", "began", "expires", "due", "run", "run_name", "stages", "failure", "owed", "start", "deliveries")
+		"batch", "api", "began", "expires", "due", "run", "run_name", "stages", "failure", "owed", "start", "deliveries", "rerun_of")
 	states = append(listed[:len(listed):len(listed)], "batch", "began", "expires", "run", "run_name", "stages", "failure", "start",
-		"deliveries")
+		"deliveries", "rerun_of")
 	all = append(swept[:len(swept):len(swept)], "results", "logs")
 )
 
@@ -30,6 +30,8 @@ func field(j *job.Job, column string) any {
 		return &j.Name
 	case "batch":
 		return &j.Batch
+	case "rerun_of":
+		return &j.RerunOf
 	case "workflow":
 		return &j.Workflow
 	case "api":
@@ -84,6 +86,8 @@ func value(j job.Job, column string) any {
 		return clean(j.Name)
 	case "batch":
 		return clean(j.Batch)
+	case "rerun_of":
+		return clean(j.RerunOf)
 	case "workflow":
 		return clean(j.Workflow)
 	case "api":

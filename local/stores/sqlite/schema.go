@@ -56,6 +56,10 @@ CREATE TABLE past_runs (class TEXT NOT NULL PRIMARY KEY, runs TEXT NOT NULL) STR
 -- Messages about the end of the job.
 ALTER TABLE jobs ADD COLUMN deliveries TEXT;
 `,
+	`
+-- The job that this one runs again.
+ALTER TABLE jobs ADD COLUMN rerun_of TEXT NOT NULL DEFAULT '';
+`,
 }
 
 // errNoLog is the error of a database that can't have a write-ahead log.
