@@ -206,7 +206,11 @@ func (p *progress) changed(v batch.View) {
 		p.app.display.line("%s: %s", name, failedText(v))
 	case v.Earlier: // the total says how many
 	case v.State == batch.Queued && v.Status.State == "", v.State == batch.Submitted:
-		p.app.display.line("%s: started job %s", name, v.Job.ID)
+		does := "started"
+		if v.Resumed {
+			does = "goes on with"
+		}
+		p.app.display.line("%s: %s job %s", name, does, v.Job.ID)
 	case v.State == batch.Succeeded:
 		p.app.display.line("%s: done", name)
 	case v.State == batch.Running && v.Status.Progress == nil && !p.app.display.terminal:
@@ -256,7 +260,7 @@ func (p *progress) ended(ctx context.Context, views []batch.View, err error) err
 		d.line("The batch ended early. %s To go on:\n  %s", t.left(), command)
 		return &exitError{exitFailed, err}
 	case t.Failed > 0:
-		if slices.ContainsFunc(views, func(v batch.View) bool { return v.State == batch.Unable && v.Job.ID != "" }) &&
+		if slices.ContainsFunc(views, func(v batch.View) bool { return v.State == batch.Unable && v.JobEnded }) &&
 			!slices.Contains(p.app.args, "--retry-failed") {
 			d.line("The same command tries again what was not submitted. With --retry-failed it also makes new jobs for those that failed:\n"+
 				"  %s --retry-failed", command)

@@ -389,7 +389,18 @@ func TestSubmitManyInterrupted(t *testing.T) {
 	f.mu.Lock()
 	f.states = []string{"SUCCESSFUL"}
 	f.mu.Unlock()
-	u.Must("submit", "genomes/a.fna", "genomes/b c.fna", "--out", "out")
+	// A new job would not help where a file is in the way of the results.
+	if err := os.Mkdir(filepath.Join(u.Dir, "out/a"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	u.Write("out/a/a.json", "mine")
+	args := []string{"submit", "genomes/a.fna", "genomes/b c.fna", "--out", "out"}
+	got := u.Run(args...)
+	if got.Code != exitSomeFailed || !strings.Contains(got.Err, "--force") || strings.Contains(got.Err, "--retry-failed") ||
+		!strings.Contains(got.Err, "a: goes on with job ") || strings.Contains(got.Err, "started job") {
+		t.Errorf("%+v", got)
+	}
+	u.Must(append(args, "--force")...)
 	if f.allMade() != 2 || len(u.Files("out/b_c")) != 3 {
 		t.Errorf("%d jobs, %v", f.allMade(), u.Files("out"))
 	}

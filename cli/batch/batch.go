@@ -79,6 +79,8 @@ type View struct {
 	State    State
 	Reason   string // why it failed
 	Earlier  bool   // an earlier call had done it
+	Resumed  bool   // the job is that of an earlier call, and goes on
+	JobEnded bool   // Unable because the job failed on the server, so only a new job can succeed
 	Since    time.Time
 	Sent     int64 // bytes of the uploads that were sent
 	Size     int64 // bytes of all uploads

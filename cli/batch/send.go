@@ -95,12 +95,12 @@ func (b *Batch) resume(it *item, known Job) bool {
 		return false
 	case known.Phase == Failed:
 		b.change(it, func(v *View) {
-			v.State, v.Job, v.Earlier, v.Reason = Unable, ref, true, known.Reason
+			v.State, v.Job, v.Earlier, v.JobEnded, v.Reason = Unable, ref, true, true, known.Reason
 		})
 		return true
 	}
 	// The server says how it does: see settleStatus.
-	b.change(it, func(v *View) { v.State, v.Job = Queued, ref })
+	b.change(it, func(v *View) { v.State, v.Job, v.Resumed = Queued, ref, true })
 	return true
 }
 
@@ -188,7 +188,7 @@ func (b *Batch) submit(ctx context.Context, it *item, key string, uploads []*sen
 		b.discard(ctx, it, it.job)
 		return err // the next job could not be recorded, either
 	}
-	b.change(it, func(v *View) { v.Job = made.Job })
+	b.change(it, func(v *View) { v.Job, v.Resumed = made.Job, false })
 	if err := b.upload(ctx, it, made, uploads); err != nil {
 		if ctx.Err() == nil && it.passes(err) {
 			b.again(it, clone(it.job)) // its links are as old as the job

@@ -201,7 +201,7 @@ func (b *Batch) jobFailed(ctx context.Context, it *item, s client.Status) error 
 	}
 	err := b.put(ctx, it, func(j *Job) { j.Phase, j.Reason, j.Seconds = Failed, reason, b.seconds(ctx, it, s) })
 	b.change(it, func(v *View) {
-		v.State, v.Status, v.Reason, v.Earlier = Unable, s, cmp.Or(reason, "the job failed"), !it.made
+		v.State, v.Status, v.Reason, v.Earlier, v.JobEnded = Unable, s, cmp.Or(reason, "the job failed"), !it.made, true
 	})
 	return err
 }
