@@ -34,7 +34,7 @@ type Parts struct {
 	Queue   runner.Queue        // nil: Runner, if it has one; else the jobs that wait, by their age
 	Changes *Changes            // nil where other processes change jobs, too: then calls that wait read the store
 	Limiter *limit.Limiter      // of callers; nil without limits
-	Turns   store.Turns         // nil where the runs of a caller are not limited
+	Turns   store.Turns         // nil without a Limiter
 	Offered []workflow.Workflow // the workflows that this deployment can run
 
 	Notify   notify.Offer // which notifications a start may ask for
@@ -61,6 +61,7 @@ type Lifecycle interface {
 	Launch(ctx context.Context, j job.Job) error
 	Settle(ctx context.Context, j job.Job) error
 	Remove(ctx context.Context, j job.Job) error
+	Next(ctx context.Context, caller string) (bool, error)
 }
 
 // Notifier makes deliveries, or has another process make them. See lifecycle.Notifier.
@@ -103,6 +104,9 @@ func New(p Parts, s settings.Settings) (*Functions, error) {
 	if p.Notifier != nil {
 		o.Notifier = p.Notifier
 	}
+	if p.Limiter != nil && p.Limiter.Turns() {
+		o.Turns = turns{p.Limiter, p.Turns}
+	}
 	l, err := lifecycle.New(p.Jobs, p.Files, p.Runner, o)
 	if err != nil {
 		return nil, err
@@ -112,6 +116,12 @@ func New(p Parts, s settings.Settings) (*Functions, error) {
 		f.lifecycle = p.Trace(l)
 	}
 	return f, nil
+}
+
+// turns are the two parts of lifecycle.Turns.
+type turns struct {
+	*limit.Limiter
+	store.Turns
 }
 
 var errNoRunner = errors.New("functions: without a runner there is no function but status")
@@ -142,6 +152,9 @@ func (f *Functions) Status() (*status.Function, error) {
 	if p.Queue != nil {
 		d.Queue = p.Queue
 	}
+	if p.Limiter != nil && p.Limiter.Turns() {
+		d.Turns = p.Turns
+	}
 	if p.Changes != nil {
 		d.Changes = p.Changes
 	}
@@ -165,6 +178,9 @@ func (f *Functions) Expire() (*expire.Function, error) {
 	}
 	if p.Held != nil {
 		d.Runs = p.Held
+	}
+	if p.Limiter != nil && p.Limiter.Turns() {
+		d.Callers = p.Turns
 	}
 	if p.Recorder != nil {
 		d.Recorder = p.Recorder

@@ -21,7 +21,7 @@ import (
 var errAway = job.Errorf(job.Unavailable, "away")
 
 // act is one operation. It reports whether the operation fails.
-func (l *life) act(do func(), format string, args ...any) error {
+func (l *schedule) act(do func(), format string, args ...any) error {
 	l.step()
 	fails := !l.calm && l.rand.IntN(50) == 0
 	if fails && l.rand.IntN(2) == 0 {

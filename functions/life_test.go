@@ -44,6 +44,7 @@ var (
 )
 
 func TestLife(t *testing.T) {
+	t.Parallel()
 	if *onlySeed != 0 {
 		l := newLife(*onlySeed)
 		l.play()
@@ -108,13 +109,25 @@ const (
 	genome        = ">contig\nACGTACGTACGTACGT\n"
 )
 
+// schedule decides at random which of the calls under way goes on, and which is killed.
+type schedule struct {
+	rand    *rand.Rand
+	clock   time.Time
+	steps   []string
+	faults  []string
+	actors  []*actor
+	current *actor // who was given the last turn; nil outside of turns
+	calm    bool   // nothing fails any more
+}
+
+func newSchedule(seed uint64) schedule {
+	return schedule{rand: rand.New(rand.NewPCG(seed, 20260101)), clock: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+}
+
 // life is one schedule.
 type life struct {
-	rand   *rand.Rand
-	clock  time.Time
-	steps  []string
-	faults []string
-	end    string
+	schedule
+	end string
 
 	doc     *job.Job // the store: one document; nil when there is none
 	leases  map[string]lease
@@ -128,12 +141,9 @@ type life struct {
 	letters letters // about the end of the job
 	again   *again  // of which job it is a rerun; nil for a job that was made by itself
 
-	id      string
-	actors  []*actor
-	current *actor // who was given the last turn; nil outside of turns
+	id string
 
 	unlucky      bool // much happens to runs
-	calm         bool // nothing fails any more
 	acknowledged bool // a start was answered with success
 	deleted      bool // a delete was answered with success
 	unwanted     bool // a delete was asked for and had its effect, answered or not
@@ -201,8 +211,8 @@ type actor struct {
 
 func newLife(seed uint64) *life {
 	l := &life{
-		rand:    rand.New(rand.NewPCG(seed, 20260101)),
-		clock:   time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+		schedule: newSchedule(seed),
+
 		leases:  make(map[string]lease),
 		objects: make(map[string][]byte),
 		runs:    make(map[string]*run),
@@ -228,7 +238,7 @@ func newLife(seed uint64) *life {
 	return l
 }
 
-func (l *life) logf(format string, args ...any) {
+func (l *schedule) logf(format string, args ...any) {
 	who := "        "
 	if l.current != nil {
 		who = fmt.Sprintf("%-8s", l.current.name)
@@ -236,17 +246,17 @@ func (l *life) logf(format string, args ...any) {
 	l.steps = append(l.steps, fmt.Sprintf("%s %s %s", l.clock.Format("01-02 15:04:05"), who, fmt.Sprintf(format, args...)))
 }
 
-func (l *life) faultf(format string, args ...any) {
+func (l *schedule) faultf(format string, args ...any) {
 	fault := fmt.Sprintf(format, args...)
 	l.logf("FAULT: %s", fault)
 	l.faults = append(l.faults, fault)
 }
 
-func (l *life) trace() string { return strings.Join(l.steps, "\n") }
+func (l *schedule) trace() string { return strings.Join(l.steps, "\n") }
 
 // step is a point where the schedule may stop or kill the caller. Every model operation goes through it
 // before it acts and, since an answer may be lost, after.
-func (l *life) step() {
+func (l *schedule) step() {
 	a := l.current
 	a.yield <- struct{}{}
 	if a.dying || !<-a.turn {
@@ -256,7 +266,7 @@ func (l *life) step() {
 }
 
 // call starts a call of a function as an actor.
-func (l *life) call(name string, f func(ctx context.Context)) {
+func (l *schedule) call(name string, f func(ctx context.Context)) {
 	a := &actor{name: name, began: l.clock, limit: deadline, rank: l.rand.Float64(), turn: make(chan bool), yield: make(chan struct{})}
 	l.actors = append(l.actors, a)
 	go func() {
@@ -271,7 +281,7 @@ func (l *life) call(name string, f func(ctx context.Context)) {
 // foremost returns whose turn it is. Actors keep their rank, so that one who stands back waits while others
 // finish, which turns drawn evenly would hardly ever do; now and then the foremost is sent to the back, and so
 // stopped in the middle of what it does.
-func (l *life) foremost() *actor {
+func (l *schedule) foremost() *actor {
 	first := slices.MaxFunc(l.actors, func(a, b *actor) int { return cmp.Compare(a.rank, b.rank) })
 	if l.rand.IntN(12) == 0 {
 		l.logf("%s stands back", first.name)
@@ -281,7 +291,7 @@ func (l *life) foremost() *actor {
 }
 
 // resume gives an actor a turn, until its next step or its end.
-func (l *life) resume(a *actor, live bool) {
+func (l *schedule) resume(a *actor, live bool) {
 	l.current = a
 	if l.clock.Sub(a.began) > a.limit {
 		live = false
@@ -489,7 +499,7 @@ func must[T any](part T, err error) T {
 	return part
 }
 
-func (l *life) now() time.Time { return l.clock }
+func (l *schedule) now() time.Time { return l.clock }
 
 func (l *life) start() {
 	if l.again != nil {

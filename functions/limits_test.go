@@ -31,6 +31,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/mongo"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
@@ -543,4 +544,77 @@ func TestLimitsAtOnce(t *testing.T) {
 	if active != bound {
 		t.Errorf("%d jobs are active, the limit is %d", active, bound)
 	}
+}
+
+// A start above the caller's share of runs is accepted and waits. The end of a job launches the next one, and so does the sweep.
+func TestTurns(t *testing.T) {
+	l := serveLimited(t, settings.Caller{Launched: 2})
+	w, from := ways()[1], "192.0.2.1"
+	var jobs []answered
+	for range 5 {
+		if a := startOne(l, w, from); a.refused {
+			t.Fatalf("a start is refused by %s", a.limit)
+		} else {
+			jobs = append(jobs, a)
+		}
+		l.clock.Add(int64(time.Second))
+	}
+	other := startOne(l, w, "192.0.2.2")
+	launched := func(want ...bool) {
+		t.Helper()
+		for i, a := range jobs {
+			if j := must(l.jobs.Get(t.Context(), a.id)); (j.RunName != "") != want[i] || j.Start.Waits == want[i] {
+				t.Errorf("job %d: launched as %q, waits: %t", i, j.RunName, j.Start.Waits)
+			}
+		}
+		if j := must(l.jobs.Get(t.Context(), other.id)); j.RunName == "" {
+			t.Error("the job of another caller waits")
+		}
+	}
+	launched(true, true, false, false, false)
+	// The two that are launched and wait for a node, with the one of the other caller, and the three that wait for their turn.
+	for i, want := range [][2]int32{{1, 3}, {2, 3}, {1, 3}, {2, 3}, {3, 3}} {
+		state := must(protov2.NewBaktaJobsClient(l.grpc).JobState(t.Context(),
+			&protov2.JobStateRequest{JobId: jobs[i].id, Secret: jobs[i].secret}))
+		if q := state.GetQueue(); int32(q.GetPlace()) != want[0] || int32(q.GetLength()) != want[1] || state.GetExpected() != nil {
+			t.Errorf("job %d is shown in the queue as %v, expected %v", i, q, state.GetExpected())
+		}
+	}
+	l.clock.Add(int64(time.Minute))
+	sweep := func() {
+		t.Helper()
+		if swept, err := must(l.all.Expire()).Sweep(t.Context()); err != nil || swept.Failed > 0 {
+			t.Fatal(swept, err)
+		}
+	}
+	sweep()
+	launched(true, true, false, false, false)
+	l.clock.Add(int64(25 * time.Hour)) // longer than Job.PendingTimeout
+	sweep()
+	launched(true, true, false, false, false)
+
+	l.end(jobs[1].id)
+	if err := must(l.all.JobUpdate()).Look(t.Context(), jobs[1].id); err != nil {
+		t.Fatal(err)
+	}
+	launched(true, true, true, false, false)
+	l.call(w, from, "delete", jobs[0])
+	l.clock.Add(int64(time.Minute))
+	jobs = jobs[1:] // its document has been emptied
+	sweep()
+	launched(true, true, true, false)
+}
+
+// end stores the outcome of a job's run.
+func (l *limited) end(id string) {
+	l.Helper()
+	put := func(key string, content []byte) job.File {
+		return must(l.files.Put(l.Context(), key, bytes.NewReader(content), int64(len(content))))
+	}
+	result := put(job.RunPrefix(id, 1)+"result.json", []byte("{}"))
+	result.Name = "json"
+	put(job.ManifestKey(id, 1), must(json.Marshal(stage.Manifest{
+		Version: stage.ManifestVersion, Job: id, Run: 1, Outcome: stage.Succeeded,
+		Stages: []stage.Result{{Name: "bakta", Status: job.StageSucceeded}}, Files: []job.File{result},
+	})))
 }

@@ -28,6 +28,12 @@ type Jobs interface {
 type Lifecycle interface {
 	Settle(ctx context.Context, j job.Job) error
 	Remove(ctx context.Context, j job.Job) error
+	Next(ctx context.Context, caller string) (bool, error)
+}
+
+// Callers finds the callers whose jobs wait for their turn, see store.Turns.
+type Callers interface {
+	NextCaller(ctx context.Context, after string) (string, error)
 }
 
 // Runs is what is used of a runner that keeps objects, see lib/runner.
@@ -41,6 +47,7 @@ type Deps struct {
 	Jobs      Jobs
 	Lifecycle Lifecycle
 	Runs      Runs          // nil where the objects of runs end with this process
+	Callers   Callers       // nil where the runs of a caller are not limited
 	UploadTTL time.Duration // how long an upload link lives
 	Now       func() time.Time
 	Log       *slog.Logger

@@ -33,8 +33,8 @@ type Swept struct {
 	Unattempted time.Duration // for how long the oldest delivery has been due without an attempt
 }
 
-// Sweep handles every job that is due, several at once: it launches runs that are owed, settles runs that ended without an
-// event, removes jobs that expired and completes removals. A job that fails, or takes too long, is postponed so that the
+// Sweep handles every job that is due, several at once: it launches runs that are owed, also those whose turn it is, settles runs that
+// ended without an event, removes jobs that expired and completes removals. A job that fails, or takes too long, is postponed so that the
 // others don't wait for it; the error names it. When the store of jobs fails, the sweep stops. Jobs that the sweep has no
 // time for come first in the next one.
 func (f *Function) Sweep(ctx context.Context) (Swept, error) {
@@ -74,6 +74,9 @@ func (f *Function) sweep(ctx context.Context) (Swept, error) {
 			w.count(func() { swept.Forgot = forgot })
 			return err
 		})
+	}
+	if f.deps.Callers != nil && w.room(ctx) {
+		w.begin(func() error { return f.turns(ctx) })
 	}
 	seen := make(map[string]bool)
 	var due []job.Job
@@ -233,6 +236,45 @@ func (f *Function) forget(ctx context.Context) (int, error) {
 		return forgot, fmt.Errorf("letting go of runs without a job: %w", err)
 	}
 	return forgot, nil
+}
+
+// turnsBudget bounds how long a sweep gives turns; the next one goes on.
+const turnsBudget = 30 * time.Second
+
+// turns launches jobs that wait for their turn, where a turn is free: the end of a job passes its turn on, unless the call was killed, or
+// the job was deleted. Each caller gets one turn before any gets another one.
+func (f *Function) turns(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, turnsBudget)
+	defer cancel()
+	var callers []string // that got a turn
+	var failures []error
+	give := func(caller string) {
+		got, err := f.deps.Lifecycle.Next(ctx, caller)
+		if err != nil {
+			failures = append(failures, fmt.Errorf("giving a turn: %w", err))
+		} else if got {
+			callers = append(callers, caller)
+		}
+	}
+	for after := ""; ctx.Err() == nil; {
+		caller, err := f.deps.Callers.NextCaller(ctx, after)
+		if err != nil {
+			return errors.Join(append(failures, fmt.Errorf("reading which callers wait for a turn: %w", err))...)
+		}
+		if caller == "" {
+			break
+		}
+		give(caller)
+		after = caller
+	}
+	for len(callers) > 0 && ctx.Err() == nil {
+		round := callers
+		callers = nil
+		for _, caller := range round {
+			give(caller)
+		}
+	}
+	return errors.Join(failures...)
 }
 
 // one handles a job that is due. It reports whether the job had expired.

@@ -20,13 +20,21 @@ const (
 type line struct {
 	queue Queue // nil: the store is asked
 	jobs  Jobs
+	turns Turns // nil: no job waits for the turn of its caller
 
 	mu    sync.Mutex
-	known []time.Time // when the jobs that wait were started, the earliest first
-	until time.Time   // until when that is not read again
+	known waiting
+	until time.Time // until when that is not read again
 }
 
-func newLine(d Deps) *line { return &line{queue: d.Queue, jobs: d.Jobs} }
+// waiting is when the jobs that wait were started, the earliest first.
+type waiting struct {
+	all   []time.Time
+	turns []time.Time            // of them, those that wait for the turn of their caller
+	by    map[string][]time.Time // the same, by the caller
+}
+
+func newLine(d Deps) *line { return &line{queue: d.Queue, jobs: d.Jobs, turns: d.Turns} }
 
 // of returns the queue with the places of those of the jobs that wait. It is empty if nothing is known.
 func (l *line) of(ctx context.Context, jobs []job.Job) job.Queue {
@@ -42,33 +50,60 @@ func (l *line) of(ctx context.Context, jobs []job.Job) job.Queue {
 	if !slices.ContainsFunc(jobs, func(j job.Job) bool { return j.State == job.Submitted }) {
 		return job.Queue{}
 	}
-	times, ok := l.read(ctx)
+	known, ok := l.read(ctx)
 	if !ok {
 		return job.Queue{}
 	}
-	q := job.Queue{Length: len(times), Places: make(map[string]int)}
+	q := job.Queue{Length: len(known.all) - len(known.turns), Places: make(map[string]int), Lines: make(map[string]int)}
 	for _, j := range jobs {
 		// Jobs of the same time share a place. One that was started since the times were read is behind all.
-		at, _ := slices.BinarySearchFunc(times, j.Started, time.Time.Compare)
-		if j.State == job.Submitted && at < maxLine {
-			q.Places[j.ID] = at + 1
-			q.Length = max(q.Length, at+1)
+		at, length := place(known.all, j)-place(known.turns, j), q.Length
+		if j.Waits() {
+			at, length = place(known.by[j.Start.Caller], j), len(known.by[j.Start.Caller])
+		}
+		if j.State != job.Submitted || at < 0 || at >= maxLine {
+			continue
+		}
+		q.Places[j.ID] = at + 1
+		if length = max(length, at+1); j.Waits() {
+			q.Lines[j.ID] = length
+		} else {
+			q.Length = length
 		}
 	}
 	return q
 }
 
-// read returns when the jobs that wait were started. Calls at the same time share one query.
-func (l *line) read(ctx context.Context) ([]time.Time, bool) {
+// place is how many of the jobs of those times were started before a job.
+func place(times []time.Time, j job.Job) int {
+	at, _ := slices.BinarySearchFunc(times, j.Started, time.Time.Compare)
+	return at
+}
+
+// read returns when the jobs that wait were started. Calls at the same time share the queries.
+func (l *line) read(ctx context.Context) (waiting, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if time.Now().Before(l.until) {
 		return l.known, true
 	}
-	times, err := l.jobs.Waiting(ctx, maxLine)
-	if err != nil {
-		return nil, false
+	var known waiting
+	var err error
+	if known.all, err = l.jobs.Waiting(ctx, maxLine); err != nil {
+		return waiting{}, false
 	}
-	l.known, l.until = times, time.Now().Add(lineTime)
-	return times, true
+	if l.turns != nil {
+		turns, err := l.turns.WaitingTurns(ctx, maxLine)
+		if err != nil {
+			return waiting{}, false
+		}
+		known.by = make(map[string][]time.Time)
+		for _, t := range turns {
+			known.turns = append(known.turns, t.Started)
+			known.by[t.Caller] = append(known.by[t.Caller], t.Started)
+		}
+		slices.SortFunc(known.turns, time.Time.Compare)
+	}
+	l.known, l.until = known, time.Now().Add(lineTime)
+	return known, true
 }

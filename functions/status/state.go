@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -47,7 +48,7 @@ func (f *Function) changing(ctx context.Context, jobs []job.Job) ([]View, job.Qu
 		}
 		v.Job.Stages = workflow.StagesOf(j)
 		if v.Place = q.Places[j.ID]; v.Place > 0 {
-			v.Length = q.Length
+			v.Length = cmp.Or(q.Lines[j.ID], q.Length)
 			continue // nothing of it runs, whatever is stored: it was running when this process was started again
 		}
 		for _, s := range j.Stages {

@@ -39,6 +39,11 @@ type Queue interface {
 	Queue(ctx context.Context, jobs []job.Job) (job.Queue, error)
 }
 
+// Turns is what is used where jobs may wait for the turn of their caller, see store.Turns.
+type Turns interface {
+	WaitingTurns(ctx context.Context, limit int) ([]job.WaitingTurn, error)
+}
+
 // Changes notifies of the changes of a job, until stop is called: with true if its document may have changed, with false if
 // its output or the queue has.
 type Changes interface {
@@ -66,6 +71,7 @@ type Deps struct {
 	Log         *slog.Logger
 
 	Queue   Queue            // nil: the queue is the jobs that wait, by their age
+	Turns   Turns            // nil: no job waits for the turn of its caller
 	Changes Changes          // nil: calls that wait read the store again and again
 	Now     func() time.Time // nil: time.Now
 

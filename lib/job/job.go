@@ -174,6 +174,11 @@ func (j Job) Opens(secret string) bool {
 	return subtle.ConstantTimeCompare(j.SecretHash, h[:]) == 1
 }
 
+// Waits reports whether the job waits for the turn of its caller: no run of it may be launched yet.
+func (j Job) Waits() bool {
+	return j.State.Active() && j.RunName == "" && j.Start != nil && j.Start.Waits
+}
+
 // Input returns the pinned input of that kind.
 func (j Job) Input(kind string) (Input, bool) {
 	if j.Start != nil {

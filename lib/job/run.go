@@ -31,6 +31,13 @@ type Queue struct {
 	Places  map[string]int // by the ids of jobs: the places of their runs, from 1, in the order in which they begin as far as it is known now
 	Slots   int            // how many runs are executed at the same time; 0 if not known
 	Running []time.Time    // when those that are executed now began; nil if not known
+	Lines   map[string]int // by the ids of jobs that wait for the turn of their caller: how many of the caller's do, instead of Length
+}
+
+// WaitingTurn is a job that waits for the turn of its caller, see Start.Waits.
+type WaitingTurn struct {
+	Caller  string
+	Started time.Time
 }
 
 // PastRun is what is kept of a run that succeeded, for what later runs may expect.

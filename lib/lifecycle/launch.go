@@ -8,12 +8,13 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// Launch creates the object of a run that is owed. It does nothing for a job whose run was launched or has ended.
+// Launch creates the object of a run that is owed. It does nothing for a job whose run was launched or has ended, or that waits for the
+// turn of its caller.
 //
 // The next call repairs one that is killed after it created the object and before it recorded that: the name of the object
 // belongs to this run alone, so creating it again finds it.
 func (l *Lifecycle) Launch(ctx context.Context, j job.Job) error {
-	if !j.State.Active() || j.RunName != "" || l.early(j) {
+	if !j.State.Active() || j.RunName != "" || l.early(j) || l.waits(j) {
 		return nil
 	}
 	if j.Run > 1 {

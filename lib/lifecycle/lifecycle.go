@@ -1,6 +1,6 @@
-// Package lifecycle is what several functions do with a job: launch a run that is owed, settle what became of it, carry
-// out what its outcome owes, and remove a job. Several processes may call all of it at once, be killed between any two
-// lines, and call it again.
+// Package lifecycle is what several functions do with a job: launch a run that is owed, settle what became of it, carry out what its
+// outcome owes, launch the next job that waits for its turn, and remove a job. Several processes may call all of it at once, be killed
+// between any two lines, and call it again.
 package lifecycle
 
 import (
@@ -54,6 +54,8 @@ type Options struct {
 
 	ExpiryNotice time.Duration // how long before a job expires a message is due; 0: never
 	EndCommand   bool          // each job that ends owes the operators' command
+
+	Turns Turns // of the runs of each caller; nil where they are not limited
 
 	Recorder Recorder // nil: nothing is recorded
 	Notifier Notifier // nil: deliveries stay owed

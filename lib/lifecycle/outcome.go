@@ -149,5 +149,7 @@ func (l *Lifecycle) finish(ctx context.Context, j job.Job, end job.End) error {
 	if l.options.Notifier != nil {
 		l.options.Notifier.Ended(ctx, j)
 	}
-	return l.settleEnded(ctx, j, true)
+	err = l.settleEnded(ctx, j, true)
+	l.passTurn(ctx, j)
+	return err
 }

@@ -10,7 +10,8 @@ import (
 )
 
 // Settle records what became of a job: the outcome, if the manifest of its run is in the bucket; else what the runner
-// observes. It launches a run that is owed, and carries out what an outcome owes. It may be called for any job at any time.
+// observes. It launches a run that is owed, when it is the job's turn, and carries out what an outcome owes. It may be called for any job
+// at any time.
 func (l *Lifecycle) Settle(ctx context.Context, j job.Job) error {
 	switch {
 	case j.State == job.Deleting:
@@ -19,6 +20,8 @@ func (l *Lifecycle) Settle(ctx context.Context, j job.Job) error {
 		return l.settleEnded(ctx, j, false)
 	case !j.State.Active():
 		return nil
+	case l.waits(j):
+		return l.awaitTurn(ctx, j)
 	}
 	j.Stages = workflow.StagesOf(j) // what is reported of a run is compared with them
 	if done, err := l.finishByManifest(ctx, j); done || err != nil {

@@ -40,7 +40,7 @@ const (
 
 // Jobs is what is used of the store of jobs, see lib/store.
 type Jobs interface {
-	GetMany(ctx context.Context, ids []string) ([]job.Job, error)
+	GetStates(ctx context.Context, ids []string) ([]job.Job, error)
 }
 
 // Recorder receives what metrics count. Its methods return at once.
@@ -283,28 +283,35 @@ func (l *Limiter) use(ctx context.Context, key string, u store.Use) (store.Used,
 	return l.o.Store.Use(ctx, key, u)
 }
 
-// gone returns the entries whose jobs are not what the list says. A job that was entered a moment ago may not be stored yet.
+// gone returns the entries whose jobs are not what the list says. A call may have entered a job a moment ago and not have stored yet what
+// follows: then the entry stays until no such call can be in flight.
 func (l *Limiter) gone(ctx context.Context, entries []store.Held) ([]store.Held, error) {
 	ids := make([]string, 0, len(entries))
 	for _, e := range entries {
 		ids = append(ids, e.Job)
 	}
-	jobs, err := l.o.Jobs.GetMany(ctx, ids)
+	jobs, err := l.o.Jobs.GetStates(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
-	states := make(map[string]job.State, len(jobs))
+	stored := make(map[string]job.Job, len(jobs))
 	for _, j := range jobs {
-		states[j.ID] = j.State
+		stored[j.ID] = j
 	}
 	var gone []store.Held
 	for _, e := range entries {
-		state, stored := states[e.Job]
-		holds, later := state == job.Created, !stored
-		if e.Name != UnstartedJobs {
-			holds, later = state.Active(), !stored || state == job.Created
+		j, ok := stored[e.Job]
+		waits := j.Waits()
+		var holds, mayHold bool
+		switch e.Name {
+		case UnstartedJobs:
+			holds, mayHold = j.State == job.Created, !ok
+		case ActiveJobs:
+			holds, mayHold = j.State.Active(), !ok || j.State == job.Created
+		default: // a job that waits may be about to have its turn
+			holds, mayHold = j.State.Active() && !waits, !ok || j.State == job.Created || waits
 		}
-		if !holds && !(later && l.now().Sub(e.At) < l.o.InFlight) {
+		if !holds && (!mayHold || l.now().Sub(e.At) >= l.o.InFlight) {
 			gone = append(gone, e)
 		}
 	}

@@ -92,6 +92,8 @@ type Turns interface {
 	NextTurn(ctx context.Context, caller string) (job.Job, error)
 	// NextCaller returns the first caller after that one, in any fixed order, that has a job which waits; empty if there is none.
 	NextCaller(ctx context.Context, after string) (string, error)
+	// WaitingTurns returns all jobs that wait, of each caller in the order of their starts, at most limit of them.
+	WaitingTurns(ctx context.Context, limit int) ([]job.WaitingTurn, error)
 	// Turn ends the waiting of a submitted job: its run is owed from now on. It reports false if the job does not wait.
 	Turn(ctx context.Context, id string, at, due time.Time) (bool, error)
 }

@@ -22,6 +22,7 @@ type Lifecycle interface {
 	Launch(ctx context.Context, j job.Job) error
 	Settle(ctx context.Context, j job.Job) error
 	Remove(ctx context.Context, j job.Job) error
+	Next(ctx context.Context, caller string) (bool, error)
 }
 
 // Lifecycle returns a Lifecycle that makes a span of each call. If the span belongs to another trace than the start of the job, it links to
@@ -48,6 +49,16 @@ func (l traced) Settle(ctx context.Context, j job.Job) error {
 
 func (l traced) Remove(ctx context.Context, j job.Job) error {
 	return l.span(ctx, "remove", j, l.next.Remove)
+}
+
+func (l traced) Next(ctx context.Context, caller string) (bool, error) {
+	ctx, span := l.t.tracer.Start(ctx, "next turn")
+	defer span.End()
+	got, err := l.next.Next(ctx, caller)
+	if err != nil {
+		span.SetStatus(codes.Error, result(err))
+	}
+	return got, err
 }
 
 func (l traced) span(ctx context.Context, name string, j job.Job, do func(context.Context, job.Job) error) error {

@@ -213,12 +213,14 @@ type Count struct {
 	Workflow string
 	State    job.State
 	Launched bool // whether their run was launched
+	Waits    bool // whether they wait for the turn of their callers
 	Jobs     int
 }
 
 // The states of active jobs.
 const (
 	owed    = "pending" // the run is not launched yet
+	turn    = "turn"    // it is not launched because the caller has its share of runs
 	waiting = "init"    // launched, but not seen running
 	running = "running"
 )
@@ -228,13 +230,15 @@ func (t *Telemetry) count(ctx context.Context, counts []Count) {
 	type kind struct{ workflow, status string }
 	now := make(map[kind]int)
 	for _, w := range t.options.Workflows {
-		for _, status := range []string{owed, waiting, running} {
+		for _, status := range []string{owed, turn, waiting, running} {
 			now[kind{w, status}] = 0
 		}
 	}
 	for _, c := range counts {
 		status := running
 		switch {
+		case c.Waits:
+			status = turn
 		case !c.Launched:
 			status = owed
 		case c.State == job.Submitted:

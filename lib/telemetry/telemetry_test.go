@@ -202,4 +202,6 @@ func (l lifecycle) Launch(context.Context, job.Job) error { return l.err }
 func (l lifecycle) Settle(context.Context, job.Job) error { return l.err }
 func (l lifecycle) Remove(context.Context, job.Job) error { return l.err }
 
+func (l lifecycle) Next(context.Context, string) (bool, error) { return false, l.err }
+
 func hex(b []byte) string { return fmt.Sprintf("%x", b) }

@@ -191,7 +191,9 @@ func (d *Deployment) open() (functions.Parts, error) {
 	if d.limiter, err = d.limits(jobs); err != nil {
 		return functions.Parts{}, err
 	}
-	return d.parts(jobs, files), nil
+	p := d.parts(jobs, files)
+	p.Limiter, p.Turns = d.limiter, jobs
+	return p, nil
 }
 
 // limits returns the limiter of callers, or nil if all limits are off. Callers are stored by hashes with a key that is derived from the

@@ -11,6 +11,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/store/mongo"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/telemetry"
 )
 
@@ -47,6 +48,11 @@ func (d *Deployment) active(ctx context.Context) ([]telemetry.Count, error) {
 		return nil, nil
 	}
 	found, err := d.jobs.Active(ctx, time.Now().Add(settings.Default().RecheckInterval+inFlight+time.Minute))
+	if err == nil && d.limiter != nil && d.limiter.Turns() {
+		var turns []mongo.Count
+		turns, err = d.jobs.ActiveTurns(ctx)
+		found = append(found, turns...)
+	}
 	counts := make([]telemetry.Count, 0, len(found))
 	for _, c := range found {
 		counts = append(counts, telemetry.Count(c))

@@ -16,6 +16,7 @@ type Count struct {
 	Workflow string
 	State    job.State // Submitted or Running
 	Launched bool      // their run was launched
+	Waits    bool      // they wait for the turn of their callers
 	Jobs     int
 }
 
@@ -59,14 +60,42 @@ func (s *Store) Waiting(ctx context.Context, limit int) ([]time.Time, error) {
 	return times, err
 }
 
-// Active counts the jobs that wait or run and are due before that time. Such jobs are due within minutes, and almost all
-// others within hours or days. So the index of due times finds them, and the cost depends on the number of active jobs only.
+// ActiveTurns counts the jobs that wait for the turn of their callers.
+func (s *Store) ActiveTurns(ctx context.Context) ([]Count, error) {
+	pipeline := driver.Pipeline{
+		{{Key: "$match", Value: bson.D{{Key: fieldWaits, Value: true}}}},
+		{{Key: "$group", Value: bson.D{
+			{Key: fieldID, Value: "$" + fieldWorkflow}, {Key: "jobs", Value: bson.D{{Key: "$sum", Value: 1}}},
+		}}},
+	}
+	var found []struct {
+		Workflow string `bson:"_id"`
+		Jobs     int    `bson:"jobs"`
+	}
+	err := s.with(ctx, jobCollection, "counting turns", func(ctx context.Context, c *driver.Collection) error {
+		cursor, err := c.Aggregate(ctx, pipeline)
+		if err != nil {
+			return err
+		}
+		return cursor.All(ctx, &found)
+	})
+	counts := make([]Count, 0, len(found))
+	for _, f := range found {
+		counts = append(counts, Count{Workflow: f.Workflow, State: job.Submitted, Waits: true, Jobs: f.Jobs})
+	}
+	return counts, err
+}
+
+// Active counts the jobs that wait or run and are due before that time, but not those that wait for the turn of their callers. Such jobs
+// are due within minutes, and almost all others within hours or days. So the index of due times finds them, and the cost depends on the
+// number of active jobs only.
 func (s *Store) Active(ctx context.Context, before time.Time) ([]Count, error) {
 	field := func(name string) string { return "$" + name }
 	pipeline := driver.Pipeline{
 		{{Key: "$match", Value: bson.D{
 			{Key: fieldDue, Value: bson.D{{Key: "$lt", Value: before}}},
 			inStates(job.Submitted, job.Running),
+			{Key: fieldWaits, Value: bson.D{{Key: "$ne", Value: true}}},
 		}}},
 		{{Key: "$group", Value: bson.D{
 			{Key: fieldID, Value: bson.D{

@@ -56,13 +56,18 @@ func TestStoreOnMongod(t *testing.T) {
 	t.Run("limits", func(t *testing.T) {
 		uri, database := teststores.Mongo(t)
 		s := open(t, mongo.Monitored(mongo.Options{URI: uri, Database: database}, r.monitor()))
-		use(t, s, "a", store.Use{At: limitNoon, Job: "1", Ends: []string{"unstarted-jobs"}, Holds: []store.Hold{{Name: "active-jobs"}}})
+		use(t, s, "a", store.Use{
+			At: limitNoon, Job: "1", Ends: []string{"unstarted-jobs"}, Holds: []store.Hold{{Name: "active-jobs"}},
+		})
 		_, errs := s.Release(t.Context(), "a", "1", "active-jobs")
 		_, err := s.NextTurn(t.Context(), "a")
 		if _, err2 := s.NextCaller(t.Context(), ""); errs != nil || !job.Is(err, job.NotFound) || err2 != nil {
 			t.Error(errs, err, err2)
 		}
 		if _, err := s.Turn(t.Context(), "1", limitNoon, limitNoon); err != nil {
+			t.Error(err)
+		}
+		if _, err := s.WaitingTurns(t.Context(), 1); err != nil {
 			t.Error(err)
 		}
 	})

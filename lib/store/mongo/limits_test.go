@@ -341,6 +341,24 @@ func TestTurns(t *testing.T) {
 			t.Errorf("after %q comes %q, %v, want %q", after, got, err, want)
 		}
 	}
+	all := []job.WaitingTurn{
+		{
+			Caller:  "b",
+			Started: limitNoon.Add(time.Second),
+		}, {Caller: "b", Started: limitNoon.Add(2 * time.Second)}, {Caller: "d", Started: limitNoon},
+	}
+	for limit := range 5 {
+		if got, err := s.WaitingTurns(ctx, limit); err != nil || !slices.Equal(got, all[:min(limit, len(all))]) {
+			t.Errorf("at most %d that wait: %v, %v", limit, got, err)
+		}
+	}
+	counts, err := s.ActiveTurns(ctx)
+	if want := []mongo.Count{{State: job.Submitted, Waits: true, Jobs: 3}}; err != nil || !slices.Equal(counts, want) {
+		t.Errorf("turns by workflow: %v, %v", counts, err)
+	}
+	if counts, err = s.Active(ctx, limitNoon.Add(time.Hour)); err != nil || len(counts) != 1 || counts[0].Jobs != 2 {
+		t.Errorf("other jobs by workflow: %v, %v", counts, err)
+	}
 	next("b", first)
 	next("c", "")
 	for _, want := range []bool{true, false} {

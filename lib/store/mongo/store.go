@@ -238,8 +238,8 @@ func (s *Store) Setup(ctx context.Context) error {
 		// For Unstarted and ExpireUnstarted. Without it the first index is used, at a higher cost.
 		index(fieldState, fieldDue),
 		index(fieldState, fieldStarted), // for Waiting
-		// For NextTurn and NextCaller: only the jobs that wait for their turn. All other queries name an _id.
-		{Keys: bson.D{{Key: fieldCaller, Value: 1}, {Key: fieldStarted, Value: 1}}, Options: options.Index().
+		// For the methods of store.Turns: only the jobs that wait for their turn. All other queries name an _id.
+		{Keys: bson.D{{Key: fieldWaits, Value: 1}, {Key: fieldCaller, Value: 1}, {Key: fieldStarted, Value: 1}}, Options: options.Index().
 			SetName("turn").SetPartialFilterExpression(bson.D{{Key: fieldWaits, Value: true}})},
 	})
 	if err != nil {

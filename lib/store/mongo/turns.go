@@ -53,6 +53,31 @@ func (s *Store) NextCaller(ctx context.Context, after string) (string, error) {
 	return d.Start.Caller, err
 }
 
+// WaitingTurns reads only an index.
+func (s *Store) WaitingTurns(ctx context.Context, limit int) ([]job.WaitingTurn, error) {
+	if limit <= 0 {
+		return nil, nil // for the server, 0 means all
+	}
+	var turns []job.WaitingTurn
+	err := s.with(ctx, jobCollection, "reading the turns that are waited for", func(ctx context.Context, c *driver.Collection) error {
+		cursor, err := c.Find(ctx, bson.D{{Key: fieldWaits, Value: true}}, options.Find().
+			SetProjection(bson.D{{Key: fieldID, Value: 0}, {Key: fieldCaller, Value: 1}, {Key: fieldStarted, Value: 1}}).
+			SetSort(bson.D{{Key: fieldCaller, Value: 1}, {Key: fieldStarted, Value: 1}}).
+			SetLimit(int64(limit)))
+		if err != nil {
+			return err
+		}
+		defer cursor.Close(ctx)
+		for cursor.Next(ctx) {
+			caller, _ := cursor.Current.Lookup("start", "caller").StringValueOK()
+			at, _ := cursor.Current.Lookup(fieldStarted).TimeOK()
+			turns = append(turns, job.WaitingTurn{Caller: caller, Started: at.UTC()})
+		}
+		return cursor.Err()
+	})
+	return turns, err
+}
+
 // Turn implements store.Turns.
 func (s *Store) Turn(ctx context.Context, id string, at, due time.Time) (bool, error) {
 	return s.update(ctx, "beginning the turn of", id,
