@@ -75,7 +75,9 @@ func TestStoreOnMongod(t *testing.T) {
 	for _, c := range r.commands {
 		kinds[c[0].Key]++
 	}
-	for kind, atLeast := range map[string]int{"find": 2, "update": 8, "delete": 2, "insert": 1, "createIndexes": 2, "aggregate": 1, "findAndModify": 1} {
+	for kind, atLeast := range map[string]int{
+		"find": 2, "update": 8, "delete": 2, "insert": 1, "createIndexes": 2, "aggregate": 1, "findAndModify": 1,
+	} {
 		if kinds[kind] < atLeast {
 			t.Errorf("the suite made %d kinds of %s, want at least %d: %v", kinds[kind], kind, atLeast, kinds)
 		}
