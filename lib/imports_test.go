@@ -66,6 +66,7 @@ var rules = []rule{
 		others: []string{"go.mongodb.org/", "github.com/minio/"},
 	},
 	{path: "lib/caller", ours: nil, others: []string{"google.golang.org/", "go.mongodb.org/", "k8s.io/"}},
+	{path: "lib/access", ours: []string{"lib/job"}, others: []string{"google.golang.org/", "go.mongodb.org/", "k8s.io/"}},
 	{path: "lib/server", ours: []string{"lib/job", "lib/caller"}, never: []string{"proto/", "lib/workflow", "lib/lifecycle", "functions/"},
 		others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/", "go.opentelemetry.io/otel/sdk/", "knative.dev/"}},
 	{path: "lib/notify", ours: []string{"lib/job"}, others: []string{"google.golang.org/", "go.mongodb.org/", "github.com/minio/", "k8s.io/"}},

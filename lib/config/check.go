@@ -188,12 +188,7 @@ func checkAlways(cfg *Config, found *findings) {
 			found.bad("CORS.Origins", "contains %q; write an origin such as https://bakta.example.org, or * for any origin", origin)
 		}
 	}
-	if n := cfg.Access.TrustedProxies; n < 0 || n > 10 {
-		found.bad("Access.TrustedProxies", "is %d; it must be 0 to 10", n)
-	}
-	if name := cfg.Access.ForwardedHeader; !strings.EqualFold(name, "X-Forwarded-For") && !strings.EqualFold(name, "Forwarded") {
-		found.bad("Access.ForwardedHeader", "is %q; write X-Forwarded-For or Forwarded", name)
-	}
+	checkAccess(cfg.Access, found)
 	for _, e := range []struct{ key, value string }{
 		{"Objectstorage.S3.Endpoint", cfg.Objectstorage.S3.Endpoint},
 		{"Objectstorage.S3.PublicEndpoint", cfg.Objectstorage.S3.PublicEndpoint},

@@ -213,6 +213,15 @@ type Access struct {
 	TrustedProxies  int    // proxies that each request passes and that append to ForwardedHeader; 0: the peer is the caller
 	ForwardedHeader string // X-Forwarded-For or Forwarded
 	LogCallers      bool   // log the caller's address and subject with each request
+
+	Issuer      string        // URL of the OpenID Connect issuer whose tokens identify callers; "" accepts no tokens
+	Audience    string        // required audience of a caller's token
+	Required    bool          // each call needs a token, and a job is used by its owner alone
+	GroupsClaim string        // claim of a token with the groups of its subject
+	Groups      []string      // groups of which a caller must have one; empty: any caller
+	ClientID    string        // public client by which the command line logs in; "": it can't
+	Scopes      []string      // that the command line asks for at a login
+	ClockSkew   time.Duration // how much the clocks of the issuer and of this server may differ
 }
 
 // Events is how the sources of events authenticate.
@@ -261,8 +270,10 @@ func Default() Config {
 			BaktaProteins: Program{Command: []string{}, Resources: []string{}, NodeSelector: []string{}, Tolerations: []string{}},
 			Baktfold:      Program{Command: []string{}, Resources: []string{}, NodeSelector: []string{}, Tolerations: []string{}},
 		},
-		CORS:   CORS{Origins: []string{"*"}},
-		Access: Access{ForwardedHeader: "X-Forwarded-For"},
+		CORS: CORS{Origins: []string{"*"}},
+		Access: Access{
+			ForwardedHeader: "X-Forwarded-For", Groups: []string{}, Scopes: []string{"openid", "offline_access"}, ClockSkew: time.Minute,
+		},
 		Telemetry: Telemetry{
 			Metrics: Metrics{Protocol: ProtocolNone, Interval: 30 * time.Second},
 			Tracing: Tracing{Protocol: ProtocolNone, SamplingRate: 0.1},

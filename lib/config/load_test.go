@@ -137,10 +137,20 @@ func TestValues(t *testing.T) {
 		{
 			"callers",
 			"Access: {TrustedProxies: 3, ForwardedHeader: forwarded}",
-			func(c Config) any { return c.Access },
-			Access{TrustedProxies: 3, ForwardedHeader: "forwarded"},
+			func(c Config) any { return c.Access.TrustedProxies },
+			3,
 		},
-		{"callers left out", "", func(c Config) any { return c.Access }, Access{ForwardedHeader: "X-Forwarded-For"}},
+		{"callers left out", "", func(c Config) any { return c.Access }, Access{
+			ForwardedHeader: "X-Forwarded-For", Groups: []string{}, Scopes: []string{"openid", "offline_access"}, ClockSkew: time.Minute,
+		}},
+		{"an issuer", "Access: {Issuer: https://login.example.org/realms/a, Audience: bakta, Required: true, GroupsClaim: groups, " +
+			"Groups: [annotators], ClientID: bakta, Scopes: [openid, groups], ClockSkew: 0s, ForwardedHeader: forwarded, TrustedProxies: 3}",
+			func(c Config) any { return c.Access }, Access{
+				TrustedProxies: 3, ForwardedHeader: "forwarded", Issuer: "https://login.example.org/realms/a", Audience: "bakta", Required: true,
+				GroupsClaim: "groups", Groups: []string{"annotators"}, ClientID: "bakta", Scopes: []string{"openid", "groups"},
+			}},
+		{"an issuer on this machine", "Access: {Issuer: \"http://[::1]:5556/dex\", Audience: bakta}", func(c Config) any { return c.Access.Issuer },
+			"http://[::1]:5556/dex"},
 		{"public endpoint left out", "", func(c Config) any { return c.Objectstorage.S3.Public() }, "http://minio:9000"},
 	}
 	for _, row := range rows {

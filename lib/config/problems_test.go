@@ -146,6 +146,22 @@ func TestProblems(t *testing.T) {
 			"Access: {ForwardedHeader: X-Real-IP}",
 			`line 8: Access.ForwardedHeader is "X-Real-IP"; write X-Forwarded-For or Forwarded`,
 		},
+		{"tokens without an audience", "Access: {Issuer: https://login.example.org}", "Access.Audience is missing: the audience that tokens for this " +
+			"server have; often it is the client ID"},
+		{"tokens over the network in clear text", "Access: {Issuer: http://login.example.org, Audience: a}",
+			`line 8: Access.Issuer is "http://login.example.org"; write the issuer's URL as its tokens name it, such as https://login.example.org: ` +
+				"with https (http only for a loopback address), without a user, a query and a fragment"},
+		{"tokens are required of no issuer", "Access: {Required: true}",
+			"line 8: Access.Required has no effect without Access.Issuer; name the issuer, or remove the key"},
+		{"groups of no claim", "Access: {Issuer: https://l.example, Audience: a, Groups: [b]}", "Access.GroupsClaim is missing: the claim of a " +
+			"token with the groups of its subject, such as groups; Access.Groups needs it"},
+		{"a claim of no groups", "Access: {Issuer: https://l.example, Audience: a, GroupsClaim: b}", "Access.Groups is missing: the groups " +
+			"of which a caller must have one; without them leave Access.GroupsClaim empty"},
+		{"an empty group", "Access: {Issuer: https://l.example, Audience: a, GroupsClaim: b, Groups: [\"\"]}",
+			"line 8: Access.Groups contains an empty name"},
+		{"clocks far apart", "Access: {ClockSkew: 1h}", "line 8: Access.ClockSkew is 1h0m0s; it must be 0s to 10m0s"},
+		{"a login without an identity", "Access: {Issuer: https://l.example, Audience: a, ClientID: b, Scopes: [groups]}",
+			"line 8: Access.Scopes must contain openid; add offline_access, so that a login lasts longer than one token"},
 		{"second document", "---\na: 1", "line 8: a second document begins here; put all keys into one document"},
 	}
 	for _, row := range rows {

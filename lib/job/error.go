@@ -28,7 +28,9 @@ type Code string
 const (
 	Invalid       Code = "invalid"        // the request is not valid; repeating it does not help
 	NotFound      Code = "not_found"      // what the request names does not exist
-	WrongSecret   Code = "wrong_secret"   // the caller's secret or token is not valid
+	WrongSecret   Code = "wrong_secret"   // the secret is not the job's; or the token of an event source is not valid
+	BadToken      Code = "bad_token"      // the caller's token is not valid, or one is missing
+	Forbidden     Code = "forbidden"      // the caller's token is valid, but does not allow the call
 	AlreadyExists Code = "already_exists" // the job was already started with another configuration
 	NotReady      Code = "not_ready"      // the job's state does not allow the call
 	TooLarge      Code = "too_large"      // a limit is exceeded
