@@ -18,7 +18,8 @@ type Caller struct {
 	// Address is the caller's address: IPv4 where the caller uses IPv4 over an IPv6 socket, and without a zone. It is not valid if
 	// the connection has no address, as that of a Unix socket.
 	Address netip.Addr
-	// Subject is the subject of the caller's token, if a token was required and is valid; else it is empty.
+	// Subject is who the caller's token was issued to: the key of an issuer and its subject (lib/access) for a call, a service account
+	// for an event. It is empty for a caller without a token. A token that is not valid is refused before.
 	Subject string
 }
 

@@ -76,8 +76,10 @@ func codeOf(code job.Code) codes.Code {
 		return codes.InvalidArgument
 	case job.NotFound:
 		return codes.NotFound
-	case job.WrongSecret:
+	case job.WrongSecret, job.BadToken:
 		return codes.Unauthenticated
+	case job.Forbidden:
+		return codes.PermissionDenied
 	case job.AlreadyExists:
 		return codes.AlreadyExists
 	case job.NotReady:

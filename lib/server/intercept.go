@@ -95,7 +95,7 @@ func (s *Server) translating(ctx context.Context, request any, info *grpc.UnaryS
 	limited, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
 	var answer any
-	admitted, err := s.admit(limited, info.FullMethod, "", nil)
+	admitted, err := s.admitCall(limited, info.FullMethod)
 	if err == nil {
 		answer, err = handler(admitted, request)
 		if s.Finish != nil {

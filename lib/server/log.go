@@ -80,6 +80,8 @@ type call struct {
 	method string
 	path   string
 
+	authorization []string // header fields; never logged
+
 	mu     sync.Mutex // gRPC handlers run in other goroutines than the HTTP handler
 	under  int        // number of parts of the request that have not ended
 	status int        // of HTTP
@@ -94,6 +96,8 @@ type call struct {
 	cause  error
 	stack  []byte
 	notes  []slog.Attr
+
+	challenge string // what the answer asks for if it is 401 or 403: a value of WWW-Authenticate; empty: the default
 
 	draining <-chan struct{} // closed when the server refuses new requests
 
@@ -128,6 +132,26 @@ func (c *call) by(who caller.Caller) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.caller = who
+}
+
+// challenged records what the answer of a call that is refused asks for.
+func (c *call) challenged(challenge string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.challenge = challenge
+}
+
+// asksFor returns what the answer of a call asks for, or the default.
+func (c *call) asksFor(otherwise string) string {
+	if c == nil {
+		return otherwise
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.challenge != "" {
+		return c.challenge
+	}
+	return otherwise
 }
 
 // at records which path serves the request.

@@ -16,6 +16,7 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		s.inFlight.Add(1)
 		defer s.inFlight.Add(-1)
 		c := &call{began: time.Now(), method: r.Method, path: loggable(r.URL.Path), draining: s.draining.Done()}
+		c.authorization = r.Header.Values("Authorization")
 		ctx := r.Context()
 		if s.Observer != nil && c.path != healthPath {
 			ctx, c.id, c.span = s.Observer.Begin(r)

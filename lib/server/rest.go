@@ -228,7 +228,11 @@ func respond(w http.ResponseWriter, r *http.Request, code int, st *status.Status
 	switch code {
 	case http.StatusUnauthorized:
 		// HTTP requires a challenge. Browsers do not know this one, so they do not prompt for a password.
-		header.Set("WWW-Authenticate", `Secret realm="job"`)
+		header.Set("WWW-Authenticate", callOf(r.Context()).asksFor(`Secret realm="job"`))
+	case http.StatusForbidden:
+		if challenge := callOf(r.Context()).asksFor(""); challenge != "" {
+			header.Set("WWW-Authenticate", challenge)
+		}
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		header.Set("Retry-After", retryAfter(st))
 	}

@@ -46,6 +46,10 @@ type Options struct {
 	LogCallers bool
 	// Authenticate checks the bearer token that each event then must have. Nil: events need no token.
 	Authenticate Authenticator
+	// Identify checks the bearer token of a call that has one. Nil: the tokens of calls are ignored.
+	Identify Identifier
+	// TokenRequired refuses calls without a token, except those of API.Open. It needs Identify.
+	TokenRequired bool
 	// Admit decides whether a call or an event may proceed. Nil: all may.
 	Admit Admission
 	// Finish is called when a call that was admitted has ended, with the context that Admit returned and the error of the call. The
@@ -64,6 +68,9 @@ type Options struct {
 func (o *Options) fill() error {
 	if o.Log == nil {
 		return errors.New("a server needs Options.Log")
+	}
+	if o.TokenRequired && o.Identify == nil {
+		return errors.New("a server that requires tokens needs Options.Identify")
 	}
 	if o.Timeout < 0 || o.MaxBody < 0 || o.Drain < 0 {
 		return errors.New("a server's limits cannot be negative")
@@ -131,12 +138,13 @@ func New(o Options) (*Server, error) {
 		AllowedOrigins:  o.Origins, // empty: any
 		AllowOriginFunc: o.AllowOrigin,
 		// Any common method and any header field is allowed, so that a page that uses a wrong one can read the error in the answer. A
-		// refused preflight gives no reason.
+		// refused preflight gives no reason. The library answers with the fields that a preflight names, Authorization among them; an
+		// asterisk in the answer would not include it.
 		AllowedMethods: []string{
 			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
 		},
 		AllowedHeaders: []string{"*"},
-		ExposedHeaders: []string{"Allow", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id"},
+		ExposedHeaders: []string{"Allow", "RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate", "X-Request-Id"},
 		MaxAge:         int((2 * time.Hour).Seconds()), // the maximum of browsers
 	})
 	s.nothing = s.cors.Handler(http.HandlerFunc(notFound))

@@ -33,6 +33,8 @@ type API struct {
 	MisfitStatus int
 	// Texts replaces the messages of errors, by code, where clients compare the text.
 	Texts map[job.Code]string
+	// Open are the methods that need no token even if the server requires one: they are about no caller's jobs.
+	Open []string
 	// Job returns the id of the job that a request is about, for the log and the Observer; "" if it is about none, or several.
 	// A client may write anything as an id: Job returns only what is safe to log.
 	Job func(request any) string

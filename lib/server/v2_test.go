@@ -23,6 +23,7 @@ type jobsV2 struct {
 	protov2.UnimplementedBaktaJobsServer
 	err     error
 	started chan *protov2.StartJobRequest
+	list    func(ctx context.Context)
 }
 
 func (j *jobsV2) Workflows(context.Context, *protov2.WorkflowsRequest) (*protov2.WorkflowsResponse, error) {
@@ -42,7 +43,10 @@ func (j *jobsV2) StartJob(_ context.Context, r *protov2.StartJobRequest) (*proto
 	return &protov2.StartJobResponse{}, j.err
 }
 
-func (j *jobsV2) JobsStatus(_ context.Context, r *protov2.JobsStatusRequest) (*protov2.JobsStatusResponse, error) {
+func (j *jobsV2) JobsStatus(ctx context.Context, r *protov2.JobsStatusRequest) (*protov2.JobsStatusResponse, error) {
+	if j.list != nil {
+		j.list(ctx)
+	}
 	l := new(protov2.JobsStatusResponse)
 	for _, ref := range r.GetJobs() {
 		l.FailedJobs = append(l.FailedJobs, &protov2.FailedJob{JobId: ref.GetJobId(), Status: protov2.FailedStatus_FAILED_STATUS_NOT_FOUND})

@@ -26,13 +26,14 @@ func API() server.API {
 			{Name: "jobId", Field: "jobID"},
 			{Name: "prodigalTrainingFile", Field: "hasProdigal", Presence: true},
 		}},
-		Job: jobOf,
+		Open: []string{"Version"},
+		Job:  jobOf,
 	}
 }
 
 // Updates returns the service that the containers of jobs call. It has no REST form.
 func Updates() server.API {
-	return server.API{Desc: &protov1.BaktaStatusUpdate_ServiceDesc, Job: jobOf}
+	return server.API{Desc: &protov1.BaktaStatusUpdate_ServiceDesc, Open: []string{"UpdateStatus"}, Job: jobOf}
 }
 
 // jobOf returns the id of the job that a request is about.

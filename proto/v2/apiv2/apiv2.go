@@ -38,7 +38,8 @@ func API() server.API {
 			job.NotFound:    "Job not found",
 			job.WrongSecret: "Unauthorized",
 		},
-		Job: jobOf,
+		Open: []string{"Access", "Workflows", "Options", "Version"},
+		Job:  jobOf,
 	}
 }
 
