@@ -50,7 +50,7 @@ func TestWritesAreNoticed(t *testing.T) {
 	shown := []string{"Submit", "Running", "Finish", "SetDelivery", "Relaunch", "Delete", "Expire", "Remove"}
 	hidden := []string{"Insert", "Launched", "Done", "Postpone", "ExpireUnstarted"}
 	others := []string{
-		"Setup", "Ping", "Get", "GetMany", "GetStates", "Due", "Unstarted", "Waiting", "AddPastRun", "PastRuns",
+		"Setup", "Ping", "Get", "GetMany", "GetStates", "Owned", "Due", "Unstarted", "Waiting", "AddPastRun", "PastRuns",
 		"Acquire", "Extend", "ReleaseLease",
 	}
 	jobs := reflect.ValueOf(noticed{still{}, &c})

@@ -40,6 +40,7 @@ type Parts struct {
 	Notify   notify.Offer // which notifications a start may ask for
 	Notifier Notifier     // nil where none are made
 
+	Access   status.Access             // how callers are identified
 	Versions func() status.Versions    // called for each answer; nil: none is known
 	Recorder Recorder                  // nil: nothing is recorded
 	Trace    func(Lifecycle) Lifecycle // wraps the lifecycle; nil: nothing does
@@ -135,6 +136,7 @@ func (f *Functions) Submit() (*submit.Function, error) {
 	d := submit.Deps{
 		Jobs: p.Jobs, Files: p.Files, Launcher: f.lifecycle, Offered: p.Offered, Now: p.Now, Log: p.Log, Holder: p.Holder,
 		Retention: s.Retention, UploadTTL: s.UploadTTL, MaxSizes: s.MaxSizes, Unstarted: s.MaxUnstarted, Notify: p.Notify,
+		OwnersOnly: p.Access.Required,
 	}
 	if p.Recorder != nil {
 		d.Recorder = p.Recorder
@@ -147,7 +149,7 @@ func (f *Functions) Status() (*status.Function, error) {
 	p, s := f.parts, f.settings
 	d := status.Deps{
 		Jobs: p.Jobs, Files: p.Files, Logs: p.Logs, Offered: p.Offered, Versions: p.Versions, Log: p.Log, Now: p.Now,
-		DownloadTTL: s.DownloadTTL, MaxList: s.MaxList, MaxSizes: s.MaxSizes, Notify: p.Notify,
+		DownloadTTL: s.DownloadTTL, MaxList: s.MaxList, MaxSizes: s.MaxSizes, Notify: p.Notify, Access: p.Access,
 	}
 	if p.Queue != nil {
 		d.Queue = p.Queue
@@ -175,6 +177,8 @@ func (f *Functions) Expire() (*expire.Function, error) {
 		Log:       p.Log,
 		Holder:    p.Holder,
 		Parallel:  s.SweepJobs,
+
+		OwnersOnly: p.Access.Required,
 	}
 	if p.Held != nil {
 		d.Runs = p.Held

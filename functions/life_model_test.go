@@ -454,6 +454,10 @@ func (m stillModel) GetStates(ctx context.Context, ids []string) ([]job.Job, err
 	return m.GetMany(ctx, ids)
 }
 
+func (stillModel) Owned(context.Context, job.Owned, int) ([]job.Job, error) {
+	panic("nothing lists by owner")
+}
+
 func (m stillModel) Waiting(context.Context, int) ([]time.Time, error) {
 	return []time.Time{m.doc.Started}, nil
 }

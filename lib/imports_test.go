@@ -80,6 +80,7 @@ var rules = []rule{
 	{
 		path: "functions",
 		ours: []string{"lib/job", "lib/limit", "lib/option", "lib/upload", "lib/program", "lib/workflow", "lib/lifecycle", "lib/stage",
+			"lib/caller",
 			"lib/server", "lib/settings", "lib/store", "lib/runner", "lib/notify", "proto/"},
 		never:  []string{"lib/store/", "lib/runner/"},
 		others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/client-go", "go.opentelemetry.io/otel/sdk/", "knative.dev/"},
@@ -95,6 +96,7 @@ var rules = []rule{
 			"lib/workflow",
 			"lib/lifecycle",
 			"lib/stage",
+			"lib/caller",
 			"lib/server",
 			"lib/notify",
 			"proto/",

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ag-computational-bio/bakta-web-backend/lib/caller"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
@@ -53,8 +54,9 @@ type Deps struct {
 	Log       *slog.Logger
 	Holder    string // names this process and no other, for the sweep's lease
 
-	Parallel int      // how many jobs a sweep handles at once; 0: 8
-	Recorder Recorder // nil: nothing is recorded
+	OwnersOnly bool     // a job that has an owner is deleted by its owner alone
+	Parallel   int      // how many jobs a sweep handles at once; 0: 8
+	Recorder   Recorder // nil: nothing is recorded
 }
 
 // Function is the expire function.
@@ -91,7 +93,7 @@ func (f *Function) Delete(ctx context.Context, rawID, secret string) error {
 	if err != nil {
 		return err
 	}
-	if err := j.Authorise(secret); err != nil {
+	if err := j.Authorise(f.key(ctx, secret)); err != nil {
 		return err
 	}
 	now := f.now()
@@ -109,6 +111,11 @@ func (f *Function) Delete(ctx context.Context, rawID, secret string) error {
 		f.deps.Log.WarnContext(ctx, "the data of a deleted job are not removed yet; the sweep will remove them", "job", id, "error", err)
 	}
 	return nil
+}
+
+// key returns what the caller has to open a job with.
+func (f *Function) key(ctx context.Context, secret string) job.Key {
+	return job.Key{Secret: secret, Subject: caller.From(ctx).Subject, OwnersOnly: f.deps.OwnersOnly}
 }
 
 // now is the time with the precision of the store.

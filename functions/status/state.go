@@ -146,7 +146,7 @@ func (f *Function) await(
 		case stored:
 			j, err = f.get(ctx, r)
 		case read != nil && !read.Updated.Before(j.Updated) && read.Run >= j.Run: // it may have been read before this call read the job
-			j, err = *read, read.Authorise(r.Secret)
+			j, err = *read, read.Authorise(f.key(ctx, r.Secret))
 		}
 		if err != nil {
 			return nil, q, err

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/ag-computational-bio/bakta-web-backend/lib/caller"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/notify"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
@@ -18,6 +19,7 @@ type Jobs interface {
 	Get(ctx context.Context, id string) (job.Job, error)
 	GetMany(ctx context.Context, ids []string) ([]job.Job, error)
 	GetStates(ctx context.Context, ids []string) ([]job.Job, error)
+	Owned(ctx context.Context, which job.Owned, limit int) ([]job.Job, error)
 	Waiting(ctx context.Context, limit int) ([]time.Time, error)
 	PastRuns(ctx context.Context, classes []string) (map[string][]job.PastRun, error)
 }
@@ -57,6 +59,15 @@ type Versions struct {
 	Databases map[string]string // of their reference databases, by the names of the programs
 }
 
+// Access is how the callers of a deployment are identified. The zero value is that of one that accepts no tokens.
+type Access struct {
+	Issuer   string   // URL of the OpenID Connect issuer whose tokens are accepted; empty: none are
+	Audience string   // that a token must have
+	ClientID string   // public client by which programs of users log in; empty: none is known
+	Scopes   []string // that such a program asks for
+	Required bool     // each call needs a token, and a job that has an owner is used by its owner alone
+}
+
 // Deps is what the function works with.
 type Deps struct {
 	Jobs        Jobs
@@ -68,6 +79,7 @@ type Deps struct {
 	DownloadTTL time.Duration       // how long a download link lives
 	MaxList     int                 // how many jobs one list may ask for
 	Notify      notify.Offer        // which notifications a start may ask for
+	Access      Access              // how callers are identified
 	Log         *slog.Logger
 
 	Queue   Queue            // nil: the queue is the jobs that wait, by their age
@@ -123,7 +135,7 @@ func New(d Deps) (*Function, error) {
 	return f, nil
 }
 
-// Ref names a job and has its secret.
+// Ref names a job and has its secret. The job's owner needs no secret.
 type Ref struct{ ID, Secret string }
 
 // Found is one entry of a list: a job, or why there is none.
@@ -186,11 +198,16 @@ func (f *Function) list(ctx context.Context, refs []Ref, get func(context.Contex
 		i, asked := where[parsed[k]]
 		if !asked || i < 0 {
 			entry.Err = job.Errorf(job.NotFound, "there is no such job")
-		} else if entry.Err = found[i].Authorise(r.Secret); entry.Err == nil {
+		} else if entry.Err = found[i].Authorise(f.key(ctx, r.Secret)); entry.Err == nil {
 			entry.Job = found[i]
 		}
 	}
 	return list, nil
+}
+
+// key returns what the caller has to open a job with.
+func (f *Function) key(ctx context.Context, secret string) job.Key {
+	return job.Key{Secret: secret, Subject: caller.From(ctx).Subject, OwnersOnly: f.deps.Access.Required}
 }
 
 // get returns the job that the ref names.
@@ -203,7 +220,7 @@ func (f *Function) get(ctx context.Context, r Ref) (job.Job, error) {
 	if err != nil {
 		return job.Job{}, err
 	}
-	return j, j.Authorise(r.Secret)
+	return j, j.Authorise(f.key(ctx, r.Secret))
 }
 
 // Download is a link to a result file.

@@ -20,7 +20,7 @@ type V2 struct {
 	f *Function
 }
 
-// V2 returns the methods Workflows, Options, JobsStatus, JobState, JobResult, Logs and Version.
+// V2 returns the methods Workflows, Options, JobsStatus, ListJobs, JobState, JobResult, Logs, Access and Version.
 func (f *Function) V2() V2 { return V2{f: f} }
 
 // Workflows lists the workflows that are offered.
@@ -56,20 +56,14 @@ func (v V2) JobsStatus(ctx context.Context, r *pb.JobsStatusRequest) (*pb.JobsSt
 	if err != nil {
 		return nil, err
 	}
-	answer := &pb.JobsStatusResponse{}
-	results := make(map[string]pb.ResultKind)
-	for _, w := range workflow.Catalogue() {
-		results[w.Kind] = pb.Value[pb.ResultKind](w.ResultKind)
-	}
+	answer, kinds := &pb.JobsStatusResponse{}, resultKinds()
 	for i, e := range list {
-		result, known := results[e.Job.Workflow]
+		var row *pb.Job
+		if e.Err == nil {
+			row = kinds.job(e.Ref.ID, e.Job)
+		}
 		switch {
-		case e.Err == nil && known:
-			started, updated := times(e.Job)
-			row := &pb.Job{
-				JobId: e.Ref.ID, Status: statusV2(e.Job.State), WorkflowKind: pb.Value[pb.WorkflowKind](e.Job.Workflow), ResultKind: result,
-				Started: started, Updated: updated, Name: e.Job.Name,
-			}
+		case row != nil:
 			if views != nil {
 				detail(row, views[i])
 			}
@@ -85,6 +79,30 @@ func (v V2) JobsStatus(ctx context.Context, r *pb.JobsStatusRequest) (*pb.JobsSt
 		}
 	}
 	return answer, nil
+}
+
+// kindsV2 are the kinds of the results of the workflows.
+type kindsV2 map[string]pb.ResultKind
+
+func resultKinds() kindsV2 {
+	kinds := make(kindsV2)
+	for _, w := range workflow.Catalogue() {
+		kinds[w.Kind] = pb.Value[pb.ResultKind](w.ResultKind)
+	}
+	return kinds
+}
+
+// job is a job in a list, without details; nil if its workflow is not known to this version of the backend.
+func (k kindsV2) job(id string, j job.Job) *pb.Job {
+	result, known := k[j.Workflow]
+	if !known {
+		return nil
+	}
+	started, updated := times(j)
+	return &pb.Job{
+		JobId: id, Status: statusV2(j.State), WorkflowKind: pb.Value[pb.WorkflowKind](j.Workflow), ResultKind: result,
+		Started: started, Updated: updated, Name: j.Name,
+	}
 }
 
 // JobResult links to the result files that exist.

@@ -100,6 +100,8 @@ func (s single) Get(context.Context, string) (job.Job, error) { return s.job, ni
 
 func (s single) GetMany(context.Context, []string) ([]job.Job, error) { return []job.Job{s.job}, nil }
 
+func (s single) Owned(context.Context, job.Owned, int) ([]job.Job, error) { return nil, nil }
+
 func (s single) GetStates(ctx context.Context, ids []string) ([]job.Job, error) {
 	return s.GetMany(ctx, ids)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/ag-computational-bio/bakta-web-backend/lib/caller"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/limit"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
@@ -54,21 +55,21 @@ func (f *Function) Rerun(ctx context.Context, r Rerun) (Started, error) {
 	if err := checkName(r.Name); err != nil {
 		return Started{}, err
 	}
-	var next Started
-	if next.ID, next.Secret, err = job.Rerun(id, r.Secret, r.RequestKey); err != nil {
-		return Started{}, err
-	}
 	ctx, cancel := context.WithTimeout(ctx, rerunTime)
 	defer cancel()
 	old, err := f.deps.Jobs.Get(ctx, id)
 	if err == nil {
-		err = old.Authorise(r.Secret)
+		err = old.Authorise(f.key(ctx, r.Secret))
+	}
+	if err != nil && !job.Is(err, job.NotFound) {
+		return Started{}, err
+	}
+	next, nameErr := r.next(id, old)
+	if nameErr != nil {
+		return Started{}, nameErr
 	}
 	if job.Is(err, job.NotFound) {
 		return f.orphan(ctx, r, next, err)
-	}
-	if err != nil {
-		return Started{}, err
 	}
 	if old.Start == nil {
 		return Started{}, job.Errorf(job.NotReady, "the job was never started, so it can't be run again; start it instead")
@@ -92,6 +93,16 @@ func (f *Function) Rerun(ctx context.Context, r Rerun) (Started, error) {
 		}
 	}
 	return f.startAgain(ctx, made, r, next, w, w.Normalise(config))
+}
+
+// next returns the id and the secret of the new job. old is the zero job if it does not exist.
+func (r Rerun) next(id string, old job.Job) (next Started, err error) {
+	derive := r.Secret
+	if old.ID != "" && !old.Opens(r.Secret) {
+		derive = old.OwnerSecret() // the caller is its owner, and the secret that it sent, if any, may be anything
+	}
+	next.ID, next.Secret, err = job.Rerun(id, derive, r.RequestKey)
+	return next, err
 }
 
 // config returns the configuration of the new job.
@@ -245,7 +256,8 @@ func (f *Function) again(
 			name = old.Name
 		}
 		made, err = f.insert(ctx, job.Job{
-			ID: next.ID, SecretHash: job.HashSecret(next.Secret), Name: name, Batch: old.Batch, RerunOf: old.ID, Workflow: w.Kind, API: 2,
+			ID: next.ID, SecretHash: job.HashSecret(next.Secret), Name: name, Batch: old.Batch, RerunOf: old.ID,
+			Owner: caller.From(ctx).Subject, Workflow: w.Kind, API: 2,
 		})
 	} else {
 		// A copy after the job has expired could be left behind by its removal.

@@ -32,7 +32,7 @@ func (f *Function) Start(ctx context.Context, s Start) (*job.Start, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := j.Authorise(s.Secret); err != nil {
+	if err := j.Authorise(f.key(ctx, s.Secret)); err != nil {
 		return nil, err
 	}
 	if err := s.fits(j); err != nil {

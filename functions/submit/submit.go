@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/ag-computational-bio/bakta-web-backend/lib/caller"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/limit"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/notify"
@@ -58,7 +59,8 @@ type Deps struct {
 
 	Unstarted int // how many jobs may be created and not started at once, in all, about; 0: 10,000
 
-	Notify notify.Offer // which notifications a start may ask for
+	Notify     notify.Offer // which notifications a start may ask for
+	OwnersOnly bool         // a job that has an owner is started, or run again, by its owner alone
 
 	Looks    int      // how many starts inspect uploads at once, the others wait; 0: 8
 	Recorder Recorder // nil: nothing is recorded
@@ -164,7 +166,8 @@ func (f *Function) Init(ctx context.Context, n Init) (Created, error) {
 	}
 	// Stored last: a caller with an answer can rely on the job, and a caller without one has no link.
 	_, err = f.insert(ctx, job.Job{
-		ID: made.ID, SecretHash: job.HashSecret(made.Secret), Name: n.Name, Batch: n.Batch, Workflow: w.Kind, API: n.API,
+		ID: made.ID, SecretHash: job.HashSecret(made.Secret), Name: n.Name, Batch: n.Batch, Owner: caller.From(ctx).Subject,
+		Workflow: w.Kind, API: n.API,
 	})
 	if err != nil {
 		return Created{}, err
@@ -211,6 +214,11 @@ func (f *Function) offered(kind string) (workflow.Workflow, error) {
 		}
 	}
 	return workflow.Workflow{}, job.Errorf(job.Invalid, "the workflow %q is not offered here", kind)
+}
+
+// key returns what the caller has to open a job with.
+func (f *Function) key(ctx context.Context, secret string) job.Key {
+	return job.Key{Secret: secret, Subject: caller.From(ctx).Subject, OwnersOnly: f.deps.OwnersOnly}
 }
 
 // now is the time as the store keeps it.

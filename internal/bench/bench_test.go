@@ -15,6 +15,7 @@ import (
 
 	"github.com/ag-computational-bio/bakta-web-backend/internal/measure"
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
 // counter is a proxy of an S3 store that counts requests.
@@ -144,7 +145,7 @@ func TestStockIsWhatTheStoreWrites(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := j.Authorise(p.secret); err != nil || string(j.State) != stateOf(n) || !j.Due.Equal(j.Expires) {
+		if err := j.Authorise(job.Key{Secret: p.secret}); err != nil || string(j.State) != stateOf(n) || !j.Due.Equal(j.Expires) {
 			t.Errorf("job %d: %v, %+v", n, err, j)
 		}
 		if age := time.Since(j.Created); age < 0 || age > keep+time.Minute || time.Until(j.Due) < 0 {

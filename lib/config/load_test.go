@@ -149,8 +149,12 @@ func TestValues(t *testing.T) {
 				TrustedProxies: 3, ForwardedHeader: "forwarded", Issuer: "https://login.example.org/realms/a", Audience: "bakta", Required: true,
 				GroupsClaim: "groups", Groups: []string{"annotators"}, ClientID: "bakta", Scopes: []string{"openid", "groups"},
 			}},
-		{"an issuer on this machine", "Access: {Issuer: \"http://[::1]:5556/dex\", Audience: bakta}", func(c Config) any { return c.Access.Issuer },
-			"http://[::1]:5556/dex"},
+		{
+			"an issuer on this machine",
+			"Access: {Issuer: \"http://[::1]:5556/dex\", Audience: bakta}",
+			func(c Config) any { return c.Access.Issuer },
+			"http://[::1]:5556/dex",
+		},
 		{"public endpoint left out", "", func(c Config) any { return c.Objectstorage.S3.Public() }, "http://minio:9000"},
 	}
 	for _, row := range rows {

@@ -146,8 +146,12 @@ func TestProblems(t *testing.T) {
 			"Access: {ForwardedHeader: X-Real-IP}",
 			`line 8: Access.ForwardedHeader is "X-Real-IP"; write X-Forwarded-For or Forwarded`,
 		},
-		{"tokens without an audience", "Access: {Issuer: https://login.example.org}", "Access.Audience is missing: the audience that tokens for this " +
-			"server have; often it is the client ID"},
+		{
+			"tokens without an audience",
+			"Access: {Issuer: https://login.example.org}",
+			"Access.Audience is missing: the audience that tokens for this " +
+				"server have; often it is the client ID",
+		},
 		{"tokens over the network in clear text", "Access: {Issuer: http://login.example.org, Audience: a}",
 			`line 8: Access.Issuer is "http://login.example.org"; write the issuer's URL as its tokens name it, such as https://login.example.org: ` +
 				"with https (http only for a loopback address), without a user, a query and a fragment"},

@@ -17,6 +17,7 @@ type Job struct {
 	Name       string    // given by the user, any text of at most MaxNameBytes
 	Batch      string    // the batch that its owner made it a part of, see ValidBatch; empty for none
 	RerunOf    string    // id of the job that this one runs again, which may be gone; empty for none
+	Owner      string    // key of the subject whose token it was made with, see lib/access; empty if it was made without one
 	Workflow   string    // kind of a workflow of the catalogue
 	API        int       // version of the API that created it; 0 means 1, in documents from before the second version
 	State      State     //
@@ -211,14 +212,25 @@ func ParseID(s string) (string, error) {
 	return "", Errorf(Invalid, "this is not the id of a job; an id looks like 123e4567-e89b-42d3-a456-426614174000")
 }
 
-// Authorise returns nil if the secret is this job's, otherwise the error for the caller. A job that is being deleted counts as not
-// existing.
-func (j Job) Authorise(secret string) error {
+// Key is what a caller has to open a job with.
+type Key struct {
+	Secret     string
+	Subject    string // of the caller's token; empty without one
+	OwnersOnly bool   // the secret of a job that has an owner opens it for no other caller
+}
+
+// Authorise returns nil if the key opens this job, otherwise the error for the caller. A job that is being deleted counts as not
+// existing. The error does not depend on whether the job has an owner, or, where the secret alone is not enough, on the secret.
+func (j Job) Authorise(k Key) error {
+	opens := j.Opens(k.Secret)
+	owned := j.Owner != "" && j.Owner == k.Subject
 	switch {
 	case j.State == Deleting:
 		return Errorf(NotFound, "there is no such job; it may have been deleted or have expired")
-	case !j.Opens(secret):
-		return Errorf(WrongSecret, "the secret is not this job's")
+	case owned, opens && (j.Owner == "" || !k.OwnersOnly):
+		return nil
+	case k.OwnersOnly:
+		return Errorf(WrongSecret, "the job is not this caller's")
 	}
-	return nil
+	return Errorf(WrongSecret, "the secret is not this job's")
 }

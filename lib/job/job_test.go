@@ -55,25 +55,56 @@ func TestNewSecretIsLettersAndDigits(t *testing.T) {
 
 func TestAuthorise(t *testing.T) {
 	secret := NewSecret()
+	const ada, ben = "issuer:ada", "issuer:ben"
 	tests := []struct {
-		name   string
-		state  State
-		secret string
-		want   Code
+		name  string
+		state State
+		owner string
+		key   Key
+		want  Code
 	}{
-		{"the owner", Running, secret, ""},
-		{"another secret", Running, NewSecret(), WrongSecret},
-		{"no secret", Running, "", WrongSecret},
-		{"the owner, of a job that is being deleted", Deleting, secret, NotFound},
-		{"another, of a job that is being deleted", Deleting, "x", NotFound},
+		{"the secret", Running, "", Key{Secret: secret}, ""},
+		{"another secret", Running, "", Key{Secret: NewSecret()}, WrongSecret},
+		{"no secret", Running, "", Key{}, WrongSecret},
+		{"no secret and a token, of a job without an owner", Running, "", Key{Subject: ada}, WrongSecret},
+		{"the secret, of a job that is being deleted", Deleting, "", Key{Secret: secret}, NotFound},
+		{"another secret, of a job that is being deleted", Deleting, "", Key{Secret: "x"}, NotFound},
+
+		{"the owner", Running, ada, Key{Subject: ada}, ""},
+		{"the owner with another secret", Running, ada, Key{Subject: ada, Secret: "x"}, ""},
+		{"the owner, of a job that is being deleted", Deleting, ada, Key{Subject: ada}, NotFound},
+		{"another caller", Running, ada, Key{Subject: ben}, WrongSecret},
+		{"another caller with the secret", Running, ada, Key{Subject: ben, Secret: secret}, ""},
+		{"no token, with the secret", Running, ada, Key{Secret: secret}, ""},
+		{"no token", Running, ada, Key{}, WrongSecret},
+
+		{"owners only: the owner", Running, ada, Key{Subject: ada, OwnersOnly: true}, ""},
+		{"owners only: another caller", Running, ada, Key{Subject: ben, OwnersOnly: true}, WrongSecret},
+		{"owners only: another caller with the secret", Running, ada, Key{Subject: ben, Secret: secret, OwnersOnly: true}, WrongSecret},
+		{"owners only: no token, with the secret", Running, ada, Key{Secret: secret, OwnersOnly: true}, WrongSecret},
+		{"owners only: the secret of a job without an owner", Running, "", Key{Subject: ben, Secret: secret, OwnersOnly: true}, ""},
+		{"owners only: another secret of such a job", Running, "", Key{Subject: ben, Secret: "x", OwnersOnly: true}, WrongSecret},
 	}
+	messages := make(map[bool]map[string]bool)
 	for _, tt := range tests {
-		j := Job{State: tt.state, SecretHash: HashSecret(secret)}
-		if got := CodeOf(j.Authorise(tt.secret)); got != tt.want {
+		j := Job{State: tt.state, Owner: tt.owner, SecretHash: HashSecret(secret)}
+		err := j.Authorise(tt.key)
+		if got := CodeOf(err); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
+		if tt.want == WrongSecret {
+			if messages[tt.key.OwnersOnly] == nil {
+				messages[tt.key.OwnersOnly] = make(map[string]bool)
+			}
+			messages[tt.key.OwnersOnly][err.Error()] = true
+		}
 	}
-	if (Job{State: Running}).Authorise("") == nil {
+	for only, texts := range messages {
+		if len(texts) != 1 {
+			t.Errorf("owners only %t: the texts tell jobs apart: %v", only, texts)
+		}
+	}
+	if (Job{State: Running}).Authorise(Key{}) == nil {
 		t.Error("a job without a stored secret opens")
 	}
 }

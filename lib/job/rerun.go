@@ -2,6 +2,7 @@ package job
 
 import (
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 )
@@ -60,4 +61,12 @@ func Rerun(id, secret, requestKey string) (newID, newSecret string, err error) {
 		made = appendLetters(made, random)
 	}
 	return newID, string(made), nil
+}
+
+// OwnerSecret is what Rerun derives from for the owner of a job, who need not have its secret: a secret that only the server can know, and
+// that is the same in each call. It must never change, as rerunInfo.
+func (j Job) OwnerSecret() string {
+	mac := hmac.New(sha256.New, j.SecretHash)
+	mac.Write([]byte("bakta-web rerun of an owner 1 " + j.Owner))
+	return hex.EncodeToString(mac.Sum(nil))
 }

@@ -29,11 +29,14 @@ type Jobs interface {
 	// Get returns a job, or a job.NotFound error.
 	Get(ctx context.Context, id string) (job.Job, error)
 	// GetMany returns those of the jobs that exist, each once, in any order. They hold what a list shows: id, secret hash,
-	// name, workflow, state, and the times Created, Started and Updated.
+	// name, owner, workflow, state, and the times Created, Started and Updated.
 	GetMany(ctx context.Context, ids []string) ([]job.Job, error)
 	// GetStates is GetMany for all that is known of the states of jobs: they may lack results, logs, effects, and of what
 	// they were started with all but the configuration and the inputs.
 	GetStates(ctx context.Context, ids []string) ([]job.Job, error)
+	// Owned returns the jobs of an owner, the newest first, at most limit of them. They hold what those of GetMany do. The cost depends
+	// on the number of the owner's jobs that it passes over, and not on the jobs of others.
+	Owned(ctx context.Context, which job.Owned, limit int) ([]job.Job, error)
 	// Due returns the jobs, in any state, whose Due time has come, the oldest first, at most limit of them. They may lack
 	// results and logs.
 	Due(ctx context.Context, now time.Time, limit int) ([]job.Job, error)

@@ -78,7 +78,7 @@ func TestStock(t *testing.T) {
 		j := s.job(n, count)
 		states[j.State]++
 		ids[j.ID] = true
-		if id, err := job.ParseID(j.ID); id != j.ID || err != nil || j.Authorise(s.ref(n).Secret) != nil {
+		if id, err := job.ParseID(j.ID); id != j.ID || err != nil || j.Authorise(job.Key{Secret: s.ref(n).Secret}) != nil {
 			t.Errorf("job %d: %q, %v", n, j.ID, err)
 		}
 		if time.Since(j.Created) > keep+time.Minute || time.Until(j.Due) < time.Minute {

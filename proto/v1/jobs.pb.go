@@ -983,7 +983,7 @@ func (x *VersionResponse) GetBackendVersion() string {
 // A job's id and secret.
 type JobAuth struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The job's secret, as InitJob returned it.
+	// The job's secret, as InitJob returned it. Its owner may leave it out.
 	Secret string `protobuf:"bytes,1,opt,name=secret,proto3" json:"secret,omitempty"`
 	// The job's id, a UUID, as InitJob returned it. A query may also spell it `jobId`.
 	JobID         string `protobuf:"bytes,2,opt,name=jobID,proto3" json:"jobID,omitempty"`
@@ -1040,7 +1040,7 @@ type LogsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The job's id, a UUID, as InitJob returned it. A query may also spell it `jobId`.
 	JobID string `protobuf:"bytes,1,opt,name=jobID,proto3" json:"jobID,omitempty"`
-	// The job's secret, as InitJob returned it.
+	// The job's secret, as InitJob returned it. Its owner may leave it out.
 	Secret string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
 	// Number of bytes to omit from the beginning of the log: those that the caller already has. 0 is the whole log.
 	Offset        int64 `protobuf:"varint,3,opt,name=offset,proto3" json:"offset,omitempty"`

@@ -106,8 +106,16 @@ func TestMessages(t *testing.T) {
 			"latest_end 3 optional google.protobuf.Timestamp",
 			"runs 4 int32",
 		},
-		"Failure":         {"code 1 string", "message 2 string", "stage 3 optional string"},
-		"JobStateRequest": {"job_id 1 string", "secret 2 string", "wait 3 int64", "after 4 string"},
+		"Failure":       {"code 1 string", "message 2 string", "stage 3 optional string"},
+		"AccessRequest": nil,
+		"AccessResponse": {
+			"issuer 1 string", "audience 2 string", "client_id 3 string", "scopes 4 repeated string", "required 5 bool",
+		},
+		"ListJobsRequest": {
+			"state 1 JobStatus", "workflow 2 WorkflowKind", "name 3 string", "page_size 4 int32", "page_token 5 string",
+		},
+		"ListJobsResponse": {"jobs 1 repeated Job", "next_page_token 2 string"},
+		"JobStateRequest":  {"job_id 1 string", "secret 2 string", "wait 3 int64", "after 4 string"},
 		"JobStateResponse": {
 			"job_id 1 string",
 			"name 2 string",
@@ -276,6 +284,8 @@ func TestMethods(t *testing.T) {
 		"bakta.web.api.proto.v2.BaktaJobs.SubmitJob":  {"StartJobRequest SubmitJobResponse", "POST /api/v2/job/submit * "},
 		"bakta.web.api.proto.v2.BaktaJobs.RerunJob":   {"RerunJobRequest RerunJobResponse", "POST /api/v2/job/rerun * "},
 		"bakta.web.api.proto.v2.BaktaJobs.JobsStatus": {"JobsStatusRequest JobsStatusResponse", "POST /api/v2/job/list * "},
+		"bakta.web.api.proto.v2.BaktaJobs.Access":     {"AccessRequest AccessResponse", "GET /api/v2/access  "},
+		"bakta.web.api.proto.v2.BaktaJobs.ListJobs":   {"ListJobsRequest ListJobsResponse", "GET /api/v2/jobs  "},
 		"bakta.web.api.proto.v2.BaktaJobs.JobState":   {"JobStateRequest JobStateResponse", "GET /api/v2/job/status  "},
 		"bakta.web.api.proto.v2.BaktaJobs.JobResult":  {"JobResultRequest JobResultResponse", "POST /api/v2/job/result * "},
 		"bakta.web.api.proto.v2.BaktaJobs.Logs":       {"LogsRequest LogsResponse", "GET /api/v2/job/logs  ", "POST /api/v2/job/logs * "},
@@ -338,6 +348,7 @@ func TestOpenAPI(t *testing.T) {
 		"get /api/v2/workflows": true, "get /api/v2/options": true, "post /api/v2/job/init": true, "post /api/v2/job/start": true,
 		"post /api/v2/job/submit": true,
 		"post /api/v2/job/rerun":  true, "post /api/v2/job/list": true, "get /api/v2/job/status": true,
+		"get /api/v2/access": true, "get /api/v2/jobs": true,
 		"post /api/v2/job/result": true, "get /api/v2/job/logs": true, "delete /api/v2/job/delete": true, "get /api/v2/version": true,
 		"post /api/v2/job/logs": true, "post /api/v2/job/delete": true,
 	}

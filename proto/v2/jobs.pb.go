@@ -694,7 +694,7 @@ type JobRef struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The job's id, a UUID, as InitJob returned it.
 	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	// The job's secret, 32 letters and digits, as InitJob returned it.
+	// The job's secret, 32 letters and digits, as InitJob returned it. Its owner may leave it out.
 	Secret        string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2820,12 +2820,149 @@ func (x *Failure) GetStage() string {
 	return ""
 }
 
+// Which of the caller's own jobs to list.
+type ListJobsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Only jobs in this state: `init`, `running`, `successful` or `error`.
+	State JobStatus `protobuf:"varint,1,opt,name=state,proto3,enum=bakta.web.api.proto.v2.JobStatus" json:"state,omitempty"`
+	// Only jobs of this workflow.
+	Workflow WorkflowKind `protobuf:"varint,2,opt,name=workflow,proto3,enum=bakta.web.api.proto.v2.WorkflowKind" json:"workflow,omitempty"`
+	// Only jobs whose name begins like this, in upper and lower case as written.
+	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// How many jobs a page has, at most. 0, the default: 50. Of more than 200, 200 are returned.
+	PageSize int32 `protobuf:"varint,4,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// The `next_page_token` of an earlier answer. Without it, the list begins with the newest job.
+	PageToken     string `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListJobsRequest) Reset() {
+	*x = ListJobsRequest{}
+	mi := &file_proto_v2_jobs_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListJobsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListJobsRequest) ProtoMessage() {}
+
+func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_v2_jobs_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListJobsRequest.ProtoReflect.Descriptor instead.
+func (*ListJobsRequest) Descriptor() ([]byte, []int) {
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ListJobsRequest) GetState() JobStatus {
+	if x != nil {
+		return x.State
+	}
+	return JobStatus_JOB_STATUS_UNSPECIFIED
+}
+
+func (x *ListJobsRequest) GetWorkflow() WorkflowKind {
+	if x != nil {
+		return x.Workflow
+	}
+	return WorkflowKind_WORKFLOW_KIND_UNSPECIFIED
+}
+
+func (x *ListJobsRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ListJobsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListJobsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// A page of the caller's own jobs.
+type ListJobsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The jobs, the newest first, without details.
+	Jobs []*Job `protobuf:"bytes,1,rep,name=jobs,proto3" json:"jobs,omitempty"`
+	// Stands for the next page. Empty on the last one.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListJobsResponse) Reset() {
+	*x = ListJobsResponse{}
+	mi := &file_proto_v2_jobs_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListJobsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListJobsResponse) ProtoMessage() {}
+
+func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_v2_jobs_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListJobsResponse.ProtoReflect.Descriptor instead.
+func (*ListJobsResponse) Descriptor() ([]byte, []int) {
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *ListJobsResponse) GetJobs() []*Job {
+	if x != nil {
+		return x.Jobs
+	}
+	return nil
+}
+
+func (x *ListJobsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 // The job whose state is requested, and how long to wait for a change.
 type JobStateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The job's id, a UUID, as InitJob returned it.
 	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	// The job's secret, as InitJob returned it.
+	// The job's secret, as InitJob returned it. Its owner may leave it out.
 	Secret string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
 	// How many seconds to wait for a change, at most. 0, the default: the call answers at once. Of more than 25, 25 are waited.
 	Wait int64 `protobuf:"varint,3,opt,name=wait,proto3" json:"wait,omitempty"`
@@ -2838,7 +2975,7 @@ type JobStateRequest struct {
 
 func (x *JobStateRequest) Reset() {
 	*x = JobStateRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[28]
+	mi := &file_proto_v2_jobs_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2850,7 +2987,7 @@ func (x *JobStateRequest) String() string {
 func (*JobStateRequest) ProtoMessage() {}
 
 func (x *JobStateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[28]
+	mi := &file_proto_v2_jobs_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2863,7 +3000,7 @@ func (x *JobStateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobStateRequest.ProtoReflect.Descriptor instead.
 func (*JobStateRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{28}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *JobStateRequest) GetJobId() string {
@@ -2951,7 +3088,7 @@ type JobStateResponse struct {
 
 func (x *JobStateResponse) Reset() {
 	*x = JobStateResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[29]
+	mi := &file_proto_v2_jobs_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2963,7 +3100,7 @@ func (x *JobStateResponse) String() string {
 func (*JobStateResponse) ProtoMessage() {}
 
 func (x *JobStateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[29]
+	mi := &file_proto_v2_jobs_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2976,7 +3113,7 @@ func (x *JobStateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobStateResponse.ProtoReflect.Descriptor instead.
 func (*JobStateResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{29}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *JobStateResponse) GetJobId() string {
@@ -3172,7 +3309,7 @@ type Notification struct {
 
 func (x *Notification) Reset() {
 	*x = Notification{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[30]
+	mi := &file_proto_v2_jobs_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3184,7 +3321,7 @@ func (x *Notification) String() string {
 func (*Notification) ProtoMessage() {}
 
 func (x *Notification) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[30]
+	mi := &file_proto_v2_jobs_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3197,7 +3334,7 @@ func (x *Notification) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notification.ProtoReflect.Descriptor instead.
 func (*Notification) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{30}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Notification) GetId() string {
@@ -3269,7 +3406,7 @@ type StageState struct {
 
 func (x *StageState) Reset() {
 	*x = StageState{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[31]
+	mi := &file_proto_v2_jobs_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3281,7 +3418,7 @@ func (x *StageState) String() string {
 func (*StageState) ProtoMessage() {}
 
 func (x *StageState) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[31]
+	mi := &file_proto_v2_jobs_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3294,7 +3431,7 @@ func (x *StageState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageState.ProtoReflect.Descriptor instead.
 func (*StageState) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{31}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *StageState) GetStage() string {
@@ -3324,7 +3461,7 @@ type FailedJob struct {
 
 func (x *FailedJob) Reset() {
 	*x = FailedJob{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[32]
+	mi := &file_proto_v2_jobs_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3336,7 +3473,7 @@ func (x *FailedJob) String() string {
 func (*FailedJob) ProtoMessage() {}
 
 func (x *FailedJob) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[32]
+	mi := &file_proto_v2_jobs_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3349,7 +3486,7 @@ func (x *FailedJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailedJob.ProtoReflect.Descriptor instead.
 func (*FailedJob) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{32}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *FailedJob) GetJobId() string {
@@ -3371,7 +3508,7 @@ type JobResultRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The job's id, a UUID, as InitJob returned it.
 	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	// The job's secret, as InitJob returned it.
+	// The job's secret, as InitJob returned it. Its owner may leave it out.
 	Secret string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
 	// Whether to return the results of a failed job, too: the files of the stages before the failed one. There may be none.
 	Partial       bool `protobuf:"varint,3,opt,name=partial,proto3" json:"partial,omitempty"`
@@ -3381,7 +3518,7 @@ type JobResultRequest struct {
 
 func (x *JobResultRequest) Reset() {
 	*x = JobResultRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[33]
+	mi := &file_proto_v2_jobs_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3393,7 +3530,7 @@ func (x *JobResultRequest) String() string {
 func (*JobResultRequest) ProtoMessage() {}
 
 func (x *JobResultRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[33]
+	mi := &file_proto_v2_jobs_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3406,7 +3543,7 @@ func (x *JobResultRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobResultRequest.ProtoReflect.Descriptor instead.
 func (*JobResultRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{33}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *JobResultRequest) GetJobId() string {
@@ -3453,7 +3590,7 @@ type JobResultResponse struct {
 
 func (x *JobResultResponse) Reset() {
 	*x = JobResultResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[34]
+	mi := &file_proto_v2_jobs_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3465,7 +3602,7 @@ func (x *JobResultResponse) String() string {
 func (*JobResultResponse) ProtoMessage() {}
 
 func (x *JobResultResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[34]
+	mi := &file_proto_v2_jobs_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3478,7 +3615,7 @@ func (x *JobResultResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobResultResponse.ProtoReflect.Descriptor instead.
 func (*JobResultResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{34}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *JobResultResponse) GetJobId() string {
@@ -3543,7 +3680,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[35]
+	mi := &file_proto_v2_jobs_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3555,7 +3692,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[35]
+	mi := &file_proto_v2_jobs_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3568,7 +3705,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{35}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Result) GetResultKind() ResultKind {
@@ -3623,7 +3760,7 @@ type ResultFiles struct {
 
 func (x *ResultFiles) Reset() {
 	*x = ResultFiles{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[36]
+	mi := &file_proto_v2_jobs_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3635,7 +3772,7 @@ func (x *ResultFiles) String() string {
 func (*ResultFiles) ProtoMessage() {}
 
 func (x *ResultFiles) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[36]
+	mi := &file_proto_v2_jobs_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3648,7 +3785,7 @@ func (x *ResultFiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResultFiles.ProtoReflect.Descriptor instead.
 func (*ResultFiles) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{36}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ResultFiles) GetJson() string {
@@ -3754,7 +3891,7 @@ type LogsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The job's id, a UUID, as InitJob returned it.
 	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	// The job's secret, as InitJob returned it.
+	// The job's secret, as InitJob returned it. Its owner may leave it out.
 	Secret        string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3762,7 +3899,7 @@ type LogsRequest struct {
 
 func (x *LogsRequest) Reset() {
 	*x = LogsRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[37]
+	mi := &file_proto_v2_jobs_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3774,7 +3911,7 @@ func (x *LogsRequest) String() string {
 func (*LogsRequest) ProtoMessage() {}
 
 func (x *LogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[37]
+	mi := &file_proto_v2_jobs_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3787,7 +3924,7 @@ func (x *LogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsRequest.ProtoReflect.Descriptor instead.
 func (*LogsRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{37}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *LogsRequest) GetJobId() string {
@@ -3817,7 +3954,7 @@ type LogsResponse struct {
 
 func (x *LogsResponse) Reset() {
 	*x = LogsResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[38]
+	mi := &file_proto_v2_jobs_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3829,7 +3966,7 @@ func (x *LogsResponse) String() string {
 func (*LogsResponse) ProtoMessage() {}
 
 func (x *LogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[38]
+	mi := &file_proto_v2_jobs_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3842,7 +3979,7 @@ func (x *LogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsResponse.ProtoReflect.Descriptor instead.
 func (*LogsResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{38}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *LogsResponse) GetWorkflowKind() WorkflowKind {
@@ -3874,7 +4011,7 @@ type StageLog struct {
 
 func (x *StageLog) Reset() {
 	*x = StageLog{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[39]
+	mi := &file_proto_v2_jobs_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3886,7 +4023,7 @@ func (x *StageLog) String() string {
 func (*StageLog) ProtoMessage() {}
 
 func (x *StageLog) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[39]
+	mi := &file_proto_v2_jobs_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3899,7 +4036,7 @@ func (x *StageLog) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageLog.ProtoReflect.Descriptor instead.
 func (*StageLog) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{39}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *StageLog) GetStage() string {
@@ -3928,7 +4065,7 @@ type DeleteRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The job's id, a UUID, as InitJob returned it.
 	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	// The job's secret, as InitJob returned it.
+	// The job's secret, as InitJob returned it. Its owner may leave it out.
 	Secret        string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3936,7 +4073,7 @@ type DeleteRequest struct {
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[40]
+	mi := &file_proto_v2_jobs_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3948,7 +4085,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[40]
+	mi := &file_proto_v2_jobs_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3961,7 +4098,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{40}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *DeleteRequest) GetJobId() string {
@@ -3987,7 +4124,7 @@ type DeleteResponse struct {
 
 func (x *DeleteResponse) Reset() {
 	*x = DeleteResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[41]
+	mi := &file_proto_v2_jobs_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3999,7 +4136,7 @@ func (x *DeleteResponse) String() string {
 func (*DeleteResponse) ProtoMessage() {}
 
 func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[41]
+	mi := &file_proto_v2_jobs_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4012,7 +4149,126 @@ func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResponse.ProtoReflect.Descriptor instead.
 func (*DeleteResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{41}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{43}
+}
+
+// Requests how callers are identified.
+type AccessRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccessRequest) Reset() {
+	*x = AccessRequest{}
+	mi := &file_proto_v2_jobs_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccessRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccessRequest) ProtoMessage() {}
+
+func (x *AccessRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_v2_jobs_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccessRequest.ProtoReflect.Descriptor instead.
+func (*AccessRequest) Descriptor() ([]byte, []int) {
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{44}
+}
+
+// How callers are identified. Of a server that accepts no tokens, `issuer` is empty.
+type AccessResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// URL of the OpenID Connect issuer whose tokens this server accepts.
+	Issuer string `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	// The audience that a token must have.
+	Audience string `protobuf:"bytes,2,opt,name=audience,proto3" json:"audience,omitempty"`
+	// A public client of the issuer, by which programs of users log in. Empty if there is none.
+	ClientId string `protobuf:"bytes,3,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// The scopes that such a program asks for.
+	Scopes []string `protobuf:"bytes,4,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	// Whether each call needs a token, and a job can be used by its owner alone.
+	Required      bool `protobuf:"varint,5,opt,name=required,proto3" json:"required,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccessResponse) Reset() {
+	*x = AccessResponse{}
+	mi := &file_proto_v2_jobs_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccessResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccessResponse) ProtoMessage() {}
+
+func (x *AccessResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_v2_jobs_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccessResponse.ProtoReflect.Descriptor instead.
+func (*AccessResponse) Descriptor() ([]byte, []int) {
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *AccessResponse) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *AccessResponse) GetAudience() string {
+	if x != nil {
+		return x.Audience
+	}
+	return ""
+}
+
+func (x *AccessResponse) GetClientId() string {
+	if x != nil {
+		return x.ClientId
+	}
+	return ""
+}
+
+func (x *AccessResponse) GetScopes() []string {
+	if x != nil {
+		return x.Scopes
+	}
+	return nil
+}
+
+func (x *AccessResponse) GetRequired() bool {
+	if x != nil {
+		return x.Required
+	}
+	return false
 }
 
 // Requests the versions.
@@ -4024,7 +4280,7 @@ type VersionRequest struct {
 
 func (x *VersionRequest) Reset() {
 	*x = VersionRequest{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[42]
+	mi := &file_proto_v2_jobs_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4036,7 +4292,7 @@ func (x *VersionRequest) String() string {
 func (*VersionRequest) ProtoMessage() {}
 
 func (x *VersionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[42]
+	mi := &file_proto_v2_jobs_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4049,7 +4305,7 @@ func (x *VersionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VersionRequest.ProtoReflect.Descriptor instead.
 func (*VersionRequest) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{42}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{46}
 }
 
 // The installed versions. Empty if not installed or not known.
@@ -4071,7 +4327,7 @@ type VersionResponse struct {
 
 func (x *VersionResponse) Reset() {
 	*x = VersionResponse{}
-	mi := &file_proto_v2_jobs_proto_msgTypes[43]
+	mi := &file_proto_v2_jobs_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4083,7 +4339,7 @@ func (x *VersionResponse) String() string {
 func (*VersionResponse) ProtoMessage() {}
 
 func (x *VersionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_v2_jobs_proto_msgTypes[43]
+	mi := &file_proto_v2_jobs_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4096,7 +4352,7 @@ func (x *VersionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VersionResponse.ProtoReflect.Descriptor instead.
 func (*VersionResponse) Descriptor() ([]byte, []int) {
-	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{43}
+	return file_proto_v2_jobs_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *VersionResponse) GetBackendVersion() string {
@@ -4321,7 +4577,17 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x19\n" +
 	"\x05stage\x18\x03 \x01(\tH\x00R\x05stage\x88\x01\x01B\b\n" +
-	"\x06_stage\"n\n" +
+	"\x06_stage\"\xdc\x01\n" +
+	"\x0fListJobsRequest\x127\n" +
+	"\x05state\x18\x01 \x01(\x0e2!.bakta.web.api.proto.v2.JobStatusR\x05state\x12@\n" +
+	"\bworkflow\x18\x02 \x01(\x0e2$.bakta.web.api.proto.v2.WorkflowKindR\bworkflow\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1b\n" +
+	"\tpage_size\x18\x04 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x05 \x01(\tR\tpageToken\"m\n" +
+	"\x10ListJobsResponse\x12/\n" +
+	"\x04jobs\x18\x01 \x03(\v2\x1b.bakta.web.api.proto.v2.JobR\x04jobs\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken:\x00\"n\n" +
 	"\x0fJobStateRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x16\n" +
 	"\x06secret\x18\x02 \x01(\tR\x06secret\x12\x14\n" +
@@ -4451,7 +4717,14 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\rDeleteRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x16\n" +
 	"\x06secret\x18\x02 \x01(\tR\x06secret:\x00\"\x10\n" +
-	"\x0eDeleteResponse\"\x10\n" +
+	"\x0eDeleteResponse\"\x0f\n" +
+	"\rAccessRequest\"\x97\x01\n" +
+	"\x0eAccessResponse\x12\x16\n" +
+	"\x06issuer\x18\x01 \x01(\tR\x06issuer\x12\x1a\n" +
+	"\baudience\x18\x02 \x01(\tR\baudience\x12\x1b\n" +
+	"\tclient_id\x18\x03 \x01(\tR\bclientId\x12\x16\n" +
+	"\x06scopes\x18\x04 \x03(\tR\x06scopes\x12\x1a\n" +
+	"\brequired\x18\x05 \x01(\bR\brequired:\x00\"\x10\n" +
 	"\x0eVersionRequest\"\xe4\x01\n" +
 	"\x0fVersionResponse\x12'\n" +
 	"\x0fbackend_version\x18\x01 \x01(\tR\x0ebackendVersion\x12#\n" +
@@ -4525,7 +4798,7 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x10OPTION_KIND_TEXT\x10\x01\x12\x16\n" +
 	"\x12OPTION_KIND_NUMBER\x10\x02\x12\x16\n" +
 	"\x12OPTION_KIND_SWITCH\x10\x03\x12\x14\n" +
-	"\x10OPTION_KIND_STEP\x10\x042\x84\f\n" +
+	"\x10OPTION_KIND_STEP\x10\x042\xea\r\n" +
 	"\tBaktaJobs\x12\x86\x01\n" +
 	"\tWorkflows\x12(.bakta.web.api.proto.v2.WorkflowsRequest\x1a).bakta.web.api.proto.v2.WorkflowsResponse\"$\x82\xd3\xe4\x93\x02\x1eb\tworkflows\x12\x11/api/v2/workflows\x12s\n" +
 	"\aOptions\x12&.bakta.web.api.proto.v2.OptionsRequest\x1a'.bakta.web.api.proto.v2.OptionsResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v2/options\x12w\n" +
@@ -4534,11 +4807,13 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\tSubmitJob\x12'.bakta.web.api.proto.v2.StartJobRequest\x1a).bakta.web.api.proto.v2.SubmitJobResponse\"\x1d\x82\xd3\xe4\x93\x02\x17:\x01*\"\x12/api/v2/job/submit\x12{\n" +
 	"\bRerunJob\x12'.bakta.web.api.proto.v2.RerunJobRequest\x1a(.bakta.web.api.proto.v2.RerunJobResponse\"\x1c\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/api/v2/job/rerun\x12\x80\x01\n" +
 	"\n" +
-	"JobsStatus\x12).bakta.web.api.proto.v2.JobsStatusRequest\x1a*.bakta.web.api.proto.v2.JobsStatusResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/api/v2/job/list\x12y\n" +
+	"JobsStatus\x12).bakta.web.api.proto.v2.JobsStatusRequest\x1a*.bakta.web.api.proto.v2.JobsStatusResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/api/v2/job/list\x12s\n" +
+	"\bListJobs\x12'.bakta.web.api.proto.v2.ListJobsRequest\x1a(.bakta.web.api.proto.v2.ListJobsResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\f/api/v2/jobs\x12y\n" +
 	"\bJobState\x12'.bakta.web.api.proto.v2.JobStateRequest\x1a(.bakta.web.api.proto.v2.JobStateResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/api/v2/job/status\x12\x7f\n" +
 	"\tJobResult\x12(.bakta.web.api.proto.v2.JobResultRequest\x1a).bakta.web.api.proto.v2.JobResultResponse\"\x1d\x82\xd3\xe4\x93\x02\x17:\x01*\"\x12/api/v2/job/result\x12\x82\x01\n" +
 	"\x04Logs\x12#.bakta.web.api.proto.v2.LogsRequest\x1a$.bakta.web.api.proto.v2.LogsResponse\"/\x82\xd3\xe4\x93\x02)Z\x15:\x01*\"\x10/api/v2/job/logs\x12\x10/api/v2/job/logs\x12\x8c\x01\n" +
-	"\x06Delete\x12%.bakta.web.api.proto.v2.DeleteRequest\x1a&.bakta.web.api.proto.v2.DeleteResponse\"3\x82\xd3\xe4\x93\x02-Z\x17:\x01*\"\x12/api/v2/job/delete*\x12/api/v2/job/delete\x12s\n" +
+	"\x06Delete\x12%.bakta.web.api.proto.v2.DeleteRequest\x1a&.bakta.web.api.proto.v2.DeleteResponse\"3\x82\xd3\xe4\x93\x02-Z\x17:\x01*\"\x12/api/v2/job/delete*\x12/api/v2/job/delete\x12o\n" +
+	"\x06Access\x12%.bakta.web.api.proto.v2.AccessRequest\x1a&.bakta.web.api.proto.v2.AccessResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v2/access\x12s\n" +
 	"\aVersion\x12&.bakta.web.api.proto.v2.VersionRequest\x1a'.bakta.web.api.proto.v2.VersionResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v2/versionBDZBgithub.com/ag-computational-bio/bakta-web-backend/proto/v2;protov2b\x06proto3"
 
 var (
@@ -4554,7 +4829,7 @@ func file_proto_v2_jobs_proto_rawDescGZIP() []byte {
 }
 
 var file_proto_v2_jobs_proto_enumTypes = make([]protoimpl.EnumInfo, 11)
-var file_proto_v2_jobs_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
+var file_proto_v2_jobs_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
 var file_proto_v2_jobs_proto_goTypes = []any{
 	(WorkflowKind)(0),             // 0: bakta.web.api.proto.v2.WorkflowKind
 	(ResultKind)(0),               // 1: bakta.web.api.proto.v2.ResultKind
@@ -4595,23 +4870,27 @@ var file_proto_v2_jobs_proto_goTypes = []any{
 	(*Queue)(nil),                 // 36: bakta.web.api.proto.v2.Queue
 	(*Expected)(nil),              // 37: bakta.web.api.proto.v2.Expected
 	(*Failure)(nil),               // 38: bakta.web.api.proto.v2.Failure
-	(*JobStateRequest)(nil),       // 39: bakta.web.api.proto.v2.JobStateRequest
-	(*JobStateResponse)(nil),      // 40: bakta.web.api.proto.v2.JobStateResponse
-	(*Notification)(nil),          // 41: bakta.web.api.proto.v2.Notification
-	(*StageState)(nil),            // 42: bakta.web.api.proto.v2.StageState
-	(*FailedJob)(nil),             // 43: bakta.web.api.proto.v2.FailedJob
-	(*JobResultRequest)(nil),      // 44: bakta.web.api.proto.v2.JobResultRequest
-	(*JobResultResponse)(nil),     // 45: bakta.web.api.proto.v2.JobResultResponse
-	(*Result)(nil),                // 46: bakta.web.api.proto.v2.Result
-	(*ResultFiles)(nil),           // 47: bakta.web.api.proto.v2.ResultFiles
-	(*LogsRequest)(nil),           // 48: bakta.web.api.proto.v2.LogsRequest
-	(*LogsResponse)(nil),          // 49: bakta.web.api.proto.v2.LogsResponse
-	(*StageLog)(nil),              // 50: bakta.web.api.proto.v2.StageLog
-	(*DeleteRequest)(nil),         // 51: bakta.web.api.proto.v2.DeleteRequest
-	(*DeleteResponse)(nil),        // 52: bakta.web.api.proto.v2.DeleteResponse
-	(*VersionRequest)(nil),        // 53: bakta.web.api.proto.v2.VersionRequest
-	(*VersionResponse)(nil),       // 54: bakta.web.api.proto.v2.VersionResponse
-	(*timestamppb.Timestamp)(nil), // 55: google.protobuf.Timestamp
+	(*ListJobsRequest)(nil),       // 39: bakta.web.api.proto.v2.ListJobsRequest
+	(*ListJobsResponse)(nil),      // 40: bakta.web.api.proto.v2.ListJobsResponse
+	(*JobStateRequest)(nil),       // 41: bakta.web.api.proto.v2.JobStateRequest
+	(*JobStateResponse)(nil),      // 42: bakta.web.api.proto.v2.JobStateResponse
+	(*Notification)(nil),          // 43: bakta.web.api.proto.v2.Notification
+	(*StageState)(nil),            // 44: bakta.web.api.proto.v2.StageState
+	(*FailedJob)(nil),             // 45: bakta.web.api.proto.v2.FailedJob
+	(*JobResultRequest)(nil),      // 46: bakta.web.api.proto.v2.JobResultRequest
+	(*JobResultResponse)(nil),     // 47: bakta.web.api.proto.v2.JobResultResponse
+	(*Result)(nil),                // 48: bakta.web.api.proto.v2.Result
+	(*ResultFiles)(nil),           // 49: bakta.web.api.proto.v2.ResultFiles
+	(*LogsRequest)(nil),           // 50: bakta.web.api.proto.v2.LogsRequest
+	(*LogsResponse)(nil),          // 51: bakta.web.api.proto.v2.LogsResponse
+	(*StageLog)(nil),              // 52: bakta.web.api.proto.v2.StageLog
+	(*DeleteRequest)(nil),         // 53: bakta.web.api.proto.v2.DeleteRequest
+	(*DeleteResponse)(nil),        // 54: bakta.web.api.proto.v2.DeleteResponse
+	(*AccessRequest)(nil),         // 55: bakta.web.api.proto.v2.AccessRequest
+	(*AccessResponse)(nil),        // 56: bakta.web.api.proto.v2.AccessResponse
+	(*VersionRequest)(nil),        // 57: bakta.web.api.proto.v2.VersionRequest
+	(*VersionResponse)(nil),       // 58: bakta.web.api.proto.v2.VersionResponse
+	(*timestamppb.Timestamp)(nil), // 59: google.protobuf.Timestamp
 }
 var file_proto_v2_jobs_proto_depIdxs = []int32{
 	14, // 0: bakta.web.api.proto.v2.WorkflowsResponse.workflows:type_name -> bakta.web.api.proto.v2.Workflow
@@ -4646,80 +4925,87 @@ var file_proto_v2_jobs_proto_depIdxs = []int32{
 	2,  // 29: bakta.web.api.proto.v2.Warning.upload_kind:type_name -> bakta.web.api.proto.v2.UploadKind
 	11, // 30: bakta.web.api.proto.v2.JobsStatusRequest.jobs:type_name -> bakta.web.api.proto.v2.JobRef
 	34, // 31: bakta.web.api.proto.v2.JobsStatusResponse.jobs:type_name -> bakta.web.api.proto.v2.Job
-	43, // 32: bakta.web.api.proto.v2.JobsStatusResponse.failed_jobs:type_name -> bakta.web.api.proto.v2.FailedJob
+	45, // 32: bakta.web.api.proto.v2.JobsStatusResponse.failed_jobs:type_name -> bakta.web.api.proto.v2.FailedJob
 	4,  // 33: bakta.web.api.proto.v2.Job.status:type_name -> bakta.web.api.proto.v2.JobStatus
 	0,  // 34: bakta.web.api.proto.v2.Job.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
 	1,  // 35: bakta.web.api.proto.v2.Job.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
-	55, // 36: bakta.web.api.proto.v2.Job.started:type_name -> google.protobuf.Timestamp
-	55, // 37: bakta.web.api.proto.v2.Job.updated:type_name -> google.protobuf.Timestamp
+	59, // 36: bakta.web.api.proto.v2.Job.started:type_name -> google.protobuf.Timestamp
+	59, // 37: bakta.web.api.proto.v2.Job.updated:type_name -> google.protobuf.Timestamp
 	35, // 38: bakta.web.api.proto.v2.Job.progress:type_name -> bakta.web.api.proto.v2.Progress
 	36, // 39: bakta.web.api.proto.v2.Job.queue:type_name -> bakta.web.api.proto.v2.Queue
 	37, // 40: bakta.web.api.proto.v2.Job.expected:type_name -> bakta.web.api.proto.v2.Expected
 	38, // 41: bakta.web.api.proto.v2.Job.failure:type_name -> bakta.web.api.proto.v2.Failure
-	55, // 42: bakta.web.api.proto.v2.Expected.start:type_name -> google.protobuf.Timestamp
-	55, // 43: bakta.web.api.proto.v2.Expected.end:type_name -> google.protobuf.Timestamp
-	55, // 44: bakta.web.api.proto.v2.Expected.latest_end:type_name -> google.protobuf.Timestamp
-	0,  // 45: bakta.web.api.proto.v2.JobStateResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	1,  // 46: bakta.web.api.proto.v2.JobStateResponse.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
-	4,  // 47: bakta.web.api.proto.v2.JobStateResponse.status:type_name -> bakta.web.api.proto.v2.JobStatus
-	55, // 48: bakta.web.api.proto.v2.JobStateResponse.created:type_name -> google.protobuf.Timestamp
-	55, // 49: bakta.web.api.proto.v2.JobStateResponse.started:type_name -> google.protobuf.Timestamp
-	55, // 50: bakta.web.api.proto.v2.JobStateResponse.began:type_name -> google.protobuf.Timestamp
-	55, // 51: bakta.web.api.proto.v2.JobStateResponse.ended:type_name -> google.protobuf.Timestamp
-	55, // 52: bakta.web.api.proto.v2.JobStateResponse.updated:type_name -> google.protobuf.Timestamp
-	55, // 53: bakta.web.api.proto.v2.JobStateResponse.expires:type_name -> google.protobuf.Timestamp
-	42, // 54: bakta.web.api.proto.v2.JobStateResponse.stages:type_name -> bakta.web.api.proto.v2.StageState
-	35, // 55: bakta.web.api.proto.v2.JobStateResponse.progress:type_name -> bakta.web.api.proto.v2.Progress
-	36, // 56: bakta.web.api.proto.v2.JobStateResponse.queue:type_name -> bakta.web.api.proto.v2.Queue
-	37, // 57: bakta.web.api.proto.v2.JobStateResponse.expected:type_name -> bakta.web.api.proto.v2.Expected
-	38, // 58: bakta.web.api.proto.v2.JobStateResponse.failure:type_name -> bakta.web.api.proto.v2.Failure
-	26, // 59: bakta.web.api.proto.v2.JobStateResponse.config:type_name -> bakta.web.api.proto.v2.JobConfig
-	41, // 60: bakta.web.api.proto.v2.JobStateResponse.notifications:type_name -> bakta.web.api.proto.v2.Notification
-	7,  // 61: bakta.web.api.proto.v2.Notification.event:type_name -> bakta.web.api.proto.v2.NotificationEvent
-	8,  // 62: bakta.web.api.proto.v2.Notification.channel:type_name -> bakta.web.api.proto.v2.NotificationChannel
-	9,  // 63: bakta.web.api.proto.v2.Notification.status:type_name -> bakta.web.api.proto.v2.NotificationStatus
-	55, // 64: bakta.web.api.proto.v2.Notification.last_attempt:type_name -> google.protobuf.Timestamp
-	55, // 65: bakta.web.api.proto.v2.Notification.next_attempt:type_name -> google.protobuf.Timestamp
-	6,  // 66: bakta.web.api.proto.v2.StageState.status:type_name -> bakta.web.api.proto.v2.StageStatus
-	5,  // 67: bakta.web.api.proto.v2.FailedJob.status:type_name -> bakta.web.api.proto.v2.FailedStatus
-	0,  // 68: bakta.web.api.proto.v2.JobResultResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	55, // 69: bakta.web.api.proto.v2.JobResultResponse.started:type_name -> google.protobuf.Timestamp
-	55, // 70: bakta.web.api.proto.v2.JobResultResponse.updated:type_name -> google.protobuf.Timestamp
-	46, // 71: bakta.web.api.proto.v2.JobResultResponse.result:type_name -> bakta.web.api.proto.v2.Result
-	1,  // 72: bakta.web.api.proto.v2.Result.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
-	47, // 73: bakta.web.api.proto.v2.Result.files:type_name -> bakta.web.api.proto.v2.ResultFiles
-	0,  // 74: bakta.web.api.proto.v2.LogsResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
-	50, // 75: bakta.web.api.proto.v2.LogsResponse.stages:type_name -> bakta.web.api.proto.v2.StageLog
-	6,  // 76: bakta.web.api.proto.v2.StageLog.status:type_name -> bakta.web.api.proto.v2.StageStatus
-	12, // 77: bakta.web.api.proto.v2.BaktaJobs.Workflows:input_type -> bakta.web.api.proto.v2.WorkflowsRequest
-	16, // 78: bakta.web.api.proto.v2.BaktaJobs.Options:input_type -> bakta.web.api.proto.v2.OptionsRequest
-	21, // 79: bakta.web.api.proto.v2.BaktaJobs.InitJob:input_type -> bakta.web.api.proto.v2.InitJobRequest
-	24, // 80: bakta.web.api.proto.v2.BaktaJobs.StartJob:input_type -> bakta.web.api.proto.v2.StartJobRequest
-	24, // 81: bakta.web.api.proto.v2.BaktaJobs.SubmitJob:input_type -> bakta.web.api.proto.v2.StartJobRequest
-	29, // 82: bakta.web.api.proto.v2.BaktaJobs.RerunJob:input_type -> bakta.web.api.proto.v2.RerunJobRequest
-	32, // 83: bakta.web.api.proto.v2.BaktaJobs.JobsStatus:input_type -> bakta.web.api.proto.v2.JobsStatusRequest
-	39, // 84: bakta.web.api.proto.v2.BaktaJobs.JobState:input_type -> bakta.web.api.proto.v2.JobStateRequest
-	44, // 85: bakta.web.api.proto.v2.BaktaJobs.JobResult:input_type -> bakta.web.api.proto.v2.JobResultRequest
-	48, // 86: bakta.web.api.proto.v2.BaktaJobs.Logs:input_type -> bakta.web.api.proto.v2.LogsRequest
-	51, // 87: bakta.web.api.proto.v2.BaktaJobs.Delete:input_type -> bakta.web.api.proto.v2.DeleteRequest
-	53, // 88: bakta.web.api.proto.v2.BaktaJobs.Version:input_type -> bakta.web.api.proto.v2.VersionRequest
-	13, // 89: bakta.web.api.proto.v2.BaktaJobs.Workflows:output_type -> bakta.web.api.proto.v2.WorkflowsResponse
-	17, // 90: bakta.web.api.proto.v2.BaktaJobs.Options:output_type -> bakta.web.api.proto.v2.OptionsResponse
-	22, // 91: bakta.web.api.proto.v2.BaktaJobs.InitJob:output_type -> bakta.web.api.proto.v2.InitJobResponse
-	27, // 92: bakta.web.api.proto.v2.BaktaJobs.StartJob:output_type -> bakta.web.api.proto.v2.StartJobResponse
-	28, // 93: bakta.web.api.proto.v2.BaktaJobs.SubmitJob:output_type -> bakta.web.api.proto.v2.SubmitJobResponse
-	30, // 94: bakta.web.api.proto.v2.BaktaJobs.RerunJob:output_type -> bakta.web.api.proto.v2.RerunJobResponse
-	33, // 95: bakta.web.api.proto.v2.BaktaJobs.JobsStatus:output_type -> bakta.web.api.proto.v2.JobsStatusResponse
-	40, // 96: bakta.web.api.proto.v2.BaktaJobs.JobState:output_type -> bakta.web.api.proto.v2.JobStateResponse
-	45, // 97: bakta.web.api.proto.v2.BaktaJobs.JobResult:output_type -> bakta.web.api.proto.v2.JobResultResponse
-	49, // 98: bakta.web.api.proto.v2.BaktaJobs.Logs:output_type -> bakta.web.api.proto.v2.LogsResponse
-	52, // 99: bakta.web.api.proto.v2.BaktaJobs.Delete:output_type -> bakta.web.api.proto.v2.DeleteResponse
-	54, // 100: bakta.web.api.proto.v2.BaktaJobs.Version:output_type -> bakta.web.api.proto.v2.VersionResponse
-	89, // [89:101] is the sub-list for method output_type
-	77, // [77:89] is the sub-list for method input_type
-	77, // [77:77] is the sub-list for extension type_name
-	77, // [77:77] is the sub-list for extension extendee
-	0,  // [0:77] is the sub-list for field type_name
+	59, // 42: bakta.web.api.proto.v2.Expected.start:type_name -> google.protobuf.Timestamp
+	59, // 43: bakta.web.api.proto.v2.Expected.end:type_name -> google.protobuf.Timestamp
+	59, // 44: bakta.web.api.proto.v2.Expected.latest_end:type_name -> google.protobuf.Timestamp
+	4,  // 45: bakta.web.api.proto.v2.ListJobsRequest.state:type_name -> bakta.web.api.proto.v2.JobStatus
+	0,  // 46: bakta.web.api.proto.v2.ListJobsRequest.workflow:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	34, // 47: bakta.web.api.proto.v2.ListJobsResponse.jobs:type_name -> bakta.web.api.proto.v2.Job
+	0,  // 48: bakta.web.api.proto.v2.JobStateResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	1,  // 49: bakta.web.api.proto.v2.JobStateResponse.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
+	4,  // 50: bakta.web.api.proto.v2.JobStateResponse.status:type_name -> bakta.web.api.proto.v2.JobStatus
+	59, // 51: bakta.web.api.proto.v2.JobStateResponse.created:type_name -> google.protobuf.Timestamp
+	59, // 52: bakta.web.api.proto.v2.JobStateResponse.started:type_name -> google.protobuf.Timestamp
+	59, // 53: bakta.web.api.proto.v2.JobStateResponse.began:type_name -> google.protobuf.Timestamp
+	59, // 54: bakta.web.api.proto.v2.JobStateResponse.ended:type_name -> google.protobuf.Timestamp
+	59, // 55: bakta.web.api.proto.v2.JobStateResponse.updated:type_name -> google.protobuf.Timestamp
+	59, // 56: bakta.web.api.proto.v2.JobStateResponse.expires:type_name -> google.protobuf.Timestamp
+	44, // 57: bakta.web.api.proto.v2.JobStateResponse.stages:type_name -> bakta.web.api.proto.v2.StageState
+	35, // 58: bakta.web.api.proto.v2.JobStateResponse.progress:type_name -> bakta.web.api.proto.v2.Progress
+	36, // 59: bakta.web.api.proto.v2.JobStateResponse.queue:type_name -> bakta.web.api.proto.v2.Queue
+	37, // 60: bakta.web.api.proto.v2.JobStateResponse.expected:type_name -> bakta.web.api.proto.v2.Expected
+	38, // 61: bakta.web.api.proto.v2.JobStateResponse.failure:type_name -> bakta.web.api.proto.v2.Failure
+	26, // 62: bakta.web.api.proto.v2.JobStateResponse.config:type_name -> bakta.web.api.proto.v2.JobConfig
+	43, // 63: bakta.web.api.proto.v2.JobStateResponse.notifications:type_name -> bakta.web.api.proto.v2.Notification
+	7,  // 64: bakta.web.api.proto.v2.Notification.event:type_name -> bakta.web.api.proto.v2.NotificationEvent
+	8,  // 65: bakta.web.api.proto.v2.Notification.channel:type_name -> bakta.web.api.proto.v2.NotificationChannel
+	9,  // 66: bakta.web.api.proto.v2.Notification.status:type_name -> bakta.web.api.proto.v2.NotificationStatus
+	59, // 67: bakta.web.api.proto.v2.Notification.last_attempt:type_name -> google.protobuf.Timestamp
+	59, // 68: bakta.web.api.proto.v2.Notification.next_attempt:type_name -> google.protobuf.Timestamp
+	6,  // 69: bakta.web.api.proto.v2.StageState.status:type_name -> bakta.web.api.proto.v2.StageStatus
+	5,  // 70: bakta.web.api.proto.v2.FailedJob.status:type_name -> bakta.web.api.proto.v2.FailedStatus
+	0,  // 71: bakta.web.api.proto.v2.JobResultResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	59, // 72: bakta.web.api.proto.v2.JobResultResponse.started:type_name -> google.protobuf.Timestamp
+	59, // 73: bakta.web.api.proto.v2.JobResultResponse.updated:type_name -> google.protobuf.Timestamp
+	48, // 74: bakta.web.api.proto.v2.JobResultResponse.result:type_name -> bakta.web.api.proto.v2.Result
+	1,  // 75: bakta.web.api.proto.v2.Result.result_kind:type_name -> bakta.web.api.proto.v2.ResultKind
+	49, // 76: bakta.web.api.proto.v2.Result.files:type_name -> bakta.web.api.proto.v2.ResultFiles
+	0,  // 77: bakta.web.api.proto.v2.LogsResponse.workflow_kind:type_name -> bakta.web.api.proto.v2.WorkflowKind
+	52, // 78: bakta.web.api.proto.v2.LogsResponse.stages:type_name -> bakta.web.api.proto.v2.StageLog
+	6,  // 79: bakta.web.api.proto.v2.StageLog.status:type_name -> bakta.web.api.proto.v2.StageStatus
+	12, // 80: bakta.web.api.proto.v2.BaktaJobs.Workflows:input_type -> bakta.web.api.proto.v2.WorkflowsRequest
+	16, // 81: bakta.web.api.proto.v2.BaktaJobs.Options:input_type -> bakta.web.api.proto.v2.OptionsRequest
+	21, // 82: bakta.web.api.proto.v2.BaktaJobs.InitJob:input_type -> bakta.web.api.proto.v2.InitJobRequest
+	24, // 83: bakta.web.api.proto.v2.BaktaJobs.StartJob:input_type -> bakta.web.api.proto.v2.StartJobRequest
+	24, // 84: bakta.web.api.proto.v2.BaktaJobs.SubmitJob:input_type -> bakta.web.api.proto.v2.StartJobRequest
+	29, // 85: bakta.web.api.proto.v2.BaktaJobs.RerunJob:input_type -> bakta.web.api.proto.v2.RerunJobRequest
+	32, // 86: bakta.web.api.proto.v2.BaktaJobs.JobsStatus:input_type -> bakta.web.api.proto.v2.JobsStatusRequest
+	39, // 87: bakta.web.api.proto.v2.BaktaJobs.ListJobs:input_type -> bakta.web.api.proto.v2.ListJobsRequest
+	41, // 88: bakta.web.api.proto.v2.BaktaJobs.JobState:input_type -> bakta.web.api.proto.v2.JobStateRequest
+	46, // 89: bakta.web.api.proto.v2.BaktaJobs.JobResult:input_type -> bakta.web.api.proto.v2.JobResultRequest
+	50, // 90: bakta.web.api.proto.v2.BaktaJobs.Logs:input_type -> bakta.web.api.proto.v2.LogsRequest
+	53, // 91: bakta.web.api.proto.v2.BaktaJobs.Delete:input_type -> bakta.web.api.proto.v2.DeleteRequest
+	55, // 92: bakta.web.api.proto.v2.BaktaJobs.Access:input_type -> bakta.web.api.proto.v2.AccessRequest
+	57, // 93: bakta.web.api.proto.v2.BaktaJobs.Version:input_type -> bakta.web.api.proto.v2.VersionRequest
+	13, // 94: bakta.web.api.proto.v2.BaktaJobs.Workflows:output_type -> bakta.web.api.proto.v2.WorkflowsResponse
+	17, // 95: bakta.web.api.proto.v2.BaktaJobs.Options:output_type -> bakta.web.api.proto.v2.OptionsResponse
+	22, // 96: bakta.web.api.proto.v2.BaktaJobs.InitJob:output_type -> bakta.web.api.proto.v2.InitJobResponse
+	27, // 97: bakta.web.api.proto.v2.BaktaJobs.StartJob:output_type -> bakta.web.api.proto.v2.StartJobResponse
+	28, // 98: bakta.web.api.proto.v2.BaktaJobs.SubmitJob:output_type -> bakta.web.api.proto.v2.SubmitJobResponse
+	30, // 99: bakta.web.api.proto.v2.BaktaJobs.RerunJob:output_type -> bakta.web.api.proto.v2.RerunJobResponse
+	33, // 100: bakta.web.api.proto.v2.BaktaJobs.JobsStatus:output_type -> bakta.web.api.proto.v2.JobsStatusResponse
+	40, // 101: bakta.web.api.proto.v2.BaktaJobs.ListJobs:output_type -> bakta.web.api.proto.v2.ListJobsResponse
+	42, // 102: bakta.web.api.proto.v2.BaktaJobs.JobState:output_type -> bakta.web.api.proto.v2.JobStateResponse
+	47, // 103: bakta.web.api.proto.v2.BaktaJobs.JobResult:output_type -> bakta.web.api.proto.v2.JobResultResponse
+	51, // 104: bakta.web.api.proto.v2.BaktaJobs.Logs:output_type -> bakta.web.api.proto.v2.LogsResponse
+	54, // 105: bakta.web.api.proto.v2.BaktaJobs.Delete:output_type -> bakta.web.api.proto.v2.DeleteResponse
+	56, // 106: bakta.web.api.proto.v2.BaktaJobs.Access:output_type -> bakta.web.api.proto.v2.AccessResponse
+	58, // 107: bakta.web.api.proto.v2.BaktaJobs.Version:output_type -> bakta.web.api.proto.v2.VersionResponse
+	94, // [94:108] is the sub-list for method output_type
+	80, // [80:94] is the sub-list for method input_type
+	80, // [80:80] is the sub-list for extension type_name
+	80, // [80:80] is the sub-list for extension extendee
+	0,  // [0:80] is the sub-list for field type_name
 }
 
 func init() { file_proto_v2_jobs_proto_init() }
@@ -4732,17 +5018,17 @@ func file_proto_v2_jobs_proto_init() {
 	file_proto_v2_jobs_proto_msgTypes[23].OneofWrappers = []any{}
 	file_proto_v2_jobs_proto_msgTypes[26].OneofWrappers = []any{}
 	file_proto_v2_jobs_proto_msgTypes[27].OneofWrappers = []any{}
-	file_proto_v2_jobs_proto_msgTypes[29].OneofWrappers = []any{}
-	file_proto_v2_jobs_proto_msgTypes[30].OneofWrappers = []any{}
-	file_proto_v2_jobs_proto_msgTypes[34].OneofWrappers = []any{}
+	file_proto_v2_jobs_proto_msgTypes[31].OneofWrappers = []any{}
+	file_proto_v2_jobs_proto_msgTypes[32].OneofWrappers = []any{}
 	file_proto_v2_jobs_proto_msgTypes[36].OneofWrappers = []any{}
+	file_proto_v2_jobs_proto_msgTypes[38].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_proto_v2_jobs_proto_rawDesc), len(file_proto_v2_jobs_proto_rawDesc)),
 			NumEnums:      11,
-			NumMessages:   44,
+			NumMessages:   48,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -29,10 +29,12 @@ const (
 	BaktaJobs_SubmitJob_FullMethodName  = "/bakta.web.api.proto.v2.BaktaJobs/SubmitJob"
 	BaktaJobs_RerunJob_FullMethodName   = "/bakta.web.api.proto.v2.BaktaJobs/RerunJob"
 	BaktaJobs_JobsStatus_FullMethodName = "/bakta.web.api.proto.v2.BaktaJobs/JobsStatus"
+	BaktaJobs_ListJobs_FullMethodName   = "/bakta.web.api.proto.v2.BaktaJobs/ListJobs"
 	BaktaJobs_JobState_FullMethodName   = "/bakta.web.api.proto.v2.BaktaJobs/JobState"
 	BaktaJobs_JobResult_FullMethodName  = "/bakta.web.api.proto.v2.BaktaJobs/JobResult"
 	BaktaJobs_Logs_FullMethodName       = "/bakta.web.api.proto.v2.BaktaJobs/Logs"
 	BaktaJobs_Delete_FullMethodName     = "/bakta.web.api.proto.v2.BaktaJobs/Delete"
+	BaktaJobs_Access_FullMethodName     = "/bakta.web.api.proto.v2.BaktaJobs/Access"
 	BaktaJobs_Version_FullMethodName    = "/bakta.web.api.proto.v2.BaktaJobs/Version"
 )
 
@@ -99,6 +101,14 @@ type BaktaJobsClient interface {
 	// secret is reported in `failed_jobs` and does not affect the other jobs. The number of jobs in one call is limited;
 	// the error contains the limit.
 	JobsStatus(ctx context.Context, in *JobsStatusRequest, opts ...grpc.CallOption) (*JobsStatusResponse, error)
+	// List the caller's own jobs.
+	//
+	// Returns the jobs that were made with a token of the caller, the newest first, page by page: pass `next_page_token` of an answer
+	// as `page_token`, with the same filters, until an answer has none. A job that is made meanwhile is on none of the next
+	// pages, and no job is on two of them. The answer has no secrets: with the token, each call takes an empty one.
+	//
+	// The call needs a bearer token, see *Access*.
+	ListJobs(ctx context.Context, in *ListJobsRequest, opts ...grpc.CallOption) (*ListJobsResponse, error)
 	// Return the state of one job in full.
 	//
 	// Returns what is known of one job: its state and that of its stages, the step of the program that runs, its place in the
@@ -129,6 +139,10 @@ type BaktaJobsClient interface {
 	//
 	// `POST` is the same call with the job's id and secret in the body, where no log of a proxy shows the secret.
 	Delete(ctx context.Context, in *DeleteRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
+	// Return how callers are identified.
+	//
+	// Returns what a program needs to know to log its user in: the issuer of the tokens that this server accepts, and a client of it.
+	Access(ctx context.Context, in *AccessRequest, opts ...grpc.CallOption) (*AccessResponse, error)
 	// Return the versions of this server, of the programs and of their reference databases.
 	Version(ctx context.Context, in *VersionRequest, opts ...grpc.CallOption) (*VersionResponse, error)
 }
@@ -211,6 +225,16 @@ func (c *baktaJobsClient) JobsStatus(ctx context.Context, in *JobsStatusRequest,
 	return out, nil
 }
 
+func (c *baktaJobsClient) ListJobs(ctx context.Context, in *ListJobsRequest, opts ...grpc.CallOption) (*ListJobsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListJobsResponse)
+	err := c.cc.Invoke(ctx, BaktaJobs_ListJobs_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *baktaJobsClient) JobState(ctx context.Context, in *JobStateRequest, opts ...grpc.CallOption) (*JobStateResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(JobStateResponse)
@@ -245,6 +269,16 @@ func (c *baktaJobsClient) Delete(ctx context.Context, in *DeleteRequest, opts ..
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(DeleteResponse)
 	err := c.cc.Invoke(ctx, BaktaJobs_Delete_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *baktaJobsClient) Access(ctx context.Context, in *AccessRequest, opts ...grpc.CallOption) (*AccessResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AccessResponse)
+	err := c.cc.Invoke(ctx, BaktaJobs_Access_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -324,6 +358,14 @@ type BaktaJobsServer interface {
 	// secret is reported in `failed_jobs` and does not affect the other jobs. The number of jobs in one call is limited;
 	// the error contains the limit.
 	JobsStatus(context.Context, *JobsStatusRequest) (*JobsStatusResponse, error)
+	// List the caller's own jobs.
+	//
+	// Returns the jobs that were made with a token of the caller, the newest first, page by page: pass `next_page_token` of an answer
+	// as `page_token`, with the same filters, until an answer has none. A job that is made meanwhile is on none of the next
+	// pages, and no job is on two of them. The answer has no secrets: with the token, each call takes an empty one.
+	//
+	// The call needs a bearer token, see *Access*.
+	ListJobs(context.Context, *ListJobsRequest) (*ListJobsResponse, error)
 	// Return the state of one job in full.
 	//
 	// Returns what is known of one job: its state and that of its stages, the step of the program that runs, its place in the
@@ -354,6 +396,10 @@ type BaktaJobsServer interface {
 	//
 	// `POST` is the same call with the job's id and secret in the body, where no log of a proxy shows the secret.
 	Delete(context.Context, *DeleteRequest) (*DeleteResponse, error)
+	// Return how callers are identified.
+	//
+	// Returns what a program needs to know to log its user in: the issuer of the tokens that this server accepts, and a client of it.
+	Access(context.Context, *AccessRequest) (*AccessResponse, error)
 	// Return the versions of this server, of the programs and of their reference databases.
 	Version(context.Context, *VersionRequest) (*VersionResponse, error)
 	mustEmbedUnimplementedBaktaJobsServer()
@@ -387,6 +433,9 @@ func (UnimplementedBaktaJobsServer) RerunJob(context.Context, *RerunJobRequest) 
 func (UnimplementedBaktaJobsServer) JobsStatus(context.Context, *JobsStatusRequest) (*JobsStatusResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method JobsStatus not implemented")
 }
+func (UnimplementedBaktaJobsServer) ListJobs(context.Context, *ListJobsRequest) (*ListJobsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListJobs not implemented")
+}
 func (UnimplementedBaktaJobsServer) JobState(context.Context, *JobStateRequest) (*JobStateResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method JobState not implemented")
 }
@@ -398,6 +447,9 @@ func (UnimplementedBaktaJobsServer) Logs(context.Context, *LogsRequest) (*LogsRe
 }
 func (UnimplementedBaktaJobsServer) Delete(context.Context, *DeleteRequest) (*DeleteResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Delete not implemented")
+}
+func (UnimplementedBaktaJobsServer) Access(context.Context, *AccessRequest) (*AccessResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Access not implemented")
 }
 func (UnimplementedBaktaJobsServer) Version(context.Context, *VersionRequest) (*VersionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Version not implemented")
@@ -549,6 +601,24 @@ func _BaktaJobs_JobsStatus_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _BaktaJobs_ListJobs_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListJobsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BaktaJobsServer).ListJobs(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: BaktaJobs_ListJobs_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BaktaJobsServer).ListJobs(ctx, req.(*ListJobsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _BaktaJobs_JobState_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(JobStateRequest)
 	if err := dec(in); err != nil {
@@ -621,6 +691,24 @@ func _BaktaJobs_Delete_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _BaktaJobs_Access_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AccessRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BaktaJobsServer).Access(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: BaktaJobs_Access_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BaktaJobsServer).Access(ctx, req.(*AccessRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _BaktaJobs_Version_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(VersionRequest)
 	if err := dec(in); err != nil {
@@ -675,6 +763,10 @@ var BaktaJobs_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _BaktaJobs_JobsStatus_Handler,
 		},
 		{
+			MethodName: "ListJobs",
+			Handler:    _BaktaJobs_ListJobs_Handler,
+		},
+		{
 			MethodName: "JobState",
 			Handler:    _BaktaJobs_JobState_Handler,
 		},
@@ -689,6 +781,10 @@ var BaktaJobs_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Delete",
 			Handler:    _BaktaJobs_Delete_Handler,
+		},
+		{
+			MethodName: "Access",
+			Handler:    _BaktaJobs_Access_Handler,
 		},
 		{
 			MethodName: "Version",

@@ -61,7 +61,7 @@ func factsOf(dir string) (facts, bool) {
 		fields := map[string]object{
 			"job_id": id, "FailedJob.job_id": nil, "secret": secret, "InitJobRequest.name": name, "url": link,
 			"InitJobRequest.batch": {{"pattern", "^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$"}},
-			"JobStateRequest.wait": natural, "RerunJobRequest.name": name,
+			"JobStateRequest.wait": natural, "ListJobsRequest.page_size": natural, "RerunJobRequest.name": name,
 			"RerunJobRequest.request_key": {{"pattern", "^[!-~]{16,128}$"}}, // see job.CheckRequestKey
 			"Notify.webhook":              {{"maxLength", 2048}},
 			"Notify.email":                {{"maxLength", 254}},
@@ -126,8 +126,9 @@ func failures() []failure {
 	const later = "Seconds to wait before the next attempt."
 	return []failure{
 		{400, "Refused", "The request, an option or an upload is not valid; or the job's state does not allow the call.", "", "", all},
-		{401, "WrongSecret", "The secret is not this job's.", "WWW-Authenticate", "A challenge for which browsers don't prompt.",
-			func(_ facts, m protoreflect.MethodDescriptor, _ bool) bool { return ofOneJob(m) }},
+		{401, "WrongSecret", "The secret is not this job's; or the token is not valid, or missing.", "WWW-Authenticate",
+			"A challenge for which browsers don't prompt.", all},
+		{403, "NotAllowed", "The token is valid, but its subject may not use this server.", "WWW-Authenticate", "Why, as RFC 6750 has it.", all},
 		{404, "NoSuchJob", "The job does not exist, or was deleted.", "", "",
 			// Clients of the second version treat a missing job as one that could not be deleted.
 			func(f facts, m protoreflect.MethodDescriptor, _ bool) bool {

@@ -14,6 +14,9 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
+// token is the name of the scheme by which callers are identified.
+const token = "token"
+
 // openAPI31 is the ending of an OpenAPI 3.1 document's name.
 const openAPI31 = "openapi-3.1.json"
 
@@ -122,10 +125,13 @@ func (w *writer) document(service protoreflect.ServiceDescriptor, head *options.
 			{"contact", object{{"name", info.GetContact().GetName()}, {"url", info.GetContact().GetUrl()}}},
 		}},
 		{"servers", []object{{{"url", "/"}}}},
-		{"security", []object{{}}}, // jobs have secrets, which are parameters; there are no accounts
+		{"security", []object{{}, {{token, []string{}}}}}, // jobs have secrets, which are parameters; a token is optional
 		{"tags", []object{{{"name", string(service.Name())}, {"description", comment(service)}}}},
 		{"paths", all},
-		{"components", object{{"schemas", w.components()}, {"responses", w.errors()}}},
+		{"components", object{{"schemas", w.components()}, {"responses", w.errors()}, {"securitySchemes", object{
+			{token, object{{"type", "http"}, {"scheme", "bearer"}, {"bearerFormat", "JWT"},
+				{"description", "A token of the server's issuer, see *Access* above. Optional, unless the server requires one."}}},
+		}}}},
 		{"externalDocs", object{{"description", head.GetExternalDocs().GetDescription()}, {"url", head.GetExternalDocs().GetUrl()}}},
 	}
 }

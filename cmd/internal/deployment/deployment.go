@@ -212,7 +212,7 @@ func (d *Deployment) limits(jobs *mongo.Store) (*limit.Limiter, error) {
 
 // parts returns the parts of the functions on those stores, without the runner.
 func (d *Deployment) parts(jobs store.Jobs, files store.Files) functions.Parts {
-	p := functions.Parts{Jobs: jobs, Files: files, Offered: d.Offered(), Log: d.Log, Holder: d.Holder}
+	p := functions.Parts{Jobs: jobs, Files: files, Offered: d.Offered(), Log: d.Log, Holder: d.Holder, Access: d.access()}
 	if d.telemetry != nil {
 		p.Recorder, p.Trace = d.telemetry, d.measured
 	}
@@ -377,10 +377,14 @@ func (d *Deployment) server(timeout time.Duration, register []func(*server.Serve
 	if err != nil {
 		return nil, err
 	}
+	identify, err := d.identifier()
+	if err != nil {
+		return nil, err
+	}
 	o := server.Options{
 		Log: d.Log, Address: d.Listen, Timeout: timeout, MaxBody: d.Limits.BodySize.Floor(), Origins: d.CORS.Origins,
 		Proxies: caller.Proxies{Count: d.Access.TrustedProxies, Header: d.Access.ForwardedHeader}, LogCallers: d.Access.LogCallers,
-		Authenticate: authenticate, Observer: d.observer(),
+		Authenticate: authenticate, Identify: identify, TokenRequired: d.Access.Required, Observer: d.observer(),
 	}
 	if d.limiter != nil {
 		o.Admit, o.Finish = d.limiter.Admit, d.limiter.Finish

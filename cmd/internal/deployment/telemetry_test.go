@@ -14,6 +14,7 @@ import (
 	trace "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/grpc/metadata"
 
+	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	pb "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 )
@@ -37,7 +38,7 @@ func traceparent(id string) string { return "00-" + id + "-b7ad6b7169203331-01" 
 //
 // It is one test because Knative's package for Prometheus has one registry per process.
 func TestTelemetry(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, true, func(*config.Config) {})
 
 	// A job by REST, from a traced call to its results, with its events.
 	done := w.initREST("v1")

@@ -43,6 +43,7 @@ type world struct {
 	scrape    string // address
 	api       pb.BaktaJobsClient
 	updates   pb.BaktaStatusUpdateClient
+	conn      *grpc.ClientConn
 	jobs      *mongo.Store
 	limits    func(ctx context.Context, set bson.D) error // changes the documents of all callers
 	runs      *runs
@@ -55,7 +56,8 @@ type world struct {
 	scraped   string
 }
 
-func newWorld(t *testing.T) *world {
+// newWorld serves a backend whose configuration the test may change. Only one world of a process is measured, see TestTelemetry.
+func newWorld(t *testing.T, measured bool, change func(*config.Config)) *world {
 	w := &world{TB: t, collector: testcollector.Start(t), log: &lines{}, scrape: freeAddress(t)}
 	uri, database := teststores.Mongo(t)
 	bucket := teststores.Bucket(t)
@@ -69,7 +71,10 @@ func newWorld(t *testing.T) *world {
 	cfg.Telemetry.Tracing = config.Tracing{Protocol: config.ProtocolGRPC, Endpoint: w.collector.URL, SamplingRate: 1}
 	cfg.Limits.Caller.Unstarted = 1
 	d := &Deployment{Config: cfg, Log: server.NewLogger(w.log, slog.LevelDebug), Holder: "test"}
-	must(t, d.Measure(t.Context(), "all"))
+	change(&d.Config)
+	if measured {
+		must(t, d.Measure(t.Context(), "all"))
+	}
 
 	jobs, err := d.Jobs()
 	must(t, err)
@@ -110,6 +115,7 @@ func newWorld(t *testing.T) *world {
 	conn, err := grpc.NewClient(l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	must(t, err)
 	t.Cleanup(func() { conn.Close() })
+	w.conn = conn
 	w.api, w.updates = pb.NewBaktaJobsClient(conn), pb.NewBaktaStatusUpdateClient(conn)
 	return w
 }

@@ -18,6 +18,7 @@ const (
 	fieldName       = "name"
 	fieldBatch      = "batch"
 	fieldRerunOf    = "rerunOf"
+	fieldOwner      = "owner"
 	fieldWorkflow   = "workflow"
 	fieldAPI        = "api"
 	fieldState      = "state"
@@ -53,6 +54,7 @@ type document struct {
 	Name       string    `bson:"name"`
 	Batch      string    `bson:"batch,omitempty"`
 	RerunOf    string    `bson:"rerunOf,omitempty"`
+	Owner      string    `bson:"owner,omitempty"`
 	Workflow   string    `bson:"workflow"`
 	API        int       `bson:"api,omitempty"` // missing in documents from before the second version
 	State      string    `bson:"state"`
@@ -145,8 +147,9 @@ type delivery struct {
 
 func newDocument(j job.Job) document {
 	d := document{
-		ID: j.ID, SecretHash: j.SecretHash, Name: j.Name, Batch: j.Batch, RerunOf: j.RerunOf, Workflow: j.Workflow,
-		API: j.API, State: string(j.State), Created: j.Created, Started: j.Started, Began: j.Began, Updated: j.Updated, Expires: j.Expires, Due: j.Due,
+		ID: j.ID, SecretHash: j.SecretHash, Name: j.Name, Batch: j.Batch, RerunOf: j.RerunOf, Owner: j.Owner,
+		Workflow: j.Workflow, API: j.API, State: string(j.State),
+		Created: j.Created, Started: j.Started, Began: j.Began, Updated: j.Updated, Expires: j.Expires, Due: j.Due,
 		Run: j.Run, Launched: j.RunName,
 		Stages: newStages(j.Stages), Results: newFiles(j.Results), Logs: newFiles(j.Logs),
 		Failure: newFailure(j.Failure), Owed: newEffects(j.Owed), Deliveries: newDeliveries(j.Deliveries),
@@ -222,8 +225,9 @@ func newFailure(f *job.Failure) *failure {
 // job returns the job of a document. Missing fields are zero.
 func (d document) job() job.Job {
 	j := job.Job{
-		ID: d.ID, SecretHash: d.SecretHash, Name: d.Name, Batch: d.Batch, RerunOf: d.RerunOf, Workflow: d.Workflow,
-		API: d.API, State: job.State(d.State), Created: d.Created, Started: d.Started, Began: d.Began, Updated: d.Updated, Expires: d.Expires, Due: d.Due,
+		ID: d.ID, SecretHash: d.SecretHash, Name: d.Name, Batch: d.Batch, RerunOf: d.RerunOf, Owner: d.Owner,
+		Workflow: d.Workflow, API: d.API, State: job.State(d.State),
+		Created: d.Created, Started: d.Started, Began: d.Began, Updated: d.Updated, Expires: d.Expires, Due: d.Due,
 		Run: d.Run, RunName: d.Launched,
 	}
 	if d.Start != nil {

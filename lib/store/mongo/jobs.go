@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -19,6 +21,7 @@ import (
 var listed = bson.D{
 	{Key: fieldSecretHash, Value: 1},
 	{Key: fieldName, Value: 1},
+	{Key: fieldOwner, Value: 1},
 	{Key: fieldWorkflow, Value: 1},
 	{Key: fieldState, Value: 1},
 	{Key: fieldCreated, Value: 1},
@@ -107,6 +110,33 @@ func (s *Store) getMany(ctx context.Context, doing string, ids []string, fields 
 		SetProjection(fields).
 		// One more than the maximum: the server knows that the batch is the last one, and no second call is needed.
 		SetBatchSize(int32(min(len(ids), 1<<20)+1)))
+}
+
+// Owned reads the index of the owner's jobs, which has all that it filters by. The prefix of a name is a regular expression: a range would
+// need a text behind all that begin so, and the last character has none.
+func (s *Store) Owned(ctx context.Context, which job.Owned, limit int) ([]job.Job, error) {
+	if limit <= 0 || which.Owner == "" {
+		return nil, nil // for the server, 0 means all
+	}
+	filter := bson.D{{Key: fieldOwner, Value: which.Owner}, inStates(which.Listed()...)}
+	if which.Workflow != "" {
+		filter = append(filter, bson.E{Key: fieldWorkflow, Value: which.Workflow})
+	}
+	if which.Prefix != "" {
+		// BSON stores a pattern as text that ends at a NUL.
+		pattern := "^" + strings.ReplaceAll(regexp.QuoteMeta(which.Prefix), "\x00", `\x00`)
+		filter = append(filter, bson.E{Key: fieldName, Value: bson.Regex{Pattern: pattern}})
+	}
+	if after := which.After; after.ID != "" {
+		filter = append(filter, bson.E{Key: fieldCreated, Value: bson.D{{Key: "$lte", Value: after.Created}}}, bson.E{Key: "$or", Value: bson.A{
+			bson.D{{Key: fieldCreated, Value: bson.D{{Key: "$lt", Value: after.Created}}}},
+			bson.D{{Key: fieldID, Value: bson.D{{Key: "$lt", Value: after.ID}}}},
+		}})
+	}
+	return s.find(ctx, "reading the jobs of an owner", filter, options.Find().
+		SetProjection(listed).
+		SetSort(bson.D{{Key: fieldCreated, Value: -1}, {Key: fieldID, Value: -1}}).
+		SetLimit(int64(limit)))
 }
 
 // Due leaves out results and logs, which are most of a document. It also leaves out, and logs, a job that can't be decoded.
@@ -292,6 +322,7 @@ func (s *Store) delete(ctx context.Context, doing, id string, filter bson.D, at 
 			{Key: "$unset", Value: bson.D{
 				{Key: fieldBatch, Value: ""},
 				{Key: fieldRerunOf, Value: ""},
+				{Key: fieldOwner, Value: ""},
 				{Key: fieldStart, Value: ""},
 				{Key: fieldStages, Value: ""},
 				{Key: fieldResults, Value: ""},

@@ -233,14 +233,18 @@ func (s *Store) Setup(ctx context.Context) error {
 		}
 		return driver.IndexModel{Keys: keys, Options: options.Index().SetName(strings.Join(fields, "-"))}
 	}
+	// Jobs without an owner are not in it: where no tokens are used, it costs nothing.
+	owned := index(fieldOwner, fieldCreated, fieldID, fieldState, fieldWorkflow, fieldName)
+	owned.Options.SetPartialFilterExpression(bson.D{{Key: fieldOwner, Value: bson.D{{Key: "$exists", Value: true}}}})
 	_, err = db.Collection(jobCollection).Indexes().CreateMany(ctx, []driver.IndexModel{
 		index(fieldDue), // the sweep reads the jobs that are due, the oldest first
 		// For Unstarted and ExpireUnstarted. Without it the first index is used, at a higher cost.
 		index(fieldState, fieldDue),
 		index(fieldState, fieldStarted), // for Waiting
-		// For the methods of store.Turns: only the jobs that wait for their turn. All other queries name an _id.
+		// For the methods of store.Turns: only the jobs that wait for their turn.
 		{Keys: bson.D{{Key: fieldWaits, Value: 1}, {Key: fieldCaller, Value: 1}, {Key: fieldStarted, Value: 1}}, Options: options.Index().
 			SetName("turn").SetPartialFilterExpression(bson.D{{Key: fieldWaits, Value: true}})},
+		owned, // all other queries name an _id
 	})
 	if err != nil {
 		return unavailable("creating the indexes of jobs", err)

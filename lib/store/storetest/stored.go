@@ -129,7 +129,7 @@ func list(t *testing.T, s store.Jobs) {
 		j := insert(t, s, sample(job.States()[i%len(job.States())]))
 		ids = append(ids, j.ID)
 		want[j.ID] = job.Job{
-			ID: j.ID, SecretHash: j.SecretHash, Name: j.Name, Workflow: j.Workflow, State: j.State,
+			ID: j.ID, SecretHash: j.SecretHash, Name: j.Name, Owner: j.Owner, Workflow: j.Workflow, State: j.State,
 			Created: j.Created, Started: j.Started, Updated: j.Updated,
 		}
 	}

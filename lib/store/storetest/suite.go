@@ -24,6 +24,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Jobs) {
 		"an id is nothing but text":         idsAreText,
 		"an id is taken once":               takenIDs,
 		"jobs are listed":                   list,
+		"an owner's jobs come newest first": owned,
 		"due jobs come oldest first":        due,
 		"jobs that wait to be started":      unstarted,
 		"jobs that wait to run":             waiting,
@@ -75,7 +76,8 @@ var (
 // sample returns a job that has reached a state by the usual transitions.
 func sample(state job.State) job.Job {
 	j := job.Job{
-		ID: uuid.NewString(), SecretHash: job.HashSecret(job.NewSecret()), Name: "E. coli", Batch: "plate-3", RerunOf: "0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d", Workflow: "bakta", API: 2,
+		ID: uuid.NewString(), SecretHash: job.HashSecret(job.NewSecret()), Name: "E. coli", Batch: "plate-3",
+		RerunOf: "0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d", Owner: "0123456789ab:ada", Workflow: "bakta", API: 2,
 		State: state, Created: noon, Updated: noon, Due: later, Expires: inAYear,
 	}
 	if state == job.Created {

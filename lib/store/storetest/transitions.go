@@ -135,7 +135,7 @@ func transitions(t *testing.T, s store.Jobs) {
 			call: func(ctx context.Context, id string, _ int) (bool, error) { return s.Delete(ctx, id, later) },
 			after: func(j *job.Job) {
 				j.State, j.Updated, j.Due = job.Deleting, later, later
-				j.Name, j.Batch, j.Start, j.Stages, j.Results, j.Logs, j.Failure, j.Owed = "", "", nil, nil, nil, nil, nil, nil
+				j.Name, j.Batch, j.Owner, j.Start, j.Stages, j.Results, j.Logs, j.Failure, j.Owed = "", "", "", nil, nil, nil, nil, nil, nil
 				j.Deliveries, j.RerunOf = nil, ""
 			},
 		}, {
@@ -145,7 +145,7 @@ func transitions(t *testing.T, s store.Jobs) {
 			},
 			after: func(j *job.Job) {
 				j.State, j.Updated, j.Due = job.Deleting, inAYear.AddDate(1, 0, 0), inAYear.AddDate(1, 0, 0)
-				j.Name, j.Batch, j.Start, j.Stages, j.Results, j.Logs, j.Failure, j.Owed = "", "", nil, nil, nil, nil, nil, nil
+				j.Name, j.Batch, j.Owner, j.Start, j.Stages, j.Results, j.Logs, j.Failure, j.Owed = "", "", "", nil, nil, nil, nil, nil, nil
 				j.Deliveries, j.RerunOf = nil, ""
 			},
 		}, {

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -119,6 +120,55 @@ func (s *Store) getMany(ctx context.Context, doing string, ids, columns []string
 		return nil, err
 	}
 	return s.find(ctx, doing, columns, query, string(list))
+}
+
+// Each condition that is not asked for has an argument of NULL. The second one lets SQLite use the index, which has jobs with an owner only.
+// A prefix is compared as bytes: length() would end at a NUL.
+var ownedJobs = "SELECT " + strings.Join(listed, ", ") + ` FROM jobs INDEXED BY jobs_owned
+	WHERE owner = ?1 AND owner <> '' AND (created, id) < (?2, ?3) AND state IN (SELECT value FROM json_each(?4))
+	AND (?5 IS NULL OR workflow = ?5) AND (?6 IS NULL OR name >= ?6 AND name < ?7)
+	ORDER BY created DESC, id DESC LIMIT ?8`
+
+// Owned implements store.Jobs.
+func (s *Store) Owned(ctx context.Context, which job.Owned, limit int) ([]job.Job, error) {
+	if limit <= 0 {
+		return nil, nil // for SQLite, a negative number means all
+	}
+	created, id := int64(math.MaxInt64), ""
+	if which.After.ID != "" {
+		created, id = which.After.Created.UnixMilli(), which.After.ID
+	}
+	states, err := json.Marshal(texts(which.Listed()))
+	if err != nil {
+		return nil, err
+	}
+	var workflow, first, end any
+	if which.Workflow != "" {
+		workflow = which.Workflow
+	}
+	if which.Prefix != "" {
+		first, end = which.Prefix, beyond(which.Prefix)
+	}
+	return s.find(
+		ctx,
+		"reading the jobs of an owner",
+		listed,
+		ownedJobs,
+		which.Owner,
+		created,
+		id,
+		string(states),
+		workflow,
+		first,
+		end,
+		limit,
+	)
+}
+
+// beyond returns the first text behind all those that begin with a prefix, which is UTF-8 and not empty. SQLite compares bytes, and none of
+// UTF-8 is the last one. The result may not be UTF-8.
+func beyond(prefix string) string {
+	return prefix[:len(prefix)-1] + string([]byte{prefix[len(prefix)-1] + 1})
 }
 
 var dueJobs = "SELECT " + strings.Join(swept, ", ") + " FROM jobs WHERE due <= ? ORDER BY due LIMIT ?"
@@ -261,7 +311,7 @@ func (s *Store) Postpone(ctx context.Context, id string, was, due time.Time) err
 	return err
 }
 
-const emptyJob = `UPDATE jobs SET state = 'deleting', name = '', batch = '', rerun_of = '', updated = ?1, due = ?1,
+const emptyJob = `UPDATE jobs SET state = 'deleting', name = '', batch = '', rerun_of = '', owner = '', updated = ?1, due = ?1,
 	start = NULL, stages = NULL, results = NULL, logs = NULL, failure = NULL, owed = NULL, deliveries = NULL
 	WHERE id = ?2 AND `
 

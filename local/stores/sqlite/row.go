@@ -11,7 +11,7 @@ import (
 
 // The columns of a job, in groups by who reads them.
 var (
-	listed = []string{"id", "secret_hash", "name", "workflow", "state", "created", "started", "updated"}
+	listed = []string{"id", "secret_hash", "name", "owner", "workflow", "state", "created", "started", "updated"}
 	swept  = append(listed[:len(listed):len(listed)],
 		"batch", "api", "began", "expires", "due", "run", "run_name", "stages", "failure", "owed", "start", "deliveries", "rerun_of")
 	states = append(listed[:len(listed):len(listed)], "batch", "began", "expires", "run", "run_name", "stages", "failure", "start",
@@ -32,6 +32,8 @@ func field(j *job.Job, column string) any {
 		return &j.Batch
 	case "rerun_of":
 		return &j.RerunOf
+	case "owner":
+		return &j.Owner
 	case "workflow":
 		return &j.Workflow
 	case "api":
@@ -88,6 +90,8 @@ func value(j job.Job, column string) any {
 		return clean(j.Batch)
 	case "rerun_of":
 		return clean(j.RerunOf)
+	case "owner":
+		return clean(j.Owner)
 	case "workflow":
 		return clean(j.Workflow)
 	case "api":

@@ -60,6 +60,14 @@ ALTER TABLE jobs ADD COLUMN deliveries TEXT;
 -- The job that this one runs again.
 ALTER TABLE jobs ADD COLUMN rerun_of TEXT NOT NULL DEFAULT '';
 `,
+	`
+ALTER TABLE jobs ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+-- A list shows whether the caller is the owner.
+DROP INDEX jobs_listed;
+CREATE INDEX jobs_listed ON jobs (id, secret_hash, name, owner, workflow, state, created, started, updated);
+-- The jobs of an owner are listed by their age.
+CREATE INDEX jobs_owned ON jobs (owner, created, id, state, workflow, name) WHERE owner <> '';
+`,
 }
 
 // errNoLog is the error of a database that can't have a write-ahead log.
