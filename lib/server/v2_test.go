@@ -121,7 +121,7 @@ func TestV2(t *testing.T) {
 		{"nothing", "DELETE", "/api/v2/job/delete?job_id=i&secret=s", ``, 200, ``},
 		{"a bad query", "DELETE", "/api/v2/job/delete?job_id=i&secret=%zz", ``, 400, "URL-encoded"},
 		{"a body too large", "POST", "/api/v2/job/init", `{"name":"` + strings.Repeat("x", 1<<20) + `"}`, 413, "the limit is 1048576 bytes"},
-		{"no such path", "GET", "/api/v2/jobs", ``, 404, "there is nothing at this path"},
+		{"no such path", "GET", "/api/v2/nothing", ``, 404, "there is nothing at this path"},
 		{"a wrong method", "GET", "/api/v2/job/init", ``, 405, "supports OPTIONS, POST"},
 		{"another function's", "GET", "/api/v2/version", ``, 501, "Version is not served here"},
 	} {
