@@ -1,4 +1,4 @@
-// Package testissuer gives tests a real OpenID Connect issuer: Dex (internal/testissuer/dex), behind a proxy that can take it away.
+// Package testissuer gives tests a real OpenID Connect issuer: Dex (e2e/issuer), behind a proxy that can take it away.
 //
 // The users ada (groups annotators and staff), ben (guests) and cleo (no groups) have their names as passwords. The groups of a user are
 // in a token that was asked for with the scope groups.
@@ -67,7 +67,7 @@ var program = sync.OnceValues(func() (content []byte, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), buildTime)
 	defer cancel()
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", filepath.Join(dir, "dex"), ".")
-	build.Dir = filepath.Join(root, "internal", "testissuer", "dex")
+	build.Dir = filepath.Join(root, "e2e", "issuer")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=")
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("building the tests' issuer: %w: %s", err, out)

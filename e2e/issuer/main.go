@@ -1,4 +1,4 @@
-// Command dex serves Dex, a real OpenID Connect issuer, on a loopback address for tests: with storage in memory, a few users, and public
+// Command issuer serves Dex, a real OpenID Connect issuer, on a loopback address for tests: with storage in memory, a few users, and public
 // clients. It writes its address as one line of JSON, and ends when its standard input does. Each line of the input is a command:
 //
 //	rotate       makes new keys and signs with them at once; the former ones stay valid
@@ -30,7 +30,7 @@ import (
 
 func main() {
 	if err := realMain(); err != nil {
-		fmt.Fprintln(os.Stderr, "dex:", err)
+		fmt.Fprintln(os.Stderr, "issuer:", err)
 		os.Exit(1)
 	}
 }
@@ -49,7 +49,7 @@ func realMain() error {
 	valid := flag.Duration("valid", time.Hour, "how long a token is valid")
 	flag.Parse()
 	if *clients == "" || flag.NArg() > 0 {
-		return errors.New("usage: dex -clients NAME,... [-issuer URL] [-valid DURATION]")
+		return errors.New("usage: issuer -clients NAME,... [-issuer URL] [-valid DURATION]")
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

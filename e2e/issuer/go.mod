@@ -1,4 +1,4 @@
-module github.com/ag-computational-bio/bakta-web-backend/internal/testissuer/dex
+module github.com/ag-computational-bio/bakta-web-backend/e2e/issuer
 
 go 1.26.0
 
