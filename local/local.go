@@ -190,18 +190,23 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 	if commands != nil {
 		group.Go(func() error { return control.Serve(ctx, commands, limit) })
 	}
+	rechecked := make(chan struct{})
 	group.Go(func() error {
-		err := tools.ask(ctx, o.Log)
+		defer close(rechecked)
+		recheckAll(ctx, o.Log, jobs, runs, updater)
+		return nil
+	})
+	group.Go(func() error {
+		if err := tools.ask(ctx, o.Log); err != nil {
+			return err
+		}
+		<-rechecked // it may read thousands of jobs
 		shrink(o.Log)
-		return err
+		return nil
 	})
 	group.Go(func() error {
 		s := sweeper{every: o.Sweep, log: o.Log, disk: disk, jobs: jobs, written: watches.Written, sweep: sweep.Sweep}
 		s.run(ctx)
-		return nil
-	})
-	group.Go(func() error {
-		recheckAll(ctx, o.Log, jobs, runs, updater)
 		return nil
 	})
 	ready("http://" + o.named(public.Addr().String()))

@@ -33,8 +33,8 @@ import (
 const (
 	// timeout bounds each call. A write takes milliseconds, so this is for disks that hang, and for many writes at once.
 	timeout = 30 * time.Second
-	// idle is how long an unused connection for reading stays open. Each holds the pages that it has read.
-	idle = 30 * time.Second
+	// idle is how long an unused connection for reading stays open. Each holds some megabytes of pages that it has read.
+	idle = 10 * time.Second
 	// busy bounds the wait for another process that has locked the database, such as the command sqlite3. Milliseconds.
 	busy = "10000"
 )
@@ -45,7 +45,6 @@ const pragmas = `
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;          -- a commit is on the disk before it is acknowledged
 PRAGMA secure_delete = FAST;        -- overwrites what users deleted where that costs no further write
-PRAGMA cache_size = -16384;         -- KiB, at most: holds the indexes of 50,000 jobs; a connection that is closed frees it
 PRAGMA journal_size_limit = 4194304 -- a log that grew during a long read is cut to this many bytes
 `
 
