@@ -73,18 +73,12 @@ interface ListProps<T> {
 export function VirtualList<T>({ items, usual, keyOf, row, class: name, label }: ListProps<T>) {
   const frame = useRef<HTMLDivElement>(null);
   const heights = useRef(new Map<number, number>());
-  const range = useSignal<readonly [number, number]>([0, 40]);
+  const range = useSignal({ first: 0, last: 40, above: 0, below: 0 });
   const shown = useRef(items);
   shown.current = items;
 
   const mean = useRef(usual);
   const height = (item: T) => heights.current.get(keyOf(item)) ?? mean.current;
-  const sum = (from: number, to: number) => {
-    let all = 0;
-    for (let i = from; i < to; i++) all += height(items[i]!);
-    return all;
-  };
-
   useEffect(() => {
     let asked = 0;
     const look = () => {
@@ -96,9 +90,13 @@ export function VirtualList<T>({ items, usual, keyOf, row, class: name, label }:
       while (first < list.length && at + height(list[first]!) < 0) at += height(list[first++]!);
       let last = first;
       while (last < list.length && at < innerHeight) at += height(list[last++]!);
-      const next = [Math.max(0, first - spare), Math.min(list.length, last + spare)] as const;
+      first = Math.max(0, first - spare);
+      last = Math.min(list.length, last + spare);
+      const sum = (from: number, to: number) => Math.round(list.slice(from, to).reduce((all, item) => all + height(item), 0));
+      // The blocks have to be of the heights by which the place in the list was found.
+      const next = { first, last, above: sum(0, first), below: sum(last, list.length) };
       const before = range.peek();
-      if (before[0] !== next[0] || before[1] !== next[1]) range.value = next;
+      if (before.first !== first || before.last !== last || before.above !== next.above || before.below !== next.below) range.value = next;
     };
     const soon = () => {
       asked ||= requestAnimationFrame(look);
@@ -134,13 +132,14 @@ export function VirtualList<T>({ items, usual, keyOf, row, class: name, label }:
     };
   }, [items.length]);
 
-  const first = Math.min(range.value[0], items.length);
-  const last = Math.min(range.value[1], items.length);
+  const { above, below } = range.value;
+  const first = Math.min(range.value.first, items.length);
+  const last = Math.min(range.value.last, items.length);
   return (
     <div ref={frame} class={name} role="list" aria-label={label}>
-      {first > 0 && <div key="above" style={{ height: `${sum(0, first)}px` }} />}
+      {first > 0 && <div key="above" style={{ height: `${above}px` }} />}
       {items.slice(first, last).map(row)}
-      {last < items.length && <div key="below" style={{ height: `${sum(last, items.length)}px` }} />}
+      {last < items.length && <div key="below" style={{ height: `${below}px` }} />}
     </div>
   );
 }

@@ -13,8 +13,13 @@ async function filesOf(transfer: DataTransfer): Promise<Dropped[]> {
   if (entries.length === 0) return fromList(transfer.files);
   const found: Dropped[] = [];
   for (const entry of entries) await walk(entry, found);
-  return found;
+  return sorted(found);
 }
+
+const collator = new Intl.Collator("en", { numeric: true });
+
+/** Sorts the files of folders, which come in any order. */
+const sorted = (files: Dropped[]) => (files.some((f) => f.path.includes("/")) ? files.sort((a, b) => collator.compare(a.path, b.path)) : files);
 
 async function walk(entry: FileSystemEntry, found: Dropped[]): Promise<void> {
   if (found.length >= most || entry.name.startsWith(".")) return;
@@ -33,7 +38,7 @@ async function walk(entry: FileSystemEntry, found: Dropped[]): Promise<void> {
 }
 
 const fromList = (files: FileList): Dropped[] =>
-  [...files].filter((file) => !file.name.startsWith(".")).map((file) => ({ file, path: file.webkitRelativePath || file.name }));
+  sorted([...files].filter((file) => !file.name.startsWith(".")).map((file) => ({ file, path: file.webkitRelativePath || file.name })));
 
 export function DropZone({ small, take }: { small: boolean; take: (files: Dropped[]) => void }) {
   const over = useSignal(false);
