@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -53,6 +54,11 @@ func figures() []figure {
 		{"the sweep's query, 100 due", "find, 100 decoded", 80, 25, (*site).due100Step},
 		{"the sweep's query, none due", "find", 60, 50, (*site).due0Step},
 	}
+}
+
+// limited reports whether the limits of callers hold for the call: for those of users.
+func (f figure) limited() bool {
+	return !strings.HasPrefix(f.name, "UpdateStatus") && !strings.HasPrefix(f.name, "the sweep")
 }
 
 func auth(j identity) *pb.JobAuth { return &pb.JobAuth{JobID: j.id, Secret: j.secret} }

@@ -128,7 +128,35 @@ func measureCalls(ctx context.Context, r report, few, many int, times float64, o
 	if err := r.calls(sites, all); err != nil {
 		return err
 	}
-	return r.growth(sites[0], sites[1], all)
+	if err := r.growth(sites[0], sites[1], all); err != nil {
+		return err
+	}
+	return measureLimits(ctx, r, sites[0], chosen)
+}
+
+// measureLimits measures the calls with limits of callers against those without.
+func measureLimits(ctx context.Context, r report, s *site, chosen []figure) error {
+	l, err := s.limited()
+	if err != nil {
+		return err
+	}
+	var all []measured
+	for _, f := range chosen {
+		if !f.limited() {
+			continue
+		}
+		began := time.Now()
+		m, err := inTurns(ctx, f, []*site{s, l})
+		if err != nil {
+			return err
+		}
+		measure.Say("%s with limits: measured in %s", f.name, time.Since(began).Round(100*time.Millisecond))
+		all = append(all, m)
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return r.limits(all)
 }
 
 // stock stores the site's jobs.

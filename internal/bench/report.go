@@ -10,6 +10,7 @@ import (
 const (
 	maxOfFloor = 1.5                   // a call's median divided by its floor's
 	maxGrowth  = 1.2                   // a call's 99th percentile with many stored jobs divided by that with few
+	maxLimits  = 1.25                  // a call's median with all limits of callers divided by that without
 	maxReady   = 50 * time.Millisecond // median time from the start of a program until it is ready
 )
 
@@ -51,6 +52,19 @@ func (r report) growth(few, many *site, all []measured) error {
 			measure.Ratio(call[1].At(0.5), call[0].At(0.5)), p99, low, high,
 			measure.Ratio(floor[1].At(0.5), floor[0].At(0.5)), measure.Ratio(floor[1].At(0.99), floor[0].At(0.99)), lowFloor, highFloor,
 			r.Likely(p99, low, maxGrowth))
+	}
+	return r.Print()
+}
+
+// limits prints the calls' times with all limits of callers against those without.
+func (r report) limits(all []measured) error {
+	r.Line("\nWith all limits of callers against none, side by side. Target: at most %.2f times, at the median. Times in ms.\n", maxLimits)
+	r.Line("call\ttimes\tp50\twithout\tratio\tp99\twithout\tratio\ttarget\t")
+	for _, m := range all {
+		without, with := m.call[0], m.call[1]
+		half := measure.Ratio(with.At(0.5), without.At(0.5))
+		r.Line("%s\t%d\t%s\t%s\t%.2f\t%s\t%s\t%.2f\t%s\t", m.name, len(with), measure.MS(with.At(0.5)), measure.MS(without.At(0.5)), half,
+			measure.MS(with.At(0.99)), measure.MS(without.At(0.99)), measure.Ratio(with.At(0.99), without.At(0.99)), r.Verdict(half <= maxLimits))
 	}
 	return r.Print()
 }

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -21,10 +22,12 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
 
 	"github.com/ag-computational-bio/bakta-web-backend/functions"
 	"github.com/ag-computational-bio/bakta-web-backend/functions/status"
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/caller"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/program/bakta"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
@@ -134,7 +137,8 @@ func newWorld(ctx context.Context, e endpoints) (_ *world, err error) {
 		w.files.Close()
 		return errors.Join(err, raw.RemoveBucket(ctx, b.Bucket))
 	})
-	connection, err := w.serve(func(s *server.Server) error { return s.Serve(apiv1.API(), nothing{}, "Version") })
+	o := server.Options{Log: discard(), Proxies: caller.Proxies{Count: 1}}
+	connection, err := w.serve(o, func(s *server.Server) error { return s.Serve(apiv1.API(), nothing{}, "Version") })
 	if err != nil {
 		return nil, err
 	}
@@ -167,22 +171,33 @@ func (w *world) newSite(ctx context.Context, database, label string, count int) 
 	if s.templates, err = newTemplates(ctx, s.store, s.jobs); err != nil {
 		return nil, err
 	}
-	connection, err := w.serve(s.register)
-	if err != nil {
-		return nil, err
-	}
-	s.api2 = pb2.NewBaktaJobsClient(connection)
-	s.api, s.updates = pb.NewBaktaJobsClient(connection), pb.NewBaktaStatusUpdateClient(connection)
-	return s, nil
+	return s, s.connect(settings.Caller{})
 }
 
-// register registers the four functions at a server.
-func (s *site) register(srv *server.Server) error {
+// limited returns the site with all limits of callers. They are so high that they refuse nothing.
+func (s *site) limited() (*site, error) {
+	l := *s
+	l.label, l.next = "limits", s.next+10_000_000 // other temporary jobs
+	const many, held = 1_000_000, 1000
+	return &l, l.connect(settings.Caller{
+		Unstarted: held, UploadBytes: math.MaxInt64, StartsPerHour: many, StartsPerDay: many, Active: held, Launched: held, CallsPerMinute: many,
+		IPv4Prefix: 32, IPv6Prefix: 64,
+	})
+}
+
+// connect serves the functions with limits, and connects to them.
+func (s *site) connect(limits settings.Caller) error {
 	set := settings.Default()
+	set.Caller = limits
 	set.Retention, set.UploadTTL, set.DownloadTTL, set.PendingTimeout = keep, linkTTL, linkTTL, time.Hour
 	set.RecheckInterval, set.InFlight, set.MaxUnstarted = recheck, recheck, math.MaxInt32
+	limiter, err := functions.NewLimiter(functions.LimitParts{Limits: s.store, Jobs: s.store, Secret: []byte("bench"), Log: discard()}, set)
+	if err != nil {
+		return err
+	}
 	all, err := functions.New(functions.Parts{
 		Jobs: s.store, Files: s.files, Runner: idle{}, Offered: workflow.Catalogue(), Log: discard(), Holder: "bench",
+		Limiter: limiter, Turns: s.store,
 		Versions: func() status.Versions {
 			return status.Versions{Backend: "bench", Programs: map[string]string{bakta.Name: "1.12.2"},
 				Databases: map[string]string{bakta.Name: "6.0"}}
@@ -191,7 +206,32 @@ func (s *site) register(srv *server.Server) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(all.Register(srv), all.RegisterEvents(srv))
+	o := server.Options{Log: discard(), Proxies: caller.Proxies{Count: 1}}
+	if limiter != nil {
+		o.Admit, o.Finish = limiter.Admit, limiter.Finish
+	}
+	connection, err := s.serve(o, func(srv *server.Server) error { return errors.Join(all.Register(srv), all.RegisterEvents(srv)) })
+	if err != nil {
+		return err
+	}
+	s.api2 = pb2.NewBaktaJobsClient(connection)
+	s.api, s.updates = pb.NewBaktaJobsClient(connection), pb.NewBaktaStatusUpdateClient(connection)
+	return nil
+}
+
+// callsOfCaller is how many calls in turn have the address of one caller.
+const callsOfCaller = 20
+
+// fromCallers adds the address of a caller to each call, as a proxy does.
+func fromCallers() grpc.UnaryClientInterceptor {
+	var calls atomic.Int64
+	return func(
+		ctx context.Context, method string, request, answer any, c *grpc.ClientConn, invoke grpc.UnaryInvoker, o ...grpc.CallOption,
+	) error {
+		n := calls.Add(1) / callsOfCaller
+		address := fmt.Sprintf("10.%d.%d.%d", n>>16&0xff, n>>8&0xff, n&0xff)
+		return invoke(metadata.AppendToOutgoingContext(ctx, "x-forwarded-for", address), method, request, answer, c, o...)
+	}
 }
 
 // idle is a runner that takes no time: the time of a cluster is not part of the measurement. Its runs never end.
@@ -217,8 +257,8 @@ func (idle) Stop(context.Context, string) error     { return nil }
 func discard() *slog.Logger { return server.NewLogger(io.Discard, slog.LevelInfo) }
 
 // serve runs a server on a free port and returns a connection to it.
-func (w *world) serve(register func(*server.Server) error) (*grpc.ClientConn, error) {
-	srv, err := server.New(server.Options{Log: discard()})
+func (w *world) serve(o server.Options, register func(*server.Server) error) (*grpc.ClientConn, error) {
+	srv, err := server.New(o)
 	if err != nil {
 		return nil, err
 	}
@@ -236,7 +276,8 @@ func (w *world) serve(register func(*server.Server) error) (*grpc.ClientConn, er
 		stop()
 		return <-served
 	})
-	connection, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	connection, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithUnaryInterceptor(fromCallers()))
 	if err != nil {
 		return nil, err
 	}
