@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/ag-computational-bio/bakta-web-backend/internal/measure"
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
@@ -64,7 +65,11 @@ func TestCallsAskNoMoreThanTheirFloors(t *testing.T) {
 		t.Fatal(err)
 	}
 	db := s.jobs.Database()
-	// The server's profiler records every operation on this database.
+	// The server's profiler records every operation on this database. Its own collection has a megabyte, and loses the first ones.
+	profile := options.CreateCollection().SetCapped(true).SetSizeInBytes(64 << 20)
+	if err := db.CreateCollection(ctx, "system.profile", profile); err != nil {
+		t.Fatal(err)
+	}
 	if err := db.RunCommand(ctx, bson.D{{Key: "profile", Value: 2}}).Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -118,8 +123,9 @@ func TestCallsAskNoMoreThanTheirFloors(t *testing.T) {
 	}
 	for _, f := range figures() {
 		t.Run(f.name, compare(s, f, 0))
-		// With all limits of callers, a call is counted by at most one operation more.
-		t.Run(f.name+" with limits", compare(l, f, 1))
+		if f.limited() { // a call is counted by at most one operation
+			t.Run(f.name+" with limits", compare(l, f, 1))
+		}
 	}
 }
 
