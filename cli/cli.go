@@ -353,7 +353,12 @@ func (a *app) client(server string) (*client.V2, error) {
 		HTTP:      &http.Client{Transport: a.transport()},
 		Patience:  a.patience,
 		UserAgent: "bakta-web/" + a.own,
-		OnRetry: func(err error, _ time.Duration) {
+		OnRetry: func(err error, pause time.Duration) {
+			var refusal *client.Error
+			if errors.As(err, &refusal) && refusal.Status == http.StatusTooManyRequests && pause >= time.Second {
+				a.display.notice("%v; waiting for %s", err, pause.Round(time.Second))
+				return
+			}
 			a.display.notice("%v; trying again", err)
 		},
 	})

@@ -27,7 +27,8 @@ type Client struct {
 type Options struct {
 	// HTTP makes the requests; by default a client that fails if no answer begins within two minutes.
 	HTTP *http.Client
-	// Patience is how long a call is retried while the server cannot serve it. Zero: one minute. Negative: no retries.
+	// Patience is how long a call is retried while the server cannot serve it. Zero: one minute. Negative: no retries. A call that the
+	// server refuses because of a limit of its caller, and says when to repeat it, is repeated for two minutes if Patience is less.
 	Patience time.Duration
 	// OnRetry, if not nil, is called before each pause between two attempts, with the error of the first one.
 	OnRetry func(err error, pause time.Duration)

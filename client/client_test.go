@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -353,6 +354,27 @@ func TestRetryAfter(t *testing.T) {
 	s := serve(t, answer(429, `{"code":8,"message":"full until tomorrow"}`, "Retry-After", "86400"))
 	if _, err := s.client(t, Options{}).Version(t.Context()); err == nil || !strings.Contains(err.Error(), "full until tomorrow") {
 		t.Errorf("err = %v", err)
+	}
+}
+
+// A call that a limit refuses is repeated after the time that the server names, also if that is longer than the patience.
+func TestLimitOfCaller(t *testing.T) {
+	t.Parallel()
+	refusal := answer(429, `{"code":8,"message":"the limit calls-per-minute is reached"}`, "Retry-After", "1")
+	s := serve(t, refusal, refusal, answer(200, "{}"))
+	var pauses []time.Duration
+	c := s.client(t, Options{Patience: 100 * time.Millisecond, OnRetry: func(err error, pause time.Duration) {
+		if !strings.Contains(err.Error(), "calls-per-minute") {
+			t.Errorf("the reason is %v", err)
+		}
+		pauses = append(pauses, pause)
+	}})
+	if _, err := c.Version(t.Context()); err != nil || !slices.Equal(pauses, []time.Duration{time.Second, time.Second}) {
+		t.Errorf("%v, after the pauses %v", err, pauses)
+	}
+	s = serve(t, refusal)
+	if _, err := s.client(t, Options{Patience: -1}).Version(t.Context()); err == nil || len(s.requests()) != 1 {
+		t.Errorf("without patience: %v after %d requests", err, len(s.requests()))
 	}
 }
 

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -25,7 +26,7 @@ func (c *Client) retry(ctx context.Context, tries uint, attempt func() (moved bo
 			pauses.Reset()
 		}
 		var again *transient
-		if !errors.As(err, &again) || time.Since(since)+again.after > c.options.Patience {
+		if !errors.As(err, &again) || time.Since(since)+again.after > c.patienceWith(again) {
 			return struct{}{}, backoff.Permanent(err)
 		}
 		if again.after > 0 {
@@ -37,6 +38,18 @@ func (c *Client) retry(ctx context.Context, tries uint, attempt func() (moved bo
 		return cause
 	}
 	return unasked(err)
+}
+
+// limitPatience is longer than a limit of calls in a minute refuses calls.
+const limitPatience = 2 * time.Minute
+
+// patienceWith returns how long a call is repeated that ended with this error.
+func (c *Client) patienceWith(t *transient) time.Duration {
+	var e *Error
+	if errors.As(t.err, &e) && e.Status == http.StatusTooManyRequests && t.after > 0 && c.options.Patience > 0 {
+		return max(c.options.Patience, limitPatience)
+	}
+	return c.options.Patience
 }
 
 func (c *Client) notify(err error, pause time.Duration) {
