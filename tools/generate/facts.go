@@ -144,7 +144,7 @@ func failures() []failure {
 		{415, "Compressed", "The body has a Content-Encoding.", "Accept-Encoding", "The accepted encoding: identity.", body},
 		{422, "Misfit", "The body is JSON, but a field is missing or has the wrong type.", "", "",
 			func(f facts, _ protoreflect.MethodDescriptor, body bool) bool { return body && f.words }},
-		{429, "TooMuch", "Too many requests. Retry later.", "Retry-After", later, all},
+		{429, "TooMuch", "Too many requests, or a limit of the caller is reached. Retry later.", "Retry-After", later, all},
 		{500, "Fault", "An internal error of the server.", "", "", all},
 		{501, "ServedElsewhere", "The request reached a part of the server that does not implement it.", "", "", all},
 		{503, "Away", "Something that the server needs is down. Retry later.", "Retry-After", later, all},
