@@ -501,7 +501,8 @@ func TestSubmitManyToABusyServer(t *testing.T) {
 		return true
 	})
 	got := u.Must("submit", "genomes", "--out", "out")
-	if f.allMade() != 3 || !strings.Contains(got.Err, "3 samples: 3 done, 0 failed\n") || !strings.Contains(got.Err, "later; waiting for 1s\n") {
+	if f.allMade() != 3 || !strings.Contains(got.Err, "3 samples: 3 done, 0 failed\n") ||
+		!strings.Contains(got.Err, "later; waiting for 1s\n") {
 		t.Errorf("%s, %d jobs", got.Err, f.allMade())
 	}
 }

@@ -62,7 +62,7 @@ var rules = []rule{
 	{path: "lib/database", ours: []string{"lib/job"}, others: []string{"go.mongodb.org/", "k8s.io/"}},
 	{
 		path:   "lib/config",
-		ours:   []string{"lib/job", "lib/settings", "lib/program", "lib/workflow", "lib/notify"},
+		ours:   []string{"lib/job", "lib/settings", "lib/program", "lib/upload", "lib/workflow", "lib/notify"},
 		others: []string{"go.mongodb.org/", "github.com/minio/"},
 	},
 	{path: "lib/caller", ours: nil, others: []string{"google.golang.org/", "go.mongodb.org/", "k8s.io/"}},

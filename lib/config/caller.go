@@ -1,6 +1,10 @@
 package config
 
-import "github.com/ag-computational-bio/bakta-web-backend/lib/settings"
+import (
+	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+)
 
 // The largest limits of a caller. What a caller holds is kept in one document, by job, and every call of the caller writes it.
 const (
@@ -35,6 +39,14 @@ func checkCaller(cfg *Config, found *findings) {
 	}
 	if c.UploadBytes.Milli() > 0 {
 		checkMemory("Limits.Caller.UploadBytes", c.UploadBytes, found)
+		if most := uploadBytes(cfg.Limits.GenomeSize.Floor()); c.UploadBytes.Floor() < most && !found.failed("Limits.Caller.UploadBytes") {
+			found.bad(
+				"Limits.Caller.UploadBytes",
+				"is %q, less than the uploads of one job may have, which is %d bytes; raise it",
+				c.UploadBytes,
+				most,
+			)
+		}
 	}
 	if c.IPv4Prefix < 8 || c.IPv4Prefix > 32 {
 		found.bad("Limits.Caller.IPv4Prefix", "is %d; it must be 8 to 32", c.IPv4Prefix)
@@ -50,4 +62,21 @@ func checkCaller(cfg *Config, found *findings) {
 		found.warn(found.lines["Limits.Caller.Launched"], "Limits.Caller.Launched has no effect, because the Kueue queue Job.Queue decides "+
 			"when jobs run; remove one of the two")
 	}
+}
+
+// uploadBytes returns how many bytes the uploads of one job may have, of the workflow where that is most.
+func uploadBytes(genome int64) (most int64) {
+	sizes := upload.MaxSizes(genome)
+	for _, w := range workflow.Catalogue() {
+		var sum int64
+		for _, u := range w.Uploads {
+			if limit, ok := sizes[u.Kind]; ok {
+				sum += min(u.MaxSize, limit)
+			} else {
+				sum += u.MaxSize
+			}
+		}
+		most = max(most, sum)
+	}
+	return most
 }

@@ -131,6 +131,8 @@ func TestProblems(t *testing.T) {
 			"line 8: Limits.Caller.CallsPerMinute is -1; it must be 0 (no limit) to 1000000000"},
 		{"thousandths of uploaded bytes", "Limits: {Caller: {UploadBytes: 4000m}}",
 			`line 8: Limits.Caller.UploadBytes is "4000m", which is less than 1 MiB; add Mi or Gi to the number`},
+		{"fewer uploaded bytes than one job has", "Limits: {Caller: {UploadBytes: 10Mi}, GenomeSize: 1Mi}",
+			`line 8: Limits.Caller.UploadBytes is "10Mi", less than the uploads of one job may have, which is 536870912 bytes; raise it`},
 		{"a network that is too large", "Limits: {Caller: {IPv4Prefix: 0}}", "line 8: Limits.Caller.IPv4Prefix is 0; it must be 8 to 32"},
 		{"an IPv6 network that is too large", "Limits: {Caller: {IPv6Prefix: 0}}", "line 8: Limits.Caller.IPv6Prefix is 0; it must be 16 to 128"},
 		{

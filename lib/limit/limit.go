@@ -13,7 +13,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"log/slog"
 	"sync"
@@ -102,7 +102,7 @@ func (l *Limiter) key(c caller.Caller) string {
 	}
 	h := hmac.New(sha256.New, l.o.Secret)
 	h.Write([]byte("bakta-web caller " + who))
-	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:16])
+	return hex.EncodeToString(h.Sum(nil)[:16]) // it is also the value of a label in Kubernetes
 }
 
 // Call is a call of a limited caller. A nil Call is one without limits.

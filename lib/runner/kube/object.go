@@ -24,6 +24,7 @@ const (
 	jobLabel      = domain + "/job" // id of the job
 	runLabel      = domain + "/run" // number of the run
 	workflowLabel = domain + "/workflow"
+	callerLabel   = domain + "/caller" // key of who started the job, where callers have limits
 
 	// Selector finds all Jobs and pods of this backend.
 	Selector = "app.kubernetes.io/part-of=bakta-web,app.kubernetes.io/component=job"
@@ -68,6 +69,9 @@ func (r *Runner) Object(j job.Job) (*batchv1.Job, error) {
 		jobLabel:                       j.ID,
 		runLabel:                       strconv.Itoa(j.Run),
 		workflowLabel:                  j.Workflow,
+	}
+	if j.Start != nil && j.Start.Caller != "" {
+		labels[callerLabel] = j.Start.Caller
 	}
 	var names []string
 	for _, c := range spec.Stages {

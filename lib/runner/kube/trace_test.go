@@ -34,3 +34,20 @@ func TestTrace(t *testing.T) {
 		}
 	}
 }
+
+// TestCaller: policies of a cluster can distinguish the jobs of callers, where callers have limits.
+func TestCaller(t *testing.T) {
+	for _, want := range []string{"", "00112233445566778899aabbccddeeff"} {
+		j := testJob()
+		j.Start.Caller = want
+		object, err := newRunner(t, testOptions()).Object(j)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, labels := range []map[string]string{object.Labels, object.Spec.Template.Labels} {
+			if got, ok := labels[callerLabel]; got != want || ok != (want != "") {
+				t.Errorf("the label is %q, not %q", got, want)
+			}
+		}
+	}
+}
