@@ -243,7 +243,7 @@ of several files failed, 130 interrupted; a job that was started goes on.`,
 		StringVar(&a.server, "server", "", "`URL` of the server; by default $BAKTA_WEB_SERVER, else\n"+
 			defaultServer+"; for a known job its own server")
 	root.AddCommand(a.submitCommand(), a.rerunCommand(), a.listCommand(), a.statusCommand(), a.logsCommand(), a.resultsCommand(),
-		a.deleteCommand(), a.workflowsCommand(), a.versionCommand(), a.localCommand())
+		a.deleteCommand(), a.loginCommand(), a.logoutCommand(), a.workflowsCommand(), a.versionCommand(), a.localCommand())
 	root.InitDefaultHelpCmd()
 	if help, _, err := root.Find([]string{"help"}); err == nil {
 		help.Args = func(_ *cobra.Command, args []string) error {
@@ -323,7 +323,11 @@ func (a *app) find(prefix string) (book.Entry, *client.V2, error) {
 	}
 	entry, err := b.Find(prefix)
 	if err != nil {
-		return book.Entry{}, nil, &exitError{exitUsage, err}
+		owned, ok := a.owned(prefix)
+		if !ok {
+			return book.Entry{}, nil, &exitError{exitUsage, err}
+		}
+		entry = owned
 	}
 	c, err := a.clientFor(entry)
 	return entry, c, err
@@ -365,7 +369,7 @@ func (a *app) client(server string) (*client.V2, error) {
 	if err != nil {
 		return nil, &usageError{fmt.Errorf("%s: %w", shown(server), err)}
 	}
-	return c.V2(), nil
+	return c.WithToken(a.token(c.Server())).V2(), nil
 }
 
 func (a *app) transport() http.RoundTripper {

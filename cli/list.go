@@ -84,8 +84,9 @@ func reasonOf(status client.Status) string {
 func (a *app) listCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the jobs that were submitted from here",
-		Long: `List the jobs that were submitted from here, the newest last, and where they are:
+		Short: "List the jobs that were submitted from here, or belong to your account",
+		Long: `List the jobs that were submitted from here, and those of your account on servers
+where you are logged in ("bakta-web login"), the newest last, and where they are:
 WAITING (started, waits for a machine), NOT STARTED, RUNNING, SUCCESSFUL, ERROR
 (failed), NOT_FOUND (deleted or expired), UNREACHABLE (its server doesn't
 answer). With --json the first two are INIT, and the field waiting says which.
@@ -123,6 +124,10 @@ func (a *app) list(ctx context.Context) error {
 		entries = kept
 	}
 	jobs, err := a.statesOf(ctx, entries)
+	if own, ownErr := a.ownJobs(ctx, entries); len(own) > 0 || ownErr != nil {
+		jobs, err = append(jobs, own...), errors.Join(err, ownErr)
+		slices.SortStableFunc(jobs, func(a, b job) int { return a.Submitted.Compare(b.Submitted) })
+	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

@@ -34,6 +34,8 @@ type Options struct {
 	OnRetry func(err error, pause time.Duration)
 	// MaxDownload is the largest file that Download fetches, in bytes; 16 GiB if zero.
 	MaxDownload int64
+	// Token, if not nil, returns the bearer token of each call of the API; "" for none. It is not asked for a server that is not Private.
+	Token func(ctx context.Context) (string, error)
 	// UserAgent is the name of the program in the request's header.
 	UserAgent string
 }
@@ -93,6 +95,13 @@ func (c *Client) WithMaxDownload(bytes int64) *Client {
 	return &other
 }
 
+// WithToken returns a client of the same server with other Options.Token.
+func (c *Client) WithToken(token func(ctx context.Context) (string, error)) *Client {
+	other := *c
+	other.options.Token = token
+	return &other
+}
+
 // Server returns the server's URL.
 func (c *Client) Server() string { return c.server }
 
@@ -132,6 +141,15 @@ func (c *Client) ask(ctx context.Context, method, path string, query url.Values,
 	}
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
+	}
+	if c.options.Token != nil && Private(c.server) {
+		token, err := c.options.Token(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if token != "" {
+			request.Header.Set("Authorization", "Bearer "+token)
+		}
 	}
 	response, err := c.do(c.api, request)
 	if err != nil {

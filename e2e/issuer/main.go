@@ -59,10 +59,15 @@ func realMain() error {
 		*url = "http://" + listener.Addr().String() + "/dex"
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	// A refresh token is replaced by each use, and lives as long as the process.
+	renewal, err := server.NewRefreshTokenPolicy(log, false, "", "", "")
+	if err != nil {
+		return err
+	}
 	i := &issuer{storage: memory.New(log)}
 	i.config = server.Config{
 		Issuer: *url, PasswordConnector: people, SkipApprovalScreen: true, IDTokensValidFor: *valid, Now: i.now, Logger: log,
-		RotateKeysAfter: 1000 * time.Hour,
+		RotateKeysAfter: 1000 * time.Hour, RefreshTokenPolicy: renewal,
 	}
 	server.ConnectorsConfig[people] = func() server.ConnectorConfig { return new(directory) }
 	if err := i.register(strings.Split(*clients, ",")); err != nil {

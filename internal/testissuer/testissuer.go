@@ -27,6 +27,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gofrs/flock"
+
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
 )
 
@@ -53,32 +55,38 @@ type Issuer struct {
 	lines *bufio.Reader
 }
 
-// program is built once in a test process. The go command caches the build for all of them.
-var program = sync.OnceValues(func() (content []byte, err error) {
+// program is the path of the issuer, which is built once in a test process; the go command does nothing if it is up to date. It is not
+// written by this process: a child that is forked meanwhile would hold it open for writing, and it could not be executed.
+var program = sync.OnceValues(func() (path string, err error) {
 	root, err := teststores.Root()
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	dir, err := os.MkdirTemp("", "testissuer-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
 	ctx, cancel := context.WithTimeout(context.Background(), buildTime)
 	defer cancel()
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", filepath.Join(dir, "dex"), ".")
+	path = filepath.Join(root, "bin", "test-issuer")
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // as make creates it
+		return "", err
+	}
+	// Several test processes may begin at once.
+	lock := flock.New(path + ".lock")
+	if _, err := lock.TryLockContext(ctx, 50*time.Millisecond); err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", path, ".")
 	build.Dir = filepath.Join(root, "e2e", "issuer")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=")
 	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("building the tests' issuer: %w: %s", err, out)
+		return "", fmt.Errorf("building the tests' issuer: %w: %s", err, out)
 	}
-	return os.ReadFile(filepath.Join(dir, "dex"))
+	return path, nil
 })
 
 // Start starts an issuer, which ends with the test, and with the test's process. Its tokens are valid for that long.
 func Start(t testing.TB, valid time.Duration) *Issuer {
 	t.Helper()
-	content, err := program()
+	path, err := program()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,11 +107,7 @@ func Start(t testing.TB, valid time.Duration) *Issuer {
 	}))
 	t.Cleanup(front.Close)
 	i.URL = front.URL + "/dex"
-	file := filepath.Join(t.TempDir(), "dex")
-	if err := os.WriteFile(file, content, 0o700); err != nil { //nolint:gosec // a program
-		t.Fatal(err)
-	}
-	cmd := exec.Command(file, "-issuer", i.URL, "-clients", Client+","+OtherClient, "-valid", valid.String())
+	cmd := exec.Command(path, "-issuer", i.URL, "-clients", Client+","+OtherClient, "-valid", valid.String())
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	stdout, err := cmd.StdoutPipe()

@@ -155,7 +155,8 @@ func TestProblems(t *testing.T) {
 				"server have; often it is the client ID",
 		},
 		{"tokens over the network in clear text", "Access: {Issuer: http://login.example.org, Audience: a}",
-			`line 8: Access.Issuer is "http://login.example.org"; write the issuer's URL as its tokens name it, such as https://login.example.org: ` +
+			`line 8: Access.Issuer is "http://login.example.org"; write the issuer's URL as its tokens name it, such as ` +
+				`https://login.example.org: ` +
 				"with https (http only for a loopback address), without a user, a query and a fragment"},
 		{"tokens are required of no issuer", "Access: {Required: true}",
 			"line 8: Access.Required has no effect without Access.Issuer; name the issuer, or remove the key"},

@@ -135,12 +135,13 @@ func (u user) check(what, id, secret, want string) {
 	}
 }
 
-// TestAccess: with a real issuer, a job that is made with a token belongs to its subject, in both versions and by gRPC. Calls without a token
-// are served as ever.
+// TestAccess: with a real issuer, a job that is made with a token belongs to its subject, in both versions and by gRPC. Calls without a
+// token are served as ever.
 func TestAccess(t *testing.T) {
 	t.Parallel()
 	i := testissuer.Start(t, time.Hour)
 	w := newWorld(t, false, func(c *config.Config) {
+		c.Limits = config.Default().Limits
 		c.Access.Issuer, c.Access.Audience, c.Access.ClientID = i.URL, testissuer.Client, testissuer.Client
 	})
 	ada, ben, anyone := user{w, i.Login(testissuer.Client, "ada").ID}, user{w, i.Login(testissuer.Client, "ben").Access}, user{w, ""}
@@ -157,8 +158,9 @@ func TestAccess(t *testing.T) {
 		t.Errorf("ben's jobs are %v, %v", grpcList, err)
 	}
 	for query, want := range map[string][]string{
-		"name=by+v1": {hers[2].id, hers[0].id}, "name=BY": nil, "name=by+v1&page_size=1": {hers[2].id}, "state=init&workflow=bakta&name=by+v2+": {hers[3].id},
-		"state=running": nil, "workflow=baktfold": nil,
+		"name=by+v1": {hers[2].id, hers[0].id}, "name=BY": nil, "name=by+v1&page_size=1": {hers[2].id},
+		"state=init&workflow=bakta&name=by+v2+": {hers[3].id},
+		"state=running":                         nil, "workflow=baktfold": nil,
 	} {
 		if got, next := ada.own(query); !slices.Equal(got, want) || (next != "") != strings.Contains(query, "page_size") {
 			t.Errorf("?%s: %v, want %v", query, got, want)
@@ -236,7 +238,8 @@ func (w *world) lifeOfOwned(ada, ben user) {
 		w.Errorf("a repeated rerun is another job: %s, %s", first, second)
 	}
 	// A secret that is wrong, and so no secret to derive another one from, is as none.
-	if third := ada.call(http.MethodPost, "/api/v2/job/rerun", strings.Replace(again, `"}`, `","secret":"x"}`, 1), http.StatusOK, nil); third != first {
+	wrong := strings.Replace(again, `"}`, `","secret":"x"}`, 1)
+	if third := ada.call(http.MethodPost, "/api/v2/job/rerun", wrong, http.StatusOK, nil); third != first {
 		w.Errorf("a rerun with a wrong secret is another job: %s, %s", first, third)
 	}
 	if ids, _ := ada.own("page_size=2"); !slices.Equal(ids, []string{made.Job.ID, id}) {
@@ -310,6 +313,7 @@ func TestAccessRequired(t *testing.T) {
 	t.Parallel()
 	i := testissuer.Start(t, time.Hour)
 	w := newWorld(t, false, func(c *config.Config) {
+		c.Limits = config.Default().Limits
 		c.Access.Issuer, c.Access.Audience, c.Access.Required = i.URL, testissuer.Client, true
 		c.Access.GroupsClaim, c.Access.Groups = "groups", []string{"annotators", "guests"}
 	})

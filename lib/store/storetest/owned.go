@@ -90,7 +90,8 @@ func owned(t *testing.T, s store.Jobs) {
 	check(job.Owned{Owner: ada, States: waits, Workflow: "bakta", Prefix: "E. coli"}, func(j job.Job) bool {
 		return slices.Contains(waits, j.State) && j.Workflow == "bakta" && strings.HasPrefix(j.Name, "E. coli")
 	})
-	for _, prefix := range append(names, "E", "E.", "E. coli ", ".", "5", "50% \\d (.", "$", `"`, "with\x00", "with\x00b", "酵", "\U0010ffff", "\n") {
+	for _, prefix := range append(names, "E", "E.", "E. coli ", ".", "5", "50% \\d (.", "$", `"`, "with\x00", "with\x00b",
+		"酵", "\U0010ffff", "\n") {
 		check(job.Owned{Owner: ada, Prefix: prefix}, func(j job.Job) bool { return strings.HasPrefix(j.Name, prefix) })
 	}
 

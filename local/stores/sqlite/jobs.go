@@ -122,7 +122,8 @@ func (s *Store) getMany(ctx context.Context, doing string, ids, columns []string
 	return s.find(ctx, doing, columns, query, string(list))
 }
 
-// Each condition that is not asked for has an argument of NULL. The second one lets SQLite use the index, which has jobs with an owner only.
+// Each condition that is not asked for has an argument of NULL. The second one lets SQLite use the index, which has jobs with an
+// owner only.
 // A prefix is compared as bytes: length() would end at a NUL.
 var ownedJobs = "SELECT " + strings.Join(listed, ", ") + ` FROM jobs INDEXED BY jobs_owned
 	WHERE owner = ?1 AND owner <> '' AND (created, id) < (?2, ?3) AND state IN (SELECT value FROM json_each(?4))

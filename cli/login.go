@@ -1,0 +1,173 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ag-computational-bio/bakta-web-backend/cli/book"
+	"github.com/ag-computational-bio/bakta-web-backend/cli/login"
+	"github.com/ag-computational-bio/bakta-web-backend/client"
+	domain "github.com/ag-computational-bio/bakta-web-backend/lib/job"
+)
+
+// mostOwn bounds how many jobs of an account a list shows.
+const mostOwn = 1000
+
+// logins returns the logins of this user, which lie beside the known jobs.
+func (a *app) logins() (*login.Logins, error) {
+	path, err := book.Path(a.env)
+	if err != nil {
+		return nil, err
+	}
+	return login.Open(filepath.Join(filepath.Dir(path), "logins.json"), &http.Client{Transport: a.transport()}), nil
+}
+
+// token returns what gives calls of a server the token of this user.
+func (a *app) token(server string) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		l, err := a.logins()
+		if err != nil {
+			return "", nil //nolint:nilerr // without a home directory there are no logins
+		}
+		return l.Token(ctx, server)
+	}
+}
+
+func (a *app) loginCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "login",
+		Short: "Log in to a server, so that jobs belong to your account",
+		Long: `Log in to a server. The command prints a URL and a code: open the URL in a browser
+on any machine, enter the code and log in there. From then on each command sends
+that server your token: jobs that you submit belong to your account, and
+"bakta-web list" lists them on each machine where you are logged in.
+
+The token is kept in the file logins.json beside the list of known jobs, which
+only you can read, and is renewed when it expires.`,
+		Example: `  bakta-web login --server https://bakta.example.org`,
+		Args:    Takes(0, 0, ""),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.login(cmd.Context()) },
+	}
+}
+
+func (a *app) login(ctx context.Context) error {
+	c, err := a.client(a.newServer())
+	if err != nil {
+		return err
+	}
+	access, err := c.Access(ctx)
+	switch {
+	case err != nil:
+		return err
+	case access.Issuer == "":
+		return fmt.Errorf("%s has no login; everything can be used without one", shown(c.Server()))
+	case access.ClientID == "":
+		return fmt.Errorf("%s names no client for logins of this program; ask its operators to set Access.ClientID", shown(c.Server()))
+	}
+	l, err := a.logins()
+	if err != nil {
+		return err
+	}
+	code, wait, err := l.Begin(ctx, c.Server(), access)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.out, "Open %s in a browser and enter the code %s\n", shown(code.VerificationURI), shown(code.UserCode))
+	if code.VerificationURIComplete != "" {
+		fmt.Fprintf(a.out, "or open %s\n", shown(code.VerificationURIComplete))
+	}
+	if err := wait(); err != nil {
+		return err
+	}
+	a.display.line("You are logged in to %s.", shown(c.Server()))
+	return nil
+}
+
+func (a *app) logoutCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "logout",
+		Short: "Forget the login to a server",
+		Long: `Delete your token for a server from this machine. Jobs stay, and those that were
+submitted from here can still be used by their secrets, unless the server
+requires a login. The session at the issuer, if any, is not ended.`,
+		Example: `  bakta-web logout --server https://bakta.example.org`,
+		Args:    Takes(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.client(a.newServer())
+			if err != nil {
+				return err
+			}
+			l, err := a.logins()
+			if err != nil {
+				return err
+			}
+			found, err := l.Remove(cmd.Context(), c.Server())
+			if err == nil && !found {
+				err = fmt.Errorf("you are not logged in to %s", shown(c.Server()))
+			}
+			return err
+		},
+	}
+}
+
+// ownJobs returns the jobs of the user's accounts that are not known here: of the server that the command line names, or of all where the
+// user is logged in. A server that does not answer is among the errors.
+func (a *app) ownJobs(ctx context.Context, known []book.Entry) ([]job, error) {
+	l, err := a.logins()
+	if err != nil {
+		return nil, nil //nolint:nilerr // without a home directory there are no logins
+	}
+	servers, err := l.Servers()
+	if err != nil {
+		return nil, err
+	}
+	var jobs []job
+	var failures []error
+	for _, server := range servers {
+		c, err := a.client(server)
+		if err == nil && a.server != "" {
+			var named *client.V2
+			if named, err = a.client(a.server); err == nil && named.Server() != server {
+				continue
+			}
+		}
+		var states []client.Status
+		if err == nil {
+			states, err = c.Own(ctx, mostOwn)
+		}
+		if err != nil {
+			failures = append(failures, err)
+			continue
+		}
+		for _, s := range slices.Backward(states) { // the newest last
+			if !slices.ContainsFunc(known, func(e book.Entry) bool { return e.ID == s.ID && e.Server == server }) {
+				jobs = append(jobs, describe(book.Entry{ID: s.ID, Server: server, Name: s.Name, Created: s.Started}, s))
+			}
+		}
+	}
+	return jobs, errors.Join(failures...)
+}
+
+// owned returns a job that is not known here, by its whole id, if the user is logged in to the server that the command is about.
+func (a *app) owned(id string) (book.Entry, bool) {
+	id, err := domain.ParseID(id)
+	if err != nil {
+		return book.Entry{}, false
+	}
+	c, err := a.client(a.newServer())
+	if err != nil {
+		return book.Entry{}, false
+	}
+	l, err := a.logins()
+	if err != nil {
+		return book.Entry{}, false
+	}
+	servers, err := l.Servers()
+	return book.Entry{ID: id, Server: c.Server(), Name: id}, err == nil && slices.Contains(servers, c.Server())
+}

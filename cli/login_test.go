@@ -1,0 +1,167 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ag-computational-bio/bakta-web-backend/cli/clitest"
+	"github.com/ag-computational-bio/bakta-web-backend/internal/testissuer"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/access"
+)
+
+// account serves what the commands call about a user's account, with tokens that the real issuer's keys verify.
+type account struct {
+	*httptest.Server
+	bearers sync.Map // tokens that were sent
+	calls   atomic.Int64
+}
+
+func newAccount(t *testing.T, i *testissuer.Issuer) *account {
+	t.Helper()
+	v, err := access.New(access.Options{Issuer: i.URL, Audience: testissuer.Client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := new(account)
+	a.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if r.URL.Path == "/api/v2/access" {
+			if token != "" {
+				t.Errorf("a token is sent to ask for the issuer")
+			}
+			_ = json.NewEncoder(w).Encode(map[string]any{
+				"issuer": i.URL, "audience": testissuer.Client, "client_id": testissuer.Client, "scopes": []string{"openid", "offline_access"},
+			})
+			return
+		}
+		a.calls.Add(1)
+		if _, err := v.Subject(r.Context(), token); err != nil {
+			w.WriteHeader(http.StatusUnauthorized)
+			fmt.Fprintf(w, "%q", err.Error())
+			return
+		}
+		a.bearers.Store(token, true)
+		fmt.Fprintf(w, `{"jobs":[{"job_id":%q,"status":"running","workflow_kind":"bakta","result_kind":"bakta","name":"from elsewhere",`+
+			`"started":"2026-01-31T12:00:00Z","updated":"2026-01-31T12:00:00Z"}],"failed_jobs":[],"next_page_token":""}`, firstID)
+	}))
+	t.Cleanup(a.Close)
+	return a
+}
+
+var deviceURL = regexp.MustCompile(`or open (\S+)`)
+
+// logIn runs the command, and does what a user does in a browser.
+func logIn(t *testing.T, u *clitest.User, i *testissuer.Issuer) {
+	t.Helper()
+	cmd := u.Command("login")
+	var screen clitest.Screen
+	cmd.Stdout, cmd.Stderr = &screen, &screen
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	screen.Await(t, "or open ")
+	screen.Await(t, "\n")
+	if err := i.Approve("ada", deviceURL.FindStringSubmatch(screen.String())[1]); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("login: %v\n%s", err, screen.String())
+	}
+}
+
+// TestLogin logs in by the device flow of a real issuer. The token is renewed once by many commands at a time, is kept for the user alone,
+// and is forgotten at a logout.
+func TestLogin(t *testing.T) {
+	t.Parallel()
+	const valid = 35 * time.Second // a few seconds more than tokens are renewed before their end
+	i := testissuer.Start(t, valid)
+	a := newAccount(t, i)
+	u := clitest.NewUser(t, a.URL)
+	if got := u.Must("list"); strings.Contains(got.Out, "from elsewhere") || a.calls.Load() != 0 {
+		t.Errorf("without a login the list is %s", got.Out)
+	}
+	logIn(t, u, i)
+	file := filepath.Join(u.Dir, ".jobs", "logins.json")
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("the logins are kept with %v, %v", info.Mode(), err)
+	}
+	if got := u.Must("list"); !strings.Contains(got.Out, "from elsewhere") || !strings.Contains(got.Out, "RUNNING") {
+		t.Errorf("the list is %s", got.Out)
+	}
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept []struct {
+		Expires time.Time `json:"expires"`
+	}
+	if err := json.Unmarshal(before, &kept); err != nil {
+		t.Fatal(err)
+	}
+	<-time.After(time.Until(kept[0].Expires.Add(-29 * time.Second))) // it is due for renewal, and still valid
+	requests := i.Requests()
+	var wait sync.WaitGroup
+	for range 6 {
+		wait.Go(func() {
+			if got := u.Run("list"); got.Code != 0 || !strings.Contains(got.Out, "from elsewhere") {
+				t.Errorf("while the token is renewed: %d %s%s", got.Code, got.Out, got.Err)
+			}
+		})
+	}
+	wait.Wait()
+	after, err := os.ReadFile(file)
+	if err != nil || bytes.Equal(before, after) {
+		t.Errorf("the token was not renewed: %v", err)
+	}
+	if n := i.Requests() - requests; n > 3 {
+		t.Errorf("six commands made %d requests to the issuer", n)
+	}
+
+	if err := os.Chmod(file, 0o644); err != nil { //nolint:gosec // what is refused
+		t.Fatal(err)
+	}
+	if got := u.Run("list"); got.Code != exitFailed || !strings.Contains(got.Err, "can be read by other users") {
+		t.Errorf("with a file that others can read: %d %s", got.Code, got.Err)
+	}
+	if err := os.Chmod(file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	u.Must("logout")
+	if got := u.Run("logout"); got.Code != exitFailed || !strings.Contains(got.Err, "you are not logged in") {
+		t.Errorf("a second logout: %d %s", got.Code, got.Err)
+	}
+	if got := u.Must("list"); strings.Contains(got.Out, "from elsewhere") {
+		t.Errorf("after the logout the list is %s", got.Out)
+	}
+}
+
+// TestNoLogin: what a server without a login, or behind an address that is not private, is answered.
+func TestNoLogin(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"issuer":""}`) }))
+	t.Cleanup(server.Close)
+	u := clitest.NewUser(t, server.URL)
+	if got := u.Run("login"); got.Code != exitFailed || !strings.Contains(got.Err, "has no login") {
+		t.Errorf("login: %d %s", got.Code, got.Err)
+	}
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"issuer":"http://login.example.org","audience":"a","client_id":"a","scopes":["openid"]}`)
+	}))
+	t.Cleanup(other.Close)
+	if got := u.Run("login", "--server", other.URL); got.Code != exitFailed ||
+		!strings.Contains(got.Err, "http://login.example.org is not https") {
+		t.Errorf("login: %d %s", got.Code, got.Err)
+	}
+}
