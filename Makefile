@@ -93,7 +93,7 @@ e2e-full: bin/cluster ## the same at full size: more concurrent jobs, more round
 	E2E_FULL=yes E2E_TIMEOUT=$${E2E_TIMEOUT:-90m} e2e/knative.sh
 
 # The images of a deployment: static programs on a base without a shell, run as an unprivileged user.
-PROGRAMS := submit status expire jobupdate page setup stager
+PROGRAMS := submit status expire jobupdate notify page setup stager
 REGISTRY ?=
 TAG ?= $(VERSION)
 PLATFORM ?= linux/amd64

@@ -32,7 +32,7 @@ type Notify struct {
 	Forbid   []string // networks that webhooks may not be in
 	CA       string   // file of the authorities of webhooks and the mail server, in addition to those of the system; PEM
 
-	MailServer   string // URL, see mail.Server; empty: no mail is sent
+	MailServer   string // URL, see notify.ParseMailServer; empty: no mail is sent
 	MailFrom     string // address that mail is from
 	MailPassword string
 
@@ -86,14 +86,13 @@ func (n Notify) open(dir, version string, log *slog.Logger) (notifications, erro
 		made.senders[job.ChannelWebhook] = notifier.Sender{Send: sender.Send, Limit: webhook.Timeout}
 	}
 	if n.MailServer != "" {
-		o, err := mail.Server(n.MailServer)
-		if err != nil {
-			return made, fmt.Errorf("--mail-server %w", err)
-		}
-		o.From, o.Password, o.Roots = n.MailFrom, n.MailPassword, roots
-		sender, err := mail.New(o)
+		m, err := notify.ParseMailServer(n.MailServer, n.MailFrom)
 		if err != nil {
 			return made, fmt.Errorf("--mail-server, --mail-from: %w", err)
+		}
+		sender, err := mail.New(mail.Options{Server: m, Password: n.MailPassword, Roots: roots})
+		if err != nil {
+			return made, err
 		}
 		made.offer.Email = true
 		made.senders[job.ChannelEmail] = notifier.Sender{Send: sender.Send, Limit: mail.MaxTime}

@@ -154,7 +154,7 @@ func TestOverlayOfAnotherCluster(t *testing.T) {
 		})
 	}
 	var want []string
-	for _, program := range []string{"expire", "jobupdate", "page", "setup", "stager", "status", "submit"} {
+	for _, program := range []string{"expire", "jobupdate", "notify", "page", "setup", "stager", "status", "submit"} {
 		want = append(want, aim.registry+"/"+program+":"+aim.tag)
 	}
 	if got := slices.Sorted(maps.Keys(images)); !slices.Equal(got, want) {
@@ -188,7 +188,7 @@ func TestOverlayOfThePreviousVersion(t *testing.T) {
 			})
 		}
 		var all []string
-		for _, program := range []string{"expire", "jobupdate", "page", "setup", "stager", "status", "submit"} {
+		for _, program := range []string{"expire", "jobupdate", "notify", "page", "setup", "stager", "status", "submit"} {
 			all = append(all, strings.Replace(want, "*", program, 1))
 		}
 		if got := slices.Sorted(maps.Keys(images)); !slices.Equal(got, all) {

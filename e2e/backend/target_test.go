@@ -172,7 +172,7 @@ func (t target) writePrevious(overlay, dir string) error {
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, "resources: [%s]\nimages:\n", below)
-	for _, program := range []string{"submit", "status", "expire", "jobupdate", "page", "setup", "stager"} {
+	for _, program := range []string{"submit", "status", "expire", "jobupdate", "notify", "page", "setup", "stager"} {
 		fmt.Fprintf(&text, "  - {name: %s/%s, newName: %s/%s, newTag: %s}\n", t.registry, program, t.oldRegistry, program, t.oldTag)
 	}
 	text.WriteString(`configurations: [fields.yaml]

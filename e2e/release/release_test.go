@@ -42,7 +42,7 @@ const (
 )
 
 // images are those of the Makefile's PROGRAMS.
-var images = []string{"expire", "jobupdate", "page", "setup", "stager", "status", "submit"}
+var images = []string{"expire", "jobupdate", "notify", "page", "setup", "stager", "status", "submit"}
 
 func TestRelease(t *testing.T) {
 	c := newCopy(t)

@@ -182,6 +182,7 @@ func checkAlways(cfg *Config, found *findings) {
 	if p := cfg.UpdateService.Port; p < 0 || p > 65535 {
 		found.bad("UpdateService.Port", "is %d; a port is 1 to 65535", p)
 	}
+	checkNotify(cfg.Notify, found)
 	checkTelemetry(cfg, found)
 	for _, origin := range cfg.CORS.Origins {
 		if origin != "*" && !isOrigin(origin) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ag-computational-bio/bakta-web-backend/lib/notify"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/program"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
 )
@@ -41,6 +42,7 @@ type Config struct {
 	CORS                 CORS
 	Access               Access
 	Events               Events
+	Notify               Notify
 	Telemetry            Telemetry
 }
 
@@ -273,6 +275,9 @@ func Default() Config {
 		CORS: CORS{Origins: []string{"*"}},
 		Access: Access{
 			ForwardedHeader: "X-Forwarded-For", Groups: []string{}, Scopes: []string{"openid", "offline_access"}, ClockSkew: time.Minute,
+		},
+		Notify: Notify{
+			Webhooks: true, Expiring: s.ExpiryNotice, AllowNetworks: []string{}, ForbidNetworks: []string{}, Source: notify.DefaultSource,
 		},
 		Telemetry: Telemetry{
 			Metrics: Metrics{Protocol: ProtocolNone, Interval: 30 * time.Second},

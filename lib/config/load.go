@@ -91,6 +91,7 @@ func readEnv(cfg *Config, env func(string) string, found *findings) {
 	}{
 		{"MONGODB_URI", &cfg.Database.URI},
 		{"MongoPassword", &cfg.Database.Password},
+		{"MailPassword", &cfg.Notify.Mail.Password},
 		{"AWS_ACCESS_KEY_ID", &cfg.Objectstorage.S3.AccessKey},
 		{"AWS_SECRET_ACCESS_KEY", &cfg.Objectstorage.S3.SecretKey},
 	} {

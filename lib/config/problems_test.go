@@ -12,7 +12,7 @@ func TestProblems(t *testing.T) {
 	rows := []struct{ name, add, want string }{
 		{"unknown key", "Foo: 1", "line 8: Foo is not a known key; the file has Objectstorage, Database, UpdateService, Listen, Retention, " +
 			"JobContainer, JobCommand, StagerContainer, InCluster, Testing, K8sNamespace, BaktaDatabasePVCName, Version, Job, Programs, Limits, " +
-			"CORS, Access, Events, Telemetry"},
+			"CORS, Access, Events, Notify, Telemetry"},
 		{
 			"unknown key in a section",
 			"Version: {Tool: 1, Database: 2}",
@@ -92,6 +92,33 @@ func TestProblems(t *testing.T) {
 			"a resource without a domain",
 			"Programs: {Baktfold: {Resources: [gpu=1]}}",
 			`line 8: Programs.Baktfold.Resources contains "gpu=1"; write domain/name=amount with a whole number, such as nvidia.com/gpu=1`,
+		},
+		{
+			"a function that is not a URL",
+			"Notify: {Function: notify.bakta}",
+			`line 8: Notify.Function is "notify.bakta"; write a URL such as http://notify.bakta.svc.cluster.local/deliveries`,
+		},
+		{
+			"a Broker alone",
+			"Notify: {Broker: http://broker}",
+			"line 8: Notify.Broker is set without Notify.Function, so nothing is sent to it",
+		},
+		{
+			"a source that is not a URI",
+			"Notify: {Source: our server}",
+			"line 8: Notify.Source is not a URI; write the URL of this deployment, such as https://bakta.example.org",
+		},
+		{
+			"a network that is none",
+			"Notify: {AllowNetworks: [10.0.0.0/33]}",
+			`line 8: Notify.AllowNetworks contains a wrong entry: "10.0.0.0/33" is not a network; ` +
+				"write an address or a prefix such as 10.0.0.0/8 or fd00::/8",
+		},
+		{
+			"a mail server without a sender",
+			"Notify: {Mail: {Server: smtp://mail.example.org}}",
+			`line 8: Notify.Mail.Server or Notify.Mail.From is not valid: the sender "" is not a mail address; ` +
+				"write one such as Bakta <bakta@example.org>",
 		},
 		{
 			"a program that there is not",

@@ -133,6 +133,7 @@ func (d *Deployment) Files() (*s3.Store, error) {
 func (d *Deployment) Settings() settings.Settings {
 	s := settings.Default()
 	s.Retention, s.PendingTimeout, s.ImageTimeout, s.InFlight = d.Retention, d.Job.PendingTimeout, d.Job.ImageTimeout, inFlight
+	s.ExpiryNotice = d.Notify.Expiring
 	s.MaxList, s.MaxUnstarted = d.Limits.ListSize, d.Limits.Unstarted
 	genome := d.Limits.GenomeSize.Floor()
 	s.MaxSizes = upload.MaxSizes(genome)
@@ -153,6 +154,9 @@ func (d *Deployment) Functions() (*functions.Functions, error) {
 		return nil, err
 	}
 	p.Runner, p.Held = runs, runs
+	if p.Notifier, err = d.notifier(); err != nil {
+		return nil, err
+	}
 	return functions.New(p, d.Settings())
 }
 
@@ -212,7 +216,9 @@ func (d *Deployment) limits(jobs *mongo.Store) (*limit.Limiter, error) {
 
 // parts returns the parts of the functions on those stores, without the runner.
 func (d *Deployment) parts(jobs store.Jobs, files store.Files) functions.Parts {
-	p := functions.Parts{Jobs: jobs, Files: files, Offered: d.Offered(), Log: d.Log, Holder: d.Holder, Access: d.access()}
+	p := functions.Parts{
+		Jobs: jobs, Files: files, Offered: d.Offered(), Log: d.Log, Holder: d.Holder, Access: d.access(), Notify: d.Notify.Offer(),
+	}
 	if d.telemetry != nil {
 		p.Recorder, p.Trace = d.telemetry, d.measured
 	}
@@ -364,19 +370,31 @@ func databasePath(claim string) string { return "/databases/" + claim }
 
 // Server returns a server with everything registered.
 func (d *Deployment) Server(register ...func(*server.Server) error) (*server.Server, error) {
-	return d.server(callTime, register)
-}
-
-// SweepingServer returns a server whose calls may take as long as a sweep.
-func (d *Deployment) SweepingServer(register ...func(*server.Server) error) (*server.Server, error) {
-	return d.server(sweepTime, register)
-}
-
-func (d *Deployment) server(timeout time.Duration, register []func(*server.Server) error) (*server.Server, error) {
 	authenticate, err := d.authenticator()
 	if err != nil {
 		return nil, err
 	}
+	return d.server(callTime, authenticate, register)
+}
+
+// SweepingServer returns a server whose calls may take as long as a sweep.
+func (d *Deployment) SweepingServer(register ...func(*server.Server) error) (*server.Server, error) {
+	authenticate, err := d.authenticator()
+	if err != nil {
+		return nil, err
+	}
+	return d.server(sweepTime, authenticate, register)
+}
+
+// HintServer returns a server whose events need no token, whatever Events.Audience is: they are hints that name a job. Its program has no
+// permissions, so it could not check a token.
+func (d *Deployment) HintServer(register ...func(*server.Server) error) (*server.Server, error) {
+	return d.server(callTime, nil, register)
+}
+
+func (d *Deployment) server(
+	timeout time.Duration, authenticate server.Authenticator, register []func(*server.Server) error,
+) (*server.Server, error) {
 	identify, err := d.identifier()
 	if err != nil {
 		return nil, err

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net"
 	netmail "net/mail"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -20,49 +19,12 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/notify"
 )
 
-// Encryption is how the connection to a mail server is encrypted.
-type Encryption string
-
-// The kinds of encryption.
-const (
-	StartTLS Encryption = "starttls" // required, after a greeting in clear text; usually port 587
-	TLS      Encryption = "tls"      // from the first byte; usually port 465
-	Plain    Encryption = "none"     // no encryption, for a server at a loopback address only
-)
-
 // Options are the options of a Sender.
 type Options struct {
-	Host       string // name of the server, for which its certificate must be valid
-	Port       int
-	Encryption Encryption
-	From       string         // address that mail is from, with or without a name
-	User       string         // no authentication if empty
-	Password   string         //
-	Roots      *x509.CertPool // authorities of the server's certificate; nil: those of the system
-	Timeout    time.Duration  // of the connection, and again of the transmission; 0: 8 s
-}
-
-// Check returns what is wrong with the options.
-func (o Options) Check() error {
-	if o.Host == "" || o.Port < 1 || o.Port > 65535 {
-		return errors.New("a mail server needs a host and a port of 1 to 65535")
-	}
-	if _, err := netmail.ParseAddress(o.From); err != nil {
-		return fmt.Errorf("the sender %q is not a mail address: %w", o.From, err)
-	}
-	switch o.Encryption {
-	case StartTLS, TLS:
-	case Plain:
-		if a, err := netip.ParseAddr(o.Host); o.Host != "localhost" && (err != nil || !a.IsLoopback()) {
-			return errors.New("only a mail server on this machine (localhost) can be used without encryption")
-		}
-		if o.User != "" {
-			return errors.New("a password is not sent without encryption")
-		}
-	default:
-		return fmt.Errorf("the encryption %q is not known; it is %s, %s or %s", o.Encryption, StartTLS, TLS, Plain)
-	}
-	return nil
+	Server   notify.MailServer
+	Password string         // of Server.User
+	Roots    *x509.CertPool // authorities of the server's certificate; nil: those of the system
+	Timeout  time.Duration  // of the connection, and again of the transmission; 0: 8 s
 }
 
 // MaxTime is how long an attempt may take, with the default Timeout.
@@ -81,32 +43,29 @@ type Sender struct {
 
 // New returns a Sender. It makes no network call.
 func New(o Options) (*Sender, error) {
-	if err := o.Check(); err != nil {
-		return nil, err
-	}
 	if o.Timeout == 0 {
 		o.Timeout = timeout
 	}
-	from, err := netmail.ParseAddress(o.From)
+	from, err := netmail.ParseAddress(o.Server.From)
 	if err != nil {
 		return nil, err
 	}
 	_, domain, _ := strings.Cut(from.Address, "@")
 	client := []mail.Option{
-		mail.WithPort(o.Port),
+		mail.WithPort(o.Server.Port),
 		mail.WithTimeout(o.Timeout),
-		mail.WithTLSConfig(&tls.Config{ServerName: o.Host, MinVersion: tls.VersionTLS12, RootCAs: o.Roots}),
+		mail.WithTLSConfig(&tls.Config{ServerName: o.Server.Host, MinVersion: tls.VersionTLS12, RootCAs: o.Roots}),
 	}
-	switch o.Encryption {
-	case TLS:
+	switch o.Server.Encryption {
+	case notify.TLS:
 		client = append(client, mail.WithSSL())
-	case StartTLS:
+	case notify.StartTLS:
 		client = append(client, mail.WithTLSPolicy(mail.TLSMandatory))
-	case Plain:
+	case notify.Plain:
 		client = append(client, mail.WithTLSPolicy(mail.NoTLS))
 	}
-	if o.User != "" {
-		client = append(client, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(o.User), mail.WithPassword(o.Password))
+	if o.Server.User != "" {
+		client = append(client, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(o.Server.User), mail.WithPassword(o.Password))
 	}
 	return &Sender{options: o, from: from, domain: domain, client: client}, nil
 }
@@ -121,7 +80,7 @@ func (s *Sender) Send(ctx context.Context, j job.Job, message event.Event) error
 		return &notify.Error{Words: "the mail can't be written", Final: true, Cause: err}
 	}
 	// A client for each message: it keeps the state of its connection.
-	client, err := mail.NewClient(s.options.Host, s.client...)
+	client, err := mail.NewClient(s.options.Server.Host, s.client...)
 	if err != nil {
 		return &notify.Error{Words: "the mail server is not configured correctly", Cause: err}
 	}
