@@ -22,42 +22,48 @@ import (
 )
 
 // TestContract compares the backend with the requests and expectations of existing clients, byte for byte: all of it on the
-// job database, and what has to do with it on a MongoDB, too.
+// job database, and what has to do with it on a MongoDB, too; what has to do with files also in a bucket of an S3 store.
 func TestContract(t *testing.T) {
 	t.Parallel()
-	for _, database := range []string{"embedded", "mongod"} {
-		t.Run(database, func(t *testing.T) {
+	for _, stores := range []string{"embedded", "mongod", "s3"} {
+		t.Run(stores, func(t *testing.T) {
 			t.Parallel()
 			args := []string{"--bakta", "stand-in", "--jobs", "2", "--allow-origin", "https://bakta.computational.bio",
 				"--allow-origin", "https://bakta.example.org"}
-			if database == "mongod" {
+			if stores == "mongod" {
 				args = append(args, "--mongodb", mongoDB(t))
 			}
-			s := open(t, args...)
+			var env []string
+			if stores == "s3" {
+				_, at, keys := bucketOf(t)
+				args, env = append(args, at...), keys
+			}
+			s := openWith(t, env, args...)
 			for _, part := range []struct {
 				name   string
 				test   func(*testing.T, *site)
 				stored bool // it has to do with the database
+				files  bool // it has to do with the object storage
 			}{
-				{"requests", testRequests, true},
-				{"the same start", testSameStart, true},
-				{"starts at once", testStartsAtOnce, true},
-				{"deletes", testDeletes, true},
-				{"times", testTimes, true},
-				{"a job by gRPC", testJobByGRPC, true},
-				{"gRPC calls", testGRPC, true},
-				{"the web UI", testWebUI, true},
-				{"uploads decide", testUploadsDecide, false},
-				{"bad uploads", testBadUploads, false},
-				{"files", testFiles, false},
-				{"logs", testLogs, false},
-				{"browsers", testBrowsers, false},
-				{"documentation", testDocumentation, false},
-				{"the documentation's commands", testCommands, false},
-				{"a Python script", testPythonScript, false},
-				{"other scripts", testOtherScripts, false},
+				{"requests", testRequests, true, false},
+				{"the same start", testSameStart, true, true},
+				{"starts at once", testStartsAtOnce, true, false},
+				{"deletes", testDeletes, true, false},
+				{"times", testTimes, true, false},
+				{"a job by gRPC", testJobByGRPC, true, true},
+				{"gRPC calls", testGRPC, true, false},
+				{"the web UI", testWebUI, true, true},
+				{"uploads decide", testUploadsDecide, false, true},
+				{"bad uploads", testBadUploads, false, true},
+				{"files", testFiles, false, true},
+				{"logs", testLogs, false, true},
+				{"browsers", testBrowsers, false, true},
+				{"documentation", testDocumentation, false, false},
+				{"the documentation's commands", testCommands, false, false},
+				{"a Python script", testPythonScript, false, true},
+				{"other scripts", testOtherScripts, false, true},
 			} {
-				if database == "mongod" && !part.stored {
+				if stores == "mongod" && !part.stored || stores == "s3" && !part.files {
 					continue
 				}
 				t.Run(part.name, func(t *testing.T) {
@@ -92,6 +98,12 @@ type site struct {
 // open starts a backend for the test. When the test ends, the backend must not have complained of itself.
 func open(t *testing.T, args ...string) *site {
 	t.Helper()
+	return openWith(t, nil, args...)
+}
+
+// openWith is open with more environment.
+func openWith(t *testing.T, env []string, args ...string) *site {
+	t.Helper()
 	var s site
 	t.Cleanup(func() { // runs after the backend's end
 		if s.backend == nil {
@@ -108,10 +120,10 @@ func open(t *testing.T, args ...string) *site {
 		}
 	})
 	var err error
-	s.backend, err = tryBackend(t, t.TempDir(), []string{
+	s.backend, err = tryBackend(t, t.TempDir(), append(env,
 		"BAKTA_STAND_IN_STEP_DELAY=0ms",
 		"GORACE=atexit_sleep_ms=0", // else the race detector makes the end of each of a job's processes take a second
-	}, args...)
+	), args...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,36 +14,42 @@ import (
 )
 
 // TestContractV2 holds the backend to what clients of the API's second version say and expect: all of it on the
-// job database, and what has to do with it on a MongoDB, too.
+// job database, and what has to do with it on a MongoDB, too; what has to do with files also in a bucket of an S3 store.
 func TestContractV2(t *testing.T) {
 	t.Parallel()
-	for _, database := range []string{"embedded", "mongod"} {
-		t.Run(database, func(t *testing.T) {
+	for _, stores := range []string{"embedded", "mongod", "s3"} {
+		t.Run(stores, func(t *testing.T) {
 			t.Parallel()
 			args := []string{"--bakta", "stand-in", "--jobs", "2", "--allow-origin", "https://bakta.computational.bio"}
-			if database == "mongod" {
+			if stores == "mongod" {
 				args = append(args, "--mongodb", mongoDB(t))
 			}
-			s := openV2(t, args...)
+			var env []string
+			if stores == "s3" {
+				_, at, keys := bucketOf(t)
+				args, env = append(args, at...), keys
+			}
+			s := secondVersion(t, openWith(t, env, args...))
 			for _, part := range []struct {
 				name   string
 				test   func(*testing.T, *siteV2)
 				stored bool // it has to do with the database
+				files  bool // it has to do with the object storage
 			}{
-				{"requests", testRequestsV2, true},
-				{"the same start", testSameStartV2, true},
-				{"warnings", testSubmitV2, true},
-				{"both versions", testBothVersions, true},
-				{"run again", testRerunV2, true},
-				{"workflows", testWorkflowsV2, true},
-				{"the web UI", testWebUIV2, true},
-				{"gRPC", testGRPCV2, true},
-				{"options", testOptionsV2, false},
-				{"uploads", testUploadsV2, false},
-				{"documentation", testDocumentationV2, false},
-				{"the documentation's commands", testCommandsV2, false},
+				{"requests", testRequestsV2, true, false},
+				{"the same start", testSameStartV2, true, true},
+				{"warnings", testSubmitV2, true, false},
+				{"both versions", testBothVersions, true, true},
+				{"run again", testRerunV2, true, true},
+				{"workflows", testWorkflowsV2, true, false},
+				{"the web UI", testWebUIV2, true, true},
+				{"gRPC", testGRPCV2, true, false},
+				{"options", testOptionsV2, false, false},
+				{"uploads", testUploadsV2, false, true},
+				{"documentation", testDocumentationV2, false, false},
+				{"the documentation's commands", testCommandsV2, false, false},
 			} {
-				if database == "mongod" && !part.stored {
+				if stores == "mongod" && !part.stored || stores == "s3" && !part.files {
 					continue
 				}
 				t.Run(part.name, func(t *testing.T) {

@@ -41,6 +41,7 @@ type Options struct {
 	Data       string        // directory of all data; created if missing
 	UI         string        // directory of a built web UI to serve at /; empty: the API's documentation
 	MongoDB    string        // URI of a MongoDB for the jobs, in place of the data directory; it names a database
+	S3         Bucket        // for the files, in place of the data directory
 	Jobs       int           // maximum number of jobs that run at the same time; at least 1. The command `local jobs` changes it
 	Threads    int           // threads of a job; 0 divides the CPUs of the machine evenly among the jobs
 	MaxRunTime time.Duration // maximum run time of a program; 0 for a day
@@ -240,7 +241,7 @@ func lock(ctx context.Context, data string) (unlock func() error, err error) {
 
 // complete returns the options with their defaults. It returns an error for options that can't work.
 func (o Options) complete() (Options, error) {
-	if err := errors.Join(supported(runtime.GOOS), o.checkHosts(), o.checkMongoDB()); err != nil {
+	if err := errors.Join(supported(runtime.GOOS), o.checkHosts(), o.checkMongoDB(), o.checkS3()); err != nil {
 		return o, err
 	}
 	if err := control.CheckJobs(o.Jobs); err != nil {
@@ -292,6 +293,9 @@ func (o Options) serve(
 	set.InFlight = 0     // every call ends with this process, and only the end of this process interrupts runs
 	set.EndCommand = endCommand
 	parts.Files, parts.Runner, parts.Offered = filesOnDisk{files, disk}, runs, tools.offered()
+	if o.S3.URL != "" {
+		parts.Files = files // not on the disk of this machine
+	}
 	parts.Versions, parts.Log = tools.versions(o.Version), o.Log
 	// No other process sweeps this directory, so this one can take the lease of a killed process at once.
 	parts.Holder = "local " + o.Data

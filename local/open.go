@@ -80,12 +80,23 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// openFiles opens the embedded S3 store. The returned function closes it. Browsers and scripts use it by links, on the
+// openFiles opens the store of files: the bucket that the options name, or the embedded S3 store. The returned function closes it.
+func openFiles(ctx context.Context, o Options, policy *access.Policy, disk *space.Disk) (*s3.Store, func() error, error) {
+	if err := notePlace(o); err != nil {
+		return nil, nil, err
+	}
+	if o.S3.URL != "" {
+		return openBucket(ctx, o)
+	}
+	return openEmbedded(ctx, o, policy, disk)
+}
+
+// openEmbedded opens the embedded S3 store. The returned function closes it. Browsers and scripts use it by links, on the
 // host of the API or under the public name of this machine, with a port of its own.
 //
 // The signature of a link covers the port, and links are valid for days. So the store uses the port of the last start
 // again, if it is free.
-func openFiles(ctx context.Context, o Options, policy *access.Policy, disk *space.Disk) (*s3.Store, func() error, error) {
+func openEmbedded(ctx context.Context, o Options, policy *access.Policy, disk *space.Disk) (*s3.Store, func() error, error) {
 	host, _, err := net.SplitHostPort(o.Listen)
 	if err != nil {
 		return nil, nil, err

@@ -76,8 +76,8 @@ func realMain(ctx context.Context, log *slog.Logger, args []string) error {
 	return nil
 }
 
-// refused reports whether a store answers that the credentials are wrong or lack a permission. Waiting would only hide
-// the reason.
+// refused reports whether a store answers that the request is wrong: the credentials, a permission, the region. Waiting would only
+// hide the reason.
 func refused(err error) bool {
 	const unauthorized, authenticationFailed = 13, 18 // MongoDB's codes
 	for _, code := range mongo.ErrorCodes(err) {
@@ -86,7 +86,16 @@ func refused(err error) bool {
 		}
 	}
 	var answer minio.ErrorResponse
-	return errors.As(err, &answer) && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden)
+	if !errors.As(err, &answer) || answer.StatusCode < http.StatusBadRequest || answer.StatusCode >= http.StatusInternalServerError {
+		return false
+	}
+	switch answer.StatusCode {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return false
+	case http.StatusConflict: // another setup at the same time, unless the bucket is another account's
+		return answer.Code == minio.BucketAlreadyExists
+	}
+	return true
 }
 
 // retry calls do until it succeeds, the store refuses it, or storeTimeout is over.

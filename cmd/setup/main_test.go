@@ -22,10 +22,11 @@ func TestRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	wrong.User = url.UserPassword("unknown", "x")
-	for name, row := range map[string]struct{ uri, secret, want string }{
-		"right credentials":  {uri, files.SecretKey, ""},
-		"an unknown user":    {wrong.String(), files.SecretKey, "AuthenticationFailed"},
-		"a wrong secret key": {uri, "x", "setting up the S3 store"},
+	for name, row := range map[string]struct{ uri, key, secret, want string }{
+		"right credentials":     {uri, files.AccessKey, files.SecretKey, ""},
+		"an unknown user":       {wrong.String(), files.AccessKey, files.SecretKey, "AuthenticationFailed"},
+		"a wrong secret key":    {uri, files.AccessKey, "x", "setting up the S3 store"},
+		"an unknown access key": {uri, "unknown", "x", "setting up the S3 store"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "config.yaml")
@@ -35,7 +36,7 @@ func TestRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Setenv("MONGODB_URI", row.uri)
-			t.Setenv("AWS_ACCESS_KEY_ID", files.AccessKey)
+			t.Setenv("AWS_ACCESS_KEY_ID", row.key)
 			t.Setenv("AWS_SECRET_ACCESS_KEY", row.secret)
 			var output strings.Builder
 			began := time.Now()

@@ -2,6 +2,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -51,6 +52,7 @@ store, which listens on another port of the same host with the same rules.`,
   bakta-web local --baktfold-db ~/baktfold-db           # also with Baktfold
   bakta-web local --open                                # and open its web page
   bakta-web local --ui ~/bakta-web-ui/dist
+  bakta-web local --s3 https://s3.example.org/genomes   # files in a bucket of yours
   bakta-web local --listen :8080 --public lab.example.org    # for other machines
   bakta-web local --allow-origin https://bakta.example.org   # for a web UI elsewhere`,
 		Args: cli.Takes(0, 0, ""),
@@ -81,6 +83,12 @@ store, which listens on another port of the same host with the same rules.`,
 			if !cmd.Flags().Changed("mongodb") {
 				o.MongoDB = c.Env("BAKTA_WEB_MONGODB")
 			}
+			if cmd.Flags().Changed("s3") && o.S3.URL == "" {
+				return cli.Usagef("--s3 is empty; write the URL of a bucket, such as https://s3.example.org/BUCKET")
+			}
+			o.S3.Region = cmp.Or(c.Env("AWS_REGION"), c.Env("AWS_DEFAULT_REGION"))
+			o.S3.AccessKey, o.S3.SecretKey = c.Env("AWS_ACCESS_KEY_ID"), c.Env("AWS_SECRET_ACCESS_KEY")
+			o.S3.SessionToken = c.Env("AWS_SESSION_TOKEN")
 			return local.Run(cmd.Context(), o, func(url string) {
 				fmt.Fprintln(c.Out, url)
 				if show {
@@ -105,6 +113,8 @@ store, which listens on another port of the same host with the same rules.`,
 	programs.flags(f)
 	f.StringVar(&o.MongoDB, "mongodb", "", "`URI` of a MongoDB, with a database, that stores the jobs instead\n"+
 		"(default $BAKTA_WEB_MONGODB, where other users can't see a password)")
+	f.StringVar(&o.S3.URL, "s3", "", "`URL` of a bucket of an S3 store that stores the files instead, such as\n"+
+		"https://s3.example.org/BUCKET; its keys are read from $AWS_ACCESS_KEY_ID and\n$AWS_SECRET_ACCESS_KEY, its region from $AWS_REGION")
 	f.IntVar(
 		&o.Jobs,
 		"jobs",

@@ -14,8 +14,8 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// CORSError means that scripts in browsers can't use the links, because the store does not accept CORS rules by its API.
-// Everything else works. The operator has to configure CORS in the store's own way.
+// CORSError means that scripts in browsers may be unable to use the links, because the store does not accept CORS rules by its API, or
+// not with these credentials. Everything else works. The operator has to configure CORS in the store's own way.
 type CORSError struct {
 	Bucket  string
 	Origins []string
@@ -24,7 +24,7 @@ type CORSError struct {
 
 // Error returns what the operator has to do.
 func (e *CORSError) Error() string {
-	return fmt.Sprintf("the store does not take CORS rules for bucket %s: allow GET, HEAD and PUT with any header "+
+	return fmt.Sprintf("the store does not take CORS rules for bucket %s from these credentials: allow GET, HEAD and PUT with any header "+
 		"from the origins %q in the store's own configuration, or browsers can neither upload nor show results: %v",
 		e.Bucket, e.Origins, e.cause)
 }
@@ -49,7 +49,7 @@ func (s *Store) Setup(ctx context.Context) error {
 		return failed("setting the lifecycle of bucket "+s.options.Bucket, err)
 	}
 	err := s.setupCORS(ctx)
-	if c := status(err); c == http.StatusNotImplemented || c == http.StatusMethodNotAllowed {
+	if refused(err) {
 		return &CORSError{Bucket: s.options.Bucket, Origins: s.origins(), cause: err}
 	}
 	return failed("setting the CORS rules of bucket "+s.options.Bucket, err)
