@@ -76,7 +76,8 @@ func TestComponents(t *testing.T) {
 	if err != nil || len(ingresses) < 3 {
 		t.Fatalf("no ingresses: %v, %v", ingresses, err)
 	}
-	for _, folder := range append(ingresses, kservices+"/broker", kservices+"/oidc", kservices+"/page") {
+	for _, folder := range append(ingresses, kservices+"/broker", kservices+"/oidc", kservices+"/page", kservices+"/notify",
+		kservices+"/notify-broker") {
 		below := strings.TrimPrefix(folder, kservices+"/")
 		t.Run(below, func(t *testing.T) {
 			t.Parallel()

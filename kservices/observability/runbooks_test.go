@@ -165,7 +165,7 @@ func sources(t *testing.T) string {
 func deployed(t *testing.T) map[string]bool {
 	t.Helper()
 	all := make(map[string]bool)
-	for _, dir := range []string{"base", "broker", "observability"} {
+	for _, dir := range []string{"base", "broker", "notify", "observability"} {
 		files, err := filepath.Glob(filepath.Join("..", dir, "*.yaml"))
 		if err != nil {
 			t.Fatal(err)
