@@ -339,7 +339,7 @@ func (l *Limiter) Turns() bool { return l.o.Limits.Launched > 0 }
 // Take takes a turn of the caller for the run of a job, unless other jobs have all of them. It succeeds again for the same job.
 func (l *Limiter) Take(ctx context.Context, key, id string) (bool, error) {
 	used, err := l.use(ctx, key, store.Use{
-		At: l.now(), Job: id, Holds: []store.Hold{{Name: launchedRuns, Limit: l.o.Limits.Launched}},
+		At: l.now(), Job: id, Holds: []store.Hold{{Name: launchedRuns, Limit: l.o.Limits.Launched}}, Durable: true,
 	})
 	return err == nil && used.Refused == "", err
 }

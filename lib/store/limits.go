@@ -25,6 +25,7 @@ type Use struct {
 	Windows []Window  // in which the call is counted
 	Holds   []Hold    // under which the caller holds the job from now on
 	Ends    []string  // names of holds that the job leaves
+	Durable bool      // the write survives a change of primaries; otherwise the last ones may be lost
 	Gone    []Held    // entries that are removed in any case, unless they were renewed
 }
 

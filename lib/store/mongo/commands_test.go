@@ -57,7 +57,7 @@ func TestStoreOnMongod(t *testing.T) {
 		uri, database := teststores.Mongo(t)
 		s := open(t, mongo.Monitored(mongo.Options{URI: uri, Database: database}, r.monitor()))
 		use(t, s, "a", store.Use{
-			At: limitNoon, Job: "1", Ends: []string{"unstarted-jobs"}, Holds: []store.Hold{{Name: "active-jobs"}},
+			At: limitNoon, Job: "1", Ends: []string{"unstarted-jobs"}, Holds: []store.Hold{{Name: "active-jobs"}}, Durable: true,
 		})
 		_, errs := s.Release(t.Context(), "a", "1", "active-jobs")
 		_, err := s.NextTurn(t.Context(), "a")
