@@ -19,10 +19,12 @@ from v1.api.bakta_jobs import logs as logs1
 from v1.api.bakta_jobs import start_job as start1
 from v1.api.bakta_jobs import version as version1
 from v2 import Client as Client2
+from v2.api.bakta_jobs import access as access2
 from v2.api.bakta_jobs import delete as delete2
 from v2.api.bakta_jobs import init_job as init2
 from v2.api.bakta_jobs import job_result as result2
 from v2.api.bakta_jobs import jobs_status as list2
+from v2.api.bakta_jobs import list_jobs as own2
 from v2.api.bakta_jobs import logs as logs2
 from v2.api.bakta_jobs import rerun_job as rerun2
 from v2.api.bakta_jobs import start_job as start2
@@ -81,6 +83,10 @@ def second_version(url: str) -> None:
     assert isinstance(offered, list) and m2.WorkflowKind.BAKTA in [w.workflow_kind for w in offered]
     version = version2.sync(client=client)
     assert isinstance(version, m2.VersionResponse) and version.backend_version
+    access = access2.sync(client=client)
+    assert isinstance(access, m2.AccessResponse) and access.issuer == "" and access.scopes == []
+    own = own2.sync_detailed(client=client, page_size=3)
+    assert own.status_code == 401 and isinstance(own.parsed, str)  # this server has no login
 
     made = init2.sync(client=client, body=m2.InitJobRequest(name="a client", workflow_kind=m2.WorkflowKind.BAKTA))
     assert isinstance(made, m2.InitJobResponse)

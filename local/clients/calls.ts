@@ -52,6 +52,8 @@ async function secondVersion(baseUrl: string) {
   const workflows = (await api.GET("/api/v2/workflows")).data;
   assert.ok(workflows?.some((w) => w.workflow_kind === "bakta"));
   assert.ok((await api.GET("/api/v2/version")).data?.backend_version);
+  assert.equal((await api.GET("/api/v2/access")).data?.issuer, "");
+  assert.equal((await api.GET("/api/v2/jobs", { params: { query: { page_size: 3 } } })).response.status, 401); // this server has no login
 
   const made = (await api.POST("/api/v2/job/init", { body: { name: "a client", workflow_kind: "bakta" } })).data;
   assert.ok(made);

@@ -212,9 +212,12 @@ func (w *writer) body(message protoreflect.MessageDescriptor) object {
 }
 
 func (w *writer) parameter(field protoreflect.FieldDescriptor) object {
-	schema := w.scalar(field, true)
-	if field.Kind() == protoreflect.Int64Kind { // parameters of a query are text
-		schema = anyOf(w.number(field), object{{"type", "string"}, {"const", ""}})
+	schema, blank := w.single(field, true), object{{"type", "string"}, {"const", ""}} // parameters of a query are text
+	switch field.Kind() {
+	case protoreflect.Int32Kind, protoreflect.Int64Kind:
+		schema = anyOf(w.number(field), blank)
+	case protoreflect.EnumKind:
+		schema = anyOf(schema, blank)
 	}
 	return object{
 		{"name", w.name(field)}, {"in", "query"}, {"description", comment(field)}, {"required", w.isRequired(field)}, {"schema", schema},
