@@ -62,7 +62,10 @@ func (s *shelf) delivery(i int) job.Delivery {
 }
 
 func ended(deliveries ...job.Delivery) *shelf {
-	return &shelf{clock: noon, job: job.Job{ID: id, State: job.Succeeded, Updated: noon, Expires: noon.AddDate(0, 0, 30), Deliveries: deliveries}}
+	return &shelf{
+		clock: noon,
+		job:   job.Job{ID: id, State: job.Succeeded, Updated: noon, Expires: noon.AddDate(0, 0, 30), Deliveries: deliveries},
+	}
 }
 
 func (s *shelf) function(t *testing.T, send func(context.Context, job.Job, event.Event) error) *notifier.Function {

@@ -137,7 +137,8 @@ func TestOffer(t *testing.T) {
 	if bytes.Equal(a.Key, b.Key) || !a.Same(b) {
 		t.Error("two starts must have different keys, and are the same otherwise")
 	}
-	if key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(notify.KeyText(a.Key), "whsec_")); err != nil || !bytes.Equal(key, a.Key) {
+	if key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(notify.KeyText(a.Key), "whsec_")); err != nil ||
+		!bytes.Equal(key, a.Key) {
 		t.Errorf("the key is %s, %v", notify.KeyText(a.Key), err)
 	}
 }
