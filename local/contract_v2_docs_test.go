@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,8 +35,8 @@ func testDocumentationV2(t *testing.T, s *siteV2) {
 		for method := range methods {
 			method = strings.ToUpper(method)
 			calls = append(calls, method+" "+path)
-			// Every call that it has is there.
-			if a := send(t, s.http1, method, s.url+path, ""); a.status != 200 && a.status != 400 && a.status != 422 ||
+			// Every call that it has is there. The list of own jobs needs a token, and this server takes none.
+			if a := send(t, s.http1, method, s.url+path, ""); !slices.Contains([]int{200, 400, 401, 422}, a.status) ||
 				strings.Contains(a.body, "nothing at this path") {
 				t.Errorf("%s %s is documented: status %d: %s", method, path, a.status, a.body)
 			}
@@ -45,7 +46,7 @@ func testDocumentationV2(t *testing.T, s *siteV2) {
 		"POST /api/v2/job/init": true, "POST /api/v2/job/start": true,
 		"POST /api/v2/job/submit": true, "POST /api/v2/job/rerun": true, "POST /api/v2/job/list": true, "GET /api/v2/job/status": true,
 		"POST /api/v2/job/result": true, "GET /api/v2/job/logs": true, "DELETE /api/v2/job/delete": true, "GET /api/v2/version": true,
-		"POST /api/v2/job/logs": true, "POST /api/v2/job/delete": true}),
+		"POST /api/v2/job/logs": true, "POST /api/v2/job/delete": true, "GET /api/v2/jobs": true, "GET /api/v2/access": true}),
 		sorted(calls)); diff != "" {
 		t.Errorf("documented: %s", diff)
 	}

@@ -24,15 +24,16 @@ func statesV2() []exchange {
 	}
 	const (
 		created = `{"job_id":"@created.id","name":"a job","batch":"","workflow_kind":"bakta_baktfold","result_kind":"bakta","status":"init",` +
-			`"waiting":false,"created":"<time>","updated":"<time>","expires":"<time>","run":0,"stages":[],"version":"<~^[A-Za-z0-9_-]{12}$>"}`
+			`"waiting":false,"created":"<time>","updated":"<time>","expires":"<time>","run":0,"stages":[],` +
+			`"notifications":[],"version":"<~^[A-Za-z0-9_-]{12}$>"}`
 		ended = `{"job_id":"@ended.id","name":"E. coli","batch":"","workflow_kind":"bakta","result_kind":"bakta","status":"successful",` +
 			`"created":"<time>","started":"<time>","began":"<time>","ended":"<time>","updated":"<time>","expires":"<time>",` +
-			`"run":1,"config":"<any>","stages":[{"stage":"bakta","status":"succeeded"}],"version":"<text>"}`
+			`"run":1,"config":"<any>","stages":[{"stage":"bakta","status":"succeeded"}],"notifications":[],"version":"<text>"}`
 		failed = `{"job_id":"@failed.id","name":"failed","batch":"","workflow_kind":"bakta","result_kind":"bakta","status":"error",` +
 			`"created":"<time>","started":"<time>","began":"<time>","ended":"<time>","updated":"<time>","expires":"<time>",` +
 			`"run":1,"config":"<any>","stages":[{"stage":"bakta","status":"failed"}],` +
 			`"failure":{"code":"bad_input","message":"<~^Bakta >","stage":"bakta"},` +
-			`"version":"<text>"}`
+			`"notifications":[],"version":"<text>"}`
 		number = "wait must be a (whole )?number|wait is too large"
 	)
 	return []exchange{
