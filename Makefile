@@ -174,6 +174,10 @@ test-stores-packages:
 	$(GO) test -count=1 -p 1 -timeout 30m ./lib/store/s3 ./cmd/setup ./cmd/stager ./lib/database ./lib/stage/... ./lib/runner/process
 	cd local && $(GO) test -count=1 -timeout 30m -run 'TestContract(V2)?/s3|TestS3' .
 
+.PHONY: test-mongodb
+test-mongodb: ## test a MongoDB of three members with authentication and TLS, whose primary is killed and cut off (90 s)
+	TEST_MONGODB_SET=yes $(GO) test -count=1 -v -timeout 10m -run TestReplicaSet ./lib/store/mongo
+
 .PHONY: clients
 clients: bin/bakta-web ## generate Python and TypeScript clients from the OpenAPI documents, call everything with them, and fuzz the API
 	local/clients/run.sh

@@ -44,6 +44,9 @@ const (
 	defaultTimeout  = 10 * time.Second
 	// A server that is not found within this time is unavailable. The driver's default, 30 s, is longer than most clients wait.
 	selectionTimeout = 5 * time.Second
+	// A primary that is cut off leaves its connections open, so only the next poll of the others finds the new one. The driver's
+	// default is 10 s.
+	heartbeatInterval = 3 * time.Second
 )
 
 // Options configure the connection to MongoDB.
@@ -141,6 +144,9 @@ func (s *Store) clientOptions() (*options.ClientOptions, error) {
 		c.SetMaxPoolSize(uint64(o.MaxPoolSize))
 	case c.MaxPoolSize == nil:
 		c.SetMaxPoolSize(defaultPoolSize)
+	}
+	if c.HeartbeatInterval == nil {
+		c.SetHeartbeatInterval(heartbeatInterval)
 	}
 	journaled := true
 	c.SetAppName("bakta-web").
