@@ -17,6 +17,7 @@ type Start struct {
 	Workflow   string // what the caller takes the job's workflow for
 	Config     option.Config
 	Notify     job.Notify // what to notify; its key is not used
+	Keyless    bool       // the answer can't have the key of a webhook, so none may be asked for
 }
 
 // Start promises to run a job. The same start again is a success that changes nothing; a start with another
@@ -41,6 +42,10 @@ func (f *Function) Start(ctx context.Context, s Start) (*job.Start, error) {
 	w, err := f.offered(j.Workflow)
 	if err != nil {
 		return nil, err
+	}
+	if s.Keyless && s.Notify.Webhook != "" {
+		return nil, job.Errorf(job.Invalid, "notify.webhook: the answer to this call can't have the key that signs the messages; "+
+			"use SubmitJob, POST /api/v2/job/submit, instead")
 	}
 	return f.start(ctx, j, w, s.API, w.Normalise(s.Config), s.Notify)
 }

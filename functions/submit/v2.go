@@ -41,11 +41,7 @@ func (v V2) InitJob(ctx context.Context, r *pb.InitJobRequest) (*pb.InitJobRespo
 
 // StartJob starts a job that this version made.
 func (v V2) StartJob(ctx context.Context, r *pb.StartJobRequest) (*pb.StartJobResponse, error) {
-	if r.GetNotify().GetWebhook() != "" {
-		return nil, job.Errorf(job.Invalid, "notify.webhook: the answer to this call can't have the key that signs the messages; "+
-			"use SubmitJob, POST /api/v2/job/submit, instead")
-	}
-	start, err := v.start(ctx, r)
+	start, err := v.start(ctx, r, true)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +50,7 @@ func (v V2) StartJob(ctx context.Context, r *pb.StartJobRequest) (*pb.StartJobRe
 
 // SubmitJob is StartJob with an answer by REST, too.
 func (v V2) SubmitJob(ctx context.Context, r *pb.StartJobRequest) (*pb.SubmitJobResponse, error) {
-	start, err := v.start(ctx, r)
+	start, err := v.start(ctx, r, false)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +58,7 @@ func (v V2) SubmitJob(ctx context.Context, r *pb.StartJobRequest) (*pb.SubmitJob
 }
 
 // start starts a job and returns the start as it is stored.
-func (v V2) start(ctx context.Context, r *pb.StartJobRequest) (*job.Start, error) {
+func (v V2) start(ctx context.Context, r *pb.StartJobRequest, keyless bool) (*job.Start, error) {
 	kind, err := kindV2(r.GetWorkflowKind())
 	if err != nil {
 		return nil, err
@@ -72,7 +68,7 @@ func (v V2) start(ctx context.Context, r *pb.StartJobRequest) (*job.Start, error
 	}
 	start, err := v.f.Start(ctx, Start{
 		API: 2, ID: r.GetJob().GetJobId(), Secret: r.GetJob().GetSecret(), Workflow: kind, Config: wireV2().config(r.GetConfig()),
-		Notify: notifyV2(r.GetNotify()),
+		Notify: notifyV2(r.GetNotify()), Keyless: keyless,
 	})
 	if err != nil {
 		return nil, refusalV2(err, r.GetConfig())

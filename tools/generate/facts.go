@@ -45,7 +45,15 @@ func factsOf(dir string) (facts, bool) {
 				{"properties", object{
 					{"code", object{{"type", "integer"}, {"format", "int32"}, {"minimum", 1}, {"maximum", 16}, {"description", "The gRPC status code."}}},
 					{"message", object{{"type", "string"}, {"description", "What is wrong and what to do."}}},
-					{"details", object{{"type", "array"}, {"items", object{}}, {"maxItems", 0}, {"description", "Always empty."}}},
+					{"details", object{
+						{"type", "array"},
+						{"items", object{
+							{"type", "object"},
+							{"properties", object{{"@type", object{{"type", "string"}, {"description", "The message of google.rpc."}}}}},
+							{"required", []string{"@type"}},
+						}},
+						{"description", "Empty, but for the refusal by a limit of the caller: then it has RetryInfo, QuotaFailure and ErrorInfo."},
+					}},
 				}},
 				{"required", []string{"code", "message", "details"}},
 				{"examples", []object{{{"code", 5}, {"message", "there is no such job"}, {"details", []any{}}}}},
