@@ -51,14 +51,21 @@ func DataOf(j job.Job) Data {
 	return d
 }
 
-// CloudEvent returns the CloudEvent about an event of an ended job. It is the same each time.
+// CloudEvent returns the CloudEvent about an event of an ended job. It is the same each time. Its time is when a message about it became
+// due: of an expiry that is long after the end.
 func CloudEvent(source string, j job.Job, about job.Event) (event.Event, error) {
 	e := event.New()
 	e.SetID(job.MessageID(j.ID, about))
 	e.SetSource(source)
 	e.SetType(TypePrefix + string(about))
 	e.SetSubject(j.ID)
-	e.SetTime(j.Updated.UTC())
+	at := j.Updated
+	for _, d := range j.Deliveries {
+		if d.Event == about {
+			at = d.Owed
+		}
+	}
+	e.SetTime(at.UTC())
 	if err := e.SetData(event.ApplicationJSON, DataOf(j)); err != nil {
 		return event.Event{}, fmt.Errorf("describing the end of job %s: %w", j.ID, err)
 	}

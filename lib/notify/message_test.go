@@ -37,9 +37,16 @@ func TestMessageHasNoSecret(t *testing.T) {
 		}
 	}
 	j.State = job.Succeeded
+	j.Deliveries = []job.Delivery{
+		job.OwesDelivery(job.EventSucceeded, job.ChannelEmail, at.Add(time.Minute)),
+		job.OwesDelivery(job.EventExpiring, job.ChannelEmail, at.AddDate(0, 0, 27)),
+	}
 	e, err := notify.CloudEvent(notify.DefaultSource, j, job.EventExpiring)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !e.Time().Equal(at.AddDate(0, 0, 27)) {
+		t.Errorf("a job that expires: the time is %s", e.Time())
 	}
 	if got, _ := json.Marshal(e); e.Type() != "org.bakta.job.expiring" || strings.Contains(string(got), "failure") ||
 		!strings.Contains(string(got), `"state":"successful"`) {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	netmail "net/mail"
+	"regexp"
 	"strings"
 	"time"
 
@@ -88,7 +89,7 @@ func (s *Sender) Send(ctx context.Context, j job.Job, message event.Event) error
 	if err == nil || letter.IsDelivered() { // what fails after the server has accepted the message does not matter
 		return nil
 	}
-	return failed(err)
+	return failed(err, j.Start.Notify.Email)
 }
 
 // letter writes the mail.
@@ -103,7 +104,7 @@ func (s *Sender) letter(j job.Job, message event.Event) (*mail.Msg, error) {
 	subject, text := words(j, message)
 	letter.Subject(subject)
 	letter.SetMessageIDWithValue(message.ID() + "@" + s.domain)
-	letter.SetDateWithValue(j.Updated)
+	letter.SetDateWithValue(message.Time()) // the same each time, see notify.CloudEvent
 	// RFC 3834: no one is away, and no one replies.
 	letter.SetGenHeader("Auto-Submitted", "auto-generated")
 	letter.SetGenHeader("X-Auto-Response-Suppress", "All")
@@ -152,10 +153,13 @@ func words(j job.Job, message event.Event) (subject, text string) {
 	return subject, b.String()
 }
 
-// failed returns why the mail was not accepted. The texts of the server are only logged: they may have internal names.
-func failed(err error) error {
+// failed returns why the mail was not accepted. The texts of the server are only logged: they may have internal names. The address is not
+// logged: it is personal data, which the library and most servers repeat.
+func failed(err error, address string) error {
 	var sent *mail.SendError
-	if !errors.As(err, &sent) {
+	known := errors.As(err, &sent)
+	err = hidden{err, address}
+	if !known {
 		var dns *net.DNSError
 		var network net.Error
 		if errors.As(err, &dns) || errors.As(err, &network) {
@@ -175,3 +179,15 @@ func failed(err error) error {
 	}
 	return &notify.Error{Words: words, Final: final, Cause: err}
 }
+
+// hidden is an error without the address that the message is to.
+type hidden struct {
+	error
+	address string
+}
+
+func (h hidden) Error() string {
+	return regexp.MustCompile("(?i)"+regexp.QuoteMeta(h.address)).ReplaceAllLiteralString(h.error.Error(), "ADDRESS")
+}
+
+func (h hidden) Unwrap() error { return h.error }

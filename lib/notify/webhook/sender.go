@@ -13,6 +13,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -89,8 +90,8 @@ func (s *Sender) Send(ctx context.Context, j job.Job, message event.Event) error
 	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, to.Webhook, bytes.NewReader(body))
-	if err != nil {
-		return &notify.Error{Words: "the webhook is not a URL", Final: true, Cause: err}
+	if err != nil { // it contains the URL, see failed
+		return &notify.Error{Words: "the webhook is not a URL", Final: true}
 	}
 	if request.URL.Scheme != "https" {
 		return &notify.Error{Words: "the webhook is not an https URL", Final: true}
@@ -124,6 +125,11 @@ func judge(status int) error {
 // failed returns why there is no answer. The words are the same for a name that does not exist and for one whose addresses are not allowed:
 // they must not report which names exist in a private network.
 func (s *Sender) failed(ctx context.Context, err error) error {
+	// The client's error contains the URL, and the path or the query of a webhook is often a secret. The cause is logged.
+	var request *url.Error
+	if errors.As(err, &request) {
+		err = request.Err
+	}
 	var dns *net.DNSError
 	var certificate *tls.CertificateVerificationError
 	words := "the connection to the receiver failed"

@@ -192,7 +192,7 @@ func TestReceivers(t *testing.T) {
 	} {
 		r := receive(t, tt.handle)
 		s := webhook.New(webhook.Options{Networks: loopback, Roots: r.roots, Timeout: 500 * time.Millisecond})
-		j := hooked(r.URL + "/hook")
+		j := hooked(r.URL + "/token?token=1")
 		began := time.Now()
 		err := s.Send(t.Context(), j, message(t, j))
 		check(t, tt.name, err, tt.words, tt.final)
@@ -223,6 +223,9 @@ func check(t *testing.T, name string, err error, words string, final bool) {
 		t.Errorf("%s: %+v, want %q, final: %v", name, err, words, final)
 	} else if strings.Contains(failed.Words, "127.0.0.1") {
 		t.Errorf("%s: the words have an address: %s", name, failed.Words)
+	}
+	if err != nil && strings.Contains(err.Error(), "token") {
+		t.Errorf("%s: the error, which is logged, has the secret part of the URL: %v", name, err)
 	}
 }
 
@@ -256,7 +259,7 @@ func TestGuard(t *testing.T) {
 			resolver.table["example.com."] = tt.addresses
 		}
 		s := webhook.New(webhook.Options{Networks: tt.networks, Roots: r.roots, Resolver: resolver})
-		j := hooked(tt.to + ":" + r.port + "/")
+		j := hooked(tt.to + ":" + r.port + "/token")
 		check(t, tt.name, s.Send(t.Context(), j, message(t, j)), refused, false)
 	}
 	if n := r.connections.Load(); n != 0 {
@@ -311,6 +314,7 @@ func TestCertificates(t *testing.T) {
 	s := webhook.New(webhook.Options{Networks: loopback})
 	j := hooked(strings.Replace(plain.URL, "http:", "https:", 1))
 	check(t, "a receiver without TLS", s.Send(t.Context(), j, message(t, j)), "does not use TLS", false)
+	check(t, "no URL", s.Send(t.Context(), hooked("https://token/%zz"), message(t, j)), "not a URL", true)
 	j = hooked(plain.URL)
 	check(t, "a URL without TLS", s.Send(t.Context(), j, message(t, j)), "not an https URL", true)
 	check(t, "no webhook", s.Send(t.Context(), job.Job{}, message(t, j)), "no webhook", true)
