@@ -1,0 +1,158 @@
+package local_test
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/notify"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/notify/mail"
+)
+
+// guarded is a mail server that only a user with a password may send by. It offers authentication on any connection, so whatever a client
+// sends without encryption would be seen.
+type guarded struct {
+	mu       sync.Mutex
+	sessions int
+	logins   []string // user, password
+	letters  int
+}
+
+func (g *guarded) NewSession(*smtp.Conn) (smtp.Session, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.sessions++
+	return &guardedSession{session{box: &letterbox{}}, g, false}, nil
+}
+
+type guardedSession struct {
+	session
+	server *guarded
+	known  bool
+}
+
+func (*guardedSession) AuthMechanisms() []string { return []string{sasl.Plain} }
+
+func (s *guardedSession) Auth(string) (sasl.Server, error) {
+	return sasl.NewPlainServer(func(_, user, password string) error {
+		s.server.mu.Lock()
+		defer s.server.mu.Unlock()
+		s.server.logins = append(s.server.logins, user, password)
+		if s.known = user == "bakta" && password == "s3cret"; !s.known {
+			return smtp.ErrAuthFailed
+		}
+		return nil
+	}), nil
+}
+
+func (s *guardedSession) Rcpt(to string, o *smtp.RcptOptions) error {
+	if !s.known {
+		return smtp.ErrAuthRequired
+	}
+	s.server.mu.Lock()
+	defer s.server.mu.Unlock()
+	s.server.letters++
+	return s.session.Rcpt(to, o)
+}
+
+// TestMailServers sends by real servers of each kind. A password, and a message, must not reach one whose connection is not safe.
+func TestMailServers(t *testing.T) {
+	t.Parallel()
+	h := receiveHooks(t, nil) // for its certificate
+	pem, err := os.ReadFile(h.ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := x509.NewCertPool()
+	known.AppendCertsFromPEM(pem)
+	for _, row := range []struct {
+		name, scheme, password string
+		tls                    *tls.Config // of the server
+		first                  bool        // the server uses TLS from the first byte
+		roots                  *x509.CertPool
+		words                  string // of the error; empty: the message is sent
+	}{
+		{"STARTTLS", "smtp", "s3cret", h.TLS, false, known, ""},
+		{"TLS", "smtps", "s3cret", h.TLS, true, known, ""},
+		{"a wrong password", "smtp", "wrong", h.TLS, false, known, "refuses this server"},
+		{"a server without STARTTLS", "smtp", "s3cret", nil, false, known, "refuses this server"},
+		{"an unknown authority", "smtp", "s3cret", h.TLS, false, nil, "refuses this server"},
+		{"an unknown authority, TLS", "smtps", "s3cret", h.TLS, true, nil, "refuses this server"},
+		{"a server that does not use TLS", "smtps", "s3cret", h.TLS, false, known, "refuses this server"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			backend := new(guarded)
+			server := smtp.NewServer(backend)
+			server.AllowInsecureAuth = true
+			server.ErrorLog = quiet{}
+			if row.tls != nil {
+				server.TLSConfig = row.tls.Clone()
+			}
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			address := listener.Addr().String()
+			if row.first {
+				listener = tls.NewListener(listener, server.TLSConfig)
+			}
+			go server.Serve(listener) // ends when the server closes
+			t.Cleanup(func() { server.Close() })
+			where := url.URL{Scheme: row.scheme, User: url.User("bakta"), Host: address}
+			m, err := notify.ParseMailServer(where.String(), "Bakta <bakta@example.org>")
+			if err != nil {
+				t.Fatal(err)
+			}
+			sender, err := mail.New(mail.Options{Server: m, Password: row.password, Roots: row.roots, Timeout: 5 * time.Second})
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := time.Now()
+			j := job.Job{
+				ID: "0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d", State: job.Succeeded, Updated: at, Expires: at.AddDate(0, 0, 30),
+				Start: &job.Start{Notify: &job.Notify{Email: "ada@example.org"}},
+			}
+			message, err := notify.CloudEvent(notify.DefaultSource, j, job.EventSucceeded)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = sender.Send(t.Context(), j, message)
+			backend.mu.Lock()
+			defer backend.mu.Unlock()
+			if row.words == "" {
+				if err != nil || backend.letters != 1 || strings.Join(backend.logins, " ") != "bakta s3cret" {
+					t.Errorf("%v, %d letters, logins %q", err, backend.letters, backend.logins)
+				}
+				return
+			}
+			var failed *notify.Error
+			if !errors.As(err, &failed) || failed.Final || backend.letters != 0 ||
+				strings.Contains(err.Error(), row.password) {
+				t.Errorf("%v, %d letters", err, backend.letters)
+			} else if !strings.Contains(failed.Words, row.words) {
+				t.Errorf("the words are %q, of %v", failed.Words, err)
+			}
+			if row.password == "s3cret" && len(backend.logins) > 0 {
+				t.Errorf("the server got %q by a connection that is not safe", backend.logins)
+			}
+		})
+	}
+}
+
+// quiet is a log that is not written.
+type quiet struct{}
+
+func (quiet) Printf(string, ...any) {}
+func (quiet) Println(...any)        {}
