@@ -129,7 +129,7 @@ func TestLogin(t *testing.T) {
 		t.Errorf("six commands made %d requests to the issuer", n)
 	}
 
-	if err := os.Chmod(file, 0o644); err != nil { //nolint:gosec // what is refused
+	if err := os.Chmod(file, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if got := u.Run("list"); got.Code != exitFailed || !strings.Contains(got.Err, "can be read by other users") {

@@ -326,7 +326,9 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s with %s: %d %s, want %q", tt.path, tt.notify, answer.StatusCode, text, tt.refused)
 		}
 	}
-	for where, want := range map[*backend]string{b: `"notify":{"webhook":true,"email":true}`, without: `"notify":{"webhook":false,"email":false}`} {
+	for where, want := range map[*backend]string{
+		b: `"notify":{"webhook":true,"email":true}`, without: `"notify":{"webhook":false,"email":false}`,
+	} {
 		answer, err := http.Get(where.url + "/api/v2/options")
 		if err != nil {
 			t.Fatal(err)

@@ -257,7 +257,7 @@ func (l *Logins) locked(ctx context.Context, change func([]entry) ([]entry, erro
 	if all, err = change(all); err != nil {
 		return err
 	}
-	text, err := json.MarshalIndent(all, "", "  ")
+	text, err := json.MarshalIndent(all, "", "  ") //nolint:gosec // the tokens are what this file keeps, for its user alone
 	if err != nil {
 		return err
 	}

@@ -86,8 +86,8 @@ func pause(attempts int) time.Duration {
 	return p - p/10 + rand.N(p/5) //nolint:gosec // not a secret
 }
 
-// Deliver makes the deliveries of a job that are due. Several processes may do so at once: each attempt begins with a compare-and-set, which
-// one of them wins. An attempt that fails is not an error: it is recorded, and repeated later.
+// Deliver makes the deliveries of a job that are due. Several processes may do so at once: each attempt begins with a compare-and-set,
+// which one of them wins. An attempt that fails is not an error: it is recorded, and repeated later.
 func (f *Function) Deliver(ctx context.Context, id string) error {
 	j, err := f.deps.Jobs.Get(ctx, id)
 	if job.Is(err, job.NotFound) {

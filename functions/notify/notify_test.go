@@ -91,7 +91,8 @@ func TestPauses(t *testing.T) {
 		return &notify.Error{Words: "the receiver answered with the status 500"}
 	})
 	last := noon
-	for want := []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute}; s.delivery(0).State == job.DeliveryPending; {
+	want := []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute}
+	for s.delivery(0).State == job.DeliveryPending {
 		if err := f.Deliver(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
@@ -127,7 +128,10 @@ func TestAttempts(t *testing.T) {
 	}{
 		{"accepted", nil, 0, job.Delivered, ""},
 		{"accepted after days in which no attempt was made", nil, 72 * time.Hour, job.Delivered, ""},
-		{"refused after days in which no attempt was made", errors.New("x"), 72 * time.Hour, job.DeliveryGivenUp, "the message could not be sent"},
+		{
+			"refused after days in which no attempt was made",
+			errors.New("x"), 72 * time.Hour, job.DeliveryGivenUp, "the message could not be sent",
+		},
 		{"failed", &notify.Error{Words: "away", Cause: errors.New("10.0.0.1 refused")}, 0, job.DeliveryPending, "away"},
 		{"failed for an unknown reason", errors.New("10.0.0.1 refused"), 0, job.DeliveryPending, "the message could not be sent"},
 		{"gone", &notify.Error{Words: "gone", Final: true}, 0, job.DeliveryGivenUp, "gone"},

@@ -67,7 +67,7 @@ func tokenOf(p job.Position) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	token := binary.BigEndian.AppendUint64(make([]byte, 0, positionBytes), uint64(p.Created.UnixMilli())) //nolint:gosec // read back as it was
+	token := binary.BigEndian.AppendUint64(make([]byte, 0, positionBytes), uint64(p.Created.UnixMilli()))
 	return base64.RawURLEncoding.EncodeToString(append(token, id[:]...)), nil
 }
 

@@ -65,7 +65,7 @@ var program = sync.OnceValues(func() (path string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), buildTime)
 	defer cancel()
 	path = filepath.Join(root, "bin", "test-issuer")
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // as make creates it
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return "", err
 	}
 	// Several test processes may begin at once.

@@ -77,7 +77,8 @@ func New(jobs Jobs, files Files, runs runner.Runner, o Options) (*Lifecycle, err
 	if o.Now == nil || o.Log == nil {
 		return nil, errors.New("lifecycle: a clock and a log are required")
 	}
-	if o.Retention <= 0 || o.UploadTTL <= 0 || o.RecheckInterval <= 0 || o.PendingTimeout <= 0 || o.ImageTimeout < 0 || o.InFlight < 0 || o.ExpiryNotice < 0 {
+	if o.Retention <= 0 || o.UploadTTL <= 0 || o.RecheckInterval <= 0 || o.PendingTimeout <= 0 || o.ImageTimeout < 0 || o.InFlight < 0 ||
+		o.ExpiryNotice < 0 {
 		return nil, errors.New("lifecycle: a time is missing or negative")
 	}
 	if o.WaitInterval <= 0 {

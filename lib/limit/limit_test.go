@@ -159,7 +159,9 @@ func TestKeys(t *testing.T) {
 	limits := settings.Caller{CallsPerMinute: 1}
 	for _, secret := range []string{"one", "two"} {
 		l := w.limiter(t, limits, secret)
-		for i, who := range []caller.Caller{from("192.0.2.1"), from("2001:db8::1"), {Subject: "someone", Address: netip.MustParseAddr("192.0.2.1")}} {
+		for i, who := range []caller.Caller{
+			from("192.0.2.1"), from("2001:db8::1"), {Subject: "someone", Address: netip.MustParseAddr("192.0.2.1")},
+		} {
 			if !call(t, l, who, counted) || call(t, l, who, counted) {
 				t.Errorf("caller %d has another limit than one call", i)
 			}

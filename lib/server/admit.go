@@ -89,8 +89,8 @@ func (s *Server) open(method string) bool {
 	return api != nil && slices.Contains(api.Open, method[strings.LastIndexByte(method, '/')+1:])
 }
 
-// bearer returns the token of Authorization header fields, and whether there is one. Other schemes are not for this server: a proxy in front
-// of it may ask for a password.
+// bearer returns the token of Authorization header fields, and whether there is one. Other schemes are not for this server: a proxy in
+// front of it may ask for a password.
 func bearer(fields []string) (token string, given bool) {
 	for _, field := range fields {
 		scheme, rest, _ := strings.Cut(strings.TrimLeft(field, " \t"), " ")

@@ -237,7 +237,7 @@ func respond(w http.ResponseWriter, r *http.Request, code int, st *status.Status
 		header.Set("Retry-After", retryAfter(st))
 	}
 	w.WriteHeader(code)
-	_, _ = w.Write(body) //nolint:gosec // JSON, with nosniff. It fails if the client has disconnected
+	_, _ = w.Write(body) // it fails if the client has disconnected
 }
 
 func notFound(w http.ResponseWriter, r *http.Request) {

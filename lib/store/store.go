@@ -52,8 +52,8 @@ type Jobs interface {
 	// Running moves submitted to running, or updates the stages of a running job. An observation that is older than the
 	// one recorded changes nothing. Began that is zero stays as it is.
 	Running(ctx context.Context, id string, run int, stages []job.Stage, began, at, due time.Time) (bool, error)
-	// Finish records the outcome of a run, with the effects and the deliveries that it owes. Stages that are nil, and Began if it is zero, stay as
-	// they are.
+	// Finish records the outcome of a run, with the effects and the deliveries that it owes. Stages that are nil, and Began if it is
+	// zero, stay as they are.
 	Finish(ctx context.Context, id string, run int, end job.End) (bool, error)
 	// Relaunch gives up a run that vanished, and owes the next one. The state stays as it is; the stages and Began are of the
 	// run that was given up, and are removed.

@@ -155,7 +155,10 @@ func TestReceivers(t *testing.T) {
 		{"busy", status(429), "the status 429", false},
 		{"not there", status(404), "the status 404", false},
 		{"gone", status(410), "gone (410)", true},
-		{"redirects", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other", http.StatusFound) }, "a redirect (302)", false},
+		{
+			"redirects", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other", http.StatusFound) },
+			"a redirect (302)", false,
+		},
 		{"redirects and keeps the method", func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/other" {
 				t.Error("the redirect was followed")

@@ -157,7 +157,8 @@ func (l *load) run(t *testing.T) {
 			for ctx.Err() == nil {
 				id, now := uuid.NewString(), time.Now().UTC().Truncate(time.Millisecond)
 				err := l.store.Insert(ctx, job.Job{
-					ID: id, SecretHash: job.HashSecret(id), Workflow: "bakta", State: job.Created, Created: now, Updated: now, Due: now, Expires: now.Add(time.Hour),
+					ID: id, SecretHash: job.HashSecret(id), Workflow: "bakta", State: job.Created, Created: now, Updated: now, Due: now,
+					Expires: now.Add(time.Hour),
 				})
 				if err != nil {
 					l.failures.Add(1)

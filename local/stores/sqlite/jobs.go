@@ -252,7 +252,8 @@ func known(t time.Time) any {
 
 // finishJob is the same for both outcomes, which may follow the same states. Stages that are NULL stay as they are.
 var finishJob = `UPDATE jobs SET state = ?, results = ?, logs = ?, failure = ?, owed = ?, deliveries = ?,
-	stages = coalesce(?, stages), began = coalesce(?, began), updated = ?, due = ?, expires = ? WHERE id = ? AND run = ? AND ` + in(job.Before(job.Succeeded)...)
+	stages = coalesce(?, stages), began = coalesce(?, began), updated = ?, due = ?, expires = ?
+	WHERE id = ? AND run = ? AND ` + in(job.Before(job.Succeeded)...)
 
 // Finish implements store.Jobs.
 func (s *Store) Finish(ctx context.Context, id string, run int, end job.End) (bool, error) {
@@ -261,7 +262,8 @@ func (s *Store) Finish(ctx context.Context, id string, run int, end job.End) (bo
 	}
 	return s.update(ctx, "recording the end of", id, finishJob,
 		string(end.State), encodeFiles(end.Results), encodeFiles(end.Logs), encodeFailure(end.Failure), encodeEffects(end.Owed),
-		encodeList(end.Deliveries, newDelivery), encodeStages(end.Stages), known(end.Began), end.At.UnixMilli(), end.Due.UnixMilli(), end.Expires.UnixMilli(), id, run)
+		encodeList(end.Deliveries, newDelivery), encodeStages(end.Stages), known(end.Began), end.At.UnixMilli(), end.Due.UnixMilli(),
+		end.Expires.UnixMilli(), id, run)
 }
 
 var relaunchJob = `UPDATE jobs SET run = run + 1, run_name = '', stages = NULL, began = ?, due = ? WHERE id = ? AND run = ? AND ` +

@@ -3,8 +3,9 @@
 //	with-stores go test ./...
 //
 // The command gets their addresses in the environment variables that package teststores names. A store whose variable is set already
-// is not started. -s3 names the product: versitygw (the default), ceph or seaweedfs. With -memory 4, MongoDB keeps up to four gigabytes of data in memory. With -serve mongodb
-// or -serve s3 it starts that store, writes the variables as one line of JSON and ends when its standard input does.
+// is not started. -s3 names the product: versitygw (the default), ceph or seaweedfs. With -memory 4, MongoDB keeps up to four gigabytes
+// of data in memory. With -serve mongodb or -serve s3 it starts that store, writes the variables as one line of JSON and ends when its
+// standard input does.
 package main
 
 import (
