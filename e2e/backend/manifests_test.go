@@ -335,7 +335,7 @@ func checkNames(t *testing.T, objects []*unstructured.Unstructured) {
 			need(o, "ServiceAccount", at["serviceAccountName"])
 			for kind, key := range map[string]string{"ConfigMap": "configMap", "Secret": "secretKeyRef", "Service": "urlRewrite", "": "ref"} {
 				inner, ok := at[key].(map[string]any)
-				if !ok {
+				if !ok || inner["optional"] == true {
 					continue
 				}
 				switch key {

@@ -135,7 +135,7 @@ func (t target) writeOverlay(root, dir string) error {
 		os.WriteFile(filepath.Join(dir, "volume.yaml"), volume, 0o644),
 		change("kustomization.yaml", func(o object) {
 			o["resources"] = []string{below + "/base", "volume.yaml", "storage.yaml"}
-			o["components"] = []string{below + "/page", below + "/ingress/" + t.component}
+			o["components"] = []string{below + "/page", below + "/notify", below + "/ingress/" + t.component}
 			images(o)
 			for _, patch := range o.list("patches") {
 				patch["patch"] = strings.ReplaceAll(patch["patch"].(string), "[bakta.test]", "["+t.host+"]")
@@ -148,6 +148,7 @@ func (t target) writeOverlay(root, dir string) error {
 				s3["PublicEndpoint"] = t.publicS3
 			}
 			o.in("Database")["URI"] = t.mongo.String()
+			o.in("Notify")["Source"] = "http://" + t.host
 			o["JobContainer"] = t.tool
 			for _, program := range []string{"BaktaProteins", "Baktfold"} {
 				o.in("Programs", program)["Image"] = t.tool
