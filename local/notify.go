@@ -60,6 +60,9 @@ const (
 func (n Notify) open(dir, version string, log *slog.Logger) (notifications, error) {
 	running, stop := context.WithCancel(context.Background())
 	made := notifications{senders: make(map[job.Channel]notifier.Sender), stop: stop}
+	if err := n.idle(); err != nil {
+		return made, err
+	}
 	var roots *x509.CertPool
 	if n.CA != "" {
 		pem, err := os.ReadFile(n.CA)
@@ -90,6 +93,9 @@ func (n Notify) open(dir, version string, log *slog.Logger) (notifications, erro
 		if err != nil {
 			return made, fmt.Errorf("--mail-server, --mail-from: %w", err)
 		}
+		if m.User != "" && n.MailPassword == "" {
+			return made, fmt.Errorf("--mail-server: the password of %s is missing; set the environment variable BAKTA_WEB_MAIL_PASSWORD", m.User)
+		}
 		sender, err := mail.New(mail.Options{Server: m, Password: n.MailPassword, Roots: roots})
 		if err != nil {
 			return made, err
@@ -103,6 +109,24 @@ func (n Notify) open(dir, version string, log *slog.Logger) (notifications, erro
 		made.senders[job.ChannelCommand] = notifier.Sender{Send: c.run, Limit: commandTime}
 	}
 	return made, nil
+}
+
+// idle returns an error for an option that would have no effect: who set it expects messages that are never sent.
+func (n Notify) idle() error {
+	for _, o := range []struct {
+		flag, needs string
+		idle        bool
+	}{
+		{"--notify-allow", "--notify-webhooks", len(n.Allow) > 0 && !n.Webhooks},
+		{"--notify-forbid", "--notify-webhooks", len(n.Forbid) > 0 && !n.Webhooks},
+		{"--mail-from", "--mail-server", n.MailFrom != "" && n.MailServer == ""},
+		{"--notify-ca", "--notify-webhooks or --mail-server", n.CA != "" && !n.Webhooks && n.MailServer == ""},
+	} {
+		if o.idle {
+			return fmt.Errorf("%s has no effect without %s; add that, or leave %s out", o.flag, o.needs, o.flag)
+		}
+	}
+	return nil
 }
 
 func prefixes(flag string, texts []string) (list []netip.Prefix, err error) {

@@ -73,6 +73,13 @@ func checkNotify(n Notify, found *findings) {
 		}
 	}
 	if n.Mail.Server == "" {
+		if n.Mail.From != "" {
+			found.bad("Notify.Mail.From", "has no effect without Notify.Mail.Server; name the mail server, or remove the key")
+		}
+		return
+	}
+	if n.Function == "" {
+		found.bad("Notify.Mail.Server", "is set without Notify.Function, so no mail is sent; name the function, or remove the key")
 		return
 	}
 	if _, err := notify.ParseMailServer(n.Mail.Server, n.Mail.From); err != nil {

@@ -115,8 +115,18 @@ func TestProblems(t *testing.T) {
 				"write an address or a prefix such as 10.0.0.0/8 or fd00::/8",
 		},
 		{
+			"a mail server without the function",
+			"Notify: {Mail: {Server: smtp://mail.example.org, From: bakta@example.org}}",
+			"line 8: Notify.Mail.Server is set without Notify.Function, so no mail is sent; name the function, or remove the key",
+		},
+		{
+			"a sender without a mail server",
+			"Notify: {Function: http://notify, Mail: {From: bakta@example.org}}",
+			"line 8: Notify.Mail.From has no effect without Notify.Mail.Server; name the mail server, or remove the key",
+		},
+		{
 			"a mail server without a sender",
-			"Notify: {Mail: {Server: smtp://mail.example.org}}",
+			"Notify: {Function: http://notify, Mail: {Server: smtp://mail.example.org}}",
 			`line 8: Notify.Mail.Server or Notify.Mail.From is not valid: the sender "" is not a mail address; ` +
 				"write one such as Bakta <bakta@example.org>",
 		},

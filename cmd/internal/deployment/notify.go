@@ -43,6 +43,9 @@ func (d *Deployment) senders() (map[job.Channel]notify.Sender, error) {
 		if err != nil {
 			return nil, err
 		}
+		if m.User != "" && n.Mail.Password.Reveal() == "" {
+			return nil, fmt.Errorf("the environment variable MailPassword is missing: the password of the user %s of Notify.Mail.Server", m.User)
+		}
 		s, err := mail.New(mail.Options{Server: m, Password: n.Mail.Password.Reveal(), Roots: roots})
 		if err != nil {
 			return nil, err
