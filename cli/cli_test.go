@@ -892,3 +892,22 @@ func dirs(u *clitest.User) []string {
 	}
 	return dirs
 }
+
+// What no server accepts is refused before the file is uploaded.
+func TestNotifyOptions(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	u := clitest.NewUser(t, f.URL)
+	for _, row := range []struct{ flag, value, want string }{
+		{"--notify-webhook", "http://example.org/x", "--notify-webhook: only https is allowed; write a URL such as"},
+		{"--notify-webhook", "example.org", "--notify-webhook: only https is allowed"},
+		{"--notify-webhook", "https://ada:pw@example.org/", "--notify-webhook: a user name or password"},
+		{"--notify-webhook", "https://example.org:22/", "--notify-webhook: the port must be 443"},
+		{"--notify-email", "Ada <ada@example.org>", "--notify-email: this is not an e-mail address; write one address"},
+	} {
+		got := u.Run("submit", "genome.fna", row.flag, row.value)
+		if got.Code != exitUsage || !strings.Contains(got.Err, row.want) || f.seen() != nil {
+			t.Errorf("%s %s: %+v, %v", row.flag, row.value, got, f.seen())
+		}
+	}
+}

@@ -279,7 +279,11 @@ The exit code is 0 if the state is known, whatever it is.`,
 func notificationText(n client.Notification) string {
 	text := shown(n.Event) + ": " + strings.ReplaceAll(shown(n.Status), "_", " ")
 	if n.Error != "" {
-		text += fmt.Sprintf(" after %d attempts: %s", n.Attempts, shown(n.Error))
+		attempts := "attempts"
+		if n.Attempts == 1 {
+			attempts = "attempt"
+		}
+		text += fmt.Sprintf(" after %d %s: %s", n.Attempts, attempts, shown(n.Error))
 	}
 	if n.Status == "pending" && !n.Next.IsZero() {
 		text += ", next attempt " + timeText(n.Next)

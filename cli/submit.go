@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/netip"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,6 +17,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/cli/book"
 	"github.com/ag-computational-bio/bakta-web-backend/cli/input"
 	"github.com/ag-computational-bio/bakta-web-backend/client"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/notify"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/upload"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
@@ -96,6 +99,9 @@ Exit codes for several: 0 all succeeded, 4 some failed, 1 it ended early.`,
 					}
 				}
 				return a.submitMany(cmd.Context(), s, args, cmd.Flags().Changed)
+			}
+			if err := checkNotify(s.notify); err != nil {
+				return err
 			}
 			for _, flag := range []string{"uploads", "again", "retry-failed"} {
 				if cmd.Flags().Changed(flag) {
@@ -253,6 +259,21 @@ func (a *app) begin(
 		return book.Entry{}, &exitError{exitUsage, err}
 	}
 	return book.Entry{}, err
+}
+
+// checkNotify refuses what each server refuses, before the files are uploaded. Only the server knows in which networks webhooks may be.
+func checkNotify(n client.Notify) error {
+	anywhere := notify.Networks{Allow: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}}
+	rules := notify.Offer{Webhook: true, Email: true, Networks: anywhere}
+	for _, one := range []struct{ flag, webhook, email string }{
+		{"--notify-webhook", n.Webhook, ""}, {"--notify-email", "", n.Email},
+	} {
+		if _, err := rules.Check(one.webhook, one.email); err != nil {
+			_, why, _ := strings.Cut(err.Error(), ": ") // after the name of the field in the API
+			return Usagef("%s: %s", one.flag, why)
+		}
+	}
+	return nil
 }
 
 // keepKey shows and keeps the key of the job's webhook.

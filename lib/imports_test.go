@@ -105,7 +105,7 @@ var rules = []rule{
 	},
 	{
 		path:   "cli",
-		ours:   []string{"client", "lib/job", "lib/option", "lib/upload", "lib/program", "lib/workflow"},
+		ours:   []string{"client", "lib/job", "lib/notify", "lib/option", "lib/upload", "lib/program", "lib/workflow"},
 		others: []string{"go.mongodb.org/", "github.com/minio/", "k8s.io/"},
 	},
 	{
