@@ -63,7 +63,8 @@ func (p *Publisher) Ended(ctx context.Context, j job.Job) {
 		if err != nil {
 			return err
 		}
-		return p.post(ctx, p.to.Broker, e)
+		// Nothing repeats it, as it is not owed: what was begun goes on when the queue closes.
+		return p.post(context.WithoutCancel(ctx), p.to.Broker, e)
 	})
 }
 
@@ -102,5 +103,5 @@ func (p *Publisher) post(ctx context.Context, url string, e event.Event) error {
 	return nil
 }
 
-// Close waits for the posts that were begun.
+// Close waits for the posts to the Broker that were begun, and ends those to the function, which are owed.
 func (p *Publisher) Close(ctx context.Context) error { return p.queue.close(ctx) }
