@@ -64,7 +64,10 @@ func (p *Publisher) Ended(ctx context.Context, j job.Job) {
 			return err
 		}
 		// Nothing repeats it, as it is not owed: what was begun goes on when the queue closes.
-		return p.post(context.WithoutCancel(ctx), p.to.Broker, e)
+		if err := p.post(context.WithoutCancel(ctx), p.to.Broker, e); err != nil {
+			return fmt.Errorf("the Broker does not get an event, which is not repeated: %w", err)
+		}
+		return nil
 	})
 }
 

@@ -112,7 +112,7 @@ func TestPublisher(t *testing.T) {
 	if n := len(function.events) + len(broker.events); n > 0 {
 		t.Errorf("there are %d more events", n)
 	}
-	if text := log.String(); strings.Count(text, "503") != 2 {
+	if text := log.String(); strings.Count(text, "503") != 2 || strings.Count(text, "the Broker does not get") != 2 {
 		t.Errorf("the log is\n%s", text)
 	}
 }

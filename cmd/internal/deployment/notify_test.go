@@ -16,7 +16,8 @@ func TestMailPassword(t *testing.T) {
 	} {
 		cfg := config.Default()
 		cfg.Notify.Function = "http://notify"
-		cfg.Notify.Mail = config.Mail{Server: "smtp://" + row.user + "mail.example.org", From: "a@example.org", Password: config.Secret(row.password)}
+		cfg.Notify.Mail = config.Mail{Server: "smtp://" + row.user + "mail.example.org", From: "a@example.org"}
+		cfg.Notify.Mail.Password = config.Secret(row.password)
 		senders, err := (&Deployment{Config: cfg}).senders()
 		if row.fails == "" && (err != nil || len(senders) != 2) || row.fails != "" && (err == nil || !strings.Contains(err.Error(), row.fails)) {
 			t.Errorf("%q: %d senders, %v, want %q", row.user, len(senders), err, row.fails)
