@@ -47,13 +47,21 @@ func (s *Server) admit(ctx context.Context, method, subject string) (context.Con
 	return ctx, nil
 }
 
-// admitCall admits the call of a method. It returns the context that the call proceeds with.
+// admitCall admits the call of a method. It returns the context that the call proceeds with. A call whose token is refused is a call of the
+// address that it comes from: it counts there, so that tokens can't be tried without a limit.
 func (s *Server) admitCall(ctx context.Context, method string) (context.Context, error) {
 	subject, err := s.identify(ctx, method)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		return s.admit(ctx, method, subject)
 	}
-	return s.admit(ctx, method, subject)
+	admitted, refusal := s.admit(ctx, method, "")
+	if refusal == nil && s.Finish != nil {
+		refusal = s.Finish(admitted, err)
+	}
+	if refusal != nil {
+		return nil, refusal
+	}
+	return nil, err
 }
 
 // identify returns the subject of a call's token, if it has one.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -130,6 +131,51 @@ func TestIdentify(t *testing.T) {
 				t.Errorf("the log is\n%s", text)
 			}
 		})
+	}
+}
+
+// A call whose token is refused counts as one of its address, and is refused for its token only while that has calls left.
+func TestRefusedTokensCount(t *testing.T) {
+	t.Parallel()
+	type counted struct{}
+	var mu sync.Mutex
+	var calls, finished int
+	exhausted := job.Errorf(job.Exhausted, "too many calls")
+	o := server.Options{Identify: identify, TokenRequired: true}
+	o.Admit = func(ctx context.Context, c caller.Caller, _ string) (context.Context, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if c.Subject != "" || !c.Address.IsValid() {
+			t.Errorf("the caller is %v", c)
+		}
+		if calls++; calls > 3 {
+			return nil, exhausted
+		}
+		return context.WithValue(ctx, counted{}, true), nil
+	}
+	o.Finish = func(ctx context.Context, err error) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if ctx.Value(counted{}) == nil || err == nil {
+			t.Errorf("a call ends with %v, which was not admitted", err)
+		}
+		if finished++; finished > 2 {
+			return exhausted
+		}
+		return err
+	}
+	s := serve(t, o, func(s *server.Server) error { return s.Serve(apiv1.API(), echoing(), all()...) })
+	for i, row := range []struct {
+		authorization string
+		http          int
+	}{{"Bearer old", 401}, {"Bearer stranger", 403}, {"", 429}, {"Bearer old", 429}} {
+		var headers []string
+		if row.authorization != "" {
+			headers = []string{"Authorization", row.authorization}
+		}
+		if got := send(t, client(t), http.MethodPost, s.url+"/api/v1/job/list", `{"jobs":[]}`, headers...); got.status != row.http {
+			t.Errorf("call %d is answered %d %s, not %d", i, got.status, got.body, row.http)
+		}
 	}
 }
 
