@@ -156,6 +156,14 @@ func TestNoLogin(t *testing.T) {
 	if got := u.Run("login"); got.Code != exitFailed || !strings.Contains(got.Err, "has no login") {
 		t.Errorf("login: %d %s", got.Code, got.Err)
 	}
+	older := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNotFound)
+		fmt.Fprint(w, `"Not Found"`)
+	}))
+	t.Cleanup(older.Close)
+	if got := u.Run("login", "--server", older.URL); got.Code != exitFailed || !strings.Contains(got.Err, "has no login: it is an older server") {
+		t.Errorf("login: %d %s", got.Code, got.Err)
+	}
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"issuer":"http://login.example.org","audience":"a","client_id":"a","scopes":["openid"]}`)
 	}))

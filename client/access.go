@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"google.golang.org/grpc/codes"
 )
 
 // Access is how a server identifies its callers.
@@ -25,7 +27,10 @@ func (v *V2) Access(ctx context.Context) (Access, error) {
 	anonymous := *v.c
 	anonymous.options.Token = nil
 	if err := anonymous.V2().call(ctx, http.MethodGet, "/access", nil, nil, &answer); err != nil {
-		return Access{}, fmt.Errorf("asking how the server identifies its callers: %w", v.absent(err))
+		if CodeOf(err) == codes.NotFound {
+			return Access{}, fmt.Errorf("%s has no login: it is an older server, or another program", v.c.server)
+		}
+		return Access{}, fmt.Errorf("asking how the server identifies its callers: %w", err)
 	}
 	return answer, nil
 }
