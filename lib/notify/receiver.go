@@ -135,8 +135,13 @@ func checkEmail(text string) error {
 		return refuse("this is not an e-mail address")
 	}
 	at := strings.LastIndexByte(text, '@')
-	if local, domain := text[:at], text[at+1:]; len(local) > 64 || strings.ContainsAny(local, `"\`) || !validHost(domain) {
+	local, domain := text[:at], text[at+1:]
+	if len(local) > 64 || strings.ContainsAny(local, `"\`) || !validHost(domain) {
 		return refuse("this is not an e-mail address")
+	}
+	// Some mail servers would connect to it, also inside the network.
+	if _, err := netip.ParseAddr(domain); err == nil {
+		return refuse("the part after the @ is an IP address, not a name")
 	}
 	return nil
 }

@@ -104,6 +104,8 @@ func TestAddresses(t *testing.T) {
 		{"ada@[127.0.0.1]", false},
 		{"adä@example.org", false},
 		{"ada@127.1", false},
+		{"ada@127.0.0.1", false},
+		{"ada@[IPv6:::1]", false},
 	} {
 		n, err := notify.Offer{Email: true}.Check("", tt.address)
 		if tt.ok != (err == nil) || err != nil && !job.Is(err, job.Invalid) {
