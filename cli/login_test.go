@@ -161,7 +161,8 @@ func TestNoLogin(t *testing.T) {
 		fmt.Fprint(w, `"Not Found"`)
 	}))
 	t.Cleanup(older.Close)
-	if got := u.Run("login", "--server", older.URL); got.Code != exitFailed || !strings.Contains(got.Err, "has no login: it is an older server") {
+	if got := u.Run("login", "--server", older.URL); got.Code != exitFailed ||
+		!strings.Contains(got.Err, "has no login: it is an older server") {
 		t.Errorf("login: %d %s", got.Code, got.Err)
 	}
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
