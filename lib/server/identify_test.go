@@ -173,7 +173,8 @@ func TestRefusedTokensCount(t *testing.T) {
 		if row.authorization != "" {
 			headers = []string{"Authorization", row.authorization}
 		}
-		if got := send(t, client(t), http.MethodPost, s.url+"/api/v1/job/list", `{"jobs":[]}`, headers...); got.status != row.http {
+		got := send(t, client(t), http.MethodPost, s.url+"/api/v1/job/list", `{"jobs":[]}`, headers...)
+		if got.status != row.http {
 			t.Errorf("call %d is answered %d %s, not %d", i, got.status, got.body, row.http)
 		}
 	}

@@ -135,6 +135,40 @@ func (u user) check(what, id, secret, want string) {
 	}
 }
 
+// TestLimitsOfOwners: the owner of a token is one caller, whatever it calls by, and another one than its network.
+func TestLimitsOfOwners(t *testing.T) {
+	t.Parallel()
+	i := testissuer.Start(t, time.Hour)
+	w := newWorld(t, false, func(c *config.Config) {
+		c.Limits = config.Default().Limits
+		c.Limits.Caller.Unstarted = 4
+		c.Access.Issuer, c.Access.Audience = i.URL, testissuer.Client
+	})
+	first, second := i.Login(testissuer.Client, "ada"), i.Login(testissuer.Client, "ada")
+	ada, again, anyone := user{w, first.ID}, user{w, second.ID}, user{w, ""}
+	w.secret(ada.token, again.token)
+
+	hers := ada.make() // as many as are allowed
+	for _, u := range []user{ada, again} {
+		text := u.call(http.MethodPost, "/api/v2/job/init", `{"workflow_kind":"bakta"}`, http.StatusTooManyRequests, nil)
+		if !strings.Contains(text, "unstarted-jobs") {
+			t.Errorf("the fifth job is refused by %s", text)
+		}
+	}
+	user{w, "no.valid.token"}.call(http.MethodPost, "/api/v2/job/init", `{"workflow_kind":"bakta"}`, http.StatusUnauthorized, nil)
+	if ids, _ := ada.own(""); len(ids) != len(hers) {
+		t.Errorf("ada has %d jobs, want %d", len(ids), len(hers))
+	}
+	user{w, i.Login(testissuer.Client, "ben").ID}.make()
+	anyone.make()
+	// What the owner deletes without its secret leaves a place.
+	ada.call(http.MethodPost, "/api/v2/job/delete", fmt.Sprintf(`{"job_id":%q}`, hers[0].id), http.StatusOK, nil)
+	again.call(http.MethodPost, "/api/v2/job/init", `{"workflow_kind":"bakta"}`, http.StatusOK, nil)
+	if ids, _ := again.own(""); len(ids) != len(hers) || slices.Contains(ids, hers[0].id) {
+		t.Errorf("ada's jobs are %v", ids)
+	}
+}
+
 // TestAccess: with a real issuer, a job that is made with a token belongs to its subject, in both versions and by gRPC. Calls without a
 // token are served as ever.
 func TestAccess(t *testing.T) {
