@@ -211,7 +211,8 @@ func TestTokensOfPages(t *testing.T) {
 	if allowed := got.header.Get("Access-Control-Allow-Headers"); !strings.Contains(allowed, "authorization") {
 		t.Errorf("the preflight allows %q", allowed)
 	}
-	got = send(t, client(t), http.MethodPost, s.url+"/api/v1/job/list", "{}", "Origin", "https://ui.example.org", "Authorization", "Bearer old")
+	got = send(t, client(t), http.MethodPost, s.url+"/api/v1/job/list", "{}",
+		"Origin", "https://ui.example.org", "Authorization", "Bearer old")
 	if exposed := got.header.Get("Access-Control-Expose-Headers"); !strings.Contains(exposed, "Www-Authenticate") {
 		t.Errorf("the answer exposes %q", exposed)
 	}
