@@ -30,6 +30,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/caller"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/server/cloudevent"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/mongo"
@@ -105,7 +106,7 @@ func serveLimited(t testing.TB, limits settings.Caller) *limited {
 		Limiter: limiter, Turns: l.jobs,
 	}, set))
 	srv := must(server.New(server.Options{
-		Log: log, Proxies: caller.Proxies{Count: 1}, Admit: limiter.Admit, Finish: limiter.Finish,
+		Log: log, Proxies: caller.Proxies{Count: 1}, Admit: limiter.Admit, Finish: limiter.Finish, ReadEvent: cloudevent.Read,
 	}))
 	if err := errors.Join(l.all.Register(srv), l.all.RegisterEvents(srv)); err != nil {
 		t.Fatal(err)

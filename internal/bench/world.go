@@ -31,6 +31,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/program/bakta"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/server/cloudevent"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/mongo"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
@@ -206,7 +207,7 @@ func (s *site) connect(limits settings.Caller) error {
 	if err != nil {
 		return err
 	}
-	o := server.Options{Log: discard(), Proxies: caller.Proxies{Count: 1}}
+	o := server.Options{Log: discard(), Proxies: caller.Proxies{Count: 1}, ReadEvent: cloudevent.Read}
 	if limiter != nil {
 		o.Admit, o.Finish = limiter.Admit, limiter.Finish
 	}

@@ -3,7 +3,7 @@
 //
 // A function registers the methods that it serves by name, because the methods of one service belong to several functions:
 //
-//	srv, err := server.New(server.Options{Log: log})
+//	srv, err := server.New(server.Options{Log: log, ReadEvent: cloudevent.Read})
 //	err = srv.Serve(apiv1.API(), f, "InitJob", "StartJob")
 //	err = srv.Events("/events", f.Event)
 //	err = srv.Run(ctx, listener)

@@ -1,27 +1,26 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 
 	"github.com/cloudevents/sdk-go/v2/event"
-	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// Events registers the handler of CloudEvents that are posted to a path, in binary or structured mode.
+// Events registers the handler of CloudEvents that are posted to a path, in binary or structured mode. It needs Options.ReadEvent.
 //
 // Sources retry an event only after some statuses, and 500 is not one of them. So the answer is 204 for an event that was handled, and also
 // for one that can never be handled (its error is logged). It is 429 for job.Exhausted, and 503 for everything else that may succeed
 // later: job.Unavailable, an exceeded deadline, an error without a code of lib/job, and a panic. It is never 500.
 func (s *Server) Events(path string, handle func(context.Context, event.Event) error) error {
+	if s.ReadEvent == nil {
+		return errors.New("a server that receives events needs Options.ReadEvent")
+	}
 	return s.Handle(path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost {
 			notAllowed(w, r, map[string]bool{http.MethodPost: true}, answer)
@@ -37,7 +36,7 @@ func (s *Server) Events(path string, handle func(context.Context, event.Event) e
 			answer(w, r, code, st)
 			return
 		}
-		e, err := readEvent(r)
+		e, err := s.ReadEvent(r)
 		if err != nil {
 			s.event(r.Context(), "", Malformed)
 			answer(w, r, http.StatusBadRequest, status.New(codes.InvalidArgument, err.Error()))
@@ -53,24 +52,6 @@ func (s *Server) Events(path string, handle func(context.Context, event.Event) e
 		s.event(ctx, e.Type(), Handled)
 		w.WriteHeader(http.StatusNoContent)
 	}))
-}
-
-// readEvent reads the event of a request whose body is in memory.
-func readEvent(r *http.Request) (event.Event, error) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return event.Event{}, fmt.Errorf("reading the event: %w", err)
-	}
-	// The SDK reports an absent body as an error of the transport.
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	e, err := cehttp.NewEventFromHTTPRequest(r)
-	if err != nil || e == nil {
-		return event.Event{}, errors.New("the request is not a CloudEvent in binary or structured mode")
-	}
-	if err := e.Validate(); err != nil {
-		return event.Event{}, errors.New("the CloudEvent is not valid: a required attribute is missing, or an attribute is malformed")
-	}
-	return *e, nil
 }
 
 // attempt handles an event and returns a panic as an error.

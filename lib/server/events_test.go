@@ -16,6 +16,7 @@ import (
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/server/cloudevent"
 )
 
 // binary are the headers of a valid event in binary mode.
@@ -133,6 +134,18 @@ func TestEventErrors(t *testing.T) {
 	}
 }
 
+// A server that can't read events takes no handler of them.
+func TestEventsNeedAReader(t *testing.T) {
+	t.Parallel()
+	s, err := server.New(server.Options{Log: server.NewLogger(io.Discard, nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Events("/events", func(context.Context, event.Event) error { return nil }); err == nil {
+		t.Error("the handler is registered")
+	}
+}
+
 // What the CloudEvents SDK sends is received as it was.
 func TestEventsFromSDK(t *testing.T) {
 	t.Parallel()
@@ -177,7 +190,7 @@ func FuzzEvents(f *testing.F) {
 	f.Add("application/json", "1.0", "1", "x", []byte(`{}`))
 	f.Add("application/cloudevents-batch+json", "", "", "", []byte(`[]`))
 	f.Add("text/xml", "0.3", "\x00", "", []byte(nil))
-	s, err := server.New(server.Options{Log: server.NewLogger(io.Discard, nil), MaxBody: 10_000})
+	s, err := server.New(server.Options{Log: server.NewLogger(io.Discard, nil), MaxBody: 10_000, ReadEvent: cloudevent.Read})
 	if err != nil {
 		f.Fatal(err)
 	}

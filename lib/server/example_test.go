@@ -13,6 +13,7 @@ import (
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/server/cloudevent"
 	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 	"github.com/ag-computational-bio/bakta-web-backend/proto/v1/apiv1"
 )
@@ -36,7 +37,7 @@ func (versions) Event(_ context.Context, e event.Event) error {
 }
 
 func Example() {
-	srv, err := server.New(server.Options{Log: slog.New(slog.DiscardHandler)})
+	srv, err := server.New(server.Options{Log: slog.New(slog.DiscardHandler), ReadEvent: cloudevent.Read})
 	if err != nil {
 		fmt.Println(err)
 		return

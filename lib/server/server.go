@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/rs/cors"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -44,6 +45,9 @@ type Options struct {
 	Proxies caller.Proxies
 	// LogCallers adds the caller's address and subject to the line that is logged of each request. An address is personal data.
 	LogCallers bool
+	// ReadEvent reads the CloudEvent of a request, whose body is in memory: cloudevent.Read. Nil: no events are received. The server does
+	// not import that package itself, so that programs without events are smaller by what it brings along.
+	ReadEvent func(*http.Request) (event.Event, error)
 	// Authenticate checks the bearer token that each event then must have. Nil: events need no token.
 	Authenticate Authenticator
 	// Identify checks the bearer token of a call that has one. Nil: the tokens of calls are ignored.

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/server/cloudevent"
 	protov1 "github.com/ag-computational-bio/bakta-web-backend/proto/v1"
 	"github.com/ag-computational-bio/bakta-web-backend/proto/v1/apiv1"
 )
@@ -82,6 +83,7 @@ func serve(t testing.TB, o server.Options, set func(*server.Server) error) *runn
 	if o.Log == nil {
 		o.Log = server.NewLogger(log, slog.LevelDebug)
 	}
+	o.ReadEvent = cloudevent.Read
 	srv, err := server.New(o)
 	if err != nil {
 		t.Fatal(err)

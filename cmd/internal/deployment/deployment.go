@@ -27,6 +27,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/program"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/server/cloudevent"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store"
@@ -402,7 +403,7 @@ func (d *Deployment) server(
 	o := server.Options{
 		Log: d.Log, Address: d.Listen, Timeout: timeout, MaxBody: d.Limits.BodySize.Floor(), Origins: d.CORS.Origins,
 		Proxies: caller.Proxies{Count: d.Access.TrustedProxies, Header: d.Access.ForwardedHeader}, LogCallers: d.Access.LogCallers,
-		Authenticate: authenticate, Identify: identify, TokenRequired: d.Access.Required, Observer: d.observer(),
+		ReadEvent: cloudevent.Read, Authenticate: authenticate, Identify: identify, TokenRequired: d.Access.Required, Observer: d.observer(),
 	}
 	if d.limiter != nil {
 		o.Admit, o.Finish = d.limiter.Admit, d.limiter.Finish
