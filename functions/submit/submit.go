@@ -149,14 +149,11 @@ func (f *Function) Init(ctx context.Context, n Init) (Created, error) {
 		return Created{}, job.Errorf(job.Unavailable, "the object storage is not set up; contact the operators").
 			Because(errors.New("the configured bucket does not exist; run the program setup, or correct its name"))
 	}
-	id, err := uuid.NewRandom()
+	id, err := limit.FromContext(ctx).Make(ctx, f.allowed(w))
 	if err != nil {
 		return Created{}, err
 	}
-	made := Created{ID: id.String(), Secret: job.NewSecret()}
-	if err := limit.FromContext(ctx).Make(ctx, made.ID, f.allowed(w)); err != nil {
-		return Created{}, err
-	}
+	made := Created{ID: id, Secret: job.NewSecret()}
 	for _, u := range w.Uploads {
 		url, err := f.deps.Files.PresignPut(ctx, job.UploadKey(made.ID, u.Kind), f.deps.UploadTTL)
 		if err != nil {

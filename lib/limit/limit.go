@@ -16,9 +16,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"log/slog"
-	"sync"
+	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/caller"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
@@ -71,6 +73,7 @@ type Options struct {
 type Limiter struct {
 	o      Options
 	calls  calls
+	claims claims
 	warned atomic.Int64 // when a failure was logged last, in Unix milliseconds
 }
 
@@ -85,7 +88,7 @@ func New(o Options) (*Limiter, error) {
 	if o.Recorder == nil {
 		o.Recorder = noRecorder{}
 	}
-	return &Limiter{o: o, calls: calls{of: make(map[string]*share)}}, nil
+	return &Limiter{o: o, calls: calls{of: make(map[string]*share)}, claims: claims{of: make(map[string]*claimed)}}, nil
 }
 
 // countTime bounds how long a call waits to be counted.
@@ -111,6 +114,8 @@ type Call struct {
 	key     string
 	counted bool
 	started *Started // by Rerun
+
+	policies, left []string // what the fields RateLimit-Policy and RateLimit have so far
 }
 
 type callKey struct{}
@@ -154,16 +159,21 @@ func (c *Call) count(ctx context.Context) error {
 	if c.l.o.Limits.CallsPerMinute == 0 {
 		return nil
 	}
-	return c.l.calls.count(ctx, c.l, c.key)
+	_, err := c.l.calls.count(ctx, c.l, c.key, store.Use{At: c.l.now()})
+	return err
 }
 
-// Make counts a call that creates a job, whose upload links allow that many bytes.
-func (c *Call) Make(ctx context.Context, id string, bytes int64) error {
+// Make counts a call that creates a job, whose upload links allow that many bytes. It returns the id that the job must have: it may be held
+// already.
+func (c *Call) Make(ctx context.Context, bytes int64) (string, error) {
 	if c == nil {
-		return nil
+		return uuid.NewString(), nil
 	}
-	_, err := c.use(ctx, store.Use{Job: id, Holds: c.l.made(bytes)})
-	return err
+	if c.l.unstarted() == nil {
+		return uuid.NewString(), c.count(ctx)
+	}
+	c.counted = true
+	return c.l.claims.claim(ctx, c.l, c.key, bytes)
 }
 
 // Started is what a start has to store with the job.
@@ -280,7 +290,19 @@ func (l *Limiter) use(ctx context.Context, key string, u store.Use) (store.Used,
 	if u.Gone, err = l.gone(ctx, used.Entries); err != nil || len(u.Gone) == 0 {
 		return used, err
 	}
-	return l.o.Store.Use(ctx, key, u)
+	// What was counted although the list has refused the call is not counted again.
+	first := used
+	u.Windows = slices.DeleteFunc(slices.Clone(u.Windows), func(w store.Window) bool {
+		return !w.PerJob && w.Name != first.Refused && first.Counted[w.Name] > 0
+	})
+	if used, err = l.o.Store.Use(ctx, key, u); err != nil {
+		return used, err
+	}
+	for name, buckets := range used.Windows {
+		first.Windows[name], first.Counted[name] = buckets, used.Counted[name]
+	}
+	used.Windows, used.Counted = first.Windows, first.Counted
+	return used, nil
 }
 
 // gone returns the entries whose jobs are not what the list says. A call may have entered a job a moment ago and not have stored yet what
@@ -303,15 +325,17 @@ func (l *Limiter) gone(ctx context.Context, entries []store.Held) ([]store.Held,
 		j, ok := stored[e.Job]
 		waits := j.Waits()
 		var holds, mayHold bool
+		after := l.o.InFlight
 		switch e.Name {
 		case UnstartedJobs:
 			holds, mayHold = j.State == job.Created, !ok
+			after += claimTime // a call may take up the entry until then
 		case ActiveJobs:
 			holds, mayHold = j.State.Active(), !ok || j.State == job.Created
 		default: // a job that waits may be about to have its turn
 			holds, mayHold = j.State.Active() && !waits, !ok || j.State == job.Created || waits
 		}
-		if !holds && (!mayHold || l.now().Sub(e.At) >= l.o.InFlight) {
+		if !holds && (!mayHold || l.now().Sub(e.At) >= after) {
 			gone = append(gone, e)
 		}
 	}
@@ -355,99 +379,3 @@ type noRecorder struct{}
 
 func (noRecorder) Refused(context.Context, string) {}
 func (noRecorder) Uncounted(context.Context)       {}
-
-// calls counts the calls of a minute. A process counts some calls in advance for a caller that makes many, so that most calls need no
-// write: within the bucket that they are counted in, and of a small part of the limit. It also remembers refusals that can't change
-// before the next bucket.
-type calls struct {
-	mu     sync.Mutex
-	bucket int64
-	of     map[string]*share // by caller, in this bucket
-}
-
-// share is what a process knows of the calls of a caller.
-type share struct {
-	mu      sync.Mutex
-	ahead   int // calls that are counted and were not made yet
-	next    int // how many to count ahead the next time
-	used    store.Used
-	refused bool
-	passes  time.Time // until when calls pass because they can't be counted
-}
-
-const (
-	maxAhead  = 64
-	aheadPart = 240 // of the limit
-	passTime  = time.Second
-)
-
-func callWindow(limit, calls int) store.Window {
-	return store.Window{Name: CallsPerMinute, Length: time.Minute, Limit: limit, Calls: calls}
-}
-
-// share returns what is known of a caller, and the use of one more call, now.
-func (c *calls) share(l *Limiter, key string) (*share, store.Use) {
-	u := store.Use{At: l.now(), Windows: []store.Window{callWindow(l.o.Limits.CallsPerMinute, 1)}}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if bucket := u.Windows[0].Bucket(u.At); c.bucket != bucket {
-		c.bucket = bucket
-		clear(c.of)
-	}
-	if c.of[key] == nil {
-		c.of[key] = new(share)
-	}
-	return c.of[key], u
-}
-
-// refused refuses a call if it is known that it would be refused.
-func (c *calls) refused(ctx context.Context, l *Limiter, key string) error {
-	if l.o.Limits.CallsPerMinute == 0 {
-		return nil
-	}
-	s, u := c.share(l, key)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.refuse(ctx, l, u)
-}
-
-// refuse returns the refusal if it is known. The caller holds the lock.
-func (s *share) refuse(ctx context.Context, l *Limiter, u store.Use) error {
-	if !s.refused {
-		return nil
-	}
-	show(ctx, u, s.used, 0)
-	return l.refuse(ctx, l.refusal(u, s.used))
-}
-
-// count counts a call, or refuses it.
-func (c *calls) count(ctx context.Context, l *Limiter, key string) error {
-	s, u := c.share(l, key)
-	s.mu.Lock() // calls of one caller wait for the one that writes, and then use what it has counted
-	defer s.mu.Unlock()
-	switch {
-	case s.refused:
-		return s.refuse(ctx, l, u)
-	case s.ahead > 0:
-		s.ahead--
-		show(ctx, u, s.used, s.ahead)
-		return nil
-	case u.At.Before(s.passes):
-		l.o.Recorder.Uncounted(ctx)
-		return nil
-	}
-	u.Windows[0].Calls += s.next
-	used, err := l.use(ctx, key, u)
-	if err != nil {
-		s.passes = u.At.Add(passTime)
-		l.passes(ctx, err)
-		return nil
-	}
-	if s.used = used; used.Refused != "" {
-		s.refused = true
-		return s.refuse(ctx, l, u)
-	}
-	s.ahead, s.next = used.Counted[CallsPerMinute]-1, min(2*s.next+1, maxAhead, l.o.Limits.CallsPerMinute/aheadPart)
-	show(ctx, u, used, s.ahead)
-	return nil
-}

@@ -198,32 +198,41 @@ func TestListsFollowJobs(t *testing.T) {
 		}
 		return limit.FromContext(ctx).Start(ctx, id)
 	}
-	create := func(id string) error {
+	create := func() (string, error) {
 		t.Helper()
 		ctx, err := l.Admit(ctx, who, later)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return limit.FromContext(ctx).Make(ctx, id, 1)
+		return limit.FromContext(ctx).Make(ctx, 1)
 	}
-	insert := func(state job.State, waits bool) string {
+	store := func(id string, state job.State, waits bool) {
 		t.Helper()
-		j := job.Job{ID: uuid.NewString(), State: state, Run: 1, Due: noon, Expires: noon, Start: &job.Start{Config: []byte("{}"), Waits: waits}}
+		j := job.Job{ID: id, State: state, Run: 1, Due: noon, Expires: noon, Start: &job.Start{Config: []byte("{}"), Waits: waits}}
 		if err := w.Insert(ctx, j); err != nil {
 			t.Fatal(err)
 		}
-		return j.ID
+	}
+	insert := func(state job.State, waits bool) string {
+		t.Helper()
+		id := uuid.NewString()
+		store(id, state, waits)
+		return id
 	}
 	for _, state := range []job.State{job.Submitted, job.Succeeded, job.Deleting} { // an entry of a created job that moved on
-		if err := create(insert(state, false)); err != nil {
+		id, err := create()
+		if err != nil {
 			t.Errorf("a job is held as not started after it was %s: %v", state, err)
 		}
+		store(id, state, false)
 	}
-	if err := create(insert(job.Created, false)); err != nil {
+	id, err := create()
+	if err != nil {
 		t.Error(err)
 	}
+	store(id, job.Created, false)
 	var refusal *job.Error
-	if err := create(uuid.NewString()); !errors.As(err, &refusal) || refusal.Retry == nil || refusal.Retry.Limit != limit.UnstartedJobs {
+	if _, err := create(); !errors.As(err, &refusal) || refusal.Retry == nil || refusal.Retry.Limit != limit.UnstartedJobs {
 		t.Errorf("a second job that is not started: %v", err)
 	}
 
@@ -271,4 +280,182 @@ func TestListsFollowJobs(t *testing.T) {
 	take(next, false)
 	w.clock.Add(int64(time.Minute))
 	take(next, true)
+}
+
+// create makes a call that creates a job, whose uploads are of so many bytes, and returns the job's id; empty if it is refused.
+func create(t testing.TB, l *limit.Limiter, who caller.Caller, bytes int64) string {
+	ctx, err := l.Admit(t.Context(), who, later)
+	var id string
+	if err == nil {
+		id, err = limit.FromContext(ctx).Make(ctx, bytes)
+	}
+	if err = errors.Join(err, l.Finish(ctx, err)); err != nil {
+		if !job.Is(err, job.Exhausted) {
+			t.Error(err)
+		}
+		return ""
+	}
+	return id
+}
+
+func stored(t testing.TB, w *world, ids ...string) {
+	for _, id := range ids {
+		if err := w.Insert(t.Context(), job.Job{ID: id, State: job.Created, Due: noon, Expires: noon}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Most calls of a caller that creates many jobs need no write. One process allows all jobs of the limit, and no more.
+func TestClaims(t *testing.T) {
+	for name, limits := range map[string]settings.Caller{
+		"jobs": {Unstarted: 200}, "bytes": {UploadBytes: 200 * 5}, "all": {Unstarted: 200, UploadBytes: 200 * 5, CallsPerMinute: 1_000_000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			l, who := w.limiter(t, limits, "s"), from("192.0.2.1")
+			made := make(map[string]bool)
+			for n := range 200 {
+				id := create(t, l, who, 5)
+				if id == "" || made[id] {
+					t.Fatalf("job %d of 200 is refused, or has the id of another: %q", n+1, id)
+				}
+				made[id] = true
+				stored(t, w, id)
+				if uses := w.uses.Load(); n+1 == 20 && uses > 3 {
+					t.Errorf("20 jobs cost %d writes", uses)
+				}
+			}
+			if id := create(t, l, who, 5); id != "" {
+				t.Error("a job above the limit is allowed")
+			}
+		})
+	}
+}
+
+// Several processes at once never allow more jobs than the limit. When those that a process has entered and not created are over, all
+// of the limit is allowed again: at once by that process, and by others when no call can create them any more.
+func TestClaimsEnd(t *testing.T) {
+	const bound = 150
+	w, who := newWorld(t), from("192.0.2.1")
+	limits := settings.Caller{Unstarted: bound, CallsPerMinute: 1_000_000}
+	processes := []*limit.Limiter{w.limiter(t, limits, "s"), w.limiter(t, limits, "s"), w.limiter(t, limits, "s"), w.limiter(t, limits, "s")}
+	var made atomic.Int64
+	var group sync.WaitGroup
+	for i := range 200 {
+		group.Go(func() {
+			if id := create(t, processes[i%len(processes)], who, 1); id != "" {
+				stored(t, w, id)
+				made.Add(1)
+			}
+		})
+	}
+	group.Wait()
+	if n := made.Load(); n > bound || n < bound*8/10 {
+		t.Errorf("four processes allow %d jobs, the limit is %d", n, bound)
+	}
+
+	who = from("192.0.2.2")
+	one, other := processes[0], processes[1]
+	for range 3 { // the second call enters some in advance, of which one is created
+		stored(t, w, create(t, one, who, 1))
+	}
+	w.clock.Add(int64(time.Minute))
+	stored(t, w, create(t, one, who, 1))
+	for n := 4; n < bound; n++ {
+		id := create(t, other, who, 1)
+		if id == "" {
+			t.Fatalf("another process is refused job %d of %d, after the process has ended what it had entered", n+1, bound)
+		}
+		stored(t, w, id)
+	}
+	if create(t, one, who, 1)+create(t, other, who, 1) != "" {
+		t.Error("a job above the limit is allowed")
+	}
+
+	who = from("192.0.2.3")
+	killed := w.limiter(t, limits, "s")
+	stored(t, w, create(t, killed, who, 1), create(t, killed, who, 1)) // and three are entered
+	n := 2
+	for id := "-"; id != ""; n++ {
+		if id = create(t, other, who, 1); id != "" {
+			stored(t, w, id)
+		}
+	}
+	if n--; n != bound-3 {
+		t.Errorf("%d jobs are allowed beside three of a killed process, the limit is %d", n, bound)
+	}
+	w.clock.Add(int64(2*time.Minute - time.Millisecond)) // the time in which they can be created, and that of a call
+	if create(t, other, who, 1) != "" {
+		t.Error("a job that a call may still create is not counted")
+	}
+	w.clock.Add(int64(time.Millisecond))
+	for ; n < bound; n++ {
+		id := create(t, other, who, 1)
+		if id == "" {
+			t.Fatalf("job %d of %d is refused", n+1, bound)
+		}
+		stored(t, w, id)
+	}
+	if create(t, other, who, 1) != "" {
+		t.Error("a job above the limit is allowed")
+	}
+}
+
+// Jobs with other bytes don't take what was entered for these.
+func TestClaimsOfOtherBytes(t *testing.T) {
+	w, who := newWorld(t), from("192.0.2.1")
+	l := w.limiter(t, settings.Caller{UploadBytes: 1000}, "s")
+	for range 3 {
+		stored(t, w, create(t, l, who, 1))
+	}
+	stored(t, w, create(t, l, who, 990))
+	for n := range 8 {
+		if id := create(t, l, who, 1); (id == "") != (n == 7) {
+			t.Errorf("job %d of one byte: %q", n+1, id)
+		}
+	}
+}
+
+// broken is a store that counts nothing.
+type broken struct{ *world }
+
+func (broken) Use(context.Context, string, store.Use) (store.Used, error) {
+	return store.Used{}, errors.New("this store is broken")
+}
+
+// A job is created all the same if it can't be counted.
+func TestUncountedJobs(t *testing.T) {
+	w := newWorld(t)
+	l, err := limit.New(limit.Options{
+		Limits: settings.Caller{Unstarted: 1, IPv4Prefix: 32, IPv6Prefix: 64}, Secret: []byte("s"), Store: broken{w}, Jobs: w,
+		InFlight: time.Minute, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return noon },
+		Counts: func(string) bool { return true }, Later: func(m string) bool { return m == later },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if create(t, l, from("192.0.2.1"), 1) == "" {
+			t.Error("a job that can't be counted is refused")
+		}
+	}
+}
+
+// A call that a list refuses before the jobs in it are compared with the stored ones is one call.
+func TestComparedOnce(t *testing.T) {
+	w, who := newWorld(t), from("192.0.2.1")
+	l := w.limiter(t, settings.Caller{Unstarted: 1, CallsPerMinute: 10}, "s")
+	for n := range 10 {
+		id := create(t, l, who, 1)
+		if id == "" {
+			t.Fatalf("call %d of 10 is refused", n+1)
+		}
+		if err := w.Insert(t.Context(), job.Job{ID: id, State: job.Succeeded, Due: noon, Expires: noon}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if create(t, l, who, 1) != "" {
+		t.Error("the eleventh call is allowed")
+	}
 }

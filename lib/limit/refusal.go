@@ -3,6 +3,7 @@ package limit
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,13 +76,13 @@ func over(w store.Window, b store.WindowCount) time.Time {
 	return w.Begin(b.Bucket + store.Buckets + 1)
 }
 
-// show sets the fields RateLimit-Policy and RateLimit of the answer (draft-ietf-httpapi-ratelimit-headers-10). ahead calls are counted
+// show adds to the fields RateLimit-Policy and RateLimit of the answer (draft-ietf-httpapi-ratelimit-headers-10). ahead calls are counted
 // and were not made yet.
 func show(ctx context.Context, u store.Use, used store.Used, ahead int) {
-	var policies, limits []string
+	c := FromContext(ctx)
 	add := func(name string, quota, used int64, policy, limit string) {
-		policies = append(policies, fmt.Sprintf("%q;q=%d%s", name, quota, policy))
-		limits = append(limits, fmt.Sprintf("%q;r=%d%s", name, max(0, quota-used), limit))
+		c.policies = append(c.policies, fmt.Sprintf("%q;q=%d%s", name, quota, policy))
+		c.left = append(c.left, fmt.Sprintf("%q;r=%d%s", name, max(0, quota-used), limit))
 	}
 	for _, w := range u.Windows {
 		sum, reset := int64(-ahead), ""
@@ -96,15 +97,19 @@ func show(ctx context.Context, u store.Use, used store.Used, ahead int) {
 		if h.Optional {
 			continue
 		}
+		jobs, bytes := int64(used.Held[h.Name]), used.Bytes[h.Name]
+		if slices.Contains(used.Ahead, h.Name) { // these jobs were not created yet
+			jobs, bytes = jobs-int64(len(h.Ahead)), bytes-int64(len(h.Ahead))*h.Bytes
+		}
 		if h.Limit > 0 {
-			add(h.Name, int64(h.Limit), int64(used.Held[h.Name]), `;qu="concurrent-requests"`, "")
+			add(h.Name, int64(h.Limit), jobs, `;qu="concurrent-requests"`, "")
 		}
 		if h.BytesLimit > 0 {
-			add(h.BytesName, h.BytesLimit, used.Bytes[h.Name], `;qu="content-bytes"`, "")
+			add(h.BytesName, h.BytesLimit, bytes, `;qu="content-bytes"`, "")
 		}
 	}
-	if len(policies) > 0 {
-		server.SetHeader(ctx, "RateLimit-Policy", strings.Join(policies, ", "))
-		server.SetHeader(ctx, "RateLimit", strings.Join(limits, ", "))
+	if len(c.policies) > 0 {
+		server.SetHeader(ctx, "RateLimit-Policy", strings.Join(c.policies, ", "))
+		server.SetHeader(ctx, "RateLimit", strings.Join(c.left, ", "))
 	}
 }

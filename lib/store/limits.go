@@ -61,7 +61,14 @@ type Hold struct {
 	Bytes      int64  // that are held with the job
 	BytesName  string // name of the limit of the bytes
 	BytesLimit int64  // 0: the bytes are not limited
+
+	// Ahead are jobs that are held from now on, too, each with as many bytes: all of them, if the job and they need at most an AheadPart
+	// of the room that is left, else none.
+	Ahead []string
 }
+
+// AheadPart is the part of the room of a hold that a use may take in advance.
+const AheadPart = 8
 
 // Held is a job that a caller holds.
 type Held struct {
@@ -74,6 +81,7 @@ type Held struct {
 type Used struct {
 	Refused string                   // name of the limit that does not allow the call; empty: the call was counted
 	Full    []string                 // names of optional holds that have no place for the job
+	Ahead   []string                 // names of holds whose jobs in advance are held
 	Counted map[string]int           // by window of the call: how many calls this one counted
 	Windows map[string][]WindowCount // by window of the call: the buckets that count, in the order of time
 	Held    map[string]int           // by hold of the call: the number of jobs

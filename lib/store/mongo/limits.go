@@ -25,7 +25,7 @@ const (
 	fieldWindows     = "windows" // NAME: [{b: bucket, n: count}]
 	fieldHeld        = "held"    // NAME: [{id: job, at: time, w: bytes}]
 	fieldCounted     = "counted" // [job]
-	fieldLast        = "last"    // what the last change did: {refused: NAME, full: [NAME], counted: {NAME: count}}
+	fieldLast        = "last"    // what the last change did: {refused: NAME, full: [NAME], ahead: [NAME], counted: {NAME: count}}
 )
 
 // limitDocument is a caller's document, as far as it is queried.
@@ -39,6 +39,7 @@ type used struct {
 	Last struct {
 		Refused string         `bson:"refused"`
 		Full    []string       `bson:"full"`
+		Ahead   []string       `bson:"ahead"`
 		Counted map[string]int `bson:"counted"`
 	} `bson:"last"`
 	Windows map[string][]struct {
@@ -89,7 +90,7 @@ func (s *Store) limits(
 
 func (d used) used() store.Used {
 	u := store.Used{
-		Refused: d.Last.Refused, Full: d.Last.Full, Counted: d.Last.Counted, Held: d.Sizes, Bytes: d.Bytes,
+		Refused: d.Last.Refused, Full: d.Last.Full, Ahead: d.Last.Ahead, Counted: d.Last.Counted, Held: d.Sizes, Bytes: d.Bytes,
 		Windows: make(map[string][]store.WindowCount, len(d.Windows)),
 	}
 	for name, buckets := range d.Windows {
@@ -205,9 +206,10 @@ func others(u store.Use, h store.Hold) bson.D {
 	return expr("$not", bson.A{expr("$in", bson.A{literal(u.Job), "$" + heldPath(h.Name) + ".id"})})
 }
 
-// decision is the name of the limit that refuses the call, and those of the optional holds that have no place.
+// decision is the name of the limit that refuses the call, and those of the optional holds that have no place, and of the holds that have
+// room for jobs in advance.
 func decision(u store.Use) bson.D {
-	refusals, full, numbers := bson.A{}, bson.A{}, bson.D{}
+	refusals, full, ahead, numbers := bson.A{}, bson.A{}, bson.A{}, bson.D{}
 	refuse := func(name string, conditions ...any) {
 		refusals = append(refusals, bson.D{{Key: "case", Value: expr("$and", bson.A(conditions))}, {Key: "then", Value: literal(name)}})
 	}
@@ -228,6 +230,9 @@ func decision(u store.Use) bson.D {
 			sum := expr("$add", bson.A{expr("$sum", path+".w"), h.Bytes})
 			refuse(h.BytesName, others(u, h), expr("$gt", bson.A{sum, h.BytesLimit}))
 		}
+		if len(h.Ahead) > 0 {
+			ahead = append(ahead, expr("$cond", bson.A{roomAhead(h), bson.A{literal(h.Name)}, bson.A{}}))
+		}
 		if h.Limit == 0 {
 			continue
 		}
@@ -243,10 +248,27 @@ func decision(u store.Use) bson.D {
 		refused = expr("$switch", bson.D{{Key: "branches", Value: refusals}, {Key: "default", Value: ""}})
 	}
 	last := bson.D{{Key: "refused", Value: refused}, {Key: "full", Value: expr("$concatArrays", append(full, bson.A{}))}}
+	if len(ahead) > 0 {
+		last = append(last, bson.E{Key: "ahead", Value: expr("$concatArrays", ahead)})
+	}
 	if len(numbers) > 0 { // an object must not be empty
 		last = append(last, bson.E{Key: "counted", Value: numbers})
 	}
 	return last
+}
+
+// roomAhead is whether a hold has room for its jobs in advance.
+func roomAhead(h store.Hold) bson.D {
+	path, room := "$"+heldPath(h.Name), int64(store.AheadPart*(1+len(h.Ahead)))
+	enough := bson.A{}
+	if h.Limit > 0 {
+		enough = append(enough, expr("$gte", bson.A{expr("$subtract", bson.A{h.Limit, expr("$size", path)}), room}))
+	}
+	if h.BytesLimit > 0 {
+		left := expr("$subtract", bson.A{h.BytesLimit, expr("$sum", path+".w")})
+		enough = append(enough, expr("$gte", bson.A{expr("$divide", bson.A{left, room}), h.Bytes}))
+	}
+	return expr("$and", enough)
 }
 
 // counted are the lists with the call, if it is not refused.
@@ -278,10 +300,21 @@ func counted(u store.Use) bson.D {
 		change(heldPath(name), allowed, without(heldPath(name)))
 	}
 	for _, h := range u.Holds {
-		entry := bson.D{{Key: "id", Value: literal(u.Job)}, {Key: "at", Value: u.At}, {Key: "w", Value: h.Bytes}}
+		entry := func(id string) bson.D {
+			return bson.D{{Key: "id", Value: literal(id)}, {Key: "at", Value: u.At}, {Key: "w", Value: h.Bytes}}
+		}
+		entries := bson.A{without(heldPath(h.Name)), bson.A{entry(u.Job)}}
+		if len(h.Ahead) > 0 {
+			ahead := bson.A{}
+			for _, id := range h.Ahead {
+				ahead = append(ahead, entry(id))
+			}
+			entries = append(entries, expr("$cond", bson.A{
+				expr("$in", bson.A{literal(h.Name), "$" + fieldLast + ".ahead"}), ahead, bson.A{},
+			}))
+		}
 		place := expr("$not", bson.A{expr("$in", bson.A{literal(h.Name), "$" + fieldLast + ".full"})})
-		change(heldPath(h.Name), expr("$and", bson.A{allowed, place}),
-			expr("$concatArrays", bson.A{without(heldPath(h.Name)), bson.A{entry}}))
+		change(heldPath(h.Name), expr("$and", bson.A{allowed, place}), expr("$concatArrays", entries))
 	}
 	if perJob {
 		rest := filter("$"+fieldCounted, expr("$ne", bson.A{"$$this", literal(u.Job)}))
@@ -297,8 +330,10 @@ func counted(u store.Use) bson.D {
 // shownUse is the projection of Use: without the jobs that the caller holds, unless they leave no place.
 func shownUse(u store.Use) bson.D {
 	sizes, bytes, entries := bson.D{}, bson.D{}, bson.D{}
+	ahead := false
 	for _, h := range u.Holds {
 		path := "$" + heldPath(h.Name)
+		ahead = ahead || len(h.Ahead) > 0
 		sizes = append(sizes, bson.E{Key: h.Name, Value: expr("$size", path)})
 		bytes = append(bytes, bson.E{Key: h.Name, Value: expr("$sum", path+".w")})
 		names := bson.A{h.Name}
@@ -314,6 +349,9 @@ func shownUse(u store.Use) bson.D {
 	shown := bson.D{{Key: fieldID, Value: 0}, {Key: fieldLast + ".refused", Value: 1}, {Key: fieldLast + ".full", Value: 1}}
 	for _, w := range u.Windows {
 		shown = append(shown, bson.E{Key: windowPath(w), Value: 1}, bson.E{Key: fieldLast + ".counted." + w.Name, Value: 1})
+	}
+	if ahead { // otherwise it may be that of an earlier change
+		shown = append(shown, bson.E{Key: fieldLast + ".ahead", Value: 1})
 	}
 	if len(u.Holds) > 0 {
 		shown = append(shown, bson.E{Key: "sizes", Value: sizes}, bson.E{Key: "bytes", Value: bytes}, bson.E{Key: "entries", Value: entries})

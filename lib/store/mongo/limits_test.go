@@ -2,6 +2,7 @@ package mongo_test
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -387,5 +388,54 @@ func TestTurns(t *testing.T) {
 	next("d", "")
 	if ok, err := s.Turn(ctx, other, limitNoon, limitNoon); ok || err != nil {
 		t.Errorf("a deleted job has its turn: %v, %v", ok, err)
+	}
+}
+
+// Jobs are held in advance if they and the job need at most an eighth of the room, by number and by bytes; else the job alone is held. What
+// an earlier use has held in advance makes no difference.
+func TestAhead(t *testing.T) {
+	s := limitStore(t)
+	for i, row := range []struct {
+		hold  store.Hold
+		holds int // before
+		ahead bool
+	}{
+		{store.Hold{Limit: 24}, 0, true},
+		{store.Hold{Limit: 25}, 1, true},
+		{store.Hold{Limit: 24}, 1, false},
+		{store.Hold{BytesLimit: 240, Bytes: 10}, 0, true},
+		{store.Hold{BytesLimit: 249, Bytes: 10}, 1, false},
+		{store.Hold{BytesLimit: 239, Bytes: 10}, 0, false},
+		{store.Hold{Limit: 24, BytesLimit: 239, Bytes: 10}, 0, false},
+		{store.Hold{Limit: 23, BytesLimit: 240, Bytes: 10}, 0, false},
+		{store.Hold{BytesLimit: math.MaxInt64, Bytes: 1 << 50}, 0, true},
+		{store.Hold{BytesLimit: math.MaxInt64, Bytes: 1 << 60}, 0, false},
+	} {
+		name := fmt.Sprint("caller ", i)
+		h := row.hold
+		h.Name, h.BytesName = "unstarted-jobs", "upload-bytes"
+		for n := range row.holds {
+			use(t, s, name, store.Use{At: limitNoon, Job: fmt.Sprint("before ", n), Holds: []store.Hold{h}})
+		}
+		h.Ahead = []string{"2", "3"}
+		got := use(t, s, name, store.Use{At: limitNoon, Job: "1", Holds: []store.Hold{h}})
+		want := store.Used{Held: map[string]int{h.Name: row.holds + 1}, Bytes: map[string]int64{h.Name: int64(row.holds+1) * h.Bytes}}
+		if row.ahead {
+			want.Held[h.Name], want.Bytes[h.Name], want.Ahead = row.holds+3, int64(row.holds+3)*h.Bytes, []string{h.Name}
+		}
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%+v, %d held before: %s", row.hold, row.holds, diff)
+		}
+		h.Ahead = nil
+		if got := use(t, s, name, store.Use{At: limitNoon, Job: "4", Holds: []store.Hold{h}}); got.Held[h.Name] != want.Held[h.Name]+1 {
+			t.Errorf("%+v: %d are held after one more", row.hold, got.Held[h.Name])
+		}
+	}
+	// In a list that refuses a job there is no room for others.
+	h := store.Hold{Name: "unstarted-jobs", Limit: 1}
+	use(t, s, "full", store.Use{At: limitNoon, Job: "1", Holds: []store.Hold{h}})
+	h.Ahead = []string{"3"}
+	if got := use(t, s, "full", store.Use{At: limitNoon, Job: "2", Holds: []store.Hold{h}}); got.Refused != h.Name || got.Held[h.Name] != 1 {
+		t.Errorf("%+v", got)
 	}
 }
