@@ -41,6 +41,18 @@ func Start(ctx context.Context, cache, dir string, gigabytes float64) (*Server, 
 }
 
 func start(ctx context.Context, cache, dir string, gigabytes float64) (*Server, error) {
+	return tries(ctx, cache, dir, gigabytes, initiate)
+}
+
+// StartUninitiated starts a server whose replica set has no configuration. It need not answer yet.
+func StartUninitiated(ctx context.Context, cache, dir string) (*Server, error) {
+	return tries(ctx, cache, dir, 0.25, func(context.Context, *process.Process, string) error { return nil })
+}
+
+// tries starts a server and calls then with it and its address.
+func tries(
+	ctx context.Context, cache, dir string, gigabytes float64, then func(context.Context, *process.Process, string) error,
+) (*Server, error) {
 	path, err := program(ctx, cache)
 	if err != nil {
 		return nil, err
@@ -48,7 +60,7 @@ func start(ctx context.Context, cache, dir string, gigabytes float64) (*Server, 
 	// A free port may be taken by another process before mongod gets it. Each try has a directory of its own:
 	// a replica set that was set up on another port never elects itself.
 	for try := range 10 {
-		s, err := launch(ctx, path, filepath.Join(dir, strconv.Itoa(try)), gigabytes)
+		s, err := launch(ctx, path, filepath.Join(dir, strconv.Itoa(try)), gigabytes, then)
 		if !errors.Is(err, errPortTaken) {
 			return s, err
 		}
@@ -58,7 +70,9 @@ func start(ctx context.Context, cache, dir string, gigabytes float64) (*Server, 
 
 var errPortTaken = errors.New("another process took each free port first")
 
-func launch(ctx context.Context, program, dir string, gigabytes float64) (*Server, error) {
+func launch(
+	ctx context.Context, program, dir string, gigabytes float64, then func(context.Context, *process.Process, string) error,
+) (*Server, error) {
 	data := filepath.Join(dir, "db")
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, err
@@ -76,7 +90,7 @@ func launch(ctx context.Context, program, dir string, gigabytes float64) (*Serve
 	if err != nil {
 		return nil, err
 	}
-	if err := initiate(ctx, p, "127.0.0.1:"+port); err != nil {
+	if err := then(ctx, p, "127.0.0.1:"+port); err != nil {
 		return nil, errors.Join(err, p.Stop(10*time.Second))
 	}
 	return &Server{URI: "mongodb://127.0.0.1:" + port + "/?replicaSet=rs0", process: p}, nil

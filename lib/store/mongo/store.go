@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,6 +27,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/description"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store"
@@ -213,7 +216,21 @@ func (s *Store) write(ctx context.Context, collection, doing string, call func(c
 	return s.with(context.WithoutCancel(ctx), collection, doing, call)
 }
 
+// uninitiated reports whether a call failed because the servers belong to a replica set that has no configuration. The driver calls such
+// a server a ghost (RSGhost), and selects none. A member that has just started is one, too, for a moment. With directConnection the error
+// is that of any server that is not the primary, so this is not noticed.
+func uninitiated(err error) bool {
+	var selection topology.ServerSelectionError
+	return errors.As(err, &selection) && len(selection.Desc.Servers) > 0 &&
+		!slices.ContainsFunc(selection.Desc.Servers, func(s description.Server) bool { return s.Kind != description.ServerKindRSGhost })
+}
+
 func unavailable(doing string, err error) error {
+	if uninitiated(err) {
+		return job.Errorf(job.Unavailable,
+			"the replica set of the job database has no configuration yet; its operator makes one with rs.initiate()").
+			Because(fmt.Errorf("%s: %w", doing, err))
+	}
 	return job.Errorf(job.Unavailable, "the job database does not answer; try again later").
 		Because(fmt.Errorf("%s: %w", doing, err))
 }
