@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -909,5 +910,47 @@ func TestNotifyOptions(t *testing.T) {
 		if got.Code != exitUsage || !strings.Contains(got.Err, row.want) || f.seen() != nil {
 			t.Errorf("%s %s: %+v, %v", row.flag, row.value, got, f.seen())
 		}
+	}
+}
+
+// What the server does not offer is refused before there is a job. A server without the call, or whose answer has no such field, is older.
+func TestNotifyOffer(t *testing.T) {
+	t.Parallel()
+	webhook := []string{"--notify-webhook", "https://example.org/hook"}
+	email := []string{"--notify-email", "ada@example.org"}
+	for _, row := range []struct {
+		options string
+		flags   []string
+		want    string // in the error; empty: the job is started
+	}{
+		{"", email, "--notify-email: SERVER does not send mail; submit without this option"},
+		{"", webhook, "--notify-webhook: SERVER does not send webhooks; submit without this option"},
+		{`{"options":[]}`, email, "--notify-email: SERVER does not send mail"},
+		{`{"notify":{"webhook":true,"email":false}}`, slices.Concat(webhook, email), "--notify-email: SERVER does not send mail"},
+		{`{"notify":{"webhook":false,"email":true}}`, slices.Concat(webhook, email), "--notify-webhook: SERVER does not send webhooks"},
+		{`{"notify":{"webhook":false,"email":true}}`, email, ""},
+	} {
+		f := newFake(t)
+		f.options = row.options
+		got := clitest.NewUser(t, f.URL).Run(append([]string{"submit", "genome.fna"}, row.flags...)...)
+		if row.want == "" {
+			if got.Code != 0 || f.notify != `{"email":"ada@example.org"}` {
+				t.Errorf("%s at %s: %+v, notify %s", row.flags, row.options, got, f.notify)
+			}
+			continue
+		}
+		want := strings.ReplaceAll(row.want, "SERVER", f.URL)
+		if got.Code != exitUsage || !strings.Contains(got.Err, want) || !slices.Equal(f.seen(), []string{"options"}) {
+			t.Errorf("%s at %s: %+v, calls %v", row.flags, row.options, got, f.seen())
+		}
+	}
+	f := newFake(t)
+	f.intercept(func(_ string, w http.ResponseWriter, _ *http.Request) bool {
+		w.WriteHeader(http.StatusInternalServerError)
+		return true
+	})
+	if got := clitest.NewUser(t, f.URL).Run(append([]string{"submit", "genome.fna"}, email...)...); got.Code != exitFailed ||
+		!strings.Contains(got.Err, "asking which notifications the server offers") || slices.Contains(f.seen(), "job/init") {
+		t.Errorf("a server that fails: %+v, %v", got, f.seen())
 	}
 }

@@ -41,6 +41,8 @@ type fake struct {
 	left   map[string]string // partial results of a job that failed
 
 	warnings []client.Warning // what a start answers
+	options  string           // the server's answer; empty: it has no such call
+	notify   string           // what the last start asked to notify, as JSON
 }
 
 type fakeJob struct {
@@ -98,6 +100,13 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			w,
 			`{"backend_version":"v3","bakta_version":"1.12.2","bakta_db_version":"6.0","baktfold_version":"","baktfold_db_version":""}`,
 		)
+	case "options":
+		if f.options == "" {
+			w.WriteHeader(404)
+			fmt.Fprint(w, `"Not Found"`)
+			return
+		}
+		fmt.Fprint(w, f.options)
 	case "workflows":
 		fmt.Fprint(w, `[{"workflow_kind":"bakta","result_kind":"bakta","uploads":[{"upload_kind":"genome_fasta","required":true},`+
 			`{"upload_kind":"replicons_table","required":false},{"upload_kind":"new_file","required":false}],"stages":["bakta"]},`+
@@ -139,8 +148,10 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				ID string `json:"job_id"`
 			}
 			Config json.RawMessage
+			Notify json.RawMessage
 		}
 		json.Unmarshal(body, &request)
+		f.notify = string(request.Notify)
 		j := f.jobs[request.Job.ID]
 		j.started, j.config = true, string(request.Config)
 		if call == "job/start" {

@@ -165,6 +165,9 @@ func (a *app) submit(ctx context.Context, s submission, changed func(flag string
 	if err != nil {
 		return err
 	}
+	if err := offered(ctx, c, s.notify); err != nil {
+		return err
+	}
 	entry, err := a.begin(ctx, c, s, w, uploads, options)
 	if err != nil {
 		return err
@@ -276,13 +279,31 @@ func checkNotify(n client.Notify) error {
 	return nil
 }
 
+// offered refuses notifications that the server does not offer, before the files are uploaded. An older server would ignore them.
+func offered(ctx context.Context, c *client.V2, asked client.Notify) error {
+	if asked == (client.Notify{}) {
+		return nil
+	}
+	offer, err := c.NotifyOffer(ctx)
+	switch {
+	case err != nil:
+		return err
+	case asked.Webhook != "" && !offer.Webhook:
+		return &exitError{exitUsage, fmt.Errorf("--notify-webhook: %s does not send webhooks; submit without this option", c.Server())}
+	case asked.Email != "" && !offer.Email:
+		return &exitError{exitUsage, fmt.Errorf("--notify-email: %s does not send mail; submit without this option", c.Server())}
+	}
+	return nil
+}
+
 // keepKey shows and keeps the key of the job's webhook.
 func (a *app) keepKey(ctx context.Context, b *book.Book, entry book.Entry, asked client.Notify, key string) book.Entry {
 	switch {
 	case asked.Webhook == "":
 		return entry
 	case key == "":
-		a.display.line("warning: %s does not send webhooks; it is an older version", entry.Server)
+		// While a server is upgraded, an older version may answer the start.
+		a.display.line("warning: %s has not accepted the webhook, so it sends no messages", entry.Server)
 		return entry
 	}
 	a.display.line("Messages to the webhook are signed with the key\n  %s", shown(key))

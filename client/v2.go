@@ -189,6 +189,28 @@ type Notify struct {
 	Email   string `json:"email,omitempty"`   // address that messages are sent to
 }
 
+// NotifyOffer is which notifications a server offers.
+type NotifyOffer struct {
+	Webhook bool `json:"webhook"` // it posts messages to webhooks
+	Email   bool `json:"email"`   // it sends mail
+}
+
+// NotifyOffer returns which notifications the server offers. An older server offers none.
+func (v *V2) NotifyOffer(ctx context.Context) (NotifyOffer, error) {
+	var answer struct {
+		Notify NotifyOffer `json:"notify"`
+	}
+	err := v.call(ctx, http.MethodGet, "/options", nil, nil, &answer)
+	var refusal *Error
+	if errors.As(err, &refusal) && slices.Contains(noSuchCall, refusal.Status) {
+		return NotifyOffer{}, nil
+	}
+	if err != nil {
+		return NotifyOffer{}, fmt.Errorf("asking which notifications the server offers: %w", err)
+	}
+	return answer.Notify, nil
+}
+
 // StartNotifying is Start with notifications. It also returns the key that signs the messages to the webhook, as the libraries of Standard
 // Webhooks take it; empty without a webhook. An older server, which ignores notifications, returns none.
 func (v *V2) StartNotifying(ctx context.Context, job Ref, workflow string, config Config, n Notify) ([]Warning, string, error) {
