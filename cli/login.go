@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -43,10 +45,14 @@ func (a *app) loginCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "login",
 		Short: "Log in to a server, so that jobs belong to your account",
-		Long: `Log in to a server. The command prints a URL and a code: open the URL in a browser
-on any machine, enter the code and log in there. From then on each command sends
-that server your token: jobs that you submit belong to your account, and
+		Long: `Log in to a server. The command prints a URL and a code: open the URL in any
+browser, enter the code and log in there. From then on each command sends that
+server your token: jobs that you submit belong to your account, and
 "bakta-web list" lists them on each machine where you are logged in.
+
+The server names the issuer of the token and the audience that it is meant for.
+Both are shown before the code. Stop if they are not of this server: it could
+use such a token at another server of that audience, in your name.
 
 The token is kept in the file logins.json beside the list of known jobs, which
 only you can read, and is renewed when it expires.`,
@@ -78,6 +84,12 @@ func (a *app) login(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// The server chooses the issuer and the audience, and could name those of another server to get a token for it.
+	fmt.Fprintf(a.out, "The token is from %s\nfor the audience %s\nand is sent to %s alone.\n",
+		shown(access.Issuer), shown(access.Audience), shown(c.Server()))
+	if hostOf(access.Audience) != "" && hostOf(access.Audience) != hostOf(c.Server()) {
+		a.display.line("warning: the audience is the URL of another server. Do not log in unless you know why.")
+	}
 	fmt.Fprintf(a.out, "Open %s in a browser and enter the code %s\n", shown(code.VerificationURI), shown(code.UserCode))
 	if code.VerificationURIComplete != "" {
 		fmt.Fprintf(a.out, "or open %s\n", shown(code.VerificationURIComplete))
@@ -87,6 +99,15 @@ func (a *app) login(ctx context.Context) error {
 	}
 	a.display.line("You are logged in to %s.", shown(c.Server()))
 	return nil
+}
+
+// hostOf returns the host and port of a URL; "" if the text is not one.
+func hostOf(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return ""
+	}
+	return strings.ToLower(u.Host)
 }
 
 func (a *app) logoutCommand() *cobra.Command {

@@ -61,8 +61,8 @@ func newAccount(t *testing.T, i *testissuer.Issuer) *account {
 
 var deviceURL = regexp.MustCompile(`or open (\S+)`)
 
-// logIn runs the command, and does what a user does in a browser.
-func logIn(t *testing.T, u *clitest.User, i *testissuer.Issuer) {
+// logIn runs the command, and does what a user does in a browser. It returns what the command has written.
+func logIn(t *testing.T, u *clitest.User, i *testissuer.Issuer) string {
 	t.Helper()
 	cmd := u.Command("login")
 	var screen clitest.Screen
@@ -78,20 +78,44 @@ func logIn(t *testing.T, u *clitest.User, i *testissuer.Issuer) {
 	if err := cmd.Wait(); err != nil {
 		t.Fatalf("login: %v\n%s", err, screen.String())
 	}
+	return screen.String()
+}
+
+// changeLogin changes the one login that a file has.
+func changeLogin(t *testing.T, file string, change func(login map[string]any)) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var logins []map[string]any
+	if err := json.Unmarshal(text, &logins); err != nil || len(logins) != 1 {
+		t.Fatalf("%d logins, %v", len(logins), err)
+	}
+	change(logins[0])
+	if text, err = json.Marshal(logins); err == nil {
+		err = os.WriteFile(file, text, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestLogin logs in by the device flow of a real issuer. The token is renewed once by many commands at a time, is kept for the user alone,
 // and is forgotten at a logout.
 func TestLogin(t *testing.T) {
 	t.Parallel()
-	const valid = 35 * time.Second // a few seconds more than tokens are renewed before their end
-	i := testissuer.Start(t, valid)
+	i := testissuer.Start(t, time.Hour)
 	a := newAccount(t, i)
 	u := clitest.NewUser(t, a.URL)
 	if got := u.Must("list"); strings.Contains(got.Out, "from elsewhere") || a.calls.Load() != 0 {
 		t.Errorf("without a login the list is %s", got.Out)
 	}
-	logIn(t, u, i)
+	said := logIn(t, u, i)
+	where := fmt.Sprintf("The token is from %s\nfor the audience %s\nand is sent to %s alone.\nOpen ", i.URL, testissuer.Client, a.URL)
+	if !strings.HasPrefix(said, where) {
+		t.Errorf("login says %q, want first %q", said, where)
+	}
 	file := filepath.Join(u.Dir, ".jobs", "logins.json")
 	info, err := os.Stat(file)
 	if err != nil || info.Mode().Perm() != 0o600 {
@@ -100,17 +124,12 @@ func TestLogin(t *testing.T) {
 	if got := u.Must("list"); !strings.Contains(got.Out, "from elsewhere") || !strings.Contains(got.Out, "RUNNING") {
 		t.Errorf("the list is %s", got.Out)
 	}
+	// It is due for renewal, and still valid.
+	changeLogin(t, file, func(login map[string]any) { login["expires"] = time.Now().Add(20 * time.Second) })
 	before, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var kept []struct {
-		Expires time.Time `json:"expires"`
-	}
-	if err := json.Unmarshal(before, &kept); err != nil {
-		t.Fatal(err)
-	}
-	<-time.After(time.Until(kept[0].Expires.Add(-29 * time.Second))) // it is due for renewal, and still valid
 	requests := i.Requests()
 	var wait sync.WaitGroup
 	for range 6 {
@@ -144,6 +163,32 @@ func TestLogin(t *testing.T) {
 	}
 	if got := u.Must("list"); strings.Contains(got.Out, "from elsewhere") {
 		t.Errorf("after the logout the list is %s", got.Out)
+	}
+}
+
+// TestForeignAudience: a server that names the audience of another one could use the token there. The user is warned before the code shows.
+func TestForeignAudience(t *testing.T) {
+	t.Parallel()
+	i := testissuer.Start(t, time.Hour)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(map[string]any{
+			"issuer": i.URL, "audience": "https://bakta.example.org", "client_id": testissuer.Client, "scopes": []string{"openid"},
+		})
+	}))
+	t.Cleanup(server.Close)
+	cmd := clitest.NewUser(t, server.URL).Command("login")
+	var screen clitest.Screen
+	cmd.Stdout, cmd.Stderr = &screen, &screen
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	screen.Await(t, "enter the code")
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	before, _, _ := strings.Cut(screen.String(), "enter the code")
+	if !strings.Contains(before, "for the audience https://bakta.example.org\n") ||
+		!strings.Contains(before, "warning: the audience is the URL of another server.") {
+		t.Errorf("before the code the command says %q", before)
 	}
 }
 
