@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -57,6 +58,11 @@ type app struct {
 	args []string // of the command that runs
 
 	json bool // the flag --json of the command that runs
+
+	expired struct { // logins
+		mu      sync.Mutex
+		servers []string // that require none
+	}
 }
 
 // Program is what a build of the command consists of.

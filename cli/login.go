@@ -30,15 +30,48 @@ func (a *app) logins() (*login.Logins, error) {
 	return login.Open(filepath.Join(filepath.Dir(path), "logins.json"), &http.Client{Transport: a.transport()}), nil
 }
 
-// token returns what gives calls of a server the token of this user.
+// token returns what gives calls of a server the token of this user. After the login has expired, it is none if the server requires none:
+// jobs can be used by their secrets, and a long wait goes on.
 func (a *app) token(server string) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		l, err := a.logins()
 		if err != nil {
 			return "", nil //nolint:nilerr // without a home directory there are no logins
 		}
-		return l.Token(ctx, server)
+		token, err := l.Token(ctx, server)
+		if !errors.Is(err, login.ErrExpired) {
+			return token, err
+		}
+		required, askErr := a.requiresLogin(ctx, server)
+		switch {
+		case client.Transient(askErr):
+			return "", askErr // the call that needs the token would fail, too, and is repeated
+		case askErr != nil || required:
+			return "", err
+		}
+		return "", nil
 	}
+}
+
+// requiresLogin asks a server whose login has expired whether it requires one. If not, it says so, once for the server.
+func (a *app) requiresLogin(ctx context.Context, server string) (bool, error) {
+	a.expired.mu.Lock()
+	defer a.expired.mu.Unlock()
+	if slices.Contains(a.expired.servers, server) {
+		return false, nil
+	}
+	c, err := a.client(server)
+	if err != nil {
+		return false, err
+	}
+	access, err := c.Access(ctx)
+	if err != nil || access.Required {
+		return access.Required, err
+	}
+	a.expired.servers = append(a.expired.servers, server)
+	a.display.line("The login for %s has expired; run `bakta-web login --server %s`.\n"+
+		"Until then jobs are used by their secrets, and new ones do not belong to your account.", shown(server), quoted(server))
+	return false, nil
 }
 
 func (a *app) loginCommand() *cobra.Command {
@@ -156,6 +189,12 @@ func (a *app) ownJobs(ctx context.Context, known []book.Entry) ([]job, error) {
 			var named *client.V2
 			if named, err = a.client(a.server); err == nil && named.Server() != server {
 				continue
+			}
+		}
+		var token string
+		if err == nil {
+			if token, err = a.token(server)(ctx); err == nil && token == "" {
+				continue // the login has expired
 			}
 		}
 		var states []client.Status

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -163,6 +164,63 @@ func TestLogin(t *testing.T) {
 	}
 	if got := u.Must("list"); strings.Contains(got.Out, "from elsewhere") {
 		t.Errorf("after the logout the list is %s", got.Out)
+	}
+}
+
+// TestExpiredLogin: where the server requires no token, an expired login stops no command, also in the middle of a wait. The issuer is
+// asked once. Where the server requires a token, the error says what to do.
+func TestExpiredLogin(t *testing.T) {
+	t.Parallel()
+	i := testissuer.Start(t, time.Hour)
+	const notice = "has expired; run `bakta-web login --server "
+	begin := func(t *testing.T, required bool, expires time.Time) (*fake, *clitest.User) {
+		f := newFake(t)
+		u := clitest.NewUser(t, f.URL)
+		file := filepath.Join(u.Dir, ".jobs", "logins.json")
+		text, err := json.Marshal([]map[string]any{{
+			"server": f.URL, "audience": testissuer.Client, "client_id": testissuer.Client, "token_url": i.URL + "/token",
+			"token": "valid", "expires": expires, "refresh_token": "ended",
+		}})
+		if err == nil {
+			err = errors.Join(os.Mkdir(filepath.Dir(file), 0o700), os.WriteFile(file, text, 0o600))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var asked atomic.Int64
+		f.intercept(func(call string, w http.ResponseWriter, r *http.Request) bool {
+			switch {
+			case call == "access" && asked.Add(1) == 1:
+				w.WriteHeader(http.StatusServiceUnavailable) // the next attempt succeeds
+			case call == "access":
+				_ = json.NewEncoder(w).Encode(map[string]any{"issuer": i.URL, "required": required})
+			case strings.HasPrefix(call, "job/status") && r.Header.Get("Authorization") == "Bearer valid":
+				changeLogin(t, file, func(login map[string]any) { login["expires"] = time.Now() })
+				return false
+			default:
+				return false
+			}
+			return true
+		})
+		return f, u
+	}
+	for name, expires := range map[string]time.Time{"before": time.Now().Add(-time.Hour), "in the wait": time.Now().Add(time.Hour)} {
+		_, u := begin(t, false, expires)
+		requests := i.Requests()
+		if got := u.Run("submit", "genome.fna", "--wait"); got.Code != 0 || strings.Count(got.Err, notice) != 1 {
+			t.Errorf("expired %s: %d %s", name, got.Code, got.Err)
+		}
+		if got := u.Run("list"); got.Code != 0 || strings.Count(got.Err, notice) != 1 || !strings.Contains(got.Out, "SUCCESSFUL") {
+			t.Errorf("expired %s: the list is %d %s%s", name, got.Code, got.Out, got.Err)
+		}
+		if n := i.Requests() - requests; n != 1 {
+			t.Errorf("expired %s: %d requests to the issuer", name, n)
+		}
+	}
+	f, u := begin(t, true, time.Now().Add(-time.Hour))
+	if got := u.Run("submit", "genome.fna"); got.Code != exitFailed || f.allMade() != 0 ||
+		!strings.Contains(got.Err, f.URL+": the login has expired; log in again with `bakta-web login`") {
+		t.Errorf("a required login that has expired: %d %s", got.Code, got.Err)
 	}
 }
 

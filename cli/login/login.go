@@ -2,6 +2,7 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -50,7 +51,7 @@ type Logins struct {
 // Open returns the logins in a file, which need not exist yet.
 func Open(path string, issuers *http.Client) *Logins { return &Logins{path, issuers} }
 
-// ErrExpired is the cause of an error about a login that can't be renewed.
+// ErrExpired is the cause of an error about a login that can't be renewed. Where the server requires no token, calls may go on without.
 var ErrExpired = errors.New("the login has expired; log in again with `bakta-web login`")
 
 // Begin starts a login (RFC 8628) at a server. The user opens the URL in any browser and enters the code. The function that it returns
@@ -142,24 +143,33 @@ func (l *Logins) Token(ctx context.Context, server string) (string, error) {
 	if e == nil {
 		return "", nil
 	}
-	if e.fresh() {
+	switch {
+	case e.fresh():
 		return e.Token, nil
+	case e.Refresh == "":
+		return "", fmt.Errorf("%s: %w", server, ErrExpired)
 	}
 	var token string
+	var expired error
 	err = l.locked(ctx, func(all []entry) ([]entry, error) {
 		e := find(all, server)
 		if e == nil {
 			return all, nil // another process has logged out
 		}
 		if !e.fresh() {
-			if err := l.renew(ctx, e); err != nil {
+			err := l.renew(ctx, e)
+			if errors.Is(err, ErrExpired) {
+				expired = fmt.Errorf("%s: %w", server, err)
+				return all, nil // without the refresh token, if the issuer has refused it
+			}
+			if err != nil {
 				return nil, fmt.Errorf("%s: %w", server, err)
 			}
 		}
 		token = e.Token
 		return all, nil
 	})
-	return token, err
+	return token, cmp.Or(err, expired)
 }
 
 func (e *entry) fresh() bool { return time.Now().Add(early).Before(e.Expires) }
@@ -170,8 +180,14 @@ func (l *Logins) renew(ctx context.Context, e *entry) error {
 	}
 	config := oauth2.Config{ClientID: e.ClientID, Endpoint: oauth2.Endpoint{TokenURL: e.TokenURL, AuthStyle: oauth2.AuthStyleInParams}}
 	answer, err := config.TokenSource(oidc.ClientContext(ctx, l.http), &oauth2.Token{RefreshToken: e.Refresh}).Token()
-	if refused := (*oauth2.RetrieveError)(nil); errors.As(err, &refused) && refused.Response.StatusCode < http.StatusInternalServerError {
-		return ErrExpired
+	if refused := (*oauth2.RetrieveError)(nil); errors.As(err, &refused) {
+		switch status := refused.Response.StatusCode; {
+		case status == http.StatusBadRequest && refused.ErrorCode != "": // about the refresh token (RFC 6749, 5.2), so it is not sent again
+			e.Refresh = ""
+			return ErrExpired
+		case status < http.StatusInternalServerError && status != http.StatusTooManyRequests:
+			return ErrExpired
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("renewing the login: %w", err)
