@@ -38,7 +38,8 @@ func ParseMailServer(text, from string) (MailServer, error) {
 	}
 	m := MailServer{Host: u.Hostname(), User: u.User.Username(), From: from}
 	if _, given := u.User.Password(); given {
-		return MailServer{}, errors.New("the URL contains a password, which belongs into an environment variable")
+		return MailServer{}, errors.New("the URL contains a password; take it out and set the environment variable MailPassword " +
+			"(BAKTA_WEB_MAIL_PASSWORD for bakta-web local)")
 	}
 	switch u.Scheme {
 	case "smtp":

@@ -1,6 +1,7 @@
 package notify_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/notify"
@@ -44,5 +45,14 @@ func TestMailServer(t *testing.T) {
 		if (err != nil) != refused || got != tt.want {
 			t.Errorf("%s from %q: %+v, %v, want %+v", tt.url, tt.from, got, err, tt.want)
 		}
+	}
+}
+
+// The error about a password in the URL names the variables where it belongs, and does not repeat it.
+func TestMailServerPassword(t *testing.T) {
+	_, err := notify.ParseMailServer("smtp://bakta:s3cret@mail.example.org", "bakta@example.org")
+	const want = "set the environment variable MailPassword (BAKTA_WEB_MAIL_PASSWORD for bakta-web local)"
+	if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("the error is %v", err)
 	}
 }

@@ -162,6 +162,14 @@ func failed(err error, address string) error {
 	if !known {
 		var dns *net.DNSError
 		var network net.Error
+		var certificate *tls.CertificateVerificationError // also of another name, or out of its time
+		var record tls.RecordHeaderError
+		switch {
+		case errors.As(err, &certificate):
+			return &notify.Error{Words: "the certificate of the mail server is not trusted", Cause: err}
+		case errors.As(err, &record):
+			return &notify.Error{Words: "the mail server does not use TLS at this port", Cause: err}
+		}
 		if errors.As(err, &dns) || errors.As(err, &network) {
 			return &notify.Error{Words: "the mail server can't be reached", Cause: err}
 		}
