@@ -39,7 +39,7 @@ import (
 // and the runner are models, because 10,000 lives with kills in between can't be had of real ones.
 
 var (
-	schedules = flag.Int("life.schedules", 10_000, "how many schedules TestLife plays")
+	schedules = flag.Int("life.schedules", defaultSchedules, "how many schedules each model of lives plays")
 	onlySeed  = flag.Uint64("life.seed", 0, "play this seed alone, and print its schedule")
 )
 
