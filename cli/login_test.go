@@ -224,6 +224,37 @@ func TestExpiredLogin(t *testing.T) {
 	}
 }
 
+// TestIssuerAway: a wait goes on while the login is due for renewal and the issuer is away.
+func TestIssuerAway(t *testing.T) {
+	t.Parallel()
+	i := testissuer.Start(t, time.Hour)
+	a := newAccount(t, i)
+	u := clitest.NewUser(t, a.URL)
+	logIn(t, u, i)
+	file := filepath.Join(u.Dir, ".jobs", "logins.json")
+	f := newFake(t)
+	changeLogin(t, file, func(login map[string]any) { login["server"] = f.URL })
+	var looks atomic.Int64
+	f.intercept(func(call string, _ http.ResponseWriter, _ *http.Request) bool {
+		if call == "job/status" && looks.Add(1) == 1 {
+			i.SetAway(true)
+			changeLogin(t, file, func(login map[string]any) { login["expires"] = time.Now() })
+		}
+		return false
+	})
+	cmd := u.Command("submit", "genome.fna", "--wait", "--server", f.URL)
+	var screen clitest.Screen
+	cmd.Stdout, cmd.Stderr = &screen, &screen
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	screen.Await(t, "renewing the login")
+	i.SetAway(false)
+	if err := cmd.Wait(); err != nil || looks.Load() < 2 {
+		t.Errorf("%v after %d looks\n%s", err, looks.Load(), screen.String())
+	}
+}
+
 // TestForeignAudience: a server that names the audience of another one could use the token there. The user is warned before the code shows.
 func TestForeignAudience(t *testing.T) {
 	t.Parallel()

@@ -35,6 +35,7 @@ type Options struct {
 	// MaxDownload is the largest file that Download fetches, in bytes; 16 GiB if zero.
 	MaxDownload int64
 	// Token, if not nil, returns the bearer token of each call of the API; "" for none. It is not asked for a server that is not Private.
+	// Its error ends the call, unless it is Repeatable.
 	Token func(ctx context.Context) (string, error)
 	// UserAgent is the name of the program in the request's header.
 	UserAgent string

@@ -43,6 +43,9 @@ func Transient(err error) bool {
 	return errors.As(err, &t)
 }
 
+// Repeatable marks an error of Options.Token as Transient: the call is repeated, and a wait goes on.
+func Repeatable(err error) error { return &transient{err: err} }
+
 // transient marks an error after which the same call may succeed.
 type transient struct {
 	err   error

@@ -190,7 +190,7 @@ func (l *Logins) renew(ctx context.Context, e *entry) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("renewing the login: %w", err)
+		return client.Repeatable(fmt.Errorf("renewing the login: %w", err)) // the issuer is away, or overloaded
 	}
 	return e.take(answer)
 }
