@@ -125,7 +125,7 @@ func (w *world) postV2(ctx context.Context, path string, request, answer any) er
 	return json.Unmarshal(text, answer)
 }
 
-// receiverAt starts a TLS server at an address of this machine, and returns its URL and its authority.
+// receiverAt starts a TLS server on 127.0.0.1, which pods reach at the address of the host, and returns its URL and its authority.
 func receiverAt(t *testing.T, host net.IP, handle http.HandlerFunc) (url, authority string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -140,7 +140,7 @@ func receiverAt(t *testing.T, host net.IP, handle http.HandlerFunc) (url, author
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", net.JoinHostPort(host.String(), "0"))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,5 +150,9 @@ func receiverAt(t *testing.T, host net.IP, handle http.HandlerFunc) (url, author
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	return "https://" + listener.Addr().String(), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "https://" + net.JoinHostPort(host.String(), port), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
