@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -19,11 +20,14 @@ import (
 // NewLogger returns a logger that writes one JSON object per line. It adds the request's id, its job and its place in a trace to each line
 // that is logged with the context of a request.
 func NewLogger(w io.Writer, level slog.Leveler) *slog.Logger {
-	return slog.New(contextual{slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})})
+	return slog.New(contextual{Handler: slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})})
 }
 
 // contextual adds the attributes of the context's request.
-type contextual struct{ slog.Handler }
+type contextual struct {
+	slog.Handler
+	named bool // the handler's own attributes name a job
+}
 
 func (h contextual) Handle(ctx context.Context, r slog.Record) error {
 	if c := callOf(ctx); c != nil {
@@ -31,7 +35,7 @@ func (h contextual) Handle(ctx context.Context, r slog.Record) error {
 		if c.span != "" {
 			r.AddAttrs(slog.String("trace_id", c.id), slog.String("span_id", c.span))
 		}
-		if job := c.about(); job != "" && !has(r, jobKey) {
+		if job := c.about(); job != "" && !h.named && !has(r, jobKey) {
 			r.AddAttrs(slog.String(jobKey, job))
 		}
 	}
@@ -49,11 +53,12 @@ func has(r slog.Record, key string) bool {
 }
 
 func (h contextual) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return contextual{h.Handler.WithAttrs(attrs)}
+	named := slices.ContainsFunc(attrs, func(a slog.Attr) bool { return a.Key == jobKey })
+	return contextual{h.Handler.WithAttrs(attrs), h.named || named}
 }
 
 func (h contextual) WithGroup(name string) slog.Handler {
-	return contextual{h.Handler.WithGroup(name)}
+	return contextual{h.Handler.WithGroup(name), h.named}
 }
 
 // jobKey is the attribute with the id of a job.

@@ -144,6 +144,7 @@ func TestObservedEvents(t *testing.T) {
 			server.Note(ctx, "job", "a")
 			logger.InfoContext(ctx, "in between")
 			logger.InfoContext(ctx, "of another", "job", "b")
+			logger.With("job", "c").InfoContext(ctx, "of a third")
 			return nil
 		})
 	})
@@ -166,7 +167,7 @@ func TestObservedEvents(t *testing.T) {
 	for _, line := range lines(t, log) {
 		of[line["msg"]] = line["job"]
 	}
-	if of["in between"] != "a" || of["of another"] != "b" {
+	if of["in between"] != "a" || of["of another"] != "b" || of["of a third"] != "c" {
 		t.Errorf("lines name the jobs %v", of)
 	}
 }
