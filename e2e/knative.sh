@@ -20,6 +20,7 @@ chmod 777 "$CLUSTER_DIR/run/bakta-database"
 go build -o "$work/" ./internal/teststores/cmd/with-stores
 "$work/with-stores" true
 load_tool e2e/backend/testdata/tool.sh
+go build -C e2e/issuer -o ../../bin/test-issuer . # internal/testissuer finds it up to date
 (cd e2e && go test -c -tags e2e -o "$work/backend.test" ./backend)
 go mod download
 

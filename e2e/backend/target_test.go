@@ -29,8 +29,9 @@ type target struct {
 	mongo, s3             *url.URL
 	publicS3              string // where this machine reaches S3, if not where pods do
 	storageClass          string
-	gates                 bool // the tests stand between the pods and the stores
-	wholeCluster          bool // the tests may change the configuration of Knative
+	gates                 bool   // the tests stand between the pods and the stores
+	proxies               string // number of the proxies that a request passes to a function, if the activator is one; "": not known
+	wholeCluster          bool   // the tests may change the configuration of Knative
 	accessKey, secretKey  string
 	directMongo, directS3 string // where this machine reaches the stores, past the gates
 }
@@ -58,6 +59,7 @@ func targetOf(env func(string) string) (target, error) {
 		hello:        env("E2E_HELLO_IMAGE"),
 		storageClass: need("E2E_STORAGE_CLASS"),
 		gates:        env("E2E_GATES") == "yes",
+		proxies:      env("E2E_TRUSTED_PROXIES"),
 		wholeCluster: env("E2E_WHOLE_CLUSTER") == "yes",
 		directMongo:  need(teststores.MongoURI),
 		directS3:     need(teststores.S3Endpoint),

@@ -46,6 +46,7 @@ type Issuer struct {
 	URL string
 
 	t        testing.TB
+	client   *http.Client // reaches the issuer
 	away     atomic.Bool
 	requests atomic.Int64
 	slow     atomic.Pointer[chan struct{}] // while it is not nil, requests wait until it is closed
@@ -86,13 +87,24 @@ var program = sync.OnceValues(func() (path string, err error) {
 // Start starts an issuer, which ends with the test, and with the test's process. Its tokens are valid for that long.
 func Start(t testing.TB, valid time.Duration) *Issuer {
 	t.Helper()
+	return StartAt(t, valid, func(front http.Handler) (string, *http.Client) {
+		served := httptest.NewServer(front)
+		t.Cleanup(served.Close)
+		return served.URL, http.DefaultClient
+	})
+}
+
+// StartAt is Start at another address: serve serves the issuer until the test ends, and returns its URL, by which the test and others
+// reach it, and a client that the test can call it with.
+func StartAt(t testing.TB, valid time.Duration, serve func(front http.Handler) (url string, client *http.Client)) *Issuer {
+	t.Helper()
 	path, err := program()
 	if err != nil {
 		t.Fatal(err)
 	}
 	i := &Issuer{t: t}
 	var upstream atomic.Pointer[httputil.ReverseProxy]
-	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	front, client := serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		i.requests.Add(1)
 		if gate := i.slow.Load(); gate != nil {
 			select {
@@ -105,8 +117,7 @@ func Start(t testing.TB, valid time.Duration) *Issuer {
 		}
 		upstream.Load().ServeHTTP(w, r)
 	}))
-	t.Cleanup(front.Close)
-	i.URL = front.URL + "/dex"
+	i.URL, i.client = front+"/dex", client
 	cmd := exec.Command(path, "-issuer", i.URL, "-clients", Client+","+OtherClient, "-valid", valid.String())
 	var said bytes.Buffer
 	cmd.Stderr = &said
@@ -187,7 +198,7 @@ type Tokens struct {
 // Login returns the tokens of a user, by the password grant. Further scopes may be groups and offline_access.
 func (i *Issuer) Login(client, user string, scopes ...string) Tokens {
 	i.t.Helper()
-	answer, err := http.PostForm(i.URL+"/token", url.Values{
+	answer, err := i.client.PostForm(i.URL+"/token", url.Values{
 		"grant_type": {"password"}, "client_id": {client}, "username": {user}, "password": {user},
 		"scope": {strings.Join(append([]string{"openid"}, scopes...), " ")},
 	})
@@ -218,7 +229,7 @@ func (i *Issuer) Approve(user, verification string) error {
 	if err != nil {
 		return err
 	}
-	browser := &http.Client{Jar: jar}
+	browser := &http.Client{Jar: jar, Transport: i.client.Transport}
 	form, err := post(browser, i.URL+"/device/auth/verify_code", url.Values{"user_code": {shown.Query().Get("user_code")}})
 	if err != nil {
 		return err
