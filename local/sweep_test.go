@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,13 +18,41 @@ import (
 // dueTimes is a store that knows only when jobs are due.
 type dueTimes struct {
 	store.Jobs
+
+	mu      sync.Mutex
 	times   []time.Time
 	written bool
 	away    error
 	reads   int
+	sweeps  []time.Time
+}
+
+// wasWritten reports whether jobs were written since it was called last.
+func (d *dueTimes) wasWritten() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	is := d.written
+	d.written = false
+	return is
+}
+
+// set makes one more job due at that time. The store is away if err is not nil.
+func (d *dueTimes) set(at time.Time, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.times, d.written, d.away = append(d.times, at), true, err
+}
+
+// back ends that the store is away.
+func (d *dueTimes) back() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.away = nil
 }
 
 func (d *dueTimes) Due(_ context.Context, now time.Time, _ int) (due []job.Job, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.reads++
 	for _, at := range d.times {
 		if !at.After(now) {
@@ -35,6 +64,9 @@ func (d *dueTimes) Due(_ context.Context, now time.Time, _ int) (due []job.Job, 
 
 // sweep handles the jobs that are due: they are not due again soon.
 func (d *dueTimes) sweep(context.Context) (expire.Swept, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.sweeps = append(d.sweeps, time.Now())
 	for i, at := range d.times {
 		if d.away == nil && !at.After(time.Now()) {
 			d.times[i], d.written = time.Now().Add(24*time.Hour), true
@@ -52,26 +84,25 @@ func TestSweeps(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		jobs := new(dueTimes)
-		var sweeps []time.Time
 		s := sweeper{every: 5 * time.Second, log: slog.New(slog.DiscardHandler), disk: disk, jobs: jobs,
-			written: func() bool { is := jobs.written; jobs.written = false; return is },
-			sweep: func(ctx context.Context) (expire.Swept, error) {
-				sweeps = append(sweeps, time.Now())
-				return jobs.sweep(ctx)
-			}}
+			written: jobs.wasWritten, sweep: jobs.sweep}
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		go s.run(ctx)
 		// during returns the number of sweeps and reads of the store in that time, and when the first sweep began.
 		during := func(d time.Duration) (n, reads int, first time.Duration) {
 			began := time.Now()
-			sweeps, jobs.reads = nil, 0
+			jobs.mu.Lock()
+			jobs.sweeps, jobs.reads = nil, 0
+			jobs.mu.Unlock()
 			time.Sleep(d)
 			synctest.Wait()
-			if len(sweeps) > 0 {
-				first = sweeps[0].Sub(began)
+			jobs.mu.Lock()
+			defer jobs.mu.Unlock()
+			if len(jobs.sweeps) > 0 {
+				first = jobs.sweeps[0].Sub(began)
 			}
-			return len(sweeps), jobs.reads, first
+			return len(jobs.sweeps), jobs.reads, first
 		}
 		if n, _, first := during(time.Second); n != 1 || first != 0 {
 			t.Errorf("at the start: %d sweeps, the first after %s", n, first)
@@ -80,19 +111,19 @@ func TestSweeps(t *testing.T) {
 			t.Errorf("in an idle hour: %d sweeps, %d reads", n, reads)
 		}
 		const later = 3 * time.Minute
-		jobs.times, jobs.written = []time.Time{time.Now().Add(later)}, true
+		jobs.set(time.Now().Add(later), nil)
 		if n, reads, first := during(5 * time.Minute); n < 1 || n > 2 || reads > 4 || first < later || first > later+5*time.Second {
 			t.Errorf("with a job due after %s: %d sweeps, the first after %s, %d reads", later, n, first, reads)
 		}
-		jobs.times, jobs.written = append(jobs.times, time.Now()), true
+		jobs.set(time.Now(), nil)
 		if n, _, first := during(time.Minute); n < 1 || first > 5*time.Second {
 			t.Errorf("with a job due at once: %d sweeps, the first after %s", n, first)
 		}
-		jobs.times, jobs.written, jobs.away = append(jobs.times, time.Now()), true, errors.New("the store is away")
+		jobs.set(time.Now(), errors.New("the store is away"))
 		if n, _, _ := during(time.Minute); n != 12 {
 			t.Errorf("while the store is away: %d sweeps in a minute", n)
 		}
-		jobs.away = nil
+		jobs.back()
 		if n, _, _ := during(time.Minute); n < 1 || n > 2 || jobs.times[2].Before(time.Now()) {
 			t.Errorf("afterwards: %d sweeps in a minute, due %s", n, jobs.times)
 		}

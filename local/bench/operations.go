@@ -25,10 +25,11 @@ type operation struct {
 
 func (o operation) name() string { return o.method + o.with }
 
-// The names of the lease and of the class of past runs that are measured.
+// The names of the lease, of the class of past runs, and of the owner of jobs that are measured.
 const (
 	lease = "bench"
 	class = "bench"
+	owner = "bench"
 )
 
 // operations returns a measurement of each method of store.Jobs, but Setup and Ping.
@@ -72,6 +73,12 @@ func operations() []operation {
 			do: func(ctx context.Context, s *site, _ []job.Job) error {
 				waiting, err := s.Waiting(ctx, 100)
 				return count(len(waiting), 100, err)
+			}},
+		{method: "Owned", with: ", 100 of an owner", state: job.Succeeded, jobs: 100, shared: true,
+			change: func(j *job.Job) { j.Owner = owner },
+			do: func(ctx context.Context, s *site, _ []job.Job) error {
+				owned, err := s.Owned(ctx, job.Owned{Owner: owner}, 1000)
+				return count(len(owned), 100, err)
 			}},
 		{method: "PastRuns", with: " of 2 classes", before: addPastRun, do: func(ctx context.Context, s *site, _ []job.Job) error {
 			runs, err := s.PastRuns(ctx, []string{class, "another class"})
