@@ -234,12 +234,8 @@ func (m jobsModel) Due(_ context.Context, now time.Time, _ int) (due []job.Job, 
 	return due, err
 }
 
-func (m jobsModel) Acquire(_ context.Context, name, holder string, ttl time.Duration) (got bool, err error) {
-	err = m.act(func() {
-		if l := m.leases[name]; l.holder == holder || !l.until.After(m.clock) {
-			m.leases[name], got = lease{holder: holder, until: m.clock.Add(ttl)}, true
-		}
-	}, "take the lease %q", name)
+func (m jobsModel) Acquire(ctx context.Context, name, holder string, ttl time.Duration) (bool, error) {
+	got, err := m.schedule.Acquire(ctx, name, holder, ttl)
 	if !got && err == nil && m.again != nil && name == "rerun-"+m.id {
 		m.again.waited = true
 		return false, errAway // instead of waiting, which takes real time
@@ -247,12 +243,8 @@ func (m jobsModel) Acquire(_ context.Context, name, holder string, ttl time.Dura
 	return got, err
 }
 
-func (m jobsModel) ReleaseLease(_ context.Context, name, holder string) error {
-	return m.act(func() {
-		if m.leases[name].holder == holder {
-			delete(m.leases, name)
-		}
-	}, "give the lease %q back", name)
+func (m jobsModel) ReleaseLease(ctx context.Context, name, holder string) error {
+	return m.schedule.ReleaseLease(ctx, name, holder)
 }
 
 // filesModel is the bucket.

@@ -118,10 +118,32 @@ type schedule struct {
 	actors  []*actor
 	current *actor // who was given the last turn; nil outside of turns
 	calm    bool   // nothing fails any more
+	leases  map[string]lease
 }
 
 func newSchedule(seed uint64) schedule {
-	return schedule{rand: rand.New(rand.NewPCG(seed, 20260101)), clock: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	return schedule{
+		rand: rand.New(rand.NewPCG(seed, 20260101)), clock: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), leases: make(map[string]lease),
+	}
+}
+
+// Acquire is that of the stores of both models.
+func (s *schedule) Acquire(_ context.Context, name, holder string, ttl time.Duration) (got bool, err error) {
+	err = s.act(func() {
+		if l := s.leases[name]; l.holder == holder || !l.until.After(s.clock) {
+			s.leases[name], got = lease{holder: holder, until: s.clock.Add(ttl)}, true
+		}
+	}, "take the lease %q", name)
+	return got, err
+}
+
+// ReleaseLease is that of the stores of both models.
+func (s *schedule) ReleaseLease(_ context.Context, name, holder string) error {
+	return s.act(func() {
+		if s.leases[name].holder == holder {
+			delete(s.leases, name)
+		}
+	}, "give the lease %q back", name)
 }
 
 // life is one schedule.
@@ -129,8 +151,7 @@ type life struct {
 	schedule
 	end string
 
-	doc     *job.Job // the store: one document; nil when there is none
-	leases  map[string]lease
+	doc     *job.Job          // the store: one document; nil when there is none
 	objects map[string][]byte // the bucket
 	runs    map[string]*run   // the runner, by object name
 	past    map[string]int    // how often the job counts as a past run, by class
@@ -213,7 +234,6 @@ func newLife(seed uint64) *life {
 	l := &life{
 		schedule: newSchedule(seed),
 
-		leases:  make(map[string]lease),
 		objects: make(map[string][]byte),
 		runs:    make(map[string]*run),
 		past:    make(map[string]int),

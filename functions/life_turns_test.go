@@ -39,7 +39,6 @@ type crowd struct {
 	jobs    map[string]*job.Job
 	callers map[string]caller.Caller // of each job
 	held    map[string]map[string][]store.Held
-	leases  map[string]lease
 	objects map[string][]byte
 	runs    map[string]*crowdRun // by object name
 
@@ -88,7 +87,7 @@ func newCrowd(seed uint64) *crowd {
 		schedule: newSchedule(seed),
 
 		jobs: make(map[string]*job.Job), callers: make(map[string]caller.Caller),
-		held: make(map[string]map[string][]store.Held), leases: make(map[string]lease), objects: make(map[string][]byte),
+		held: make(map[string]map[string][]store.Held), objects: make(map[string][]byte),
 		runs: make(map[string]*crowdRun), acknowledged: make(map[string]bool),
 	}
 	c.share = 1 + c.rand.IntN(2)
@@ -409,21 +408,12 @@ func (m crowdStore) Due(_ context.Context, now time.Time, limit int) (due []job.
 	return due, err
 }
 
-func (m crowdStore) Acquire(_ context.Context, name, holder string, ttl time.Duration) (got bool, err error) {
-	err = m.act(func() {
-		if l := m.leases[name]; l.holder == holder || !l.until.After(m.clock) {
-			m.leases[name], got = lease{holder: holder, until: m.clock.Add(ttl)}, true
-		}
-	}, "take the lease %q", name)
-	return got, err
+func (m crowdStore) Acquire(ctx context.Context, name, holder string, ttl time.Duration) (bool, error) {
+	return m.schedule.Acquire(ctx, name, holder, ttl)
 }
 
-func (m crowdStore) ReleaseLease(_ context.Context, name, holder string) error {
-	return m.act(func() {
-		if m.leases[name].holder == holder {
-			delete(m.leases, name)
-		}
-	}, "give the lease %q back", name)
+func (m crowdStore) ReleaseLease(ctx context.Context, name, holder string) error {
+	return m.schedule.ReleaseLease(ctx, name, holder)
 }
 
 // turns returns the jobs that wait, by callers and the times of their starts.

@@ -348,23 +348,10 @@ func (s suite) ends(id string) {
 // createOwn creates a job by the second version, and uploads a small genome.
 func (p person) createOwn() ref {
 	p.Helper()
-	var made struct {
-		Job struct {
-			ID     string `json:"job_id"`
-			Secret string `json:"secret"`
-		} `json:"job"`
-		Uploads []struct {
-			Kind string `json:"upload_kind"`
-			URL  string `json:"url"`
-		} `json:"uploads"`
-	}
+	var made created
 	p.get(http.MethodPost, "/api/v2/job/init", `{"name":"a test","workflow_kind":"bakta"}`, &made)
-	for _, u := range made.Uploads {
-		if u.Kind == "genome_fasta" {
-			p.must(upload(p.Context(), u.URL, genome))
-		}
-	}
-	return ref{made.Job.ID, made.Job.Secret}
+	p.must(made.upload(p.Context()))
+	return made.ref()
 }
 
 // submission starts a job of the caller, without its secret.

@@ -55,23 +55,10 @@ func TestWebhook(t *testing.T) {
 `, pemText, host), func(config string) string {
 		return strings.Replace(config, "Notify:\n", "Notify:\n  AllowNetworks: ["+host.String()+"]\n  CAFile: /config/receivers.pem\n", 1)
 	})
-	var made struct {
-		Job struct {
-			ID     string `json:"job_id"`
-			Secret string `json:"secret"`
-		} `json:"job"`
-		Uploads []struct {
-			Kind string `json:"upload_kind"`
-			URL  string `json:"url"`
-		} `json:"uploads"`
-	}
+	var made created
 	s.must(s.postV2(t.Context(), "/api/v2/job/init", map[string]string{"workflow_kind": "bakta", "name": "a test"}, &made))
-	for _, u := range made.Uploads {
-		if u.Kind == "genome_fasta" {
-			s.must(upload(t.Context(), u.URL, genome))
-		}
-	}
-	r := ref{ID: made.Job.ID, Secret: made.Job.Secret}
+	s.must(made.upload(t.Context()))
+	r := made.ref()
 	var answer struct {
 		Key string `json:"notify_key"`
 	}
@@ -100,6 +87,30 @@ func TestWebhook(t *testing.T) {
 		return nil
 	})
 	s.atZero("notify")
+}
+
+// created is the second version's answer to the creation of a job.
+type created struct {
+	Job struct {
+		ID     string `json:"job_id"`
+		Secret string `json:"secret"`
+	} `json:"job"`
+	Uploads []struct {
+		Kind string `json:"upload_kind"`
+		URL  string `json:"url"`
+	} `json:"uploads"`
+}
+
+func (c created) ref() ref { return ref{c.Job.ID, c.Job.Secret} }
+
+// upload uploads a small genome.
+func (c created) upload(ctx context.Context) error {
+	for _, u := range c.Uploads {
+		if u.Kind == "genome_fasta" {
+			return upload(ctx, u.URL, genome)
+		}
+	}
+	return errors.New("there is no link for a genome")
 }
 
 // postV2 makes a call of the second version.
