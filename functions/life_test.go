@@ -128,20 +128,20 @@ func newSchedule(seed uint64) schedule {
 }
 
 // Acquire is that of the stores of both models.
-func (s *schedule) Acquire(_ context.Context, name, holder string, ttl time.Duration) (got bool, err error) {
-	err = s.act(func() {
-		if l := s.leases[name]; l.holder == holder || !l.until.After(s.clock) {
-			s.leases[name], got = lease{holder: holder, until: s.clock.Add(ttl)}, true
+func (l *schedule) Acquire(_ context.Context, name, holder string, ttl time.Duration) (got bool, err error) {
+	err = l.act(func() {
+		if held := l.leases[name]; held.holder == holder || !held.until.After(l.clock) {
+			l.leases[name], got = lease{holder: holder, until: l.clock.Add(ttl)}, true
 		}
 	}, "take the lease %q", name)
 	return got, err
 }
 
 // ReleaseLease is that of the stores of both models.
-func (s *schedule) ReleaseLease(_ context.Context, name, holder string) error {
-	return s.act(func() {
-		if s.leases[name].holder == holder {
-			delete(s.leases, name)
+func (l *schedule) ReleaseLease(_ context.Context, name, holder string) error {
+	return l.act(func() {
+		if l.leases[name].holder == holder {
+			delete(l.leases, name)
 		}
 	}, "give the lease %q back", name)
 }
