@@ -1,5 +1,5 @@
 # Sourced by kube.sh and knative.sh with the arguments of `bin/cluster up`. It starts a cluster, and stops it when the script ends. A
-# cluster that was already up stays up. It sets cluster (the command) and work (a directory for programs), and changes to the root of
+# cluster that was already up stays up. E2E_WITH names the neighbours that it has, separated by commas. It sets cluster (the command) and work (a directory for programs), and changes to the root of
 # the source. The script exits with 3 if this machine can't run a cluster.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -23,7 +23,7 @@ finish() {
 trap finish EXIT
 tests=
 trap '[ -z "$tests" ] || { kill "$tests"; wait "$tests" || true; }; exit 130' INT TERM
-"$cluster" up "$@"
+"$cluster" up ${E2E_WITH:+--with "$E2E_WITH"} "$@"
 
 shell=()
 for applet in sh sleep dd tail; do shell+=("/bin/busybox:/bin/$applet"); done

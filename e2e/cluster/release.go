@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,6 +20,7 @@ import (
 // release is a project that is deployed from the manifests in its Go modules.
 type release struct {
 	name      string
+	module    string // folder of the module that requires the sources' modules; parts if empty
 	sources   []source
 	own       string              // an additional manifest of ours, in the folder manifests; may be empty
 	without   []string            // KIND/NAME of objects to omit
@@ -52,16 +54,19 @@ func child(o object, path ...string) object {
 
 // objects reads all manifests of the release and adapts them to this cluster.
 func (c *Cluster) objects(ctx context.Context, r release) ([]object, error) {
+	var all []object
 	list := []string{"list", "-m", "-f", "{{.Dir}}"}
 	for _, from := range r.sources {
 		list = append(list, from.module)
 	}
-	out, err := c.goTool(ctx, parts, list...)
-	if err != nil {
-		return nil, err
+	var dirs string
+	if len(r.sources) > 0 { // without one, go would list the module itself
+		var err error
+		if dirs, err = c.goTool(ctx, cmp.Or(r.module, parts), list...); err != nil {
+			return nil, err
+		}
 	}
-	var all []object
-	for i, dir := range strings.Fields(out) { // in the order asked for
+	for i, dir := range strings.Fields(dirs) { // in the order asked for
 		for _, folder := range r.sources[i].folders {
 			objects, err := readFolder(filepath.Join(dir, folder))
 			if err != nil {

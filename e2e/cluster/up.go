@@ -20,13 +20,21 @@ const (
 	Broker                   // Knative's broker with in-memory channels
 )
 
-// Build builds the missing programs of a cluster.
-func (c *Cluster) Build(ctx context.Context, extent Extent) error {
-	return c.buildAll(ctx, extent)
+// Build builds the missing programs of a cluster with the named neighbours.
+func (c *Cluster) Build(ctx context.Context, extent Extent, with ...string) error {
+	beside, err := neighboursOf(with, extent)
+	if err != nil {
+		return err
+	}
+	return c.buildAll(ctx, extent, beside)
 }
 
-// Up starts all parts of the extent that do not run. Parts beyond the extent are not stopped.
-func (c *Cluster) Up(ctx context.Context, extent Extent) error {
+// Up starts all parts of the extent that do not run, and the named neighbours. Parts beyond these are not stopped.
+func (c *Cluster) Up(ctx context.Context, extent Extent, with ...string) error {
+	beside, err := neighboursOf(with, extent)
+	if err != nil {
+		return err
+	}
 	unlock, err := c.lock("lock")
 	if err != nil {
 		return err
@@ -35,23 +43,36 @@ func (c *Cluster) Up(ctx context.Context, extent Extent) error {
 	if err := c.step("install Debian packages", func() error { return install(ctx) }); err != nil {
 		return err
 	}
-	if err := c.buildAll(ctx, extent); err != nil {
+	if err := c.buildAll(ctx, extent, beside); err != nil {
 		return err
 	}
 	s, err := c.upKubernetes(ctx)
-	if err != nil || extent < Knative {
+	if err != nil {
 		return err
 	}
-	return c.upKnative(ctx, s, extent)
+	if extent >= Knative {
+		if err := c.upKnative(ctx, s, extent); err != nil {
+			return err
+		}
+	}
+	for _, n := range beside {
+		if err := n.up(c, ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func (c *Cluster) buildAll(ctx context.Context, extent Extent) error {
+func (c *Cluster) buildAll(ctx context.Context, extent Extent, beside []neighbour) error {
 	programs := []set{kubernetesPrograms}
 	if extent >= Knative {
 		programs = append(programs, ingressPrograms, servingPrograms, eventingPrograms, koProgram)
 	}
 	if extent >= Broker {
 		programs = append(programs, brokerPrograms)
+	}
+	for _, n := range beside {
+		programs = append(programs, n.programs...)
 	}
 	for _, p := range programs {
 		if err := c.step(fmt.Sprintf("build %s (the first time takes minutes)", p.name), func() error { return c.build(ctx, p) }); err != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -77,10 +78,11 @@ func build(open opener) *cobra.Command {
 	return withExtent(&cobra.Command{Use: "build", Short: "Build the cluster's programs, as `up` does first"}, open, (*cluster.Cluster).Build)
 }
 
-// withExtent adds the flag --only to a command.
-func withExtent(cmd *cobra.Command, open opener, do func(*cluster.Cluster, context.Context, cluster.Extent) error) *cobra.Command {
+// withExtent adds the flags that say what the cluster has to a command.
+func withExtent(cmd *cobra.Command, open opener, do func(*cluster.Cluster, context.Context, cluster.Extent, ...string) error) *cobra.Command {
 	only := cmd.Flags().String("only", "", "kubernetes: without Knative and Traefik")
 	broker := cmd.Flags().Bool("broker", false, "with Knative's broker and in-memory channels too")
+	with := cmd.Flags().StringSlice("with", nil, "software that institutes run beside the backend: "+strings.Join(cluster.Neighbours(), ", "))
 	cmd.MarkFlagsMutuallyExclusive("only", "broker")
 	cmd.Args = cobra.NoArgs
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -97,7 +99,7 @@ func withExtent(cmd *cobra.Command, open opener, do func(*cluster.Cluster, conte
 		if err != nil {
 			return err
 		}
-		return do(c, cmd.Context(), extent)
+		return do(c, cmd.Context(), extent, *with...)
 	}
 	return cmd
 }
