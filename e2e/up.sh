@@ -1,6 +1,6 @@
 # Sourced by kube.sh and knative.sh with the arguments of `bin/cluster up`. It starts a cluster, and stops it when the script ends. A
-# cluster that was already up stays up. E2E_WITH names the neighbours that it has, separated by commas. It sets cluster (the command) and work (a directory for programs), and changes to the root of
-# the source. The script exits with 3 if this machine can't run a cluster.
+# cluster that was already up stays up. E2E_WITH names its neighbours, separated by commas. It sets cluster (the command) and work (a
+# directory for programs), and changes to the root of the source. The script exits with 3 if this machine can't run a cluster.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export CLUSTER_DIR=${CLUSTER_DIR:-$PWD/.cache/cluster}

@@ -55,6 +55,9 @@ func command() *cobra.Command {
 
 type opener func() (*cluster.Cluster, error)
 
+// start is Build or Up.
+type start func(c *cluster.Cluster, ctx context.Context, extent cluster.Extent, with ...string) error
+
 func up(open opener) *cobra.Command {
 	return withExtent(&cobra.Command{Use: "up", Short: "Start all parts of the cluster that do not run"}, open, (*cluster.Cluster).Up)
 }
@@ -79,7 +82,7 @@ func build(open opener) *cobra.Command {
 }
 
 // withExtent adds the flags that say what the cluster has to a command.
-func withExtent(cmd *cobra.Command, open opener, do func(*cluster.Cluster, context.Context, cluster.Extent, ...string) error) *cobra.Command {
+func withExtent(cmd *cobra.Command, open opener, do start) *cobra.Command {
 	only := cmd.Flags().String("only", "", "kubernetes: without Knative and Traefik")
 	broker := cmd.Flags().Bool("broker", false, "with Knative's broker and in-memory channels too")
 	with := cmd.Flags().StringSlice("with", nil, "software that institutes run beside the backend: "+strings.Join(cluster.Neighbours(), ", "))
