@@ -14,8 +14,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	batchclient "k8s.io/client-go/kubernetes/typed/batch/v1"
-	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -109,12 +107,12 @@ type Runner struct {
 	*Logs
 	disk      corev1.ResourceRequirements            // of a run
 	resources map[string]corev1.ResourceRequirements // of the stages
-	jobs      batchclient.JobInterface
+	jobs      *jobsClient
 }
 
 // Logs reads the logs of stages. It needs fewer permissions and options than a Runner.
 type Logs struct {
-	pods coreclient.PodInterface
+	pods *podsClient
 	now  func() time.Time
 }
 
@@ -140,11 +138,11 @@ func NewLogs(config *rest.Config, namespace string) (*Logs, error) {
 	if namespace == "" {
 		return nil, errors.New("kube: the namespace is required")
 	}
-	core, err := coreclient.NewForConfig(tuned(config))
+	pods, err := newPods(config, namespace)
 	if err != nil {
-		return nil, fmt.Errorf("kube: %w", err)
+		return nil, err
 	}
-	return &Logs{pods: core.Pods(namespace), now: time.Now}, nil
+	return &Logs{pods: pods, now: time.Now}, nil
 }
 
 // New returns a Runner. It makes no network call.
@@ -158,23 +156,9 @@ func New(config *rest.Config, o Options) (*Runner, error) {
 		return nil, err
 	}
 	logs.now = r.options.Now
-	batch, err := batchclient.NewForConfig(tuned(config))
-	if err != nil {
-		return nil, fmt.Errorf("kube: %w", err)
-	}
-	r.Logs, r.jobs = logs, batch.Jobs(o.Namespace)
-	return r, nil
-}
-
-// tuned returns the configuration of a client for a server process. Clients with one configuration share connections.
-func tuned(config *rest.Config) *rest.Config {
-	config = rest.CopyConfig(config)
-	// The client's default limit, 5 requests a second, is for interactive use. The API server has its own limits.
-	config.QPS, config.Burst = 200, 400
-	config.ContentType = "application/vnd.kubernetes.protobuf"
-	config.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
-	config.UserAgent = "bakta-web-backend"
-	return config
+	r.Logs = logs
+	r.jobs, err = newJobs(config, o.Namespace)
+	return r, err
 }
 
 // fill checks the options, sets defaults, and derives the resources.

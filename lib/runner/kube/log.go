@@ -70,7 +70,8 @@ func (l *Logs) stream(ctx context.Context, j job.Job, stage string, o corev1.Pod
 		return nil, none
 	}
 	o.Container = containerName(stage)
-	log, err := l.pods.GetLogs(pod.Name, &o).Stream(ctx)
+	log, err := l.pods.GetClient().Get().Namespace(l.pods.GetNamespace()).Resource("pods").Name(pod.Name).SubResource("log").
+		VersionedParams(&o, parameters).Stream(ctx)
 	switch {
 	case err == nil:
 		return log, nil

@@ -4,16 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/url"
 	"strconv"
 	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
@@ -59,11 +58,11 @@ func NewQueue(config *rest.Config, namespace, name string, log *slog.Logger) (*Q
 	}
 	config = tuned(config)
 	config.ContentType, config.AcceptContentTypes = "application/json", "application/json"
-	core, err := coreclient.NewForConfig(config)
+	api, err := client(config, corev1.SchemeGroupVersion)
 	if err != nil {
-		return nil, fmt.Errorf("kube: %w", err)
+		return nil, err
 	}
-	return &Queue{client: core.RESTClient(), namespace: namespace, name: name, log: log, now: time.Now}, nil
+	return &Queue{client: api, namespace: namespace, name: name, log: log, now: time.Now}, nil
 }
 
 // Queue returns the places in the local queue. Workloads of other local queues are not counted, although they may be admitted before.

@@ -3,13 +3,11 @@ package kube
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	authenticationclient "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	"k8s.io/client-go/rest"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
@@ -19,7 +17,7 @@ import (
 type Tokens struct {
 	audience string
 	accounts string // prefix of the accounts' names
-	reviews  authenticationclient.TokenReviewInterface
+	reviews  *reviewsClient
 }
 
 // NewTokens returns a Tokens that accepts tokens for an audience, of the service accounts of a namespace. The namespace is
@@ -28,11 +26,11 @@ func NewTokens(config *rest.Config, audience, namespace string) (*Tokens, error)
 	if audience == "" || namespace == "" {
 		return nil, errors.New("kube: the audience of the tokens and the namespace of their accounts are required")
 	}
-	client, err := authenticationclient.NewForConfig(tuned(config))
+	reviews, err := newReviews(config)
 	if err != nil {
-		return nil, fmt.Errorf("kube: %w", err)
+		return nil, err
 	}
-	return &Tokens{audience: audience, accounts: "system:serviceaccount:" + namespace + ":", reviews: client.TokenReviews()}, nil
+	return &Tokens{audience: audience, accounts: "system:serviceaccount:" + namespace + ":", reviews: reviews}, nil
 }
 
 // Subject returns the service account of a token. The error is job.WrongSecret if the token is not accepted, and
