@@ -28,7 +28,7 @@ import (
 type Parts struct {
 	Jobs    store.Jobs
 	Files   store.Files
-	Runner  runner.Runner       // nil in a process that serves Status alone
+	Runner  runner.Runner       // not for Status alone
 	Logs    runner.Logs         // nil: Runner
 	Held    runner.Held         // nil where the objects of runs end with this process
 	Queue   runner.Queue        // nil: Runner, if it has one; else the jobs that wait, by their age
@@ -72,11 +72,11 @@ type Notifier = lifecycle.Notifier
 type Functions struct {
 	parts     Parts
 	settings  settings.Settings
-	lifecycle Lifecycle // nil without a runner
+	lifecycle Lifecycle
 }
 
-// New returns the functions. It makes no network call.
-func New(p Parts, s settings.Settings) (*Functions, error) {
+// fill sets what follows from other parts.
+func (p *Parts) fill() {
 	if p.Now == nil {
 		p.Now = time.Now
 	}
@@ -89,10 +89,15 @@ func New(p Parts, s settings.Settings) (*Functions, error) {
 	if p.Changes != nil {
 		p.Jobs = noticed{p.Jobs, p.Changes}
 	}
-	f := &Functions{parts: p, settings: s}
+}
+
+// New returns the functions. It makes no network call.
+func New(p Parts, s settings.Settings) (*Functions, error) {
+	p.fill()
 	if p.Runner == nil {
-		return f, nil
+		return nil, errors.New("functions: a runner is required")
 	}
+	f := &Functions{parts: p, settings: s}
 	o := lifecycle.Options{
 		Retention: s.Retention, UploadTTL: s.UploadTTL, RecheckInterval: s.RecheckInterval, WaitInterval: s.WaitInterval,
 		PendingTimeout: s.PendingTimeout, ImageTimeout: s.ImageTimeout, InFlight: s.InFlight, CountEnds: p.Changes == nil,
@@ -125,13 +130,8 @@ type turns struct {
 	store.Turns
 }
 
-var errNoRunner = errors.New("functions: without a runner there is no function but status")
-
 // Submit returns the submit function.
 func (f *Functions) Submit() (*submit.Function, error) {
-	if f.lifecycle == nil {
-		return nil, errNoRunner
-	}
 	p, s := f.parts, f.settings
 	d := submit.Deps{
 		Jobs: p.Jobs, Files: p.Files, Launcher: f.lifecycle, Offered: p.Offered, Now: p.Now, Log: p.Log, Holder: p.Holder,
@@ -145,8 +145,16 @@ func (f *Functions) Submit() (*submit.Function, error) {
 }
 
 // Status returns the status function.
-func (f *Functions) Status() (*status.Function, error) {
-	p, s := f.parts, f.settings
+func (f *Functions) Status() (*status.Function, error) { return newStatus(f.parts, f.settings) }
+
+// Status returns the status function alone, in a process that serves no other: it needs no runner, and its program has nothing of what
+// starts and ends jobs.
+func Status(p Parts, s settings.Settings) (*status.Function, error) {
+	p.fill()
+	return newStatus(p, s)
+}
+
+func newStatus(p Parts, s settings.Settings) (*status.Function, error) {
 	d := status.Deps{
 		Jobs: p.Jobs, Files: p.Files, Logs: p.Logs, Offered: p.Offered, Versions: p.Versions, Log: p.Log, Now: p.Now,
 		DownloadTTL: s.DownloadTTL, MaxList: s.MaxList, MaxSizes: s.MaxSizes, Notify: p.Notify, Access: p.Access,
@@ -165,9 +173,6 @@ func (f *Functions) Status() (*status.Function, error) {
 
 // Expire returns the expire function.
 func (f *Functions) Expire() (*expire.Function, error) {
-	if f.lifecycle == nil {
-		return nil, errNoRunner
-	}
 	p, s := f.parts, f.settings
 	d := expire.Deps{
 		Jobs:      p.Jobs,
@@ -194,9 +199,6 @@ func (f *Functions) Expire() (*expire.Function, error) {
 
 // JobUpdate returns the jobupdate function.
 func (f *Functions) JobUpdate() (*jobupdate.Function, error) {
-	if f.lifecycle == nil {
-		return nil, errNoRunner
-	}
 	d := jobupdate.Deps{Jobs: f.parts.Jobs, Lifecycle: f.lifecycle, Log: f.parts.Log}
 	if f.parts.Held != nil {
 		d.Runs = f.parts.Held

@@ -18,5 +18,5 @@ func build(d *deployment.Deployment) (*server.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.Server(f.Register, f.RegisterEvents)
+	return d.EventServer(f.Register, f.RegisterEvents)
 }

@@ -176,11 +176,7 @@ func (d *Deployment) Status(versions func() status.Versions) (*status.Function, 
 		}
 	}
 	p.Versions = versions
-	all, err := functions.New(p, d.Settings())
-	if err != nil {
-		return nil, err
-	}
-	return all.Status()
+	return functions.Status(p, d.Settings())
 }
 
 // open returns the parts of the functions on the stores of the configuration, without the runner.
@@ -369,42 +365,45 @@ func (d *Deployment) environment(name string) (program.Environment, error) {
 // databasePath is the mount path of a database's volume in a job's pod.
 func databasePath(claim string) string { return "/databases/" + claim }
 
-// Server returns a server with everything registered.
+// Server returns a server of calls, with everything registered.
 func (d *Deployment) Server(register ...func(*server.Server) error) (*server.Server, error) {
+	return d.server(server.Options{Timeout: callTime}, register)
+}
+
+// EventServer returns a server of calls and events.
+func (d *Deployment) EventServer(register ...func(*server.Server) error) (*server.Server, error) {
 	authenticate, err := d.authenticator()
 	if err != nil {
 		return nil, err
 	}
-	return d.server(callTime, authenticate, register)
+	return d.server(server.Options{Timeout: callTime, ReadEvent: cloudevent.Read, Authenticate: authenticate}, register)
 }
 
-// SweepingServer returns a server whose calls may take as long as a sweep.
+// SweepingServer returns an EventServer whose calls may take as long as a sweep.
 func (d *Deployment) SweepingServer(register ...func(*server.Server) error) (*server.Server, error) {
 	authenticate, err := d.authenticator()
 	if err != nil {
 		return nil, err
 	}
-	return d.server(sweepTime, authenticate, register)
+	return d.server(server.Options{Timeout: sweepTime, ReadEvent: cloudevent.Read, Authenticate: authenticate}, register)
 }
 
-// HintServer returns a server whose events need no token, whatever Events.Audience is: they are hints that name a job. Its program has no
-// permissions, so it could not check a token.
+// HintServer returns an EventServer whose events need no token, whatever Events.Audience is: they are hints that name a job. Its program has
+// no permissions, so it could not check a token.
 func (d *Deployment) HintServer(register ...func(*server.Server) error) (*server.Server, error) {
-	return d.server(callTime, nil, register)
+	return d.server(server.Options{Timeout: callTime, ReadEvent: cloudevent.Read}, register)
 }
 
-func (d *Deployment) server(
-	timeout time.Duration, authenticate server.Authenticator, register []func(*server.Server) error,
-) (*server.Server, error) {
+// server returns a server with the options that all functions have besides those. A program that receives no events is smaller by what their
+// reader brings along.
+func (d *Deployment) server(o server.Options, register []func(*server.Server) error) (*server.Server, error) {
 	identify, err := d.identifier()
 	if err != nil {
 		return nil, err
 	}
-	o := server.Options{
-		Log: d.Log, Address: d.Listen, Timeout: timeout, MaxBody: d.Limits.BodySize.Floor(), Origins: d.CORS.Origins,
-		Proxies: caller.Proxies{Count: d.Access.TrustedProxies, Header: d.Access.ForwardedHeader}, LogCallers: d.Access.LogCallers,
-		ReadEvent: cloudevent.Read, Authenticate: authenticate, Identify: identify, TokenRequired: d.Access.Required, Observer: d.observer(),
-	}
+	o.Log, o.Address, o.MaxBody, o.Origins = d.Log, d.Listen, d.Limits.BodySize.Floor(), d.CORS.Origins
+	o.Proxies = caller.Proxies{Count: d.Access.TrustedProxies, Header: d.Access.ForwardedHeader}
+	o.LogCallers, o.Identify, o.TokenRequired, o.Observer = d.Access.LogCallers, identify, d.Access.Required, d.observer()
 	if d.limiter != nil {
 		o.Admit, o.Finish = d.limiter.Admit, d.limiter.Finish
 	}

@@ -97,7 +97,7 @@ func newWorld(t *testing.T, measured bool, change func(*config.Config)) *world {
 	set.Retention, set.PendingTimeout, set.MaxList = keep, keep, 10
 	all, err := functions.New(parts, set)
 	must(t, err)
-	srv, err := d.Server(func(s *server.Server) error { return errors.Join(all.Register(s), all.RegisterEvents(s)) })
+	srv, err := d.EventServer(func(s *server.Server) error { return errors.Join(all.Register(s), all.RegisterEvents(s)) })
 	must(t, err)
 	w.routes, err = srv.Served()
 	must(t, err)
