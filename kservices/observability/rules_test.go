@@ -134,6 +134,55 @@ func TestShortLives(t *testing.T) {
 	}
 }
 
+// TestFailedScrape: a scrape that fails marks the series of its pod as stale. What the pod has counted before does not count again.
+func TestFailedScrape(t *testing.T) {
+	const long = `{job="bakta/bakta-web", namespace="bakta", pod="jobupdate-9", event="update", outcome="deferred"}`
+	for name, samples := range map[string]string{ // every 30 s
+		"one scrape fails":               "50x99 stale 50x79",
+		"scrapes fail for half an hour":  "50x79 " + strings.Repeat("stale ", 60) + "50x39",
+		"Prometheus is away for a while": "50x79 _x59 50x39",
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := load(t, nil, "events_total"+long+" "+samples)
+			if got := p.firing(t); len(got) != 0 {
+				t.Errorf("%v fire", got)
+			}
+			if got := p.query(t, `max_over_time(bakta:events:increase1m{outcome="deferred"}[80m])`, p.end); len(got) != 1 || got[0].F != 2 {
+				t.Errorf("in a minute, %v events were deferred, want the 2 of another pod", got)
+			}
+		})
+	}
+}
+
+// TestSlowScrape: a scrape is stored with the time of its beginning. What a scrape that ends after an evaluation has read is counted.
+func TestSlowScrape(t *testing.T) {
+	p := load(t, []string{"", ""}, "")
+	records, _ := rules(t)
+	series := labels.FromStrings(model.MetricNameLabel, "sweeps_total", "job", "bakta/bakta-web", "namespace", "bakta",
+		"pod", "expire-1", "result", "done")
+	const minutes = 30
+	for minute := 1; minute <= minutes; minute++ {
+		at := time.Unix(0, 0).Add(time.Duration(minute) * time.Minute)
+		for _, r := range records {
+			p.store(t, r.Record, p.query(t, r.Expr, at))
+		}
+		for _, scrape := range []time.Duration{-time.Second, 29 * time.Second} { // the first began before the evaluation
+			a := p.storage.Appender(t.Context())
+			if _, err := a.Append(0, series, at.Add(scrape).UnixMilli(), float64(minute)); err != nil {
+				t.Fatal(err)
+			}
+			if err := a.Commit(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	end := time.Unix(0, 0).Add(minutes * time.Minute)
+	got := p.query(t, "sum(sum_over_time(bakta:sweeps:increase1m[1h]))", end)
+	if len(got) != 1 || got[0].F != minutes-1 { // the last one is read after the end
+		t.Errorf("%v sweeps are counted, want %d", got, minutes-1)
+	}
+}
+
 // prometheus is a storage with an engine.
 type prometheus struct {
 	storage interface {
