@@ -120,7 +120,7 @@ func Install(ctx context.Context, name string) error {
 		return fmt.Errorf("the system package %s is missing, and only root can install it", name)
 	}
 	for _, args := range [][]string{{"update", "-qq"}, {"install", "-y", "-qq", "--no-install-recommends", name}} {
-		if _, err := apt(ctx, "", args...); err != nil {
+		if _, err := aptGet(ctx, "", nil, args...); err != nil {
 			return fmt.Errorf("installing %s: %w", name, err)
 		}
 	}

@@ -42,7 +42,8 @@ var products = []struct {
 	start func(ctx context.Context, root, dir string) (*Server, error)
 }{
 	{"versitygw", startVersitygw},
-	{"ceph", startCeph},
+	{"ceph16", startCeph("bookworm")}, // Debian 12
+	{"ceph18", startCeph("trixie")},   // Debian 13
 	{"seaweedfs", startSeaweedFS},
 }
 
