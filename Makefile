@@ -168,7 +168,7 @@ test-modules:
 # What uses the object storage, on a product that deployments have. Not part of `make test`: minutes, and downloads.
 STORE ?= versitygw
 .PHONY: test-stores
-test-stores: ## test all that uses the object storage on a real one (STORE=versitygw, ceph on Debian 12, or seaweedfs)
+test-stores: ## test all that uses the object storage on a real one (STORE=versitygw, ceph16 or ceph18 on Debian, or seaweedfs)
 	$(GO) run ./internal/teststores/cmd/with-stores -s3 $(STORE) $(MAKE) --no-print-directory test-stores-packages
 
 .PHONY: test-stores-packages
@@ -177,8 +177,11 @@ test-stores-packages:
 	cd local && $(GO) test -count=1 -timeout 30m -run 'TestContract(V2)?/s3|TestS3' .
 
 .PHONY: test-mongodb
-test-mongodb: ## test a MongoDB of three members with authentication and TLS, whose primary is killed and cut off (90 s)
-	TEST_MONGODB_SET=yes $(GO) test -count=1 -v -timeout 10m -run TestReplicaSet ./lib/store/mongo
+test-mongodb: ## test a MongoDB of three members with authentication and TLS, whose primary is killed and cut off (as root on Linux, 2 min)
+	$(GO) run ./internal/teststores/cmd/with-stores true # while there is a network, from which the server is fetched
+	$(GO) test -c -o bin/mongodb.test ./lib/store/mongo
+	cd lib/store/mongo && TEST_MONGODB_SET=yes unshare --net sh -c 'ip link set lo up && \
+	  exec ../../../bin/mongodb.test -test.v -test.timeout 10m -test.run TestReplicaSet'
 
 .PHONY: clients
 clients: bin/bakta-web ## generate Python and TypeScript clients from the OpenAPI documents, call everything with them, and fuzz the API

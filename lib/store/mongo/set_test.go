@@ -1,3 +1,5 @@
+//go:build linux
+
 package mongo_test
 
 import (
@@ -24,8 +26,8 @@ import (
 // setTests is the environment variable that asks for this test, which takes minutes: make test-mongodb sets it.
 const setTests = "TEST_MONGODB_SET"
 
-// TestReplicaSet runs a replica set of three with authentication and TLS: the tests of any store of jobs; then its primary is killed, and
-// another one is cut off, while jobs are created and started. What was acknowledged is there afterwards.
+// TestReplicaSet runs a replica set of three with authentication and TLS: the tests of any store of jobs; then its primary is killed, another
+// one is cut off from the other members, and one from everything, while jobs are created and started. What was acknowledged is there afterwards.
 func TestReplicaSet(t *testing.T) {
 	if os.Getenv(setTests) == "" {
 		t.Skip("ATTENTION: MongoDB with three members, authentication and TLS is not tested; make test-mongodb does it")
@@ -100,15 +102,16 @@ func TestReplicaSet(t *testing.T) {
 		}
 		for _, fault := range []struct {
 			name       string
-			begin, end func(i int) error
+			begin, end func(ctx context.Context, i int) error
 		}{
 			{"killed", set.Kill, set.Restart},
-			{"cut off", set.Freeze, set.Thaw},
+			{"cut off from the other members", set.Part, set.Join},
+			{"cut off", set.Cut, set.Mend},
 		} {
 			load.until(t, load.acknowledged()+100)
 			was := primary()
 			before, began := load.acknowledged(), time.Now()
-			if err := fault.begin(was); err != nil {
+			if err := fault.begin(t.Context(), was); err != nil {
 				t.Fatal(err)
 			}
 			primary(was)
@@ -121,7 +124,7 @@ func TestReplicaSet(t *testing.T) {
 			if limit := 15 * time.Second; took-elected > limit {
 				t.Errorf("%s: that is more than %s after the election", fault.name, limit)
 			}
-			if err := fault.end(was); err != nil {
+			if err := fault.end(t.Context(), was); err != nil {
 				t.Fatal(err)
 			}
 			secondary(was)

@@ -19,7 +19,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -29,21 +28,30 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores/process"
 )
 
-// Set is a replica set of three servers as institutes have it: with authentication, and TLS by a CA of its own.
+// Set is a replica set of three servers as institutes have it: with authentication, TLS by a CA of its own, and a network between its
+// members. It is for Linux, root, and a network namespace of the tests' own.
 type Set struct {
 	URI string // with the user's password and the file of the CA; it names no database
 
 	dir     string
 	program string
 	tls     *tls.Config
+	network *network
 	members []*member
 }
 
+// port is that of each member, in its own namespace.
+const port = "27017"
+
 type member struct {
+	index   int
 	address string
 	process *process.Process
 	starts  int
 }
+
+// size is the number of members.
+const size = 3
 
 const setUser, setPassword = "bakta", "set-pass/word"
 
@@ -54,17 +62,16 @@ func StartSet(ctx context.Context, cache, dir string) (*Set, error) {
 		return nil, fmt.Errorf("no MongoDB server to test on: %w", err)
 	}
 	s := &Set{dir: dir, program: path}
-	if err := errors.Join(s.certificates(), os.WriteFile(s.file("key"), []byte(rand.Text()), 0o600)); err != nil {
+	if err = errors.Join(s.certificates(), os.WriteFile(s.file("key"), []byte(rand.Text()), 0o600)); err != nil {
 		return nil, err
 	}
-	ports, err := process.FreePorts(3)
-	if err != nil {
+	if s.network, err = newNetwork(ctx, size, s.file); err != nil {
 		return nil, err
 	}
 	var hosts []string
 	var members bson.A
-	for i, port := range ports {
-		m := &member{address: "127.0.0.1:" + port}
+	for i := range size {
+		m := &member{index: i, address: net.JoinHostPort(inner(i), port)}
 		s.members, hosts = append(s.members, m), append(hosts, m.address)
 		members = append(members, bson.D{{Key: "_id", Value: i}, {Key: "host", Value: m.address}})
 		if err := s.start(m); err != nil {
@@ -83,24 +90,21 @@ func (s *Set) file(name string) string { return filepath.Join(s.dir, name) }
 
 // start starts a member, on the data that it has.
 func (s *Set) start(m *member) (err error) {
-	_, port, err := net.SplitHostPort(m.address)
-	if err != nil {
-		return err
-	}
-	data := s.file("db" + port)
+	data := s.file(fmt.Sprintf("db%d", m.index))
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return err
 	}
 	m.starts++
-	m.process, err = process.Start(s.file(fmt.Sprintf("mongod%s.%d.log", port, m.starts)), exec.Command(s.program,
-		"--dbpath", data, "--bind_ip", "127.0.0.1", "--port", port, "--nounixsocket", "--replSet", "rs0", "--oplogSize", "64",
+	command := s.network.inside(m.index, s.program,
+		"--dbpath", data, "--bind_ip", inner(m.index)+",127.0.0.1", "--port", port, "--nounixsocket", "--replSet", "rs0", "--oplogSize", "64",
 		"--wiredTigerCacheSizeGB", "0.25", "--setParameter", "diagnosticDataCollectionEnabled=false", "--keyFile", s.file("key"),
 		"--tlsMode", "requireTLS", "--tlsCAFile", s.file("ca.pem"), "--tlsCertificateKeyFile", s.file("server.pem"),
-		"--tlsAllowConnectionsWithoutCertificates"))
+		"--tlsAllowConnectionsWithoutCertificates")
+	m.process, err = process.Start(s.file(fmt.Sprintf("mongod%d.%d.log", m.index, m.starts)), exec.Command(command[0], command[1:]...))
 	return err
 }
 
-// certificates creates a CA and a certificate of the loopback address.
+// certificates creates a CA and a certificate of the members' addresses.
 func (s *Set) certificates() error {
 	from, to := time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -119,9 +123,13 @@ func (s *Set) certificates() error {
 	if err != nil {
 		return err
 	}
+	addresses := []net.IP{net.IPv4(127, 0, 0, 1)}
+	for i := range size {
+		addresses = append(addresses, net.ParseIP(inner(i)))
+	}
 	server := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "mongod"}, NotBefore: from, NotAfter: to,
-		KeyUsage: x509.KeyUsageDigitalSignature, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		KeyUsage: x509.KeyUsageDigitalSignature, IPAddresses: addresses,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}, // members call each other
 	}
 	serverDER, err := x509.CreateCertificate(rand.Reader, server, ca, &key.PublicKey, caKey)
@@ -169,11 +177,12 @@ func (s *Set) initiate(ctx context.Context, members bson.A) error {
 	})
 }
 
-// command runs a command on one member.
+// command runs a command on one member, without a user. From its own loopback address a server allows that until it has a user.
 func (s *Set) command(ctx context.Context, m *member, command bson.D, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	o := options.Client().SetHosts([]string{m.address}).SetDirect(true).SetTLSConfig(s.tls).SetServerSelectionTimeout(time.Second)
+	o := options.Client().SetHosts([]string{"127.0.0.1:" + port}).SetDirect(true).SetTLSConfig(s.tls).
+		SetServerSelectionTimeout(time.Second).SetDialer(within{s.network, m.index})
 	client, err := mongo.Connect(o)
 	if err != nil {
 		return err
@@ -216,17 +225,26 @@ func (s *Set) Secondary(ctx context.Context, i int) bool {
 }
 
 // Kill kills a member at once.
-func (s *Set) Kill(i int) error { return s.members[i].process.Kill() }
+func (s *Set) Kill(_ context.Context, i int) error { return s.members[i].process.Kill() }
 
 // Restart starts a member again that was killed.
-func (s *Set) Restart(i int) error { return s.start(s.members[i]) }
+func (s *Set) Restart(_ context.Context, i int) error { return s.start(s.members[i]) }
 
-// Freeze makes a member unreachable, for the others and for clients, in both directions, with its connections left open: what a
-// partition of the network looks like. Thaw ends that.
-func (s *Set) Freeze(i int) error { return syscall.Kill(s.members[i].process.PID(), syscall.SIGSTOP) }
+// Part cuts a member off from the other ones. Clients still reach it.
+func (s *Set) Part(ctx context.Context, i int) error {
+	return s.network.drop(ctx, "-I", i, betweenMembers)
+}
 
-// Thaw ends Freeze.
-func (s *Set) Thaw(i int) error { return syscall.Kill(s.members[i].process.PID(), syscall.SIGCONT) }
+// Join ends Part.
+func (s *Set) Join(ctx context.Context, i int) error {
+	return s.network.drop(ctx, "-D", i, betweenMembers)
+}
+
+// Cut cuts a member off from the other ones and from clients.
+func (s *Set) Cut(ctx context.Context, i int) error { return s.network.drop(ctx, "-I", i, everywhere) }
+
+// Mend ends Cut.
+func (s *Set) Mend(ctx context.Context, i int) error { return s.network.drop(ctx, "-D", i, everywhere) }
 
 // Stop kills all members.
 func (s *Set) Stop() error {
@@ -236,5 +254,5 @@ func (s *Set) Stop() error {
 			errs = append(errs, m.process.Kill())
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.network.stop())...)
 }
