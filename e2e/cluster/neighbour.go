@@ -10,14 +10,15 @@ import (
 // neighbour is software that an institute runs in the same cluster. Each has a file of its own in this package, and its
 // programs are built from a module of their own below the folder neighbours.
 type neighbour struct {
-	name     string // on the command line
-	smallest Extent // that it can run with
+	name     string            // on the command line
+	smallest Extent            // that it can run with
+	debian   map[string]string // packages that it needs, as in the variable debian; may be nil
 	programs []set
 	up       func(c *Cluster, ctx context.Context, s space) error // loads its images, deploys it and waits for it
 }
 
 // neighbours are all that a cluster can have.
-var neighbours = []neighbour{}
+var neighbours = []neighbour{policies}
 
 // Neighbours returns the names of all that a cluster can have.
 func Neighbours() []string {

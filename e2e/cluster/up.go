@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"strings"
@@ -40,7 +41,7 @@ func (c *Cluster) Up(ctx context.Context, extent Extent, with ...string) error {
 		return err
 	}
 	defer unlock()
-	if err := c.step("install Debian packages", func() error { return install(ctx) }); err != nil {
+	if err := c.step("install Debian packages", func() error { return install(ctx, beside) }); err != nil {
 		return err
 	}
 	if err := c.buildAll(ctx, extent, beside); err != nil {
@@ -99,9 +100,13 @@ var debian = map[string]string{
 }
 
 // install installs the Debian packages that are missing.
-func install(ctx context.Context) error {
+func install(ctx context.Context, beside []neighbour) error {
+	needed := maps.Clone(debian)
+	for _, n := range beside {
+		maps.Copy(needed, n.debian)
+	}
 	var missing []string
-	for name, file := range debian {
+	for name, file := range needed {
 		if !exists(file) {
 			missing = append(missing, name)
 		}
