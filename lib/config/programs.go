@@ -28,6 +28,7 @@ type Program struct {
 	NodeSelector []string // label=value that nodes must have, in addition to those of Job
 	Tolerations  []string // taints of nodes that pods tolerate, in addition to those of Job
 	WritableRoot bool     // its image doesn't work with a read-only root file system
+	Network      bool     // it may open network connections
 }
 
 // of returns the section of the program with that key. A test holds that each program of the workflows has one.

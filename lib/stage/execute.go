@@ -30,7 +30,7 @@ func execute(ctx context.Context, c Command, d Dir, state *os.Root, o Options) (
 		stdout.emit(fmt.Appendf(nil, "Warning: %s\n", w))
 	}
 
-	p := &process{grace: cmp.Or(o.Grace, DefaultGrace), alone: o.Alone}
+	p := &process{grace: cmp.Or(o.Grace, DefaultGrace), alone: o.Alone, offline: o.Offline}
 	p.cmd = exec.Command(c.Argv[0], c.Argv[1:]...)
 	p.cmd.Dir = d.Temp()
 	p.cmd.Env = environ(d, o.Environ, c.Env)

@@ -16,10 +16,11 @@ import (
 
 // process is a running program with its process group and its two pipes.
 type process struct {
-	cmd   *exec.Cmd
-	note  func(pid int) // records the program's process
-	grace time.Duration
-	alone bool
+	cmd     *exec.Cmd
+	note    func(pid int) // records the program's process
+	grace   time.Duration
+	alone   bool
+	offline bool
 
 	mu      sync.Mutex
 	reaped  bool          // from now on, another group may have the group's number
@@ -68,7 +69,12 @@ func (p *process) start(stdout, stderr *stream) error {
 // program is the end of its parent (see attributes), and Go may end any other thread.
 func (p *process) attend(started chan<- error) {
 	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	if !p.offline {
+		defer runtime.UnlockOSThread()
+	} else if err := offline(); err != nil { // the thread ends with this goroutine
+		started <- err
+		return
+	}
 	if err := p.cmd.Start(); err != nil {
 		started <- err
 		return

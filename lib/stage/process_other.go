@@ -32,6 +32,8 @@ func adopt() error { return errSystem }
 
 func closed() error { return errSystem }
 
+func offline() error { return errSystem }
+
 func killChildren(time.Duration) error { return errSystem }
 
 // KillLeft does nothing, because Run starts no programs here.

@@ -34,6 +34,9 @@ type Options struct {
 	// writing records.
 	Alone bool
 
+	// Offline means that the program, and all that it starts, can open no sockets except between processes of this machine.
+	Offline bool
+
 	// Fresh means that the caller knows that the stage has not run and that its turn has come, and keeps its record. Then Run
 	// writes no record, and does not trust any file in the run's directory: the programs of earlier stages may have written it.
 	Fresh bool

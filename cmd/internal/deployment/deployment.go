@@ -331,7 +331,7 @@ func (d *Deployment) programs() (map[string]kube.Program, error) {
 			}
 			claim, _ := p.Claim()
 			programs[s.Name] = kube.Program{
-				Image: p.Image, WritableRoot: p.WritableRoot, Database: kube.Database{Claim: claim, Path: databasePath(claim)},
+				Image: p.Image, WritableRoot: p.WritableRoot, Network: p.Network, Database: kube.Database{Claim: claim, Path: databasePath(claim)},
 				CPU:       kube.Amount{Request: p.CPU.Request.String(), Limit: p.CPU.Limit.String()},
 				Memory:    kube.Amount{Request: p.Memory.Request.String(), Limit: p.Memory.Limit.String()},
 				Resources: p.Further(), NodeSelector: selector, Tolerations: tolerations,

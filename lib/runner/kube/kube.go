@@ -57,6 +57,7 @@ type Options struct {
 type Program struct {
 	Image        string
 	WritableRoot bool     // the image doesn't work with a read-only root file system
+	Network      bool     // the program may open network connections
 	Database     Database // mounted into the stage; none if it has no claim
 
 	CPU       Amount            // in cores; Options.CPU if empty

@@ -110,6 +110,7 @@ func TestObjectIsAsExpected(t *testing.T) {
 		"baktfold": {
 			Image:        "baktfold",
 			WritableRoot: true,
+			Network:      true,
 			Database:     Database{Claim: "baktfold-database", Path: "/databases/baktfold"},
 			CPU: Amount{
 				Request: "1",

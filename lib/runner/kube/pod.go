@@ -161,6 +161,9 @@ func (r *Runner) stage(id string, c stage.Command) (corev1.Container, error) {
 		return corev1.Container{}, fmt.Errorf("no image is configured for the stage %s", c.Stage)
 	}
 	args := []string{"--dir", RunDir, "--stage", c.Stage, "--title", literal(c.Title), "--limit", r.options.Deadline.String(), "--image-env"}
+	if !p.Network {
+		args = append(args, "--offline")
+	}
 	if r.options.Hint != "" {
 		args = append(args, "--hint", literal(r.options.Hint), "--job", id)
 	}

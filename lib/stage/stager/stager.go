@@ -210,6 +210,7 @@ func (s Stager) run(ctx context.Context, args []string) (int, error) {
 	quiet := flags.Bool("quiet", false, "write the program's output to the log only")
 	hint := flags.String("hint", "", "notify the backend at `HOST:PORT` that the stage has begun")
 	id := flags.String("job", "", "`ID` of the job, for the hint")
+	flags.BoolVar(&o.Offline, "offline", false, "let the program open no network connections")
 	watch := flags.Bool("watch-stdin", false, "kill the program and exit when stdin ends")
 	flags.DurationVar(&o.Grace, "grace", stage.DefaultGrace, "`TIME` from SIGTERM to SIGKILL")
 	flags.DurationVar(&o.Limit, "limit", 0, "end a program that takes longer than this `TIME`, and fail its stage; 0 for no limit")
