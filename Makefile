@@ -129,6 +129,7 @@ deploy: ## deploy kservices/overlays/OVERLAY on kubectl's cluster, and wait unti
 	@$(KUBECTL) --namespace bakta delete job setup --ignore-not-found 2>/dev/null || true
 	$(KUBECTL) apply -k kservices/overlays/$(OVERLAY)
 	$(KUBECTL) --namespace bakta wait --for=condition=Ready --timeout=5m ksvc --all
+	$(KUBECTL) --namespace bakta wait --for=condition=Ready --timeout=5m ingresses.networking.internal.knative.dev --all
 	$(KUBECTL) --namespace bakta wait --for=condition=Ready --timeout=5m apiserversource,pingsource --all
 	@echo "waiting for job/setup"; for (( i = 0; i < 300; i++ )); do \
 	  state=$$($(KUBECTL) --namespace bakta get job setup -o jsonpath='{.status.conditions[?(@.status=="True")].type}'); \

@@ -10,7 +10,17 @@
 set -a
 . e2e/builder.env
 set +a
-E2E_INSIDE=$("$cluster" exec -- kubectl --namespace traefik get service internal -o jsonpath='{.spec.clusterIP}'):80
+address() { # NAMESPACE SERVICE
+	echo "$("$cluster" exec -- kubectl --namespace "$1" get service "$2" -o jsonpath='{.spec.clusterIP}'):80"
+}
+case ",${E2E_WITH:-}," in
+*,kourier,*)
+	E2E_INGRESS=$(address kourier-system kourier)
+	E2E_INSIDE=$(address kourier-system kourier-internal)
+	export E2E_INGRESS_COMPONENT=kourier
+	;;
+*) E2E_INSIDE=$(address traefik internal) ;;
+esac
 export E2E_INSIDE
 
 mkdir -p "$CLUSTER_DIR/run/bakta-database" # the volume of kservices/overlays/e2e

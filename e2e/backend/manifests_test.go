@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -103,10 +104,71 @@ func TestComponents(t *testing.T) {
 					t.Errorf("the route %s leads to no such ingress: %s", o.GetName(), text)
 				}
 			}
-			if strings.HasPrefix(below, "ingress/") && grants != 1 {
+			wantGrants := 0
+			if strings.HasPrefix(below, "ingress/") && below != "ingress/kourier" { // which has no routes of the Gateway API
+				wantGrants = 1
+			}
+			if grants != wantGrants {
 				t.Errorf("%d grants", grants)
 			}
 		})
+	}
+}
+
+// With Kourier alone, an Ingress of Knative leads each path of the routes to the same function, and to the page what no function serves.
+func TestKourier(t *testing.T) {
+	t.Parallel()
+	kinds := definitions(t)
+	routes, err := buildWith("page")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := make(map[string]string)
+	for _, o := range routes {
+		if o.GetKind() != "HTTPRoute" {
+			continue
+		}
+		rule := object(o.Object).in("spec").list("rules")[0]
+		host := rule.list("filters")[0].in("urlRewrite")["hostname"].(string)
+		for _, match := range rule.list("matches") {
+			want[match.in("path")["value"].(string)] = host
+		}
+	}
+	env := builder(t)
+	env["E2E_INGRESS_COMPONENT"], env["E2E_HOST"] = "kourier", "genomes.test"
+	dir, _ := overlayOf(t, env)
+	objects, err := build(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkNames(t, objects)
+	got := make(map[string]string)
+	for _, o := range objects {
+		if err := kinds.check(t.Context(), o); err != nil {
+			t.Errorf("%s %s: %v", o.GetKind(), o.GetName(), err)
+		}
+		switch o.GetKind() {
+		case "HTTPRoute":
+			t.Errorf("there is a route of the Gateway API, %s", o.GetName())
+		case "Ingress":
+			rule := object(o.Object).in("spec").list("rules")[0]
+			if fmt.Sprint(rule["hosts"]) != "[genomes.test]" {
+				t.Errorf("its hosts are %v", rule["hosts"])
+			}
+			for _, path := range rule.in("http").list("paths") {
+				name, host := path["path"].(string), path["rewriteHost"].(string)
+				if service := path.list("splits")[0]["serviceName"].(string); host != service+".bakta.svc.cluster.local" {
+					t.Errorf("%s leads to %s with the host %s", name, service, host)
+				}
+				if got[name] != "" {
+					t.Errorf("%s is named twice", name)
+				}
+				got[name] = host
+			}
+		}
+	}
+	if !maps.Equal(got, want) || len(got) < 30 || got["/"] != "page.bakta.svc.cluster.local" {
+		t.Errorf("the paths lead to %v, want %v", got, want)
 	}
 }
 

@@ -70,7 +70,10 @@ func TestIngressesForJobs(t *testing.T) {
 	for ingress, to := range map[string]end{
 		"traefik": {namespace: "traefik", labels: labels.Set{"app": "traefik"}, address: "10.244.0.9", port: 8001},
 		"kourier": {namespace: "kourier-system", labels: labels.Set{"app": "3scale-kourier-gateway"}, address: "10.244.0.9", port: 8081},
-		"istio":   {namespace: "istio-system", labels: labels.Set{"istio": "ingressgateway"}, address: "10.244.0.9", port: 8081},
+		"kourier-gateway": {
+			namespace: "kourier-system", labels: labels.Set{"app": "3scale-kourier-gateway"}, address: "10.244.0.9", port: 8081,
+		},
+		"istio": {namespace: "istio-system", labels: labels.Set{"istio": "ingressgateway"}, address: "10.244.0.9", port: 8081},
 	} {
 		t.Run(ingress, func(t *testing.T) {
 			t.Parallel()

@@ -137,7 +137,11 @@ func (t target) writeOverlay(root, dir string) error {
 		os.WriteFile(filepath.Join(dir, "volume.yaml"), volume, 0o644),
 		change("kustomization.yaml", func(o object) {
 			o["resources"] = []string{below + "/base", "volume.yaml", "storage.yaml"}
-			o["components"] = []string{below + "/page", below + "/notify", below + "/ingress/" + t.component}
+			components := []string{below + "/page", below + "/notify", below + "/ingress/" + t.component}
+			if t.component == "kourier" { // the page's path is one of its Ingress
+				components = []string{components[2], below + "/page-kourier", components[1]}
+			}
+			o["components"] = components
 			images(o)
 			for _, patch := range o.list("patches") {
 				patch["patch"] = strings.ReplaceAll(patch["patch"].(string), "[bakta.test]", "["+t.host+"]")

@@ -235,7 +235,8 @@ func (w *world) deploy(ctx context.Context, overlay string) error {
 	}
 	cmd := exec.CommandContext(ctx, "make", "--no-print-directory", "-C", w.root, "deploy", "OVERLAY="+path)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		state, _ := w.kubectl(context.WithoutCancel(ctx), "", "get", "ksvc,revisions,pods,jobs,apiserversources,pingsources,httproutes")
+		state, _ := w.kubectl(context.WithoutCancel(ctx), "", "get",
+			"ksvc,revisions,pods,jobs,apiserversources,pingsources,ingresses.networking.internal.knative.dev")
 		return fmt.Errorf("deploying %s: %w\n%s\n%s", overlay, err, out, state)
 	}
 	return nil

@@ -14,11 +14,12 @@ type neighbour struct {
 	smallest Extent            // that it can run with
 	debian   map[string]string // packages that it needs, as in the variable debian; may be nil
 	programs []set
+	fetch    func(c *Cluster, ctx context.Context) error          // gets what is not built; may be nil
 	up       func(c *Cluster, ctx context.Context, s space) error // loads its images, deploys it and waits for it
 }
 
 // neighbours are all that a cluster can have.
-var neighbours = []neighbour{policies}
+var neighbours = []neighbour{kourier, policies}
 
 // Neighbours returns the names of all that a cluster can have.
 func Neighbours() []string {

@@ -80,6 +80,14 @@ func (c *Cluster) buildAll(ctx context.Context, extent Extent, beside []neighbou
 			return err
 		}
 	}
+	for _, n := range beside {
+		if n.fetch == nil {
+			continue
+		}
+		if err := c.step(fmt.Sprintf("fetch what %s needs", n.name), func() error { return n.fetch(c, ctx) }); err != nil {
+			return err
+		}
+	}
 	// Kubernetes' programs are one binary, which selects the program by its own name.
 	for _, name := range components {
 		if err := os.Symlink("kubelite", c.file("bin/"+name)); err != nil && !errors.Is(err, fs.ErrExist) {

@@ -27,7 +27,7 @@ func TestNothingElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := string(manifest(routes))
+	text := string(manifest(routes)) + string(kourierManifest(routes))
 	for _, path := range []string{"/events", "/sweep", "/healthz", "UpdateStatus", "jobupdate",
 		"value: /}\n        - path: {type: PathPrefix, value: /}"} {
 		if strings.Contains(text, path) {
@@ -64,6 +64,24 @@ func TestRules(t *testing.T) {
 	}
 	if got := strings.Count(text, "hostname: first.bakta.svc"); got != 3 {
 		t.Errorf("%d rules lead to the first", got)
+	}
+}
+
+// Kourier takes paths as prefixes, so the slash at the end is left out, and / is the first, where the web page's component replaces it.
+func TestKourierManifest(t *testing.T) {
+	t.Parallel()
+	text := string(kourierManifest([]route{{"first", []string{"/a", "/a/", "/b"}}, {"second", []string{"/c", "/"}}}))
+	var got []string
+	for _, item := range strings.Split(text, "- path: ")[1:] {
+		fields := strings.Fields(item)
+		got = append(got, fields[0]+" "+fields[2])
+	}
+	want := []string{"/ second.", "/a first.", "/b first.", "/c second."}
+	for i := range want {
+		want[i] += "bakta.svc.cluster.local"
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the paths are %v, want %v", got, want)
 	}
 }
 
