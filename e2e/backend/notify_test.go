@@ -51,7 +51,7 @@ func TestWebhook(t *testing.T) {
       [{"op": "add", "path": "/data/receivers.pem", "value": %s}]
   - target: {kind: NetworkPolicy, name: notify}
     patch: |
-      [{"op": "add", "path": "/spec/egress/-", "value": {"to": [{"ipBlock": {"cidr": "%s/32"}}]}}]
+      [{"op": "add", "path": "/spec/egress/-", "value": {"to": [{"ipBlock": {"cidr": "%s/32"}}, {"ipBlock": {"cidr": "127.0.0.1/32"}}]}}]
 `, pemText, host), func(config string) string {
 		return strings.Replace(config, "Notify:\n", "Notify:\n  AllowNetworks: ["+host.String()+"]\n  CAFile: /config/receivers.pem\n", 1)
 	})

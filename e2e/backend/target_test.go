@@ -227,9 +227,13 @@ func (t target) storageRule() object {
 	} else if parts := strings.Split(t.s3.Hostname(), "."); len(parts) > 1 {
 		to["namespaceSelector"] = object{"matchLabels": object{"kubernetes.io/metadata.name": parts[1]}}
 	}
+	peers := []any{to}
+	if t.gates { // what enforces a policy sees the address that the node has translated the store's to
+		peers = append(peers, object{"ipBlock": object{"cidr": "127.0.0.1/32"}})
+	}
 	port := 0
 	fmt.Sscan(t.s3.Port(), &port) // targetOf holds that there is one
-	return object{"to": []any{to}, "ports": []any{object{"protocol": "TCP", "port": port}}}
+	return object{"to": peers, "ports": []any{object{"protocol": "TCP", "port": port}}}
 }
 
 // gateAddress is where the tests listen for what pods take for a store.
