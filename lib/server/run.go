@@ -35,6 +35,7 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	s.health.SetServingStatus("", grpc_health_v1.HealthCheckResponse_SERVING)
 	s.Log.InfoContext(ctx, "serving", "address", listener.Addr().String(), "after", time.Since(s.began).String())
 
+	listener = gathering{listener}
 	if s.Connections != nil {
 		server.ConnState = s.Connections.State
 		listener = s.Connections.Listener(listener)

@@ -207,7 +207,11 @@ func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor == 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
 		callOf(r.Context()).byGRPC()
-		s.grpc.ServeHTTP(w, r)
+		if handler, timeout := s.unary(r); handler != nil {
+			s.call(w, r, handler, timeout)
+		} else {
+			s.grpc.ServeHTTP(w, r)
+		}
 		return
 	}
 	w.Header().Set("X-Content-Type-Options", "nosniff") // a log contains what users wrote
