@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -11,21 +12,21 @@ import (
 )
 
 // PresignPut implements store.Files, for a ttl from 1 s to 7 days. The holder of the link may send any content of any type.
-func (s *Store) PresignPut(ctx context.Context, key string, ttl time.Duration) (string, error) {
+func (s *Store) PresignPut(_ context.Context, key string, ttl time.Duration) (string, error) {
 	object, err := s.object(key)
 	if err != nil {
 		return "", err
 	}
-	u, err := s.outside.PresignedPutObject(ctx, s.options.Bucket, object, ttl)
+	link, err := s.links.link(http.MethodPut, object, nil, ttl, time.Now())
 	if err != nil {
 		return "", fmt.Errorf("creating an upload link to %s for %s: %w", object, ttl, err)
 	}
-	return u.String(), nil
+	return link, nil
 }
 
 // PresignGet implements store.Files, for a ttl from 1 s to 7 days. It changes a file name that some file systems do not allow as
 // little as possible.
-func (s *Store) PresignGet(ctx context.Context, key, fileName string, ttl time.Duration) (string, error) {
+func (s *Store) PresignGet(_ context.Context, key, fileName string, ttl time.Duration) (string, error) {
 	object, err := s.object(key)
 	if err != nil {
 		return "", err
@@ -36,11 +37,11 @@ func (s *Store) PresignGet(ctx context.Context, key, fileName string, ttl time.D
 		// refuses it. Stores ignore an empty value here, and every client accepts "identity".
 		"response-content-encoding": {"identity"},
 	}
-	u, err := s.outside.PresignedGetObject(ctx, s.options.Bucket, object, ttl, as)
+	link, err := s.links.link(http.MethodGet, object, as, ttl, time.Now())
 	if err != nil {
 		return "", fmt.Errorf("creating a download link to %s for %s: %w", object, ttl, err)
 	}
-	return u.String(), nil
+	return link, nil
 }
 
 // LinkOrigin returns the origin of the links, as browsers write it: https://s3.example.org. It makes no network call.

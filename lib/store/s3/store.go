@@ -61,7 +61,7 @@ type Store struct {
 	options   Options
 	base      string        // prefix of all keys: empty, or ends in a slash
 	inside    *minio.Client // for calls
-	outside   *minio.Client // for links
+	links     *signer
 	transport *http.Transport
 	bucket    bucket
 }
@@ -99,10 +99,12 @@ func New(o Options) (*Store, error) {
 	if s.inside, err = s.client(o.Endpoint); err != nil {
 		return nil, err
 	}
-	if s.outside, err = s.client(o.PublicEndpoint); err != nil {
+	outside, err := s.client(o.PublicEndpoint)
+	if err != nil {
 		return nil, err
 	}
-	return s, nil
+	s.links, err = newSigner(outside, o)
+	return s, err
 }
 
 func (s *Store) client(endpoint string) (*minio.Client, error) {
