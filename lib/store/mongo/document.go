@@ -1,6 +1,7 @@
 package mongo
 
 import (
+	"bytes"
 	"reflect"
 	"strings"
 	"time"
@@ -276,4 +277,15 @@ func registry() *bson.Registry {
 			return w.WriteString(strings.ToValidUTF8(v.String(), "\uFFFD"))
 		}))
 	return r
+}
+
+// marshal encodes a document as the client does.
+func (s *Store) marshal(document any) (bson.Raw, error) {
+	var b bytes.Buffer
+	encoder := bson.NewEncoder(bson.NewDocumentWriter(&b))
+	encoder.SetRegistry(s.registry)
+	if err := encoder.Encode(document); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
 }

@@ -48,9 +48,16 @@ var states = append(slices.Clone(listed),
 
 // Insert implements store.Jobs.
 func (s *Store) Insert(ctx context.Context, j job.Job) error {
+	document, err := s.marshal(newDocument(j))
+	if err != nil {
+		return fmt.Errorf("mongo: job %s: %w", j.ID, err)
+	}
 	taken := false
-	err := s.write(ctx, jobCollection, "storing job "+j.ID, func(ctx context.Context, c *driver.Collection) error {
-		_, err := c.InsertOne(ctx, newDocument(j))
+	err = s.write(ctx, jobCollection, "storing job "+j.ID, func(ctx context.Context, _ *driver.Collection) error {
+		failed, err := s.inserts.ask(ctx, document)
+		if err == nil {
+			err = failed
+		}
 		if taken = driver.IsDuplicateKeyError(err); taken {
 			return nil
 		}
@@ -94,22 +101,29 @@ func (s *Store) Get(ctx context.Context, id string) (job.Job, error) {
 
 // GetMany sends one query. It leaves out and logs a job that can't be decoded, so that the list of the others is available.
 func (s *Store) GetMany(ctx context.Context, ids []string) ([]job.Job, error) {
-	return s.getMany(ctx, "reading a list of jobs", ids, listed)
+	const doing = "reading a list of jobs"
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	var jobs []job.Job
+	err := s.with(ctx, jobCollection, doing, func(ctx context.Context, _ *driver.Collection) (err error) {
+		if len(ids) <= shortList {
+			jobs, err = s.lists.ask(ctx, ids)
+		} else {
+			jobs, err = s.list(ctx, ids)
+		}
+		return err
+	})
+	return jobs, err
 }
 
 // GetStates sends one query, as GetMany does.
 func (s *Store) GetStates(ctx context.Context, ids []string) ([]job.Job, error) {
-	return s.getMany(ctx, "reading the states of jobs", ids, states)
-}
-
-func (s *Store) getMany(ctx context.Context, doing string, ids []string, fields bson.D) ([]job.Job, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	return s.find(ctx, doing, bson.D{{Key: fieldID, Value: bson.D{{Key: "$in", Value: ids}}}}, options.Find().
-		SetProjection(fields).
-		// One more than the maximum: the server knows that the batch is the last one, and no second call is needed.
-		SetBatchSize(int32(min(len(ids), 1<<20)+1)))
+	return s.find(ctx, "reading the states of jobs", bson.D{{Key: fieldID, Value: bson.D{{Key: "$in", Value: ids}}}}, options.Find().
+		SetProjection(states).SetBatchSize(batchFor(ids)))
 }
 
 // Owned reads the index of the owner's jobs, which has all that it filters by. The prefix of a name is a regular expression: a range would
@@ -159,23 +173,31 @@ func (s *Store) find(ctx context.Context, doing string, filter bson.D, o *option
 		if err != nil {
 			return err
 		}
-		defer cursor.Close(ctx)
-		for cursor.Next(ctx) {
-			var d document
-			// The cursor's own Decode creates a reader for each document, which costs more than the decoding.
-			if err := bson.Unmarshal(cursor.Current, &d); err != nil {
-				s.options.Logger.ErrorContext(ctx, "a stored job can't be read",
-					"job", cursor.Current.Lookup(fieldID).String(), "error", err)
-				continue
-			}
-			jobs = append(jobs, d.job())
-		}
-		return cursor.Err()
+		jobs, err = s.read(ctx, cursor, 0)
+		return err
 	})
-	if err != nil {
-		return nil, err
+	return jobs, err
+}
+
+// read reads all jobs of a cursor, of which about count are expected. It leaves out and logs those that can't be decoded.
+func (s *Store) read(ctx context.Context, cursor *driver.Cursor, count int) ([]job.Job, error) {
+	defer cursor.Close(ctx)
+	jobs := make([]job.Job, 0, count)
+	for cursor.Next(ctx) {
+		if j, ok := decodeListed(cursor.Current); ok {
+			jobs = append(jobs, j)
+			continue
+		}
+		var d document
+		// The cursor's own Decode creates a reader for each document, which costs more than the decoding.
+		if err := bson.Unmarshal(cursor.Current, &d); err != nil {
+			s.options.Logger.ErrorContext(ctx, "a stored job can't be read",
+				"job", cursor.Current.Lookup(fieldID).String(), "error", err)
+			continue
+		}
+		jobs = append(jobs, d.job())
 	}
-	return jobs, nil
+	return jobs, cursor.Err()
 }
 
 // Submit implements store.Jobs.

@@ -81,6 +81,9 @@ var _ store.Jobs = (*Store)(nil)
 type Store struct {
 	options  Options
 	database string
+	registry *bson.Registry
+	lists    *together[[]string, []job.Job]
+	inserts  *together[bson.Raw, error]
 
 	// The client connects when it is first used, so that a function is ready without a network call.
 	mu     sync.Mutex
@@ -101,7 +104,8 @@ func New(o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	s := &Store{options: o, database: o.Database}
+	s := &Store{options: o, database: o.Database, registry: registry()}
+	s.lists, s.inserts = newLists(s), newInserts(s)
 	// With this scheme, the names of the servers are read by a DNS query, which New must not send.
 	if !strings.HasPrefix(o.URI, "mongodb+srv://") {
 		if _, err := s.clientOptions(); err != nil {
@@ -159,7 +163,7 @@ func (s *Store) clientOptions() (*options.ClientOptions, error) {
 		SetWriteConcern(&writeconcern.WriteConcern{W: writeconcern.WCMajority, Journal: &journaled}).
 		// What a reader was shown must not be rolled back after a change of primaries.
 		SetReadConcern(readconcern.Majority()).
-		SetRegistry(registry()).
+		SetRegistry(s.registry).
 		SetMonitor(o.monitor)
 	if err := c.Validate(); err != nil {
 		if strings.Contains(o.URI, "@") {

@@ -138,3 +138,47 @@ func concurrentLeases(t *testing.T, s store.Jobs) {
 		}
 	}
 }
+
+// concurrentInserts: jobs that are stored at the same time do not affect each other. Of those with one id, one is stored. Lists that are read
+// at the same time have the jobs that each of them asks for.
+func concurrentInserts(t *testing.T, s store.Jobs) {
+	for range 10 {
+		mine, both := make([]job.Job, 16), sample(job.Created)
+		won := concurrently(t, func(i int) (bool, error) {
+			mine[i] = sample(job.Created)
+			if i%4 == 0 { // with one id, and different secrets
+				mine[i].ID = both.ID
+			}
+			mine[i].SecretHash = job.HashSecret(fmt.Sprint(i))
+			err := s.Insert(t.Context(), mine[i])
+			if job.Is(err, job.AlreadyExists) {
+				return false, nil
+			}
+			return err == nil, err
+		})
+		stored := make(map[int]bool)
+		for _, i := range won {
+			stored[i] = true
+			same(t, get(t, s, mine[i].ID), mine[i])
+		}
+		if len(won) != 13 {
+			t.Fatalf("%d jobs were stored: %v; want 12, and one of those with the same id", len(won), won)
+		}
+		concurrently(t, func(i int) (bool, error) {
+			ids := []string{mine[i].ID, both.ID}
+			if mine[i].ID == both.ID {
+				ids = ids[:1]
+			}
+			jobs, err := s.GetMany(t.Context(), append(ids, sample(job.Created).ID)) // one of them is missing
+			if err == nil && len(jobs) != len(ids) {
+				err = fmt.Errorf("listed %d jobs, want %d", len(jobs), len(ids))
+			}
+			for _, j := range jobs {
+				if j.ID != mine[i].ID && j.ID != both.ID || j.ID == mine[i].ID && stored[i] && !bytes.Equal(j.SecretHash, mine[i].SecretHash) {
+					err = fmt.Errorf("listed %s, which is not asked for or another job", j.ID)
+				}
+			}
+			return true, err
+		})
+	}
+}

@@ -36,6 +36,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Jobs) {
 		"of sixteen attempts one begins":    concurrentAttempts,
 		"a lease has one holder":            leases,
 		"of sixteen takers one has a lease": concurrentLeases,
+		"sixteen jobs are stored at once":   concurrentInserts,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
