@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
@@ -206,41 +205,13 @@ func (s *site) listManyStep(ctx context.Context, batch int) (step, error) {
 }
 
 func (s *site) listStep(batch, length int) (step, error) {
-	var lists, floors [][]identity
-	return step{
-		renew: func(context.Context) error {
-			lists, floors = nil, nil
-			for range batch {
-				lists = append(lists, distinct(s.some(succeeded, 2*length), length))
-				floors = append(floors, distinct(s.some(succeeded, 2*length), length))
-			}
-			return nil
-		},
-		call: func(ctx context.Context, k int) error {
-			request := &pb.JobStatusRequestList{}
-			for _, j := range lists[k] {
-				request.Jobs = append(request.Jobs, auth(j))
-			}
-			r, err := s.api.JobsStatus(ctx, request)
-			if err == nil && len(r.GetJobs()) != length {
-				err = fmt.Errorf("listed %d jobs, want %d", len(r.GetJobs()), length)
-			}
+	l := listing{site: s, batch: batch, length: length}
+	return step{renew: l.draw, call: l.call, floor: func(ctx context.Context, k int) error {
+		if err := s.ping(ctx); err != nil {
 			return err
-		},
-		floor: func(ctx context.Context, k int) error {
-			if err := s.ping(ctx); err != nil {
-				return err
-			}
-			var ids []string
-			for _, j := range floors[k] {
-				ids = append(ids, j.id)
-			}
-			shown := bson.D{{Key: "secretHash", Value: 1}, {Key: "name", Value: 1}, {Key: "state", Value: 1},
-				{Key: "created", Value: 1}, {Key: "started", Value: 1}, {Key: "updated", Value: 1}}
-			return findMany[listed](ctx, s, length, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}},
-				options.Find().SetProjection(shown).SetBatchSize(int32(length+1)))
-		},
-	}, nil
+		}
+		return l.query(ctx, k)
+	}}, nil
 }
 
 // stateStep asks for a job that runs, with all past runs that are kept of its class and of one of its neighbours.

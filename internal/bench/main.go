@@ -37,21 +37,44 @@ func main() {
 
 func realMain(ctx context.Context) (err error) {
 	var (
-		few     = flag.Int("few", 1000, "number of stored jobs on one site")
-		many    = flag.Int("many", 1_000_000, "number of stored jobs on the other")
-		times   = flag.Float64("times", 1, "factor of the number of measurements")
-		quick   = flag.Bool("quick", false, "measure in a minute or two: -many 50000 -times 0.25")
-		only    = flag.String("only", "", "measure only figures with this text in their name; \"ready\" is the start of the programs")
+		few   = flag.Int("few", 1000, "number of stored jobs on one site")
+		many  = flag.Int("many", 1_000_000, "number of stored jobs on the other")
+		times = flag.Float64("times", 1, "factor of the number of measurements")
+		quick = flag.Bool("quick", false, "measure in a minute or two: -many 50000 -loaded 20000 -times 0.25")
+		only  = flag.String("only", "", "measure only figures with this text in their name; \"callers\": those of several callers at once; "+
+			"\"ready\": the start of the programs")
+		loaded  = flag.Int("loaded", 100_000, "number of stored jobs, besides -few, where several callers call at once")
+		file    = flag.String("report", "", "write the figures of several callers to this file, in Markdown")
 		strict  = flag.Bool("strict", false, "return an error if a target is missed")
 		profile = flag.String("cpuprofile", "", "write a profile of the measurement to this file")
 	)
 	flag.Parse()
 	if *quick {
-		*many, *times = 50_000, 0.25
+		*many, *loaded, *times = 50_000, 20_000, 0.25
+	}
+	if *profile != "" {
+		out, err := os.Create(*profile)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, out.Close()) }()
+		if err := pprof.StartCPUProfile(out); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
 	}
 	r := report{measure.NewReport(os.Stdout)}
-	if err := measureCalls(ctx, r, *few, *many, *times, *only, *profile); err != nil {
+	if err := measureCalls(ctx, r, *few, *many, *times, *only); err != nil {
 		return err
+	}
+	found, err := measureLoads(ctx, r, *few, *loaded, *times, *only)
+	if err != nil {
+		return err
+	}
+	if *file != "" {
+		if err := os.WriteFile(*file, []byte(loadsText(found)), 0o644); err != nil { //nolint:gosec // everyone may read a report
+			return err
+		}
 	}
 	if strings.Contains("ready", *only) {
 		measure.Say("starting the functions' programs")
@@ -73,7 +96,7 @@ To measure again: make bench, or some of it by make bench BENCH="-quick" or BENC
 	return nil
 }
 
-func measureCalls(ctx context.Context, r report, few, many int, times float64, only, profile string) (err error) {
+func measureCalls(ctx context.Context, r report, few, many int, times float64, only string) (err error) {
 	var chosen []figure
 	for _, f := range figures() {
 		if strings.Contains(strings.ToLower(f.name), strings.ToLower(only)) {
@@ -84,36 +107,18 @@ func measureCalls(ctx context.Context, r report, few, many int, times float64, o
 	if len(chosen) == 0 {
 		return nil
 	}
-	e, err := fromEnvironment()
-	if err != nil {
-		return err
-	}
-	w, err := newWorld(ctx, e)
+	w, err := open(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close(ctx)) }()
 	var sites []*site
 	for _, count := range []int{few, many} {
-		s, err := w.newSite(ctx, "bench-"+strings.ToLower(rand.Text()), measure.Grouped(count), count)
+		s, err := w.stocked(ctx, count)
 		if err != nil {
-			return err
-		}
-		if err := stock(ctx, s); err != nil {
 			return err
 		}
 		sites = append(sites, s)
-	}
-	if profile != "" {
-		out, err := os.Create(profile)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, out.Close()) }()
-		if err := pprof.StartCPUProfile(out); err != nil {
-			return err
-		}
-		defer pprof.StopCPUProfile()
 	}
 	var all []measured
 	for _, f := range chosen {
@@ -157,6 +162,24 @@ func measureLimits(ctx context.Context, r report, s *site, chosen []figure) erro
 		return nil
 	}
 	return r.limits(all)
+}
+
+// open opens the stores that the environment names.
+func open(ctx context.Context) (*world, error) {
+	e, err := fromEnvironment()
+	if err != nil {
+		return nil, err
+	}
+	return newWorld(ctx, e)
+}
+
+// stocked returns a new site with that many stored jobs.
+func (w *world) stocked(ctx context.Context, count int) (*site, error) {
+	s, err := w.newSite(ctx, "bench-"+strings.ToLower(rand.Text()), measure.Grouped(count), count)
+	if err != nil {
+		return nil, err
+	}
+	return s, stock(ctx, s)
 }
 
 // stock stores the site's jobs.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/internal/measure"
@@ -92,4 +94,37 @@ func (r report) starts(hello measure.Sample, all []started) error {
 		)
 	}
 	return r.Print()
+}
+
+// loads prints the calls of several callers against the bare operations.
+func (r report) loads(all []loaded) error {
+	r.Line("\nCalls by gRPC of several callers at once against bare operations of MongoDB by the same driver, both as many, in turns.")
+	r.Line(
+		"The ratio is the median of all rounds. Times in ms, of all calls of a round divided by their number; in brackets the processor time",
+	)
+	r.Line("of caller, server and MongoDB together, and its ratio.\n")
+	r.Line("call\tfloor\tjobs\tcallers\tlimits\trounds\tcall\tfloor\tratio\tat least\ttarget\t")
+	for _, l := range all {
+		r.Line("%s\t%s\t%s\t%d\t%s\t%d\t%s (%s)\t%s (%s)\t%.2f (%.2f)\t%.1f\t%s\t", l.name, l.floor, l.stored, l.callers, l.limits,
+			len(l.took), measure.MS(l.each(l.took)), measure.MS(l.perCall(l.used)), measure.MS(l.each(l.floors)),
+			measure.MS(l.perCall(l.usedFloors)), l.ratio(), l.usedRatio(), l.target, r.Verdict(l.ratio() >= l.target))
+	}
+	return r.Print()
+}
+
+// loadsText returns the same in Markdown.
+func loadsText(all []loaded) string {
+	var b strings.Builder
+	b.WriteString("| call | floor | stored jobs | callers | limits of callers | ms a call | ms an operation | ratio | target |\n")
+	b.WriteString("|---|---|---|---|---|---|---|---|---|\n")
+	for _, l := range all {
+		verdict := "reached"
+		if l.ratio() < l.target {
+			verdict = "missed"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %d | %s | %s (%s) | %s (%s) | %.2f (%.2f) | %.1f (%s) |\n", l.name, l.floor, l.stored, l.callers,
+			l.limits, measure.MS(l.each(l.took)), measure.MS(l.perCall(l.used)), measure.MS(l.each(l.floors)),
+			measure.MS(l.perCall(l.usedFloors)), l.ratio(), l.usedRatio(), l.target, verdict)
+	}
+	return b.String()
 }

@@ -90,8 +90,9 @@ type world struct {
 // site is a database with the backend on it.
 type site struct {
 	*world
-	label string
-	count int // of jobs that stay stored
+	label  string
+	limits string // of callers: "none" or "all"
+	count  int    // of jobs that stay stored
 
 	numbers   numbers
 	next      int // number of the next temporary job
@@ -159,7 +160,7 @@ func (nothing) Version(context.Context, *pb.Empty) (*pb.VersionResponse, error) 
 // newSite serves the backend on a database without jobs, which close drops.
 func (w *world) newSite(ctx context.Context, database, label string, count int) (*site, error) {
 	w.closers = append(w.closers, w.client.Database(database).Drop)
-	s := &site{world: w, label: label, count: count, next: count, numbers: numbers{seed: uint64(count)}}
+	s := &site{world: w, label: label, limits: "none", count: count, next: count, numbers: numbers{seed: uint64(count)}}
 	s.jobs = w.client.Database(database).Collection(collection)
 	var err error
 	if s.store, err = mongo.New(mongo.Options{URI: w.mongo, Database: database}); err != nil {
@@ -178,7 +179,7 @@ func (w *world) newSite(ctx context.Context, database, label string, count int) 
 // limited returns the site with all limits of callers. They are so high that they refuse nothing.
 func (s *site) limited() (*site, error) {
 	l := *s
-	l.label, l.next = "limits", s.next+10_000_000 // other temporary jobs
+	l.limits, l.next = "all", s.next+10_000_000 // other temporary jobs
 	const many, held = 1_000_000, 1000
 	return &l, l.connect(settings.Caller{
 		Unstarted: held, UploadBytes: math.MaxInt64, StartsPerHour: many, StartsPerDay: many, Active: held, Launched: held, CallsPerMinute: many,
@@ -223,14 +224,22 @@ func (s *site) connect(limits settings.Caller) error {
 // callsOfCaller is how many calls in turn have the address of one caller.
 const callsOfCaller = 20
 
-// fromCallers adds the address of a caller to each call, as a proxy does.
+type callerKey struct{}
+
+// asCaller returns a context whose calls are those of a caller of that number, beside other callers.
+func asCaller(ctx context.Context, number int) context.Context {
+	return context.WithValue(ctx, callerKey{}, number)
+}
+
+// fromCallers adds the address of a caller to each call, as a proxy does. After some calls, each caller continues with another address.
 func fromCallers() grpc.UnaryClientInterceptor {
-	var calls atomic.Int64
+	var calls [256]atomic.Int64 // of each caller
 	return func(
 		ctx context.Context, method string, request, answer any, c *grpc.ClientConn, invoke grpc.UnaryInvoker, o ...grpc.CallOption,
 	) error {
-		n := calls.Add(1) / callsOfCaller
-		address := fmt.Sprintf("10.%d.%d.%d", n>>16&0xff, n>>8&0xff, n&0xff)
+		number, _ := ctx.Value(callerKey{}).(int)
+		n := calls[number&0xff].Add(1) / callsOfCaller
+		address := fmt.Sprintf("10.%d.%d.%d", number&0xff, n>>8&0xff, n&0xff)
 		return invoke(metadata.AppendToOutgoingContext(ctx, "x-forwarded-for", address), method, request, answer, c, o...)
 	}
 }
