@@ -82,6 +82,16 @@ cluster-test: bin/cluster ## test the runner of Kubernetes Jobs, on that cluster
 e2e: bin/cluster ## test the whole backend on a temporary real cluster, and measure its speed (as root on Debian 12)
 	e2e/knative.sh
 
+PREVIOUS ?=
+
+.PHONY: e2e-upgrade
+e2e-upgrade: bin/cluster ## deploy an earlier commit, upgrade to this source and go back, with jobs in flight (PREVIOUS=revision)
+	PREVIOUS='$(PREVIOUS)' e2e/upgrade.sh
+
+.PHONY: e2e-chaos
+e2e-chaos: bin/cluster ## kill and cut off each part, and move clocks, under 200 jobs (E2E_CHAOS_JOBS, E2E_CHAOS_SEED; an hour)
+	e2e/chaos.sh
+
 RUN ?=
 
 .PHONY: e2e-here

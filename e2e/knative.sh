@@ -33,14 +33,24 @@ load_tool e2e/backend/testdata/tool.sh
 go build -C e2e/issuer -o ../../bin/test-issuer . # internal/testissuer finds it up to date
 (cd e2e && go test -c -tags e2e -o "$work/backend.test" ./backend)
 go mod download
+previous=${E2E_PREVIOUS_SOURCE:-$PWD} # the source of another version, see upgrade.sh
+go -C "$previous" mod download
 
 ko=$CLUSTER_DIR/bin/ko
-images() { # VERSION REGISTRY
-	"$cluster" exec -- make --no-print-directory images KO="$ko" KOFLAGS='--sbom=none --insecure-registry' \
+images() { # VERSION REGISTRY SOURCE
+	"$cluster" exec -- make --no-print-directory -C "$3" images KO="$ko" KOFLAGS='--sbom=none --insecure-registry' \
 		REGISTRY="$2" VERSION="$1" TAG=latest >"$work/images.log" 2>&1 || { cat "$work/images.log"; return 1; }
 }
-images e2e-previous "$E2E_PREVIOUS_REGISTRY"
-images e2e "$E2E_REGISTRY"
+images e2e-previous "$E2E_PREVIOUS_REGISTRY" "$previous"
+images e2e "$E2E_REGISTRY" "$PWD"
+if [ -n "${E2E_CLOCK:-}" ]; then # functions whose clock can be moved, for chaos.sh
+	export E2E_CLOCK_REGISTRY=10.200.0.1:5000/clock
+	e2e/clock/overlay.sh "$work"
+	"$cluster" exec -- env VERSION=e2e KO_DOCKER_REPO="$E2E_CLOCK_REGISTRY" GOFLAGS="$GOFLAGS -overlay=$work/clock.json" \
+		"$ko" build --base-import-paths --tags latest --platform linux/amd64 --sbom=none --insecure-registry \
+		./cmd/submit ./cmd/status ./cmd/expire ./cmd/jobupdate ./cmd/notify >"$work/images.log" 2>&1 || { cat "$work/images.log"; exit 1; }
+fi
+export E2E_CLUSTER=$cluster
 
 cd e2e/backend
 in_cluster "$work/with-stores" "$work/backend.test" -test.timeout "${E2E_TIMEOUT:-45m}" -test.v "$@"

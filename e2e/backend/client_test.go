@@ -58,16 +58,24 @@ func (r *refused) Error() string { return fmt.Sprintf("answered %d: %v", r.code,
 
 // create makes a job and uploads a small genome.
 func (w *world) create(ctx context.Context) (ref, error) {
+	r, link, err := w.initialise(ctx)
+	if err != nil {
+		return r, err
+	}
+	return r, upload(ctx, link, genome)
+}
+
+// initialise makes a job, and returns the link for its genome.
+func (w *world) initialise(ctx context.Context) (ref, string, error) {
 	code, made, err := w.call(ctx, http.MethodPost, "/job/init", map[string]string{"name": "a test", "repliconTableType": "TSV"})
 	if err != nil {
-		return ref{}, err
+		return ref{}, "", err
 	}
 	auth, ok := made["job"].(map[string]any)
 	if code != http.StatusOK || !ok {
-		return ref{}, &refused{code, made}
+		return ref{}, "", &refused{code, made}
 	}
-	r := ref{ID: auth["jobID"].(string), Secret: auth["secret"].(string)}
-	return r, upload(ctx, made["uploadLinkFasta"].(string), genome)
+	return ref{ID: auth["jobID"].(string), Secret: auth["secret"].(string)}, made["uploadLinkFasta"].(string), nil
 }
 
 func upload(ctx context.Context, link, content string) error {

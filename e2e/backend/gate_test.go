@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -133,10 +134,52 @@ func (s *streams) Close() error {
 	return err
 }
 
-// commits remembers when manifests were stored: the moment from which a job's outcome is known.
+// commits remembers when manifests were stored: the moment from which a job's outcome is known. It can hold requests.
 type commits struct {
-	mu sync.Mutex
-	at map[string]time.Time // by job
+	mu    sync.Mutex
+	at    map[string]time.Time // by job
+	holds []*hold
+}
+
+// hold keeps the requests that match from reaching the object storage.
+type hold struct {
+	match    func(*http.Request) bool
+	came     chan struct{} // closed when the first one is held
+	once     sync.Once
+	released chan struct{}
+}
+
+// hold holds the requests that match until release is called. The channel is closed when the first of them has come.
+func (c *commits) hold(match func(*http.Request) bool) (came <-chan struct{}, release func()) {
+	h := &hold{match: match, came: make(chan struct{}), released: make(chan struct{})}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.holds = append(c.holds, h)
+	return h.came, sync.OnceFunc(func() { close(h.released) })
+}
+
+// held waits while a request is held. It reports false if the client gave up meanwhile.
+func (c *commits) held(r *http.Request) bool {
+	c.mu.Lock()
+	holds := slices.Clone(c.holds)
+	c.mu.Unlock()
+	for _, h := range holds {
+		if !h.match(r) {
+			continue
+		}
+		select {
+		case <-h.released:
+			continue
+		default:
+		}
+		h.once.Do(func() { close(h.came) })
+		select {
+		case <-h.released:
+		case <-r.Context().Done():
+			return false
+		}
+	}
+	return true
 }
 
 func (c *commits) of(id string) (time.Time, bool) {
@@ -156,6 +199,9 @@ func (c *commits) requests(server *url.URL) func(net.Listener) io.Closer {
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !c.held(r) {
+			return
+		}
 		proxy.ServeHTTP(w, r)
 		if r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, "/manifest.json") {
 			c.note(r.URL.Path)

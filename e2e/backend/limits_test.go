@@ -67,6 +67,15 @@ func TestCallers(t *testing.T) {
 	})
 }
 
+// alwaysActivator has Knative's activator always in the path of calls, so that the number of proxies does not change.
+const alwaysActivator = `patches:
+  - target: {group: serving.knative.dev, kind: Service, name: submit|status|expire}
+    patch: |
+      - op: add
+        path: /spec/template/metadata/annotations/autoscaling.knative.dev~1target-burst-capacity
+        value: "-1"
+`
+
 // identify starts an issuer and deploys so that its tokens are accepted, the addresses of callers are known, and callers are limited.
 func (s suite) identify(host net.IP) *testissuer.Issuer {
 	s.Helper()
@@ -80,16 +89,12 @@ func (s suite) identify(host net.IP) *testissuer.Issuer {
 	})
 	certificate, err := json.Marshal(authority)
 	s.must(err)
-	// With the activator always in the path, the number of proxies does not change.
-	s.varyBy(fmt.Sprintf(`patches:
+	s.varyBy(alwaysActivator+fmt.Sprintf(`
   - target: {kind: ConfigMap, name: bakta-web}
     patch: |
       [{"op": "add", "path": "/data/issuer.pem", "value": %s}]
   - target: {group: serving.knative.dev, kind: Service, name: submit|status|expire}
     patch: |
-      - op: add
-        path: /spec/template/metadata/annotations/autoscaling.knative.dev~1target-burst-capacity
-        value: "-1"
       - op: add
         path: /spec/template/spec/containers/0/env/-
         value: {name: SSL_CERT_FILE, value: /config/issuer.pem}

@@ -175,56 +175,6 @@ func TestStoresAway(t *testing.T) {
 	}
 }
 
-// The next version is deployed while jobs run. They go on with what they began with, and end as they should.
-func TestUpgrade(t *testing.T) {
-	s := newSuite(t)
-	if s.target.oldTag == "" {
-		t.Skip("NOT TESTED: no images of another version are named (E2E_PREVIOUS_REGISTRY, E2E_PREVIOUS_TAG)")
-	}
-	dir := t.TempDir()
-	s.must(s.target.writePrevious(s.overlay, dir), s.deploy(t.Context(), dir))
-	version := func() string {
-		_, answer, err := s.call(t.Context(), http.MethodGet, "/version", nil)
-		s.must(err)
-		got, _ := answer["backendVersion"].(string)
-		return got
-	}
-	s.wait("the previous version", func(context.Context) error {
-		if got := version(); got != "e2e-previous" {
-			return errors.New("it is " + got)
-		}
-		return nil
-	})
-	created, err := s.create(t.Context())
-	s.must(err)
-	var all []ref
-	for _, strain := range []string{"fine", "after-5", "after-15", "after-30"} {
-		all = append(all, s.run(strain))
-	}
-	s.becomes(all[3], "RUNNING")
-	s.must(s.deploy(t.Context(), s.overlay))
-	s.wait("the next version", func(context.Context) error {
-		if got := version(); got != "e2e" {
-			return errors.New("it is " + got)
-		}
-		return nil
-	})
-	s.must(s.begin(t.Context(), created, "fine"))
-	all = append(all, created)
-	for _, r := range all {
-		s.becomes(r, "SUCCESSFUL")
-		s.results(r)
-	}
-	s.released(all)
-	for _, r := range all {
-		jobs, err := s.batch.Jobs(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "bakta.computational.bio/job=" + r.ID})
-		s.must(err)
-		if len(jobs.Items) != 1 {
-			t.Errorf("job %s has %d runs", r.ID, len(jobs.Items))
-		}
-	}
-}
-
 // Many start at once through the one host. None is lost and none is run twice.
 func TestManyAtOnce(t *testing.T) {
 	s := newSuite(t)

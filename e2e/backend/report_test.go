@@ -73,9 +73,11 @@ func newTable(heads ...string) *table {
 
 func (t *table) row(cells ...string) { fmt.Fprintln(t.out, strings.Join(cells, "\t")) }
 
-func (t *table) print() {
+func (t *table) print() { fmt.Printf("\n%s\n", t.text()) }
+
+func (t *table) text() string {
 	t.out.Flush()
-	fmt.Printf("\n%s\n", t.lines.String())
+	return t.lines.String()
 }
 
 func event(kind, name string) map[string]string {

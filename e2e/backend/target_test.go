@@ -25,6 +25,7 @@ type target struct {
 	domain                string // of Knative's public services
 	registry, tag         string // of the images
 	oldRegistry, oldTag   string // of the images of another version
+	oldSource, oldCommit  string // the root of that version's source, and its commit; "": the source of these tests
 	tool, hello           string // images
 	mongo, s3             *url.URL
 	publicS3              string // where this machine reaches S3, if not where pods do
@@ -32,6 +33,9 @@ type target struct {
 	gates                 bool   // the tests stand between the pods and the stores
 	proxies               string // number of the proxies that a request passes to a function, if the activator is one; "": not known
 	wholeCluster          bool   // the tests may change the configuration of Knative
+	cluster               string // bin/cluster, if it runs the cluster on this machine
+	clockRegistry         string // of images of the functions whose clock can be moved, see ../clock
+	reports               string // folder that reports are written to; "": they are printed only
 	accessKey, secretKey  string
 	directMongo, directS3 string // where this machine reaches the stores, past the gates
 }
@@ -61,14 +65,17 @@ func targetOf(env func(string) string) (target, error) {
 		gates:        env("E2E_GATES") == "yes",
 		proxies:      env("E2E_TRUSTED_PROXIES"),
 		wholeCluster: env("E2E_WHOLE_CLUSTER") == "yes",
-		directMongo:  need(teststores.MongoURI),
-		directS3:     need(teststores.S3Endpoint),
-		accessKey:    need(teststores.S3AccessKey),
-		secretKey:    need(teststores.S3SecretKey),
+		reports:      env("E2E_REPORTS"),
+		cluster:      env("E2E_CLUSTER"), clockRegistry: env("E2E_CLOCK_REGISTRY"),
+		directMongo: need(teststores.MongoURI),
+		directS3:    need(teststores.S3Endpoint),
+		accessKey:   need(teststores.S3AccessKey),
+		secretKey:   need(teststores.S3SecretKey),
 	}
 	if env("E2E_PREVIOUS_REGISTRY") != "" || env("E2E_PREVIOUS_TAG") != "" {
 		t.oldRegistry, t.oldTag = cmp.Or(env("E2E_PREVIOUS_REGISTRY"), t.registry), cmp.Or(env("E2E_PREVIOUS_TAG"), t.tag)
 	}
+	t.oldSource, t.oldCommit = env("E2E_PREVIOUS_SOURCE"), env("E2E_PREVIOUS_COMMIT")
 	var wrong []error
 	for name, into := range map[string]**url.URL{"E2E_MONGO_URI": &t.mongo, "E2E_S3_ENDPOINT": &t.s3} {
 		at, err := url.Parse(need(name))
@@ -137,11 +144,7 @@ func (t target) writeOverlay(root, dir string) error {
 		os.WriteFile(filepath.Join(dir, "volume.yaml"), volume, 0o644),
 		change("kustomization.yaml", func(o object) {
 			o["resources"] = []string{below + "/base", "volume.yaml", "storage.yaml"}
-			components := []string{below + "/page", below + "/notify", below + "/ingress/" + t.component}
-			if t.component == "kourier" { // the page's path is one of its Ingress
-				components = []string{components[2], below + "/page-kourier", components[1]}
-			}
-			o["components"] = components
+			o["components"] = t.components(o, below)
 			images(o)
 			for _, patch := range o.list("patches") {
 				patch["patch"] = strings.ReplaceAll(patch["patch"].(string), "[bakta.test]", "["+t.host+"]")
@@ -154,7 +157,9 @@ func (t target) writeOverlay(root, dir string) error {
 				s3["PublicEndpoint"] = t.publicS3
 			}
 			o.in("Database")["URI"] = t.mongo.String()
-			o.in("Notify")["Source"] = "http://" + t.host
+			if _, ok := o["Notify"]; ok { // an earlier version has none
+				o.in("Notify")["Source"] = "http://" + t.host
+			}
 			o["JobContainer"] = t.tool
 			for _, program := range []string{"BaktaProteins", "Baktfold"} {
 				o.in("Programs", program)["Image"] = t.tool
@@ -171,27 +176,55 @@ func (t target) writeOverlay(root, dir string) error {
 	)
 }
 
-// writePrevious writes an overlay into an empty directory that deploys the other version, with one more difference than the images.
+// components are those of an overlay, in the folder of the components as it is seen from another place, with the target's ingress.
+func (t target) components(overlay object, below string) (components []string) {
+	const ingress, page = "/ingress/", "/page"
+	for _, c := range overlay["components"].([]any) {
+		switch path := strings.TrimPrefix(c.(string), "../.."); {
+		case strings.HasPrefix(path, ingress) && t.component == "kourier": // before the page, which changes it
+			components = append([]string{below + ingress + t.component}, components...)
+		case strings.HasPrefix(path, ingress):
+			components = append(components, below+ingress+t.component)
+		case path == page && t.component == "kourier": // the page's path is one of its Ingress
+			components = append(components, below+"/page-kourier")
+		default:
+			components = append(components, below+path)
+		}
+	}
+	return components
+}
+
+// writePrevious writes an overlay into an empty directory that deploys the other version. It is the overlay of that version's own
+// source, if that is named. Otherwise it is the overlay of the target with the other images, and with one more difference.
 func (t target) writePrevious(overlay, dir string) error {
+	if t.oldSource != "" {
+		t.registry, t.tag = t.oldRegistry, t.oldTag
+		return t.writeOverlay(t.oldSource, dir)
+	}
 	below, err := relative(dir, overlay)
 	if err != nil {
 		return err
 	}
-	var text strings.Builder
-	fmt.Fprintf(&text, "resources: [%s]\nimages:\n", below)
-	for _, program := range []string{"submit", "status", "expire", "jobupdate", "notify", "page", "setup", "stager"} {
-		fmt.Fprintf(&text, "  - {name: %s/%s, newName: %s/%s, newTag: %s}\n", t.registry, program, t.oldRegistry, program, t.oldTag)
-	}
-	text.WriteString(`configurations: [fields.yaml]
-patches:
+	return errors.Join(os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte("resources: ["+below+"]\n"+
+		t.otherImages(t.oldRegistry, t.oldTag, "submit", "status", "expire", "jobupdate", "notify", "page", "setup", "stager")+`patches:
   - target: {group: serving.knative.dev, kind: Service}
     patch: |
       - {op: replace, path: /spec/template/spec/containerConcurrency, value: 10}
-`)
-	const field = "images:\n  - {group: serving.knative.dev, kind: Service, path: spec/template/spec/containers/env/value}\n"
-	return errors.Join(os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text.String()), 0o644),
-		os.WriteFile(filepath.Join(dir, "fields.yaml"), []byte(field), 0o644))
+`), 0o644), os.WriteFile(filepath.Join(dir, "fields.yaml"), []byte(stagerFields), 0o644))
 }
+
+// otherImages is the part of a kustomization that replaces images of the target. It needs the file fields.yaml.
+func (t target) otherImages(registry, tag string, programs ...string) string {
+	var text strings.Builder
+	fmt.Fprintln(&text, "configurations: [fields.yaml]\nimages:")
+	for _, program := range programs {
+		fmt.Fprintf(&text, "  - {name: %s/%s, newName: %s/%s, newTag: %s}\n", t.registry, program, registry, program, tag)
+	}
+	return text.String()
+}
+
+// stagerFields says where functions have the image of the stager: in their environment.
+const stagerFields = "images:\n  - {group: serving.knative.dev, kind: Service, path: spec/template/spec/containers/env/value}\n"
 
 // relative is the path from a directory to another. Neither may lead over a symbolic link, which kustomize would follow.
 func relative(from, to string) (string, error) {

@@ -54,12 +54,14 @@ type world struct {
 	root     string // of the source
 	target   target
 	overlay  string // the directory of what is deployed
+	previous string // that of an earlier version which is deployed first; "": none is
 	core     *coreclient.CoreV1Client
 	batch    *batchclient.BatchV1Client
 	any      dynamic.Interface
 	mongo    *gate // nil if the tests do not stand between the pods and the stores
 	s3       *gate
 	commits  *commits
+	restarts restarts
 	database *mongo.Database // past the gate
 	files    *minio.Client   // past the gate
 	rpc      *grpc.ClientConn
@@ -90,14 +92,15 @@ func open(dir string) (*world, error) {
 			return nil, err
 		}
 	}
-	w := &world{root: root, overlay: dir, commits: &commits{at: make(map[string]time.Time)}}
+	w := &world{root: root, overlay: dir, commits: &commits{at: make(map[string]time.Time)},
+		restarts: restarts{of: make(map[string]*restarted)}}
 	if w.target, err = targetOf(os.Getenv); err != nil {
 		return nil, err
 	}
 	if err := w.target.writeOverlay(root, dir); err != nil {
 		return nil, err
 	}
-	for _, step := range []func() error{w.reachCluster, w.clear, w.openStores, w.deployFirst, w.bringDatabase, w.reachAPI} {
+	for _, step := range []func() error{w.reachCluster, w.clear, w.openStores, w.installFirst, w.reachAPI} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -158,7 +161,7 @@ func (w *world) clear() error {
 	there, err := w.core.Namespaces().Get(ctx, namespace, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil
+		return w.clearVolume(ctx)
 	case err != nil:
 		return err
 	case there.Labels[ours] == "":
@@ -172,18 +175,35 @@ func (w *world) clear() error {
 			}
 		}
 	}
-	_, err = w.kubectl(ctx, "", "delete", "namespace/"+namespace, "--ignore-not-found")
-	if err == nil && w.target.storageClass == "none" { // the volume of kservices/overlays/e2e
-		_, err = w.kubectl(ctx, "", "delete", "persistentvolume/bakta-database", "--ignore-not-found")
+	if _, err = w.kubectl(ctx, "", "delete", "namespace/"+namespace, "--ignore-not-found"); err != nil {
+		return err
 	}
+	return w.clearVolume(ctx)
+}
+
+// clearVolume removes the volume of kservices/overlays/e2e, which is bound to a claim that is gone.
+func (w *world) clearVolume(ctx context.Context) error {
+	if w.target.storageClass != "none" {
+		return nil
+	}
+	_, err := w.kubectl(ctx, "", "delete", "persistentvolume/bakta-database", "--ignore-not-found")
 	return err
 }
 
-// deployFirst does what an operator does the first time: the namespace, the secrets, all of it.
-func (w *world) deployFirst() error {
+// installFirst installs the source of the tests or, for TestUpgrade alone, that of the earlier version.
+func (w *world) installFirst() error {
+	if w.target.oldSource == "" {
+		return w.install(w.root, w.overlay)
+	}
+	w.previous = filepath.Join(w.overlay, "previous")
+	return errors.Join(os.Mkdir(w.previous, 0o755), w.target.writePrevious(w.overlay, w.previous), w.install(w.target.oldSource, w.previous))
+}
+
+// install does what an operator does the first time, as the source of a version does: the namespace, the secrets, all of it, and a database.
+func (w *world) install(root, overlay string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 	defer cancel()
-	if _, err := w.kubectl(ctx, "", "apply", "-f", filepath.Join(w.root, "kservices/base/100-namespace.yaml")); err != nil {
+	if _, err := w.kubectl(ctx, "", "apply", "-f", filepath.Join(root, "kservices/base/100-namespace.yaml")); err != nil {
 		return err
 	}
 	if _, err := w.kubectl(ctx, "", "label", "namespace", namespace, ours+"=yes"); err != nil {
@@ -193,11 +213,14 @@ func (w *world) deployFirst() error {
 		"--from-literal=AccessKey="+w.target.accessKey, "--from-literal=SecretKey="+w.target.secretKey); err != nil {
 		return err
 	}
-	return w.deploy(ctx, w.overlay)
+	if err := w.deployFrom(ctx, root, overlay); err != nil {
+		return err
+	}
+	return w.bringDatabase(overlay)
 }
 
 // bringDatabase brings a database: one that nobody reads, but the way is the real one.
-func (w *world) bringDatabase() error {
+func (w *world) bringDatabase(overlay string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	const databases = "bakta-e2e-database"
@@ -217,7 +240,7 @@ func (w *world) bringDatabase() error {
 	); err != nil {
 		return err
 	}
-	if _, err := w.kubectl(ctx, "", "apply", "-k", filepath.Join(w.overlay, "database")); err != nil {
+	if _, err := w.kubectl(ctx, "", "apply", "-k", filepath.Join(overlay, "database")); err != nil {
 		return err
 	}
 	if _, err := w.kubectl(ctx, "", "wait", "--for=condition=Complete", "--timeout=5m", "job/bakta-database"); err != nil {
@@ -229,11 +252,16 @@ func (w *world) bringDatabase() error {
 
 // deploy applies an overlay and waits until it is ready.
 func (w *world) deploy(ctx context.Context, overlay string) error {
-	path, err := relative(filepath.Join(w.root, "kservices/overlays"), overlay)
+	return w.deployFrom(ctx, w.root, overlay)
+}
+
+// deployFrom does so as the source of another version does.
+func (w *world) deployFrom(ctx context.Context, root, overlay string) error {
+	path, err := relative(filepath.Join(root, "kservices/overlays"), overlay)
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "make", "--no-print-directory", "-C", w.root, "deploy", "OVERLAY="+path)
+	cmd := exec.CommandContext(ctx, "make", "--no-print-directory", "-C", root, "deploy", "OVERLAY="+path)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		state, _ := w.kubectl(context.WithoutCancel(ctx), "", "get",
 			"ksvc,revisions,pods,jobs,apiserversources,pingsources,ingresses.networking.internal.knative.dev")

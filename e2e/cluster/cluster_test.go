@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -74,11 +73,12 @@ func TestClusterComesAndGoes(t *testing.T) {
 		}
 	})
 	t.Run("a lost part is reported and started again", func(t *testing.T) {
-		p, err := recorded(c.file("run/kube-scheduler.pid"))
-		if err != nil {
+		if err := c.Kill("kube-scheduler"); err != nil {
 			t.Fatal(err)
 		}
-		p.end(syscall.SIGKILL, patience)
+		if err := c.Kill("none"); err == nil {
+			t.Error("a part that does not exist is killed")
+		}
 		if err := c.Status(ctx); err == nil || !strings.Contains(err.Error(), "kube-scheduler") {
 			t.Errorf("without its scheduler, its status is %v", err)
 		}

@@ -35,6 +35,16 @@ func (c *Cluster) Down(ctx context.Context) error {
 	return c.step("clear what ran", c.clear)
 }
 
+// Kill ends a part of the cluster at once, as a crash does. Up starts it again.
+func (c *Cluster) Kill(part string) error {
+	p, err := recorded(c.file("run/" + part + ".pid"))
+	if err != nil {
+		return fmt.Errorf("%q is not a running part of the cluster: %w", part, err)
+	}
+	p.end(syscall.SIGKILL, patience)
+	return nil
+}
+
 // stopPods stops all containers. They also end without it, but the state of the container runtime, which is kept with its
 // images, would contain them.
 func (c *Cluster) stopPods(ctx context.Context, s space) error {

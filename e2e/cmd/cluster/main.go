@@ -49,7 +49,7 @@ func command() *cobra.Command {
 		}
 		return cluster.New(dir, source, os.Stdout)
 	}
-	root.AddCommand(check(open), build(open), up(open), down(open), status(open), execute(open), load(open), loadBakta(open), registry())
+	root.AddCommand(check(open), build(open), up(open), down(open), kill(open), status(open), execute(open), load(open), loadBakta(open), registry())
 	return root
 }
 
@@ -118,6 +118,21 @@ func down(open opener) *cobra.Command {
 				return err
 			}
 			return c.Down(cmd.Context())
+		},
+	}
+}
+
+func kill(open opener) *cobra.Command {
+	return &cobra.Command{
+		Use:   "kill PART",
+		Short: "Kill a part, named as `status` names it, as a crash does; `up` starts it again",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, err := open()
+			if err != nil {
+				return err
+			}
+			return c.Kill(args[0])
 		},
 	}
 }

@@ -29,9 +29,10 @@ func main() {
 func realMain() (err error) {
 	dir := flag.String("dir", "", "directory of the data")
 	ready := flag.String("ready", "", "file to write when it serves")
+	listen := flag.String("listen", "127.0.0.1:0", "address to listen on; port 0 is a free port")
 	flag.Parse()
 	if *dir == "" || *ready == "" || flag.NArg() > 0 {
-		return errors.New("usage: objectstore -dir DIR -ready FILE")
+		return errors.New("usage: objectstore -dir DIR -ready FILE [-listen ADDRESS]")
 	}
 	file, err := filepath.Abs(*ready) // the store changes the working directory
 	if err != nil {
@@ -39,7 +40,7 @@ func realMain() (err error) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	o, err := stores.OpenObjects(stores.ObjectsOptions{Dir: *dir, Listen: "127.0.0.1:0", Log: slog.Default()})
+	o, err := stores.OpenObjects(stores.ObjectsOptions{Dir: *dir, Listen: *listen, Log: slog.Default()})
 	if err != nil {
 		return err
 	}

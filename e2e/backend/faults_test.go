@@ -1,0 +1,281 @@
+//go:build e2e
+
+package backend_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores/process"
+)
+
+// fault is something that fails for a while.
+type fault struct {
+	name string
+	// hit makes it fail, and returns what mends it. An error means that nothing was hit, so that it can be tried again.
+	hit func(context.Context) (mend func(context.Context) error, err error)
+}
+
+// faults are all that TestChaos makes. The clocks come last, because a deployment goes with them.
+func (w *world) faults() []fault {
+	const source, activator = "eventing.knative.dev/source=apiserver-source-controller", "app=activator"
+	all := []fault{
+		{"the source's adapter killed", w.killPods(namespace, source)},
+		{"the source's adapter cut off", w.cutPods(namespace, source)},
+	}
+	for _, name := range functions() {
+		all = append(all,
+			fault{name + " killed", w.killPods(namespace, "serving.knative.dev/service="+name)},
+			fault{name + " cut off", w.cutPods(namespace, "serving.knative.dev/service="+name)})
+	}
+	return append(all,
+		fault{"the activator killed", w.killPods("knative-serving", activator)},
+		fault{"the activator cut off", w.cutPods("knative-serving", activator)},
+		fault{"MongoDB killed", w.killStore("mongod")},
+		fault{"MongoDB cut off", w.cutPort(w.target.mongo.Port())},
+		fault{"the object storage killed", w.killStore("objectstore", "-listen", hostOf(w.target.directS3))},
+		fault{"the object storage cut off", w.cutPort(w.target.s3.Port())},
+		fault{"the API server killed", w.killAPIServer},
+		fault{"the API server cut off", w.cutPort("6443")},
+		fault{"the functions' clock 2 min ahead", w.moveClock(2 * time.Minute)},
+		fault{"the functions' clock 2 min behind", w.moveClock(-2 * time.Minute)},
+	)
+}
+
+func hostOf(link string) string {
+	u, err := url.Parse(link)
+	if err != nil {
+		return link
+	}
+	return u.Host
+}
+
+// again is how long after a crash the next one comes, while a fault lasts.
+const again = 5 * time.Second
+
+// killPods kills all processes of the pods again and again. The kubelet starts them again, with a longer pause each time.
+func (w *world) killPods(in, selector string) func(context.Context) (func(context.Context) error, error) {
+	return func(ctx context.Context) (func(context.Context) error, error) {
+		if n, err := w.killOnce(ctx, in, selector); err != nil || n == 0 {
+			return nil, errors.Join(err, fmt.Errorf("no process of a pod %s runs", selector))
+		}
+		going, stop := context.WithCancel(ctx)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			for {
+				select {
+				case <-going.Done():
+					return
+				case <-time.After(again):
+				}
+				_, _ = w.killOnce(going, in, selector) // the API server may be away, too
+			}
+		}()
+		return func(context.Context) error { stop(); <-ended; return nil }, nil
+	}
+}
+
+// killOnce kills the processes of pods, but not those that hold their namespaces. It returns how many it killed.
+func (w *world) killOnce(ctx context.Context, in, selector string) (n int, err error) {
+	pods, err := w.core.Pods(in).List(ctx, metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		return 0, err
+	}
+	processes, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		return 0, err
+	}
+	for _, dir := range processes {
+		groups, err := os.ReadFile(dir + "/cgroup")
+		if err != nil { // it has ended
+			continue
+		}
+		argv, err := os.ReadFile(dir + "/cmdline")
+		if err != nil || len(argv) == 0 || bytes.HasPrefix(argv, []byte("/pause")) { // 0: it has ended, and is not reaped
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(dir))
+		if err != nil {
+			return n, err
+		}
+		for _, p := range pods.Items {
+			if strings.Contains(string(groups), "pod"+string(p.UID)) && syscall.Kill(pid, syscall.SIGKILL) == nil {
+				n++
+			}
+		}
+	}
+	return n, nil
+}
+
+// cutPods drops all packets from and to the pods that there are. Pods that start meanwhile are not cut off.
+func (w *world) cutPods(in, selector string) func(context.Context) (func(context.Context) error, error) {
+	return func(ctx context.Context) (func(context.Context) error, error) {
+		pods, err := w.core.Pods(in).List(ctx, metav1.ListOptions{LabelSelector: selector})
+		if err != nil {
+			return nil, err
+		}
+		var rules [][]string
+		for _, p := range pods.Items {
+			if net.ParseIP(p.Status.PodIP) == nil || p.DeletionTimestamp != nil {
+				continue
+			}
+			rules = append(rules, []string{"FORWARD", "-s", p.Status.PodIP}, []string{"FORWARD", "-d", p.Status.PodIP},
+				[]string{"INPUT", "-s", p.Status.PodIP}, []string{"OUTPUT", "-d", p.Status.PodIP})
+		}
+		if len(rules) == 0 {
+			return nil, fmt.Errorf("no pod %s runs", selector)
+		}
+		return drop(ctx, rules)
+	}
+}
+
+// cutPort drops all packets to a port of the node.
+func (w *world) cutPort(port string) func(context.Context) (func(context.Context) error, error) {
+	return func(ctx context.Context) (func(context.Context) error, error) {
+		return drop(ctx, [][]string{{"INPUT", "-p", "tcp", "--dport", port}})
+	}
+}
+
+// drop drops packets by rules of iptables in the cluster's network namespace, which is that of the tests.
+func drop(ctx context.Context, rules [][]string) (func(context.Context) error, error) {
+	change := func(ctx context.Context, how string) error {
+		var errs []error
+		for _, r := range rules {
+			args := slices.Concat([]string{"--wait", how}, r, []string{"-j", "DROP"})
+			if out, err := exec.CommandContext(ctx, "iptables", args...).CombinedOutput(); err != nil {
+				errs = append(errs, fmt.Errorf("iptables %v: %w: %s", args, err, out))
+			}
+		}
+		return errors.Join(errs...)
+	}
+	mend := func(ctx context.Context) error { return change(ctx, "--delete") }
+	if err := change(ctx, "--insert"); err != nil {
+		return nil, errors.Join(err, mend(context.WithoutCancel(ctx)))
+	}
+	return mend, nil
+}
+
+// killStore kills a store that with-stores has started, which is the parent of this process. It is started again on its data, with more
+// arguments, as a child of this process.
+func (w *world) killStore(program string, more ...string) func(context.Context) (func(context.Context) error, error) {
+	return func(context.Context) (func(context.Context) error, error) {
+		w.restarts.mu.Lock()
+		defer w.restarts.mu.Unlock()
+		if again, ok := w.restarts.of[program]; ok {
+			return again.start, again.process.Kill()
+		}
+		pid, argv, err := sibling(program)
+		if err != nil {
+			return nil, err
+		}
+		again := &restarted{argv: append(argv, more...), log: filepath.Join(w.overlay, program+".log")}
+		w.restarts.of[program] = again
+		return again.start, syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// restarts are the stores that were killed, by their programs.
+type restarts struct {
+	mu sync.Mutex
+	of map[string]*restarted
+}
+
+type restarted struct {
+	argv    []string
+	log     string
+	process *process.Process
+}
+
+func (r *restarted) start(context.Context) (err error) {
+	r.process, err = process.Start(r.log, exec.Command(r.argv[0], r.argv[1:]...))
+	return err
+}
+
+// sibling finds a process with the parent of this one by the name of its program.
+func sibling(program string) (pid int, argv []string, err error) {
+	parent := os.Getppid()
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", parent))
+	if err != nil {
+		return 0, nil, err
+	}
+	for _, file := range lists {
+		list, err := os.ReadFile(file)
+		if err != nil { // the thread has ended
+			continue
+		}
+		for _, field := range strings.Fields(string(list)) {
+			text, err := os.ReadFile("/proc/" + field + "/cmdline")
+			argv := strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00")
+			if err != nil || filepath.Base(argv[0]) != program {
+				continue
+			}
+			pid, err := strconv.Atoi(field)
+			return pid, argv, err
+		}
+	}
+	return 0, nil, fmt.Errorf("process %d, which started the stores, has no child %s", parent, program)
+}
+
+// killAPIServer kills the API server of a cluster of bin/cluster, which starts it again.
+func (w *world) killAPIServer(ctx context.Context) (func(context.Context) error, error) {
+	run := func(ctx context.Context, args ...string) error {
+		if out, err := exec.CommandContext(ctx, w.target.cluster, args...).CombinedOutput(); err != nil {
+			return fmt.Errorf("%s %v: %w: %s", w.target.cluster, args, err, out)
+		}
+		return nil
+	}
+	return func(ctx context.Context) error { return run(ctx, "up", "--only", "kubernetes") }, run(ctx, "kill", "kube-apiserver")
+}
+
+const movedClock = `patches:
+  - target: {group: serving.knative.dev, kind: Service, name: submit|status|expire|jobupdate|notify}
+    patch: |
+      - {op: add, path: /spec/template/spec/containers/0/env/-, value: {name: BAKTA_TEST_CLOCK_STEP, value: "%.0f"}}
+`
+
+// deploying keeps deployments apart.
+var deploying sync.Mutex
+
+// moveClock deploys functions whose clock is moved ten seconds after they started, see ../clock.
+func (w *world) moveClock(by time.Duration) func(context.Context) (func(context.Context) error, error) {
+	return func(ctx context.Context) (func(context.Context) error, error) {
+		deploying.Lock()
+		defer deploying.Unlock()
+		dir, err := os.MkdirTemp("", "bakta-e2e-clock-")
+		if err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(dir)
+		below, err := relative(dir, w.overlay)
+		if err != nil {
+			return nil, err
+		}
+		images := w.target.otherImages(w.target.clockRegistry, "latest", "submit", "status", "expire", "jobupdate", "notify")
+		text := "resources: [" + below + "]\n" + images + fmt.Sprintf(movedClock, by.Seconds())
+		if err := errors.Join(write(filepath.Join(dir, "kustomization.yaml"), text),
+			write(filepath.Join(dir, "fields.yaml"), stagerFields), w.deploy(ctx, dir)); err != nil {
+			return nil, err
+		}
+		return func(ctx context.Context) error {
+			deploying.Lock()
+			defer deploying.Unlock()
+			return w.deploy(ctx, w.overlay)
+		}, nil
+	}
+}
