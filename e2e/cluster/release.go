@@ -218,8 +218,10 @@ func (c *Cluster) deploy(ctx context.Context, s space, r release) (later []objec
 	if err := applyObjects(ctx, s, order[0]); err != nil {
 		return nil, err
 	}
-	if err := c.awaitKinds(ctx, s, order[0]); err != nil {
-		return nil, err
+	if len(order[0]) > 0 { // without a name, kubectl wait fails
+		if err := c.awaitKinds(ctx, s, order[0]); err != nil {
+			return nil, err
+		}
 	}
 	return order[4], applyObjects(ctx, s, slices.Concat(order[1:4]...))
 }
