@@ -20,6 +20,9 @@ var kubernetesPrograms = set{name: "Kubernetes", module: parts, packages: []stri
 // components are the programs in kubelite.
 var components = []string{"etcd", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"}
 
+// aggregator is the name by which the API server authenticates to APIs that other programs serve.
+const aggregator = "aggregator"
+
 // upKubernetes starts the parts of Kubernetes and DNS that do not run.
 func (c *Cluster) upKubernetes(ctx context.Context) (s space, err error) {
 	for _, step := range []struct {
@@ -174,6 +177,7 @@ func (c *Cluster) configure() error {
 		issue(pki, "kubelet")(ca.server("system:node:"+nodeName, nodes, nodeName, Node)),
 		issue(pki, "kubelet-client")(ca.client("kube-apiserver", admins)),
 		issue(pki, "service-accounts")(ca.client("service-accounts", "")),
+		issue(pki, aggregator)(ca.client(aggregator, "")),
 		// The controllers sign CertificateSigningRequests with this key.
 		issue(pki, "signer")(ca.pair, nil),
 	); err != nil {
@@ -236,6 +240,14 @@ func (c *Cluster) startStores(s space) error {
 			"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
 			"--service-account-key-file="+pki("service-accounts.crt"),
 			"--service-account-signing-key-file="+pki("service-accounts.key"),
+			// For APIs that other programs serve, such as Kueue's.
+			"--requestheader-client-ca-file="+pki("ca.crt"),
+			"--requestheader-allowed-names="+aggregator,
+			"--requestheader-username-headers=X-Remote-User",
+			"--requestheader-group-headers=X-Remote-Group",
+			"--requestheader-extra-headers-prefix=X-Remote-Extra-",
+			"--proxy-client-cert-file="+pki(aggregator+".crt"),
+			"--proxy-client-key-file="+pki(aggregator+".key"),
 		),
 	)
 }

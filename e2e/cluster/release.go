@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -22,9 +23,11 @@ type release struct {
 	name      string
 	module    string // folder of the module that requires the sources' modules; parts if empty
 	sources   []source
+	built     kustomized          // besides the sources; may be empty
 	own       string              // an additional manifest of ours, in the folder manifests; may be empty
 	without   []string            // KIND/NAME of objects to omit
 	settings  map[string]settings // keys to set in ConfigMaps, by their names
+	programs  map[string]string   // of deployments whose manifests name other images, by KIND/NAME; each has one container
 	namespace string              // of its deployments
 }
 
@@ -36,6 +39,9 @@ type source struct {
 	module  string
 	folders []string
 }
+
+// kustomized names a folder of a module that kustomize builds the manifests from.
+type kustomized struct{ module, folder string }
 
 // object is any object of Kubernetes, or one in it.
 type object = map[string]any
@@ -75,6 +81,13 @@ func (c *Cluster) objects(ctx context.Context, r release) ([]object, error) {
 			all = append(all, objects...)
 		}
 	}
+	if r.built != (kustomized{}) {
+		objects, err := c.kustomize(ctx, r.module, r.built)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, objects...)
+	}
 	if r.own != "" {
 		objects, err := readObjects(files.ReadFile("manifests/" + r.own))
 		if err != nil {
@@ -87,6 +100,9 @@ func (c *Cluster) objects(ctx context.Context, r release) ([]object, error) {
 	})
 	for _, o := range all {
 		fit(o, r.settings)
+		if program := r.programs[kind(o)+"/"+nameOf(o)]; program != "" {
+			useProgram(o, program)
+		}
 	}
 	return all, nil
 }
@@ -111,6 +127,22 @@ func Definitions(ctx context.Context, source string) ([]map[string]any, error) {
 		all = append(all, objects...)
 	}
 	return slices.DeleteFunc(all, func(o object) bool { return kind(o) != "CustomResourceDefinition" }), nil
+}
+
+// kustomize builds manifests with kubectl, which needs no cluster for that.
+func (c *Cluster) kustomize(ctx context.Context, from string, k kustomized) ([]object, error) {
+	dir, err := c.goTool(ctx, from, "list", "-m", "-f", "{{.Dir}}", k.module)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, c.file("bin/kubectl"), "kustomize", filepath.Join(strings.TrimSpace(dir), k.folder))
+	var said strings.Builder
+	cmd.Stderr = &said
+	text, err := cmd.Output()
+	if err != nil {
+		err = fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, said.String())
+	}
+	return readObjects(text, err)
 }
 
 // readFolder reads all manifests below a folder.
@@ -170,6 +202,17 @@ func fit(o object, settings map[string]settings) {
 		}
 	}
 	useLocalImages(o)
+}
+
+// useProgram makes the one container of a deployment run a program of this cluster.
+func useProgram(o object, program string) {
+	containers, _ := child(o, "spec", "template", "spec")["containers"].([]any)
+	for _, container := range containers {
+		container := container.(object)
+		container["image"] = programImage(program)
+		delete(container, "imagePullPolicy")
+		delete(container, "command") // the image's entry point is the program
+	}
 }
 
 // useLocalImages replaces the programs that a manifest names by their packages with the images of those programs.
