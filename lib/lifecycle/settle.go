@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
@@ -54,6 +55,11 @@ func (l *Lifecycle) settleObserved(ctx context.Context, j job.Job, seen job.Obse
 		if seen.Blocked && !seen.Since.IsZero() && l.now().Sub(seen.Since) > l.timeout(seen) {
 			return l.abandon(ctx, j, seen)
 		}
+		if begun(j) {
+			// It was running and waits again: its pod was deleted, or a queue preempted it. It will start from its beginning.
+			_, err := l.jobs.Running(ctx, j.ID, j.Run, pending(j.Stages), time.Time{}, l.now(), l.recheckWaiting())
+			return err
+		}
 		return l.jobs.Postpone(ctx, j.ID, j.Due, l.recheckWaiting())
 	case job.Active:
 		now := l.now()
@@ -72,6 +78,20 @@ func (l *Lifecycle) settleObserved(ctx context.Context, j job.Job, seen job.Obse
 		return l.relaunch(ctx, j, seen)
 	}
 	return l.finishByObservation(ctx, j, seen)
+}
+
+// begun reports whether a stage of the job's run is recorded as begun.
+func begun(j job.Job) bool {
+	return j.State == job.Running && slices.ContainsFunc(j.Stages, func(s job.Stage) bool { return s.Status != job.StagePending })
+}
+
+// pending returns the stages as they are before a run.
+func pending(stages []job.Stage) []job.Stage {
+	stages = slices.Clone(stages)
+	for i := range stages {
+		stages[i].Status = job.StagePending
+	}
+	return stages
 }
 
 // within returns a time of another clock, unless it is zero, as one that is not before the first time nor after the last.

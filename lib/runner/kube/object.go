@@ -113,7 +113,7 @@ func (r *Runner) Object(j job.Job) (*batchv1.Job, error) {
 // policy returns which failed pods are retried. The first rule that matches counts.
 //
 // A pod that matches no rule is retried up to the Job's backoffLimit: its stager could not reach the store, or the pod was
-// deleted from outside.
+// deleted from outside before its first container ran.
 func policy(spec stage.Spec) *batchv1.PodFailurePolicy {
 	rules := []batchv1.PodFailurePolicyRule{
 		{
@@ -121,6 +121,15 @@ func policy(spec stage.Spec) *batchv1.PodFailurePolicy {
 			Action: batchv1.PodFailurePolicyActionIgnore,
 			OnPodConditions: []batchv1.PodFailurePolicyOnPodConditionsPattern{
 				{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue},
+			},
+		},
+		{
+			// The pod was deleted from outside, or the Job was suspended: Kubernetes counts the pods of a suspended Job as failed
+			// ones (1.35, pkg/controller/job). So a Job that Kueue preempts again and again would fail in the end.
+			Action: batchv1.PodFailurePolicyActionIgnore,
+			OnExitCodes: &batchv1.PodFailurePolicyOnExitCodesRequirement{
+				Operator: batchv1.PodFailurePolicyOnExitCodesOpIn,
+				Values:   []int32{stager.Stopped},
 			},
 		},
 		// The program refused its input, and would refuse it again. The manifest has the reason.

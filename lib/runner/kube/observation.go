@@ -138,7 +138,7 @@ func (v view) failed(c *batchv1.JobCondition) job.Observation {
 
 // between describes a run without a pod that runs or waits: before the first pod, or between two.
 func (v view) between() job.Observation {
-	if v.run.Spec.Suspend != nil && *v.run.Spec.Suspend {
+	if suspended(v.run) {
 		o := job.Observation{Phase: job.Waiting, Since: v.run.CreationTimestamp.Time, Blocked: true, Waiting: "the Kubernetes Job is suspended"}
 		if c := v.condition(batchv1.JobSuspended); c != nil {
 			o.Since = c.LastTransitionTime.Time
@@ -160,6 +160,9 @@ func (v view) between() job.Observation {
 		return job.Observation{Phase: job.Waiting, Since: endOf(p), Waiting: "it was interrupted and is retried"}
 	}
 }
+
+// suspended reports whether a Job may have no pods at present.
+func suspended(run *batchv1.Job) bool { return run.Spec.Suspend != nil && *run.Spec.Suspend }
 
 // first sets a time that is not set yet.
 func first(t *time.Time, at time.Time) {

@@ -79,7 +79,8 @@ func (r *Runner) get(ctx context.Context, j job.Job) (*batchv1.Job, error) {
 	return object, nil
 }
 
-// Release removes the finalizer from the run's Job, so that Kubernetes deletes the Job after its JobTTL.
+// Release removes the finalizer from the run's Job, so that Kubernetes deletes the Job after its JobTTL. A Job that was suspended
+// between the end of its run and its own end is deleted at once: it would never end, or execute the run again when it is resumed.
 func (r *Runner) Release(ctx context.Context, j job.Job) error {
 	object, err := r.get(ctx, j)
 	if job.Is(err, job.NotFound) {
@@ -87,6 +88,9 @@ func (r *Runner) Release(ctx context.Context, j job.Job) error {
 	}
 	if err != nil {
 		return err
+	}
+	if _, over := overSince(object); !over && suspended(object) {
+		return r.discard(ctx, object)
 	}
 	return r.release(ctx, object)
 }

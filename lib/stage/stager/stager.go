@@ -11,7 +11,7 @@
 // Exit codes: 0, done, also if a stage's program failed or inputs are not available, because then stage-out must run and
 // report it. 1, the outcome is unknown, and a retry may help. 2, wrong usage. 3, only from out, the run failed and its manifest
 // has the reason. 4, only from run, the memory limit was exceeded. 5, only from out, the outcome could not be stored, because
-// the store is full.
+// the store is full. 6, SIGTERM came before it was done: something outside of the run ends it.
 package stager
 
 import (
@@ -43,6 +43,7 @@ const (
 	RunFailed = 3
 	Memory    = 4
 	Full      = 5
+	Stopped   = 6
 )
 
 // specVariable is the environment variable that holds the spec.
@@ -108,6 +109,9 @@ func (s Stager) Main(ctx context.Context, args []string) int {
 	case job.Is(err, job.Exhausted):
 		fmt.Fprintf(s.Stderr, "stager %s: %v\n", args[0], err)
 		return Full
+	case err != nil && ctx.Err() != nil:
+		fmt.Fprintf(s.Stderr, "stager %s: stopped: %v\n", args[0], err)
+		return Stopped
 	case err != nil:
 		fmt.Fprintf(s.Stderr, "stager %s: %v\n", args[0], err)
 		return NoVerdict

@@ -234,13 +234,14 @@ func TestRunThatIsTold(t *testing.T) {
 		grace  string
 		end    func(stager *exec.Cmd, stdin io.Closer) error
 		warned bool // the program had a chance
+		code   int
 	}{
-		{"SIGTERM", "200ms", func(c *exec.Cmd, _ io.Closer) error { return c.Process.Signal(syscall.SIGTERM) }, true},
-		{"SIGINT", "200ms", func(c *exec.Cmd, _ io.Closer) error { return c.Process.Signal(syscall.SIGINT) }, true},
-		{"the end of stdin", "1h", func(_ *exec.Cmd, stdin io.Closer) error { return stdin.Close() }, false},
+		{"SIGTERM", "200ms", func(c *exec.Cmd, _ io.Closer) error { return c.Process.Signal(syscall.SIGTERM) }, true, Stopped},
+		{"SIGINT", "200ms", func(c *exec.Cmd, _ io.Closer) error { return c.Process.Signal(syscall.SIGINT) }, true, Stopped},
+		{"the end of stdin", "1h", func(_ *exec.Cmd, stdin io.Closer) error { return stdin.Close() }, false, NoVerdict},
 		{"the end of stdin in the grace", "1h", func(c *exec.Cmd, stdin io.Closer) error {
 			return errors.Join(c.Process.Signal(syscall.SIGTERM), stdin.Close())
-		}, false},
+		}, false, Stopped},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -267,7 +268,7 @@ func TestRunThatIsTold(t *testing.T) {
 				t.Error(err)
 			}
 			var exit *exec.ExitError
-			if err := stager.Wait(); !errors.As(err, &exit) || exit.ExitCode() != NoVerdict {
+			if err := stager.Wait(); !errors.As(err, &exit) || exit.ExitCode() != tt.code {
 				t.Errorf("ended with %v, said %s", err, &p.stderr)
 			}
 			if pid == 0 || syscall.Kill(pid, 0) != syscall.ESRCH {
