@@ -33,6 +33,29 @@ func TestPlaceInTheQueue(t *testing.T) {
 	}
 }
 
+// TestHindrance shows what prevents the start of a job, once, and lets it control no terminal.
+func TestHindrance(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.states = []string{"INIT", "INIT", "INIT", "RUNNING", "SUCCESSFUL"}
+	f.holds = "The queue is \x1b[2Jstopped."
+	u := clitest.NewUser(t, f.URL)
+	got := u.Must("submit", "genome.fna", "--wait")
+	if strings.Count(got.Err, "stopped.") != 1 || strings.Contains(got.Err, "\x1b") {
+		t.Errorf("while it waits:\n%q", got.Err)
+	}
+	f.mu.Lock()
+	f.states = []string{"INIT"}
+	f.mu.Unlock()
+	if text := u.Must("status").Out; !strings.Contains(text, "held up") || strings.Contains(text, "\x1b") {
+		t.Errorf("status: %q", text)
+	}
+	var j struct{ Hindrance string }
+	if err := json.Unmarshal([]byte(u.Must("status", "--json").Out), &j); err != nil || j.Hindrance != f.holds {
+		t.Errorf("status in JSON: %+v, %v", j, err)
+	}
+}
+
 // TestPlacesOfManyInJSON: the JSON output of many samples has the place of a job that waits when it is known, and again when it has halved.
 // Each change would be a line for each pair of jobs.
 func TestPlacesOfManyInJSON(t *testing.T) {

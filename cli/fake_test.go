@@ -35,6 +35,7 @@ type fake struct {
 	reason string
 	old    bool              // it knows no details of a list, and no call for one job's state
 	queue  *client.Queue     // of jobs that wait
+	holds  string            // the hindrance of jobs that wait
 	moves  bool              // the place in it is one less with each look
 	takes  time.Duration     // how long the next change takes that a client waits for
 	files  map[string]string // by the API's name
@@ -278,6 +279,9 @@ func (f *fake) inFull(w http.ResponseWriter, j *fakeJob) {
 	switch {
 	case state == "init":
 		answer["waiting"] = j.started
+		if j.started && f.holds != "" {
+			answer["hindrance"] = f.holds
+		}
 		if j.started && f.queue != nil {
 			answer["queue"] = f.waits(j)
 		}

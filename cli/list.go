@@ -36,6 +36,8 @@ type job struct {
 	Stages   []stage          `json:"stages,omitempty"`   // of the command status
 	Reason   string           `json:"reason,omitempty"`   // why it failed
 
+	Hindrance string `json:"hindrance,omitempty"` // what prevents the start of a job that waits
+
 	Notifications []client.Notification `json:"notifications,omitempty"` // of the command status
 }
 
@@ -70,6 +72,7 @@ func describe(entry book.Entry, status client.Status) job {
 		Reason:    reasonOf(status),
 		Queue:     status.Queue,
 		Expected:  status.Expected,
+		Hindrance: status.Hindrance,
 	}
 }
 
@@ -326,6 +329,9 @@ func (a *app) status(ctx context.Context, prefix string) error {
 	}
 	if j.Queue != nil {
 		fmt.Fprintf(w, "waits as\t%s\n", queueText(j.Queue))
+	}
+	if j.Hindrance != "" {
+		fmt.Fprintf(w, "held up\t%s\n", shownLines(j.Hindrance, "\t"))
 	}
 	if start := expectedText("about ", j.Expected, true); start != "" {
 		fmt.Fprintf(w, "starts\t%s\n", start)

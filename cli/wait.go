@@ -94,10 +94,16 @@ type passage struct {
 	bar    *bar
 	queued bool // its place in the queue was shown
 	moving bool // a step was shown
+
+	hindrance string // the last one that was shown
 }
 
 // show shows a state of a job, and the step that it is at, nil for none; known is false if that could not be read.
 func (p *passage) show(s client.JobState, at *step, known bool) {
+	if s.Hindrance != "" && s.Hindrance != p.hindrance {
+		p.bar.display.line("%s", shown(s.Hindrance))
+		p.hindrance = s.Hindrance
+	}
 	switch {
 	case s.State == client.Init && s.Queue != nil:
 		label := queueText(s.Queue) + expectedText(", starts about ", s.Expected, true)

@@ -79,6 +79,8 @@ type Status struct {
 	Queue    *Queue    // the place of a job that waits
 	Expected *Expected // when a job that waits or runs is expected to start and to end
 	Failure  *Failure  // why the job failed
+	// Hindrance is what prevents the start of a job that waits until the operators change it, for people.
+	Hindrance string
 }
 
 // Result is the outcome of a job.

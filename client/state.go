@@ -84,11 +84,14 @@ type wireDetails struct {
 	Queue    *Queue    `json:"queue"`
 	Expected *Expected `json:"expected"`
 	Failure  *Failure  `json:"failure"`
+
+	Hindrance string `json:"hindrance"`
 }
 
 // in returns the status with these details.
 func (d wireDetails) in(s Status) Status {
 	s.Waiting, s.Stage, s.Progress, s.Queue, s.Expected, s.Failure = d.Waiting, d.Stage, d.Progress, d.Queue, d.Expected, d.Failure
+	s.Hindrance = d.Hindrance
 	return s
 }
 

@@ -26,6 +26,8 @@ type View struct {
 	Place    int           // in the queue, of a job that waits, from 1; 0 if not known
 	Length   int           // of the queue
 	Expected *Expected     // nil if not known
+
+	Hindrance string // what prevents the start of a job that waits until something is changed, for people; empty if nothing is known
 }
 
 // views returns what is shown of jobs. Apart from ends of logs, it costs at most two queries, however many jobs there are.
@@ -47,6 +49,7 @@ func (f *Function) changing(ctx context.Context, jobs []job.Job) ([]View, job.Qu
 			continue
 		}
 		v.Job.Stages = workflow.StagesOf(j)
+		v.Hindrance = q.Hindrances[j.ID]
 		if v.Place = q.Places[j.ID]; v.Place > 0 {
 			v.Length = cmp.Or(q.Lines[j.ID], q.Length)
 			continue // nothing of it runs, whatever is stored: it was running when this process was started again

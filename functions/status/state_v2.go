@@ -45,7 +45,7 @@ func stateV2(v View) *pb.JobStateResponse {
 		Status:     statusV2(j.State), Created: timeV2(j.Created), Started: timeV2(j.Started), Updated: timeV2(j.Updated),
 		Expires: timeV2(j.Expires), Run: int32(j.Run), //nolint:gosec // at most job.MaxRuns
 		Began: timeV2(j.Began), Progress: progressV2(v), Queue: queueV2(v), Expected: expectedV2(v), Failure: failureV2(j),
-		Config: configV2(j),
+		Config: configV2(j), Hindrance: hindranceV2(v),
 	}
 	if answer.GetStatus() == pb.JobStatus_JOB_STATUS_INIT {
 		answer.Waiting = proto.Bool(j.State == job.Submitted)
@@ -122,6 +122,13 @@ func queueV2(v View) *pb.Queue {
 	return &pb.Queue{Place: int32(v.Place), Length: int32(v.Length)} //nolint:gosec // a runner does not hold so many
 }
 
+func hindranceV2(v View) *string {
+	if v.Hindrance == "" {
+		return nil
+	}
+	return proto.String(v.Hindrance)
+}
+
 func expectedV2(v View) *pb.Expected {
 	e := v.Expected
 	if e == nil {
@@ -157,4 +164,5 @@ func detail(row *pb.Job, v View) {
 		row.Waiting = proto.Bool(v.Job.State == job.Submitted)
 	}
 	row.Stage, row.Progress, row.Queue, row.Expected, row.Failure = stageV2(v), progressV2(v), queueV2(v), expectedV2(v), failureV2(v.Job)
+	row.Hindrance = hindranceV2(v)
 }

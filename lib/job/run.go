@@ -32,6 +32,8 @@ type Queue struct {
 	Slots   int            // how many runs are executed at the same time; 0 if not known
 	Running []time.Time    // when those that are executed now began; nil if not known
 	Lines   map[string]int // by the ids of jobs that wait for the turn of their caller: how many of the caller's do, instead of Length
+
+	Hindrances map[string]string // by the ids of jobs that wait: what prevents their start until something is changed, for people
 }
 
 // WaitingTurn is a job that waits for the turn of its caller, see Start.Waits.

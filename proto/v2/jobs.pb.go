@@ -2436,7 +2436,10 @@ type Job struct {
 	// A detail of a job that waits or runs: when it is expected to start and to end. Missing if it is not known.
 	Expected *Expected `protobuf:"bytes,12,opt,name=expected,proto3,oneof" json:"expected,omitempty"`
 	// A detail of a job that failed: why.
-	Failure       *Failure `protobuf:"bytes,13,opt,name=failure,proto3,oneof" json:"failure,omitempty"`
+	Failure *Failure `protobuf:"bytes,13,opt,name=failure,proto3,oneof" json:"failure,omitempty"`
+	// A detail of a job that waits: what prevents its start until the operators change it, for people, such as a queue of the cluster that
+	// is stopped. Missing if nothing does, or it is not known.
+	Hindrance     *string `protobuf:"bytes,14,opt,name=hindrance,proto3,oneof" json:"hindrance,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2560,6 +2563,13 @@ func (x *Job) GetFailure() *Failure {
 		return x.Failure
 	}
 	return nil
+}
+
+func (x *Job) GetHindrance() string {
+	if x != nil && x.Hindrance != nil {
+		return *x.Hindrance
+	}
+	return ""
 }
 
 // The step that the programs of a job have reached.
@@ -3081,7 +3091,10 @@ type JobStateResponse struct {
 	// The messages that its start asked for, with what became of them. Empty before it ends.
 	Notifications []*Notification `protobuf:"bytes,23,rep,name=notifications,proto3" json:"notifications,omitempty"`
 	// The id of the job that it runs again, which may be deleted already. Missing if it was not made by a rerun.
-	RerunOf       *string `protobuf:"bytes,24,opt,name=rerun_of,json=rerunOf,proto3,oneof" json:"rerun_of,omitempty"`
+	RerunOf *string `protobuf:"bytes,24,opt,name=rerun_of,json=rerunOf,proto3,oneof" json:"rerun_of,omitempty"`
+	// What prevents the start of a job that waits until the operators change it, for people, such as a queue of the cluster that is
+	// stopped. Missing if nothing does, or it is not known.
+	Hindrance     *string `protobuf:"bytes,25,opt,name=hindrance,proto3,oneof" json:"hindrance,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3280,6 +3293,13 @@ func (x *JobStateResponse) GetNotifications() []*Notification {
 func (x *JobStateResponse) GetRerunOf() string {
 	if x != nil && x.RerunOf != nil {
 		return *x.RerunOf
+	}
+	return ""
+}
+
+func (x *JobStateResponse) GetHindrance() string {
+	if x != nil && x.Hindrance != nil {
+		return *x.Hindrance
 	}
 	return ""
 }
@@ -4532,7 +4552,7 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x12JobsStatusResponse\x12/\n" +
 	"\x04jobs\x18\x01 \x03(\v2\x1b.bakta.web.api.proto.v2.JobR\x04jobs\x12B\n" +
 	"\vfailed_jobs\x18\x02 \x03(\v2!.bakta.web.api.proto.v2.FailedJobR\n" +
-	"failedJobs\"\xe7\x05\n" +
+	"failedJobs\"\x98\x06\n" +
 	"\x03Job\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x129\n" +
 	"\x06status\x18\x02 \x01(\x0e2!.bakta.web.api.proto.v2.JobStatusR\x06status\x12I\n" +
@@ -4548,7 +4568,8 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	" \x01(\v2 .bakta.web.api.proto.v2.ProgressH\x02R\bprogress\x88\x01\x01\x128\n" +
 	"\x05queue\x18\v \x01(\v2\x1d.bakta.web.api.proto.v2.QueueH\x03R\x05queue\x88\x01\x01\x12A\n" +
 	"\bexpected\x18\f \x01(\v2 .bakta.web.api.proto.v2.ExpectedH\x04R\bexpected\x88\x01\x01\x12>\n" +
-	"\afailure\x18\r \x01(\v2\x1f.bakta.web.api.proto.v2.FailureH\x05R\afailure\x88\x01\x01B\n" +
+	"\afailure\x18\r \x01(\v2\x1f.bakta.web.api.proto.v2.FailureH\x05R\afailure\x88\x01\x01\x12!\n" +
+	"\thindrance\x18\x0e \x01(\tH\x06R\thindrance\x88\x01\x01B\n" +
 	"\n" +
 	"\b_waitingB\b\n" +
 	"\x06_stageB\v\n" +
@@ -4556,7 +4577,9 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x06_queueB\v\n" +
 	"\t_expectedB\n" +
 	"\n" +
-	"\b_failure\"H\n" +
+	"\b_failureB\f\n" +
+	"\n" +
+	"_hindrance\"H\n" +
 	"\bProgress\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\x05R\x04step\x12\x14\n" +
 	"\x05steps\x18\x02 \x01(\x05R\x05steps\x12\x12\n" +
@@ -4592,7 +4615,7 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x16\n" +
 	"\x06secret\x18\x02 \x01(\tR\x06secret\x12\x14\n" +
 	"\x04wait\x18\x03 \x01(\x03B\x00R\x04wait\x12\x14\n" +
-	"\x05after\x18\x04 \x01(\tR\x05after:\x00\"\xb7\n" +
+	"\x05after\x18\x04 \x01(\tR\x05after:\x00\"\xe8\n" +
 	"\n" +
 	"\x10JobStateResponse\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x12\n" +
@@ -4621,7 +4644,8 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\x06config\x18\x16 \x01(\v2!.bakta.web.api.proto.v2.JobConfigH\tR\x06config\x88\x01\x01\x12J\n" +
 	"\rnotifications\x18\x17 \x03(\v2$.bakta.web.api.proto.v2.NotificationR\rnotifications\x12\x1e\n" +
 	"\brerun_of\x18\x18 \x01(\tH\n" +
-	"R\arerunOf\x88\x01\x01:\x00B\n" +
+	"R\arerunOf\x88\x01\x01\x12!\n" +
+	"\thindrance\x18\x19 \x01(\tH\vR\thindrance\x88\x01\x01:\x00B\n" +
 	"\n" +
 	"\b_waitingB\n" +
 	"\n" +
@@ -4635,7 +4659,9 @@ const file_proto_v2_jobs_proto_rawDesc = "" +
 	"\n" +
 	"\b_failureB\t\n" +
 	"\a_configB\v\n" +
-	"\t_rerun_of\"\xd5\x03\n" +
+	"\t_rerun_ofB\f\n" +
+	"\n" +
+	"_hindrance\"\xd5\x03\n" +
 	"\fNotification\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12?\n" +
 	"\x05event\x18\x02 \x01(\x0e2).bakta.web.api.proto.v2.NotificationEventR\x05event\x12E\n" +

@@ -4,9 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,24 +23,31 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/runner"
 )
 
-// visibilityVersions are the versions of Kueue's visibility API: v1beta1 since Kueue 0.9, v1beta2 in later ones. What is read here
-// is the same in both.
-var visibilityVersions = []string{"v1beta1", "v1beta2"}
+// kueueVersions are the versions of Kueue's API and of its visibility API: both v1beta2 since Kueue 0.15, v1beta1 before. What is read
+// here is the same in both.
+var kueueVersions = []string{"v1beta2", "v1beta1"}
 
 const (
-	// queueTime is how long the places in a queue count as known: all callers share one read.
+	// queueCall is how long a read of the queue may take, because the answer to a user waits for it.
+	queueCall = 2 * time.Second
+	// queueTime is how long the places in a queue, and its state, count as known: all callers share one read.
 	queueTime = 2 * time.Second
-	// queueRetry is the time after which a queue that could not be read is read again.
-	queueRetry = time.Minute
+	// workloadTime is how long the state of one workload counts as known.
+	workloadTime = 10 * time.Second
+	// queueRetry is the time after which what could not be read is read again.
+	queueRetry = 20 * time.Second
 	// queuePage and queuePages bound a read. Kueue returns at most 1,000 workloads at once by default.
 	queuePage  = 1000
 	queuePages = 10
+	// maxWorkloads bounds how many states of workloads are kept.
+	maxWorkloads = 1000
 )
 
 var _ runner.Queue = (*Queue)(nil)
 
-// Queue reads the places of jobs in a local queue of Kueue. It implements runner.Queue. It needs the permission to get
-// localqueues/pendingworkloads, which Kueue serves as an API of its own.
+// Queue reads the places of jobs in a local queue of Kueue, and what prevents their start. It implements runner.Queue. The places need
+// the permission to get localqueues/pendingworkloads, which Kueue serves as an API of its own; the rest needs that to get localqueues
+// and workloads. What can't be read is missing.
 type Queue struct {
 	client    rest.Interface
 	namespace string
@@ -44,11 +55,22 @@ type Queue struct {
 	log       *slog.Logger
 	now       func() time.Time
 
-	mu     sync.Mutex
-	places map[string]int // by object name
+	mu        sync.Mutex
+	line      reading[line]
+	closed    reading[string]             // what prevents the start of all jobs
+	workloads map[string]*reading[string] // by the workload: what prevents its start
+}
+
+// line is what is known of the workloads that wait.
+type line struct {
+	places map[string]place // by the name of the Job
 	length int
-	failed error
-	until  time.Time // until when this counts as known
+}
+
+// place is the place of a workload in the queue, from 1, and its name.
+type place struct {
+	at       int
+	workload string
 }
 
 // NewQueue returns the local queue of that name. It makes no network call.
@@ -62,64 +84,91 @@ func NewQueue(config *rest.Config, namespace, name string, log *slog.Logger) (*Q
 	if err != nil {
 		return nil, err
 	}
-	return &Queue{client: api, namespace: namespace, name: name, log: log, now: time.Now}, nil
+	return &Queue{client: api, namespace: namespace, name: name, log: log, now: time.Now,
+		workloads: make(map[string]*reading[string])}, nil
 }
 
 // Queue returns the places in the local queue. Workloads of other local queues are not counted, although they may be admitted before.
+// What prevents the start of one job, and not of all, is found only if that job alone is asked for: it needs a request for each.
 func (q *Queue) Queue(ctx context.Context, jobs []job.Job) (job.Queue, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.now().Before(q.until) {
-		q.read(ctx)
+	waiting, err := read(ctx, q, &q.line, "the places in the queue of Kueue", queueTime, q.pages)
+	closed, _ := read(ctx, q, &q.closed, "the state of the queue of Kueue", queueTime, q.state)
+	if err != nil && closed == "" {
+		return job.Queue{}, err
 	}
-	if q.failed != nil {
-		return job.Queue{}, q.failed
-	}
-	found := job.Queue{Length: q.length, Places: make(map[string]int)}
+	found := job.Queue{Length: waiting.length, Places: make(map[string]int), Hindrances: make(map[string]string)}
 	for _, j := range jobs {
-		if place, waits := q.places[job.ObjectName(j.ID, j.Run)]; waits {
-			found.Places[j.ID] = place
+		p, waits := waiting.places[job.ObjectName(j.ID, j.Run)]
+		if waits {
+			found.Places[j.ID] = p.at
+		}
+		hindrance := closed
+		if waits && closed == "" && len(jobs) == 1 {
+			hindrance = q.workload(ctx, p.workload)
+		}
+		if hindrance != "" && (waits || mayWait(j)) {
+			found.Hindrances[j.ID] = hindrance
 		}
 	}
 	return found, nil
 }
 
-// pending is what is read of Kueue's PendingWorkloadsSummary.
-type pending struct {
-	Items []struct {
-		Metadata             metav1.ObjectMeta `json:"metadata"`
-		PositionInLocalQueue int               `json:"positionInLocalQueue"` // from 0
-	} `json:"items"`
+// mayWait reports whether a run was launched, and nothing of it runs as far as it is known.
+func mayWait(j job.Job) bool {
+	begun := slices.ContainsFunc(j.Stages, func(s job.Stage) bool { return s.Status != job.StagePending })
+	return j.RunName != "" && (j.State == job.Submitted || j.State == job.Running && len(j.Stages) > 0 && !begun)
 }
 
-// read reads the queue. The caller holds the lock.
-func (q *Queue) read(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTime) // for other callers, too
-	defer cancel()
-	places, length, err := q.pages(ctx)
-	if err != nil {
-		if q.failed == nil {
-			q.log.WarnContext(ctx, "the places in the queue of Kueue can't be read; the jobs that wait are counted instead",
-				"queue", q.name, "error", err)
-		}
-		q.failed, q.until = unavailable(err, "reading the queue %s", q.name), q.now().Add(queueRetry)
-		return
+// reading is what a read of Kueue returned, which calls share.
+type reading[T any] struct {
+	known T
+	err   error
+	until time.Time // until when this counts as known
+}
+
+// read returns what is known, and reads it again if that is too old. The caller holds the lock. A fault is logged once.
+func read[T any](
+	ctx context.Context, q *Queue, r *reading[T], what string, keep time.Duration, get func(context.Context) (T, error),
+) (T, error) {
+	if q.now().Before(r.until) {
+		return r.known, r.err
 	}
-	q.places, q.length, q.failed, q.until = places, length, nil, q.now().Add(queueTime)
+	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), queueCall) // for other callers, too
+	defer cancel()
+	known, err := get(call)
+	if err != nil {
+		if r.err == nil {
+			q.log.WarnContext(ctx, what+" can't be read; users do not see it", "queue", q.name, "error", err)
+		}
+		keep, err = queueRetry, unavailable(err, "reading %s %s", what, q.name)
+	}
+	r.known, r.err, r.until = known, err, q.now().Add(keep)
+	return r.known, r.err
 }
 
-func (q *Queue) pages(ctx context.Context) (map[string]int, int, error) {
-	places, length := make(map[string]int), 0
+// pages reads the workloads that wait.
+func (q *Queue) pages(ctx context.Context) (line, error) {
+	// pending is what is read of Kueue's PendingWorkloadsSummary.
+	type pending struct {
+		Items []struct {
+			Metadata             metav1.ObjectMeta `json:"metadata"`
+			PositionInLocalQueue int               `json:"positionInLocalQueue"` // from 0
+		} `json:"items"`
+	}
+	l := line{places: make(map[string]place)}
 	for page := range queuePages {
-		p, err := q.page(ctx, page*queuePage)
+		var p pending
+		err := q.get(ctx, &p, page*queuePage, "visibility.kueue.x-k8s.io", "localqueues", q.name, "pendingworkloads")
 		if err != nil {
-			return nil, 0, err
+			return line{}, err
 		}
-		length += len(p.Items)
+		l.length += len(p.Items)
 		for _, w := range p.Items {
 			for _, owner := range w.Metadata.OwnerReferences {
 				if owner.Kind == "Job" {
-					places[owner.Name] = w.PositionInLocalQueue + 1
+					l.places[owner.Name] = place{at: w.PositionInLocalQueue + 1, workload: w.Metadata.Name}
 				}
 			}
 		}
@@ -127,26 +176,115 @@ func (q *Queue) pages(ctx context.Context) (map[string]int, int, error) {
 			break
 		}
 	}
-	return places, length, nil
+	return l, nil
 }
 
-// page reads the workloads from an offset on, by the first version of the API that Kueue has.
-func (q *Queue) page(ctx context.Context, offset int) (pending, error) {
-	var p pending
-	var err error
-	for _, version := range visibilityVersions {
-		var content []byte
-		content, err = q.client.Get().
-			AbsPath("/apis/visibility.kueue.x-k8s.io/"+version+"/namespaces", url.PathEscape(q.namespace), "localqueues", url.PathEscape(q.name),
-				"pendingworkloads").
-			Param("limit", strconv.Itoa(queuePage)).Param("offset", strconv.Itoa(offset)).
-			Do(ctx).Raw()
-		if err == nil {
-			return p, json.Unmarshal(content, &p)
+// conditions is what is read of a LocalQueue or a Workload.
+type conditions struct {
+	Status struct {
+		Conditions []metav1.Condition `json:"conditions"`
+	} `json:"status"`
+}
+
+// refused returns the condition of that type, if it is there and false.
+func (c conditions) refused(kind string) (metav1.Condition, bool) {
+	for _, condition := range c.Status.Conditions {
+		if condition.Type == kind && condition.Status == metav1.ConditionFalse {
+			return condition, true
 		}
-		if !apierrors.IsNotFound(err) {
+	}
+	return metav1.Condition{}, false
+}
+
+// state returns what prevents the start of all jobs, for people: "" if nothing does.
+func (q *Queue) state(ctx context.Context) (string, error) {
+	var c conditions
+	err := q.get(ctx, &c, 0, "kueue.x-k8s.io", "localqueues", q.name)
+	if apierrors.IsNotFound(err) {
+		return fmt.Sprintf("The queue %q, in which the job waits, does not exist. Please contact the operators.", q.name), nil
+	}
+	if err != nil {
+		return "", err
+	}
+	active, refused := c.refused("Active")
+	switch {
+	case !refused:
+		return "", nil
+	case active.Reason == "ClusterQueueDoesNotExist":
+		return fmt.Sprintf("The queue %q, in which the job waits, belongs to a cluster queue that does not exist. "+
+			"Please contact the operators.", q.name), nil
+	case active.Reason == "Stopped":
+		return fmt.Sprintf("The operators have stopped the queue %q, in which the job waits.", q.name), nil
+	}
+	return fmt.Sprintf("The queue %q, in which the job waits, is stopped or not ready: its cluster queue is not active.", q.name), nil
+}
+
+// workload returns what prevents the start of one job: "" if nothing does but the jobs before it, or if that is not known.
+func (q *Queue) workload(ctx context.Context, name string) string {
+	r := q.workloads[name]
+	if r == nil {
+		if len(q.workloads) >= maxWorkloads {
+			maps.DeleteFunc(q.workloads, func(_ string, r *reading[string]) bool { return !q.now().Before(r.until) })
+		}
+		r = new(reading[string])
+		if len(q.workloads) < maxWorkloads {
+			q.workloads[name] = r
+		}
+	}
+	hindrance, _ := read(ctx, q, r, "a workload of Kueue", workloadTime, func(ctx context.Context) (string, error) {
+		var c conditions
+		err := q.get(ctx, &c, 0, "kueue.x-k8s.io", "workloads", name)
+		if apierrors.IsNotFound(err) {
+			return "", nil
+		}
+		if reserved, refused := c.refused("QuotaReserved"); err == nil && refused && inadmissible(reserved) {
+			return fmt.Sprintf("The queue %q does not accept the job: %s. Please contact the operators.", q.name,
+				strings.TrimRight(reserved.Message, ".")), nil
+		}
+		return "", err
+	})
+	return hindrance
+}
+
+// inadmissible reports whether a workload without quota gets none until something is changed. Kueue's condition has the same reason for
+// one that only waits; the words tell them apart (0.17, pkg/scheduler/flavorassigner).
+func inadmissible(reserved metav1.Condition) bool {
+	if reserved.Reason == "Inadmissible" {
+		return true
+	}
+	return strings.HasPrefix(reserved.Message, "couldn't assign flavors") && !strings.Contains(reserved.Message, "insufficient unused quota")
+}
+
+// get reads an object of the namespace, by the first version of its API that Kueue has. The offset is that of a page. An
+// object or an API that does not exist is a NotFound error.
+func (q *Queue) get(ctx context.Context, into any, offset int, group string, path ...string) error {
+	var err error
+	for _, version := range kueueVersions {
+		segments := []string{"/apis", group, version, "namespaces", url.PathEscape(q.namespace)}
+		for _, p := range path {
+			segments = append(segments, url.PathEscape(p))
+		}
+		request := q.client.Get().AbsPath(segments...)
+		if len(path) > 2 {
+			request = request.Param("limit", strconv.Itoa(queuePage)).Param("offset", strconv.Itoa(offset))
+		}
+		var content []byte
+		if content, err = request.Do(ctx).Raw(); err == nil {
+			return json.Unmarshal(content, into)
+		}
+		if !apierrors.IsNotFound(err) || !versionMissing(err) {
 			break
 		}
 	}
-	return p, err
+	return err
+}
+
+// versionMissing reports whether it is the API's version that was not found, and not the object.
+func versionMissing(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Details == nil {
+		return true
+	}
+	_, unexpected := apierrors.StatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
+	return unexpected
 }

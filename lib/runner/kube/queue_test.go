@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -15,30 +16,35 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// TestQueue reads places as Kueue returns them, by either version of its API, and what a denied or missing API leaves.
-func TestQueue(t *testing.T) {
+// TestQueueFaults has what a cluster with Kueue does not answer: an earlier version of its API, and one that is away. The rest is
+// tested with Kueue, see TestClusterKueuePlaces.
+func TestQueueFaults(t *testing.T) {
 	t.Parallel()
-	jobs := []job.Job{{ID: "a", Run: 1}, {ID: "b", Run: 2}, {ID: "c", Run: 1}}
-	item := func(object string, place int) string {
-		return fmt.Sprintf(`{"metadata":{"name":"job-x-%d","namespace":"bakta","creationTimestamp":"2026-01-31T12:00:00Z","ownerReferences":`+
-			`[{"apiVersion":"batch/v1","kind":"Job","name":%q,"uid":"u"}]},"priority":0,"localQueueName":"annotation",`+
-			`"positionInClusterQueue":%d,"positionInLocalQueue":%d}`, place, object, place+7, place)
-	}
-	own := item(job.ObjectName("b", 2), 0) + "," + item("other", 1) + "," + item(job.ObjectName("a", 1), 2)
+	jobs := []job.Job{{ID: "a", Run: 1, State: job.Submitted, RunName: "x"}}
+	waits := fmt.Sprintf(`{"items":[{"metadata":{"name":"w","ownerReferences":[{"kind":"Job","name":%q}]},"positionInLocalQueue":4}]}`,
+		job.ObjectName("a", 1))
+	const denied = `{"kind":"Status","status":"Failure","reason":"Forbidden","code":403}`
 	for _, tt := range []struct {
-		name    string
-		version string // that the server has
-		status  int    // of its answers
-		body    string
-		places  map[string]int
-		length  int
-		reads   int // requests for two calls at once
+		name      string
+		answers   map[string]string // by the ends of paths; others are answered 404 as by a server without that API
+		place     int               // -1: an error
+		hindrance string            // the end of it
+		reads     int               // requests for two calls at once
 	}{
-		{"v1beta1", "v1beta1", 200, own, map[string]int{"a": 3, "b": 1}, 3, 1},
-		{"v1beta2", "v1beta2", 200, own, map[string]int{"a": 3, "b": 1}, 3, 2},
-		{"empty", "v1beta1", 200, "", nil, 0, 1},
-		{"denied", "v1beta1", 403, "", nil, -1, 1},
-		{"without Kueue", "none", 0, "", nil, -1, 2},
+		{"an earlier version", map[string]string{
+			"visibility.kueue.x-k8s.io/v1beta1/namespaces/bakta/localqueues/annotation/pendingworkloads": waits,
+			"/kueue.x-k8s.io/v1beta1/namespaces/bakta/localqueues/annotation":                            `{}`,
+			"/kueue.x-k8s.io/v1beta1/namespaces/bakta/workloads/w": `{"status":{"conditions":[` +
+				`{"type":"QuotaReserved","status":"False","reason":"Inadmissible","message":"why."}]}}`,
+		}, 5, "does not accept the job: why. Please contact the operators.", 6},
+		{"no permission but for places", map[string]string{
+			"pendingworkloads":       waits,
+			"localqueues/annotation": denied,
+			"workloads/w":            denied,
+		}, 5, "", 3},
+		{"no permission for places", map[string]string{"pendingworkloads": denied, "localqueues/annotation": `{}`}, -1, "", 2},
+		{"no permission", map[string]string{"pendingworkloads": denied, "localqueues/annotation": denied}, -1, "", 2},
+		{"without Kueue", nil, 0, "does not exist. Please contact the operators.", 4},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -46,13 +52,16 @@ func TestQueue(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				reads++
 				w.Header().Set("Content-Type", "application/json")
-				want := "/apis/visibility.kueue.x-k8s.io/" + tt.version + "/namespaces/bakta/localqueues/annotation/pendingworkloads"
-				if r.URL.Path != want {
-					w.WriteHeader(404)
-					return
+				for end, answer := range tt.answers {
+					if strings.HasSuffix(r.URL.Path, end) {
+						if answer == denied {
+							w.WriteHeader(http.StatusForbidden)
+						}
+						fmt.Fprint(w, answer)
+						return
+					}
 				}
-				w.WriteHeader(tt.status)
-				fmt.Fprintf(w, `{"kind":"PendingWorkloadsSummary","metadata":{},"items":[%s]}`, tt.body)
+				http.NotFound(w, r)
 			}))
 			t.Cleanup(server.Close)
 			var said strings.Builder
@@ -62,24 +71,60 @@ func TestQueue(t *testing.T) {
 			}
 			clock := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 			q.now = func() time.Time { return clock }
+			want := map[string]int{}
+			if tt.place > 0 {
+				want["a"] = tt.place
+			}
 			for range 2 {
 				got, err := q.Queue(t.Context(), jobs)
-				if tt.length < 0 {
+				if tt.place < 0 {
 					if !job.Is(err, job.Unavailable) {
 						t.Errorf("%+v, %v", got, err)
 					}
-				} else if err != nil || got.Length != tt.length || !maps.Equal(got.Places, tt.places) {
+				} else if err != nil || !maps.Equal(got.Places, want) || !strings.HasSuffix(got.Hindrances["a"], tt.hindrance) ||
+					tt.hindrance == "" && len(got.Hindrances) > 0 {
 					t.Errorf("%+v, %v", got, err)
 				}
 			}
 			if reads != tt.reads {
 				t.Errorf("%d requests, want %d", reads, tt.reads)
 			}
+			once := strings.Count(said.String(), "can't be read")
 			clock = clock.Add(queueRetry)
 			_, _ = q.Queue(t.Context(), jobs)
-			if reads != 2*tt.reads || strings.Count(said.String(), "can't be read") > 1 {
+			if reads != 2*tt.reads || strings.Count(said.String(), "can't be read") != once {
 				t.Errorf("later: %d requests, said %q", reads, said.String())
 			}
 		})
 	}
+}
+
+// TestQueueHangs has an API that does not answer: a call waits for it three times a minute, and not for long.
+func TestQueueHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		config := &rest.Config{Host: "http://cluster"}
+		config.Transport = hanging{}
+		q, err := NewQueue(config, "bakta", "annotation", slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		for range 10 {
+			if got, err := q.Queue(t.Context(), []job.Job{{ID: "a", Run: 1}}); !job.Is(err, job.Unavailable) {
+				t.Errorf("%+v, %v", got, err)
+			}
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("ten calls took %v", took)
+		}
+	})
+}
+
+// hanging is a network in which no request is answered.
+type hanging struct{}
+
+func (hanging) RoundTrip(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
 }

@@ -60,6 +60,8 @@ export interface Job {
   progress?: { step?: number; steps?: number; text?: string };
   /** Its place among the waiting jobs, counted from 1, and how many wait. */
   queue?: { place?: number; length?: number };
+  /** What prevents the start of a job that waits, until the operators change it. */
+  hindrance?: string;
   /** When the server expects it to begin and to end, from earlier runs. */
   expected?: { start?: string; end?: string; latest_end?: string; runs?: number };
   failure?: Failure;

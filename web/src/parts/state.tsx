@@ -61,6 +61,7 @@ export function detailOf(job: KeptJob, now: number): string {
     case "created":
       return job.pending?.files.some((f) => !f.sent) === true ? "Its files are not all on the server." : "";
     case "waiting": {
+      if (last?.hindrance !== undefined) return last.hindrance;
       const place = last?.queue?.place;
       const parts = [place === undefined ? "" : `${count(place)} of ${count(last?.queue?.length ?? place)} in the queue`];
       const start = last?.expected?.start;
