@@ -208,6 +208,30 @@ func TestPageIsInFewPrograms(t *testing.T) {
 	}
 }
 
+// TestProgramsHaveFewKubernetesTypes: the types of all groups of Kubernetes, which client-go's typed clients bring along, would be a quarter of
+// each function's program.
+func TestProgramsHaveFewKubernetesTypes(t *testing.T) {
+	list := exec.Command("go", "list", "-deps", "./cmd/...")
+	list.Dir = ".."
+	out, err := list.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	groups := []string{"k8s.io/api/core/v1", "k8s.io/api/batch/v1", "k8s.io/api/authentication/v1"}
+	found := 0
+	for pkg := range strings.Lines(string(out)) {
+		pkg = strings.TrimSpace(pkg)
+		if slices.Contains(groups, pkg) {
+			found++
+		} else if strings.HasPrefix(pkg, "k8s.io/api/") || strings.HasPrefix(pkg, "k8s.io/client-go/kubernetes/") {
+			t.Errorf("a program contains %s; lib/runner/kube/client.go makes clients without it", pkg)
+		}
+	}
+	if found != len(groups) {
+		t.Errorf("the programs contain %d of the groups that are used, want %d", found, len(groups))
+	}
+}
+
 // under reports whether a package is the one at path, or, if path ends in a slash, one below it.
 func under(name, path string) bool {
 	if strings.HasSuffix(path, "/") {

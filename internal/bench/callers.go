@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -251,8 +252,8 @@ func together(ctx context.Context, callers, calls int, do func(context.Context, 
 	return errors.Join(errs...)
 }
 
-// measureLoads measures all loads on sites with few and many jobs, without and with the limits of callers.
-func measureLoads(ctx context.Context, r report, few, many int, times float64, only string) (all []loaded, err error) {
+// measureLoads measures all loads on sites with few and many jobs, without and with the limits of callers, and writes a report to the file.
+func measureLoads(ctx context.Context, r report, few, many int, times float64, only, file string) (err error) {
 	var chosen []load
 	for _, l := range loads() {
 		if strings.Contains(strings.ToLower(l.name), strings.ToLower(only)) {
@@ -260,33 +261,41 @@ func measureLoads(ctx context.Context, r report, few, many int, times float64, o
 		}
 	}
 	if len(chosen) == 0 {
-		return nil, nil
+		return nil
 	}
 	w, err := open(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	var all []loaded
 	defer func() { err = errors.Join(err, w.close(ctx)) }()
 	for _, count := range []int{few, many} {
 		s, err := w.stocked(ctx, count)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		l, err := s.limited()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, load := range chosen {
 			for _, n := range callers {
 				began := time.Now()
 				found, err := underLoad(ctx, load, []*site{s, l}, n, max(5, int(40*times)))
 				if err != nil {
-					return nil, err
+					return err
 				}
 				measure.Say("%s: %d, %s jobs: measured in %s", load.name, n, s.label, time.Since(began).Round(100*time.Millisecond))
 				all = append(all, found...)
 			}
 		}
 	}
-	return all, r.loads(all)
+	if err := r.loads(all); err != nil || file == "" {
+		return err
+	}
+	var server struct{ Version string }
+	if err := w.client.Database("admin").RunCommand(ctx, bson.D{{Key: "buildInfo", Value: 1}}).Decode(&server); err != nil {
+		return err
+	}
+	return os.WriteFile(file, []byte(loadsText(all, server.Version)), 0o644) //nolint:gosec // everyone may read a report
 }

@@ -67,14 +67,8 @@ func realMain(ctx context.Context) (err error) {
 	if err := measureCalls(ctx, r, *few, *many, *times, *only); err != nil {
 		return err
 	}
-	found, err := measureLoads(ctx, r, *few, *loaded, *times, *only)
-	if err != nil {
+	if err := measureLoads(ctx, r, *few, *loaded, *times, *only, *file); err != nil {
 		return err
-	}
-	if *file != "" {
-		if err := os.WriteFile(*file, []byte(loadsText(found)), 0o644); err != nil { //nolint:gosec // everyone may read a report
-			return err
-		}
 	}
 	if strings.Contains("ready", *only) {
 		measure.Say("starting the functions' programs")

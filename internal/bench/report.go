@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"time"
 
@@ -112,11 +113,21 @@ func (r report) loads(all []loaded) error {
 	return r.Print()
 }
 
-// loadsText returns the same in Markdown.
-func loadsText(all []loaded) string {
+// loadsText returns the same in Markdown, with what was measured.
+func loadsText(all []loaded, mongodb string) string {
 	var b strings.Builder
-	b.WriteString("| call | floor | stored jobs | callers | limits of callers | ms a call | ms an operation | ratio | target |\n")
-	b.WriteString("|---|---|---|---|---|---|---|---|---|\n")
+	fmt.Fprintf(&b, `# Calls by gRPC of several callers
+
+Made by `+"`make bench BENCH=\"-only callers -report docs/reports/calls.md\"`"+` on %s: %s, MongoDB %s (one member, journaled majority
+writes), %d cores that callers, server and MongoDB share with what else runs on the machine.
+
+Calls and bare operations of MongoDB by the same driver, both as many, are measured in turns. The ratio is the median of all rounds. Times are in
+ms: those of a round divided by the number of its calls, at the median. In brackets: the processor time of callers, server and MongoDB
+together, and its ratio. On a busy machine this is the steadier figure.
+
+| call | floor | stored jobs | callers | limits of callers | call | operation | ratio | target |
+|---|---|---|---|---|---|---|---|---|
+`, time.Now().UTC().Format(time.DateOnly), runtime.Version(), mongodb, runtime.NumCPU())
 	for _, l := range all {
 		verdict := "reached"
 		if l.ratio() < l.target {
