@@ -94,7 +94,7 @@ func newBackend(t testing.TB, more string) *backend {
 		"pod-security.kubernetes.io/enforce": "restricted",
 	}}}, metav1.CreateOptions{})))
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // thousands of Jobs of a benchmark
 		defer cancel()
 		b.unfinalize(ctx)
 		if err := core.Namespaces().Delete(ctx, b.namespace, metav1.DeleteOptions{}); err != nil {
@@ -152,16 +152,18 @@ func (b *backend) start(more string) {
 	if !strings.Contains(more, "JobContainer") {
 		more += "\nJobCommand: [/bin/sh, /tool.sh]\nJobContainer: " + toolImage
 	}
+	if !strings.Contains(more, "UpdateService") {
+		more += fmt.Sprintf("\nUpdateService: {Name: %q, Port: %s}", hostAddress, hint)
+	}
 	common := fmt.Sprintf(`
 Objectstorage: {S3: {UserBucket: %q, Region: %q, Endpoint: "http://%s:%s", PublicEndpoint: %q}}
 Database: {MongoDBName: %q}
-UpdateService: {Name: %q, Port: %s}
 InCluster: false
 Testing: true
 K8sNamespace: %q
 BaktaDatabasePVCName: bakta-database
 %s
-`, b.bucket.Bucket, b.bucket.Region, hostAddress, port, b.bucket.Endpoint, b.database, hostAddress, hint, b.namespace, more)
+`, b.bucket.Bucket, b.bucket.Region, hostAddress, port, b.bucket.Endpoint, b.database, b.namespace, more)
 	config := func(listen string) string {
 		path := filepath.Join(b.dir, "config-"+strings.TrimPrefix(listen, "127.0.0.1:")+".yaml")
 		write(b.TB, path, common+"Listen: "+listen+"\n")

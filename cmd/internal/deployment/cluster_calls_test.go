@@ -64,15 +64,17 @@ func (b *backend) createWith(genome string) ref {
 func (b *backend) startJob(strain string) ref {
 	b.Helper()
 	r := b.create()
-	if status, answer := b.call(
-		"submit",
-		http.MethodPost,
-		"/job/start",
-		map[string]any{"job": r, "config": map[string]any{"strain": strain}},
-	); status != http.StatusOK {
-		b.Fatalf("start: %d %v", status, answer)
-	}
+	b.begin(r, strain)
 	return r
+}
+
+// begin starts a job that was created.
+func (b *backend) begin(r ref, strain string) {
+	b.Helper()
+	config := map[string]any{"strain": strain}
+	if status, answer := b.call("submit", http.MethodPost, "/job/start", map[string]any{"job": r, "config": config}); status != http.StatusOK {
+		b.Errorf("start: %d %v", status, answer)
+	}
 }
 
 func (b *backend) status(r ref) string {
