@@ -98,18 +98,7 @@ func New(p Parts, s settings.Settings) (*Functions, error) {
 		return nil, errors.New("functions: a runner is required")
 	}
 	f := &Functions{parts: p, settings: s}
-	o := lifecycle.Options{
-		Retention: s.Retention, UploadTTL: s.UploadTTL, RecheckInterval: s.RecheckInterval, WaitInterval: s.WaitInterval,
-		PendingTimeout: s.PendingTimeout, ImageTimeout: s.ImageTimeout, InFlight: s.InFlight, CountEnds: p.Changes == nil,
-		ExpiryNotice: s.ExpiryNotice, EndCommand: s.EndCommand,
-		Now: p.Now, Log: p.Log,
-	}
-	if p.Recorder != nil {
-		o.Recorder = p.Recorder
-	}
-	if p.Notifier != nil {
-		o.Notifier = p.Notifier
-	}
+	o := lifecycleOptions(p, s)
 	if p.Limiter != nil && p.Limiter.Turns() {
 		o.Turns = turns{p.Limiter, p.Turns}
 	}
@@ -122,6 +111,23 @@ func New(p Parts, s settings.Settings) (*Functions, error) {
 		f.lifecycle = p.Trace(l)
 	}
 	return f, nil
+}
+
+// lifecycleOptions returns the options of a lifecycle, without the turns of callers.
+func lifecycleOptions(p Parts, s settings.Settings) lifecycle.Options {
+	o := lifecycle.Options{
+		Retention: s.Retention, UploadTTL: s.UploadTTL, RecheckInterval: s.RecheckInterval, WaitInterval: s.WaitInterval,
+		PendingTimeout: s.PendingTimeout, ImageTimeout: s.ImageTimeout, InFlight: s.InFlight, CountEnds: p.Changes == nil,
+		ExpiryNotice: s.ExpiryNotice, EndCommand: s.EndCommand,
+		Now: p.Now, Log: p.Log,
+	}
+	if p.Recorder != nil {
+		o.Recorder = p.Recorder
+	}
+	if p.Notifier != nil {
+		o.Notifier = p.Notifier
+	}
+	return o
 }
 
 // turns are the two parts of lifecycle.Turns.
@@ -167,6 +173,12 @@ func newStatus(p Parts, s settings.Settings) (*status.Function, error) {
 	}
 	if p.Changes != nil {
 		d.Changes = p.Changes
+	} else {
+		ends, err := lifecycle.NewConcluder(p.Jobs, p.Files, lifecycleOptions(p, s))
+		if err != nil {
+			return nil, err
+		}
+		d.Ends = ends
 	}
 	return status.New(d)
 }

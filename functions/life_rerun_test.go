@@ -129,7 +129,7 @@ func (l *life) rerun() {
 			l.acknowledged, l.again.answered = true, true
 			l.started(got.Start)
 		case job.Is(err, job.Unavailable): // and nothing is known
-		case job.Is(err, job.NotFound) && l.again.deleted,
+		case job.Is(err, job.NotFound) && (l.again.deleted || l.unwanted), // the old job, or the new one, was deleted meanwhile
 			job.Is(err, job.NotReady) && (l.again.replaced || l.again.deleted),
 			job.Is(err, job.AlreadyExists):
 			l.again.refused = true

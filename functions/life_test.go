@@ -22,6 +22,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/functions/status"
 	"github.com/ag-computational-bio/bakta-web-backend/functions/submit"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/notify"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/option"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
@@ -56,13 +57,13 @@ func TestLife(t *testing.T) {
 		return
 	}
 	ends := make(map[string]int)
-	images, forgot := 0, 0
+	images, forgot, concluded := 0, 0, 0
 	again, delivered := make(map[string]int), make(map[string]int)
 	for seed := uint64(1); seed <= uint64(*schedules); seed++ {
 		l := newLife(seed)
 		l.play()
 		ends[l.end]++
-		images, forgot = images+l.images, forgot+l.forgot
+		images, forgot, concluded = images+l.images, forgot+l.forgot, concluded+l.concluded
 		l.again.count(again)
 		l.judgeLetters(delivered)
 		if len(l.faults) > 0 {
@@ -76,7 +77,7 @@ func TestLife(t *testing.T) {
 		}
 	}
 	// A model in which nothing happens proves nothing: each kind of end has to occur.
-	ends["given up for an image"], ends["run forgotten"] = images, forgot
+	ends["given up for an image"], ends["run forgotten"], ends["concluded without a runner"] = images, forgot, concluded
 	t.Logf("ends: %v", ends)
 	for _, event := range rerunEvents() {
 		if again[event] < *schedules/1000 {
@@ -90,7 +91,8 @@ func TestLife(t *testing.T) {
 		}
 	}
 	t.Logf("lives in which reruns were %v", again)
-	for _, end := range []string{"succeeded", "failed", "deleted", "expired", "lost", "given up for an image", "run forgotten"} {
+	for _, end := range []string{"succeeded", "failed", "deleted", "expired", "lost", "given up for an image", "run forgotten",
+		"concluded without a runner"} {
 		if ends[end] < *schedules/200 {
 			t.Errorf("only %d of %d lives ended %s: the schedules no longer reach it", ends[end], *schedules, end)
 		}
@@ -172,6 +174,7 @@ type life struct {
 	lost         bool // the document is gone without anybody having deleted it
 	calmed       time.Time
 	images       int    // how often the job was given up for want of its image
+	concluded    int    // outcomes that a process without a runner found
 	forgot       int    // runs that were let go of because their job was gone
 	configs      []byte // the configuration that was acknowledged
 	shown        []string
@@ -580,6 +583,10 @@ func (l *life) event() {
 	if l.again != nil && !l.again.made {
 		return // there can't be a run yet
 	}
+	if l.rand.IntN(4) == 0 {
+		l.searched()
+		return
+	}
 	number, hinted := 1+l.rand.IntN(job.MaxRuns), l.rand.IntN(3) == 0
 	l.call("event", func(ctx context.Context) {
 		f := must(l.functions("event").JobUpdate())
@@ -596,6 +603,29 @@ func (l *life) event() {
 		e.SetSubject("/apis/batch/v1/namespaces/model/jobs/" + job.ObjectName(l.id, number))
 		if err := f.Event(ctx, e); err != nil && !job.Is(err, job.Unavailable) {
 			l.faultf("event answers %v", err)
+		}
+	})
+}
+
+// searched is the search of a process without a runner for the outcome of the job.
+func (l *life) searched() {
+	l.call("search", func(ctx context.Context) {
+		c := must(lifecycle.NewConcluder(jobsModel{life: l}, filesModel{life: l}, lifecycle.Options{
+			Retention: keep, UploadTTL: linkTTL, RecheckInterval: look, PendingTimeout: patience, ImageTimeout: imagePatience,
+			InFlight: deadline + time.Second, ExpiryNotice: notice, Notifier: notifierModel{l},
+			Now: l.now, Log: slog.New(slog.DiscardHandler),
+		}))
+		stored, err := c.Stored(ctx, l.id)
+		ended := false
+		if err == nil && stored {
+			ended, err = c.Conclude(ctx, l.id)
+		}
+		l.logf("the search answers %t %t %v", stored, ended, err)
+		if err != nil && !job.Is(err, job.Unavailable) {
+			l.faultf("the search answers %v", err)
+		}
+		if ended {
+			l.concluded++
 		}
 	})
 }

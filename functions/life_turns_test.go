@@ -20,6 +20,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/functions/submit"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/caller"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store"
@@ -148,6 +149,10 @@ func (c *crowd) start(id string) {
 }
 
 func (c *crowd) event(id string) {
+	if c.rand.IntN(4) == 0 {
+		c.searched(id)
+		return
+	}
 	c.call("event", func(ctx context.Context) {
 		f, _ := c.functions("event")
 		e := cloudevents.NewEvent()
@@ -157,6 +162,21 @@ func (c *crowd) event(id string) {
 		e.SetSubject("/apis/batch/v1/namespaces/model/jobs/" + job.ObjectName(id, 1))
 		if err := must(f.JobUpdate()).Event(ctx, e); err != nil && !job.Is(err, job.Unavailable) {
 			c.faultf("event answers %v", err)
+		}
+	})
+}
+
+// searched is the search of a process without a runner for the outcome of a job. Such a process passes on no turn.
+func (c *crowd) searched(id string) {
+	c.call("search", func(ctx context.Context) {
+		ends := must(lifecycle.NewConcluder(crowdStore{crowd: c}, crowdFiles{crowd: c}, lifecycle.Options{
+			Retention: 10 * keep, UploadTTL: linkTTL, RecheckInterval: look, PendingTimeout: patience, ImageTimeout: imagePatience,
+			InFlight: deadline + time.Second, Now: c.now, Log: slog.New(slog.DiscardHandler),
+		}))
+		ended, err := ends.Conclude(ctx, id)
+		c.logf("the search for the end of %s answers %t %v", id[30:], ended, err)
+		if err != nil && !job.Is(err, job.Unavailable) {
+			c.faultf("the search answers %v", err)
 		}
 	})
 }

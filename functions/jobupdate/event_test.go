@@ -56,3 +56,41 @@ func TestEvent(t *testing.T) {
 		}
 	}
 }
+
+// waiting is a store in which every job waits, with or without a record of its launch.
+type waiting struct {
+	looked
+	name string
+}
+
+func (w *waiting) Get(_ context.Context, id string) (job.Job, error) {
+	return job.Job{ID: id, State: job.Submitted, Run: 1, RunName: w.name}, nil
+}
+
+// The creation of a run's object is settled only if the launch is not recorded: the call that launched it may have been killed.
+func TestCreationEvent(t *testing.T) {
+	t.Parallel()
+	run := "/apis/batch/v1/namespaces/bakta/jobs/" + job.ObjectName(id, 1)
+	for _, row := range []struct {
+		kind, subject, name string
+		want                int
+	}{
+		{"dev.knative.apiserver.ref.add", run, "launched", 0},
+		{"dev.knative.apiserver.resource.add", run, "launched", 0},
+		{"dev.knative.apiserver.ref.add", run, "", 1},
+		{"dev.knative.apiserver.ref.update", run, "launched", 1},
+		{"dev.knative.apiserver.ref.add", "/api/v1/namespaces/bakta/pods/" + job.ObjectName(id, 1) + "-x7k2p", "launched", 1},
+	} {
+		w := waiting{name: row.name}
+		f, err := jobupdate.New(jobupdate.Deps{Jobs: &w, Lifecycle: &w, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := cloudevents.NewEvent()
+		e.SetType(row.kind)
+		e.SetSubject(row.subject)
+		if err := f.Event(t.Context(), e); err != nil || len(w.at) != row.want {
+			t.Errorf("%s of %s, launched as %q: settled %v, %v", row.kind, row.subject, row.name, w.at, err)
+		}
+	}
+}

@@ -64,12 +64,13 @@ func New(d Deps) (*Function, error) {
 
 // Look settles a job. A job that does not exist, or whose state can't change by an event, costs one read.
 func (f *Function) Look(ctx context.Context, id string) error {
-	_, err := f.look(ctx, id)
+	_, err := f.look(ctx, id, false)
 	return err
 }
 
-// look also reports whether the job has a document. It is false only if the store has answered so.
-func (f *Function) look(ctx context.Context, id string) (known bool, err error) {
+// look also reports whether the job has a document. It is false only if the store has answered so. After the creation of a Kubernetes Job
+// whose launch is recorded, there is nothing to settle.
+func (f *Function) look(ctx context.Context, id string, creation bool) (known bool, err error) {
 	j, err := f.deps.Jobs.Get(ctx, id)
 	if job.Is(err, job.NotFound) {
 		return false, nil
@@ -77,7 +78,7 @@ func (f *Function) look(ctx context.Context, id string) (known bool, err error) 
 	if err != nil {
 		return true, err
 	}
-	if !j.State.Active() && !j.State.Ended() {
+	if !j.State.Active() && !j.State.Ended() || creation && j.State == job.Submitted && j.RunName != "" {
 		server.Ignore(ctx, "nothing to settle")
 		return true, nil
 	}
@@ -150,7 +151,7 @@ func (f *Function) Event(ctx context.Context, e event.Event) error {
 		return nil
 	}
 	server.Note(ctx, "job", id)
-	known, err := f.look(ctx, id)
+	known, err := f.look(ctx, id, strings.HasSuffix(e.Type(), ".add") && strings.Contains(e.Subject(), "/jobs/"))
 	if known || f.deps.Runs == nil {
 		return err
 	}

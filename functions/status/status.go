@@ -85,6 +85,7 @@ type Deps struct {
 	Queue   Queue            // nil: the queue is the jobs that wait, by their age
 	Turns   Turns            // nil: no job waits for the turn of its caller
 	Changes Changes          // nil: calls that wait read the store again and again
+	Ends    Ends             // nil: the ends of all jobs are reported
 	Now     func() time.Time // nil: time.Now
 
 	LogReads int // how many calls read large logs at once, the others wait; 0: 4
@@ -102,6 +103,7 @@ type Function struct {
 	steps  *steps
 	line   *line
 	poller *poller // nil if changes are reported
+	ends   *ends   // nil if ends are reported
 }
 
 // New returns the function.
@@ -131,6 +133,10 @@ func New(d Deps) (*Function, error) {
 	f.steps, f.line = newSteps(d.Logs, d.Changes == nil), newLine(d)
 	if d.Changes == nil {
 		f.poller = newPoller(d.Jobs)
+	}
+	if d.Ends != nil && d.Changes == nil {
+		f.ends = newEnds(d.Ends, d.Now, d.Log, f.poller.reread)
+		f.poller.between = f.ends.search
 	}
 	return f, nil
 }
@@ -200,6 +206,7 @@ func (f *Function) list(ctx context.Context, refs []Ref, get func(context.Contex
 			entry.Err = job.Errorf(job.NotFound, "there is no such job")
 		} else if entry.Err = found[i].Authorise(f.key(ctx, r.Secret)); entry.Err == nil {
 			entry.Job = found[i]
+			f.ends.search(found[i])
 		}
 	}
 	return list, nil
@@ -220,7 +227,11 @@ func (f *Function) get(ctx context.Context, r Ref) (job.Job, error) {
 	if err != nil {
 		return job.Job{}, err
 	}
-	return j, j.Authorise(f.key(ctx, r.Secret))
+	if err := j.Authorise(f.key(ctx, r.Secret)); err != nil {
+		return j, err
+	}
+	f.ends.search(j)
+	return j, nil
 }
 
 // Download is a link to a result file.

@@ -63,14 +63,18 @@ func (b *bell) news() (*job.Job, bool) {
 
 // poller reads the jobs that calls wait for: all of them with one query, as long as there are any.
 type poller struct {
-	jobs Jobs
+	jobs    Jobs
+	between func(job.Job) // is called for each job between two reads; nil: nothing is
 
 	mu    sync.Mutex
 	bells map[string]map[*bell]bool // by job
+	seen  map[string]job.Job        // as they were read last
 	runs  bool
 }
 
-func newPoller(jobs Jobs) *poller { return &poller{jobs: jobs, bells: make(map[string]map[*bell]bool)} }
+func newPoller(jobs Jobs) *poller {
+	return &poller{jobs: jobs, bells: make(map[string]map[*bell]bool), seen: make(map[string]job.Job)}
+}
 
 // watch wakes the bell after each read of the job, until stop is called.
 func (p *poller) watch(id string, b *bell) (stop func()) {
@@ -89,16 +93,23 @@ func (p *poller) watch(id string, b *bell) (stop func()) {
 		defer p.mu.Unlock()
 		if delete(p.bells[id], b); len(p.bells[id]) == 0 {
 			delete(p.bells, id)
+			delete(p.seen, id)
 		}
 	}
 }
 
 // run reads the jobs until no call waits.
 func (p *poller) run() {
-	tick := time.NewTicker(pollTime)
+	tick, between := time.NewTicker(pollTime), time.NewTicker(endTime)
 	defer tick.Stop()
+	defer between.Stop()
 	for {
-		<-tick.C
+		select {
+		case <-tick.C:
+		case <-between.C:
+			p.search()
+			continue
+		}
 		p.mu.Lock()
 		ids := make([]string, 0, len(p.bells))
 		for id := range p.bells {
@@ -131,6 +142,31 @@ func (p *poller) read(ids []string) {
 		for b := range p.bells[id] {
 			b.read(byID[id])
 		}
+		if j := byID[id]; j != nil && len(p.bells[id]) > 0 {
+			p.seen[id] = *j
+		}
+	}
+}
+
+// reread reads a job now, if calls wait for it.
+func (p *poller) reread(id string) {
+	p.mu.Lock()
+	waits := len(p.bells[id]) > 0
+	p.mu.Unlock()
+	if waits {
+		p.read([]string{id})
+	}
+}
+
+// search calls between for each job.
+func (p *poller) search() {
+	if p.between == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, j := range p.seen {
+		p.between(j)
 	}
 }
 

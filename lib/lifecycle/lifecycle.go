@@ -31,6 +31,7 @@ type Jobs interface {
 // Files is what is used of the store of files, see lib/store.
 type Files interface {
 	Get(ctx context.Context, key string, limit int64) ([]byte, error)
+	Open(ctx context.Context, key, etag string) (io.ReadCloser, job.File, error)
 	List(ctx context.Context, prefix string) ([]job.File, error)
 	Put(ctx context.Context, key string, content io.Reader, size int64) (job.File, error)
 	RemovePrefix(ctx context.Context, prefix string) error
@@ -65,7 +66,7 @@ type Options struct {
 type Lifecycle struct {
 	jobs    Jobs
 	files   Files
-	runner  runner.Runner
+	runner  runner.Runner // nil in a Concluder
 	options Options
 }
 
@@ -74,12 +75,20 @@ func New(jobs Jobs, files Files, runs runner.Runner, o Options) (*Lifecycle, err
 	if jobs == nil || files == nil || runs == nil {
 		return nil, errors.New("lifecycle: jobs, files and a runner are required")
 	}
+	if err := o.fill(); err != nil {
+		return nil, err
+	}
+	return &Lifecycle{jobs: jobs, files: files, runner: runs, options: o}, nil
+}
+
+// fill checks the options and sets defaults.
+func (o *Options) fill() error {
 	if o.Now == nil || o.Log == nil {
-		return nil, errors.New("lifecycle: a clock and a log are required")
+		return errors.New("lifecycle: a clock and a log are required")
 	}
 	if o.Retention <= 0 || o.UploadTTL <= 0 || o.RecheckInterval <= 0 || o.PendingTimeout <= 0 || o.ImageTimeout < 0 || o.InFlight < 0 ||
 		o.ExpiryNotice < 0 {
-		return nil, errors.New("lifecycle: a time is missing or negative")
+		return errors.New("lifecycle: a time is missing or negative")
 	}
 	if o.WaitInterval <= 0 {
 		o.WaitInterval = o.RecheckInterval
@@ -87,7 +96,7 @@ func New(jobs Jobs, files Files, runs runner.Runner, o Options) (*Lifecycle, err
 	if o.Recorder == nil {
 		o.Recorder = noRecorder{}
 	}
-	return &Lifecycle{jobs: jobs, files: files, runner: runs, options: o}, nil
+	return nil
 }
 
 // now is the time with the precision of the store. A time that is written, and compared with what is read later, must not

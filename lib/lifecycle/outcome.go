@@ -20,6 +20,9 @@ func (l *Lifecycle) finishByManifest(ctx context.Context, j job.Job) (bool, erro
 	}
 	end := job.End{State: job.Succeeded, Failure: m.Failure, Results: m.Files, Logs: m.Logs}
 	if m.Outcome != stage.Succeeded {
+		if l.runner == nil && unexplained(j, m.Failure) {
+			return false, nil
+		}
 		end.State = job.Failed
 		end.Failure = l.refine(ctx, j, m.Failure)
 	}
@@ -54,13 +57,18 @@ func (l *Lifecycle) manifest(ctx context.Context, j job.Job) (stage.Manifest, er
 // refine replaces a failure that a run could not explain from within by the runner's explanation, if there is one: a run
 // that is killed does not know why.
 func (l *Lifecycle) refine(ctx context.Context, j job.Job, f *job.Failure) *job.Failure {
-	if f != nil && f.Fit(j.Stages).Code != job.Internal {
+	if !unexplained(j, f) {
 		return f
 	}
 	if seen, err := l.runner.Observe(ctx, j); err == nil && seen.Failure != nil {
 		return seen.Failure
 	}
 	return f
+}
+
+// unexplained reports whether the runner may know more of a failure than the run.
+func unexplained(j job.Job, f *job.Failure) bool {
+	return f == nil || f.Fit(j.Stages).Code == job.Internal
 }
 
 // finishByObservation ends a job whose run ended without a manifest: it was killed before it could store one. The logs that
@@ -128,6 +136,9 @@ func (l *Lifecycle) finish(ctx context.Context, j job.Job, end job.End) error {
 	end.Owed = []job.Effect{letsGo(j.Run, end.Failure)}
 	end.At = l.now()
 	end.Due = end.At.Add(l.options.RecheckInterval)
+	if l.runner == nil {
+		end.Due = end.At // another process carries out what it owes
+	}
 	end.Expires = end.At.Add(l.options.Retention)
 	if end.Deliveries = l.deliveries(j, end); len(end.Deliveries) > 0 {
 		end.Owed = append(end.Owed, job.OwesDeliveries(j.Run))
@@ -148,6 +159,9 @@ func (l *Lifecycle) finish(ctx context.Context, j job.Job, end job.End) error {
 	j.Owed, j.Deliveries = end.Owed, end.Deliveries
 	if l.options.Notifier != nil {
 		l.options.Notifier.Ended(ctx, j)
+	}
+	if l.runner == nil {
+		return nil
 	}
 	err = l.settleEnded(ctx, j, true)
 	l.passTurn(ctx, j)

@@ -15,7 +15,7 @@ import (
 func (l *Lifecycle) settleEnded(ctx context.Context, j job.Job, begun bool) error {
 	var done []job.Effect
 	var failures []error
-	if !slices.ContainsFunc(j.Owed, func(e job.Effect) bool { return e.Kind != job.Deliver }) {
+	if !owesRun(j) {
 		// An object of the run may exist all the same: a call that launched it when the run ended may have been killed before
 		// it could take the object back. The events of that object lead here. Documents of versions that did not record what
 		// is owed lead here, too.
@@ -53,6 +53,11 @@ func (l *Lifecycle) settleEnded(ctx context.Context, j job.Job, begun bool) erro
 		failures = append(failures, fmt.Errorf("recording what was done for job %s: %w", j.ID, err))
 	}
 	return errors.Join(failures...)
+}
+
+// owesRun reports whether an ended job owes an effect on a run.
+func owesRun(j job.Job) bool {
+	return slices.ContainsFunc(j.Owed, func(e job.Effect) bool { return e.Kind != job.Deliver })
 }
 
 // carryOut carries out one effect. It may be called again for an effect that was carried out.

@@ -18,7 +18,11 @@ func (l *Lifecycle) Settle(ctx context.Context, j job.Job) error {
 	case j.State == job.Deleting:
 		return l.Remove(ctx, j)
 	case j.State.Ended():
-		return l.settleEnded(ctx, j, false)
+		err := l.settleEnded(ctx, j, false)
+		if owesRun(j) { // the call that recorded the outcome was killed, or has no runner
+			l.passTurn(ctx, j)
+		}
+		return err
 	case !j.State.Active():
 		return nil
 	case l.waits(j):

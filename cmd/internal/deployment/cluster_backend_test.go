@@ -63,7 +63,7 @@ func newBackend(t testing.TB, more string) *backend {
 	if err != nil {
 		t.Fatal(err)
 	}
-	connection.QPS, connection.Burst = 200, 400
+	connection.QPS = -1 // as the backend's own clients
 	batch, err := batchclient.NewForConfig(connection)
 	if err != nil {
 		t.Fatal(err)

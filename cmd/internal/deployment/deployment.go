@@ -161,7 +161,7 @@ func (d *Deployment) Functions() (*functions.Functions, error) {
 	return functions.New(p, d.Settings())
 }
 
-// Status returns the status function. It only reads: without a runner, it needs fewer permissions than the others.
+// Status returns the status function. Without a runner, it needs fewer permissions than the others.
 func (d *Deployment) Status(versions func() status.Versions) (*status.Function, error) {
 	p, err := d.open()
 	if err != nil {
@@ -174,6 +174,9 @@ func (d *Deployment) Status(versions func() status.Versions) (*status.Function, 
 		if p.Queue, err = d.queue(); err != nil {
 			return nil, err
 		}
+	}
+	if p.Notifier, err = d.notifier(); err != nil {
+		return nil, err
 	}
 	p.Versions = versions
 	return functions.Status(p, d.Settings())

@@ -83,8 +83,9 @@ func client(config *rest.Config, group schema.GroupVersion) (rest.Interface, err
 // tuned returns the configuration of a client for a server process. Clients with one configuration share connections.
 func tuned(config *rest.Config) *rest.Config {
 	config = rest.CopyConfig(config)
-	// The client's default limit, 5 requests a second, is for interactive use. The API server has its own limits.
-	config.QPS, config.Burst = 200, 400
+	// The client has no limit of its own: the API server's priority and fairness limits its callers, and answers 429 with a time after
+	// which the client repeats the request.
+	config.QPS = -1
 	config.ContentType = "application/vnd.kubernetes.protobuf"
 	config.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
 	config.UserAgent = "bakta-web-backend"

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -57,11 +58,20 @@ func (r *Runner) Observe(ctx context.Context, j job.Job) (job.Observation, error
 	if err != nil {
 		return job.Observation{}, err
 	}
-	pods, err := r.list(ctx, labels.Set{jobLabel: object.Labels[jobLabel], runLabel: object.Labels[runLabel]})
-	if err != nil {
-		return job.Observation{}, err
+	var pods []corev1.Pod
+	if !podless(object) {
+		if pods, err = r.list(ctx, labels.Set{jobLabel: object.Labels[jobLabel], runLabel: object.Labels[runLabel]}); err != nil {
+			return job.Observation{}, err
+		}
 	}
 	return observe(object, pods, r.options.Now()), nil
+}
+
+// podless reports whether a Job waits in a queue and never had a pod. Thousands may wait, and each of their events is observed.
+func podless(object *batchv1.Job) bool {
+	s := object.Status
+	return object.Spec.Suspend != nil && *object.Spec.Suspend && s.StartTime == nil &&
+		s.Active == 0 && s.Failed == 0 && s.Succeeded == 0 && (s.Terminating == nil || *s.Terminating == 0)
 }
 
 // get returns the Job of the run, or a job.NotFound error.
