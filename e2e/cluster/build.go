@@ -26,6 +26,7 @@ type set struct {
 	module   string // folder of the module that builds them
 	folder   string // below bin, for the programs: some have the same name
 	packages []string
+	tags     string // build tags, separated by commas
 	trims    []trim
 }
 
@@ -72,7 +73,7 @@ func (c *Cluster) build(ctx context.Context, programs set) error {
 	major, minor, _ := strings.Cut(strings.TrimPrefix(kubernetesVersion, "v"), ".")
 	minor, _, _ = strings.Cut(minor, ".")
 	link := fmt.Sprintf("-s -w -X %s.gitVersion=%s -X %[1]s.gitMajor=%s -X %[1]s.gitMinor=%s", version, kubernetesVersion, major, minor)
-	args := append([]string{"build", "-trimpath", "-buildvcs=false", "-ldflags", link, "-o", folder + "/"}, quick...)
+	args := append([]string{"build", "-trimpath", "-buildvcs=false", "-tags", programs.tags, "-ldflags", link, "-o", folder + "/"}, quick...)
 	if len(programs.trims) > 0 {
 		source := c.file("source")
 		defer os.RemoveAll(source)
@@ -157,6 +158,9 @@ func (c *Cluster) sourceState(ctx context.Context, programs set) (string, error)
 	}
 	sum := sha256.New()
 	fmt.Fprintln(sum, tool, kubernetesVersion, programs.packages, programs.trims, quick)
+	if programs.tags != "" {
+		fmt.Fprintln(sum, programs.tags)
+	}
 	for _, pattern := range []string{"go.mod", "go.sum", "*/*.go"} {
 		names, err := filepath.Glob(filepath.Join(c.source, programs.module, pattern))
 		if err != nil {

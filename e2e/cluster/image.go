@@ -286,7 +286,7 @@ func (c *Cluster) loadPrograms(ctx context.Context, s space, programs ...string)
 		if last, err := os.ReadFile(stamp); err == nil && string(last) == state && slices.Contains(have, tag.Name()) {
 			continue
 		}
-		target := "/" + path.Base(program)
+		target := "/bin/" + path.Base(program) // not /NAME: the Prometheus operator mounts a volume at /prometheus
 		image := Image{Files: []File{{Source: binary, Target: target}}, Entrypoint: []string{target}}
 		if err := c.load(ctx, s, tag, image); err != nil {
 			return fmt.Errorf("loading %s: %w", tag, err)

@@ -19,7 +19,7 @@ type neighbour struct {
 }
 
 // neighbours are all that a cluster can have.
-var neighbours = []neighbour{kourier, kueue, policies}
+var neighbours = []neighbour{kourier, kueue, policies, prometheus}
 
 // Neighbours returns the names of all that a cluster can have.
 func Neighbours() []string {
