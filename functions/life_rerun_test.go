@@ -167,6 +167,11 @@ func (m jobsModel) Insert(_ context.Context, j job.Job) error {
 			m.faultf("another job is made, %s", j.ID)
 		case m.doc == nil:
 			m.doc, m.again.made = &j, true
+			// An answer that never came can't have shown the job. A request that is repeated after days, when the job was not started
+			// and is forgotten, makes it anew: for its user it begins here.
+			if !m.acknowledged {
+				m.shown = nil
+			}
 		case !bytes.Equal(m.doc.SecretHash, j.SecretHash):
 			err = job.Errorf(job.AlreadyExists, "another job has this id")
 		}

@@ -208,8 +208,8 @@ func TestPageIsInFewPrograms(t *testing.T) {
 	}
 }
 
-// TestProgramsHaveFewKubernetesTypes: the types of all groups of Kubernetes, which client-go's typed clients bring along, would be a quarter of
-// each function's program.
+// TestProgramsHaveFewKubernetesTypes: the types of all groups of Kubernetes, which client-go's typed clients bring along, would be a
+// quarter of each function's program.
 func TestProgramsHaveFewKubernetesTypes(t *testing.T) {
 	list := exec.Command("go", "list", "-deps", "./cmd/...")
 	list.Dir = ".."

@@ -37,8 +37,8 @@ func chaosJobs() int {
 	return 0
 }
 
-// Every part that the backend depends on, and every part of itself, fails while jobs are created, started, run and end: one after the other,
-// and at random. Afterwards every acknowledged job has ended right, once, with whole results.
+// Every part that the backend depends on, and every part of itself, fails while jobs are created, started, run and end: one after the
+// other, and at random. Afterwards every acknowledged job has ended right, once, with whole results.
 func TestChaos(t *testing.T) {
 	s := newSuite(t)
 	s.needsGates()
@@ -102,10 +102,10 @@ func TestChaos(t *testing.T) {
 	}
 	s.report("chaos", fmt.Sprintf(`# Chaos
 
-This file is written by `+"`make e2e-chaos`"+`: each part fails while jobs are created, started, run and end on a cluster of `+"`bin/cluster`"+`.
-A job's time is from the first call of its client to the first answer that it is SUCCESSFUL; clients repeat calls that fail. Another client
-creates and deletes jobs. "Killed" is SIGKILL, every %s for pods; "cut off" is that all packets are dropped. The functions' clock moves while
-they run, by two minutes against all else.
+This file is written by `+"`make e2e-chaos`"+`: each part fails while jobs are created, started, run and end on a cluster of
+`+"`bin/cluster`"+`. A job's time is from the first call of its client to the first answer that it is SUCCESSFUL; clients repeat calls
+that fail. Another client creates and deletes jobs. "Killed" is SIGKILL, every %s for pods; "cut off" is that all packets are dropped.
+The functions' clock moves while they run, by two minutes against all else.
 
 On %s, commit %s, %d CPUs, seed %d. %s
 

@@ -368,10 +368,10 @@ func (s suite) upgradeReport(changes ...*table) string {
 	var text strings.Builder
 	text.WriteString(`# Upgrade and downgrade with jobs in flight
 
-This file is written by ` + "`make e2e-upgrade`" + `: the manifests and images of an earlier commit are deployed on an empty cluster, then those of this
-source, then the earlier ones again, then these again. Jobs are held in every phase while a version replaces the other one, and clients
-create and start further jobs. Each job has to be in the same state afterwards, to end as it should, once, with whole results; what owners
-could read of ended jobs has to be the same, byte for byte.
+This file is written by ` + "`make e2e-upgrade`" + `: the manifests and images of an earlier commit are deployed on an empty cluster,
+then those of this source, then the earlier ones again, then these again. Jobs are held in every phase while a version replaces the
+other one, and clients create and start further jobs. Each job has to be in the same state afterwards, to end as it should, once, with
+whole results; what owners could read of ended jobs has to be the same, byte for byte.
 `)
 	fmt.Fprintf(
 		&text,

@@ -199,7 +199,8 @@ func (w *world) installFirst() error {
 	return errors.Join(os.Mkdir(w.previous, 0o755), w.target.writePrevious(w.overlay, w.previous), w.install(w.target.oldSource, w.previous))
 }
 
-// install does what an operator does the first time, as the source of a version does: the namespace, the secrets, all of it, and a database.
+// install does what an operator does the first time, as the source of a version does: the namespace, the secrets, all of it, and a
+// database.
 func (w *world) install(root, overlay string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 	defer cancel()

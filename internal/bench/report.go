@@ -121,9 +121,9 @@ func loadsText(all []loaded, mongodb string) string {
 Made by `+"`make bench BENCH=\"-only callers -report docs/reports/calls.md\"`"+` on %s: %s, MongoDB %s (one member, journaled majority
 writes), %d cores that callers, server and MongoDB share with what else runs on the machine.
 
-Calls and bare operations of MongoDB by the same driver, both as many, are measured in turns. The ratio is the median of all rounds. Times are in
-ms: those of a round divided by the number of its calls, at the median. In brackets: the processor time of callers, server and MongoDB
-together, and its ratio. On a busy machine this is the steadier figure.
+Calls and bare operations of MongoDB by the same driver, both as many, are measured in turns. The ratio is the median of all rounds.
+Times are in ms: those of a round divided by the number of its calls, at the median. In brackets: the processor time of callers,
+server and MongoDB together, and its ratio. On a busy machine this is the steadier figure.
 
 | call | floor | stored jobs | callers | limits of callers | call | operation | ratio | target |
 |---|---|---|---|---|---|---|---|---|

@@ -11,9 +11,9 @@ import (
 )
 
 // net/http's HTTP/2 (of Go 1.26) reads the header of each frame and its payload from the connection by a system call each. It writes each
-// frame of an answer as soon as its handler has waited for the one before: by gRPC, header, message and trailers are three writes, and the
-// client wakes up three times. A gathered connection reads as much as has arrived, and keeps frames that another one of the same stream must
-// follow, to write them together.
+// frame of an answer as soon as its handler has waited for the one before: by gRPC, header, message and trailers are three writes, and
+// the client wakes up three times. A gathered connection reads as much as has arrived, and keeps frames that another one of the same
+// stream must follow, to write them together.
 
 const (
 	// gatherTime is how long a frame is kept if no other one follows: a method may stream.
@@ -143,8 +143,8 @@ type frames struct {
 	rest   int               // bytes of its payload that are missing
 }
 
-// add reads what is written next. It reports whether another frame of the last one's stream must follow: then the last one is of a header or
-// of data, and does not end the stream.
+// add reads what is written next. It reports whether another frame of the last one's stream must follow: then the last one is of a header
+// or of data, and does not end the stream.
 func (f *frames) add(p []byte) (follows bool) {
 	for len(p) > 0 {
 		if f.rest > 0 {

@@ -20,10 +20,11 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// net/http serves the connections, because both protocols share one port and proxies such as Knative's send both over one connection. gRPC's
-// own handler for net/http, grpc.Server.ServeHTTP, starts four goroutines for each call and flushes three times, which is more work than all
-// else that an empty call needs. So what nearly all calls are is answered here: one message each way, not compressed. grpc.Server answers all
-// others: streams (health, reflection), compressed messages, other encodings, unknown methods, and headers that are not valid.
+// net/http serves the connections, because both protocols share one port and proxies such as Knative's send both over one connection.
+// gRPC's own handler for net/http, grpc.Server.ServeHTTP, starts four goroutines for each call and flushes three times, which is more
+// work than all else that an empty call needs. So what nearly all calls are is answered here: one message each way, not compressed.
+// grpc.Server answers all others: streams (health, reflection), compressed messages, other encodings, unknown methods, and headers that
+// are not valid.
 
 // prefixLength is the length of what precedes a message: whether it is compressed, and its length.
 const prefixLength = 5
@@ -64,7 +65,7 @@ func parseTimeout(text string) (time.Duration, bool) {
 	if last < 1 || last > 8 {
 		return 0, false
 	}
-	n, err := strconv.ParseUint(text[:last], 10, 64)
+	n, err := strconv.ParseUint(text[:last], 10, 31) // eight digits are fewer
 	unit := units[text[last]]
 	if err != nil || unit == 0 || time.Duration(n) > time.Duration(1<<63-1)/unit {
 		return 0, false

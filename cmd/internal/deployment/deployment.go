@@ -391,14 +391,14 @@ func (d *Deployment) SweepingServer(register ...func(*server.Server) error) (*se
 	return d.server(server.Options{Timeout: sweepTime, ReadEvent: cloudevent.Read, Authenticate: authenticate}, register)
 }
 
-// HintServer returns an EventServer whose events need no token, whatever Events.Audience is: they are hints that name a job. Its program has
-// no permissions, so it could not check a token.
+// HintServer returns an EventServer whose events need no token, whatever Events.Audience is: they are hints that name a job. Its program
+// has no permissions, so it could not check a token.
 func (d *Deployment) HintServer(register ...func(*server.Server) error) (*server.Server, error) {
 	return d.server(server.Options{Timeout: callTime, ReadEvent: cloudevent.Read}, register)
 }
 
-// server returns a server with the options that all functions have besides those. A program that receives no events is smaller by what their
-// reader brings along.
+// server returns a server with the options that all functions have besides those. A program that receives no events is smaller by what
+// their reader brings along.
 func (d *Deployment) server(o server.Options, register []func(*server.Server) error) (*server.Server, error) {
 	identify, err := d.identifier()
 	if err != nil {

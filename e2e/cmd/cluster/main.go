@@ -49,7 +49,8 @@ func command() *cobra.Command {
 		}
 		return cluster.New(dir, source, os.Stdout)
 	}
-	root.AddCommand(check(open), build(open), up(open), down(open), kill(open), status(open), execute(open), load(open), loadBakta(open), registry())
+	root.AddCommand(check(open), build(open), up(open), down(open), kill(open), status(open), execute(open), load(open), loadBakta(open),
+		registry())
 	return root
 }
 

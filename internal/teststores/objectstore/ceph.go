@@ -69,7 +69,8 @@ func (c *ceph) bringUp(ctx context.Context, monitor, gateway string) error {
 	cluster, osd := uuid.NewString(), uuid.NewString()
 	var conf bytes.Buffer
 	if err := template.Must(template.New("").Parse(cephConf)).Execute(&conf, map[string]string{
-		"Cluster": cluster, "Dir": c.dir, "Libraries": filepath.Join(string(c.programs), "usr/lib/x86_64-linux-gnu"), "Monitor": monitor, "Gateway": gateway,
+		"Cluster": cluster, "Dir": c.dir, "Libraries": filepath.Join(string(c.programs), "usr/lib/x86_64-linux-gnu"),
+		"Monitor": monitor, "Gateway": gateway,
 	}); err != nil {
 		return err
 	}

@@ -67,7 +67,8 @@ func (v view) cause(p *corev1.Pod) (failure *job.Failure, interrupted bool) {
 		case isStage && t.ExitCode == stager.Usage:
 			return internal(stage, "The job could not be run as it was configured."), false
 		case t.Reason == "ContainerStatusUnknown" || t.ExitCode == stager.Stopped || isStage:
-			// It was stopped from outside. A stage's container exits with 0 whatever its program does. So it was killed, for none of the reasons above.
+			// It was stopped from outside. A stage's container exits with 0 whatever its program does. So it was killed, for none of the
+			// reasons above.
 			return nil, true
 		case s.Name == stageIn:
 			return internal("", "The job's files could not be downloaded."), false

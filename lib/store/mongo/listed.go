@@ -64,7 +64,8 @@ func (s *Store) list(ctx context.Context, ids []string) ([]job.Job, error) {
 	return s.read(ctx, cursor, len(ids))
 }
 
-// batchFor is the size of the batch for these jobs: one more, so that the server knows that it is the last one, and no second call is needed.
+// batchFor is the size of the batch for these jobs: one more, so that the server knows that it is the last one, and no second call is
+// needed.
 func batchFor(ids []string) int32 { return int32(min(len(ids), 1<<20) + 1) }
 
 // newInserts returns what inserts jobs. Its answers are the error of each.

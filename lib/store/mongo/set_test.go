@@ -26,8 +26,9 @@ import (
 // setTests is the environment variable that asks for this test, which takes minutes: make test-mongodb sets it.
 const setTests = "TEST_MONGODB_SET"
 
-// TestReplicaSet runs a replica set of three with authentication and TLS: the tests of any store of jobs; then its primary is killed, another
-// one is cut off from the other members, and one from everything, while jobs are created and started. What was acknowledged is there afterwards.
+// TestReplicaSet runs a replica set of three with authentication and TLS: the tests of any store of jobs; then its primary is killed,
+// another one is cut off from the other members, and one from everything, while jobs are created and started. What was acknowledged is
+// there afterwards.
 func TestReplicaSet(t *testing.T) {
 	if os.Getenv(setTests) == "" {
 		t.Skip("ATTENTION: MongoDB with three members, authentication and TLS is not tested; make test-mongodb does it")

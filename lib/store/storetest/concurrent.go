@@ -139,8 +139,8 @@ func concurrentLeases(t *testing.T, s store.Jobs) {
 	}
 }
 
-// concurrentInserts: jobs that are stored at the same time do not affect each other. Of those with one id, one is stored. Lists that are read
-// at the same time have the jobs that each of them asks for.
+// concurrentInserts: jobs that are stored at the same time do not affect each other. Of those with one id, one is stored. Lists that are
+// read at the same time have the jobs that each of them asks for.
 func concurrentInserts(t *testing.T, s store.Jobs) {
 	for range 10 {
 		mine, both := make([]job.Job, 16), sample(job.Created)
