@@ -99,8 +99,8 @@ e2e-here: ## test the whole backend on the cluster that KUBECONFIG names, with t
 	cd e2e && $(GO) test -tags e2e -count=1 -timeout $${E2E_TIMEOUT:-90m} -v -run '$(RUN)' ./backend
 
 .PHONY: e2e-full
-e2e-full: bin/cluster ## the same at full size: more concurrent jobs, more rounds of measurements, real waits for sweeps
-	E2E_FULL=yes E2E_TIMEOUT=$${E2E_TIMEOUT:-90m} e2e/knative.sh
+e2e-full: bin/cluster ## all of it at full size, with all neighbours, upgrades, chaos and measurements (hours; E2E_PARTS="kueue policies")
+	e2e/full.sh
 
 # The images of a deployment: static programs on a base without a shell, run as an unprivileged user.
 PROGRAMS := submit status expire jobupdate notify page setup stager

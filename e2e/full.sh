@@ -1,0 +1,33 @@
+#!/bin/bash
+# Everything on clusters that is too long for .ci/run, one after the other; hours. Reports go to docs/reports. A part that fails does not
+# stop the others. E2E_PARTS selects parts by their names (default: all of them):
+#   backend kueue policies kourier prometheus upgrade chaos overhead
+set -uo pipefail
+cd "$(dirname "$0")/.."
+export GOWORK=off E2E_FULL=yes E2E_REPORTS=${E2E_REPORTS:-$PWD/docs/reports}
+mkdir -p "$E2E_REPORTS"
+
+backend() { E2E_TIMEOUT=${E2E_TIMEOUT:-90m} e2e/knative.sh; }
+kueue() { E2E_WITH=kueue e2e/kube.sh -test.v -test.run 'Kueue|SuspendedAgain'; }
+policies() { E2E_WITH=policies e2e/knative.sh -test.run 'RESTFromZero|Webhook|Policies|ProgramsAreOffline'; }
+kourier() {
+	e2e/neighbours/kourier/run.sh &&
+		E2E_WITH=kourier e2e/knative.sh -test.run 'RESTFromZero|GRPCFromZero|OneHost|Expiry|Events$|ManyAtOnce'
+}
+prometheus() { (cd e2e/neighbours/prometheus-operator && go test .); }
+upgrade() { e2e/upgrade.sh; }
+chaos() { e2e/chaos.sh; }
+overhead() { make --no-print-directory cluster-bench; }
+
+status=0
+results=()
+for part in ${E2E_PARTS:-backend kueue policies kourier prometheus upgrade chaos overhead}; do
+	[ "$(type -t "$part")" = function ] || { echo "E2E_PARTS has $part, which is no part; $0 lists them"; exit 2; }
+	printf '\n== %s\n' "$part"
+	began=$SECONDS result=passed
+	"$part" || { result=FAILED status=1; }
+	results+=("$part: $result, $(((SECONDS - began) / 60)) min")
+done
+printf '\n== results\n'
+printf '%s\n' "${results[@]}"
+exit "$status"
