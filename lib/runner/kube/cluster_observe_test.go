@@ -5,6 +5,7 @@ package kube
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -94,7 +95,12 @@ func TestClusterObserve(t *testing.T) {
 		},
 		"pod deleted once too often": func(c *cluster, o Options) (*Runner, job.Job) {
 			o.Retries = 0
-			r, j := c.launch(o, hang, result)
+			r, j := c.launchChanged(o, func(object *batchv1.Job) { // as earlier versions made it: a stopped stager counts
+				policy := object.Spec.PodFailurePolicy
+				policy.Rules = slices.DeleteFunc(policy.Rules, func(rule batchv1.PodFailurePolicyRule) bool {
+					return rule.Action == batchv1.PodFailurePolicyActionIgnore && rule.OnExitCodes != nil
+				})
+			}, hang, result)
 			c.deletePod(c.awaitPhase(r, j, job.Active))
 			return r, j
 		},
