@@ -107,7 +107,13 @@ func TestCallsAskNoMoreThanTheirFloors(t *testing.T) {
 			mongo, s3 := asked(step.call, &called)
 			leastMongo, leastS3 := asked(step.floor, &floored)
 			t.Logf("MongoDB %d, S3 %d", mongo, s3)
-			if mongo < leastMongo || mongo > leastMongo+more || s3 != leastS3 {
+			// Behind its answer, a call for an active job may have its manifest searched for: a find and a GET. The calls of both jobs
+			// may have begun one.
+			searches := int64(0)
+			if f.name == "JobState of a job that runs" {
+				searches = 2
+			}
+			if mongo < leastMongo || mongo > leastMongo+more+searches || s3 < leastS3 || s3 > leastS3+searches {
 				t.Errorf("the call asks MongoDB %d and S3 %d times, its floor %d and %d times", mongo, s3, leastMongo, leastS3)
 			}
 			if step.close != nil {
