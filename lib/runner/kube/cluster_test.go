@@ -207,7 +207,7 @@ func (c *cluster) state(r *Runner, j job.Job) capture {
 }
 
 // waitTime is longer than any step of these tests takes.
-const waitTime = 90 * time.Second
+const waitTime = 3 * time.Minute
 
 // await waits until a run is in a state.
 func (c *cluster) await(r *Runner, j job.Job, what string, holds func(capture) bool) capture {
