@@ -6,6 +6,9 @@
 # Arguments are passed to the tests, for example: e2e/kube.sh -test.run 'ClusterStop$' -test.v
 . "$(dirname "$0")/up.sh" --only kubernetes
 
+# Everything that needs a network outside of the cluster comes first.
+go build -o "$work/" ./internal/teststores/cmd/with-stores
+"$work/with-stores" true
 go build -ldflags '-s -w' -o "$work/" ./cmd/...
 "$cluster" load dev.local/stager:e2e "$work/stager"
 "$cluster" load dev.local/shell:e2e "${shell[@]}"
