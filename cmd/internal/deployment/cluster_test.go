@@ -178,7 +178,8 @@ func TestClusterDiskFull(t *testing.T) {
 	if status != "ERROR" || !strings.Contains(reason, "disk space") || !strings.Contains(reason, "100Mi") {
 		t.Errorf("it ended as %s: %s", status, reason)
 	}
-	if text := b.logs(r); !strings.HasPrefix(text, "Bakta Command: ") {
+	// On a busy node, the kubelet has removed the evicted pod's containers before their log is read.
+	if text := b.logs(r); !strings.HasPrefix(text, "Bakta Command: ") && !strings.HasPrefix(text, "The job needed more disk space") {
 		t.Errorf("its log: %q", text)
 	}
 	b.wait("the end of its Job and pods", func() bool {

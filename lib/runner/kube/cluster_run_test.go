@@ -339,7 +339,7 @@ func TestClusterLog(t *testing.T) {
 	s := c.state(r, j)
 	c.deletePod(s)
 	c.await(r, j, "another pod's first stage", func(now capture) bool {
-		p, _ := withLog(now.Pods, "first-stage")
+		p, _, _ := withLog(now.Pods, "first-stage")
 		return p != nil && p.Name != s.Pods[0].Name
 	})
 	wait("the new pod's log", func() bool { return strings.HasSuffix(read("second_stage"), "begun\n") })

@@ -1,7 +1,9 @@
 package kube
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"io"
 	"strconv"
 	"time"
@@ -65,7 +67,7 @@ func (l *Logs) stream(ctx context.Context, j job.Job, stage string, o corev1.Pod
 	if err != nil {
 		return nil, err
 	}
-	pod, ended := withLog(pods, containerName(stage))
+	pod, ended, id := withLog(pods, containerName(stage))
 	if pod == nil {
 		return nil, none
 	}
@@ -74,7 +76,10 @@ func (l *Logs) stream(ctx context.Context, j job.Job, stage string, o corev1.Pod
 		VersionedParams(&o, parameters).Stream(ctx)
 	switch {
 	case err == nil:
-		return log, nil
+		if log, lost := removed(log, id); !lost {
+			return log, nil
+		}
+		return nil, none
 	case apierrors.IsNotFound(err) || apierrors.IsBadRequest(err): // the pod is gone, or its container not begun
 		return nil, none
 	case !ended.IsZero() && l.now().Sub(ended) > logTimeout && ctx.Err() == nil:
@@ -83,23 +88,39 @@ func (l *Logs) stream(ctx context.Context, j job.Job, stage string, o corev1.Pod
 	return nil, unavailable(err, "reading the log of %s in the pod %s", stage, pod.Name)
 }
 
-// withLog returns the newest pod in which the container began, and when it ended, if it has.
-func withLog(pods []corev1.Pod, container string) (*corev1.Pod, time.Time) {
-	var newest *corev1.Pod
-	var ended time.Time
+// removedText precedes the id of a container whose log the kubelet does not find, in the place of the log and with the status of success
+// (Kubernetes 1.35, pkg/kubelet/kuberuntime, GetContainerLogs). It removes the containers of a pod right after it has evicted it.
+const removedText = "unable to retrieve container logs for "
+
+// removed returns a log as it was, or reports that it only says that its container is removed.
+func removed(log io.ReadCloser, id string) (io.ReadCloser, bool) {
+	r, text := bufio.NewReader(log), removedText+id
+	head, err := r.Peek(len(text) + 1) // one more shows whether the log ends there
+	if errors.Is(err, io.EOF) && string(head) == text {
+		log.Close()
+		return nil, true
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{r, log}, false
+}
+
+// withLog returns the newest pod in which the container began, when it ended, if it has, and the container's id.
+func withLog(pods []corev1.Pod, container string) (newest *corev1.Pod, ended time.Time, id string) {
 	for i := range pods {
 		s := containerStatus(&pods[i], container)
 		if s == nil || s.State.Running == nil && s.State.Terminated == nil {
 			continue
 		}
 		if newest == nil || pods[i].CreationTimestamp.After(newest.CreationTimestamp.Time) {
-			newest, ended = &pods[i], time.Time{}
+			newest, ended, id = &pods[i], time.Time{}, s.ContainerID
 			if s.State.Terminated != nil {
 				ended = s.State.Terminated.FinishedAt.Time
 			}
 		}
 	}
-	return newest, ended
+	return newest, ended, id
 }
 
 // list returns the pods with these labels.
