@@ -83,8 +83,12 @@ func (s suite) notified() {
 	r := s.run("fine")
 	s.becomes(r, "SUCCESSFUL")
 	for _, container := range []string{"bakta", "stage-out"} {
-		said, err := s.kubectl(s.Context(), "", "logs", "--selector=bakta.computational.bio/job="+r.ID, "--container="+container, "--tail=-1")
-		s.must(err)
+		var said string
+		// The job is over when its manifest is stored. The node reports the start of the container that stored it up to seconds later.
+		s.wait("the log of "+container, func(ctx context.Context) (err error) {
+			said, err = s.kubectl(ctx, "", "logs", "--selector=bakta.computational.bio/job="+r.ID, "--container="+container, "--tail=-1")
+			return err
+		})
 		if strings.Contains(said, "could not be notified") {
 			s.Errorf("%s says: %s", container, trimmed(said))
 		}
