@@ -5,6 +5,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PREVIOUS=${PREVIOUS:-$(git describe --tags --abbrev=0 2>/dev/null || git rev-parse HEAD^)}
+git rev-parse --quiet --verify "$PREVIOUS^{commit}" >/dev/null || {
+	echo "PREVIOUS is $PREVIOUS; write a commit or a tag of this repository" >&2
+	exit 2
+}
 E2E_PREVIOUS_SOURCE=$(mktemp -d)
 trap 'rm -rf "$E2E_PREVIOUS_SOURCE"' EXIT
 git archive "$PREVIOUS" | tar -x -C "$E2E_PREVIOUS_SOURCE"
