@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/google/renameio/v2"
 	"github.com/versity/versitygw/auth"
@@ -145,11 +146,26 @@ func (o *Objects) serve(dir string) error {
 	}
 	select {
 	case <-listening:
-		return nil
 	case err := <-served:
 		backend.Shutdown()
 		return err
 	}
+	if err := o.awaitAnswer(); err != nil {
+		return errors.Join(err, o.stop())
+	}
+	return nil
+}
+
+// awaitAnswer waits until the store has answered a request. Its hook OnListen runs before its server serves, and a shutdown
+// between the two has no effect (fiber 3.5.0, listen.go; fasthttp 1.73.0, server.go): the store would then serve for ever, and
+// Close wait for it. A server that has answered serves, so that a shutdown ends it.
+func (o *Objects) awaitAnswer() error {
+	client := http.Client{Transport: &http.Transport{DialContext: o.Dial, DisableKeepAlives: true}, Timeout: time.Minute}
+	answer, err := client.Head("http://store/") // unsigned: any answer will do
+	if err != nil {
+		return fmt.Errorf("the first request to the store: %w", err)
+	}
+	return answer.Body.Close()
 }
 
 // Close stops the store and restores the working directory.

@@ -131,6 +131,13 @@ func TestObjectsCloseInTime(t *testing.T) {
 	}
 }
 
+// A store that is closed as soon as it is open ends, though its server may just begin to serve.
+func TestObjectsCloseAtOnce(t *testing.T) {
+	for range 20 {
+		closeObjects(t, openObjects(t, t.TempDir(), "127.0.0.1:0"))
+	}
+}
+
 func TestObjectsAddressIsTaken(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
