@@ -24,7 +24,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube/apiserver"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 )
 
@@ -40,7 +40,7 @@ func fromEnv(name, value string) string {
 func TestClusterDatabase(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	connection, err := kube.Connect(false)
+	connection, err := apiserver.Connect(false)
 	must(t, err)
 	core, err := coreclient.NewForConfig(connection)
 	must(t, err)

@@ -3,6 +3,7 @@ package main
 
 import (
 	"github.com/ag-computational-bio/bakta-web-backend/cmd/internal/deployment"
+	"github.com/ag-computational-bio/bakta-web-backend/cmd/internal/runs"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 )
@@ -10,7 +11,7 @@ import (
 func main() { deployment.Main("submit", build, config.Mongo, config.S3Store, config.Kube) }
 
 func build(d *deployment.Deployment) (*server.Server, error) {
-	all, err := d.Functions()
+	all, err := runs.Functions(d)
 	if err != nil {
 		return nil, err
 	}

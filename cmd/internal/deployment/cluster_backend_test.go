@@ -31,6 +31,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/internal/testcluster"
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube/apiserver"
 )
 
 func fromEnv(name, value string) string {
@@ -59,7 +60,7 @@ type backend struct {
 
 func newBackend(t testing.TB, more string) *backend {
 	t.Helper()
-	connection, err := kube.Connect(false)
+	connection, err := apiserver.Connect(false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/internal/testcluster"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube/apiserver"
 )
 
 // queued is a backend whose jobs wait in the local queue "annotation" of a real Kueue.
@@ -32,7 +33,7 @@ type queued struct {
 
 func newQueued(t *testing.T, more string) *queued {
 	t.Helper()
-	connection, err := kube.Connect(false)
+	connection, err := apiserver.Connect(false)
 	must(t, err)
 	kueue := testcluster.NewKueue(t, connection, strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name())))
 	return &queued{backend: newBackend(t, small+"Queue: annotation, Deadline: 10m, "+more+"}"), kueue: kueue}

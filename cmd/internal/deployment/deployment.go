@@ -1,5 +1,8 @@
 // Package deployment creates the parts of a deployed function from its configuration. It makes no network call: a function
 // is ready as soon as its process runs, and connects to its stores and the cluster at its first request.
+//
+// What starts and ends runs is created by package runs: it contains the types of Kubernetes' objects, which are megabytes, and some
+// programs do without.
 package deployment
 
 import (
@@ -11,25 +14,24 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path"
-	"strconv"
 	"time"
+
+	"k8s.io/client-go/rest"
 
 	"github.com/ag-computational-bio/bakta-web-backend/functions"
 	"github.com/ag-computational-bio/bakta-web-backend/functions/status"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/caller"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/limit"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/program"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube/apiserver"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube/kueue"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube/podlog"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server/cloudevent"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/settings"
-	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/mongo"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
@@ -144,46 +146,30 @@ func (d *Deployment) Settings() settings.Settings {
 	return s
 }
 
-// Functions returns the functions on the stores and the cluster of the configuration.
-func (d *Deployment) Functions() (*functions.Functions, error) {
-	p, err := d.open()
-	if err != nil {
-		return nil, err
-	}
-	runs, err := d.Runs()
-	if err != nil {
-		return nil, err
-	}
-	p.Runner, p.Held = runs, runs
-	if p.Notifier, err = d.notifier(); err != nil {
-		return nil, err
-	}
-	return functions.New(p, d.Settings())
-}
-
 // Status returns the status function. Without a runner, it needs fewer permissions than the others.
 func (d *Deployment) Status(versions func() status.Versions) (*status.Function, error) {
-	p, err := d.open()
+	p, err := d.Parts()
 	if err != nil {
 		return nil, err
 	}
-	if p.Logs, err = d.Logs(); err != nil {
+	cluster, err := d.Kubernetes()
+	if err != nil {
+		return nil, err
+	}
+	if p.Logs, err = podlog.New(cluster, d.K8sNamespace, time.Now); err != nil {
 		return nil, err
 	}
 	if d.Job.Queue != "" {
-		if p.Queue, err = d.queue(); err != nil {
+		if p.Queue, err = kueue.New(cluster, d.K8sNamespace, d.Job.Queue, d.Log); err != nil {
 			return nil, err
 		}
-	}
-	if p.Notifier, err = d.notifier(); err != nil {
-		return nil, err
 	}
 	p.Versions = versions
 	return functions.Status(p, d.Settings())
 }
 
-// open returns the parts of the functions on the stores of the configuration, without the runner.
-func (d *Deployment) open() (functions.Parts, error) {
+// Parts returns the parts of the functions on the stores of the configuration, without the runner.
+func (d *Deployment) Parts() (functions.Parts, error) {
 	jobs, err := d.Jobs()
 	if err != nil {
 		return functions.Parts{}, err
@@ -195,9 +181,10 @@ func (d *Deployment) open() (functions.Parts, error) {
 	if d.limiter, err = d.limits(jobs); err != nil {
 		return functions.Parts{}, err
 	}
-	p := d.parts(jobs, files)
+	p := d.partsOn(jobs, files)
 	p.Limiter, p.Turns = d.limiter, jobs
-	return p, nil
+	p.Notifier, err = d.notifier()
+	return p, err
 }
 
 // limits returns the limiter of callers, or nil if all limits are off. Callers are stored by hashes with a key that is derived from the
@@ -214,8 +201,8 @@ func (d *Deployment) limits(jobs *mongo.Store) (*limit.Limiter, error) {
 	return functions.NewLimiter(p, d.Settings())
 }
 
-// parts returns the parts of the functions on those stores, without the runner.
-func (d *Deployment) parts(jobs store.Jobs, files store.Files) functions.Parts {
+// partsOn returns the parts of the functions on those stores, without the runner and the notifier.
+func (d *Deployment) partsOn(jobs store.Jobs, files store.Files) functions.Parts {
 	p := functions.Parts{
 		Jobs: jobs, Files: files, Offered: d.Offered(), Log: d.Log, Holder: d.Holder, Access: d.access(), Notify: d.Notify.Offer(),
 	}
@@ -225,176 +212,59 @@ func (d *Deployment) parts(jobs store.Jobs, files store.Files) functions.Parts {
 	return p
 }
 
-// Logs returns a reader of the logs of running jobs.
-func (d *Deployment) Logs() (*kube.Logs, error) {
-	connection, err := kube.Connect(d.InCluster)
+// Kubernetes returns the configuration of a client of the cluster.
+func (d *Deployment) Kubernetes() (*rest.Config, error) {
+	connection, err := apiserver.Connect(d.InCluster)
 	if err != nil {
 		return nil, err
 	}
 	connection.Wrap(d.around("kubernetes"))
-	return kube.NewLogs(connection, d.K8sNamespace)
-}
-
-// queue returns the local queue of Kueue in which jobs wait.
-func (d *Deployment) queue() (*kube.Queue, error) {
-	connection, err := kube.Connect(d.InCluster)
-	if err != nil {
-		return nil, err
-	}
-	connection.Wrap(d.around("kubernetes"))
-	return kube.NewQueue(connection, d.K8sNamespace, d.Job.Queue, d.Log)
-}
-
-// Runs returns the runner of jobs.
-func (d *Deployment) Runs() (*kube.Runner, error) {
-	connection, err := kube.Connect(d.InCluster)
-	if err != nil {
-		return nil, err
-	}
-	o, err := d.runs()
-	if err != nil {
-		return nil, err
-	}
-	connection.Wrap(d.around("kubernetes"))
-	return kube.New(connection, o)
-}
-
-// runs returns the options for the pods of jobs.
-func (d *Deployment) runs() (kube.Options, error) {
-	selector, err := kube.ParseNodeSelector(d.Job.NodeSelector)
-	if err != nil {
-		return kube.Options{}, fmt.Errorf("Job.NodeSelector: %w", err)
-	}
-	tolerations, err := kube.ParseTolerations(d.Job.Tolerations)
-	if err != nil {
-		return kube.Options{}, fmt.Errorf("Job.Tolerations: %w", err)
-	}
-	programs, err := d.programs()
-	if err != nil {
-		return kube.Options{}, err
-	}
-	s := d.Objectstorage.S3
-	o := kube.Options{
-		Specs: func(j job.Job, dir string) (stage.Spec, error) {
-			spec, err := lifecycle.Spec(j, dir, d.environment)
-			spec.MaxResults = d.Job.ResultsLimit.Floor()
-			return spec, err
-		},
-
-		Namespace: d.K8sNamespace,
-		Stager:    d.StagerContainer,
-		Programs:  programs,
-		Storage: kube.Storage{Endpoint: s.Endpoint, Region: s.Region, Bucket: s.UserBucket, BaseKey: s.BaseKey,
-			Secret: s.SecretName, VirtualHosted: !s.PathStyle},
-		Hint: net.JoinHostPort(d.UpdateService.Name, strconv.Itoa(d.UpdateService.Port)),
-
-		CPU:    kube.Amount{Request: d.Job.CPU.Request.String(), Limit: d.Job.CPU.Limit.String()},
-		Memory: kube.Amount{Request: d.Job.Memory.Request.String(), Limit: d.Job.Memory.Limit.String()},
-		Disk:   kube.Amount{Request: d.Job.Disk.Request.String(), Limit: d.Job.Disk.Limit.String()},
-
-		Deadline:       d.Job.Deadline,
-		PendingTimeout: d.Job.PendingTimeout,
-		JobTTL:         d.Job.TTL,
-		Retries:        int32(d.Job.Retries), //nolint:gosec // at most 10
-
-		Queue:          d.Job.Queue,
-		PriorityClass:  d.Job.PriorityClass,
-		NodeSelector:   selector,
-		Tolerations:    tolerations,
-		ServiceAccount: d.Job.ServiceAccount,
-		PullSecrets:    d.Job.PullSecrets,
-		User:           int64(d.Job.User),
-	}
-	for _, w := range d.Offered() {
-		var stages []string
-		for _, s := range w.Stages {
-			stages = append(stages, s.Name)
-		}
-		if _, err := o.MergeSelectors(stages); err != nil {
-			return kube.Options{}, fmt.Errorf("the workflow %s can't run: the NodeSelector values of its programs conflict: %w", w.Kind, err)
-		}
-	}
-	return o, nil
-}
-
-// programs returns the programs of the offered workflows' stages, by stage.
-func (d *Deployment) programs() (map[string]kube.Program, error) {
-	programs := make(map[string]kube.Program)
-	for _, w := range d.Offered() {
-		for _, s := range w.Stages {
-			row, _ := workflow.Program(s.Program)
-			p := d.Program(s.Program)
-			selector, err := kube.ParseNodeSelector(p.NodeSelector)
-			if err != nil {
-				return nil, fmt.Errorf("Programs.%s.NodeSelector: %w", row.Key, err)
-			}
-			tolerations, err := kube.ParseTolerations(p.Tolerations)
-			if err != nil {
-				return nil, fmt.Errorf("Programs.%s.Tolerations: %w", row.Key, err)
-			}
-			claim, _ := p.Claim()
-			programs[s.Name] = kube.Program{
-				Image: p.Image, WritableRoot: p.WritableRoot, Network: p.Network, Database: kube.Database{Claim: claim, Path: databasePath(claim)},
-				CPU:       kube.Amount{Request: p.CPU.Request.String(), Limit: p.CPU.Limit.String()},
-				Memory:    kube.Amount{Request: p.Memory.Request.String(), Limit: p.Memory.Limit.String()},
-				Resources: p.Further(), NodeSelector: selector, Tolerations: tolerations,
-			}
-		}
-	}
-	return programs, nil
+	return connection, nil
 }
 
 // Offered returns the workflows whose programs this deployment has.
 func (d *Deployment) Offered() []workflow.Workflow {
 	return workflow.Offered(func(program string) bool {
-		_, err := d.environment(program)
+		_, err := d.Environment(program)
 		return err == nil
 	})
 }
 
-// environment returns the command, the threads and the database of a program in a job's pod.
-func (d *Deployment) environment(name string) (program.Environment, error) {
+// Environment returns the command, the threads and the database of a program in a job's pod.
+func (d *Deployment) Environment(name string) (program.Environment, error) {
 	p := d.Program(name)
 	if p.Image == "" {
 		return program.Environment{}, fmt.Errorf("no image of the program %q is configured", name)
 	}
 	env := program.Environment{Command: p.Command, Threads: p.Threads(), GPU: p.GPU()}
 	if claim, directory := p.Claim(); claim != "" {
-		env.Database = path.Join(databasePath(claim), directory)
+		env.Database = path.Join(DatabasePath(claim), directory)
 	}
 	return env, nil
 }
 
-// databasePath is the mount path of a database's volume in a job's pod.
-func databasePath(claim string) string { return "/databases/" + claim }
+// DatabasePath is the mount path of a database's volume in a job's pod.
+func DatabasePath(claim string) string { return "/databases/" + claim }
 
 // Server returns a server of calls, with everything registered.
 func (d *Deployment) Server(register ...func(*server.Server) error) (*server.Server, error) {
 	return d.server(server.Options{Timeout: callTime}, register)
 }
 
-// EventServer returns a server of calls and events.
-func (d *Deployment) EventServer(register ...func(*server.Server) error) (*server.Server, error) {
-	authenticate, err := d.authenticator()
-	if err != nil {
-		return nil, err
-	}
+// EventServer returns a server of calls and events. The events need tokens that authenticate accepts; none if it is nil.
+func (d *Deployment) EventServer(authenticate server.Authenticator, register ...func(*server.Server) error) (*server.Server, error) {
 	return d.server(server.Options{Timeout: callTime, ReadEvent: cloudevent.Read, Authenticate: authenticate}, register)
 }
 
 // SweepingServer returns an EventServer whose calls may take as long as a sweep.
-func (d *Deployment) SweepingServer(register ...func(*server.Server) error) (*server.Server, error) {
-	authenticate, err := d.authenticator()
-	if err != nil {
-		return nil, err
-	}
+func (d *Deployment) SweepingServer(authenticate server.Authenticator, register ...func(*server.Server) error) (*server.Server, error) {
 	return d.server(server.Options{Timeout: sweepTime, ReadEvent: cloudevent.Read, Authenticate: authenticate}, register)
 }
 
 // HintServer returns an EventServer whose events need no token, whatever Events.Audience is: they are hints that name a job. Its program
 // has no permissions, so it could not check a token.
 func (d *Deployment) HintServer(register ...func(*server.Server) error) (*server.Server, error) {
-	return d.server(server.Options{Timeout: callTime, ReadEvent: cloudevent.Read}, register)
+	return d.EventServer(nil, register...)
 }
 
 // server returns a server with the options that all functions have besides those. A program that receives no events is smaller by what

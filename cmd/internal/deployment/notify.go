@@ -23,7 +23,7 @@ func (d *Deployment) Notifications() (*notify.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	return functions.Notifications(d.parts(jobs, nil), d.Notify.Source, senders)
+	return functions.Notifications(d.partsOn(jobs, nil), d.Notify.Source, senders)
 }
 
 // senders returns what sends the messages that the configuration offers.

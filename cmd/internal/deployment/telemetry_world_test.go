@@ -91,13 +91,13 @@ func newWorld(t *testing.T, measured bool, change func(*config.Config)) *world {
 	must(t, err)
 	w.limits = func(ctx context.Context, set bson.D) error { return setLimits(ctx, uri, database, set) }
 	now := func() time.Time { return time.Now().Add(time.Duration(w.clock.Load())) }
-	parts := d.parts(jobs, files)
+	parts := d.partsOn(jobs, files)
 	parts.Runner, parts.Now = w.runs, now
 	set := d.Settings()
 	set.Retention, set.PendingTimeout, set.MaxList = keep, keep, 10
 	all, err := functions.New(parts, set)
 	must(t, err)
-	srv, err := d.EventServer(func(s *server.Server) error { return errors.Join(all.Register(s), all.RegisterEvents(s)) })
+	srv, err := d.HintServer(func(s *server.Server) error { return errors.Join(all.Register(s), all.RegisterEvents(s)) })
 	must(t, err)
 	w.routes, err = srv.Served()
 	must(t, err)

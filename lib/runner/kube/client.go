@@ -13,6 +13,8 @@ import (
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/gentype"
 	"k8s.io/client-go/rest"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube/apiserver"
 )
 
 // client-go's own typed clients share a scheme with the types of all groups of Kubernetes, which are a quarter of a function's program. The
@@ -39,7 +41,7 @@ type (
 )
 
 func newJobs(config *rest.Config, namespace string) (*jobsClient, error) {
-	api, err := client(tuned(config), batchv1.SchemeGroupVersion)
+	api, err := client(config, batchv1.SchemeGroupVersion)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +50,7 @@ func newJobs(config *rest.Config, namespace string) (*jobsClient, error) {
 }
 
 func newPods(config *rest.Config, namespace string) (*podsClient, error) {
-	api, err := client(tuned(config), corev1.SchemeGroupVersion)
+	api, err := client(config, corev1.SchemeGroupVersion)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +59,7 @@ func newPods(config *rest.Config, namespace string) (*podsClient, error) {
 }
 
 func newReviews(config *rest.Config) (*reviewsClient, error) {
-	api, err := client(tuned(config), authenticationv1.SchemeGroupVersion)
+	api, err := client(config, authenticationv1.SchemeGroupVersion)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +69,9 @@ func newReviews(config *rest.Config) (*reviewsClient, error) {
 
 // client returns a client of the group of an API.
 func client(config *rest.Config, group schema.GroupVersion) (rest.Interface, error) {
-	config = rest.CopyConfig(config)
+	config = apiserver.Tuned(config)
+	config.ContentType = "application/vnd.kubernetes.protobuf"
+	config.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
 	config.GroupVersion, config.APIPath = &group, "/apis"
 	if group.Group == corev1.GroupName {
 		config.APIPath = "/api"
@@ -78,16 +82,4 @@ func client(config *rest.Config, group schema.GroupVersion) (rest.Interface, err
 		return nil, fmt.Errorf("kube: %w", err)
 	}
 	return c, nil
-}
-
-// tuned returns the configuration of a client for a server process. Clients with one configuration share connections.
-func tuned(config *rest.Config) *rest.Config {
-	config = rest.CopyConfig(config)
-	// The client has no limit of its own: the API server's priority and fairness limits its callers, and answers 429 with a time after
-	// which the client repeats the request.
-	config.QPS = -1
-	config.ContentType = "application/vnd.kubernetes.protobuf"
-	config.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
-	config.UserAgent = "bakta-web-backend"
-	return config
 }

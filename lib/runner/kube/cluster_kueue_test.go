@@ -13,16 +13,18 @@ import (
 
 	"github.com/ag-computational-bio/bakta-web-backend/internal/testcluster"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube/apiserver"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube/kueue"
 )
 
 // newKueue returns a namespace whose runs wait in the local queue "annotation", with a quota of that many pods.
 func newKueue(t *testing.T, pods int) (*cluster, *testcluster.Kueue) {
 	t.Helper()
-	config, err := Connect(false)
+	config, err := apiserver.Connect(false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := testcluster.NewKueue(t, tuned(config), strings.ToLower(t.Name()))
+	k := testcluster.NewKueue(t, apiserver.Tuned(config), strings.ToLower(t.Name()))
 	k.ClusterQueue("own", pods, "None")
 	c := newCluster(t)
 	c.options.Queue = "annotation"
@@ -133,7 +135,7 @@ func TestClusterKueueNoTTL(t *testing.T) {
 func TestClusterKueuePlaces(t *testing.T) {
 	t.Parallel()
 	c, k := newKueue(t, 0)
-	accounts := testcluster.Grant(t, tuned(c.config), c.namespace)
+	accounts := testcluster.Grant(t, apiserver.Tuned(c.config), c.namespace)
 	r, first := c.launch(c.options, fine, result)
 	c.await(r, first, "its workload", func(s capture) bool {
 		_, there := k.Workloads(c.namespace)[s.Job.Name]
@@ -143,8 +145,8 @@ func TestClusterKueuePlaces(t *testing.T) {
 	for _, j := range []*job.Job{&first, &second} {
 		j.RunName = job.ObjectName(j.ID, j.Run)
 	}
-	open := func(account string) *Queue {
-		q, err := NewQueue(accounts.Config(t, account), c.namespace, "annotation", slog.New(slog.NewTextHandler(t.Output(), nil)))
+	open := func(account string) *kueue.Queue {
+		q, err := kueue.New(accounts.Config(t, account), c.namespace, "annotation", slog.New(slog.NewTextHandler(t.Output(), nil)))
 		if err != nil {
 			t.Fatal(err)
 		}

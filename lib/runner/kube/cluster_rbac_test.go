@@ -20,6 +20,7 @@ import (
 
 	"github.com/ag-computational-bio/bakta-web-backend/internal/testcluster"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube/apiserver"
 )
 
 // TestClusterGrants runs what each function calls under the function's own service account, and sees that
@@ -27,7 +28,7 @@ import (
 func TestClusterGrants(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	accounts := testcluster.Grant(t, tuned(c.config), c.namespace)
+	accounts := testcluster.Grant(t, apiserver.Tuned(c.config), c.namespace)
 	c.options.Specs = shell(hang, result)
 
 	type call struct {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
@@ -339,8 +341,10 @@ func TestClusterLog(t *testing.T) {
 	s := c.state(r, j)
 	c.deletePod(s)
 	c.await(r, j, "another pod's first stage", func(now capture) bool {
-		p, _, _ := withLog(now.Pods, "first-stage")
-		return p != nil && p.Name != s.Pods[0].Name
+		return slices.ContainsFunc(now.Pods, func(p corev1.Pod) bool {
+			stage := containerStatus(&p, "first-stage")
+			return p.Name != s.Pods[0].Name && stage != nil && (stage.State.Running != nil || stage.State.Terminated != nil)
+		})
 	})
 	wait("the new pod's log", func() bool { return strings.HasSuffix(read("second_stage"), "begun\n") })
 	if text := read("no_such_stage"); text != "" {

@@ -28,6 +28,7 @@ import (
 
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube/apiserver"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
 )
@@ -64,11 +65,11 @@ func newCluster(t testing.TB) *cluster {
 	if os.Getenv("KUBECONFIG") == "" {
 		t.Fatal("KUBECONFIG names no cluster to test on")
 	}
-	config, err := Connect(false)
+	config, err := apiserver.Connect(false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	core, err := coreclient.NewForConfig(tuned(config))
+	core, err := coreclient.NewForConfig(apiserver.Tuned(config))
 	if err != nil {
 		t.Fatal(err)
 	}

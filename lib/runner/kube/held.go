@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube/apiserver"
 )
 
 // heldPage is how many Jobs are read at once. Each has some 10 KB.
@@ -23,11 +24,11 @@ func (r *Runner) Held(ctx context.Context, before time.Time, visit func(id strin
 func (r *Runner) held(ctx context.Context, before time.Time, page int64, visit func(id string) error) error {
 	next := ""
 	for {
-		call, cancel := context.WithTimeout(ctx, callTime)
+		call, cancel := context.WithTimeout(ctx, apiserver.CallTime)
 		list, err := r.jobs.List(call, metav1.ListOptions{LabelSelector: Selector, Limit: page, Continue: next})
 		cancel()
 		if err != nil {
-			return unavailable(err, "listing Jobs")
+			return apiserver.Unavailable(err, "listing Jobs")
 		}
 		for i := range list.Items {
 			at, over := overSince(&list.Items[i])

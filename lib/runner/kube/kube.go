@@ -15,10 +15,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/runner"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube/podlog"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 )
 
@@ -105,45 +105,11 @@ var (
 // Runner runs jobs in a cluster. It implements runner.Runner and runner.Held.
 type Runner struct {
 	options Options
-	*Logs
+	*podlog.Logs
 	disk      corev1.ResourceRequirements            // of a run
 	resources map[string]corev1.ResourceRequirements // of the stages
 	jobs      *jobsClient
-}
-
-// Logs reads the logs of stages. It needs fewer permissions and options than a Runner.
-type Logs struct {
-	pods *podsClient
-	now  func() time.Time
-}
-
-// Connect returns the configuration of a client of the API server: that of a pod in the cluster, or that of the kubeconfig
-// files ($KUBECONFIG, else ~/.kube/config). It reads files and makes no network call.
-func Connect(inCluster bool) (*rest.Config, error) {
-	if inCluster {
-		config, err := rest.InClusterConfig()
-		if err != nil {
-			return nil, fmt.Errorf("reading the pod's configuration for Kubernetes: %w", err)
-		}
-		return config, nil
-	}
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(clientcmd.NewDefaultClientConfigLoadingRules(), nil).ClientConfig()
-	if err != nil {
-		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
-	}
-	return config, nil
-}
-
-// NewLogs returns a Logs of the jobs in a namespace. It makes no network call.
-func NewLogs(config *rest.Config, namespace string) (*Logs, error) {
-	if namespace == "" {
-		return nil, errors.New("kube: the namespace is required")
-	}
-	pods, err := newPods(config, namespace)
-	if err != nil {
-		return nil, err
-	}
-	return &Logs{pods: pods, now: time.Now}, nil
+	pods      *podsClient
 }
 
 // New returns a Runner. It makes no network call.
@@ -152,13 +118,14 @@ func New(config *rest.Config, o Options) (*Runner, error) {
 	if err := r.fill(); err != nil {
 		return nil, fmt.Errorf("kube: %w", err)
 	}
-	logs, err := NewLogs(config, o.Namespace)
-	if err != nil {
+	var err error
+	if r.Logs, err = podlog.New(config, o.Namespace, r.options.Now); err != nil {
 		return nil, err
 	}
-	logs.now = r.options.Now
-	r.Logs = logs
-	r.jobs, err = newJobs(config, o.Namespace)
+	if r.jobs, err = newJobs(config, o.Namespace); err != nil {
+		return nil, err
+	}
+	r.pods, err = newPods(config, o.Namespace)
 	return r, err
 }
 

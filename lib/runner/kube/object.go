@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube/podlog"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage/stager"
 )
@@ -21,8 +22,8 @@ import (
 // Labels, annotations and the finalizer. Jobs and their pods have the labels.
 const (
 	domain        = "bakta.computational.bio"
-	jobLabel      = domain + "/job" // id of the job
-	runLabel      = domain + "/run" // number of the run
+	jobLabel      = podlog.JobLabel
+	runLabel      = podlog.RunLabel
 	workflowLabel = domain + "/workflow"
 	callerLabel   = domain + "/caller" // key of who started the job, where callers have limits
 
@@ -138,7 +139,7 @@ func policy(spec stage.Spec) *batchv1.PodFailurePolicy {
 	}
 	for _, c := range spec.Stages {
 		// The program was killed at its memory limit, with or without its stager. It would need as much again.
-		rules = append(rules, fail(containerName(c.Stage), stager.Usage, stager.Memory, exitKilled))
+		rules = append(rules, fail(podlog.ContainerName(c.Stage), stager.Usage, stager.Memory, exitKilled))
 	}
 	return &batchv1.PodFailurePolicy{Rules: rules}
 }
@@ -166,14 +167,11 @@ func stagesOf(run *batchv1.Job) []stageRef {
 	var refs []stageRef
 	for name := range strings.SplitSeq(run.Annotations[stagesAnnotation], ",") {
 		if name != "" {
-			refs = append(refs, stageRef{name: name, container: containerName(name)})
+			refs = append(refs, stageRef{name: name, container: podlog.ContainerName(name)})
 		}
 	}
 	return refs
 }
-
-// containerName returns the name of a stage's container: names of containers have no underscores.
-func containerName(stage string) string { return strings.ReplaceAll(stage, "_", "-") }
 
 // ours reports whether a Job was created by this backend for this run.
 func ours(object *batchv1.Job, j job.Job) bool {

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube/podlog"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 )
 
@@ -178,7 +179,7 @@ func (r *Runner) stage(id string, c stage.Command) (corev1.Container, error) {
 		args = append(args, literal(a))
 	}
 	return corev1.Container{
-		Name:    containerName(c.Stage),
+		Name:    podlog.ContainerName(c.Stage),
 		Image:   p.Image,
 		Command: []string{program, "run"},
 		Args:    args,

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -15,10 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube/apiserver"
 )
-
-// callTime is how long the API server has to answer a call.
-const callTime = 15 * time.Second
 
 // Launch creates the Job of the run. A Job that exists already was created by an earlier call, which may have been killed
 // before its caller recorded it: the name belongs to this run only. Its labels are checked all the same.
@@ -27,7 +23,7 @@ func (r *Runner) Launch(ctx context.Context, j job.Job) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	call, cancel := context.WithTimeout(ctx, callTime)
+	call, cancel := context.WithTimeout(ctx, apiserver.CallTime)
 	defer cancel()
 	_, err = r.jobs.Create(call, object, metav1.CreateOptions{})
 	if err == nil {
@@ -35,14 +31,18 @@ func (r *Runner) Launch(ctx context.Context, j job.Job) (string, error) {
 	}
 	if !apierrors.IsAlreadyExists(err) {
 		// The Job may have been created and the answer lost. The next call finds it.
-		return "", unavailable(err, "creating the Job %s", object.Name)
+		return "", apiserver.Unavailable(err, "creating the Job %s", object.Name)
 	}
 	there, err := r.jobs.Get(call, object.Name, metav1.GetOptions{})
 	switch {
 	case err != nil: // also if it was deleted in between: the next call creates it
-		return "", unavailable(err, "reading the Job %s, which exists", object.Name)
+		return "", apiserver.Unavailable(err, "reading the Job %s, which exists", object.Name)
 	case !ours(there, j):
-		return "", unavailable(errors.New("its labels are not those of this run"), "a Job of another program has the name %s", object.Name)
+		return "", apiserver.Unavailable(
+			errors.New("its labels are not those of this run"),
+			"a Job of another program has the name %s",
+			object.Name,
+		)
 	}
 	// It may be about to disappear: created, and deleted from outside before its launch was recorded. Its pod may still run, so
 	// the Job must not be created again under the same name. It counts as launched, and Observe will report it as interrupted.
@@ -76,7 +76,7 @@ func podless(object *batchv1.Job) bool {
 
 // get returns the Job of the run, or a job.NotFound error.
 func (r *Runner) get(ctx context.Context, j job.Job) (*batchv1.Job, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
+	ctx, cancel := context.WithTimeout(ctx, apiserver.CallTime)
 	defer cancel()
 	name := job.ObjectName(j.ID, j.Run)
 	object, err := r.jobs.Get(ctx, name, metav1.GetOptions{})
@@ -84,7 +84,7 @@ func (r *Runner) get(ctx context.Context, j job.Job) (*batchv1.Job, error) {
 	case apierrors.IsNotFound(err) || err == nil && !ours(object, j):
 		return nil, job.Errorf(job.NotFound, "there is no Job %s", name)
 	case err != nil:
-		return nil, unavailable(err, "reading the Job %s", name)
+		return nil, apiserver.Unavailable(err, "reading the Job %s", name)
 	}
 	return object, nil
 }
@@ -107,7 +107,7 @@ func (r *Runner) Release(ctx context.Context, j job.Job) error {
 
 // release removes our finalizer from a Job.
 func (r *Runner) release(ctx context.Context, object *batchv1.Job) error {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
+	ctx, cancel := context.WithTimeout(ctx, apiserver.CallTime)
 	defer cancel()
 	for {
 		patch, needed := unfinalize(object)
@@ -119,7 +119,7 @@ func (r *Runner) release(ctx context.Context, object *batchv1.Job) error {
 		case apierrors.IsNotFound(err):
 			return nil
 		case !apierrors.IsConflict(err):
-			return unavailable(err, "releasing the Job %s", object.Name)
+			return apiserver.Unavailable(err, "releasing the Job %s", object.Name)
 		}
 		// The Job was changed in between. If another object has its name now, that one must not be changed.
 		again, err := r.jobs.Get(ctx, object.Name, metav1.GetOptions{})
@@ -127,7 +127,7 @@ func (r *Runner) release(ctx context.Context, object *batchv1.Job) error {
 			return nil
 		}
 		if err != nil {
-			return unavailable(err, "reading the Job %s", object.Name)
+			return apiserver.Unavailable(err, "reading the Job %s", object.Name)
 		}
 		object = again
 	}
@@ -167,7 +167,7 @@ func (r *Runner) Discard(ctx context.Context, j job.Job) error {
 // discard deletes a Job. If this process is killed between the two steps, the Job remains, marked as deleted, and its pods
 // run on. The next call finds it and takes the second step.
 func (r *Runner) discard(ctx context.Context, object *batchv1.Job) error {
-	call, cancel := context.WithTimeout(ctx, callTime)
+	call, cancel := context.WithTimeout(ctx, apiserver.CallTime)
 	defer cancel()
 	err := r.jobs.Delete(call, object.Name, metav1.DeleteOptions{
 		PropagationPolicy: ptr(metav1.DeletePropagationBackground), // the client's default leaves pods running
@@ -177,7 +177,7 @@ func (r *Runner) discard(ctx context.Context, object *batchv1.Job) error {
 	case apierrors.IsNotFound(err) || apierrors.IsConflict(err): // it was deleted; another object may have its name
 		return nil
 	case err != nil:
-		return unavailable(err, "deleting the Job %s", object.Name)
+		return apiserver.Unavailable(err, "deleting the Job %s", object.Name)
 	}
 	// The deletion changed it, so the object that was read before can't be patched any more.
 	object, err = r.jobs.Get(call, object.Name, metav1.GetOptions{})
@@ -185,7 +185,7 @@ func (r *Runner) discard(ctx context.Context, object *batchv1.Job) error {
 	case apierrors.IsNotFound(err):
 		return nil
 	case err != nil:
-		return unavailable(err, "reading the Job %s", object.Name)
+		return apiserver.Unavailable(err, "reading the Job %s", object.Name)
 	}
 	return r.release(ctx, object)
 }
@@ -215,11 +215,11 @@ func (r *Runner) Stop(ctx context.Context, id string) error {
 
 // discardAll deletes all Jobs of a job.
 func (r *Runner) discardAll(ctx context.Context, id string) error {
-	call, cancel := context.WithTimeout(ctx, callTime)
+	call, cancel := context.WithTimeout(ctx, apiserver.CallTime)
 	defer cancel()
 	list, err := r.jobs.List(call, metav1.ListOptions{LabelSelector: labels.Set{jobLabel: id}.String()})
 	if err != nil {
-		return unavailable(err, "listing the Jobs of job %s", id)
+		return apiserver.Unavailable(err, "listing the Jobs of job %s", id)
 	}
 	var failures []error
 	for i := range list.Items {
@@ -228,11 +228,13 @@ func (r *Runner) discardAll(ctx context.Context, id string) error {
 	return errors.Join(failures...)
 }
 
-// unavailable wraps the error of a call, if any. Every error is job.Unavailable, whatever the API server answers: the call may
-// succeed when the cluster or the deployment is repaired.
-func unavailable(err error, doing string, args ...any) error {
-	if err == nil {
-		return nil
+// list returns the pods with these labels.
+func (r *Runner) list(ctx context.Context, set labels.Set) ([]corev1.Pod, error) {
+	ctx, cancel := context.WithTimeout(ctx, apiserver.CallTime)
+	defer cancel()
+	list, err := r.pods.List(ctx, metav1.ListOptions{LabelSelector: set.String()})
+	if err != nil {
+		return nil, apiserver.Unavailable(err, "listing pods")
 	}
-	return fmt.Errorf(doing+": %w", append(args, job.Errorf(job.Unavailable, "a call of Kubernetes failed; try again later").Because(err))...)
+	return list.Items, nil
 }

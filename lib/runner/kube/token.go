@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube/apiserver"
 )
 
 // Tokens asks the cluster to which account a token belongs. This requires a ClusterRole that may create tokenreviews.
@@ -37,7 +38,7 @@ func NewTokens(config *rest.Config, audience, namespace string) (*Tokens, error)
 // job.Unavailable if the cluster cannot be asked.
 func (t *Tokens) Subject(ctx context.Context, token string) (string, error) {
 	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: []string{t.audience}}}
-	ctx, cancel := context.WithTimeout(ctx, callTime)
+	ctx, cancel := context.WithTimeout(ctx, apiserver.CallTime)
 	defer cancel()
 	judged, err := t.reviews.Create(ctx, review, metav1.CreateOptions{})
 	if err != nil {

@@ -1,4 +1,4 @@
-package kube
+package kueue
 
 import (
 	"fmt"
@@ -65,7 +65,7 @@ func TestQueueFaults(t *testing.T) {
 			}))
 			t.Cleanup(server.Close)
 			var said strings.Builder
-			q, err := NewQueue(&rest.Config{Host: server.URL}, "bakta", "annotation", slog.New(slog.NewTextHandler(&said, nil)))
+			q, err := New(&rest.Config{Host: server.URL}, "bakta", "annotation", slog.New(slog.NewTextHandler(&said, nil)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -105,7 +105,7 @@ func TestQueueHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		config := &rest.Config{Host: "http://cluster"}
 		config.Transport = hanging{}
-		q, err := NewQueue(config, "bakta", "annotation", slog.New(slog.DiscardHandler))
+		q, err := New(config, "bakta", "annotation", slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,10 +1,11 @@
-package deployment
+package runs
 
 import (
 	"fmt"
 	"os"
 	"strings"
 
+	"github.com/ag-computational-bio/bakta-web-backend/cmd/internal/deployment"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
 )
@@ -21,12 +22,12 @@ func ownNamespace(file string) (string, error) {
 	return strings.TrimSpace(string(text)), nil
 }
 
-// authenticator returns the authenticator of event sources, or nil if the configuration requires no token.
-func (d *Deployment) authenticator() (server.Authenticator, error) {
+// Authenticator returns the authenticator of event sources, or nil if the configuration requires no token.
+func Authenticator(d *deployment.Deployment) (server.Authenticator, error) {
 	if d.Events.Audience == "" {
 		return nil, nil
 	}
-	connection, err := kube.Connect(d.InCluster)
+	connection, err := d.Kubernetes()
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package deployment
+package runs
 
 import (
 	"log/slog"
@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
 
+	"github.com/ag-computational-bio/bakta-web-backend/cmd/internal/deployment"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube"
@@ -21,7 +22,7 @@ import (
 )
 
 // configured returns a deployment with a configuration that tests add to.
-func configured(t *testing.T, more string) *Deployment {
+func configured(t *testing.T, more string) *deployment.Deployment {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	content := `
@@ -39,7 +40,7 @@ BaktaDatabasePVCName: bakta-db
 	secrets := func(name string) string {
 		return map[string]string{"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s"}[name]
 	}
-	d, err := Open(file, secrets, slog.New(slog.DiscardHandler), config.Mongo, config.S3Store, config.Kube)
+	d, err := deployment.Open(file, secrets, slog.New(slog.DiscardHandler), config.Mongo, config.S3Store, config.Kube)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,21 +75,21 @@ func TestConflictingMachines(t *testing.T) {
 		t,
 		"Programs:\n  Bakta: {NodeSelector: [disk=fast]}\n  Baktfold: {Image: fold, Database: fold-db, NodeSelector: [disk=slow]}\n",
 	)
-	_, err := d.runs()
+	_, err := options(d)
 	for _, s := range []string{"bakta_baktfold", "the stage bakta ", "disk=fast", "the stage baktfold", "disk=slow"} {
 		if err == nil || !strings.Contains(err.Error(), s) {
 			t.Errorf("%v does not say %q", err, s)
 		}
 	}
 	d = configured(t, "Programs: {Baktfold: {Image: fold, Database: fold-db, Tolerations: [\"gpu:Never\"]}}\n")
-	if _, err := d.runs(); err == nil || !strings.Contains(err.Error(), "Programs.Baktfold.Tolerations") {
+	if _, err := options(d); err == nil || !strings.Contains(err.Error(), "Programs.Baktfold.Tolerations") {
 		t.Errorf("%v", err)
 	}
 }
 
 // TestTwoStages checks the pod of a workflow whose stages have different values of all settings.
 func TestTwoStages(t *testing.T) {
-	o, err := configured(t, withBaktfold).runs()
+	o, err := options(configured(t, withBaktfold))
 	if err != nil {
 		t.Fatal(err)
 	}

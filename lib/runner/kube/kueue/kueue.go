@@ -1,4 +1,5 @@
-package kube
+// Package kueue reads the places of jobs in a queue of Kueue.
+package kueue
 
 import (
 	"context"
@@ -14,13 +15,13 @@ import (
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/runner"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube/apiserver"
 )
 
 // kueueVersions are the versions of Kueue's API and of its visibility API: both v1beta2 since Kueue 0.15, v1beta1 before. What is read
@@ -73,14 +74,12 @@ type place struct {
 	workload string
 }
 
-// NewQueue returns the local queue of that name. It makes no network call.
-func NewQueue(config *rest.Config, namespace, name string, log *slog.Logger) (*Queue, error) {
+// New returns the local queue of that name. It makes no network call.
+func New(config *rest.Config, namespace, name string, log *slog.Logger) (*Queue, error) {
 	if namespace == "" || name == "" || log == nil {
-		return nil, errors.New("kube: the namespace and the name of the queue, and a log are required")
+		return nil, errors.New("kueue: the namespace and the name of the queue, and a log are required")
 	}
-	config = tuned(config)
-	config.ContentType, config.AcceptContentTypes = "application/json", "application/json"
-	api, err := client(config, corev1.SchemeGroupVersion)
+	api, err := apiserver.Reader(config)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +141,7 @@ func read[T any](
 		if r.err == nil {
 			q.log.WarnContext(ctx, what+" can't be read; users do not see it", "queue", q.name, "error", err)
 		}
-		keep, err = queueRetry, unavailable(err, "reading %s %s", what, q.name)
+		keep, err = queueRetry, apiserver.Unavailable(err, "reading %s %s", what, q.name)
 	}
 	r.known, r.err, r.until = known, err, q.now().Add(keep)
 	return r.known, r.err
