@@ -224,6 +224,11 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		name := strings.TrimPrefix(r.URL.Path, "/file/")
 		fmt.Fprint(w, cmp.Or(f.left[name], f.files[name]))
 	default:
+		if r.Method != http.MethodPut { // as an older server answers a call that it does not have
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, `"Not Found"`)
+			return
+		}
 		part := strings.Split(r.URL.Path, "/")
 		f.jobs[part[1]].uploads[part[2]] = string(body)
 	}

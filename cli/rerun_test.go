@@ -86,6 +86,18 @@ func (f *reruns) requests() (ids, asked []string) {
 	return slices.Clone(f.ids), slices.Clone(f.asked)
 }
 
+// sent returns how many files were uploaded.
+func (f *reruns) sent() (n int) {
+	f.fake.mu.Lock()
+	defer f.fake.mu.Unlock()
+	for _, call := range f.calls {
+		if strings.HasPrefix(call, "put ") {
+			n++
+		}
+	}
+	return n
+}
+
 // known returns the jobs in the user's book.
 func known(t *testing.T, u *clitest.User) []book.Entry {
 	t.Helper()

@@ -124,7 +124,7 @@ Exit codes for several: 0 all succeeded, 4 some failed, 1 it ended early.`,
 	s.fetch.flags(cmd)
 	cmd.Flags().StringVar(&s.sheet, "sheet", "", "annotate the rows of a table, a TSV or CSV `file`")
 	cmd.Flags().IntVar(&s.uploads, "uploads", 4, "of several, send `N` at a time")
-	cmd.Flags().BoolVar(&s.retryFailed, "retry-failed", false, "of several, make a new job where an earlier call's job failed")
+	cmd.Flags().BoolVar(&s.retryFailed, "retry-failed", false, "of several, run those again whose job of an earlier call failed")
 	cmd.Flags().BoolVar(&s.again, "again", false, "of several, make a new job for each, whatever earlier calls did")
 	a.jsonFlag(cmd)
 	_ = cmd.RegisterFlagCompletionFunc(

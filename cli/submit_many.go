@@ -262,7 +262,7 @@ func (p *progress) ended(ctx context.Context, views []batch.View, err error) err
 	case t.Failed > 0:
 		if slices.ContainsFunc(views, func(v batch.View) bool { return v.State == batch.Unable && v.JobEnded }) &&
 			!slices.Contains(p.app.args, "--retry-failed") {
-			d.line("The same command tries again what was not submitted. With --retry-failed it also makes new jobs for those that failed:\n"+
+			d.line("The same command tries again what was not submitted. With --retry-failed it also runs those again that failed:\n"+
 				"  %s --retry-failed", command)
 		}
 		return &exitError{code: exitSomeFailed}

@@ -448,6 +448,68 @@ func TestSubmitManyAfterFailures(t *testing.T) {
 	}
 }
 
+// TestSubmitManyRetries: jobs that failed are run again with the files that the server has. If it can't do that, they are sent again.
+func TestSubmitManyRetries(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		answer func(*reruns, http.ResponseWriter) // in place of the new job; nil: the new job
+		sent   int                                // files in the calls after the first
+		says   string
+	}{
+		{"the server runs them again", nil, 0, "warning: Small."},
+		{"the job is gone", func(_ *reruns, w http.ResponseWriter) {
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, `"Job not found"`)
+		}, 2, "Job not found; its files are sent again"},
+		{"an older server", func(_ *reruns, w http.ResponseWriter) {
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, `"Not Found"`)
+		}, 2, "it is an older server"},
+		{"the answer is lost, and the job was made", func(_ *reruns, w http.ResponseWriter) {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}, 0, ""},
+		{"the request did not arrive", func(f *reruns, w http.ResponseWriter) {
+			ids, _ := f.requests()
+			f.fake.mu.Lock()
+			defer f.fake.mu.Unlock()
+			for _, id := range ids {
+				delete(f.jobs, id)
+			}
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}, 2, "so it gets a new job"},
+	} {
+		for _, out := range []string{"out", ""} {
+			t.Run(row.name+", --out "+out, func(t *testing.T) {
+				t.Parallel()
+				f := newReruns(t)
+				f.states, f.reason = []string{"ERROR"}, "no genes found"
+				u := newCollection(t, f.URL, "a.fna", "b.fna")
+				args := []string{"submit", "genomes", "--wait"}
+				if out != "" {
+					args = append(args, "--out", out)
+				}
+				if got := u.Run(args...); got.Code != exitSomeFailed {
+					t.Fatalf("%+v", got)
+				}
+				if row.answer != nil {
+					f.answer = func(w http.ResponseWriter, _ int) bool { row.answer(f, w); return true }
+				}
+				before := f.sent()
+				got := u.Run(append(args, "--retry-failed")...)
+				if got.Code == exitFailed { // the server was away for as long as the command waits; the next call goes on
+					f.mu.Lock()
+					f.answer = nil
+					f.mu.Unlock()
+					got = u.Run(args...)
+				}
+				if sent := f.sent() - before; sent != row.sent || !strings.Contains(got.Err, row.says) {
+					t.Errorf("%d files were sent, want %d:\n%s", sent, row.sent, got.Err)
+				}
+			})
+		}
+	}
+}
+
 // TestSubmitManyJSON: a line for each change, and one at the end.
 func TestSubmitManyJSON(t *testing.T) {
 	t.Parallel()

@@ -111,14 +111,15 @@ type Batch struct {
 // item is a sample on its way. The mutex of the batch guards what its worker does not own: the view.
 type item struct {
 	*Sample
-	view  View
-	job   Job  // its worker's
-	made  bool // the job was made by this call
-	fresh bool // make a new job, whatever is recorded
-	stale *Job // a job to delete before that
-	tries int  // transfers that failed for reasons that pass
-	asked time.Time
-	place int // in the queue, as it was reported last; of the mutex
+	view    View
+	job     Job  // its worker's
+	made    bool // the job was made by this call
+	fresh   bool // make a new job, whatever is recorded
+	stale   *Job // a job to delete before that
+	rerunOf *Job // the job of an earlier call that failed, to be run again
+	tries   int  // transfers that failed for reasons that pass
+	asked   time.Time
+	place   int // in the queue, as it was reported last; of the mutex
 
 	recorded Job // the job, as it was recorded last; of the mutex
 }
@@ -278,8 +279,8 @@ func (b *Batch) note(it *item, format string, args ...any) {
 	}
 }
 
-// again puts a sample back to those that are sent, for a new job.
-func (b *Batch) again(it *item, stale *Job) {
+// sendAgain puts a sample back to those that are sent, for a new job.
+func (b *Batch) sendAgain(it *item, stale *Job) {
 	it.fresh, it.stale, it.made = true, stale, false
 	b.change(it, func(v *View) { v.State, v.Job, v.Status = Waiting, client.Ref{}, client.Status{} })
 	b.mu.Lock()

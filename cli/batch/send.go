@@ -16,9 +16,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/ag-computational-bio/bakta-web-backend/cli/input"
 	"github.com/ag-computational-bio/bakta-web-backend/cli/resultfiles"
 	"github.com/ag-computational-bio/bakta-web-backend/client"
+	libjob "github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
 // sendAll sends samples, one after the other.
@@ -59,12 +62,18 @@ func (b *Batch) send(ctx context.Context, it *item) error {
 		b.discard(ctx, it, *it.stale)
 		it.stale = nil
 	}
-	uploads, err := b.inspect(it, sums)
-	if err != nil {
+	if err := b.free(it); err != nil {
 		b.fail(it, "%v", err)
 		return nil
 	}
-	if err := b.free(it); err != nil {
+	if failed := it.rerunOf; failed != nil {
+		it.rerunOf = nil
+		if done, err := b.rerun(ctx, it, key, *failed); done || err != nil {
+			return err
+		}
+	}
+	uploads, err := b.inspect(it, sums)
+	if err != nil {
 		b.fail(it, "%v", err)
 		return nil
 	}
@@ -92,6 +101,7 @@ func (b *Batch) resume(it *item, known Job) bool {
 		return true
 	case known.Phase == Failed && b.o.RetryFailed:
 		b.note(it, "job %s failed, so it gets a new job", known.ID)
+		it.rerunOf = &known
 		return false
 	case known.Phase == Failed:
 		b.change(it, func(v *View) {
@@ -172,26 +182,14 @@ func (b *Batch) submit(ctx context.Context, it *item, key string, uploads []*sen
 		return b.unsendable(ctx, it, err, began)
 	}
 	b.answered()
-	file, err := filepath.Abs(it.Input())
-	if err != nil {
-		file = it.Input()
-	}
 	// Recorded before anything is sent: what is sent can be deleted.
-	last, _ := b.o.Record.Named(it.Name)
-	it.made = true
-	err = b.put(ctx, it, func(j *Job) {
-		*j = Job{Key: key, Name: it.Name, Folder: it.Folder, File: file, Workflow: it.Workflow.Kind, Server: c.Server(), ID: made.Job.ID,
-			Secret: made.Job.Secret, Made: time.Now().UTC().Truncate(time.Second), Phase: Made, Before: last.left()}
-	})
-	if err != nil {
-		b.fail(it, "%v", err)
+	if err := b.record(ctx, it, key, made.Job); err != nil {
 		b.discard(ctx, it, it.job)
 		return err // the next job could not be recorded, either
 	}
-	b.change(it, func(v *View) { v.Job, v.Resumed = made.Job, false })
 	if err := b.upload(ctx, it, made, uploads); err != nil {
 		if ctx.Err() == nil && it.passes(err) {
-			b.again(it, clone(it.job)) // its links are as old as the job
+			b.sendAgain(it, clone(it.job)) // its links are as old as the job
 			return nil
 		}
 		b.discard(ctx, it, it.job)
@@ -199,6 +197,54 @@ func (b *Batch) submit(ctx context.Context, it *item, key string, uploads []*sen
 	}
 	b.answered()
 	return b.start(ctx, it, began)
+}
+
+// record records the new job of a sample.
+func (b *Batch) record(ctx context.Context, it *item, key string, made client.Ref) error {
+	file, err := filepath.Abs(it.Input())
+	if err != nil {
+		file = it.Input()
+	}
+	last, _ := b.o.Record.Named(it.Name)
+	it.made = true
+	err = b.put(ctx, it, func(j *Job) {
+		*j = Job{Key: key, Name: it.Name, Folder: it.Folder, File: file, Workflow: it.Workflow.Kind, Server: b.o.Client.Server(), ID: made.ID,
+			Secret: made.Secret, Made: time.Now().UTC().Truncate(time.Second), Phase: Made, Before: last.left()}
+	})
+	if err != nil {
+		b.fail(it, "%v", err)
+		return err
+	}
+	b.change(it, func(v *View) { v.Job, v.Resumed = made, false })
+	return nil
+}
+
+// rerun has the server run a failed job again, with the files that it has. It reports false if the files have to be sent again: the server
+// deleted the job, refuses to run it again, or is an older one that can't.
+func (b *Batch) rerun(ctx context.Context, it *item, key string, failed Job) (done bool, err error) {
+	old, requestKey := client.Ref{ID: failed.ID, Secret: failed.Secret}, uuid.NewString()
+	var next client.Ref
+	if next.ID, next.Secret, err = libjob.Rerun(old.ID, old.Secret, requestKey); err != nil {
+		return false, nil // an id of another kind of server
+	}
+	// What the server will derive, too, is recorded before it is asked: the answer can be lost, and this program can be killed. If the server
+	// does not know the job then, its files are sent.
+	if err := b.record(ctx, it, key, next); err != nil {
+		return true, err
+	}
+	began := time.Now()
+	made, warnings, err := b.o.Client.Rerun(ctx, client.Rerun{Job: old, RequestKey: requestKey, Name: it.Name})
+	if err == nil && made.Job != next { // another version of the server derives it in another way
+		if err := b.record(ctx, it, key, made.Job); err != nil {
+			return true, err
+		}
+	}
+	if err == nil || ctx.Err() != nil || client.Transient(err) {
+		return true, b.started(ctx, it, warnings, err, began)
+	}
+	b.discard(ctx, it, it.job)
+	b.note(it, "%s; its files are sent again", refusal(err))
+	return false, nil
 }
 
 // unsendable ends the way of a sample whose files could not be sent.
@@ -244,6 +290,11 @@ func (b *Batch) upload(ctx context.Context, it *item, made client.Made, uploads 
 // start starts a job whose files are sent.
 func (b *Batch) start(ctx context.Context, it *item, began time.Time) error {
 	warnings, err := b.o.Client.Start(ctx, client.Ref{ID: it.job.ID, Secret: it.job.Secret}, it.Workflow.Kind, it.Request)
+	return b.started(ctx, it, warnings, err, began)
+}
+
+// started takes the outcome of a call that starts a job.
+func (b *Batch) started(ctx context.Context, it *item, warnings []client.Warning, err error, began time.Time) error {
 	switch {
 	case err == nil:
 		b.answered()

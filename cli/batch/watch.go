@@ -142,7 +142,7 @@ func (b *Batch) saw(ctx context.Context, it *item, s client.Status) error {
 			// Its files are not all there, or its start did not arrive. An older server does not tell; then only an acknowledged start counts.
 			// There are no more links for its uploads.
 			b.note(it, "job %s was never started, so it gets a new job", it.job.ID)
-			b.again(it, clone(it.job))
+			b.sendAgain(it, clone(it.job))
 			return nil
 		}
 		return b.goesOn(ctx, it, s, Queued)
@@ -187,7 +187,8 @@ func (b *Batch) jobFailed(ctx context.Context, it *item, s client.Status) error 
 	if !it.made && b.o.RetryFailed {
 		// The record of a batch without a folder does not say that it failed.
 		b.note(it, "job %s failed, so it gets a new job", it.job.ID)
-		b.again(it, nil)
+		it.rerunOf = clone(it.job)
+		b.sendAgain(it, nil)
 		return nil
 	}
 	reason := ""
@@ -206,15 +207,16 @@ func (b *Batch) jobFailed(ctx context.Context, it *item, s client.Status) error 
 	return err
 }
 
-// gone notes that the server does not have a job any more. One of an earlier call is made again: its results are asked for.
+// gone notes that the server does not have a job. One of an earlier call is made again: its results are asked for. So is one whose start was
+// not acknowledged: the request to run a job again may never have arrived.
 func (b *Batch) gone(ctx context.Context, it *item, s client.Status) error {
 	reason := "the job is gone from the server: it was deleted, or it has expired"
 	if s.State == client.Unauthorized {
 		reason = "the server has another secret for the job"
 	}
-	if !it.made {
+	if !it.made || it.job.Phase == Made {
 		b.note(it, "%s (%s), so it gets a new job", reason, it.job.ID)
-		b.again(it, nil)
+		b.sendAgain(it, nil)
 		return nil
 	}
 	err := b.put(ctx, it, func(j *Job) { j.Phase, j.Reason = Dropped, reason })
