@@ -14,7 +14,10 @@ kourier() {
 	e2e/neighbours/kourier/run.sh &&
 		E2E_WITH=kourier e2e/knative.sh -test.run 'RESTFromZero|GRPCFromZero|OneHost|Expiry|Events$|ManyAtOnce'
 }
-prometheus() { (cd e2e/neighbours/prometheus-operator && go test .); }
+prometheus() {
+	(cd e2e/neighbours/prometheus-operator && go test .) &&
+		E2E_WITH=prometheus E2E_TIMEOUT=${E2E_TIMEOUT:-90m} e2e/knative.sh -test.run '^TestAlerts$'
+}
 upgrade() { e2e/upgrade.sh; }
 chaos() { e2e/chaos.sh; }
 overhead() { make --no-print-directory cluster-bench; }

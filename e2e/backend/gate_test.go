@@ -3,6 +3,7 @@
 package backend_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -134,8 +136,11 @@ func (s *streams) Close() error {
 	return err
 }
 
-// commits remembers when manifests were stored: the moment from which a job's outcome is known. It can hold requests.
+// commits remembers when manifests were stored: the moment from which a job's outcome is known. It can hold requests, and delay
+// all of them.
 type commits struct {
+	delay atomic.Int64 // of each request, in nanoseconds
+
 	mu    sync.Mutex
 	at    map[string]time.Time // by job
 	holds []*hold
@@ -182,6 +187,16 @@ func (c *commits) held(r *http.Request) bool {
 	return true
 }
 
+// delayed waits for the delay. It reports false if the client gave up meanwhile.
+func (c *commits) delayed(ctx context.Context) bool {
+	select {
+	case <-time.After(time.Duration(c.delay.Load())):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 func (c *commits) of(id string) (time.Time, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -199,7 +214,7 @@ func (c *commits) requests(server *url.URL) func(net.Listener) io.Closer {
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !c.held(r) {
+		if !c.held(r) || !c.delayed(r.Context()) {
 			return
 		}
 		proxy.ServeHTTP(w, r)

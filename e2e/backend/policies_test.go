@@ -49,7 +49,7 @@ type way struct {
 // Each pod tries each way, with the policies as they are deployed, without them, and with them again.
 func TestPolicies(t *testing.T) {
 	s := newSuite(t)
-	s.needsPolicies()
+	s.needs("policies")
 	p := s.openProbes()
 	ways := p.ways()
 	s.enforced(p, ways, "with the policies", func(w way, from string) bool { return slices.Contains(w.by, from) })
@@ -109,14 +109,6 @@ func TestProgramsAreOffline(t *testing.T) {
 	if text, _ := answer["text"].(string); !strings.Contains(text, "told: nc: socket") ||
 		!strings.Contains(text, "Address family not supported") {
 		t.Errorf("the log is answered %d: %v", code, answer)
-	}
-}
-
-// needsPolicies skips the test unless the network enforces policies.
-func (s suite) needsPolicies() {
-	s.Helper()
-	if !slices.Contains(strings.Split(os.Getenv("E2E_WITH"), ","), "policies") {
-		s.Skip("NOT TESTED: the cluster was not started with a network that enforces policies (E2E_WITH=policies)")
 	}
 }
 

@@ -34,6 +34,14 @@ func (s suite) must(errs ...error) {
 	}
 }
 
+// needs skips a test beside software that the cluster was not started with.
+func (s suite) needs(neighbour string) {
+	s.Helper()
+	if !slices.Contains(strings.Split(os.Getenv("E2E_WITH"), ","), neighbour) {
+		s.Skipf("NOT TESTED: the cluster was not started with %s (E2E_WITH=%[1]s)", neighbour)
+	}
+}
+
 // wait asks again and again until there is no error.
 func (s suite) wait(what string, ask func(context.Context) error) {
 	s.Helper()
