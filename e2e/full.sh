@@ -7,12 +7,20 @@ cd "$(dirname "$0")/.."
 export GOWORK=off E2E_FULL=yes E2E_REPORTS=${E2E_REPORTS:-$PWD/docs/reports}
 mkdir -p "$E2E_REPORTS"
 
+tests() { # NAME...: the pattern of these tests
+	local IFS='|'
+	echo "^Test($*)\$"
+}
+
 backend() { E2E_TIMEOUT=${E2E_TIMEOUT:-90m} e2e/knative.sh; }
 kueue() { E2E_WITH=kueue e2e/kube.sh -test.v -test.run 'Kueue|SuspendedAgain'; }
-policies() { E2E_WITH=policies e2e/knative.sh -test.run 'RESTFromZero|Webhook|Policies|ProgramsAreOffline'; }
+policies() {
+	E2E_WITH=policies e2e/knative.sh -test.run "$(tests RESTFromZero Webhook Broker SourcesSayWhoTheyAre Policies ProgramsAreOffline)"
+}
 kourier() {
 	e2e/neighbours/kourier/run.sh &&
-		E2E_WITH=kourier e2e/knative.sh -test.run 'RESTFromZero|GRPCFromZero|OneHost|Expiry|Events$|ManyAtOnce'
+		E2E_WITH=kourier e2e/knative.sh -test.run "$(tests RESTFromZero GRPCFromZero Expiry OneHost Events EventsAlone \
+			SourcesSayWhoTheyAre Callers ManyAtOnce)"
 }
 prometheus() {
 	(cd e2e/neighbours/prometheus-operator && go test .) &&
