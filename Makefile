@@ -187,9 +187,11 @@ test-stores-packages:
 	$(GO) test -count=1 -p 1 -timeout 30m ./lib/store/s3 ./cmd/setup ./cmd/stager ./lib/database ./lib/stage/... ./lib/runner/process
 	cd local && $(GO) test -count=1 -timeout 30m -run 'TestContract(V2)?/s3|TestS3' .
 
+MONGODB ?= 6.0.5
 .PHONY: test-mongodb
-test-mongodb: ## test a MongoDB of three members with authentication and TLS, whose primary is killed and cut off (as root on Linux, 2 min)
-	$(GO) run ./internal/teststores/cmd/with-stores true # while there is a network, from which the server is fetched
+test-mongodb: export TEST_MONGODB_VERSION = $(MONGODB)
+test-mongodb: ## test a MongoDB of three members with authentication and TLS, whose primary is killed and cut off (as root on Linux; MONGODB=6.0.27)
+	$(GO) run ./internal/teststores/cmd/with-stores env $(GO) test -count=1 ./lib/store/mongo # and fetch the server while there is a network
 	$(GO) test -c -o bin/mongodb.test ./lib/store/mongo
 	cd lib/store/mongo && TEST_MONGODB_SET=yes unshare --net sh -c 'ip link set lo up && \
 	  exec ../../../bin/mongodb.test -test.v -test.timeout 10m -test.run TestReplicaSet'

@@ -80,11 +80,14 @@ var (
 	loaders   = []string{"usr/lib64/ld-linux-x86-64.so.2", "lib64/ld-linux-x86-64.so.2"}
 )
 
-// Command returns a command that runs a program of the tree's usr/bin. The loader is that of the tree, since the libraries of another
+// Command returns a command that runs a program of the tree's usr/bin, or another one by its absolute path. The loader is that of the tree, since the libraries of another
 // release need their own.
 func (t Tree) Command(ctx context.Context, program string, args ...string) (*exec.Cmd, error) {
 	for _, loader := range loaders {
 		loader = filepath.Join(string(t), loader)
+		if target, err := os.Readlink(loader); err == nil && filepath.IsAbs(target) {
+			loader = filepath.Join(string(t), target)
+		}
 		if _, err := os.Stat(loader); err != nil {
 			continue
 		}
@@ -92,7 +95,10 @@ func (t Tree) Command(ctx context.Context, program string, args ...string) (*exe
 		for i, l := range libraries {
 			paths[i] = filepath.Join(string(t), l)
 		}
-		args = append([]string{"--library-path", strings.Join(paths, ":"), filepath.Join(string(t), "usr/bin", program)}, args...)
+		if !filepath.IsAbs(program) {
+			program = filepath.Join(string(t), "usr/bin", program)
+		}
+		args = append([]string{"--library-path", strings.Join(paths, ":"), program}, args...)
 		return exec.CommandContext(ctx, loader, args...), nil
 	}
 	return nil, fmt.Errorf("%s has no dynamic loader; remove it, and it is fetched again", t)

@@ -53,14 +53,14 @@ func StartUninitiated(ctx context.Context, cache, dir string) (*Server, error) {
 func tries(
 	ctx context.Context, cache, dir string, gigabytes float64, then func(context.Context, *process.Process, string) error,
 ) (*Server, error) {
-	path, err := program(ctx, cache)
+	command, err := program(ctx, cache)
 	if err != nil {
 		return nil, err
 	}
 	// A free port may be taken by another process before mongod gets it. Each try has a directory of its own:
 	// a replica set that was set up on another port never elects itself.
 	for try := range 10 {
-		s, err := launch(ctx, path, filepath.Join(dir, strconv.Itoa(try)), gigabytes, then)
+		s, err := launch(ctx, command, filepath.Join(dir, strconv.Itoa(try)), gigabytes, then)
 		if !errors.Is(err, errPortTaken) {
 			return s, err
 		}
@@ -71,7 +71,7 @@ func tries(
 var errPortTaken = errors.New("another process took each free port first")
 
 func launch(
-	ctx context.Context, program, dir string, gigabytes float64, then func(context.Context, *process.Process, string) error,
+	ctx context.Context, command []string, dir string, gigabytes float64, then func(context.Context, *process.Process, string) error,
 ) (*Server, error) {
 	data := filepath.Join(dir, "db")
 	if err := os.MkdirAll(data, 0o700); err != nil {
@@ -82,11 +82,11 @@ func launch(
 		return nil, err
 	}
 	port := ports[0]
-	p, err := process.Start(filepath.Join(dir, "mongod.log"), exec.Command(program,
+	p, err := process.Start(filepath.Join(dir, "mongod.log"), exec.Command(command[0], append(command[1:len(command):len(command)],
 		"--dbpath", data, "--bind_ip", "127.0.0.1", "--port", port, "--nounixsocket",
 		"--replSet", "rs0", "--oplogSize", "64",
 		"--wiredTigerCacheSizeGB", strconv.FormatFloat(gigabytes, 'f', -1, 64),
-		"--setParameter", "diagnosticDataCollectionEnabled=false"))
+		"--setParameter", "diagnosticDataCollectionEnabled=false")...))
 	if err != nil {
 		return nil, err
 	}

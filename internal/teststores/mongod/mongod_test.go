@@ -45,8 +45,9 @@ func TestServerTakesWritesUntilStopped(t *testing.T) {
 }
 
 func TestFetchRefusesWhatDoesNotRun(t *testing.T) {
+	t.Setenv(versionEnv, defaultVersion)
 	cache := t.TempDir()
-	program := filepath.Join(cache, "mongod-"+version, "mongod")
+	program := filepath.Join(cache, "mongod-"+defaultVersion, "mongod")
 	if err := os.MkdirAll(filepath.Dir(program), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -61,5 +62,12 @@ func TestFetchRefusesWhatDoesNotRun(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q: %v", want, err)
 		}
+	}
+}
+
+func TestVersionIsUnknown(t *testing.T) {
+	t.Setenv(versionEnv, "1.0")
+	if _, err := Start(t.Context(), t.TempDir(), t.TempDir(), 0.25); err == nil || !strings.Contains(err.Error(), "use one of 6.0.27, 6.0.5") {
+		t.Errorf("%v, want the versions that there are", err)
 	}
 }

@@ -34,7 +34,7 @@ type Set struct {
 	URI string // with the user's password and the file of the CA; it names no database
 
 	dir     string
-	program string
+	program []string // its command line
 	tls     *tls.Config
 	network *network
 	members []*member
@@ -57,11 +57,11 @@ const setUser, setPassword = "bakta", "set-pass/word"
 
 // StartSet starts a replica set with its data below dir, and returns when it accepts writes.
 func StartSet(ctx context.Context, cache, dir string) (*Set, error) {
-	path, err := program(ctx, cache)
+	command, err := program(ctx, cache)
 	if err != nil {
 		return nil, fmt.Errorf("no MongoDB server to test on: %w", err)
 	}
-	s := &Set{dir: dir, program: path}
+	s := &Set{dir: dir, program: command}
 	if err = errors.Join(s.certificates(), os.WriteFile(s.file("key"), []byte(rand.Text()), 0o600)); err != nil {
 		return nil, err
 	}
@@ -95,11 +95,11 @@ func (s *Set) start(m *member) (err error) {
 		return err
 	}
 	m.starts++
-	command := s.network.inside(m.index, s.program,
+	command := s.network.inside(m.index, append(s.program[:len(s.program):len(s.program)],
 		"--dbpath", data, "--bind_ip", inner(m.index)+",127.0.0.1", "--port", port, "--nounixsocket", "--replSet", "rs0", "--oplogSize", "64",
 		"--wiredTigerCacheSizeGB", "0.25", "--setParameter", "diagnosticDataCollectionEnabled=false", "--keyFile", s.file("key"),
 		"--tlsMode", "requireTLS", "--tlsCAFile", s.file("ca.pem"), "--tlsCertificateKeyFile", s.file("server.pem"),
-		"--tlsAllowConnectionsWithoutCertificates")
+		"--tlsAllowConnectionsWithoutCertificates")...)
 	m.process, err = process.Start(s.file(fmt.Sprintf("mongod%d.%d.log", m.index, m.starts)), exec.Command(command[0], command[1:]...))
 	return err
 }
