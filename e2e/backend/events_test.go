@@ -347,8 +347,9 @@ func TestSourcesSayWhoTheyAre(t *testing.T) {
 	if code := s.sent("jobupdate", "/events", header, "{}"); code != http.StatusUnauthorized {
 		t.Errorf("an event of another namespace's account is answered %d", code)
 	}
-	r := s.run("after-5")
+	r := s.run("until-told")
 	s.becomes(r, "RUNNING") // told by an event
+	s.told(r)
 	s.becomes(r, "SUCCESSFUL")
 	s.released([]ref{r})
 	expired := s.run("fine")
