@@ -8,9 +8,9 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store"
 )
 
-// calls counts the calls of a minute. A process counts some calls in advance for a caller that makes many, so that most calls need no
-// write: within the bucket that they are counted in, and of a small part of the limit. It also remembers refusals that can't change
-// before the next bucket.
+// calls counts the calls of a minute. A process counts some calls of a caller in advance, at most three for each that was made, so that
+// most calls need no write: within the bucket that they are counted in, and of a small part of the limit. It also remembers refusals that
+// can't change before the next bucket.
 type calls struct {
 	mu     sync.Mutex
 	bucket int64
@@ -48,9 +48,14 @@ func (c *calls) share(l *Limiter, key string) (*share, store.Use) {
 		clear(c.of)
 	}
 	if c.of[key] == nil {
-		c.of[key] = new(share)
+		c.of[key] = &share{next: l.more(0)}
 	}
 	return c.of[key], u
+}
+
+// more returns how many calls the next write counts ahead, by how many the one before did.
+func (l *Limiter) more(last int) int {
+	return min(growth*last+growth-1, maxAhead, l.o.Limits.CallsPerMinute/aheadPart)
 }
 
 // refused refuses a call if it is known that it would be refused.
@@ -95,7 +100,11 @@ func (c *calls) count(ctx context.Context, l *Limiter, key string, more store.Us
 		return nil, nil
 	}
 	if !counted {
-		call.Windows[0].Calls += s.next
+		ahead := s.next
+		if len(u.Holds) > 0 { // the next call that creates a job needs no write as long as there are jobs in advance
+			ahead = min(ahead, len(u.Holds[0].Ahead))
+		}
+		call.Windows[0].Calls += ahead
 		u.Windows = call.Windows
 	}
 	used, err := l.use(ctx, key, u)
@@ -107,7 +116,7 @@ func (c *calls) count(ctx context.Context, l *Limiter, key string, more store.Us
 	if !counted {
 		s.used, s.refused = used, used.Refused == CallsPerMinute
 		s.ahead = max(0, used.Counted[CallsPerMinute]-1)
-		s.next = min(growth*s.next+growth-1, maxAhead, l.o.Limits.CallsPerMinute/aheadPart)
+		s.next = l.more(s.next)
 	}
 	show(ctx, u, used, s.ahead)
 	if used.Refused != "" {

@@ -3,6 +3,7 @@ package limit_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -130,6 +131,24 @@ func TestCountsAhead(t *testing.T) {
 	group.Wait()
 	if n := allowed.Load(); n > bound || n < bound*9/10 {
 		t.Errorf("%d calls of four processes are allowed, the limit is %d", n, bound)
+	}
+}
+
+// A caller of some calls costs few writes, the first one included.
+func TestFirstCallsCountAhead(t *testing.T) {
+	w := newWorld(t)
+	l := w.limiter(t, settings.Caller{CallsPerMinute: 24_000}, "s")
+	for calls, writes := range map[int]int64{1: 1, 4: 1, 5: 2, 20: 2, 21: 3} {
+		w.uses.Store(0)
+		who := from(fmt.Sprintf("192.0.2.%d", calls))
+		for range calls {
+			if !call(t, l, who, counted) {
+				t.Fatal("a call is refused")
+			}
+		}
+		if got := w.uses.Load(); got != writes {
+			t.Errorf("%d calls cost %d writes, want %d", calls, got, writes)
+		}
 	}
 }
 
