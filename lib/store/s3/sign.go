@@ -26,8 +26,15 @@ type signer struct {
 	scope        string // of signatures, without the day
 
 	mutex sync.Mutex
-	day   string
-	key   []byte // of the day
+	last  moment
+}
+
+// moment is what all links of a second have in common.
+type moment struct {
+	unix      int64
+	date, day string
+	query     string // up to the date
+	key       []byte // of the day
 }
 
 const (
@@ -54,37 +61,49 @@ func (s *signer) link(method, object string, parameters url.Values, ttl time.Dur
 	if ttl < minLink || ttl > maxLink {
 		return "", fmt.Errorf("a link can live from %s to %s", minLink, maxLink)
 	}
-	now = now.UTC()
-	date := now.Format("20060102T150405Z")
-	day := date[:len("20060102")]
-	path := s.path + s3utils.EncodePath(object)
-	// In the order of their names.
-	query := "X-Amz-Algorithm=" + algorithm +
-		"&X-Amz-Credential=" + url.QueryEscape(s.access+"/"+day+s.scope) +
-		"&X-Amz-Date=" + date +
-		"&X-Amz-Expires=" + strconv.FormatInt(int64(ttl/time.Second), 10) +
-		"&X-Amz-SignedHeaders=host"
+	m := s.at(now)
+	path := s.path + encoded(object)
+	query := m.query + "&X-Amz-Expires=" + strconv.FormatInt(int64(ttl/time.Second), 10) + "&X-Amz-SignedHeaders=host"
 	if len(parameters) > 0 { // in lower case, so they follow
-		query += "&" + parameters.Encode()
+		query += "&" + spaced(parameters.Encode())
 	}
-	query = strings.ReplaceAll(query, "+", "%20")
 	request := sha256.Sum256([]byte(method + "\n" + path + "\n" + query + "\nhost:" + s.host + "\n\nhost\nUNSIGNED-PAYLOAD"))
-	signature := sum(s.keyOf(day), algorithm+"\n"+date+"\n"+day+s.scope+"\n"+hex.EncodeToString(request[:]))
+	signature := sum(m.key, algorithm+"\n"+m.date+"\n"+m.day+s.scope+"\n"+hex.EncodeToString(request[:]))
 	return s.scheme + "://" + s.host + path + "?" + query + "&X-Amz-Signature=" + hex.EncodeToString(signature), nil
 }
 
-// keyOf returns the key of a day.
-func (s *signer) keyOf(day string) []byte {
+// at returns what the links of a second have in common.
+func (s *signer) at(now time.Time) moment {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	if s.day != day {
-		key := sum([]byte("AWS4"+s.secret), day)
-		for part := range strings.SplitSeq(strings.TrimPrefix(s.scope, "/"), "/") {
-			key = sum(key, part)
-		}
-		s.day, s.key = day, key
+	if s.last.key != nil && s.last.unix == now.Unix() {
+		return s.last
 	}
-	return s.key
+	m := moment{unix: now.Unix(), date: now.UTC().Format("20060102T150405Z"), key: s.last.key}
+	m.day = m.date[:len("20060102")]
+	m.query = "X-Amz-Algorithm=" + algorithm + "&X-Amz-Credential=" + spaced(url.QueryEscape(s.access+"/"+m.day+s.scope)) +
+		"&X-Amz-Date=" + m.date // in the order of their names
+	if m.day != s.last.day {
+		m.key = sum([]byte("AWS4"+s.secret), m.day)
+		for part := range strings.SplitSeq(strings.TrimPrefix(s.scope, "/"), "/") {
+			m.key = sum(m.key, part)
+		}
+	}
+	s.last = m
+	return m
+}
+
+// spaced returns a part of a query that has spaces as signatures have them.
+func spaced(query string) string { return strings.ReplaceAll(query, "+", "%20") }
+
+// encoded returns a key as paths have it.
+func encoded(object string) string {
+	for _, c := range []byte(object) {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("/-_.~", rune(c)) {
+			return s3utils.EncodePath(object)
+		}
+	}
+	return object // nearly all keys
 }
 
 func sum(key []byte, text string) []byte {

@@ -71,15 +71,16 @@ func TestLinksAreThoseOfMinio(t *testing.T) {
 	}
 }
 
-// TestLinkOfTheNextDay: the key of a day is not used for another one.
+// TestLinkOfTheNextDay: what links of a second have in common is not used for another second or day.
 func TestLinkOfTheNextDay(t *testing.T) {
 	o := Options{Endpoint: "http://127.0.0.1:9000", Bucket: "user", AccessKey: "access", SecretKey: "secret"}
 	used, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := time.Date(2026, 1, 1, 23, 59, 59, 0, time.UTC)
-	for range 3 {
+	midnight := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
+	for _, after := range []time.Duration{-time.Second, -time.Millisecond, 0, time.Millisecond, time.Second, -time.Second, 24 * time.Hour} {
+		at := midnight.Add(after)
 		fresh, err := New(o)
 		if err != nil {
 			t.Fatal(err)
@@ -88,6 +89,5 @@ func TestLinkOfTheNextDay(t *testing.T) {
 		if want, err := fresh.links.link(http.MethodPut, "key", nil, time.Hour, at); err != nil || got != want {
 			t.Errorf("%v: %s, want %s", err, got, want)
 		}
-		at = at.Add(time.Second)
 	}
 }
