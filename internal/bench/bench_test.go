@@ -232,4 +232,23 @@ func TestReport(t *testing.T) {
 	if r.Missed != 1 {
 		t.Errorf("%d programs are late, want 1:\n%s", r.Missed, &out)
 	}
+	r.Missed = 0
+	loads := []loaded{
+		{load: load{name: "Good" + severally, target: 0.7}, calls: 100, took: flat(1e8), floors: flat(75e6), empties: flat(25e6),
+			used: flat(2e8), usedFloors: flat(1e8), usedEmptyCalls: flat(1e8)},
+		{load: load{name: "Slow" + severally, target: 0.8}, calls: 100, took: flat(1e8), floors: flat(75e6), empties: flat(25e6),
+			used: flat(2e8), usedFloors: flat(1e8), usedEmptyCalls: flat(1e8)},
+	}
+	if err := r.loads(loads); err != nil || r.Missed != 1 { // "Slow"
+		t.Errorf("%d targets of several callers are missed, want 1: %v\n%s", r.Missed, err, &out)
+	}
+	text := loadsText(loads, "6", []float64{3, 20})
+	for _, want := range []string{
+		"| Good |  |  | 0 |  | 1.00 (2.00) | 0.75 (1.00) | 0.25 (1.00) | 0.75 | 0.75 (0.50) | 0.7 (reached) |\n",
+		"| 0.8 (missed) |\n", "between 3 and 20", "100 rounds each",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the report does not contain %q:\n%s", want, text)
+		}
+	}
 }

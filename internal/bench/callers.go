@@ -27,12 +27,15 @@ type load struct {
 	open   func(s *site, batch int) step
 }
 
+// severally ends the names of loads.
+const severally = " by several callers"
+
 func loads() []load {
 	return []load{
-		{"InitJob by several callers", "an insert", 0.8, (*site).bareInit},
-		{"JobsStatus of 1 job by several callers", "a read by id", 0.7, func(s *site, batch int) step { return s.bareList(batch, 1) }},
+		{"InitJob" + severally, "an insert", 0.8, (*site).bareInit},
+		{"JobsStatus of 1 job" + severally, "a read by id", 0.7, func(s *site, batch int) step { return s.bareList(batch, 1) }},
 		{
-			"JobsStatus of 100 jobs by several callers",
+			"JobsStatus of 100 jobs" + severally,
 			"a query for 100, decoded",
 			0.7,
 			func(s *site, batch int) step { return s.bareList(batch, 100) },
@@ -50,6 +53,12 @@ func (l load) roundCalls(callers int) int {
 		n = max(40, 2*callers)
 	}
 	return n
+}
+
+// nothing is an empty call.
+func (s *site) nothing(ctx context.Context, _ int) error {
+	_, err := s.empty.Version(ctx, &pb.Empty{})
+	return err
 }
 
 func (s *site) bareInit(batch int) step {
@@ -136,9 +145,9 @@ type loaded struct {
 	stored, limits string // the site
 	callers        int
 	calls          int // in a round
-	took, floors   measure.Sample
 
-	used, usedFloors measure.Sample // processor time of this process and of MongoDB
+	took, floors, empties            measure.Sample // of the calls, the operations and empty calls
+	used, usedFloors, usedEmptyCalls measure.Sample // processor time of this process and of MongoDB
 }
 
 // ratio is the median of the rounds' ratios: how many calls are made in the time of one operation.
@@ -148,6 +157,12 @@ func (l loaded) ratio() float64 {
 		ratios = append(ratios, time.Duration(1e6*measure.Ratio(l.floors[i], l.took[i])))
 	}
 	return float64(ratios.Median()) / 1e6
+}
+
+// bound is the ratio of calls that cost no more than an empty call and an operation of their own. Calls that share an operation may exceed
+// it.
+func (l loaded) bound() float64 {
+	return measure.Ratio(l.floors.Median(), l.floors.Median()+l.empties.Median())
 }
 
 // usedRatio is the processor time of all operations, divided by that of all calls.
@@ -196,12 +211,12 @@ func underLoad(ctx context.Context, l load, sites []*site, callers, rounds int) 
 	}
 	for round := range warmUp + rounds {
 		var turns []func() error
-		used := make(measure.Sample, 2*len(steps))
+		used := make(measure.Sample, 3*len(steps))
 		for i, s := range steps {
 			if err := s.renew(ctx); err != nil {
 				return nil, err
 			}
-			for k, do := range []func(context.Context, int) error{s.call, s.floor} {
+			for k, do := range []func(context.Context, int) error{s.call, s.floor, sites[i].nothing} {
 				turns = append(turns, func() error {
 					before, err := sites[i].processorTime(ctx)
 					if err != nil {
@@ -211,7 +226,7 @@ func underLoad(ctx context.Context, l load, sites []*site, callers, rounds int) 
 						return err
 					}
 					after, err := sites[i].processorTime(ctx)
-					used[2*i+k] = after - before
+					used[3*i+k] = after - before
 					return err
 				})
 			}
@@ -222,8 +237,10 @@ func underLoad(ctx context.Context, l load, sites []*site, callers, rounds int) 
 		}
 		for i := range steps {
 			if round >= warmUp {
-				all[i].used, all[i].usedFloors = append(all[i].used, used[2*i]), append(all[i].usedFloors, used[2*i+1])
-				all[i].took, all[i].floors = append(all[i].took, took[2*i]), append(all[i].floors, took[2*i+1])
+				l := &all[i]
+				l.took, l.floors, l.empties = append(l.took, took[3*i]), append(l.floors, took[3*i+1]), append(l.empties, took[3*i+2])
+				l.used, l.usedFloors = append(l.used, used[3*i]), append(l.usedFloors, used[3*i+1])
+				l.usedEmptyCalls = append(l.usedEmptyCalls, used[3*i+2])
 			}
 		}
 	}
@@ -252,6 +269,15 @@ func together(ctx context.Context, callers, calls int, do func(context.Context, 
 	return errors.Join(errs...)
 }
 
+// loadAverage is that of the machine, of the last minute.
+func loadAverage() (load float64, err error) {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err == nil {
+		_, err = fmt.Sscan(string(text), &load)
+	}
+	return load, err
+}
+
 // measureLoads measures all loads on sites with few and many jobs, without and with the limits of callers, and writes a report to the file.
 func measureLoads(ctx context.Context, r report, few, many int, times float64, only, file string) (err error) {
 	var chosen []load
@@ -268,6 +294,7 @@ func measureLoads(ctx context.Context, r report, few, many int, times float64, o
 		return err
 	}
 	var all []loaded
+	var busy []float64
 	defer func() { err = errors.Join(err, w.close(ctx)) }()
 	for _, count := range []int{few, many} {
 		s, err := w.stocked(ctx, count)
@@ -285,6 +312,11 @@ func measureLoads(ctx context.Context, r report, few, many int, times float64, o
 				if err != nil {
 					return err
 				}
+				average, err := loadAverage()
+				if err != nil {
+					return err
+				}
+				busy = append(busy, average)
 				measure.Say("%s: %d, %s jobs: measured in %s", load.name, n, s.label, time.Since(began).Round(100*time.Millisecond))
 				all = append(all, found...)
 			}
@@ -297,5 +329,5 @@ func measureLoads(ctx context.Context, r report, few, many int, times float64, o
 	if err := w.client.Database("admin").RunCommand(ctx, bson.D{{Key: "buildInfo", Value: 1}}).Decode(&server); err != nil {
 		return err
 	}
-	return os.WriteFile(file, []byte(loadsText(all, server.Version)), 0o644)
+	return os.WriteFile(file, []byte(loadsText(all, server.Version, busy)), 0o644)
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -103,39 +105,48 @@ func (r report) loads(all []loaded) error {
 	r.Line(
 		"The ratio is the median of all rounds. Times in ms, of all calls of a round divided by their number; in brackets the processor time",
 	)
-	r.Line("of caller, server and MongoDB together, and its ratio.\n")
-	r.Line("call\tfloor\tjobs\tcallers\tlimits\trounds\tcall\tfloor\tratio\tat least\ttarget\t")
+	r.Line("of caller, server and MongoDB together, and its ratio. Bound: the ratio of a call that costs an empty call and an operation.\n")
+	r.Line("call\tfloor\tjobs\tcallers\tlimits\trounds\tcall\tfloor\tempty call\tbound\tratio\tat least\ttarget\t")
 	for _, l := range all {
-		r.Line("%s\t%s\t%s\t%d\t%s\t%d\t%s (%s)\t%s (%s)\t%.2f (%.2f)\t%.1f\t%s\t", l.name, l.floor, l.stored, l.callers, l.limits,
-			len(l.took), measure.MS(l.each(l.took)), measure.MS(l.perCall(l.used)), measure.MS(l.each(l.floors)),
-			measure.MS(l.perCall(l.usedFloors)), l.ratio(), l.usedRatio(), l.target, r.Verdict(l.ratio() >= l.target))
+		r.Line("%s\t%s\t%s\t%d\t%s\t%d\t%s (%s)\t%s (%s)\t%s (%s)\t%.2f\t%.2f (%.2f)\t%.1f\t%s\t", l.name, l.floor, l.stored,
+			l.callers, l.limits, len(l.took), measure.MS(l.each(l.took)), measure.MS(l.perCall(l.used)), measure.MS(l.each(l.floors)),
+			measure.MS(l.perCall(l.usedFloors)), measure.MS(l.each(l.empties)), measure.MS(l.perCall(l.usedEmptyCalls)), l.bound(), l.ratio(),
+			l.usedRatio(), l.target, r.Verdict(l.ratio() >= l.target))
 	}
 	return r.Print()
 }
 
-// loadsText returns the same in Markdown, with what was measured.
-func loadsText(all []loaded, mongodb string) string {
+// loadsText returns the same in Markdown, with what was measured, and how busy the machine was.
+func loadsText(all []loaded, mongodb string, busy []float64) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# Calls by gRPC of several callers
 
-Made by `+"`make bench BENCH=\"-only callers -report docs/reports/calls.md\"`"+` on %s: %s, MongoDB %s (one member, journaled majority
-writes), %d cores that callers, server and MongoDB share with what else runs on the machine.
+Written by `+"`make bench BENCH=\"%s\"`"+` on %s: %s, MongoDB %s (one member, journaled majority writes), %d cores that callers,
+server and MongoDB share with what else runs on the machine. The load averages of the machine were between %.0f and %.0f.
 
-Calls and bare operations of MongoDB by the same driver, both as many, are measured in turns. The ratio is the median of all rounds.
-Times are in ms: those of a round divided by the number of its calls, at the median. In brackets: the processor time of callers,
-server and MongoDB together, and its ratio. On a busy machine this is the steadier figure.
+Calls, bare operations of MongoDB by the same driver, and empty calls, all as many, are measured in turns, %d rounds each. The ratio is
+the median of all rounds. Times are in ms: those of a round divided by the number of its calls, at the median. In brackets: the
+processor time of callers, server and MongoDB together, and its ratio. On a busy machine this is the steadier figure.
 
-| call | floor | stored jobs | callers | limits of callers | call | operation | ratio | target |
-|---|---|---|---|---|---|---|---|---|
-`, time.Now().UTC().Format(time.DateOnly), runtime.Version(), mongodb, runtime.NumCPU())
+An empty call is all that gRPC costs: the client, HTTP/2, and a server that does nothing. The bound is the ratio of a call that costs
+as much as an empty call and an operation. Calls of several callers can exceed it, because they share operations.
+
+With limits, the callers have all limits of callers, none of which is reached; each caller makes %d calls and continues with another
+address.
+
+| call | floor | stored jobs | callers | limits of callers | call | operation | empty call | bound | ratio | target |
+|---|---|---|---|---|---|---|---|---|---|---|
+`, strings.Join(os.Args[1:], " "), time.Now().UTC().Format(time.DateOnly), runtime.Version(), mongodb, runtime.NumCPU(),
+		slices.Min(busy), slices.Max(busy), len(all[0].took), callsOfCaller)
 	for _, l := range all {
 		verdict := "reached"
 		if l.ratio() < l.target {
 			verdict = "missed"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %d | %s | %s (%s) | %s (%s) | %.2f (%.2f) | %.1f (%s) |\n", l.name, l.floor, l.stored, l.callers,
-			l.limits, measure.MS(l.each(l.took)), measure.MS(l.perCall(l.used)), measure.MS(l.each(l.floors)),
-			measure.MS(l.perCall(l.usedFloors)), l.ratio(), l.usedRatio(), l.target, verdict)
+		fmt.Fprintf(&b, "| %s | %s | %s | %d | %s | %s (%s) | %s (%s) | %s (%s) | %.2f | %.2f (%.2f) | %.1f (%s) |\n",
+			strings.TrimSuffix(l.name, severally), l.floor, l.stored, l.callers, l.limits,
+			measure.MS(l.each(l.took)), measure.MS(l.perCall(l.used)), measure.MS(l.each(l.floors)), measure.MS(l.perCall(l.usedFloors)),
+			measure.MS(l.each(l.empties)), measure.MS(l.perCall(l.usedEmptyCalls)), l.bound(), l.ratio(), l.usedRatio(), l.target, verdict)
 	}
 	return b.String()
 }
