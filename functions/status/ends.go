@@ -87,9 +87,10 @@ func (e *ends) search(j job.Job) {
 		e.tidy = now.Add(endTimeWaiting)
 	}
 	e.free, e.next[j.ID] = e.free.Add(endGap), now.Add(pause)
+	id := j.ID // a goroutine that had the job would have each one copied to the heap, and a list has many
 	go func() {
 		defer func() { <-e.places }()
-		e.one(j.ID)
+		e.one(id)
 	}()
 }
 
