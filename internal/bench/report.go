@@ -1,8 +1,8 @@
 package main
 
 import (
+	"flag"
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -118,11 +118,17 @@ func (r report) loads(all []loaded) error {
 
 // loadsText returns the same in Markdown, with what was measured, and how busy the machine was.
 func loadsText(all []loaded, mongodb string, busy []float64) string {
+	var settings []string
+	flag.Visit(func(f *flag.Flag) {
+		if f.Name != "report" {
+			settings = append(settings, fmt.Sprintf("-%s %s", f.Name, f.Value))
+		}
+	})
 	var b strings.Builder
 	fmt.Fprintf(&b, `# Calls by gRPC of several callers
 
-Written by `+"`make bench BENCH=\"%s\"`"+` on %s: %s, MongoDB %s (one member, journaled majority writes), %d cores that callers,
-server and MongoDB share with what else runs on the machine. The load averages of the machine were between %.0f and %.0f.
+Written by `+"`make bench BENCH=\"%s\"`"+` on %s, with %s and MongoDB %s (one member, journaled majority writes).
+Callers, server and MongoDB share %d cores with what else runs on the machine. Its load averages were between %.0f and %.0f.
 
 Calls, bare operations of MongoDB by the same driver, and empty calls, all as many, are measured in turns, %d rounds each. The ratio is
 the median of all rounds. Times are in ms: those of a round divided by the number of its calls, at the median. In brackets: the
@@ -136,7 +142,7 @@ address.
 
 | call | floor | stored jobs | callers | limits of callers | call | operation | empty call | bound | ratio | target |
 |---|---|---|---|---|---|---|---|---|---|---|
-`, strings.Join(os.Args[1:], " "), time.Now().UTC().Format(time.DateOnly), runtime.Version(), mongodb, runtime.NumCPU(),
+`, strings.Join(settings, " "), time.Now().UTC().Format(time.DateOnly), runtime.Version(), mongodb, runtime.NumCPU(),
 		slices.Min(busy), slices.Max(busy), len(all[0].took), callsOfCaller)
 	for _, l := range all {
 		verdict := "reached"
