@@ -1,6 +1,6 @@
 #!/bin/bash
 # Lets every part of the backend and of its cluster fail while jobs run, in turn and at random: e2e/chaos.sh. The report goes to docs/reports,
-# or to the folder that E2E_REPORTS names. E2E_CHAOS_JOBS is the number of jobs under faults at random (200; a tenth of them under each in
+# or to the folder that E2E_REPORTS names. E2E_CHAOS_JOBS is the number of jobs under faults at random (200; a twentieth of them under each in
 # turn), E2E_CHAOS_SEED repeats the faults of an earlier run, E2E_CHAOS_ONLY=REGEXP selects faults by their names, and "at random".
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -4,6 +4,7 @@ package backend_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,8 @@ import (
 // fault is something that fails for a while.
 type fault struct {
 	name string
+	// prepare does what must be so before it is made; nil: nothing must.
+	prepare func(context.Context) error
 	// hit makes it fail, and returns what mends it. An error means that nothing was hit, so that it can be tried again.
 	hit func(context.Context) (mend func(context.Context) error, err error)
 }
@@ -35,25 +38,25 @@ type fault struct {
 func (w *world) faults() []fault {
 	const source, activator = "eventing.knative.dev/source=apiserver-source-controller", "app=activator"
 	all := []fault{
-		{"the source's adapter killed", w.killPods(namespace, source)},
-		{"the source's adapter cut off", w.cutPods(namespace, source)},
+		{name: "the source's adapter killed", hit: w.killPods(namespace, source)},
+		{name: "the source's adapter cut off", hit: w.cutPods(namespace, source)},
 	}
-	for _, name := range functions() {
+	for _, name := range append(functions(), "notify") {
 		all = append(all,
-			fault{name + " killed", w.killPods(namespace, "serving.knative.dev/service="+name)},
-			fault{name + " cut off", w.cutPods(namespace, "serving.knative.dev/service="+name)})
+			fault{name: name + " killed", hit: w.killPods(namespace, "serving.knative.dev/service="+name)},
+			fault{name: name + " cut off", hit: w.cutPods(namespace, "serving.knative.dev/service="+name)})
 	}
 	return append(all,
-		fault{"the activator killed", w.killPods("knative-serving", activator)},
-		fault{"the activator cut off", w.cutPods("knative-serving", activator)},
-		fault{"MongoDB killed", w.killStore("mongod")},
-		fault{"MongoDB cut off", w.cutPort(w.target.mongo.Port())},
-		fault{"the object storage killed", w.killStore("objectstore", "-listen", hostOf(w.target.directS3))},
-		fault{"the object storage cut off", w.cutPort(w.target.s3.Port())},
-		fault{"the API server killed", w.killAPIServer},
-		fault{"the API server cut off", w.cutPort("6443")},
-		fault{"the functions' clock 2 min ahead", w.moveClock(2 * time.Minute)},
-		fault{"the functions' clock 2 min behind", w.moveClock(-2 * time.Minute)},
+		fault{name: "the activator killed", hit: w.killPods("knative-serving", activator)},
+		fault{name: "the activator cut off", hit: w.cutPods("knative-serving", activator)},
+		fault{name: "MongoDB killed", hit: w.killStore("mongod")},
+		fault{name: "MongoDB cut off", hit: w.cutPort(w.target.mongo.Port())},
+		fault{name: "the object storage killed", hit: w.killStore("objectstore", "-listen", hostOf(w.target.directS3))},
+		fault{name: "the object storage cut off", hit: w.cutPort(w.target.s3.Port())},
+		fault{name: "the API server killed", hit: w.killAPIServer},
+		fault{name: "the API server cut off", hit: w.cutPort("6443")},
+		fault{name: "the functions' clock 2 min ahead", prepare: w.deployClock(2 * time.Minute), hit: w.moveClock},
+		fault{name: "the functions' clock 2 min behind", prepare: w.deployClock(-2 * time.Minute), hit: w.moveClock},
 	)
 }
 
@@ -252,30 +255,32 @@ const movedClock = `patches:
 // deploying keeps deployments apart.
 var deploying sync.Mutex
 
-// moveClock deploys functions whose clock is moved ten seconds after they started, see ../clock.
-func (w *world) moveClock(by time.Duration) func(context.Context) (func(context.Context) error, error) {
-	return func(ctx context.Context) (func(context.Context) error, error) {
+// deployClock deploys functions whose clock is moved ten seconds after they started, see ../clock.
+func (w *world) deployClock(by time.Duration) func(context.Context) error {
+	return func(ctx context.Context) error {
 		deploying.Lock()
 		defer deploying.Unlock()
 		dir, err := os.MkdirTemp("", "bakta-e2e-clock-")
 		if err != nil {
-			return nil, err
+			return err
 		}
 		defer os.RemoveAll(dir)
-		below, err := relative(dir, w.overlay)
+		below, err := relative(dir, cmp.Or(w.varied, w.overlay))
 		if err != nil {
-			return nil, err
+			return err
 		}
 		images := w.target.otherImages(w.target.clockRegistry, "latest", "submit", "status", "expire", "jobupdate", "notify")
 		text := "resources: [" + below + "]\n" + images + fmt.Sprintf(movedClock, by.Seconds())
-		if err := errors.Join(write(filepath.Join(dir, "kustomization.yaml"), text),
-			write(filepath.Join(dir, "fields.yaml"), stagerFields), w.deploy(ctx, dir)); err != nil {
-			return nil, err
-		}
-		return func(ctx context.Context) error {
-			deploying.Lock()
-			defer deploying.Unlock()
-			return w.deploy(ctx, w.overlay)
-		}, nil
+		return errors.Join(write(filepath.Join(dir, "kustomization.yaml"), text),
+			write(filepath.Join(dir, "fields.yaml"), stagerFields), w.deploy(ctx, dir))
 	}
+}
+
+// moveClock lets the clocks of what deployClock deployed move. Mended, the functions that are tested are deployed again.
+func (w *world) moveClock(context.Context) (func(context.Context) error, error) {
+	return func(ctx context.Context) error {
+		deploying.Lock()
+		defer deploying.Unlock()
+		return w.deploy(ctx, cmp.Or(w.varied, w.overlay))
+	}, nil
 }

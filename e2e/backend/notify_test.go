@@ -28,12 +28,8 @@ import (
 // A job notifies a webhook beside the cluster, from the function's pod, at the second attempt.
 func TestWebhook(t *testing.T) {
 	s := newSuite(t)
-	host := net.ParseIP(s.target.mongo.Hostname())
-	if !s.target.gates || host == nil {
-		t.Skip("NOT TESTED: pods can't reach a receiver on this machine")
-	}
 	var received atomic.Int32
-	receiver, authority := receiverAt(t, host, func(w http.ResponseWriter, r *http.Request) {
+	receiver := s.receiver(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil || !strings.Contains(string(body), `"type":"org.bakta.job.succeeded"`) ||
 			!strings.HasPrefix(r.Header.Get("Webhook-Signature"), "v1,") {
@@ -42,18 +38,6 @@ func TestWebhook(t *testing.T) {
 		if received.Add(1) == 1 {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
-	})
-	pemText, err := json.Marshal(authority)
-	s.must(err)
-	s.varyBy(fmt.Sprintf(`patches:
-  - target: {kind: ConfigMap, name: bakta-web}
-    patch: |
-      [{"op": "add", "path": "/data/receivers.pem", "value": %s}]
-  - target: {kind: NetworkPolicy, name: notify}
-    patch: |
-      [{"op": "add", "path": "/spec/egress/-", "value": {"to": [{"ipBlock": {"cidr": "%s/32"}}, {"ipBlock": {"cidr": "127.0.0.1/32"}}]}}]
-`, pemText, host), func(config string) string {
-		return strings.Replace(config, "Notify:\n", "Notify:\n  AllowNetworks: ["+host.String()+"]\n  CAFile: /config/receivers.pem\n", 1)
 	})
 	var made created
 	s.must(s.postV2(t.Context(), "/api/v2/job/init", map[string]string{"workflow_kind": "bakta", "name": "a test"}, &made))
@@ -87,6 +71,29 @@ func TestWebhook(t *testing.T) {
 		return nil
 	})
 	s.atZero("notify")
+}
+
+// receiver starts a receiver of webhooks on this machine, and deploys so that the function notify reaches it, until the test ends.
+func (s suite) receiver(handle http.HandlerFunc) (url string) {
+	s.Helper()
+	host := net.ParseIP(s.target.mongo.Hostname())
+	if !s.target.gates || host == nil {
+		s.Skip("NOT TESTED: pods can't reach a receiver on this machine")
+	}
+	url, authority := receiverAt(s.T, host, handle)
+	pemText, err := json.Marshal(authority)
+	s.must(err)
+	s.varyBy(fmt.Sprintf(`patches:
+  - target: {kind: ConfigMap, name: bakta-web}
+    patch: |
+      [{"op": "add", "path": "/data/receivers.pem", "value": %s}]
+  - target: {kind: NetworkPolicy, name: notify}
+    patch: |
+      [{"op": "add", "path": "/spec/egress/-", "value": {"to": [{"ipBlock": {"cidr": "%s/32"}}, {"ipBlock": {"cidr": "127.0.0.1/32"}}]}}]
+`, pemText, host), func(config string) string {
+		return strings.Replace(config, "Notify:\n", "Notify:\n  AllowNetworks: ["+host.String()+"]\n  CAFile: /config/receivers.pem\n", 1)
+	})
+	return url
 }
 
 // created is the second version's answer to the creation of a job.

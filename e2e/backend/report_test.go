@@ -300,7 +300,9 @@ func (s suite) varyBy(more string, change func(config string) string) (again fun
 			"configMapGenerator: [{name: bakta-web, namespace: bakta, behavior: replace, files: [config.yaml]}]\n"+strings.ReplaceAll(more, "%s",
 			components)),
 		s.deploy(s.Context(), dir))
+	s.varied = dir
 	s.Cleanup(func() {
+		s.varied = ""
 		if err := s.deploy(context.Background(), s.overlay); err != nil {
 			s.Error(err)
 		}

@@ -54,6 +54,7 @@ type world struct {
 	root     string // of the source
 	target   target
 	overlay  string // the directory of what is deployed
+	varied   string // that of what is deployed in its place, see varyBy; "": nothing is
 	previous string // that of an earlier version which is deployed first; "": none is
 	core     *coreclient.CoreV1Client
 	batch    *batchclient.BatchV1Client
