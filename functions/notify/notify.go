@@ -101,7 +101,7 @@ func (f *Function) Deliver(ctx context.Context, id string) error {
 	}
 	var failures []error
 	for _, d := range j.Deliveries {
-		if d.State == job.DeliveryPending && !d.Next.After(f.now()) {
+		if d.Due(f.now()) {
 			failures = append(failures, f.attempt(ctx, j, d))
 		}
 	}
@@ -131,7 +131,7 @@ func (f *Function) attempt(ctx context.Context, j job.Job, d job.Delivery) error
 	} else {
 		log.InfoContext(ctx, "message delivered")
 	}
-	f.deps.Recorder.Attempted(ctx, after, f.now().Sub(d.Owed))
+	f.deps.Recorder.Attempted(ctx, after, max(0, f.now().Sub(d.Owed)))
 	// Also after the caller has gone: what was sent must not be sent again.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), margin/2)
 	defer cancel()

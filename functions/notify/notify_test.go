@@ -24,6 +24,13 @@ type shelf struct {
 	mu    sync.Mutex
 	job   job.Job
 	clock time.Time
+	ages  []time.Duration // that were recorded
+}
+
+func (s *shelf) Attempted(_ context.Context, _ job.Delivery, age time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ages = append(s.ages, age)
 }
 
 func (s *shelf) Get(_ context.Context, asked string) (job.Job, error) {
@@ -71,7 +78,7 @@ func ended(deliveries ...job.Delivery) *shelf {
 func (s *shelf) function(t *testing.T, send func(context.Context, job.Job, event.Event) error) *notifier.Function {
 	t.Helper()
 	f, err := notifier.New(notifier.Deps{
-		Jobs: s, Now: s.now, Log: slog.New(slog.DiscardHandler),
+		Jobs: s, Now: s.now, Log: slog.New(slog.DiscardHandler), Recorder: s,
 		Senders: map[job.Channel]notifier.Sender{job.ChannelWebhook: {Send: send, Limit: 10 * time.Second}},
 	})
 	if err != nil {
@@ -190,6 +197,31 @@ func TestAtOnce(t *testing.T) {
 		}
 		if _, again := sent.Load(id + "-succeeded"); again != (at == 40*time.Second) {
 			t.Errorf("%s after an attempt that was killed: sent %v", at, again)
+		}
+	}
+}
+
+// TestEarlierClock has a process deliver whose clock is behind that of the process which stored the end, by less and by more than a sweep's
+// period. The message about the end does not wait for the clock, that about the expiry does, and so does the next attempt.
+func TestEarlierClock(t *testing.T) {
+	for _, behind := range []time.Duration{time.Millisecond, 2 * time.Minute} {
+		s := ended(webhook(), job.OwesDelivery(job.EventExpiring, job.ChannelWebhook, noon.AddDate(0, 0, 27)))
+		s.clock = noon.Add(-behind)
+		var sent []string
+		f := s.function(t, func(_ context.Context, _ job.Job, e event.Event) error {
+			sent = append(sent, e.ID())
+			return &notify.Error{Words: "away"}
+		})
+		for range 2 {
+			if err := f.Deliver(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(sent) != 1 || sent[0] != id+"-succeeded" {
+			t.Errorf("%s behind: sent %v", behind, sent)
+		}
+		if len(s.ages) != 1 || s.ages[0] != 0 {
+			t.Errorf("%s behind: recorded after %v", behind, s.ages)
 		}
 	}
 }

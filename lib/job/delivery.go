@@ -75,6 +75,15 @@ func OwesDelivery(event Event, channel Channel, at time.Time) Delivery {
 	}
 }
 
+// Due reports whether an attempt at the delivery is due. The first one about the end of a job is due whatever the time is: the process that
+// stored the end may have a clock that is ahead of the one which says now.
+func (d Delivery) Due(now time.Time) bool {
+	if d.State != DeliveryPending {
+		return false
+	}
+	return !d.Next.After(now) || d.Attempts == 0 && d.Event != EventExpiring
+}
+
 // MessageID returns the id of the message about an event of a job. Each attempt and each channel has the same: it is the same message. It
 // contains no dot, which Standard Webhooks uses as a separator.
 func MessageID(id string, event Event) string { return id + "-" + string(event) }
