@@ -9,6 +9,7 @@ import (
 	"os"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -52,39 +53,50 @@ func TestChaos(t *testing.T) {
 	fmt.Printf("E2E_CHAOS_SEED=%d\n", seed)
 	only, err := regexp.Compile(os.Getenv("E2E_CHAOS_ONLY"))
 	s.must(err)
-	commit, load := s.commit(), loads() // the source may change in this hour
+	commit := s.commit() // the source may change in this hour
 	c := chaos{suite: s, inbox: &inbox{came: make(map[string][]time.Time)}}
 	c.inbox.url = s.receiver(c.inbox.receive) + "/hook"
 	c.whole = s.whole(s.sample())
 
 	few := max(10, many/20)
-	inTurn := c.inTurn(few, only)
-	atRandom := newTable("at random", "jobs", "slowest job", "median", "slowest message", "repeated", "refused calls")
+	if slices.ContainsFunc(s.faults(), func(f fault) bool { return only.MatchString(f.name) }) {
+		t.Run("in turn", func(t *testing.T) {
+			load := loads()
+			out := c.on(t).inTurn(few, only)
+			c.on(t).write("chaos", "Chaos: one fault after the other", fmt.Sprintf("commit %s, %d jobs under each fault", commit, few), load, out)
+		})
+	}
 	if only.MatchString("at random") {
-		t.Run("at random", func(t *testing.T) { c.on(t).atRandom(many, rand.New(rand.NewPCG(seed, 0)), atRandom) })
+		t.Run("at random", func(t *testing.T) {
+			load := loads()
+			out := c.on(t).atRandom(many, rand.New(rand.NewPCG(seed, 0)))
+			c.on(t).write("chaos-at-random", "Chaos: faults at random, up to two at once",
+				fmt.Sprintf("commit %s, E2E_CHAOS_JOBS=%d, E2E_CHAOS_SEED=%d", commit, many, seed), load, out)
+		})
 	}
+}
+
+// write writes the report of a part of the test.
+func (s chaos) write(name, title, what, load string, out *table) {
+	s.Helper()
 	verdict := "Every acknowledged job ended right, once, with whole results, and each message about its end came."
-	if t.Failed() {
-		verdict = "FAILED: not every acknowledged job ended right, once, with whole results, and with its message."
+	if s.Failed() {
+		verdict = "FAILED: not every fault was made, or not every acknowledged job ended right, once, with whole results and its message."
 	}
-	s.report("chaos", fmt.Sprintf(`# Chaos
+	s.report(name, fmt.Sprintf(`# %s
 
-This file is written by `+"`make e2e-chaos`"+`: each part fails while jobs are created, started, run and end on a cluster of
-`+"`bin/cluster`"+`. A job's time is from the first call of its client to the first answer that it is SUCCESSFUL; clients repeat calls
-that fail. A message's time is from that answer to the webhook's; half of the jobs have one, and a message may be repeated. Another
-client creates and deletes jobs. "Killed" is SIGKILL, every %s for pods; "cut off" is that all packets are dropped. The functions'
-clock moves while they run, by two minutes against all else.
+This file is written by `+"`make e2e-chaos`"+`: parts fail while jobs are created, started, run and end on a cluster of `+"`bin/cluster`"+`. A
+job's time is from the first call of its client to the first answer that it is SUCCESSFUL; clients repeat calls that fail. A message's
+time is from that answer to the webhook's; half of the jobs have one, and a message may be repeated. Another client creates and deletes
+jobs. "Killed" is SIGKILL, every %s for pods, which the kubelet starts again after longer and longer pauses; "cut off" is that all packets
+are dropped. The functions' clock moves while they run, by two minutes against all else.
 
-On %s, commit %s, seed %d. %s
+On %s, %s. %s
 
 %d CPUs, on which all of the cluster, the stores and the clients run. The load averages of the machine over 1, 5 and 15 minutes were
 %s before and %s after it. What else the machine does makes jobs later, with a fault and without.
 
-In turn, %d jobs each:
-
-`+"```\n%s```\n\nAt random, up to two faults at once, until the last start is acknowledged:\n\n```\n%s```\n",
-		again, time.Now().UTC().Format(time.DateOnly), commit, seed, verdict, runtime.NumCPU(), load, loads(), few,
-		inTurn.text(), atRandom.text()))
+`+"```\n%s```\n", title, again, time.Now().UTC().Format(time.DateOnly), what, verdict, runtime.NumCPU(), load, loads(), out.text()))
 }
 
 // chaos is a test's view of the world in which parts fail.
@@ -119,7 +131,11 @@ func (s chaos) inTurn(few int, only *regexp.Regexp) *table {
 			if f.prepare != nil { // what it has started is not what is tested
 				s.atZero("submit", "status", "jobupdate", "notify")
 			}
-			w := s.under(few, func(ctx context.Context) { s.suffer(ctx, f, outage) })
+			w := s.under(few, func(ctx context.Context) {
+				if err := s.suffer(ctx, f, patience, outage); err != nil {
+					t.Errorf("%s: it could not be made: %v", f.name, err)
+				}
+			})
 			s.right(w)
 			out.row(append(append([]string{f.name, seconds(w.slowest()), later(w)}, w.rest()...), seconds(w.fault))...)
 			fmt.Printf("%s: slowest %s, later by %s\n", f.name, seconds(w.slowest()), later(w))
@@ -132,8 +148,9 @@ func (s chaos) inTurn(few int, only *regexp.Regexp) *table {
 }
 
 // atRandom makes faults that it draws under a wave of jobs, after a wave without any.
-func (s chaos) atRandom(many int, random *rand.Rand, out *table) {
+func (s chaos) atRandom(many int, random *rand.Rand) *table {
 	s.Helper()
+	out := newTable("at random", "jobs", "slowest job", "median", "slowest message", "repeated", "refused calls")
 	quiet := s.under(max(10, many/4), nil)
 	s.right(quiet)
 	out.row(append([]string{"no fault", strconv.Itoa(len(quiet.jobs)), seconds(quiet.slowest())}, quiet.rest()...)...)
@@ -145,6 +162,7 @@ func (s chaos) atRandom(many int, random *rand.Rand, out *table) {
 	for _, h := range hits {
 		out.row("  " + h)
 	}
+	return out
 }
 
 // loads are the load averages of this machine.
@@ -156,28 +174,27 @@ func loads() string {
 	return strings.Join(strings.Fields(string(text))[:3], ", ")
 }
 
-// suffer makes a fault, and mends it after a time. The fault may need a moment: a function may have no pod when it is to be killed. Each
-// step is repeated until it succeeds, because another fault may be in its way.
-func (s suite) suffer(ctx context.Context, f fault, lasting time.Duration) {
+// suffer makes a fault, and mends it after a time. An error says why it could not be made within a time: a function may have no pod that
+// could be killed. Steps are repeated, because another fault may be in their way.
+func (s suite) suffer(ctx context.Context, f fault, within, lasting time.Duration) error {
 	ctx = context.WithoutCancel(ctx)
-	step := func(what string, pause time.Duration, do func(context.Context) error) bool {
-		ctx, cancel := context.WithTimeout(ctx, patience)
-		defer cancel()
-		err := eventually(ctx, pause, do)
-		if err != nil {
-			s.Errorf("%s: %s: %v", f.name, what, err)
-		}
-		return err == nil
-	}
+	making, made := context.WithTimeout(ctx, within)
+	defer made()
 	var mend func(context.Context) error
-	if !step("making it", 200*time.Millisecond, func(context.Context) (err error) {
-		mend, err = f.hit(ctx) // not with this step's time: what it begins goes on
+	err := eventually(making, 200*time.Millisecond, func(context.Context) (err error) {
+		mend, err = f.hit(ctx) // which begins what goes on after this step
 		return err
-	}) {
-		return
+	})
+	if err != nil {
+		return err
 	}
 	<-time.After(lasting) // the fault is this time
-	step("mending it", time.Second, mend)
+	mending, mended := context.WithTimeout(ctx, patience)
+	defer mended()
+	if err := eventually(mending, time.Second, mend); err != nil {
+		s.Errorf("%s: mending it: %v", f.name, err)
+	}
+	return nil
 }
 
 // prepare does what must be so before a fault is made.
@@ -192,22 +209,29 @@ func (s suite) prepare(f fault) {
 	}
 }
 
+// waits is how long a fault that is drawn waits for what it is to hit.
+const waits = 30 * time.Second
+
 // rage makes faults at random, one or two at once, for as long as jobs are started. It returns what it made.
 func (s suite) rage(ctx context.Context, random *rand.Rand) (made []string) {
 	began := time.Now()
 	for ctx.Err() == nil {
 		all := s.faults()
 		random.Shuffle(len(all), func(i, k int) { all[i], all[k] = all[k], all[i] })
+		drawn := make([]string, 1+random.IntN(2))
 		var group sync.WaitGroup
-		for _, f := range all[:1+random.IntN(2)] {
+		for i, f := range all[:len(drawn)] {
 			lasting := time.Duration(5+random.IntN(20)) * time.Second
-			made = append(made, fmt.Sprintf("%s after %.0f s for %s", f.name, time.Since(began).Seconds(), lasting))
+			drawn[i] = fmt.Sprintf("%s after %.0f s for %s", f.name, time.Since(began).Seconds(), lasting)
 			group.Go(func() {
 				s.prepare(f)
-				s.suffer(ctx, f, lasting)
+				if err := s.suffer(ctx, f, waits, lasting); err != nil {
+					drawn[i] += fmt.Sprintf(": not made within %s, %v", waits, err)
+				}
 			})
 		}
 		group.Wait()
+		made = append(made, drawn...)
 		select {
 		case <-ctx.Done():
 		case <-time.After(time.Duration(random.IntN(10)) * time.Second):

@@ -75,10 +75,10 @@ func (w *wave) refused() {
 
 // Times of a wave.
 const (
-	pace    = 3 * time.Second / 2 // from one job to the next, at least: two cores run about one in a second
-	spread  = 3 * outage / 2      // from the first job to the last, at least, so that jobs are started during a fault and after it
-	timeout = 10 * time.Second    // of a client's call
-	lasts   = 20 * time.Minute    // at most
+	pace    = 3 * time.Second  // from one job to the next, at least: two cores that do little else run about one in a second
+	spread  = 3 * outage / 2   // from the first job to the last, at least, so that jobs are started during a fault and after it
+	timeout = 10 * time.Second // of a client's call
+	lasts   = 20 * time.Minute // at most
 )
 
 // under has clients create, start and watch so many jobs, and another one create and delete some, while something happens as soon as a
