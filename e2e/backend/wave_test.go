@@ -95,13 +95,13 @@ func (s chaos) under(many int, happens func(context.Context)) *wave {
 	next := time.NewTicker(each)
 	defer next.Stop()
 	rest.Go(func() { s.watchAll(ctx, w, many) })
-	clients.Go(func() {
-		deletions := max(5, many/20)
-		for range deletions {
+	rest.Go(func() {
+		every := each * time.Duration(many) / time.Duration(max(5, many/20))
+		for starting.Err() == nil {
 			s.deleter(ctx, w)
 			select {
-			case <-ctx.Done():
-			case <-time.After(each * time.Duration(many) / time.Duration(deletions)):
+			case <-starting.Done():
+			case <-time.After(every):
 			}
 		}
 	})
