@@ -130,7 +130,7 @@ func (a *alerting) withoutNotify(s suite) (mend func()) {
 	r := made.ref()
 	s.must(s.postV2(s.Context(), "/api/v2/job/submit", map[string]any{
 		"job": map[string]string{"job_id": r.ID, "secret": r.Secret}, "workflow_kind": "bakta", "config": map[string]string{"strain": "fine"},
-		"notify": map[string]string{"webhook": "https://" + s.target.mongo.Hostname() + ":9/hook"}, // where nothing listens
+		"notify": map[string]string{"webhook": "https://" + s.target.mongo.Hostname() + ":1024/hook"}, // where nothing listens
 	}, &struct{}{}))
 	s.becomes(r, "SUCCESSFUL")
 	jobs := s.database.Collection("annotationJobs")

@@ -55,13 +55,13 @@ type alertCase struct {
 func alertCases() []alertCase {
 	return []alertCase{
 		{name: "programs crash", provoke: (*alerting).crash, want: []string{"BaktaWebJobsFail"}, atShipped: true},
+		{name: "notify is missing", provoke: (*alerting).withoutNotify,
+			want: []string{"BaktaWebDeliveriesOwed"}, may: []string{"BaktaWebSweepsFail"}},
 		{name: "jobupdate is missing", provoke: (*alerting).withoutJobUpdate, want: []string{"BaktaWebEventsMissing", "BaktaWebOutcomesLate"}},
 		{name: "S3 is slow", provoke: (*alerting).slowStorage, want: []string{"BaktaWebRequestsSlow"}},
 		{name: "a quota forbids Kubernetes Jobs", provoke: (*alerting).forbidJobs,
 			want: []string{"BaktaWebLaunchesFail", "BaktaWebJobsOwed"}, may: []string{"BaktaWebSweepsFail"}},
 		{name: "no pod of a job is admitted", provoke: (*alerting).refusePod, want: []string{"BaktaWebJobsWait"}},
-		{name: "notify is missing", provoke: (*alerting).withoutNotify,
-			want: []string{"BaktaWebDeliveriesOwed"}, may: []string{"BaktaWebSweepsFail"}},
 		{name: "MongoDB is cut off", provoke: (*alerting).cutMongo, atShipped: true,
 			want: []string{"BaktaWebSweepsFail", "BaktaWebRequestsFail", "BaktaWebEventsDeferred", "BaktaWebCallsUncounted"},
 			may:  []string{"BaktaWebRequestsSlow"}},
@@ -274,6 +274,11 @@ func (a *alerting) test(s suite, c alertCase) {
 			s.Errorf("%s fires before", name)
 		}
 	}
+	s.Cleanup(func() {
+		if s.Failed() { // the fault may still be there
+			a.redeploy()
+		}
+	})
 	from := time.Now()
 	mend := sync.OnceFunc(c.provoke(a, s))
 	defer mend() // of a case that fails, too
