@@ -268,7 +268,8 @@ func (a *alerting) healthyQuick(s suite) {
 
 // test provokes alerts, waits until they fire, and mends the fault. No other alert may begin to fire meanwhile.
 func (a *alerting) test(s suite, c alertCase) {
-	before := a.firing(s, a.quick)
+	before, err := a.quick.firing(s.Context())
+	s.must(err)
 	for _, name := range c.want {
 		if slices.Contains(before, name) {
 			s.Errorf("%s fires before", name)
@@ -311,19 +312,6 @@ func (a *alerting) test(s suite, c alertCase) {
 			s.Errorf("%s fires, too", name)
 		}
 	}
-}
-
-// firing returns the alerts that fire.
-func (a *alerting) firing(s suite, p prometheus) (names []string) {
-	s.Helper()
-	states, err := p.alerts(s.Context())
-	s.must(err)
-	for name, state := range states {
-		if state == firing {
-			names = append(names, name)
-		}
-	}
-	return names
 }
 
 // await waits until alerts have fired, and returns after how long each did.

@@ -125,6 +125,17 @@ func (p prometheus) alerts(ctx context.Context) (map[string]string, error) {
 	return states, errors.Join(broken...)
 }
 
+// firing returns the alerts that fire.
+func (p prometheus) firing(ctx context.Context) (names []string, err error) {
+	states, err := p.alerts(ctx)
+	for name, state := range states {
+		if state == firing {
+			names = append(names, name)
+		}
+	}
+	return names, err
+}
+
 // quiet is an error while an alert is pending or fires.
 func (p prometheus) quiet(ctx context.Context) error {
 	states, err := p.alerts(ctx)
