@@ -207,8 +207,8 @@ func (b *Batch) jobFailed(ctx context.Context, it *item, s client.Status) error 
 	return err
 }
 
-// gone notes that the server does not have a job. One of an earlier call is made again: its results are asked for. So is one whose start was
-// not acknowledged: the request to run a job again may never have arrived.
+// gone notes that the server does not have a job. One of an earlier call is made again: its results are asked for. So is one whose start
+// was not acknowledged: the request to run a job again may never have arrived.
 func (b *Batch) gone(ctx context.Context, it *item, s client.Status) error {
 	reason := "the job is gone from the server: it was deleted, or it has expired"
 	if s.State == client.Unauthorized {

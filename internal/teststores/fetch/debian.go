@@ -80,8 +80,8 @@ var (
 	loaders   = []string{"usr/lib64/ld-linux-x86-64.so.2", "lib64/ld-linux-x86-64.so.2"}
 )
 
-// Command returns a command that runs a program of the tree's usr/bin, or another one by its absolute path. The loader is that of the tree, since the libraries of another
-// release need their own.
+// Command returns a command that runs a program of the tree's usr/bin, or another one by its absolute path. The loader is that of the tree,
+// since the libraries of another release need their own.
 func (t Tree) Command(ctx context.Context, program string, args ...string) (*exec.Cmd, error) {
 	for _, loader := range loaders {
 		loader = filepath.Join(string(t), loader)
