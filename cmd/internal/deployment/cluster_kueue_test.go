@@ -140,14 +140,28 @@ func TestClusterKueueQuota(t *testing.T) {
 	q := newQueued(t, "TTL: 1s")
 	q.kueue.ClusterQueue("own", 1, "None")
 	q.kueue.LocalQueue(q.namespace, "annotation", "own", "None")
-	first := q.startJob("slow")
+	first := q.startJob("slower")
 	q.awaitState(first, "the first job", runs)
-	second, third, fourth := q.startJob("fine"), q.startJob("fine"), q.startJob("fine")
-	for i, r := range []ref{second, third, fourth} {
+	var waiting [3]ref
+	for i := range waiting {
+		waiting[i] = q.startJob("fine")
+		// Kueue's order is that of the creation times of the workloads, which are whole seconds: of the same second, any may be first.
+		var created time.Time
+		q.wait("the second after the creation of its workload", func() bool {
+			if created.IsZero() {
+				if _, there := q.kueue.Workloads(q.namespace)[job.ObjectName(waiting[i].ID, 1)]; there {
+					created = time.Now()
+				}
+			}
+			return !created.IsZero() && time.Now().Unix() > created.Unix()
+		})
+	}
+	for i, r := range waiting {
 		if s := q.awaitState(r, "its place", place(i+1)); s.Queue.Length < i+1 || s.Hindrance != "" || s.Stage != "" {
 			t.Errorf("%+v", s)
 		}
 	}
+	second, third, fourth := waiting[0], waiting[1], waiting[2]
 	if code, answer := q.call("expire", http.MethodDelete, "/delete?jobID="+third.ID+"&secret="+third.Secret, nil); code != http.StatusOK {
 		t.Fatalf("%d %v", code, answer)
 	}
