@@ -85,8 +85,8 @@ func (s chaos) write(name, title, what, load string, out *table) {
 	}
 	s.report(name, fmt.Sprintf(`# %s
 
-This file is written by `+"`make e2e-chaos`"+`: parts fail while jobs are created, started, run and end on a cluster of `+"`bin/cluster`"+`. A
-job's time is from the first call of its client to the first answer that it is SUCCESSFUL; clients repeat calls that fail. A message's
+This file is written by `+"`make e2e-chaos`"+`: parts fail while jobs are created, started, run and end on a cluster of `+"`bin/cluster`"+`.
+A job's time is from the first call of its client to the first answer that it is SUCCESSFUL; clients repeat calls that fail. A message's
 time is from that answer to the webhook's; half of the jobs have one, and a message may be repeated. Another client creates and deletes
 jobs. "Killed" is SIGKILL, every %s for pods, which the kubelet starts again after longer and longer pauses; "cut off" is that all packets
 are dropped. The functions' clock moves while they run, by two minutes against all else.
