@@ -12,7 +12,12 @@ tests() { # NAME...: the pattern of these tests
 }
 
 backend() { E2E_TIMEOUT=${E2E_TIMEOUT:-90m} e2e/knative.sh; }
-kueue() { E2E_WITH=kueue e2e/kube.sh -test.v -test.run 'Kueue|SuspendedAgain'; }
+kueue() {
+	local result=0
+	E2E_WITH=kueue e2e/kube.sh -test.v -test.run 'Kueue|SuspendedAgain' || result=1
+	E2E_WITH=kueue e2e/knative.sh -test.run '^TestKueue$' || result=1
+	return "$result"
+}
 policies() {
 	E2E_WITH=policies e2e/knative.sh -test.run "$(tests RESTFromZero Webhook Broker SourcesSayWhoTheyAre Policies ProgramsAreOffline)"
 }
