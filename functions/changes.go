@@ -139,9 +139,9 @@ func (n noticed) SetDelivery(ctx context.Context, id string, was time.Time, d jo
 	return n.Jobs.SetDelivery(ctx, id, was, d)
 }
 
-func (n noticed) Relaunch(ctx context.Context, id string, run int, due time.Time) (bool, error) {
+func (n noticed) Relaunch(ctx context.Context, id string, run int, at, due time.Time) (bool, error) {
 	defer n.changes.stored(id)
-	return n.Jobs.Relaunch(ctx, id, run, due)
+	return n.Jobs.Relaunch(ctx, id, run, at, due)
 }
 
 func (n noticed) Done(ctx context.Context, id string, effects []job.Effect, due time.Time) (bool, error) {

@@ -21,12 +21,14 @@ func (still) Submit(context.Context, string, job.Start, []job.Stage, time.Time, 
 func (still) Running(context.Context, string, int, []job.Stage, time.Time, time.Time, time.Time) (bool, error) {
 	return true, nil
 }
-func (still) Finish(context.Context, string, int, job.End) (bool, error)     { return true, nil }
-func (still) Relaunch(context.Context, string, int, time.Time) (bool, error) { return true, nil }
-func (still) Delete(context.Context, string, time.Time) (bool, error)        { return true, nil }
-func (still) Expire(context.Context, string, time.Time) (bool, error)        { return true, nil }
-func (still) Remove(context.Context, string) error                           { return nil }
-func (still) Insert(context.Context, job.Job) error                          { return nil }
+func (still) Finish(context.Context, string, int, job.End) (bool, error) { return true, nil }
+func (still) Relaunch(context.Context, string, int, time.Time, time.Time) (bool, error) {
+	return true, nil
+}
+func (still) Delete(context.Context, string, time.Time) (bool, error) { return true, nil }
+func (still) Expire(context.Context, string, time.Time) (bool, error) { return true, nil }
+func (still) Remove(context.Context, string) error                    { return nil }
+func (still) Insert(context.Context, job.Job) error                   { return nil }
 func (still) Launched(context.Context, string, int, string, time.Time) (bool, error) {
 	return true, nil
 }

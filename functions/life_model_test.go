@@ -193,8 +193,10 @@ func (m runnerModel) carry(kind job.EffectKind, run int) {
 	}
 }
 
-func (m jobsModel) Relaunch(_ context.Context, _ string, run int, due time.Time) (bool, error) {
-	return m.change(fmt.Sprintf("owe run %d", run+1), "", activeRun(run), func(d *job.Job) { d.Run, d.RunName, d.Due = run+1, "", due })
+func (m jobsModel) Relaunch(_ context.Context, _ string, run int, at, due time.Time) (bool, error) {
+	return m.change(fmt.Sprintf("owe run %d", run+1), "", activeRun(run), func(d *job.Job) {
+		d.Run, d.RunName, d.Updated, d.Due = run+1, "", at, due
+	})
 }
 
 func (m jobsModel) Delete(_ context.Context, _ string, at time.Time) (bool, error) {

@@ -380,7 +380,7 @@ func (m crowdStore) Done(_ context.Context, id string, _ []job.Effect, due time.
 		func(d *job.Job) { d.Owed, d.Due = nil, due })
 }
 
-func (m crowdStore) Relaunch(_ context.Context, id string, run int, due time.Time) (bool, error) {
+func (m crowdStore) Relaunch(_ context.Context, id string, run int, _, due time.Time) (bool, error) {
 	return m.change(id, "owe the next run of", "", activeRun(run), func(d *job.Job) { d.Run, d.RunName, d.Due = run+1, "", due })
 }
 

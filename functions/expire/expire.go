@@ -63,6 +63,8 @@ type Deps struct {
 type Function struct {
 	deps      Deps
 	shortened atomic.Int64 // Unix time in milliseconds of the last search for jobs to shorten
+	sweeping  atomic.Bool  // a sweep of this process is active
+	lastTurn  string       // the caller that a sweep gave a turn last, "" if it reached all; for the active sweep
 }
 
 // New returns the function.

@@ -51,6 +51,12 @@ func (f *Function) Sweep(ctx context.Context) (Swept, error) {
 
 func (f *Function) sweep(ctx context.Context) (Swept, error) {
 	var swept Swept
+	// The lease keeps other processes away. This one would get it again: a sweep may last longer than the time between two.
+	if !f.sweeping.CompareAndSwap(false, true) {
+		swept.Busy = true
+		return swept, nil
+	}
+	defer f.sweeping.Store(false)
 	got, err := f.deps.Jobs.Acquire(ctx, lease, f.deps.Holder, leaseTTL)
 	if err != nil {
 		return swept, fmt.Errorf("acquiring the lease of the sweep: %w", err)
@@ -238,7 +244,7 @@ func (f *Function) forget(ctx context.Context) (int, error) {
 	return forgot, nil
 }
 
-// turnsBudget bounds how long a sweep gives turns; the next one goes on.
+// turnsBudget bounds how long a sweep gives turns; the next one of this process goes on behind the last caller.
 const turnsBudget = 30 * time.Second
 
 // turns launches jobs that wait for their turn, where a turn is free: the end of a job passes its turn on, unless the call was killed, or
@@ -250,22 +256,30 @@ func (f *Function) turns(ctx context.Context) error {
 	var failures []error
 	give := func(caller string) {
 		got, err := f.deps.Lifecycle.Next(ctx, caller)
+		if err != nil && ctx.Err() != nil {
+			return // the budget has ended, which is no failure
+		}
 		if err != nil {
 			failures = append(failures, fmt.Errorf("giving a turn: %w", err))
 		} else if got {
 			callers = append(callers, caller)
 		}
 	}
-	for after := ""; ctx.Err() == nil; {
-		caller, err := f.deps.Callers.NextCaller(ctx, after)
-		if err != nil {
+	first := f.lastTurn // the one before the first, in a circle
+	for behind, done := true, false; ctx.Err() == nil && !done; {
+		caller, err := f.deps.Callers.NextCaller(ctx, f.lastTurn)
+		switch {
+		case ctx.Err() != nil:
+		case err != nil:
 			return errors.Join(append(failures, fmt.Errorf("reading which callers wait for a turn: %w", err))...)
+		case caller == "" && behind && first != "":
+			f.lastTurn, behind = "", false
+		case caller == "", !behind && caller > first:
+			f.lastTurn, done = "", true
+		default:
+			f.lastTurn = caller
+			give(caller)
 		}
-		if caller == "" {
-			break
-		}
-		give(caller)
-		after = caller
 	}
 	for len(callers) > 0 && ctx.Err() == nil {
 		round := callers

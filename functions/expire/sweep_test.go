@@ -160,3 +160,86 @@ func TestSweepBesideCallsThatHang(t *testing.T) {
 		})
 	}
 }
+
+// TestSweepBesideAnother: a sweep that comes while one of the same process is active does nothing, although the lease is that of the process.
+func TestSweepBesideAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		jobs, lives := newShelf(1, time.Now()), &life{does: func(string) string { return "hang" }}
+		f, err := expire.New(expire.Deps{Jobs: jobs, Lifecycle: lives, UploadTTL: time.Hour, Now: time.Now,
+			Log: slog.New(slog.DiscardHandler), Holder: "me"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := make(chan expire.Swept, 1)
+		go func() {
+			swept, _ := f.Sweep(t.Context())
+			first <- swept
+		}()
+		synctest.Wait()
+		if swept, err := f.Sweep(t.Context()); !swept.Busy || err != nil {
+			t.Errorf("beside another one: %+v, %v", swept, err)
+		}
+		if swept := <-first; swept.Busy || swept.Looked != 1 {
+			t.Errorf("the first one: %+v", swept)
+		}
+		if swept, err := f.Sweep(t.Context()); swept.Busy || err != nil {
+			t.Errorf("after both: %+v, %v", swept, err)
+		}
+	})
+}
+
+// slowTurns are callers whose jobs wait. To give one a turn takes ten seconds.
+type slowTurns struct {
+	life
+	callers []string
+	got     []string
+}
+
+func (s *slowTurns) NextCaller(_ context.Context, after string) (string, error) {
+	for _, c := range s.callers {
+		if c > after {
+			return c, nil
+		}
+	}
+	return "", nil
+}
+
+func (s *slowTurns) Next(ctx context.Context, caller string) (bool, error) {
+	select {
+	case <-time.After(10 * time.Second):
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	s.got = append(s.got, caller)
+	return false, nil
+}
+
+// TestTurnsGoOn: a sweep that has no time for all callers is no failure, and the next one continues with those that it has not reached.
+func TestTurnsGoOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slowTurns{callers: []string{"a", "b", "c", "d", "e"}}
+		f, err := expire.New(expire.Deps{Jobs: newShelf(0, time.Now()), Lifecycle: s, Callers: s, UploadTTL: time.Hour, Now: time.Now,
+			Log: slog.New(slog.DiscardHandler), Holder: "me"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		reached := make(map[string]int)
+		for range 5 {
+			s.got = nil
+			if _, err := f.Sweep(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if len(s.got) < 2 || len(s.got) > 3 {
+				t.Errorf("a sweep reached %v", s.got)
+			}
+			for _, c := range s.got {
+				reached[c]++
+			}
+		}
+		for _, c := range s.callers {
+			if reached[c] < 2 {
+				t.Errorf("five sweeps reached %v", reached)
+			}
+		}
+	})
+}

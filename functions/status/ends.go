@@ -98,6 +98,7 @@ func (e *ends) search(j job.Job) {
 func (e *ends) one(id string) {
 	ctx, cancel := context.WithTimeout(context.Background(), endLimit)
 	defer cancel()
+	defer guard(ctx, e.log, "the search for the end of a job")
 	stored, err := e.deps.Stored(ctx, id)
 	if err == nil && stored {
 		time.Sleep(endGrace)

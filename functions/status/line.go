@@ -12,6 +12,8 @@ import (
 const (
 	// lineTime is how long the jobs that wait count as known, if the store is asked for them.
 	lineTime = 2 * time.Second
+	// lineLimit bounds how long calls wait for that.
+	lineLimit = 2 * time.Second
 	// maxLine is how many jobs that wait are read. The places of those behind them are not known.
 	maxLine = 10_000
 )
@@ -23,7 +25,7 @@ type line struct {
 	turns Turns // nil: no job waits for the turn of its caller
 
 	mu    sync.Mutex
-	known waiting
+	known *waiting  // nil: the read failed
 	until time.Time // until when that is not read again
 }
 
@@ -50,8 +52,8 @@ func (l *line) of(ctx context.Context, jobs []job.Job) job.Queue {
 	if !slices.ContainsFunc(jobs, func(j job.Job) bool { return j.State == job.Submitted }) {
 		return job.Queue{}
 	}
-	known, ok := l.read(ctx)
-	if !ok {
+	known := l.read(ctx)
+	if known == nil {
 		return job.Queue{}
 	}
 	q := job.Queue{Length: len(known.all) - len(known.turns), Places: make(map[string]int), Lines: make(map[string]int)}
@@ -80,30 +82,39 @@ func place(times []time.Time, j job.Job) int {
 	return at
 }
 
-// read returns when the jobs that wait were started. Calls at the same time share the queries.
-func (l *line) read(ctx context.Context) (waiting, bool) {
+// read returns when the jobs that wait were started, nil if that can't be read. Calls at the same time share the queries, also if they fail:
+// each would wait for the same store.
+func (l *line) read(ctx context.Context) *waiting {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if time.Now().Before(l.until) {
-		return l.known, true
+		return l.known
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lineLimit) // for other callers, too
+	defer cancel()
+	var err error
+	if l.known, err = l.query(ctx); err != nil {
+		l.known = nil
+	}
+	l.until = time.Now().Add(lineTime)
+	return l.known
+}
+
+func (l *line) query(ctx context.Context) (*waiting, error) {
 	var known waiting
 	var err error
-	if known.all, err = l.jobs.Waiting(ctx, maxLine); err != nil {
-		return waiting{}, false
+	if known.all, err = l.jobs.Waiting(ctx, maxLine); err != nil || l.turns == nil {
+		return &known, err
 	}
-	if l.turns != nil {
-		turns, err := l.turns.WaitingTurns(ctx, maxLine)
-		if err != nil {
-			return waiting{}, false
-		}
-		known.by = make(map[string][]time.Time)
-		for _, t := range turns {
-			known.turns = append(known.turns, t.Started)
-			known.by[t.Caller] = append(known.by[t.Caller], t.Started)
-		}
-		slices.SortFunc(known.turns, time.Time.Compare)
+	turns, err := l.turns.WaitingTurns(ctx, maxLine)
+	if err != nil {
+		return nil, err
 	}
-	l.known, l.until = known, time.Now().Add(lineTime)
-	return known, true
+	known.by = make(map[string][]time.Time)
+	for _, t := range turns {
+		known.turns = append(known.turns, t.Started)
+		known.by[t.Caller] = append(known.by[t.Caller], t.Started)
+	}
+	slices.SortFunc(known.turns, time.Time.Compare)
+	return &known, nil
 }

@@ -60,7 +60,10 @@ func (f *Function) changing(ctx context.Context, jobs []job.Job) ([]View, job.Qu
 			}
 		}
 		if v.Stage != "" {
-			reads.Go(func() { v.Step = f.steps.of(ctx, v.Job, v.Stage) })
+			reads.Go(func() {
+				defer guard(ctx, f.deps.Log, "reading the step of a job")
+				v.Step = f.steps.of(ctx, v.Job, v.Stage)
+			})
 		}
 	}
 	reads.Wait()

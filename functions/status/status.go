@@ -132,7 +132,7 @@ func New(d Deps) (*Function, error) {
 	f := &Function{deps: d, reads: make(chan struct{}, d.LogReads), waits: make(chan struct{}, d.Waits)}
 	f.steps, f.line = newSteps(d.Logs, d.Changes == nil), newLine(d)
 	if d.Changes == nil {
-		f.poller = newPoller(d.Jobs)
+		f.poller = newPoller(d.Jobs, d.Log)
 	}
 	if d.Ends != nil && d.Changes == nil {
 		f.ends = newEnds(d.Ends, d.Now, d.Log, f.poller.reread)

@@ -2,6 +2,7 @@ package status
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -64,6 +65,7 @@ func (b *bell) news() (*job.Job, bool) {
 // poller reads the jobs that calls wait for: all of them with one query, as long as there are any.
 type poller struct {
 	jobs    Jobs
+	log     *slog.Logger
 	between func(job.Job) // is called for each job between two reads; nil: nothing is
 
 	mu    sync.Mutex
@@ -72,8 +74,8 @@ type poller struct {
 	runs  bool
 }
 
-func newPoller(jobs Jobs) *poller {
-	return &poller{jobs: jobs, bells: make(map[string]map[*bell]bool), seen: make(map[string]job.Job)}
+func newPoller(jobs Jobs, log *slog.Logger) *poller {
+	return &poller{jobs: jobs, log: log, bells: make(map[string]map[*bell]bool), seen: make(map[string]job.Job)}
 }
 
 // watch wakes the bell after each read of the job, until stop is called.
@@ -128,6 +130,7 @@ func (p *poller) run() {
 func (p *poller) read(ids []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), pollLimit)
 	defer cancel()
+	defer guard(ctx, p.log, "reading the jobs that calls wait for")
 	found, err := p.jobs.GetStates(ctx, ids)
 	if err != nil {
 		return

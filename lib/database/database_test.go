@@ -3,6 +3,7 @@ package database
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -16,6 +17,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
@@ -445,4 +448,165 @@ func TestMultipartSum(t *testing.T) {
 	if !bytes.Equal(once.Sum(nil), once.Sum(nil)) {
 		t.Error("asking for the sum changes it")
 	}
+}
+
+// ending is a source that calls what follows when the content of a file has come.
+type ending struct {
+	Source
+	then func()
+}
+
+func (e ending) OpenAt(ctx context.Context, key, etag string, offset int64) (io.ReadCloser, error) {
+	content, err := e.Source.OpenAt(ctx, key, etag, offset)
+	if err != nil {
+		return nil, err
+	}
+	whole, err := io.ReadAll(content)
+	rest := bytes.NewReader(whole)
+	return altered{content, func(b []byte) (int, error) {
+		n, err := rest.Read(b)
+		if rest.Len() == 0 {
+			e.then()
+		}
+		return n, err
+	}}, err
+}
+
+// TestInterruptedVerification: what has come stays, and the next call only verifies it.
+func TestInterruptedVerification(t *testing.T) {
+	t.Parallel()
+	s, dir := store(t), t.TempDir()
+	files := map[string][]byte{"bakta.db": sample()["bakta.db"]}
+	put(t, s, "bakta/6.0", files)
+	v := open(t, dir)
+	ctx, cancel := context.WithCancel(t.Context())
+	if err := v.Fetch(ctx, ending{s, cancel}, "bakta/6.0", "6.0", silent); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	f := &flaky{Source: s, left: 1}
+	if err := v.Fetch(t.Context(), f, "bakta/6.0", "6.0", silent); err != nil || f.gave > 0 {
+		t.Errorf("%d bytes came again, %v", f.gave, err)
+	}
+	same(t, files, content(t, filepath.Join(dir, versions, "6.0")))
+}
+
+// opaque is a source whose ETags are no checksums, as those of a store that encrypts with a key of its own.
+type opaque struct {
+	Source
+	etag string
+
+	mu     sync.Mutex
+	real   map[string]string // by key
+	opened int
+}
+
+func (o *opaque) List(ctx context.Context, prefix string) ([]job.File, error) {
+	files, err := o.Source.List(ctx, prefix)
+	o.real = make(map[string]string)
+	for i := range files {
+		o.real[files[i].Key], files[i].ETag = files[i].ETag, o.etag
+	}
+	return files, err
+}
+
+func (o *opaque) OpenAt(ctx context.Context, key, _ string, offset int64) (io.ReadCloser, error) {
+	o.mu.Lock()
+	o.opened++
+	o.mu.Unlock()
+	return o.Source.OpenAt(ctx, key, o.real[key], offset)
+}
+
+// TestETagsThatAreNoChecksums: with a file of checksums the version is verified by it, whatever the ETags look like. Without it, what can't
+// be verified is refused before it is downloaded.
+func TestETagsThatAreNoChecksums(t *testing.T) {
+	t.Parallel()
+	s := store(t)
+	plain := map[string][]byte{"version.json": []byte("{}")}
+	sum := sha256.Sum256(plain["version.json"])
+	summed := map[string][]byte{"version.json": plain["version.json"], sumsFile: []byte(hex.EncodeToString(sum[:]) + "  version.json\n")}
+	put(t, s, "plain", plain)
+	put(t, s, "summed", summed)
+	for _, etag := range []string{strings.Repeat("0", 32), "opaque"} {
+		v := open(t, t.TempDir())
+		if err := v.Fetch(t.Context(), &opaque{Source: s, etag: etag}, "summed", "1", silent); err != nil {
+			t.Errorf("%s: %v", etag, err)
+			continue
+		}
+		same(t, summed, content(t, v.path(versions, "1")))
+	}
+	o := &opaque{Source: s, etag: "opaque"}
+	v := open(t, t.TempDir())
+	if err := v.Fetch(t.Context(), o, "plain", "1", silent); err == nil || o.opened > 0 ||
+		!strings.Contains(err.Error(), "is not a checksum; put a file SHA256SUMS beside it") {
+		t.Errorf("opened %d files, %v", o.opened, err)
+	}
+}
+
+// stalling is a source whose first connection brings a part of a file, and then nothing.
+type stalling struct {
+	content []byte
+	opened  *int
+}
+
+func (s stalling) List(context.Context, string) ([]job.File, error) {
+	sum := md5.Sum(s.content)
+	return []job.File{{Name: "x", Key: "p/x", ETag: hex.EncodeToString(sum[:]), Size: int64(len(s.content))}}, nil
+}
+
+func (s stalling) OpenAt(ctx context.Context, _, _ string, offset int64) (io.ReadCloser, error) {
+	*s.opened++
+	rest := bytes.NewReader(s.content[offset:])
+	if *s.opened > 1 {
+		return io.NopCloser(rest), nil
+	}
+	part := io.LimitReader(rest, 3)
+	return altered{io.NopCloser(rest), func(b []byte) (int, error) {
+		if n, err := part.Read(b); err == nil {
+			return n, nil
+		}
+		<-ctx.Done()
+		return 0, ctx.Err()
+	}}, nil
+}
+
+// TestSourceThatStalls is asked again for what is missing.
+func TestSourceThatStalls(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		v, err := Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer v.Close()
+		began, opened := time.Now(), 0
+		if err := v.Fetch(t.Context(), stalling{[]byte("content"), &opened}, "p", "1", silent); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); opened != 2 || took < stallTimeout || took > 2*stallTimeout {
+			t.Errorf("opened %d times in %v", opened, took)
+		}
+	})
+	same(t, map[string][]byte{"x": []byte("content")}, content(t, filepath.Join(dir, versions, "1")))
+}
+
+// TestSwitchAfterAKill: a process exchanged the directory for the link, and was killed before it made the directory a version.
+func TestSwitchAfterAKill(t *testing.T) {
+	t.Parallel()
+	s, dir := store(t), t.TempDir()
+	put(t, s, "6.0", map[string][]byte{"version.json": []byte("new")})
+	v := open(t, dir)
+	if err := v.Fetch(t.Context(), s, "6.0", "6.0", silent); err != nil {
+		t.Fatal(err)
+	}
+	old := filepath.Join(dir, ".db.new")
+	if err := errors.Join(os.Mkdir(old, 0o755), os.WriteFile(filepath.Join(old, "version.json"), []byte("by hand"), 0o644),
+		os.Symlink(filepath.Join(versions, "6.0"), filepath.Join(dir, "db"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Switch("db", "6.0"); err != nil {
+		t.Fatal(err)
+	}
+	same(t, map[string][]byte{"version.json": []byte("new")}, content(t, filepath.Join(dir, "db")))
+	same(t, map[string][]byte{"version.json": []byte("by hand")}, content(t, filepath.Join(dir, versions, "db-before")))
 }

@@ -32,8 +32,9 @@ type Source interface {
 
 const (
 	parallel = 4 // files that are downloaded at the same time
-	// sourceTimeout is how long a file is requested from a source that sends nothing.
+	// sourceTimeout is how long a file is requested from a source that sends nothing, and stallTimeout how long one request is waited for.
 	sourceTimeout = 10 * time.Minute
+	stallTimeout  = 2 * time.Minute
 	// tick is the interval of progress reports.
 	tick = 10 * time.Second
 	// reserve is the space that must remain free on the volume, in bytes.
@@ -185,6 +186,11 @@ func (f *fetch) run(ctx context.Context) error {
 	if f.sums, err = f.checksums(ctx); err != nil {
 		return err
 	}
+	for _, file := range f.files { // before hours of downloads
+		if _, _, err := f.checksum(file); err != nil {
+			return fmt.Errorf("%s: %w", file.Name, err)
+		}
+	}
 	stop := f.progress()
 	defer stop()
 	group, each := errgroup.WithContext(ctx)
@@ -238,9 +244,11 @@ func (f *fetch) file(ctx context.Context, file job.File) error {
 	if err := f.retry(ctx, file); err != nil {
 		return err
 	}
-	if err := f.verify(ctx, file); err != nil {
+	if err := f.verify(ctx, file); errors.Is(err, errWrong) {
 		// The wrong part is unknown, so the next call downloads the complete file again.
 		return errors.Join(err, os.Remove(part))
+	} else if err != nil {
+		return err // such as an interruption: the next call verifies it
 	}
 	return errors.Join(os.Chmod(part, 0o644), os.Rename(part, f.path(file)), syncDir(filepath.Dir(part)))
 }
@@ -294,12 +302,26 @@ func (f *fetch) append(ctx context.Context, file job.File) (err error) {
 		}
 	}
 	if offset < file.Size {
+		// A connection that is kept alive and brings nothing would be waited for without end.
+		ctx, cancel := context.WithCancelCause(ctx)
+		stalled := time.AfterFunc(stallTimeout, func() { cancel(fmt.Errorf("the source sent nothing for %v", stallTimeout)) })
+		defer func() {
+			stalled.Stop()
+			if cause := context.Cause(ctx); err != nil && cause != nil {
+				err = errors.Join(err, cause)
+			}
+			cancel(nil)
+		}()
 		content, err := f.from.OpenAt(ctx, file.Key, file.ETag, offset)
 		if err != nil {
 			return err
 		}
 		defer content.Close()
-		n, err := io.Copy(counting{to, &f.got}, io.LimitReader(content, file.Size-offset))
+		came := func(n int) {
+			f.got.Add(int64(n))
+			stalled.Reset(stallTimeout)
+		}
+		n, err := io.Copy(counting{to, came}, io.LimitReader(content, file.Size-offset))
 		if err != nil {
 			return err
 		}
@@ -310,15 +332,15 @@ func (f *fetch) append(ctx context.Context, file job.File) (err error) {
 	return to.Sync()
 }
 
-// counting counts what is written.
+// counting reports how many bytes each write has written.
 type counting struct {
 	io.Writer
-	count *atomic.Int64
+	wrote func(n int)
 }
 
 func (c counting) Write(b []byte) (int, error) {
 	n, err := c.Writer.Write(b)
-	c.count.Add(int64(n))
+	c.wrote(n)
 	return n, err
 }
 

@@ -58,45 +58,52 @@ func (f *fetch) checksums(ctx context.Context) (map[string]string, error) {
 // does not contain it.
 var partSizes = [...]int64{5, 8, 10, 15, 16, 20, 25, 32, 50, 64, 100, 128, 200, 256, 512, 1024}
 
-// verify reads a downloaded file and compares it with its SHA-256, if the source has it, or else with its ETag, which is an MD5 or
-// made of MD5s.
+// errWrong is the error of a file whose content is not that of the source.
+var errWrong = errors.New("the content does not match its checksum; run the command again to download it again")
+
+// checksum returns the known checksum of a file, in hexadecimal digits, and the hashes of which one must be it: SHA-256, if the source has
+// it, or else that of the ETag, which is an MD5 or made of MD5s. There are no hashes for the file of checksums: it is read line by line, and
+// the ETags of a store that encrypts by a key of its own are no checksums.
+func (f *fetch) checksum(file job.File) (want string, candidates []hash.Hash, err error) {
+	if want, ok := f.sums[file.Name]; ok {
+		return want, []hash.Hash{sha256.New()}, nil
+	}
+	if file.Name == sumsFile {
+		return "", nil, nil
+	}
+	digest, count, isMulti := strings.Cut(file.ETag, "-")
+	if want, err := hex.DecodeString(digest); err != nil || len(want) != md5.Size {
+		return "", nil, fmt.Errorf("its ETag %q is not a checksum; put a file %s beside it, as sha256sum writes it", file.ETag, sumsFile)
+	}
+	if !isMulti {
+		return strings.ToLower(digest), []hash.Hash{md5.New()}, nil
+	}
+	parts, err := strconv.ParseInt(count, 10, 64)
+	if err != nil {
+		return "", nil, fmt.Errorf("its ETag %q is not a checksum", file.ETag)
+	}
+	for _, mib := range partSizes {
+		if size := mib << 20; (file.Size+size-1)/size == parts {
+			candidates = append(candidates, &multipart{part: size})
+		}
+	}
+	if len(candidates) == 0 {
+		return "", nil, fmt.Errorf("it was uploaded in parts of an unusual size; put a file %s beside it, as sha256sum writes it", sumsFile)
+	}
+	return strings.ToLower(digest), candidates, nil
+}
+
+// verify reads a downloaded file and compares it with its checksum. The error is errWrong if it differs.
 func (f *fetch) verify(ctx context.Context, file job.File) error {
+	want, candidates, err := f.checksum(file)
+	if err != nil || len(candidates) == 0 {
+		return err
+	}
 	content, err := os.Open(f.part(file))
 	if err != nil {
 		return err
 	}
 	defer content.Close()
-	wrong := errors.New("the content does not match its checksum; run the command again to download it again")
-	if want, ok := f.sums[file.Name]; ok {
-		sum := sha256.New()
-		if err := read(ctx, content, sum); err != nil {
-			return err
-		}
-		if hex.EncodeToString(sum.Sum(nil)) != want {
-			return wrong
-		}
-		return nil
-	}
-	digest, count, isMulti := strings.Cut(file.ETag, "-")
-	if want, err := hex.DecodeString(digest); err != nil || len(want) != md5.Size {
-		return fmt.Errorf("its ETag %q is not a checksum; put a file %s beside it, as sha256sum writes it", file.ETag, sumsFile)
-	}
-	candidates := []hash.Hash{md5.New()}
-	if isMulti {
-		parts, err := strconv.ParseInt(count, 10, 64)
-		if err != nil {
-			return fmt.Errorf("its ETag %q is not a checksum", file.ETag)
-		}
-		candidates = nil
-		for _, mib := range partSizes {
-			if size := mib << 20; (file.Size+size-1)/size == parts {
-				candidates = append(candidates, &multipart{part: size})
-			}
-		}
-		if len(candidates) == 0 {
-			return fmt.Errorf("it was uploaded in parts of an unusual size; put a file %s beside it, as sha256sum writes it", sumsFile)
-		}
-	}
 	var all []io.Writer
 	for _, c := range candidates {
 		all = append(all, c)
@@ -105,11 +112,11 @@ func (f *fetch) verify(ctx context.Context, file job.File) error {
 		return err
 	}
 	for _, c := range candidates {
-		if hex.EncodeToString(c.Sum(nil)) == strings.ToLower(digest) {
+		if hex.EncodeToString(c.Sum(nil)) == want {
 			return nil
 		}
 	}
-	return wrong
+	return errWrong
 }
 
 // read copies a file until ctx ends.

@@ -125,6 +125,12 @@ func (v *Volume) Switch(name, version string) error {
 	}
 	link := v.path(name)
 	fresh := v.path("." + name + ".new")
+	if there, err := os.Lstat(fresh); err == nil && there.IsDir() {
+		// The process that exchanged it for the link was killed before it moved it.
+		if err := v.keepDirectory(name, fresh); err != nil {
+			return err
+		}
+	}
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -143,19 +149,37 @@ func (v *Volume) Switch(name, version string) error {
 
 // replaceDirectory replaces a directory by a link; the directory becomes a version.
 func (v *Volume) replaceDirectory(name, fresh string) error {
-	before := name + "-before"
-	if _, err := os.Lstat(v.path(versions, before)); err == nil {
-		return fmt.Errorf("%s is a directory, and there is a version %s already; move one of them out of the way", name, before)
+	if err := v.noneBefore(name, name); err != nil {
+		return err
 	}
 	err := unix.Renameat2(unix.AT_FDCWD, fresh, unix.AT_FDCWD, v.path(name), unix.RENAME_EXCHANGE)
 	if err == nil {
-		return errors.Join(os.Rename(fresh, v.path(versions, before)), syncDir(v.dir))
+		return v.keepDirectory(name, fresh)
 	}
 	// Not every file system can exchange two names. Then neither name exists for a moment, and a job that starts then fails.
-	if err := os.Rename(v.path(name), v.path(versions, before)); err != nil {
+	if err := os.Rename(v.path(name), v.path(versions, before(name))); err != nil {
 		return err
 	}
 	return errors.Join(os.Rename(fresh, v.path(name)), syncDir(v.dir))
+}
+
+// keepDirectory makes a directory that was replaced by the link the version <name>-before.
+func (v *Volume) keepDirectory(name, directory string) error {
+	if err := v.noneBefore(name, filepath.Base(directory)); err != nil {
+		return err
+	}
+	return errors.Join(os.Rename(directory, v.path(versions, before(name))), syncDir(v.dir))
+}
+
+// before is the version that the directory of that name becomes.
+func before(name string) string { return name + "-before" }
+
+// noneBefore returns an error if that version exists, so that the directory can't become it.
+func (v *Volume) noneBefore(name, directory string) error {
+	if _, err := os.Lstat(v.path(versions, before(name))); err == nil {
+		return fmt.Errorf("%s is a directory, and there is a version %s already; move one of them out of the way", directory, before(name))
+	}
+	return nil
 }
 
 // Remove removes a version to which no link points, complete or not.

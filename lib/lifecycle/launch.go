@@ -78,13 +78,14 @@ func (l *Lifecycle) relaunch(ctx context.Context, j job.Job, seen job.Observatio
 	}
 	// A call that read the job before its launch was recorded could launch it later. The object is gone, so that call would
 	// create it again, beside the next run. So the next run waits until the deadline of every such call has passed.
-	due := l.now().Add(l.options.InFlight)
-	owed, err := l.jobs.Relaunch(ctx, j.ID, j.Run, due)
+	now := l.now()
+	due := now.Add(l.options.InFlight)
+	owed, err := l.jobs.Relaunch(ctx, j.ID, j.Run, now, due)
 	if err != nil || !owed {
 		return err
 	}
 	l.options.Log.WarnContext(ctx, "a run vanished, the job is launched again", "job", j.ID, "run", j.Run, "interrupted", seen.Interrupted)
-	j.Run, j.RunName, j.Due = j.Run+1, "", due
+	j.Run, j.RunName, j.Updated, j.Due = j.Run+1, "", now, due
 	return l.Launch(ctx, j)
 }
 

@@ -45,33 +45,38 @@ func (l *Lifecycle) Settle(ctx context.Context, j job.Job) error {
 		// The run is observed all the same: a call that was killed before it could record the launch may have created the
 		// object long ago, and its events may be over.
 	}
+	at := l.now() // before the runner is asked: of two processes, the one that asked later has the newer observation
 	seen, err := l.runner.Observe(ctx, j)
 	if err != nil {
 		return fmt.Errorf("observing job %s: %w", j.ID, err)
 	}
-	return l.settleObserved(ctx, j, seen)
+	return l.settleObserved(ctx, j, seen, at)
 }
 
-// settleObserved records what the runner observed of an active job.
-func (l *Lifecycle) settleObserved(ctx context.Context, j job.Job, seen job.Observation) error {
+// settleObserved records what the runner observed of an active job at that time or later.
+func (l *Lifecycle) settleObserved(ctx context.Context, j job.Job, seen job.Observation, at time.Time) error {
 	switch seen.Phase {
 	case job.Waiting:
 		if seen.Blocked && !seen.Since.IsZero() && l.now().Sub(seen.Since) > l.timeout(seen) {
 			return l.abandon(ctx, j, seen)
 		}
 		if begun(j) {
-			// It was running and waits again: its pod was deleted, or a queue preempted it. It will start from its beginning.
-			_, err := l.jobs.Running(ctx, j.ID, j.Run, pending(j.Stages), time.Time{}, l.now(), l.recheckWaiting())
+			// It was running and waits again: its pod was deleted, or a queue preempted it, and it will start from its beginning. Or the
+			// next stage waits for its image.
+			stages := pending(j.Stages)
+			if seen.Stages != nil {
+				stages = job.FitStages(j.Stages, seen.Stages)
+			}
+			_, err := l.jobs.Running(ctx, j.ID, j.Run, stages, time.Time{}, at, l.recheckWaiting())
 			return err
 		}
 		return l.jobs.Postpone(ctx, j.ID, j.Due, l.recheckWaiting())
 	case job.Active:
-		now := l.now()
 		began := seen.Began
 		if began.IsZero() && j.Began.IsZero() {
-			began = now
+			began = at
 		}
-		_, err := l.jobs.Running(ctx, j.ID, j.Run, job.FitStages(j.Stages, seen.Stages), within(began, j.Started, now), now, l.recheck())
+		_, err := l.jobs.Running(ctx, j.ID, j.Run, job.FitStages(j.Stages, seen.Stages), within(began, j.Started, l.now()), at, l.recheck())
 		return err
 	}
 	// The run has ended or vanished. It may have stored its manifest after it was read above.
@@ -119,13 +124,13 @@ func (l *Lifecycle) timeout(seen job.Observation) time.Duration {
 	return l.options.PendingTimeout
 }
 
-// abandon ends a job that waited too long for a node, or for an image. Stages that ran before the one that waits have a log.
+// abandon ends a job that waited too long for a node, in a queue, or for an image. Stages that ran before the one that waits have a log.
 func (l *Lifecycle) abandon(ctx context.Context, j job.Job, seen job.Observation) error {
 	failure := seen.Failure
 	if failure == nil {
 		failure = &job.Failure{
 			Code: job.Unschedulable,
-			Message: "No node could run the job: " + seen.Waiting + ". This is not a fault of your data; please tell the " +
+			Message: "The job waited longer than it may: " + seen.Waiting + ". This is not a fault of your data; please tell the " +
 				"operators.",
 		}
 	}

@@ -29,9 +29,9 @@ type share struct {
 
 const (
 	maxAhead  = 64
-	growth    = 4   // each write counts so many times as many calls as the one before
-	aheadPart = 240 // of the limit
-	passTime  = time.Second
+	growth    = 4               // each write counts so many times as many calls as the one before
+	aheadPart = 240             // of the limit
+	passTime  = 2 * time.Second // for which no other call of a caller waits for a store that has not counted one
 )
 
 func callWindow(limit, calls int) store.Window {
@@ -109,7 +109,7 @@ func (c *calls) count(ctx context.Context, l *Limiter, key string, more store.Us
 	}
 	used, err := l.use(ctx, key, u)
 	if err != nil {
-		s.passes = call.At.Add(passTime)
+		s.passes = l.now().Add(passTime) // call.At is before the wait
 		l.passes(ctx, err)
 		return nil, nil
 	}

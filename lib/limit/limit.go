@@ -91,8 +91,8 @@ func New(o Options) (*Limiter, error) {
 	return &Limiter{o: o, calls: calls{of: make(map[string]*share)}, claims: claims{of: make(map[string]*claimed)}}, nil
 }
 
-// countTime bounds how long a call waits to be counted.
-const countTime = time.Second
+// countTime bounds how long a call waits to be counted. The first call of a process also connects to the store in that time.
+const countTime = 2 * time.Second
 
 // now is the time with the precision of the store.
 func (l *Limiter) now() time.Time { return l.o.Now().UTC().Truncate(time.Millisecond) }

@@ -18,7 +18,7 @@ type Files interface {
 	Put(ctx context.Context, key string, content io.Reader, size int64) (job.File, error)
 }
 
-// How long transfers are retried while the store is unavailable. Losing results costs more than losing a download.
+// How long transfers are retried while the store is unavailable, from the first failure on: a long transfer may fail late. Losing results costs more than losing a download.
 const (
 	downloadTimeout = 2 * time.Minute
 	uploadTimeout   = 10 * time.Minute
@@ -35,14 +35,20 @@ func retry[T any](ctx context.Context, timeout time.Duration, size int64, try fu
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval = 100 * time.Millisecond
 	pause.MaxInterval = 15 * time.Second
-	var full time.Time // since when the store is full
+	var failing, full time.Time // since when transfers fail, and the store is full
 	return backoff.Retry(ctx, func() (T, error) {
 		ctx, cancel := context.WithTimeout(ctx, time.Minute+time.Duration(size/slowest)*time.Second)
 		defer cancel()
 		got, err := try(ctx)
 		var local *fs.PathError // of this machine's disk, not of the store
-		if err != nil && (changed(err) || job.Is(err, job.Invalid) || errors.As(err, &local)) {
-			err = backoff.Permanent(err)
+		if changed(err) || job.Is(err, job.Invalid) || errors.As(err, &local) {
+			err = permanent(err)
+		}
+		switch {
+		case failing.IsZero():
+			failing = time.Now()
+		case time.Since(failing) >= timeout:
+			err = permanent(err)
 		}
 		switch {
 		case !job.Is(err, job.Exhausted):
@@ -50,10 +56,18 @@ func retry[T any](ctx context.Context, timeout time.Duration, size int64, try fu
 		case full.IsZero():
 			full = time.Now()
 		case time.Since(full) >= fullTimeout:
-			err = backoff.Permanent(err)
+			err = permanent(err)
 		}
 		return got, err
-	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(timeout))
+	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(0))
+}
+
+// permanent has an error end the retries.
+func permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return backoff.Permanent(err)
 }
 
 // changed reports whether an object was removed or replaced.

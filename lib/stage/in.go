@@ -156,6 +156,9 @@ func download(ctx context.Context, files Files, s Spec, in job.Input) error {
 	// One byte more than expected shows that the object is too large.
 	came := &counter{from: io.LimitReader(content, in.Size+1)}
 	err = errors.Join(upload.Prepare(in.Kind, f, came), f.Close())
+	if job.Is(err, job.Invalid) { // it ends at the first fault, and only a file that came whole is known to have it
+		_, _ = io.Copy(io.Discard, came)
+	}
 	if came.read != in.Size && (err == nil || job.Is(err, job.Invalid)) {
 		err = fmt.Errorf("%s came with %d bytes in place of %d", key, came.read, in.Size)
 	}

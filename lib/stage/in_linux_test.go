@@ -118,6 +118,8 @@ func TestInNormalisesTheRepliconTable(t *testing.T) {
 		{"fine", "c1\tn1\tchromosome\tcircular\t-\n", normal, ""},
 		{"blank lines, which Bakta dies of", "c1\tn1\tchromosome\tcircular\t-\r\n\r\n", normal, ""},
 		{"no table", "c1\tn1\n", "", "replicon table: the upload can't be used: "},
+		{"a long one with a fault at its beginning", "c1\tn1\n" + strings.Repeat("c2\tn2\tcontig\tlinear\t-\n", 20_000), "",
+			"replicon table: the upload can't be used: "},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -57,7 +57,7 @@ type Jobs interface {
 	Finish(ctx context.Context, id string, run int, end job.End) (bool, error)
 	// Relaunch gives up a run that vanished, and owes the next one. The state stays as it is; the stages and Began are of the
 	// run that was given up, and are removed.
-	Relaunch(ctx context.Context, id string, run int, due time.Time) (bool, error)
+	Relaunch(ctx context.Context, id string, run int, at, due time.Time) (bool, error)
 	// Done removes effects from those that an ended job owes, and sets when it is due next. It reports false if the job
 	// owes none of them.
 	Done(ctx context.Context, id string, effects []job.Effect, due time.Time) (bool, error)

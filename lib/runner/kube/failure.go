@@ -68,7 +68,7 @@ func (v view) cause(p *corev1.Pod) (failure *job.Failure, interrupted bool) {
 			return internal(stage, "The job could not be run as it was configured."), false
 		case t.Reason == "ContainerStatusUnknown" || t.ExitCode == stager.Stopped || isStage:
 			// It was stopped from outside. A stage's container exits with 0 whatever its program does. So it was killed, for none of the
-			// reasons above.
+			// reasons above, or its node has failed it (no space, a process that can't be ended). Another node may run it.
 			return nil, true
 		case s.Name == stageIn:
 			return internal("", "The job's files could not be downloaded."), false

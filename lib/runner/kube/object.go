@@ -133,8 +133,9 @@ func policy(spec stage.Spec) *batchv1.PodFailurePolicy {
 				Values:   []int32{stager.Stopped},
 			},
 		},
-		// The program refused its input, and would refuse it again. The manifest has the reason.
-		fail(stageOut, stager.RunFailed, stager.Usage),
+		// The program refused its input, and would refuse it again: the manifest has the reason. Or the object storage stayed full: another
+		// run would need as much space again, beside what this one has stored.
+		fail(stageOut, stager.RunFailed, stager.Full, stager.Usage),
 		fail(stageIn, stager.Usage),
 	}
 	for _, c := range spec.Stages {

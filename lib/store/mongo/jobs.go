@@ -310,11 +310,12 @@ func (s *Store) SetDelivery(ctx context.Context, id string, was time.Time, d job
 }
 
 // Relaunch keeps the state, so that a job that was running never seems to wait again.
-func (s *Store) Relaunch(ctx context.Context, id string, run int, due time.Time) (bool, error) {
+func (s *Store) Relaunch(ctx context.Context, id string, run int, at, due time.Time) (bool, error) {
 	return s.update(ctx, "relaunching", id,
 		bson.D{{Key: fieldRun, Value: run}, inStates(job.Submitted, job.Running)},
 		bson.D{
 			{Key: "$set", Value: bson.D{{Key: fieldRun, Value: run + 1}, {Key: fieldDue, Value: due}}},
+			{Key: "$max", Value: bson.D{{Key: fieldUpdated, Value: at}}}, // as in Running
 			{Key: "$unset", Value: bson.D{{Key: fieldLaunched, Value: ""}, {Key: fieldStages, Value: ""}, {Key: fieldBegan, Value: ""}}},
 		})
 }

@@ -76,11 +76,18 @@ func (s *Store) Use(ctx context.Context, caller string, u store.Use) (store.Used
 	return d.used(), nil
 }
 
-// limits is write on the documents of callers, with a write concern; nil: that of all other writes.
+// limits is write on the documents of callers, with a write concern; nil: that of all other writes. It ends at the caller's deadline, other
+// than those: a call does not wait long to be counted, and what was counted although its answer is lost needs no care.
 func (s *Store) limits(
 	ctx context.Context, doing string, concern *writeconcern.WriteConcern, call func(context.Context, *driver.Collection) error,
 ) error {
+	deadline, bounded := ctx.Deadline()
 	return s.write(ctx, limitCollection, doing, func(ctx context.Context, c *driver.Collection) error {
+		if bounded {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithDeadline(ctx, deadline)
+			defer cancel()
+		}
 		if concern != nil {
 			c = c.Clone(options.Collection().SetWriteConcern(concern))
 		}

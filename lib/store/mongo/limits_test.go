@@ -1,6 +1,7 @@
 package mongo_test
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -437,5 +438,37 @@ func TestAhead(t *testing.T) {
 	h.Ahead = []string{"3"}
 	if got := use(t, s, "full", store.Use{At: limitNoon, Job: "2", Holds: []store.Hold{h}}); got.Refused != h.Name || got.Held[h.Name] != 1 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestCountedInTime: counting ends at the deadline of the caller, if the server accepts commands and does not answer. All other writes are
+// carried through.
+func TestCountedInTime(t *testing.T) {
+	uri, database := teststores.Mongo(t)
+	var hangs atomic.Bool
+	released := make(chan struct{})
+	proxy := proxyTo(t, uri, "annotationLimits", func() bool {
+		if hangs.Load() {
+			<-released
+		}
+		return false
+	})
+	t.Cleanup(func() { close(released) }) // before the proxy waits for its connections
+	s := open(t, mongo.Options{URI: "mongodb://" + proxy + "/?directConnection=true", Database: database, Timeout: time.Minute})
+	call := store.Use{At: limitNoon, Until: limitNoon.Add(time.Hour), Windows: []store.Window{
+		{Name: "calls-per-minute", Length: time.Minute, Limit: 3, Calls: 1},
+	}}
+	use(t, s, "a", call) // it is connected
+	hangs.Store(true)
+	for name, count := range map[string]func(context.Context) error{
+		"use":     func(ctx context.Context) error { _, err := s.Use(ctx, "a", call); return err },
+		"release": func(ctx context.Context) error { _, err := s.Release(ctx, "a", "1", "active-jobs"); return err },
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		began := time.Now()
+		if err := count(ctx); !job.Is(err, job.Unavailable) || time.Since(began) > 30*time.Second {
+			t.Errorf("%s: %v, after %v", name, err, time.Since(began))
+		}
+		cancel()
 	}
 }

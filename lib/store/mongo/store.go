@@ -276,6 +276,13 @@ func (s *Store) Setup(ctx context.Context) error {
 	if err != nil {
 		return unavailable("creating the indexes of jobs", err)
 	}
+	// A lease that a killed process leaves, such as that of a rerun, is removed a day after its end, when nothing extends it any more.
+	_, err = db.Collection(leaseCollection).Indexes().CreateOne(ctx, driver.IndexModel{
+		Keys: bson.D{{Key: fieldLeaseExpiry, Value: 1}}, Options: options.Index().SetName(fieldLeaseExpiry).SetExpireAfterSeconds(24 * 60 * 60),
+	})
+	if err != nil {
+		return unavailable("creating the index of leases", err)
+	}
 	_, err = db.Collection(limitCollection).Indexes().CreateOne(ctx, driver.IndexModel{
 		Keys: bson.D{{Key: fieldLimitExpiry, Value: 1}}, Options: options.Index().SetName(fieldLimitExpiry).SetExpireAfterSeconds(0),
 	})

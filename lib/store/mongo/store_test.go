@@ -290,9 +290,15 @@ func TestNothingIsNull(t *testing.T) {
 	}
 }
 
-// proxyOf passes on what goes between a client and a server. It calls command before it passes on each command on
-// jobs; if that returns true, the command is passed on, and the connection ends when the server answers it.
+// proxyOf is proxyTo for the collection of jobs.
 func proxyOf(t *testing.T, uri string, command func() (lose bool)) (address string) {
+	t.Helper()
+	return proxyTo(t, uri, "annotationJobs", command)
+}
+
+// proxyTo passes on what goes between a client and a server. It calls command before it passes on each command on that
+// collection; if that returns true, the command is passed on, and the connection ends when the server answers it.
+func proxyTo(t *testing.T, uri, collection string, command func() (lose bool)) (address string) {
 	t.Helper()
 	server := strings.TrimPrefix(strings.Split(uri, "/?")[0], "mongodb://")
 	if strings.ContainsAny(server, "@,") {
@@ -313,7 +319,7 @@ func proxyOf(t *testing.T, uri string, command func() (lose bool)) (address stri
 				if err != nil {
 					return
 				}
-				if bytes.Contains(buf[:n], []byte("annotationJobs")) && command() {
+				if bytes.Contains(buf[:n], []byte(collection)) && command() {
 					lose.Store(true)
 				}
 				if _, err := backend.Write(buf[:n]); err != nil {

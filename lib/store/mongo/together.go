@@ -2,6 +2,8 @@ package mongo
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -76,9 +78,23 @@ func (t *together[Q, A]) next() {
 	go t.fly(some)
 }
 
-// fly sends a request for some callers. Its deadline is the latest of theirs, which all have.
+// fly sends a request for some callers. Its deadline is the latest of theirs, which all have. A panic is their error: it is in a goroutine
+// that the server does not know.
 func (t *together[Q, A]) fly(some []*waiter[Q, A]) {
 	defer t.next()
+	var answers []A
+	var err error
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("mongo: a request of several callers panicked: %v\n%s", p, debug.Stack())
+		}
+		for i, w := range some {
+			if w.err = err; err == nil {
+				w.answer = answers[i]
+			}
+			close(w.done)
+		}
+	}()
 	var latest time.Time
 	asked := make([]Q, 0, len(some))
 	for _, w := range some {
@@ -89,11 +105,5 @@ func (t *together[Q, A]) fly(some []*waiter[Q, A]) {
 	}
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(some[0].ctx), latest)
 	defer cancel()
-	answers, err := t.send(ctx, asked)
-	for i, w := range some {
-		if w.err = err; err == nil {
-			w.answer = answers[i]
-		}
-		close(w.done)
-	}
+	answers, err = t.send(ctx, asked)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -131,4 +132,44 @@ func TestTogetherFails(t *testing.T) {
 	if answer, err := both.ask(ctx, 14); answer != 14 || err != nil {
 		t.Errorf("after an error: %d, %v", answer, err)
 	}
+}
+
+// TestTogetherPanics: a panic of a request for several callers is their error, and others go on.
+func TestTogetherPanics(t *testing.T) {
+	t.Parallel()
+	sent, let := make(chan struct{}), make(chan struct{})
+	both := &together[int, int]{send: func(_ context.Context, asked []int) ([]int, error) {
+		if slices.Contains(asked, 13) {
+			panic("at the disco")
+		}
+		sent <- struct{}{}
+		<-let
+		return asked, nil
+	}}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var first sync.WaitGroup
+	for q := range maxFlying {
+		first.Go(func() {
+			if _, err := both.ask(ctx, q); err != nil {
+				t.Error(err)
+			}
+		})
+		<-sent
+	}
+	panicked := make(chan error, 1)
+	go func() {
+		_, err := both.ask(ctx, 13)
+		panicked <- err
+	}()
+	for waits := false; !waits && ctx.Err() == nil; time.Sleep(time.Millisecond) {
+		both.mu.Lock()
+		waits = len(both.waiting) == 1
+		both.mu.Unlock()
+	}
+	close(let)
+	if err := <-panicked; err == nil || !strings.Contains(err.Error(), "at the disco") {
+		t.Errorf("got %v", err)
+	}
+	first.Wait()
 }

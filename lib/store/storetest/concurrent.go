@@ -68,7 +68,7 @@ func concurrentEnds(t *testing.T, s store.Jobs) {
 		won := concurrently(t, func(i int) (bool, error) {
 			switch i % 4 {
 			case 0:
-				return s.Relaunch(t.Context(), j.ID, j.Run, later)
+				return s.Relaunch(t.Context(), j.ID, j.Run, later, later)
 			case 1:
 				return s.Finish(t.Context(), j.ID, j.Run, job.End{State: job.Succeeded, At: later, Expires: inAYear})
 			}

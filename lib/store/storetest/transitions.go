@@ -125,10 +125,10 @@ func transitions(t *testing.T, s store.Jobs) {
 		}, {
 			name: "relaunch", from: []job.State{job.Submitted, job.Running}, byRun: true,
 			call: func(ctx context.Context, id string, run int) (bool, error) {
-				return s.Relaunch(ctx, id, run, muchAt)
+				return s.Relaunch(ctx, id, run, later, muchAt)
 			},
 			after: func(j *job.Job) {
-				j.Run, j.RunName, j.Stages, j.Due, j.Began = j.Run+1, "", nil, muchAt, time.Time{}
+				j.Run, j.RunName, j.Stages, j.Due, j.Began, j.Updated = j.Run+1, "", nil, muchAt, time.Time{}, later
 			},
 		}, {
 			name: "delete", from: []job.State{job.Created, job.Submitted, job.Running, job.Succeeded, job.Failed},

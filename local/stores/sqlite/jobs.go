@@ -266,12 +266,13 @@ func (s *Store) Finish(ctx context.Context, id string, run int, end job.End) (bo
 		end.Expires.UnixMilli(), id, run)
 }
 
-var relaunchJob = `UPDATE jobs SET run = run + 1, run_name = '', stages = NULL, began = ?, due = ? WHERE id = ? AND run = ? AND ` +
+var relaunchJob = `UPDATE jobs SET run = run + 1, run_name = '', stages = NULL, began = ?, updated = max(updated, ?), due = ?
+	WHERE id = ? AND run = ? AND ` +
 	in(job.Submitted, job.Running)
 
 // Relaunch keeps the state, so that a job that was running never seems to wait again.
-func (s *Store) Relaunch(ctx context.Context, id string, run int, due time.Time) (bool, error) {
-	return s.update(ctx, "relaunching", id, relaunchJob, time.Time{}.UnixMilli(), due.UnixMilli(), id, run)
+func (s *Store) Relaunch(ctx context.Context, id string, run int, at, due time.Time) (bool, error) {
+	return s.update(ctx, "relaunching", id, relaunchJob, time.Time{}.UnixMilli(), at.UnixMilli(), due.UnixMilli(), id, run)
 }
 
 // doneJob keeps the order of the effects that stay.

@@ -40,8 +40,9 @@ const (
 	// queuePage and queuePages bound a read. Kueue returns at most 1,000 workloads at once by default.
 	queuePage  = 1000
 	queuePages = 10
-	// maxWorkloads bounds how many states of workloads are kept.
-	maxWorkloads = 1000
+	// maxWorkloads bounds how many states of workloads are kept, and workloadReads how many are read at once.
+	maxWorkloads  = 1000
+	workloadReads = 4
 )
 
 var _ runner.Queue = (*Queue)(nil)
@@ -56,10 +57,27 @@ type Queue struct {
 	log       *slog.Logger
 	now       func() time.Time
 
-	mu        sync.Mutex
-	line      reading[line]
-	closed    reading[string]             // what prevents the start of all jobs
-	workloads map[string]*reading[string] // by the workload: what prevents its start
+	mu     sync.Mutex // calls wait for the one that reads
+	line   reading[line]
+	closed reading[string] // what prevents the start of all jobs
+
+	workloads workloads
+}
+
+// workloads are the states of workloads that were read. No call waits for another one's read: many may watch jobs of their own.
+type workloads struct {
+	mu     sync.Mutex
+	of     map[string]*workload
+	reads  int       // at present
+	failed bool      // the last one
+	away   time.Time // until when none is read, because one has failed
+}
+
+// workload is what prevents the start of a workload.
+type workload struct {
+	known string
+	until time.Time // until when this counts as known
+	read  bool      // it is read at present
 }
 
 // line is what is known of the workloads that wait.
@@ -84,16 +102,13 @@ func New(config *rest.Config, namespace, name string, log *slog.Logger) (*Queue,
 		return nil, err
 	}
 	return &Queue{client: api, namespace: namespace, name: name, log: log, now: time.Now,
-		workloads: make(map[string]*reading[string])}, nil
+		workloads: workloads{of: make(map[string]*workload)}}, nil
 }
 
 // Queue returns the places in the local queue. Workloads of other local queues are not counted, although they may be admitted before.
 // What prevents the start of one job, and not of all, is found only if that job alone is asked for: it needs a request for each.
 func (q *Queue) Queue(ctx context.Context, jobs []job.Job) (job.Queue, error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	waiting, err := read(ctx, q, &q.line, "the places in the queue of Kueue", queueTime, q.pages)
-	closed, _ := read(ctx, q, &q.closed, "the state of the queue of Kueue", queueTime, q.state)
+	waiting, closed, err := q.read(ctx)
 	if err != nil && closed == "" {
 		return job.Queue{}, err
 	}
@@ -112,6 +127,15 @@ func (q *Queue) Queue(ctx context.Context, jobs []job.Job) (job.Queue, error) {
 		}
 	}
 	return found, nil
+}
+
+// read returns the workloads that wait, and what prevents the start of all jobs.
+func (q *Queue) read(ctx context.Context) (waiting line, closed string, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	waiting, err = read(ctx, q, &q.line, "the places in the queue of Kueue", queueTime, q.pages)
+	closed, _ = read(ctx, q, &q.closed, "the state of the queue of Kueue", queueTime, q.state)
+	return waiting, closed, err
 }
 
 // mayWait reports whether a run was launched, and nothing of it runs as far as it is known.
@@ -220,29 +244,70 @@ func (q *Queue) state(ctx context.Context) (string, error) {
 
 // workload returns what prevents the start of one job: "" if nothing does but the jobs before it, or if that is not known.
 func (q *Queue) workload(ctx context.Context, name string) string {
-	r := q.workloads[name]
-	if r == nil {
-		if len(q.workloads) >= maxWorkloads {
-			maps.DeleteFunc(q.workloads, func(_ string, r *reading[string]) bool { return !q.now().Before(r.until) })
-		}
-		r = new(reading[string])
-		if len(q.workloads) < maxWorkloads {
-			q.workloads[name] = r
-		}
+	w, begun := q.workloads.begin(name, q.now())
+	if !begun {
+		return w.known
 	}
-	hindrance, _ := read(ctx, q, r, "a workload of Kueue", workloadTime, func(ctx context.Context) (string, error) {
-		var c conditions
-		err := q.get(ctx, &c, 0, "kueue.x-k8s.io", "workloads", name)
-		if apierrors.IsNotFound(err) {
-			return "", nil
+	known, err := "", errors.New("the read panicked")
+	defer func() {
+		if q.workloads.end(name, known, err, q.now()) {
+			q.log.WarnContext(ctx, "a workload of Kueue can't be read; users do not see why their jobs wait", "queue", q.name, "error", err)
 		}
-		if reserved, refused := c.refused("QuotaReserved"); err == nil && refused && inadmissible(reserved) {
-			return fmt.Sprintf("The queue %q does not accept the job: %s. Please contact the operators.", q.name,
-				strings.TrimRight(reserved.Message, ".")), nil
+	}()
+	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), queueCall) // for other callers, too
+	defer cancel()
+	known, err = q.hindrance(call, name)
+	return known
+}
+
+// begin returns what is known of a workload, and whether the caller has to read it.
+func (w *workloads) begin(name string, now time.Time) (workload, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	one := w.of[name]
+	if one == nil {
+		if len(w.of) >= maxWorkloads {
+			maps.DeleteFunc(w.of, func(_ string, w *workload) bool { return !w.read && !now.Before(w.until) })
 		}
-		return "", err
-	})
-	return hindrance
+		if len(w.of) >= maxWorkloads {
+			return workload{}, false
+		}
+		one = new(workload)
+		w.of[name] = one
+	}
+	if one.read || now.Before(one.until) || now.Before(w.away) || w.reads >= workloadReads {
+		return *one, false
+	}
+	one.read = true
+	w.reads++
+	return *one, true
+}
+
+// end records what was read of a workload, and reports whether it is the first read that failed. What was known before is given up.
+func (w *workloads) end(name, known string, err error, now time.Time) (first bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.reads--
+	first = err != nil && !w.failed
+	if w.failed = err != nil; w.failed {
+		w.away = now.Add(queueRetry)
+	}
+	*w.of[name] = workload{known: known, until: now.Add(workloadTime)}
+	return first
+}
+
+// hindrance reads what prevents the start of a workload.
+func (q *Queue) hindrance(ctx context.Context, name string) (string, error) {
+	var c conditions
+	err := q.get(ctx, &c, 0, "kueue.x-k8s.io", "workloads", name)
+	if apierrors.IsNotFound(err) {
+		return "", nil
+	}
+	if reserved, refused := c.refused("QuotaReserved"); err == nil && refused && inadmissible(reserved) {
+		return fmt.Sprintf("The queue %q does not accept the job: %s. Please contact the operators.", q.name,
+			strings.TrimRight(reserved.Message, ".")), nil
+	}
+	return "", err
 }
 
 // inadmissible reports whether a workload without quota gets none until something is changed. Kueue's condition has the same reason for

@@ -2,11 +2,15 @@ package kueue
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -119,6 +123,58 @@ func TestQueueHangs(t *testing.T) {
 			t.Errorf("ten calls took %v", took)
 		}
 	})
+}
+
+// TestWorkloadsHang has an API that answers but for workloads: of many calls about jobs of their own a few wait for it, and not for long.
+func TestWorkloadsHang(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const calls = 50
+		var items []string
+		for n := range calls {
+			items = append(items, fmt.Sprintf(`{"metadata":{"name":"w%d","ownerReferences":[{"kind":"Job","name":%q}]},"positionInLocalQueue":%d}`,
+				n, job.ObjectName(strconv.Itoa(n), 1), n))
+		}
+		config := &rest.Config{Host: "http://cluster"}
+		config.Transport = partly{hang: "/workloads/", answer: `{"items":[` + strings.Join(items, ",") + `]}`}
+		var said strings.Builder
+		q, err := New(config, "bakta", "annotation", slog.New(slog.NewTextHandler(&said, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var waited atomic.Int32
+		var all sync.WaitGroup
+		for n := range calls {
+			all.Go(func() {
+				began := time.Now()
+				id := strconv.Itoa(n)
+				got, err := q.Queue(t.Context(), []job.Job{{ID: id, Run: 1}})
+				if err != nil || got.Places[id] != n+1 || len(got.Hindrances) > 0 {
+					t.Errorf("%+v, %v", got, err)
+				}
+				if took := time.Since(began); took > queueCall {
+					t.Errorf("a call took %v", took)
+				} else if took > 0 {
+					waited.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		if n := waited.Load(); n != workloadReads || strings.Count(said.String(), "can't be read") != 1 {
+			t.Errorf("%d calls waited, said %q", n, said.String())
+		}
+	})
+}
+
+// partly is a network in which requests for some path are not answered, and all others with a text.
+type partly struct{ hang, answer string }
+
+func (p partly) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.Contains(r.URL.Path, p.hang) {
+		return hanging{}.RoundTrip(r)
+	}
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: io.NopCloser(strings.NewReader(p.answer)), Request: r}, nil
 }
 
 // hanging is a network in which no request is answered.

@@ -1,0 +1,162 @@
+package lifecycle_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/lifecycle"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/runner"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/workflow"
+)
+
+// Crashes and races are played by functions/life_test.go. Here is what an observation of one job changes.
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// one is a store with one job, a runner of it that says what the test wants, and a clock.
+type one struct {
+	lifecycle.Jobs
+	lifecycle.Files
+	runner.Runner
+
+	job      job.Job
+	clock    time.Time
+	seen     job.Observation
+	takes    time.Duration // an observation
+	refused  error         // of a launch
+	observed time.Time     // the time of the last observation that was recorded
+}
+
+func (o *one) Get(context.Context, string, int64) ([]byte, error) {
+	return nil, job.Errorf(job.NotFound, "there is no manifest")
+}
+
+func (o *one) Observe(context.Context, job.Job) (job.Observation, error) {
+	o.clock = o.clock.Add(o.takes)
+	return o.seen, nil
+}
+
+func (o *one) Discard(context.Context, job.Job) error { return nil }
+func (o *one) Release(context.Context, job.Job) error { return nil }
+
+func (o *one) Launch(_ context.Context, j job.Job) (string, error) {
+	return job.ObjectName(j.ID, j.Run), o.refused
+}
+
+// store is the part of it that stores jobs.
+type store struct{ *one }
+
+func (s store) Get(context.Context, string) (job.Job, error) { return s.job, nil }
+
+func (s store) Launched(_ context.Context, _ string, _ int, name string, due time.Time) (bool, error) {
+	s.job.RunName, s.job.Due = name, due
+	return true, nil
+}
+
+func (s store) Running(_ context.Context, _ string, _ int, stages []job.Stage, _, at, due time.Time) (bool, error) {
+	s.job.State, s.job.Stages, s.job.Due = job.Running, stages, due
+	s.observed = at
+	return true, nil
+}
+
+func (s store) Relaunch(_ context.Context, _ string, run int, at, due time.Time) (bool, error) {
+	s.job.Run, s.job.RunName, s.job.Stages, s.job.Updated, s.job.Due = run+1, "", nil, at, due
+	return true, nil
+}
+
+func (s store) Finish(_ context.Context, _ string, _ int, end job.End) (bool, error) {
+	s.job.State, s.job.Failure = end.State, end.Failure
+	return true, nil
+}
+
+func (s store) Done(context.Context, string, []job.Effect, time.Time) (bool, error) { return true, nil }
+
+const pendingTimeout = 24 * time.Hour
+
+func (o *one) lifecycle(t *testing.T) *lifecycle.Lifecycle {
+	t.Helper()
+	l, err := lifecycle.New(store{o}, o, o, lifecycle.Options{
+		Retention: time.Hour, UploadTTL: time.Hour, RecheckInterval: time.Minute, PendingTimeout: pendingTimeout, InFlight: 2 * time.Minute,
+		Now: func() time.Time { return o.clock }, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func (o *one) settle(t *testing.T) error {
+	t.Helper()
+	return o.lifecycle(t).Settle(t.Context(), o.job)
+}
+
+// running is a job of two stages, of which the first one runs.
+func running() job.Job {
+	return job.Job{ID: "0fd48a1c-6fc0-4d9d-8a3c-3c2ae83a2a2d", Workflow: workflow.BaktaBaktfold, State: job.Running, Run: 1, RunName: "x",
+		Start: &job.Start{}, Stages: stages(job.StageRunning, job.StagePending), Started: noon, Updated: noon, Due: noon}
+}
+
+func stages(first, second job.StageStatus) []job.Stage {
+	return []job.Stage{{Name: "bakta", Status: first}, {Name: "baktfold", Status: second}}
+}
+
+// TestStagesOfARunThatWaits: the stages that have ended stay so while the next one waits for its image. If the pod is gone, all begin again.
+func TestStagesOfARunThatWaits(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		seen job.Observation
+		want []job.Stage
+	}{
+		"the second stage waits for its image": {
+			job.Observation{Phase: job.Waiting, Since: noon, Blocked: true, Stages: stages(job.StageSucceeded, job.StagePending)},
+			stages(job.StageSucceeded, job.StagePending),
+		},
+		"a queue has preempted it": {
+			job.Observation{Phase: job.Waiting, Since: noon, Blocked: true},
+			stages(job.StagePending, job.StagePending),
+		},
+	} {
+		o := &one{job: running(), clock: noon, seen: row.seen}
+		if err := o.settle(t); err != nil || o.job.State != job.Running || !slices.Equal(o.job.Stages, row.want) {
+			t.Errorf("%s: %s %v, %v", name, o.job.State, o.job.Stages, err)
+		}
+	}
+}
+
+// TestTimeOfAnObservation is that before the runner is asked, which may take long: what another process observes meanwhile is newer.
+func TestTimeOfAnObservation(t *testing.T) {
+	t.Parallel()
+	for name, seen := range map[string]job.Observation{
+		"it runs":  {Phase: job.Active, Stages: stages(job.StageRunning, job.StagePending)},
+		"it waits": {Phase: job.Waiting, Since: noon},
+	} {
+		o := &one{job: running(), clock: noon, seen: seen, takes: 15 * time.Second}
+		if err := o.settle(t); err != nil || !o.observed.Equal(noon) {
+			t.Errorf("%s: observed at %v, %v", name, o.observed, err)
+		}
+	}
+}
+
+// TestLaunchAfterALongWait: a run that has waited for longer than a launch may vanishes. That the next run can't be launched at once is no
+// reason to give up the job; that it can't be launched for so long is one.
+func TestLaunchAfterALongWait(t *testing.T) {
+	t.Parallel()
+	o := &one{job: running(), clock: noon.Add(pendingTimeout + time.Hour), seen: job.Observation{Phase: job.Absent}}
+	if err := o.settle(t); err != nil || o.job.Run != 2 || o.job.RunName != "" {
+		t.Fatalf("it is not launched again: %+v, %v", o.job, err)
+	}
+	o.refused = errors.New("a quota is exceeded")
+	o.clock = o.job.Due
+	if err := o.settle(t); !errors.Is(err, o.refused) || o.job.State != job.Running {
+		t.Errorf("after the first refusal: %s %+v, %v", o.job.State, o.job.Failure, err)
+	}
+	o.clock = o.clock.Add(pendingTimeout)
+	if err := o.settle(t); err != nil || o.job.State != job.Failed || o.job.Failure.Code != job.Unschedulable {
+		t.Errorf("after a day of refusals: %s %+v, %v", o.job.State, o.job.Failure, err)
+	}
+}
