@@ -18,7 +18,8 @@ type Files interface {
 	Put(ctx context.Context, key string, content io.Reader, size int64) (job.File, error)
 }
 
-// How long transfers are retried while the store is unavailable, from the first failure on: a long transfer may fail late. Losing results costs more than losing a download.
+// How long transfers are retried while the store is unavailable, from the first failure on: a long transfer may fail late. Losing results
+// costs more than losing a download.
 const (
 	downloadTimeout = 2 * time.Minute
 	uploadTimeout   = 10 * time.Minute
