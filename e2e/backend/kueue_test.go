@@ -20,7 +20,8 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// Jobs wait in the local queue of a real Kueue while every function is at zero, and what Kueue does with them reaches the backend as events.
+// Jobs wait in the local queue of a real Kueue while every function is at zero, and what Kueue does with them reaches the backend as
+// events.
 func TestKueue(t *testing.T) {
 	s := newSuite(t)
 	s.needs("kueue")

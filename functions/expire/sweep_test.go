@@ -161,7 +161,8 @@ func TestSweepBesideCallsThatHang(t *testing.T) {
 	}
 }
 
-// TestSweepBesideAnother: a sweep that comes while one of the same process is active does nothing, although the lease is that of the process.
+// TestSweepBesideAnother: a sweep that comes while one of the same process is active does nothing, although the lease is that of the
+// process.
 func TestSweepBesideAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		jobs, lives := newShelf(1, time.Now()), &life{does: func(string) string { return "hang" }}

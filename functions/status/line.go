@@ -82,8 +82,8 @@ func place(times []time.Time, j job.Job) int {
 	return at
 }
 
-// read returns when the jobs that wait were started, nil if that can't be read. Calls at the same time share the queries, also if they fail:
-// each would wait for the same store.
+// read returns when the jobs that wait were started, nil if that can't be read. Calls at the same time share the queries, also if they
+// fail: each would wait for the same store.
 func (l *line) read(ctx context.Context) *waiting {
 	l.mu.Lock()
 	defer l.mu.Unlock()

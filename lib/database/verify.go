@@ -62,8 +62,8 @@ var partSizes = [...]int64{5, 8, 10, 15, 16, 20, 25, 32, 50, 64, 100, 128, 200, 
 var errWrong = errors.New("the content does not match its checksum; run the command again to download it again")
 
 // checksum returns the known checksum of a file, in hexadecimal digits, and the hashes of which one must be it: SHA-256, if the source has
-// it, or else that of the ETag, which is an MD5 or made of MD5s. There are no hashes for the file of checksums: it is read line by line, and
-// the ETags of a store that encrypts by a key of its own are no checksums.
+// it, or else that of the ETag, which is an MD5 or made of MD5s. There are no hashes for the file of checksums: it is read line by line,
+// and the ETags of a store that encrypts by a key of its own are no checksums.
 func (f *fetch) checksum(file job.File) (want string, candidates []hash.Hash, err error) {
 	if want, ok := f.sums[file.Name]; ok {
 		return want, []hash.Hash{sha256.New()}, nil

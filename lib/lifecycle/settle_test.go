@@ -105,7 +105,8 @@ func stages(first, second job.StageStatus) []job.Stage {
 	return []job.Stage{{Name: "bakta", Status: first}, {Name: "baktfold", Status: second}}
 }
 
-// TestStagesOfARunThatWaits: the stages that have ended stay so while the next one waits for its image. If the pod is gone, all begin again.
+// TestStagesOfARunThatWaits: the stages that have ended stay so while the next one waits for its image. If the pod is gone, all begin
+// again.
 func TestStagesOfARunThatWaits(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
