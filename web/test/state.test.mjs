@@ -155,12 +155,16 @@ test("jobs that the server did not have are asked for at a load, and when the co
   await watch([known(1, { gone: "not_found" })]);
   assert.equal(count("/job/list"), 1);
   await pass(10);
+  answers["/job/list"] = () => Promise.reject(new TypeError("no connection"));
   dispatchEvent(new Event("online"));
   await pass(2);
   assert.equal(count("/job/list"), 2);
+  has([]);
+  await pass(5); // they are asked for until there is an answer
+  assert.equal(count("/job/list"), 3);
   document.hidden = true;
   await pass(100);
-  assert.equal(count("/job/list"), 2);
+  assert.equal(count("/job/list"), 3);
   await page.jobs.put([known(2)]);
   page.watch.wake();
   await pass(5);
@@ -317,6 +321,11 @@ test("after a reload, a start that the server puts off for an hour blocks no oth
   await pass(1);
   assert.equal(job("job 5").pending, undefined);
   assert.equal(page.tasks.waits.value.size, 4);
+  await page.jobs.change("job 1", { gone: "not_found" }); // another server answered a question meanwhile
+  answers["/job/submit"] = () => ({});
+  answers["/job/list"] = () => new Promise(() => undefined);
+  await pass(3600);
+  for (const { pending, gone } of page.jobs.jobs.value.values()) assert.deepEqual({ pending, gone }, { pending: undefined, gone: undefined });
 });
 
 test("a job is run again once, also if the answer is lost with the page", async () => {

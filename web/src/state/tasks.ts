@@ -128,7 +128,7 @@ async function bring(t: Task, leave: () => void): Promise<void> {
       } catch (error) {
         // An upload can't go on in the middle, and a link that expired can't be renewed: a new job has new links.
         const mayBeOfLink = error instanceof Refused && (error.status === 403 || error.status === 404 || error.temporary) && ++refusals < mostRefused;
-        if (t.cancel.signal.aborted || !(error instanceof Lost || mayBeOfLink)) throw error;
+        if (!(error instanceof Lost || mayBeOfLink)) throw error;
         await dropJob(t);
       }
     }
