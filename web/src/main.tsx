@@ -12,6 +12,6 @@ import { watch } from "./state/watch";
 takePublished();
 void remember();
 void meet();
-void load().then(resume);
-watch();
+void load().then(() => resume());
+watch((back) => void resume(back));
 render(<App />, document.getElementById("app")!);

@@ -126,6 +126,90 @@ test("the server goes away while files are sent, and comes back", async () => {
   }
 });
 
+test("a storage without space says so at its row, and the upload is not repeated", async () => {
+  let puts = 0;
+  const body = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>InsufficientStorage</Code><Message>Only 3 &amp; no more GB are free.</Message></Error>\n';
+  await page.route(
+    (url) => url.port !== new URL(backend.url).port,
+    (route) => {
+      if (route.request().method() !== "PUT" || ++puts > 1) return route.continue();
+      return route.fulfill({ status: 507, contentType: "application/xml", headers: { "Access-Control-Allow-Origin": "*" }, body });
+    },
+  );
+  await page.goto(backend.url);
+  await choose([genome("large")]);
+  await page.getByRole("button", { name: "Start 1 job", disabled: false }).click();
+  await page.locator(".sample.failed").getByText("The storage answered the upload with status 507: Only 3 & no more GB are free.").waitFor();
+  assert.equal(puts, 1);
+  await page.getByRole("button", { name: "Try again" }).click();
+  await page.getByRole("heading", { name: "Files" }).waitFor();
+  assert.equal((await kept()).length, 1);
+});
+
+test("a job is as before when another server has answered at its address for a while", async () => {
+  const listen = `127.0.0.1:${await freePort()}`;
+  const first = await startBackend({ listen });
+  let second;
+  try {
+    await page.goto(first.url);
+    await choose([genome("mine")]);
+    await page.getByRole("button", { name: "Start 1 job", disabled: false }).click();
+    await page.locator(".state.successful").first().waitFor();
+    await page.goto(first.url + "/#/jobs");
+    await first.stop(true);
+    second = await startBackend({ listen });
+    await page.reload();
+    // A job that ended is not asked for, so an open page may ask for it just as the other server runs: here, the kept job says so.
+    await page.evaluate(async () => {
+      const db = await new Promise((resolve) => (indexedDB.open("bakta-web").onsuccess = (e) => resolve(e.target.result)));
+      const store = db.transaction("jobs", "readwrite").objectStore("jobs");
+      const [job] = await new Promise((resolve) => (store.getAll().onsuccess = (e) => resolve(e.target.result)));
+      await new Promise((resolve) => (store.put({ ...job, last: undefined }).onsuccess = resolve));
+      db.close();
+    });
+    await page.reload();
+    await page.getByText("Not on the server").waitFor();
+    assert.equal((await kept())[0].gone, "not_found");
+    await second.stop();
+    second = await startBackend({ listen, data: first.data });
+    await page.reload();
+    await page.locator(".state.successful").first().waitFor();
+    await page.getByRole("link", { name: "mine" }).click();
+    await page.getByRole("heading", { name: "Files" }).waitFor();
+  } finally {
+    await (second ?? first).stop();
+  }
+});
+
+test("a failed job is run again once, though the answer is lost with the page", async () => {
+  const failing = await startBackend({ env: { BAKTA_STAND_IN_FAIL: "traceback" } });
+  try {
+    await page.goto(failing.url);
+    await choose([genome("fails")]);
+    await page.getByRole("button", { name: "Start 1 job", disabled: false }).click();
+    const again = page.getByRole("button", { name: "Run again" });
+    await again.waitFor();
+    const keys = [];
+    let made;
+    await page.route("**/api/v2/job/rerun", async (route) => {
+      keys.push(route.request().postDataJSON().request_key);
+      if (keys.length > 1) return route.continue();
+      made = await (await route.fetch()).json(); // and the page never hears of it
+    });
+    await again.dblclick();
+    await until(async () => made !== undefined, "the server has run it again");
+    assert.equal(await again.isDisabled(), true);
+    await page.reload();
+    await again.click();
+    await page.waitForURL(new RegExp(`#/job/${made.job.job_id}$`));
+    assert.equal(keys.length, 2);
+    assert.equal(keys[0], keys[1]);
+    assert.equal((await kept()).length, 2);
+  } finally {
+    await failing.stop();
+  }
+});
+
 test("what the server puts off is done when it says: results, a deletion", async () => {
   const once = new Set();
   const first = (/** @type {string} */ path, /** @type {object} */ answer) =>

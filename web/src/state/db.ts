@@ -13,12 +13,14 @@ export interface KeptJob {
   added: number;
   /** What the server said last; undefined before the first answer. */
   last: Job | undefined;
-  /** The server does not know it any more, or knows it with another secret. */
+  /** The server did not know it when it was asked last, or knew it with another secret. */
   gone: "not_found" | "unauthorized" | undefined;
   /** What the server warned of at its start. */
   warnings: Warning[];
   /** It was created here, and is not started yet: what is still needed for that. */
   pending: Pending | undefined;
+  /** The key of a call that runs it again and whose answer is not known yet. The same key makes no second job. */
+  repeat?: string | undefined;
 }
 
 /** What it takes to start a job after a reload. Files themselves can't be kept. */

@@ -1,7 +1,9 @@
 // Waits where the server or the connection asks for it: what may succeed later is tried again, and says so meanwhile.
 import { ServerError, Unreachable } from "../api/client";
+import { Lost } from "./transfer";
 
-const longestPause = 30_000;
+/** The longest pause between two tries, in ms, if the server does not ask for a longer one. */
+export const longestPause = 30_000;
 /** The longest delay of a timer, in ms: browsers count in 32 bits. */
 const longestDelay = 2 ** 31 - 1;
 
@@ -23,33 +25,34 @@ export const isTemporary = (error: unknown): boolean => error instanceof Unreach
 /**
  * Makes a call until it succeeds, or fails for good. The server says when to try again, or else the pauses double from 1 s to 30 s.
  *
- * `note` takes what the call waits for, in words for people, and an empty text when it waits no longer. `mayRetry` says of an error whether
- * the call may succeed later; the number of failures until now is counted from 1.
+ * `note` takes what the call waits for, in words for people, and for how many ms; and an empty text when it waits no longer. `mayRetry` says
+ * of an error whether the call may succeed later; the number of failures until now is counted from 1.
  */
 export async function patiently<T>(
   call: () => Promise<T>,
-  note: (text: string) => void,
+  note: (text: string, wait: number) => void,
   mayRetry: (error: unknown, failures: number) => boolean = isTemporary,
   signal?: AbortSignal,
 ): Promise<T> {
   for (let failures = 1; ; failures++) {
     try {
       const answer = await call();
-      note("");
+      note("", 0);
       return answer;
     } catch (error) {
       if (signal?.aborted === true || !mayRetry(error, failures)) {
-        note("");
+        note("", 0);
         throw error;
       }
       const pause = Math.min(longestPause, 1_000 * 2 ** (failures - 1));
-      if (error instanceof ServerError) {
-        const after = Math.max(pause, error.retryAfter * 1_000);
-        note(`${error.message.replace(/[.\s]*$/, "")}. The page tries again by itself at ${at(after)}.`);
-        await rest(after, signal, false);
-      } else {
-        note("The connection was lost. It is tried again.");
+      if (error instanceof Unreachable || error instanceof Lost) {
+        note("The connection was lost. It is tried again.", pause);
         await rest(pause, signal, true);
+      } else {
+        const after = error instanceof ServerError ? Math.max(pause, error.retryAfter * 1_000) : pause;
+        const reason = error instanceof Error ? error.message : String(error);
+        note(`${reason.replace(/[.\s]*$/, "")}. The page tries again by itself at ${at(after)}.`, after);
+        await rest(after, signal, false);
       }
     }
   }

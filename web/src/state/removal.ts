@@ -22,13 +22,14 @@ export async function removeJobs(ids: string[]): Promise<void> {
     for (let id = queue.shift(); id !== undefined; id = queue.shift()) {
       const job = jobs.peek().get(id);
       try {
-        // A job that the server does not know, or whose secret is another, can only be forgotten.
         const note = (text: string) => {
           if (leaving.peek().get(job!.id) !== text) leaving.value = new Map([...leaving.peek(), [job!.id, text]]);
         };
-        if (job !== undefined && job.gone === undefined) await patiently(() => removeJob(ref(job)), note, isPutOff);
+        // The server is also asked for jobs that it did not know before: another one may have answered then.
+        if (job !== undefined) await patiently(() => removeJob(ref(job)), note, isPutOff);
         gone.push(id);
       } catch (error) {
+        // A job that the server does not know, or whose secret is another, can only be forgotten.
         if (error instanceof ServerError && (error.status === 404 || error.status === 401)) gone.push(id);
         else failed.set(id, error instanceof Error ? error.message : String(error));
       }

@@ -5,7 +5,7 @@ import { init, remove as removeJob, ServerError, start } from "../api/client";
 import type { Config, JobRef, UploadKind, UploadLink, Warning, WorkflowKind } from "../api/types";
 import { change, forget, jobs, known, put as putJobs, ref } from "./jobs";
 import type { KeptJob } from "./db";
-import { isTemporary, patiently } from "./patience";
+import { isTemporary, longestPause, patiently } from "./patience";
 import { randomName } from "./random";
 import { Lost, put, Refused } from "./transfer";
 import { wake } from "./watch";
@@ -29,6 +29,8 @@ export interface Task {
   /** Why it failed, or what it waits for. */
   note: Signal<string>;
   job: JobRef | undefined;
+  /** Its job expired while the server put the start off, and it was queued again for a new one. */
+  resent: boolean;
   cancel: AbortController;
 }
 
@@ -69,7 +71,7 @@ export function begin(orders: Order[]): Task[] {
 
 function task(order: Order, batch: string, job: JobRef | undefined): Task {
   return {
-    ...order, batch, job, size: order.files.reduce((sum, f) => sum + f.file.size, 0),
+    ...order, batch, job, resent: false, size: order.files.reduce((sum, f) => sum + f.file.size, 0),
     state: signal<TaskState>("queued"), sent: signal(0), note: signal(""), cancel: new AbortController(),
   };
 }
@@ -99,29 +101,38 @@ function pump(): void {
     const next = tasks.value.find((t) => t.state.value === "queued");
     if (next === undefined) return;
     running++;
-    void bring(next).finally(() => {
-      running--;
+    let inLane = true;
+    const leave = () => {
+      if (inLane) running--;
+      inLane = false;
       pump();
-    });
+    };
+    void bring(next, leave).finally(leave);
   }
 }
 
-async function bring(t: Task): Promise<void> {
+/** Sets what a task does now. One that was cancelled meanwhile does nothing any more. */
+function enter(t: Task, state: TaskState): void {
+  t.cancel.signal.throwIfAborted();
+  t.state.value = state;
+}
+
+/** Brings a sample to the server. `leave` gives its lane to the next one before its end. */
+async function bring(t: Task, leave: () => void): Promise<void> {
   try {
-    for (;;) {
+    for (let refusals = 0; ; ) {
       const links = await create(t);
       try {
         await send(t, links);
         break;
       } catch (error) {
         // An upload can't go on in the middle, and a link that expired can't be renewed: a new job has new links.
-        if (!(error instanceof Lost || (error instanceof Refused && (error.status === 403 || error.status === 404)))) throw error;
-        const old = t.job;
-        t.job = undefined;
-        if (old !== undefined) await drop(old);
+        const mayBeOfLink = error instanceof Refused && (error.status === 403 || error.status === 404 || error.temporary) && ++refusals < mostRefused;
+        if (!(error instanceof Lost || mayBeOfLink)) throw error;
+        await dropJob(t);
       }
     }
-    await launch(t);
+    await launch(t, leave);
   } catch (error) {
     if (t.state.value === "cancelled") return;
     t.state.value = "failed";
@@ -129,11 +140,20 @@ async function bring(t: Task): Promise<void> {
   }
 }
 
+/** Removes a task's job, in whose place it gets a new one. */
+async function dropJob(t: Task): Promise<void> {
+  const old = t.job;
+  t.job = undefined;
+  if (old !== undefined) await drop(old);
+}
+
 /** Creates the job, and returns its links. */
 async function create(t: Task): Promise<UploadLink[]> {
-  t.state.value = "creating";
+  enter(t, "creating");
   t.sent.value = 0;
   const made = await persistently(t, () => init(t.name, t.kind, t.batch, t.cancel.signal));
+  if (t.cancel.signal.aborted) void drop(made.job); // cancel() did not know it yet
+  t.cancel.signal.throwIfAborted();
   t.job = made.job;
   const job: KeptJob = {
     ...known(made.job, t.name, t.kind, t.batch),
@@ -149,7 +169,7 @@ async function create(t: Task): Promise<UploadLink[]> {
 }
 
 async function send(t: Task, links: UploadLink[]): Promise<void> {
-  t.state.value = "sending";
+  enter(t, "sending");
   let before = 0;
   for (const { kind, file } of t.files) {
     const link = links.find((l) => l.upload_kind === kind);
@@ -166,28 +186,47 @@ async function send(t: Task, links: UploadLink[]): Promise<void> {
   }
 }
 
-async function launch(t: Task): Promise<void> {
-  t.state.value = "starting";
+/** Starts the job. A start that the server puts off for long does not hold up the samples behind it. */
+async function launch(t: Task, leave: () => void): Promise<void> {
+  enter(t, "starting");
   const job = t.job!;
+  let waited = 0;
+  const note = (text: string, wait: number) => {
+    t.note.value = text;
+    waitingFor(job.job_id, text);
+    waited += wait;
+    if (waited > longestPause) leave();
+  };
   try {
-    const warnings = await persistently(t, () => start(job, t.kind, t.config, t.cancel.signal));
+    const warnings = await patiently(() => start(job, t.kind, t.config, t.cancel.signal), note, isTemporary, t.cancel.signal);
     await started(job, warnings);
-    t.state.value = "started";
+    enter(t, "started");
   } catch (error) {
-    if (error instanceof ServerError) await refused(job, error.message);
+    // A job that is not started expires soon after its links, which may be before the server wants to be asked again. One that was deleted in
+    // the list of jobs is not there, either.
+    if (waited > longestPause && isMissing(error) && jobs.value.has(job.job_id) && !t.resent) {
+      t.resent = true;
+      await dropJob(t);
+      enter(t, "queued");
+      return;
+    }
+    await unstarted(job, error);
     throw error;
   }
 }
 
+const isMissing = (error: unknown) => error instanceof ServerError && error.status === 404;
+
 async function started(job: JobRef, warnings: Warning[]): Promise<void> {
-  await change(job.job_id, { pending: undefined, warnings });
+  await change(job.job_id, { pending: undefined, gone: undefined, warnings });
   wake();
 }
 
-/** Keeps the reason of a refused start where the job is shown. */
-async function refused(job: JobRef, why: string): Promise<void> {
+/** Keeps the reason of a start that failed where the job is shown. A job that the server does not know is not refused: it may be back. */
+async function unstarted(job: JobRef, error: unknown): Promise<void> {
   const pending = jobs.value.get(job.job_id)?.pending;
-  if (pending !== undefined) await change(job.job_id, { pending: { ...pending, refused: why } });
+  if (pending === undefined || !(error instanceof ServerError)) return;
+  await change(job.job_id, isMissing(error) ? { gone: "not_found" } : { pending: { ...pending, refused: error.message } });
 }
 
 /** What is temporary is tried again; the sample's row says so. */
@@ -199,27 +238,43 @@ const persistently = <T>(t: Task, call: () => Promise<T>) => patiently(call, (te
  */
 const mostLost = 5;
 
-const mayRetryUpload = (error: unknown, failures: number) =>
-  (error instanceof Lost && failures < mostLost) || (error instanceof Refused && error.status >= 500);
+/** After so many jobs for a file whose uploads the storage refused, new links are no help. */
+const mostRefused = 5;
 
-/** After a reload: starts the jobs whose files were all sent. The others need their files again, see `again`. */
-export async function resume(): Promise<void> {
+const mayRetryUpload = (error: unknown, failures: number) =>
+  (error instanceof Lost || (error instanceof Refused && error.temporary)) && failures < mostLost;
+
+/**
+ * After a reload, or when the server has jobs again that it did not have: starts those whose files were all sent. The others need their files
+ * again, see `again`.
+ */
+export async function resume(some: Iterable<KeptJob> = jobs.value.values()): Promise<void> {
+  const ofTasks = new Set(tasks.value.map((t) => t.job?.job_id));
   const isSent = (job: KeptJob) => job.pending !== undefined && job.pending.refused === "" && job.gone === undefined && job.pending.files.every((f) => f.sent);
-  await inLanes([...jobs.value.values()].filter(isSent), async (job) => {
+  await inLanes([...some].filter((job) => isSent(job) && !ofTasks.has(job.id)), async (job, leave) => {
+    let waited = 0;
+    const note = (text: string, wait: number) => {
+      waitingFor(job.id, text);
+      waited += wait;
+      if (waited > longestPause) leave();
+    };
     try {
-      const warnings = await patiently(() => start(ref(job), job.kind, job.pending!.config), (text) => waitingFor(job.id, text));
+      const warnings = await patiently(() => start(ref(job), job.kind, job.pending!.config), note);
       await started(ref(job), warnings);
     } catch (error) {
-      await refused(ref(job), error instanceof Error ? error.message : String(error));
+      await unstarted(ref(job), error);
     }
   });
 }
 
-/** Does something with each, a few at a time. */
-async function inLanes<T>(all: T[], act: (one: T) => Promise<void>): Promise<void> {
+/** Does something with each, a few at a time. An act that calls `leave` no longer counts. */
+async function inLanes<T>(all: T[], act: (one: T, leave: () => void) => Promise<void>): Promise<void> {
   const queue = [...all];
   const lane = async () => {
-    for (let one = queue.shift(); one !== undefined; one = queue.shift()) await act(one);
+    for (let one = queue.shift(); one !== undefined; one = queue.shift()) {
+      const next = one;
+      await new Promise<void>((leave, fail) => act(next, leave).then(leave, fail));
+    }
   };
   await Promise.all(Array.from({ length: parallel }, lane));
 }
@@ -229,8 +284,8 @@ export const waits = signal<ReadonlyMap<string, string>>(new Map());
 
 function waitingFor(id: string, text: string): void {
   const next = new Map(waits.value);
-  if (text === "") next.delete(id);
-  else next.set(id, text);
+  if (text !== "") next.set(id, text);
+  else if (!next.delete(id)) return;
   waits.value = next;
 }
 

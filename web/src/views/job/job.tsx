@@ -2,7 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import "./job.css";
-import { rerun, result as fetchResult } from "../../api/client";
+import { result as fetchResult } from "../../api/client";
 import type { JobResult } from "../../api/types";
 import { Question } from "../../parts/dialog";
 import { count, duration, time } from "../../parts/format";
@@ -14,8 +14,8 @@ import { now } from "../../state/clock";
 import type { KeptJob } from "../../state/db";
 import { jobs, known, loaded, put, ref } from "../../state/jobs";
 import { isPutOff, patiently } from "../../state/patience";
-import { randomName } from "../../state/random";
 import { removeJobs, stuck } from "../../state/removal";
+import { repeating, repeatJob } from "../../state/repeat";
 import { wake } from "../../state/watch";
 import { adviceFor, repeatable } from "./advice";
 import { Logs } from "./log";
@@ -205,21 +205,21 @@ function Actions({ job, state }: { job: KeptJob; state: State }) {
     }
   };
   const repeat = async () => {
+    if (repeating.peek().has(job.id)) return; // a second click, before the button was disabled
+    problem.value = "";
     try {
-      const key = randomName();
-      const made = await patiently(() => rerun(ref(job), key), (text) => (problem.value = text));
-      await put([known(made.job, job.name, made.workflow_kind, job.batch)]);
-      wake();
-      go(jobLink(made.job.job_id));
+      go(jobLink(await repeatJob(job.id)));
     } catch (error) {
       problem.value = error instanceof Error ? error.message : String(error);
     }
   };
+  const waits = repeating.value.get(job.id);
+  const trouble = waits || problem.value;
   return (
     <div class="row actions">
-      {problem.value !== "" && <span class="bad small">{problem.value}</span>}
+      {trouble !== "" && <span class="bad small">{trouble}</span>}
       {state === "error" && repeatable(job.last?.failure?.code) && (
-        <button type="button" class="button small main" onClick={() => void repeat()}>
+        <button type="button" class="button small main" disabled={waits !== undefined} onClick={() => void repeat()}>
           <Icon name="again" />
           Run again
         </button>

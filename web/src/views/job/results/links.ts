@@ -40,8 +40,8 @@ export class Links {
     return act(this.#url(key));
   }
 
-  /** Fetches a file. */
-  fetch(key: FileKey, init: RequestInit = {}): Promise<Response> {
+  /** Fetches a file. `isGood` says of an answer whether the link works. */
+  fetch(key: FileKey, init: RequestInit = {}, isGood = (answer: Response) => answer.ok): Promise<Response> {
     return this.use(key, async (url) => {
       let answer: Response;
       try {
@@ -49,14 +49,14 @@ export class Links {
       } catch {
         throw new Error("The storage does not answer.");
       }
-      if (!answer.ok) throw new Error(`The storage answers with status ${answer.status}.`);
+      if (!isGood(answer)) throw new Error(`The storage answers with status ${answer.status}.`);
       return answer;
     });
   }
 
-  /** Returns a link that works now: the first byte is asked for with it. */
+  /** Returns a link that works now: the first byte is asked for with it. An empty file has none, to which S3 stores answer 416. */
   async working(key: FileKey): Promise<string> {
-    const answer = await this.fetch(key, { headers: { Range: "bytes=0-0" } });
+    const answer = await this.fetch(key, { headers: { Range: "bytes=0-0" } }, ({ ok, status }) => ok || status === 416);
     await answer.body?.cancel();
     return this.#url(key);
   }

@@ -1,0 +1,360 @@
+// What the page does over minutes and hours, and in moments that no browser can be made to hit: its state without a browser, with a clock
+// of the tests, on a server and a storage that answer as each test says.
+import assert from "node:assert/strict";
+import { after, afterEach, before, beforeEach, mock, test } from "node:test";
+import { createServer } from "vite";
+
+let vite;
+/** The page's modules, new in each test. */
+let page;
+/** What was asked of the server: each with its path and its body. */
+let asked;
+/** The answers by path: functions of the body that return the JSON, or a Response. */
+let answers;
+/** What the storage answers an upload, by its URL: a status. */
+let storage;
+let uploads;
+/** The listeners of the window. */
+let events;
+
+/** As in browsers: a request that is aborted before it is sent has no event. */
+class Upload {
+  upload = {};
+  status = 0;
+  responseText = "";
+  open(_method, url) {
+    this.url = url;
+  }
+  setRequestHeader() {}
+  send() {
+    uploads.push(this.url);
+    this.status = storage(this.url);
+    setImmediate(() => this.onload());
+  }
+  abort() {
+    if (this.status !== 0) this.onabort();
+  }
+}
+
+before(async () => {
+  vite = await createServer({ configFile: false, server: { middlewareMode: true, hmr: false, ws: false, watch: null }, appType: "custom", optimizeDeps: { noDiscovery: true }, logLevel: "error" });
+  Object.assign(globalThis, {
+    window: globalThis,
+    XMLHttpRequest: Upload,
+    addEventListener: (...args) => events.addEventListener(...args),
+    removeEventListener: (...args) => events.removeEventListener(...args),
+    dispatchEvent: (event) => events.dispatchEvent(event),
+    fetch: async (url, { body, signal } = {}) => {
+      const path = String(url).replace("/api/v2", "");
+      const sent = body === undefined ? undefined : JSON.parse(body);
+      asked.push({ path, body: sent });
+      const aborted = new Promise((_, fail) => signal?.addEventListener("abort", () => fail(signal.reason)));
+      const answer = await Promise.race([answers[path](sent), aborted]);
+      return answer instanceof Response ? answer : Response.json(answer);
+    },
+  });
+  delete globalThis.BroadcastChannel; // it would tell the tests of each other
+});
+after(() => vite?.close());
+
+beforeEach(async () => {
+  asked = [];
+  uploads = [];
+  storage = () => 200;
+  let made = 0;
+  answers = {
+    "/job/init": () => {
+      const job = { job_id: `job ${++made}`, secret: "s" };
+      return { job, workflow_kind: "bakta", uploads: [{ upload_kind: "genome_fasta", required: true, url: `storage/${job.job_id}` }] };
+    },
+    "/job/submit": () => ({}),
+    "/job/delete": () => null,
+    "/job/list": ({ jobs }) => ({ jobs: jobs.map(running), failed_jobs: [] }),
+  };
+  events = new EventTarget();
+  globalThis.document = Object.assign(new EventTarget(), { hidden: false });
+  await visit();
+  mock.timers.enable({ apis: ["setTimeout", "Date"], now: Date.UTC(2026, 0, 1) });
+});
+afterEach(() => mock.timers.reset());
+
+/** Loads the page's modules again, as a reload does. */
+async function visit() {
+  vite.moduleGraph.invalidateAll();
+  page = {};
+  for (const name of ["jobs", "watch", "removal", "repeat", "tasks"]) Object.assign(page, { [name]: await vite.ssrLoadModule(`/src/state/${name}.ts`) });
+}
+
+/** Lets everything happen that waits for no time. */
+async function settle() {
+  for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Lets so many seconds pass. */
+async function pass(seconds) {
+  await settle();
+  for (let s = 0; s < seconds; s++) {
+    mock.timers.tick(1_000);
+    if (s < 200 || s > seconds - 10) await settle(); // an hour in which nothing happens is skipped
+  }
+}
+
+const count = (path) => asked.filter((a) => a.path === path).length;
+const putOff = (after) => new Response(JSON.stringify("Ten starts an hour are allowed."), { status: 429, headers: { "Retry-After": String(after) } });
+const missing = () => new Response(JSON.stringify("There is no such job."), { status: 404 });
+const running = ({ job_id }) => ({ job_id, status: "running", workflow_kind: "bakta", result_kind: "bakta", started: "", updated: "", name: "n" });
+const known = (i, more = {}) => ({ ...page.jobs.known({ job_id: `job ${i}`, secret: "s" }, "n", "bakta"), ...more });
+const job = (id) => page.jobs.jobs.value.get(id);
+const genome = (content = ">a\nACGT\n") => new File([content], "a.fna");
+const begin = (n, file = genome()) =>
+  page.tasks.begin(Array.from({ length: n }, (_, key) => ({ key, name: `g${key}`, kind: "bakta", config: {}, files: [{ kind: "genome_fasta", file }] })));
+const states = (tasks) => tasks.map((t) => t.state.value);
+const sentPending = { config: {}, files: [{ kind: "genome_fasta", name: "a.fna", size: 1, sent: true, url: "" }], refused: "" };
+
+/** The server has these jobs alone. */
+function has(ids) {
+  answers["/job/list"] = ({ jobs }) => ({
+    jobs: jobs.filter((j) => ids.includes(j.job_id)).map(running),
+    failed_jobs: jobs.filter((j) => !ids.includes(j.job_id)).map((j) => ({ job_id: j.job_id, status: "not_found" })),
+  });
+}
+
+async function watch(kept) {
+  await page.jobs.put(kept);
+  page.watch.watch((back) => void page.tasks.resume(back));
+  page.jobs.loaded.value = true;
+  await pass(1);
+}
+
+test("a job that the server did not have is asked for again once a minute, and is as before when the server has it", async () => {
+  has([]);
+  await watch([known(1)]);
+  assert.equal(job("job 1").gone, "not_found");
+  await pass(50);
+  assert.equal(count("/job/list"), 1);
+  await pass(15);
+  assert.equal(count("/job/list"), 2);
+  has(["job 1"]);
+  await pass(60);
+  assert.equal(job("job 1").gone, undefined);
+  assert.equal(job("job 1").last.status, "running");
+  assert.ok(count("/job/list") > 2);
+  // Beside jobs that may change, it is in the same question, as rarely.
+  has(["job 2"]);
+  await page.jobs.put([known(1, { gone: "not_found" }), known(2)]);
+  asked = [];
+  page.watch.wake();
+  await pass(170);
+  const questions = asked.map((a) => a.body.jobs.map((j) => j.job_id).join());
+  assert.equal(questions.filter((q) => q === "job 2,job 1").length, 2, questions.join("; "));
+  assert.equal(questions.filter((q) => q === "job 1").length, 0);
+});
+
+test("jobs that the server did not have are asked for at a load, and when the connection is back, but not while the page is hidden", async () => {
+  has([]);
+  await watch([known(1, { gone: "not_found" })]);
+  assert.equal(count("/job/list"), 1);
+  await pass(10);
+  answers["/job/list"] = () => Promise.reject(new TypeError("no connection"));
+  dispatchEvent(new Event("online"));
+  await pass(2);
+  assert.equal(count("/job/list"), 2);
+  has([]);
+  await pass(5); // they are asked for until there is an answer
+  assert.equal(count("/job/list"), 3);
+  document.hidden = true;
+  await pass(100);
+  assert.equal(count("/job/list"), 3);
+  await page.jobs.put([known(2)]);
+  page.watch.wake();
+  await pass(5);
+  assert.deepEqual(asked.at(-1).body.jobs.map((j) => j.job_id), ["job 2"]);
+  await page.jobs.forget(["job 2"]);
+  asked = [];
+  document.hidden = false;
+  document.dispatchEvent(new Event("visibilitychange"));
+  has(["job 1"]);
+  await pass(2);
+  assert.equal(count("/job/list"), 1);
+  assert.equal(job("job 1").gone, undefined);
+});
+
+test("many jobs that the server does not have are asked for in parts", async () => {
+  has([]);
+  await watch(Array.from({ length: 1200 }, (_, i) => known(i, { gone: "not_found" })));
+  assert.deepEqual(asked.map((a) => a.body.jobs.length), [500, 500, 200]);
+  asked = [];
+  await pass(65);
+  await pass(65);
+  await pass(65);
+  assert.deepEqual(asked.map((a) => a.body.jobs.length), [500, 500, 200]);
+  assert.equal(new Set(asked.flatMap((a) => a.body.jobs.map((j) => j.job_id))).size, 1200);
+});
+
+test("a job whose files were all sent is started when the server has it again", async () => {
+  has([]);
+  answers["/job/submit"] = missing;
+  await page.jobs.put([known(1, { pending: sentPending })]);
+  await page.tasks.resume();
+  assert.equal(job("job 1").gone, "not_found");
+  await watch([]);
+  answers["/job/list"] = ({ jobs }) => ({ jobs: jobs.map((j) => ({ ...running(j), status: "init", waiting: false })), failed_jobs: [] });
+  answers["/job/submit"] = () => ({});
+  await pass(65);
+  assert.equal(job("job 1").gone, undefined);
+  assert.equal(count("/job/submit"), 2);
+  assert.equal(job("job 1").pending, undefined);
+});
+
+test("a deletion asks the server also for a job that it did not have", async () => {
+  await page.jobs.put([known(1, { gone: "not_found" }), known(2, { gone: "not_found" })]);
+  answers["/job/delete"] = ({ job_id }) => (job_id === "job 1" ? null : missing());
+  await page.removal.removeJobs(["job 1", "job 2"]);
+  assert.equal(count("/job/delete"), 2);
+  assert.equal(page.jobs.jobs.value.size, 0);
+  assert.equal(page.removal.stuck.value.size, 0);
+});
+
+test("a cancel while a job is stored or a file is opened keeps no lane", async () => {
+  const stored = begin(4);
+  const stop = page.jobs.jobs.subscribe((jobs) => {
+    for (const t of stored.slice(0, 3)) if (jobs.has(t.job?.job_id)) page.tasks.cancel(t);
+  });
+  await pass(1);
+  stop();
+  assert.deepEqual(states(stored), ["cancelled", "cancelled", "cancelled", "started"]);
+
+  const opened = [];
+  const slow = genome();
+  slow.slice = () => ({ arrayBuffer: () => new Promise((resolve) => opened.push(resolve)) });
+  const tasks = begin(3, slow);
+  await pass(1);
+  assert.deepEqual(states(tasks), ["sending", "sending", "sending"]);
+  for (const t of tasks) page.tasks.cancel(t);
+  uploads = [];
+  for (const resolve of opened) resolve();
+  await settle();
+  assert.deepEqual(uploads, []);
+  const next = begin(1);
+  await pass(1);
+  assert.deepEqual(states([...tasks, ...next]), ["cancelled", "cancelled", "cancelled", "started"]);
+});
+
+test("a cancel at the moment when the server answers deletes the job that it made", async () => {
+  const made = answers["/job/init"]();
+  let task;
+  answers["/job/init"] = () => {
+    const answer = Response.json(made);
+    answer.text = async () => {
+      page.tasks.cancel(task);
+      return JSON.stringify(made);
+    };
+    return answer;
+  };
+  [task] = begin(1);
+  await pass(1);
+  assert.equal(task.state.value, "cancelled");
+  assert.deepEqual(asked.at(-1), { path: "/job/delete", body: made.job });
+  assert.equal(page.jobs.jobs.value.size, 0);
+});
+
+test("an upload without space in the storage is not repeated, and one that the storage fails is repeated for a while", async () => {
+  storage = () => 507;
+  const [full] = begin(1);
+  await pass(1);
+  assert.equal(full.state.value, "failed");
+  assert.equal(full.note.value, "The storage answered the upload with status 507.");
+  assert.equal(uploads.length, 1);
+
+  storage = () => 503;
+  uploads = [];
+  asked = [];
+  const [failing] = begin(1);
+  await pass(1);
+  assert.match(failing.note.value, /^The storage answered the upload with status 503\. The page tries again by itself at /);
+  await pass(95);
+  assert.equal(failing.state.value, "failed");
+  assert.equal(failing.note.value, "The storage answered the upload with status 503.");
+  assert.equal(uploads.length, 25);
+  assert.equal(count("/job/init"), 5);
+
+  storage = () => (uploads.length < 10 ? 500 : 200);
+  uploads = [];
+  const [short] = begin(1);
+  await pass(40);
+  assert.equal(short.state.value, "started");
+});
+
+test("a start that the server puts off for an hour blocks no other sample, and a job that expired meanwhile is made again, once", async () => {
+  answers["/job/submit"] = () => putOff(3600);
+  const tasks = begin(5);
+  await pass(1);
+  assert.deepEqual(states(tasks), Array(5).fill("starting"));
+  for (const t of tasks) assert.match(t.note.value, /^Ten starts an hour are allowed\. The page tries again by itself at /);
+  const waits = page.tasks.waits.value;
+  assert.deepEqual([...waits.keys()], tasks.map((t) => t.job.job_id)); // the list of jobs says so, too
+  const first = tasks.map((t) => t.job.job_id);
+  answers["/job/submit"] = ({ job }) => (first.includes(job.job_id) ? missing() : {});
+  await pass(3600);
+  assert.deepEqual(states(tasks), Array(5).fill("started"));
+  assert.equal(uploads.length, 10);
+  assert.equal(page.tasks.waits.value.size, 0);
+  assert.deepEqual([...page.jobs.jobs.value.keys()], tasks.map((t) => t.job.job_id));
+
+  answers["/job/submit"] = () => putOff(3600);
+  uploads = [];
+  const [again, deleted] = begin(2);
+  await pass(1);
+  await page.jobs.forget([deleted.job.job_id]);
+  answers["/job/submit"] = ({ job }) => (asked.filter((a) => a.body.job?.job_id === job.job_id).length > 1 ? missing() : putOff(3600));
+  await pass(3600);
+  assert.deepEqual(states([again, deleted]), ["starting", "failed"]);
+  await pass(3600);
+  assert.deepEqual(states([again, deleted]), ["failed", "failed"]);
+  assert.equal(uploads.length, 3);
+});
+
+test("after a reload, a start that the server puts off for an hour blocks no other one", async () => {
+  answers["/job/submit"] = ({ job }) => (job.job_id === "job 5" ? {} : putOff(3600));
+  await page.jobs.put([1, 2, 3, 4, 5].map((i) => known(i, { pending: sentPending })));
+  void page.tasks.resume();
+  await pass(1);
+  assert.equal(job("job 5").pending, undefined);
+  assert.equal(page.tasks.waits.value.size, 4);
+  await page.jobs.change("job 1", { gone: "not_found" }); // another server answered a question meanwhile
+  answers["/job/submit"] = () => ({});
+  answers["/job/list"] = () => new Promise(() => undefined);
+  await pass(3600);
+  for (const { pending, gone } of page.jobs.jobs.value.values()) assert.deepEqual({ pending, gone }, { pending: undefined, gone: undefined });
+});
+
+test("a job is run again once, also if the answer is lost with the page", async () => {
+  answers["/job/rerun"] = () => new Promise(() => undefined);
+  await page.jobs.put([known(1)]);
+  void page.repeat.repeatJob("job 1");
+  await settle();
+  assert.deepEqual([...page.repeat.repeating.value.keys()], ["job 1"]);
+  const kept = job("job 1");
+  const key = asked[0].body.request_key;
+  assert.equal(kept.repeat, key);
+
+  await visit();
+  await page.jobs.put([kept]);
+  answers["/job/rerun"] = () => ({ job: { job_id: "job 2", secret: "s" }, workflow_kind: "bakta" });
+  assert.equal(await page.repeat.repeatJob("job 1"), "job 2");
+  assert.equal(asked.at(-1).body.request_key, key);
+  assert.equal(page.repeat.repeating.value.size, 0);
+  await page.repeat.repeatJob("job 1");
+  assert.notEqual(asked.at(-1).body.request_key, key);
+});
+
+test("a link to an empty file works, though it has no first byte", async () => {
+  const { Links } = await vite.ssrLoadModule("/src/views/job/results/links.ts");
+  const links = new Links({ result: { files: { tsv: "storage/a" } } }, async () => ({ result: { files: { tsv: "storage/b" } } }));
+  answers["storage/a"] = () => new Response(null, { status: 416 });
+  assert.equal(await links.working("tsv"), "storage/a");
+  answers["storage/a"] = () => new Response(null, { status: 403 });
+  answers["storage/b"] = () => new Response("x", { status: 206 });
+  assert.equal(await links.working("tsv"), "storage/b");
+  assert.equal(asked.length, 3);
+});
