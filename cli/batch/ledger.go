@@ -195,6 +195,9 @@ func (l *Ledger) Put(ctx context.Context, job Job) error {
 	if err != nil {
 		return fmt.Errorf("recording the job: %w", err)
 	}
+	if job.Phase == Made && job.Uploaded {
+		return nil // only batches of this folder ask for that
+	}
 	// The other commands know the job by the book.
 	books := inBook{book: l.book}
 	job.Key = "" // not for batches without this folder

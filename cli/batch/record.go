@@ -33,6 +33,7 @@ type Job struct {
 	Secret   string    `json:"secret"`
 	Made     time.Time `json:"made"`
 	Phase    Phase     `json:"phase"`
+	Uploaded bool      `json:"uploaded,omitempty"` // the server has all of its files
 
 	Reason  string              `json:"reason,omitempty"`  // why it failed
 	Seconds float64             `json:"seconds,omitempty"` // how long it ran
@@ -80,7 +81,7 @@ func InBook(b *book.Book) (Record, error) {
 	for _, e := range entries {
 		if e.Key != "" {
 			r.byKey[e.Key] = Job{Key: e.Key, Name: e.Name, File: e.File, Workflow: e.Workflow, Server: e.Server, ID: e.ID, Secret: e.Secret,
-				Made: e.Created, Phase: Made}
+				Made: e.Created, Phase: Made, Uploaded: e.Uploaded}
 		}
 	}
 	return r, nil
@@ -93,8 +94,12 @@ func (r *inBook) All() []Job                  { return nil }
 func (r *inBook) Put(ctx context.Context, job Job) error {
 	switch job.Phase {
 	case Made:
-		return r.book.Add(ctx, book.Entry{ID: job.ID, Secret: job.Secret, Server: job.Server, Name: job.Name, File: job.File,
-			Created: job.Made, Workflow: job.Workflow, Key: job.Key})
+		entry := book.Entry{ID: job.ID, Secret: job.Secret, Server: job.Server, Name: job.Name, File: job.File, Created: job.Made,
+			Workflow: job.Workflow, Key: job.Key, Uploaded: job.Uploaded}
+		if job.Uploaded {
+			return r.book.Change(ctx, entry)
+		}
+		return r.book.Add(ctx, entry)
 	case Dropped:
 		return r.book.Remove(ctx, job.ID)
 	}
