@@ -58,7 +58,7 @@ type Options struct {
 	Uploads     int   // how many samples are sent at a time, at least 1
 	MaxDownload int64 // bytes of the results of one job
 
-	Again       bool // make a new job for each sample, whatever is recorded
+	Again       bool // make a new job for each sample, but for those that have one of the round that is open, see Record
 	RetryFailed bool // make a new job for a sample whose job failed
 	Force       bool // replace files that are in the way of results
 
@@ -139,7 +139,7 @@ func New(samples []Sample, o Options) *Batch {
 	now := time.Now()
 	for i := range samples {
 		s := &samples[i]
-		it := &item{Sample: s, fresh: o.Again, view: View{Index: i, Name: s.Name, File: s.Input(), Place: s.Place, Workflow: s.Workflow.Kind,
+		it := &item{Sample: s, view: View{Index: i, Name: s.Name, File: s.Input(), Place: s.Place, Workflow: s.Workflow.Kind,
 			State: Waiting, Since: now}}
 		if o.Out != "" {
 			it.view.Folder = filepath.Join(o.Out, s.Folder)
@@ -153,6 +153,11 @@ func New(samples []Sample, o Options) *Batch {
 // Run annotates the samples, and returns nil when each is settled: failed samples are not an error of the batch. It returns an error if the
 // batch can't go on: the context ended, the server was away for too long, or nothing can be recorded any more.
 func (b *Batch) Run(ctx context.Context) error {
+	if b.o.Again && b.o.Record.Round() == "" {
+		if err := b.o.Record.BeginRound(); err != nil {
+			return err
+		}
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stop := context.AfterFunc(ctx, func() {
@@ -184,12 +189,37 @@ func (b *Batch) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := b.endRound(); err != nil {
+		return err
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.open == 0 && (b.stopped == nil || ctx.Err() != nil && errors.Is(b.stopped, context.Canceled)) {
 		return nil // the end came when all was done
 	}
 	return b.stopped
+}
+
+// endRound ends the round that is open if nothing of it is left to do: all samples are settled, and no job was left behind.
+func (b *Batch) endRound() error {
+	round := b.o.Record.Round()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if round == "" || b.open > 0 {
+		return nil
+	}
+	names := make(map[string]bool)
+	for _, it := range b.items {
+		names[it.Name] = true
+		if it.view.State == Unable && it.recorded.Round == round && (it.recorded.Phase == Made || it.recorded.Phase == Started) {
+			return nil // its results could not be fetched, for example
+		}
+	}
+	// A call for some of the samples does not end the round of all.
+	if !b.o.Again && slices.ContainsFunc(b.o.Record.All(), func(job Job) bool { return !names[job.Name] }) {
+		return nil
+	}
+	return b.o.Record.EndRound()
 }
 
 // downloads is how many jobs' results are fetched at a time.

@@ -56,7 +56,9 @@ func (b *Batch) send(ctx context.Context, it *item) error {
 		b.fail(it, "%v", err)
 		return nil
 	}
-	if known, ok := b.o.Record.Find(key); ok && !it.fresh && known.Phase != Dropped {
+	known, ok := b.o.Record.Find(key)
+	fresh := it.fresh || b.o.Again && known.Round != b.o.Record.Round()
+	if ok && !fresh && known.Phase != Dropped {
 		if b.resume(it, known) {
 			return nil
 		}
@@ -238,7 +240,7 @@ func (b *Batch) record(ctx context.Context, it *item, key string, made client.Re
 	it.made = true
 	err = b.put(ctx, it, func(j *Job) {
 		*j = Job{Key: key, Name: it.Name, Folder: it.Folder, File: file, Workflow: it.Workflow.Kind, Server: b.o.Client.Server(), ID: made.ID,
-			Secret: made.Secret, Made: time.Now().UTC().Truncate(time.Second), Phase: Made, Before: last.left()}
+			Secret: made.Secret, Made: time.Now().UTC().Truncate(time.Second), Phase: Made, Round: b.o.Record.Round(), Before: last.left()}
 	})
 	if err != nil {
 		b.fail(it, "%v", err)
