@@ -657,6 +657,12 @@ func TestDownloadsHaveALimit(t *testing.T) {
 	if n := len(u.Files("out")); n != 3 {
 		t.Errorf("%d files", n)
 	}
+	// Of many jobs, it limits each.
+	u.Write("b.fna", clitest.Genome(2, 200))
+	u.Must("submit", "genome.fna", "b.fna", "--max-download", "400B", "--out", "many")
+	if help := u.Must("submit", "--help").Out; !strings.Contains(help, "download at most this size of each job, ") {
+		t.Errorf("the help is\n%s", help)
+	}
 }
 
 func TestStatus(t *testing.T) {

@@ -197,6 +197,50 @@ func TestSubmitManyRerunAtALimit(t *testing.T) {
 	}
 }
 
+// TestSubmitManyAtTwoLimits: jobs that wait for a limit of starts may fill the limit of jobs that were not started. That fails no sample.
+func TestSubmitManyAtTwoLimits(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	starts, inits := &limit{call: "job/submit", left: 1, seconds: "5"}, &limit{call: "job/init", left: 1, seconds: "1"}
+	waits := make(chan struct{})
+	made := make(chan struct{}, 1)
+	f.intercept(func(call string, w http.ResponseWriter, r *http.Request) bool {
+		if call == "job/init" {
+			select {
+			case made <- struct{}{}: // the first one
+				return false
+			case <-waits:
+			}
+		}
+		return starts.refuse(call, w, r) || inits.refuse(call, w, r)
+	})
+	u := newCollection(t, f.URL, "a.fna", "b.fna")
+	u.Env = append(u.Env, impatient+"=1")
+	cmd := u.Command("submit", "genomes", "--out", "out", "--uploads", "2", "--json")
+	var shows, answers clitest.Screen
+	cmd.Stderr, cmd.Stdout = &shows, &answers
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	shows.Await(t, "waiting until ")
+	close(waits)
+	if err := cmd.Wait(); err != nil || f.allMade() != 2 || !strings.Contains(shows.String(), "2 samples: 2 done, 0 failed\n") {
+		t.Errorf("%v, %d jobs\n%s", err, f.allMade(), &shows)
+	}
+	reasons := 0
+	for line := range strings.Lines(answers.String()) {
+		if strings.Contains(line, `"reason":`) {
+			reasons++
+			if !strings.Contains(line, `"state":"waiting"`) || !strings.Contains(line, `"reason":"the limit starts-per-hour is reached`) {
+				t.Errorf("%s", line)
+			}
+		}
+	}
+	if reasons < 2 {
+		t.Errorf("no reason for the waits in\n%s", &answers)
+	}
+}
+
 // TestSubmitAtALimit: a start that a limit refuses was not made, and its job is removed.
 func TestSubmitAtALimit(t *testing.T) {
 	t.Parallel()
