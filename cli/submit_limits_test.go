@@ -257,3 +257,22 @@ func TestSubmitAtALimit(t *testing.T) {
 		t.Errorf("%d jobs\n%s", f.count(), u.Must("list").Out)
 	}
 }
+
+// TestRerunAtALimit: the same command repeats the same request when the limit allows it.
+func TestRerunAtALimit(t *testing.T) {
+	t.Parallel()
+	f := newReruns(t)
+	u := clitest.NewUser(t, f.URL)
+	u.Must("submit", "genome.fna")
+	l := &limit{call: "job/rerun", left: 1, seconds: "3600"}
+	f.answer = func(w http.ResponseWriter, _ int) bool { return l.refuse("job/rerun", w, nil) }
+	got := u.Run("rerun", firstID)
+	if got.Code != exitFailed || !strings.HasPrefix(got.Err, "The job was not made; repeat the command in 1 h 0 min.\n"+
+		"bakta-web: running the job again: the limit starts-per-hour is reached") {
+		t.Errorf("%+v", got)
+	}
+	u.Must("rerun", firstID)
+	if ids, _ := f.requests(); len(ids) != 2 || ids[0] != ids[1] {
+		t.Errorf("the new jobs are %q", ids)
+	}
+}
