@@ -180,16 +180,15 @@ func TestSubmitManyRerunAtALimit(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 	before := f.sent()
-	l := &limit{call: "job/rerun", left: 2, seconds: "1"}
-	f.answer = func(w http.ResponseWriter, n int) bool {
+	l := &limit{call: "job/rerun", left: 2, seconds: "1", then: func() { // nothing was made
 		ids, _ := f.requests()
-		l.then = func() { // nothing was made
-			f.fake.mu.Lock()
-			defer f.fake.mu.Unlock()
-			delete(f.jobs, ids[n])
-		}
-		return l.refuse("job/rerun", w, nil)
-	}
+		f.fake.mu.Lock()
+		defer f.fake.mu.Unlock()
+		delete(f.jobs, ids[len(ids)-1])
+	}}
+	f.mu.Lock()
+	f.answer = func(w http.ResponseWriter, _ int) bool { return l.refuse("job/rerun", w, nil) }
+	f.mu.Unlock()
 	got := u.Run("submit", "genomes", "--out", "out", "--retry-failed")
 	ids, _ := f.requests()
 	if f.sent() != before || !strings.Contains(got.Err, "a: the limit starts-per-hour is reached") || len(ids) != 3 || ids[0] != ids[2] {
@@ -265,7 +264,9 @@ func TestRerunAtALimit(t *testing.T) {
 	u := clitest.NewUser(t, f.URL)
 	u.Must("submit", "genome.fna")
 	l := &limit{call: "job/rerun", left: 1, seconds: "3600"}
+	f.mu.Lock()
 	f.answer = func(w http.ResponseWriter, _ int) bool { return l.refuse("job/rerun", w, nil) }
+	f.mu.Unlock()
 	got := u.Run("rerun", firstID)
 	if got.Code != exitFailed || !strings.HasPrefix(got.Err, "The job was not made; repeat the command in 1 h 0 min.\n"+
 		"bakta-web: running the job again: the limit starts-per-hour is reached") {
