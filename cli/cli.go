@@ -53,7 +53,7 @@ type app struct {
 	// How long a call is tried again. Somebody sits before the screen, so a server that isn't there should show
 	// soon; what was begun with effort is not given up that fast.
 	patience, transferPatience time.Duration
-	absence                    time.Duration // the same in the middle of a batch
+	absence                    time.Duration // the same in the middle of a batch, and of a log that is followed
 
 	args []string // of the command that runs
 

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/mattn/go-runewidth"
@@ -656,6 +657,12 @@ func TestDownloadsHaveALimit(t *testing.T) {
 	if n := len(u.Files("out")); n != 3 {
 		t.Errorf("%d files", n)
 	}
+	// Of many jobs, it limits each.
+	u.Write("b.fna", clitest.Genome(2, 200))
+	u.Must("submit", "genome.fna", "b.fna", "--max-download", "400B", "--out", "many")
+	if help := u.Must("submit", "--help").Out; !strings.Contains(help, "download at most this size of each job, ") {
+		t.Errorf("the help is\n%s", help)
+	}
 }
 
 func TestStatus(t *testing.T) {
@@ -709,6 +716,43 @@ func TestLogs(t *testing.T) {
 	}
 	if got := u.Must("logs", "0000"); got.Out != all {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestLogsWhileServerIsAway: a log that is followed goes on when the server is back, where it was.
+func TestLogsWhileServerIsAway(t *testing.T) {
+	t.Parallel()
+	for _, call := range []string{"job/list", "job/logs"} {
+		f := newFake(t)
+		u := clitest.NewUser(t, f.URL)
+		u.Must("submit", "genome.fna")
+		calls := 0
+		f.intercept(func(name string, w http.ResponseWriter, _ *http.Request) bool {
+			if name != call {
+				return false
+			}
+			f.mu.Lock()
+			calls++
+			away := calls > 2 && calls < 10 // for longer than one call is tried
+			f.mu.Unlock()
+			if away {
+				w.WriteHeader(503)
+				fmt.Fprint(w, `"the store is away"`)
+			}
+			return away
+		})
+		got := u.Must("logs", "-f", "0000")
+		if got.Out != strings.Join(f.logs, "") || got.Err != "the store is away; trying again\n" {
+			t.Errorf("%s: %+v", call, got)
+		}
+	}
+	f := newFake(t)
+	u := clitest.NewUser(t, f.URL)
+	u.Must("submit", "genome.fna")
+	f.intercept(func(_ string, w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(503); return true })
+	began := time.Now()
+	if got := u.Run("logs", "-f", "0000"); got.Code != exitFailed || time.Since(began) < 3*time.Second {
+		t.Errorf("after %s: %+v", time.Since(began), got)
 	}
 }
 

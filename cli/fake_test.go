@@ -154,6 +154,11 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		json.Unmarshal(body, &request)
 		f.notify = string(request.Notify)
 		j := f.jobs[request.Job.ID]
+		if j == nil {
+			w.WriteHeader(404)
+			fmt.Fprint(w, `"Job not found"`)
+			return
+		}
 		j.started, j.config = true, string(request.Config)
 		if call == "job/start" {
 			fmt.Fprint(w, "null")

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,7 +22,7 @@ func (a *app) logsCommand() *cobra.Command {
 		Long: `Print what a job's programs write, while they run and afterwards: of all stages,
 one after the other, or of one. A job that is interrupted by its machine is run
 again with a new log; --follow says so, and goes on with the beginning of that
-one.`,
+one. --follow also goes on while the server is away for up to 15 minutes.`,
 		Example: `  bakta-web logs 0fd4
   bakta-web logs -f 0fd4
   bakta-web logs --stage baktfold 0fd4`,
@@ -53,38 +54,46 @@ func (a *app) logs(ctx context.Context, prefix, only string, follow bool) error 
 		return err
 	}
 	out := &printer{app: a, only: only, tails: map[string]*tail{}}
-	// The state is asked for before the log: what is there after the job has ended is all of it.
-	for ended := false; ; {
-		if follow {
-			states, err := c.Status(ctx, ref(entry))
-			if err != nil {
+	for last := time.Now(); ; {
+		logs, ended, err := readLogs(ctx, c, ref(entry), follow)
+		switch {
+		case err == nil:
+			last = time.Now()
+			a.display.passed()
+			if err := out.stages(logs); err != nil {
 				return err
 			}
-			switch states[0].State {
-			case client.NotFound, client.Unauthorized:
-				return errGone
+			if !follow || ended {
+				return out.end()
 			}
-			ended = states[0].State.Ended()
-		}
-		logs, err := c.Logs(ctx, ref(entry))
-		if err != nil {
+		case !follow || !client.Transient(err) || time.Since(last) > a.absence:
 			return err
-		}
-		if err := out.stages(logs); err != nil {
-			return err
-		}
-		if !follow || ended {
-			if out.last == "" {
-				a.display.line("The log is empty so far.")
-				return nil
-			}
-			_, err := fmt.Fprintln(a.logOut) // the API leaves out what white space ends a log
-			return err
+		default:
+			// The same words as each try has, so that they show once.
+			a.display.notice("%v; trying again", errors.Unwrap(err))
 		}
 		if err := pause(ctx, pollInterval(entry.Server)); err != nil {
 			return err
 		}
 	}
+}
+
+// readLogs returns the logs of a job and, to follow them, whether it has ended.
+func readLogs(ctx context.Context, c *client.V2, job client.Ref, follow bool) (logs []client.StageLog, ended bool, err error) {
+	// The state is asked for before the log: what is there after the job has ended is all of it.
+	if follow {
+		states, err := c.Status(ctx, job)
+		if err != nil {
+			return nil, false, err
+		}
+		switch states[0].State {
+		case client.NotFound, client.Unauthorized:
+			return nil, false, errGone
+		}
+		ended = states[0].State.Ended()
+	}
+	logs, err = c.Logs(ctx, job)
+	return logs, ended, err
 }
 
 // printer prints logs as they grow.
@@ -127,6 +136,16 @@ func (p *printer) stages(logs []client.StageLog) error {
 		return Usagef("--stage: the job has no stage %q; its stages are %s", p.only, shown(strings.Join(names, ", ")))
 	}
 	return nil
+}
+
+// end ends what was printed.
+func (p *printer) end() error {
+	if p.last == "" {
+		p.display.line("The log is empty so far.")
+		return nil
+	}
+	_, err := fmt.Fprintln(p.logOut) // the API leaves out what white space ends a log
+	return err
 }
 
 func pause(ctx context.Context, length time.Duration) error {

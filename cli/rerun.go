@@ -224,11 +224,15 @@ func (a *app) runAgain(
 	}
 	made, warnings, err := c.WithPatience(a.transferPatience).Rerun(ctx,
 		client.Rerun{Job: ref(old), RequestKey: entry.Rerun.RequestKey, Config: config, Name: name})
+	after, limited := client.Limited(err)
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:
 		a.display.line("The job may have been made or not. The same command finds out, and makes no second one.")
 		return book.Entry{}, &exitError{code: exitInterrupted}
+	case limited:
+		a.display.line("The job was not made%s.", laterText(after))
+		return book.Entry{}, err
 	case client.Transient(err), client.CodeOf(err) == codes.OK:
 		a.display.line("The job may have been made or not. The same command finds out, and makes no second one.")
 		return book.Entry{}, err

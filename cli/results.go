@@ -50,7 +50,7 @@ func (s *byteSize) Type() string   { return "size" }
 func (f *fetch) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.force, "force", false, "replace files of the same name that are there already")
 	f.limit = defaultDownload
-	cmd.Flags().Var((*byteSize)(&f.limit), "max-download", "download at most this `size` in all, such as 500MB or 40GB")
+	cmd.Flags().Var((*byteSize)(&f.limit), "max-download", "download at most this `size` of each job, such as 500MB or 40GB")
 }
 
 func (a *app) resultsCommand() *cobra.Command {

@@ -242,6 +242,7 @@ func (a *app) begin(
 		return book.Entry{}, err
 	}
 	warnings, key, err := c.StartNotifying(ctx, made.Job, w.Kind, config, s.notify)
+	after, limited := client.Limited(err)
 	switch {
 	case err == nil:
 		a.display.line("started job %s on %s", entry.ID, c.Server())
@@ -252,6 +253,10 @@ func (a *app) begin(
 	case ctx.Err() != nil:
 		a.display.line("The job may have started or not. To see:\n  bakta-web status %s", entry.ID)
 		return book.Entry{}, &exitError{code: exitInterrupted}
+	case limited:
+		a.discard(ctx, c, b, entry)
+		a.display.line("The job was not started%s.", laterText(after))
+		return book.Entry{}, err
 	case client.Transient(err), client.CodeOf(err) == codes.OK:
 		// The answer is unknown, so the job is left alone.
 		a.display.line("The job may have started or not. To see:\n  bakta-web status %s", entry.ID)
@@ -262,6 +267,14 @@ func (a *app) begin(
 		return book.Entry{}, &exitError{exitUsage, err}
 	}
 	return book.Entry{}, err
+}
+
+// laterText says when a call that a limit refused can be repeated, if the server says so.
+func laterText(after time.Duration) string {
+	if after <= 0 {
+		return ""
+	}
+	return "; repeat the command in " + durationText(after)
 }
 
 // checkNotify refuses what each server refuses, before the files are uploaded. Only the server knows in which networks webhooks may be.

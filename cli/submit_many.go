@@ -59,7 +59,7 @@ func (a *app) submitMany(ctx context.Context, s submission, args []string, chang
 	if err := a.offers(ctx, c, samples); err != nil {
 		return err
 	}
-	shows := &progress{app: a, wait: s.wait, out: s.fetch.out, server: c.Server(), began: time.Now()}
+	shows := &progress{app: a, wait: s.wait, out: s.fetch.out, again: s.again, server: c.Server(), began: time.Now()}
 	o.Changed, o.Note = shows.changed, shows.note
 	b := batch.New(samples, o)
 	end := a.display.show(func(columns, rows int) []string { return shows.frame(b.Views(), columns, rows) })
@@ -87,6 +87,9 @@ func (a *app) record(o *batch.Options) (closeRecord func(), err error) {
 		return nil, &exitError{exitFailed, err}
 	}
 	o.Name, o.Record = ledger.Batch(), ledger
+	if began := ledger.RoundBegan(); o.Again && !began.IsZero() {
+		a.display.line("goes on with --again of %s: only samples without a job since then get a new one", timeText(began))
+	}
 	return func() { ledger.Close() }, nil
 }
 
@@ -116,6 +119,7 @@ type progress struct {
 	app    *app
 	wait   bool
 	out    string
+	again  bool
 	server string
 	began  time.Time
 
@@ -252,18 +256,27 @@ func (p *progress) ended(ctx context.Context, views []batch.View, err error) err
 	p.failures(views)
 	d.line("%s", t.text(p.wait))
 	command := "bakta-web " + strings.Join(quotedAll(p.app.args), " ")
+	goOn := "To go on"
+	if p.again && p.out == "" { // which is recorded only in a folder
+		goOn = "To make a new job for each sample again"
+	}
 	switch {
 	case err != nil && ctx.Err() != nil:
-		d.line("Interrupted. %s To go on:\n  %s", t.left(), command)
+		d.line("Interrupted. %s %s:\n  %s", t.left(), goOn, command)
 		return &exitError{code: exitInterrupted}
 	case err != nil:
-		d.line("The batch ended early. %s To go on:\n  %s", t.left(), command)
+		d.line("The batch ended early. %s %s:\n  %s", t.left(), goOn, command)
 		return &exitError{exitFailed, err}
 	case t.Failed > 0:
 		if slices.ContainsFunc(views, func(v batch.View) bool { return v.State == batch.Unable && v.JobEnded }) &&
 			!slices.Contains(p.app.args, "--retry-failed") {
-			d.line("The same command tries again what was not submitted. With --retry-failed it also runs those again that failed:\n"+
-				"  %s --retry-failed", command)
+			tries := "The same command tries again what was not submitted. With --retry-failed it also runs those again that failed"
+			if p.again {
+				tries = "With --retry-failed in place of --again, the same command runs those again that failed"
+				args := slices.DeleteFunc(slices.Clone(p.app.args), func(arg string) bool { return arg == "--again" || arg == "--again=true" })
+				command = "bakta-web " + strings.Join(quotedAll(args), " ")
+			}
+			d.line("%s:\n  %s --retry-failed", tries, command)
 		}
 		return &exitError{code: exitSomeFailed}
 	case !p.wait:
@@ -324,13 +337,14 @@ func (t totals) text(wait bool) string {
 
 // left says what is left to do.
 func (t totals) left() string {
-	if t.Running == 0 {
+	switch jobs := t.Running + t.Submitted; jobs {
+	case 0:
 		return "No job goes on."
-	}
-	if t.Running == 1 {
+	case 1:
 		return "1 job goes on without you."
+	default:
+		return fmt.Sprintf("%d jobs go on without you.", jobs)
 	}
-	return fmt.Sprintf("%d jobs go on without you.", t.Running)
 }
 
 func quotedAll(args []string) []string {

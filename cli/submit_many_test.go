@@ -715,3 +715,112 @@ func TestSubmitManyBackToEarlierOptions(t *testing.T) {
 		}
 	}
 }
+
+// TestSubmitManyAgainInterrupted: the same command goes on with the new jobs of an interrupted --again, until all samples are settled.
+func TestSubmitManyAgainInterrupted(t *testing.T) {
+	for _, signal := range []os.Signal{os.Interrupt, os.Kill} {
+		t.Run(signal.String(), func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			u := newCollection(t, f.URL, "a.fna", "b.fna", "c.fna")
+			args := []string{"submit", "genomes", "--out", "out", "--uploads", "1"}
+			u.Must(args...)
+			again := append(args, "--again")
+			// Two samples get their new job, the third does not.
+			var uploads atomic.Int64
+			reached := make(chan struct{}, 1)
+			held := hold(t, "put genome_fasta", reached)
+			f.intercept(func(call string, w http.ResponseWriter, r *http.Request) bool {
+				return call == "put genome_fasta" && uploads.Add(1) > 2 && held(call, w, r)
+			})
+			cmd := u.Command(again...)
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			<-reached
+			cmd.Process.Signal(signal)
+			cmd.Wait()
+			f.intercept(nil)
+			sent := f.number("job/submit")
+			if sent != 3+2 {
+				t.Fatalf("%d jobs were started", sent)
+			}
+			// A call for some of the samples does not end what is open.
+			u.Must("submit", "genomes/a.fna", "genomes/b.fna", "--out", "out")
+			got := u.Must(again...)
+			if sent := f.number("job/submit"); sent != 6 || !strings.Contains(got.Err, "goes on with --again of 2") ||
+				!strings.Contains(got.Err, "3 samples: 3 done, 0 failed") {
+				t.Errorf("%d jobs were started, want 6\n%s", sent, got.Err)
+			}
+			// It ended, so the next one begins for all, and what came before counts for it no more than for a call without --again.
+			u.Must(args...)
+			if sent := f.number("job/submit"); sent != 6 {
+				t.Errorf("%d jobs were started, want 6", sent)
+			}
+			if got := u.Must(again...); f.number("job/submit") != 9 || strings.Contains(got.Err, "goes on with --again") {
+				t.Errorf("%d jobs were started, want 9\n%s", f.number("job/submit"), got.Err)
+			}
+		})
+	}
+}
+
+// TestSubmitManyAgainUnfetched: a new job whose results could not be fetched is not made again.
+func TestSubmitManyAgainUnfetched(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	u := newCollection(t, f.URL, "a.fna")
+	args := []string{"submit", "genomes", "--out", "out", "--again"}
+	f.intercept(func(call string, w http.ResponseWriter, _ *http.Request) bool {
+		if call == "get" {
+			w.WriteHeader(http.StatusForbidden)
+		}
+		return call == "get"
+	})
+	if got := u.Run(args...); got.Code != exitSomeFailed {
+		t.Fatalf("%+v", got)
+	}
+	f.intercept(nil)
+	u.Must(args...)
+	if f.allMade() != 1 {
+		t.Errorf("%d jobs", f.allMade())
+	}
+}
+
+// TestSubmitManyAgainFailed: what the command says to do next is not to make all jobs again.
+func TestSubmitManyAgainFailed(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.states, f.reason = []string{"ERROR"}, "no genes found"
+	u := newCollection(t, f.URL, "a.fna")
+	got := u.Run("submit", "genomes", "--again", "--out", "out")
+	if !strings.HasSuffix(got.Err, "With --retry-failed in place of --again, the same command runs those again that failed:\n"+
+		"  bakta-web submit genomes --out out --retry-failed\n") {
+		t.Errorf("%s", got.Err)
+	}
+}
+
+// TestSubmitManyInterruptedWithoutWaiting: jobs that were started go on, and the command says so.
+func TestSubmitManyInterruptedWithoutWaiting(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	u := newCollection(t, f.URL, "a.fna", "b.fna")
+	var uploads atomic.Int64
+	reached := make(chan struct{}, 1)
+	held := hold(t, "put genome_fasta", reached)
+	f.intercept(func(call string, w http.ResponseWriter, r *http.Request) bool {
+		return call == "put genome_fasta" && uploads.Add(1) > 1 && held(call, w, r)
+	})
+	cmd := u.Command("submit", "genomes", "--uploads", "1", "--again")
+	var shows clitest.Screen
+	cmd.Stderr = &shows
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-reached
+	cmd.Process.Signal(os.Interrupt)
+	cmd.Wait()
+	if !strings.HasSuffix(shows.String(), "Interrupted. 1 job goes on without you. To make a new job for each sample again:\n"+
+		"  bakta-web submit genomes --uploads 1 --again\n") {
+		t.Errorf("%s", &shows)
+	}
+}

@@ -372,6 +372,14 @@ func TestLimitOfCaller(t *testing.T) {
 	if _, err := c.Version(t.Context()); err != nil || !slices.Equal(pauses, []time.Duration{time.Second, time.Second}) {
 		t.Errorf("%v, after the pauses %v", err, pauses)
 	}
+	s = serve(t, answer(429, `{"code":8,"message":"the limit starts-per-day is reached"}`, "Retry-After", "3600"))
+	_, err := s.client(t, Options{}).Version(t.Context())
+	if after, limited := Limited(err); !limited || after != time.Hour || !Transient(err) {
+		t.Errorf("%v: %v, %s", err, limited, after)
+	}
+	if _, limited := Limited(&Error{Status: 503}); limited {
+		t.Error("503 is taken for a limit")
+	}
 	s = serve(t, refusal)
 	if _, err := s.client(t, Options{Patience: -1}).Version(t.Context()); err == nil || len(s.requests()) != 1 {
 		t.Errorf("without patience: %v after %d requests", err, len(s.requests()))

@@ -43,6 +43,19 @@ func Transient(err error) bool {
 	return errors.As(err, &t)
 }
 
+// Limited reports whether a limit refused a call: the status is 429, and the call had no effect. after is how long the server asks to wait
+// before the same call, at most a day; 0 if it does not say. Such an error is Transient, too.
+func Limited(err error) (after time.Duration, limited bool) {
+	var e *Error
+	if !errors.As(err, &e) || e.Status != http.StatusTooManyRequests {
+		return 0, false
+	}
+	if t := (*transient)(nil); errors.As(err, &t) {
+		after = t.after
+	}
+	return after, true
+}
+
 // Repeatable marks an error of Options.Token as Transient: the call is repeated, and a wait goes on.
 func Repeatable(err error) error { return &transient{err: err} }
 

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"net/http"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -45,8 +44,7 @@ const limitPatience = 2 * time.Minute
 
 // patienceWith returns how long a call is repeated that ended with this error.
 func (c *Client) patienceWith(t *transient) time.Duration {
-	var e *Error
-	if errors.As(t.err, &e) && e.Status == http.StatusTooManyRequests && t.after > 0 && c.options.Patience > 0 {
+	if after, limited := Limited(t); limited && after > 0 && c.options.Patience > 0 {
 		return max(c.options.Patience, limitPatience)
 	}
 	return c.options.Patience

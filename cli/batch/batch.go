@@ -5,7 +5,8 @@
 //
 //	the job was created, its id is not recorded   it makes another job; the server removes the first, which is never started
 //	recorded, an upload is missing                it deletes that job and makes another
-//	uploaded, the start was not sent              the same
+//	uploaded, the start was not sent              it starts that job, or makes another if it has expired
+//	a limit of the server refused the start       the same
 //	the start was sent, its answer was lost       the server says that the job waits, runs or has ended: it goes on with it
 //	the start was acknowledged                    it goes on with the job
 //	some results are downloaded                   it keeps the complete files aside and downloads the others
@@ -15,10 +16,12 @@
 package batch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -55,7 +58,7 @@ type Options struct {
 	Uploads     int   // how many samples are sent at a time, at least 1
 	MaxDownload int64 // bytes of the results of one job
 
-	Again       bool // make a new job for each sample, whatever is recorded
+	Again       bool // make a new job for each sample, but for those that have one of the round that is open, see Record
 	RetryFailed bool // make a new job for a sample whose job failed
 	Force       bool // replace files that are in the way of results
 
@@ -77,7 +80,7 @@ type View struct {
 	Workflow string
 	Job      client.Ref // empty: it has none
 	State    State
-	Reason   string // why it failed
+	Reason   string // why it failed, or which limit it waits for
 	Earlier  bool   // an earlier call had done it
 	Resumed  bool   // the job is that of an earlier call, and goes on
 	JobEnded bool   // Unable because the job failed on the server, so only a new job can succeed
@@ -96,6 +99,8 @@ type Batch struct {
 	wake    *sync.Cond // something changed that a worker may wait for
 	items   []*item
 	unsent  []*item       // in order
+	due     []*item       // to be sent or started when no limit holds that up; first those whose job is uploaded, and expires
+	hold    time.Time     // until when a limit of the server holds up starts
 	ready   []*item       // whose results can be fetched
 	open    int           // samples that are not settled
 	settled chan struct{} // closed when all are
@@ -112,12 +117,14 @@ type Batch struct {
 type item struct {
 	*Sample
 	view    View
-	job     Job  // its worker's
-	made    bool // the job was made by this call
-	fresh   bool // make a new job, whatever is recorded
-	stale   *Job // a job to delete before that
-	rerunOf *Job // the job of an earlier call that failed, to be run again
-	tries   int  // transfers that failed for reasons that pass
+	job     Job    // its worker's
+	made    bool   // the job was made by this call
+	fresh   bool   // make a new job, whatever is recorded
+	stale   *Job   // a job to delete before that
+	rerunOf *Job   // the job of an earlier call that failed, to be run again
+	rerunBy string // the key of the request that a limit refused
+	kept    bool   // its job has all uploads, and is to be started
+	tries   int    // transfers that failed for reasons that pass
 	asked   time.Time
 	place   int // in the queue, as it was reported last; of the mutex
 
@@ -132,7 +139,7 @@ func New(samples []Sample, o Options) *Batch {
 	now := time.Now()
 	for i := range samples {
 		s := &samples[i]
-		it := &item{Sample: s, fresh: o.Again, view: View{Index: i, Name: s.Name, File: s.Input(), Place: s.Place, Workflow: s.Workflow.Kind,
+		it := &item{Sample: s, view: View{Index: i, Name: s.Name, File: s.Input(), Place: s.Place, Workflow: s.Workflow.Kind,
 			State: Waiting, Since: now}}
 		if o.Out != "" {
 			it.view.Folder = filepath.Join(o.Out, s.Folder)
@@ -146,6 +153,11 @@ func New(samples []Sample, o Options) *Batch {
 // Run annotates the samples, and returns nil when each is settled: failed samples are not an error of the batch. It returns an error if the
 // batch can't go on: the context ended, the server was away for too long, or nothing can be recorded any more.
 func (b *Batch) Run(ctx context.Context) error {
+	if b.o.Again && b.o.Record.Round() == "" {
+		if err := b.o.Record.BeginRound(); err != nil {
+			return err
+		}
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stop := context.AfterFunc(ctx, func() {
@@ -177,12 +189,37 @@ func (b *Batch) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := b.endRound(); err != nil {
+		return err
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.open == 0 && (b.stopped == nil || ctx.Err() != nil && errors.Is(b.stopped, context.Canceled)) {
 		return nil // the end came when all was done
 	}
 	return b.stopped
+}
+
+// endRound ends the round that is open if nothing of it is left to do: all samples are settled, and no job was left behind.
+func (b *Batch) endRound() error {
+	round := b.o.Record.Round()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if round == "" || b.open > 0 {
+		return nil
+	}
+	names := make(map[string]bool)
+	for _, it := range b.items {
+		names[it.Name] = true
+		if it.view.State == Unable && it.recorded.Round == round && (it.recorded.Phase == Made || it.recorded.Phase == Started) {
+			return nil // its results could not be fetched, for example
+		}
+	}
+	// A call for some of the samples does not end the round of all.
+	if !b.o.Again && slices.ContainsFunc(b.o.Record.All(), func(job Job) bool { return !names[job.Name] }) {
+		return nil
+	}
+	return b.o.Record.EndRound()
 }
 
 // downloads is how many jobs' results are fetched at a time.
@@ -214,8 +251,33 @@ func (b *Batch) next(queue *[]*item) *item {
 	return it
 }
 
+// nextToSend is next for the samples to send and to start. While a limit holds up starts, it returns what was not checked: a job of an
+// earlier call may be known.
+func (b *Batch) nextToSend() *item {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for b.open > 0 && b.stopped == nil {
+		queue := &b.unsent
+		if len(b.due) > 0 && !b.held() {
+			queue = &b.due
+		}
+		if len(*queue) > 0 {
+			it := (*queue)[0]
+			*queue = (*queue)[1:]
+			return it
+		}
+		b.wake.Wait()
+	}
+	return nil
+}
+
+// held reports whether a limit holds up starts. The caller holds the mutex.
+func (b *Batch) held() bool { return time.Now().Before(b.hold) }
+
 // move brings a sample into a state.
-func (b *Batch) move(it *item, state State) { b.change(it, func(v *View) { v.State = state }) }
+func (b *Batch) move(it *item, state State) {
+	b.change(it, func(v *View) { v.State, v.Reason = state, "" })
+}
 
 // settle ends a sample's way.
 func (b *Batch) settle(it *item, state State) { b.move(it, state) }
@@ -281,12 +343,61 @@ func (b *Batch) note(it *item, format string, args ...any) {
 
 // sendAgain puts a sample back to those that are sent, for a new job.
 func (b *Batch) sendAgain(it *item, stale *Job) {
-	it.fresh, it.stale, it.made = true, stale, false
+	it.fresh, it.stale, it.made, it.kept = true, stale, false, false
 	b.change(it, func(v *View) { v.State, v.Job, v.Status = Waiting, client.Ref{}, client.Status{} })
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.unsent = append(b.unsent, it)
 	b.wake.Broadcast()
+}
+
+// postpone lets a sample wait until no limit holds up starts.
+func (b *Batch) postpone(it *item) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	at := len(b.due)
+	if it.kept {
+		if first := slices.IndexFunc(b.due, func(other *item) bool { return !other.kept }); first >= 0 {
+			at = first
+		}
+	}
+	b.due = slices.Insert(b.due, at, it)
+	b.wake.Broadcast()
+}
+
+// startLater lets a sample wait for the start of its job, whose files are all uploaded.
+func (b *Batch) startLater(it *item) {
+	it.kept, it.made = true, true
+	b.change(it, func(v *View) { v.State, v.Resumed, v.Status = Waiting, false, client.Status{} })
+	b.postpone(it)
+}
+
+// limitPause is how long a refused start waits if the server does not say how long.
+const limitPause = 30 * time.Second
+
+// refused lets a sample wait that a limit of the server refuses: the call had no effect. Until it can be repeated, no other sample is sent:
+// its start would be refused, too, and its upload would expire.
+func (b *Batch) refused(it *item, err error, after time.Duration) {
+	b.answered()
+	after = cmp.Or(max(0, after), limitPause)
+	until := time.Now().Add(after)
+	b.mu.Lock()
+	if until.After(b.hold) {
+		b.hold = until
+	}
+	b.mu.Unlock()
+	time.AfterFunc(after, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.wake.Broadcast()
+	})
+	b.change(it, func(v *View) {
+		if v.State, v.Reason = Waiting, refusal(err); !it.kept {
+			v.Job = client.Ref{}
+		}
+	})
+	b.note(it, "%s; waiting until %s", refusal(err), until.Format(time.DateTime))
+	b.postpone(it)
 }
 
 // maxTries is how often a transfer is begun. Each tries for half a minute, and the call before it for as long as a server may be away: so

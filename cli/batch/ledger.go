@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/google/uuid"
@@ -37,12 +38,19 @@ type Ledger struct {
 	byKey  map[string]Job
 	byName map[string]Job
 	names  []string
+	round  round
 }
 
 // ledgerHead is the first line.
 type ledgerHead struct {
 	Version int    `json:"version"`
 	Batch   string `json:"batch"` // by which the server tells the jobs of this folder from others
+}
+
+// round is a line about the round that is open, see Record. Without an id, none is. Earlier versions ignore such lines.
+type round struct {
+	ID    string    `json:"id,omitempty"`
+	Began time.Time `json:"began,omitzero"`
 }
 
 // errBusy is the error for an output folder that another process works on.
@@ -101,9 +109,16 @@ func (l *Ledger) read() (lines int, err error) {
 	l.batch = head.Batch
 	for line := range bytes.Lines(rest) {
 		lines++
-		var job Job
-		if json.Unmarshal(line, &job) == nil && job.Key != "" {
-			l.take(job)
+		var entry struct {
+			Job
+			Again *round `json:"again"`
+		}
+		switch {
+		case json.Unmarshal(line, &entry) != nil:
+		case entry.Again != nil:
+			l.round = *entry.Again
+		case entry.Key != "":
+			l.take(entry.Job)
 		}
 	}
 	return lines, nil
@@ -124,6 +139,9 @@ func (l *Ledger) rewrite() error {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.Encode(ledgerHead{ledgerVersion, l.batch}) // into memory, which does not fail
+	if l.round.ID != "" {
+		encoder.Encode(map[string]round{"again": l.round})
+	}
 	for _, name := range l.names {
 		// Other keys of the name are of what it was before. They count no more, since their results were replaced.
 		if err := encoder.Encode(l.byName[name]); err != nil { //nolint:gosec // as Put
@@ -183,22 +201,63 @@ func (l *Ledger) Put(ctx context.Context, job Job) error {
 	if err != nil {
 		return err
 	}
-	l.mu.Lock()
-	_, err = l.file.Write(append(line, '\n'))
-	if err == nil {
-		err = l.file.Sync()
-	}
-	if err == nil {
-		l.take(job)
-	}
-	l.mu.Unlock()
-	if err != nil {
+	if err := l.add(line, func() { l.take(job) }); err != nil {
 		return fmt.Errorf("recording the job: %w", err)
+	}
+	if job.Phase == Made && job.Uploaded {
+		return nil // only batches of this folder ask for that
 	}
 	// The other commands know the job by the book.
 	books := inBook{book: l.book}
 	job.Key = "" // not for batches without this folder
 	return books.Put(ctx, job)
+}
+
+// add writes a line. When it is on the disk, it is taken.
+func (l *Ledger) add(line []byte, take func()) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, err := l.file.Write(append(line, '\n')); err != nil {
+		return err
+	}
+	if err := l.file.Sync(); err != nil {
+		return err
+	}
+	take()
+	return nil
+}
+
+// Round implements Record.
+func (l *Ledger) Round() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.round.ID
+}
+
+// RoundBegan returns when the round that is open began, the zero time if none is.
+func (l *Ledger) RoundBegan() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.round.Began
+}
+
+// BeginRound implements Record.
+func (l *Ledger) BeginRound() error {
+	return l.setRound(round{uuid.NewString(), time.Now().UTC().Truncate(time.Second)})
+}
+
+// EndRound implements Record.
+func (l *Ledger) EndRound() error { return l.setRound(round{}) }
+
+func (l *Ledger) setRound(r round) error {
+	line, err := json.Marshal(map[string]round{"again": r})
+	if err == nil {
+		err = l.add(line, func() { l.round = r })
+	}
+	if err != nil {
+		return fmt.Errorf("recording what is made again: %w", err)
+	}
+	return nil
 }
 
 // Close lets other processes open the record.

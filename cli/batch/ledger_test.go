@@ -71,6 +71,35 @@ func TestLedger(t *testing.T) {
 	}
 }
 
+// TestLedgerRound: a round stays open until it is ended, also when the folder is opened again and the file is rewritten.
+func TestLedgerRound(t *testing.T) {
+	out := t.TempDir()
+	l := open(t, out)
+	if l.Round() != "" || !l.RoundBegan().IsZero() {
+		t.Errorf("a round is open at first: %s", l.Round())
+	}
+	if err := l.BeginRound(); err != nil {
+		t.Fatal(err)
+	}
+	round, began := l.Round(), l.RoundBegan()
+	put(t, l, Job{Key: "k1", Name: "a", ID: "1", Phase: Made, Round: round})
+	if err := errors.Join(l.rewrite(), l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, out)
+	if job, _ := l.Find("k1"); round == "" || l.Round() != round || !l.RoundBegan().Equal(began) || job.Round != round {
+		t.Errorf("the round is %q of %s, and %q of the job; want %q of %s", l.Round(), l.RoundBegan(), job.Round, round, began)
+	}
+	if err := errors.Join(l.EndRound(), l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, out)
+	defer l.Close()
+	if job, ok := l.Find("k1"); l.Round() != "" || !l.RoundBegan().IsZero() || !ok || job.Round != round {
+		t.Errorf("after its end, the round is %q of %s; the job is %+v", l.Round(), l.RoundBegan(), job)
+	}
+}
+
 // TestLedgerRewritten: lines that later ones replaced do not fill the disk.
 func TestLedgerRewritten(t *testing.T) {
 	out := t.TempDir()

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/ag-computational-bio/bakta-web-backend/cli/annotation"
 	"github.com/ag-computational-bio/bakta-web-backend/cli/book"
 )
@@ -33,6 +35,8 @@ type Job struct {
 	Secret   string    `json:"secret"`
 	Made     time.Time `json:"made"`
 	Phase    Phase     `json:"phase"`
+	Uploaded bool      `json:"uploaded,omitempty"` // the server has all of its files
+	Round    string    `json:"round,omitempty"`    // the one that was open when it was made, see Record
 
 	Reason  string              `json:"reason,omitempty"`  // why it failed
 	Seconds float64             `json:"seconds,omitempty"` // how long it ran
@@ -62,12 +66,21 @@ type Record interface {
 	Put(ctx context.Context, job Job) error
 	// All returns the jobs that were recorded last of each name, in the order in which the names came up.
 	All() []Job
+
+	// Round returns the id of the round that is open, empty if none is. A round makes a new job for each sample (Options.Again). It is open
+	// until all are settled, so that a call that goes on makes none of these jobs again.
+	Round() string
+	// BeginRound opens a round. It is on the disk when BeginRound returns nil.
+	BeginRound() error
+	// EndRound ends the round.
+	EndRound() error
 }
 
 // inBook is the record of batches without an output folder: the user's book of jobs. The server knows their state.
 type inBook struct {
 	book  *book.Book
 	byKey map[string]Job // as it was when the batch began; of this batch's jobs nothing more is asked
+	round string
 }
 
 // InBook returns the record that consists of the jobs in the user's book.
@@ -76,11 +89,11 @@ func InBook(b *book.Book) (Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &inBook{b, make(map[string]Job)}
+	r := &inBook{book: b, byKey: make(map[string]Job)}
 	for _, e := range entries {
 		if e.Key != "" {
 			r.byKey[e.Key] = Job{Key: e.Key, Name: e.Name, File: e.File, Workflow: e.Workflow, Server: e.Server, ID: e.ID, Secret: e.Secret,
-				Made: e.Created, Phase: Made}
+				Made: e.Created, Phase: Made, Uploaded: e.Uploaded}
 		}
 	}
 	return r, nil
@@ -89,12 +102,19 @@ func InBook(b *book.Book) (Record, error) {
 func (r *inBook) Find(key string) (Job, bool) { job, ok := r.byKey[key]; return job, ok }
 func (r *inBook) Named(string) (Job, bool)    { return Job{}, false } // names say nothing without a folder
 func (r *inBook) All() []Job                  { return nil }
+func (r *inBook) Round() string               { return r.round } // of this call alone: the book is of all batches
+func (r *inBook) BeginRound() error           { r.round = uuid.NewString(); return nil }
+func (r *inBook) EndRound() error             { return nil }
 
 func (r *inBook) Put(ctx context.Context, job Job) error {
 	switch job.Phase {
 	case Made:
-		return r.book.Add(ctx, book.Entry{ID: job.ID, Secret: job.Secret, Server: job.Server, Name: job.Name, File: job.File,
-			Created: job.Made, Workflow: job.Workflow, Key: job.Key})
+		entry := book.Entry{ID: job.ID, Secret: job.Secret, Server: job.Server, Name: job.Name, File: job.File, Created: job.Made,
+			Workflow: job.Workflow, Key: job.Key, Uploaded: job.Uploaded}
+		if job.Uploaded {
+			return r.book.Change(ctx, entry)
+		}
+		return r.book.Add(ctx, entry)
 	case Dropped:
 		return r.book.Remove(ctx, job.ID)
 	}

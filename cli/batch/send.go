@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"google.golang.org/grpc/codes"
 
 	"github.com/ag-computational-bio/bakta-web-backend/cli/input"
 	"github.com/ag-computational-bio/bakta-web-backend/cli/resultfiles"
@@ -27,7 +29,7 @@ import (
 // sendAll sends samples, one after the other.
 func (b *Batch) sendAll(ctx context.Context) error {
 	for {
-		it := b.next(&b.unsent)
+		it := b.nextToSend()
 		if it == nil {
 			return nil
 		}
@@ -39,6 +41,9 @@ func (b *Batch) sendAll(ctx context.Context) error {
 
 // send makes a job for a sample, unless one is recorded that will do. It returns an error if the batch can't go on.
 func (b *Batch) send(ctx context.Context, it *item) error {
+	if it.kept {
+		return b.start(ctx, it, time.Now())
+	}
 	b.move(it, Checking)
 	key, sums, err := it.key(b.o.Client.Server(), b.digests)
 	switch {
@@ -51,7 +56,9 @@ func (b *Batch) send(ctx context.Context, it *item) error {
 		b.fail(it, "%v", err)
 		return nil
 	}
-	if known, ok := b.o.Record.Find(key); ok && !it.fresh && known.Phase != Dropped {
+	known, ok := b.o.Record.Find(key)
+	fresh := it.fresh || b.o.Again && known.Round != b.o.Record.Round()
+	if ok && !fresh && known.Phase != Dropped {
 		if b.resume(it, known) {
 			return nil
 		}
@@ -66,6 +73,9 @@ func (b *Batch) send(ctx context.Context, it *item) error {
 		b.fail(it, "%v", err)
 		return nil
 	}
+	if b.waits(it) {
+		return nil
+	}
 	if failed := it.rerunOf; failed != nil {
 		it.rerunOf = nil
 		if done, err := b.rerun(ctx, it, key, *failed); done || err != nil {
@@ -78,6 +88,18 @@ func (b *Batch) send(ctx context.Context, it *item) error {
 		return nil
 	}
 	return b.submit(ctx, it, key, uploads)
+}
+
+// waits lets a sample wait if a limit holds up starts.
+func (b *Batch) waits(it *item) bool {
+	b.mu.Lock()
+	held := b.held()
+	b.mu.Unlock()
+	if held {
+		b.move(it, Waiting)
+		b.postpone(it)
+	}
+	return held
 }
 
 // resume takes over the job of an earlier call. It reports false if a new job is to be made.
@@ -178,6 +200,10 @@ func (b *Batch) submit(ctx context.Context, it *item, key string, uploads []*sen
 	b.change(it, func(v *View) { v.State, v.Sent, v.Size = Uploading, 0, size })
 	c, began := b.o.Client, time.Now()
 	made, err := c.InitInBatch(ctx, it.Workflow.Kind, it.Name, b.o.Name)
+	if after, limited := client.Limited(err); limited && ctx.Err() == nil && b.holdsUp() {
+		b.refused(it, err, after)
+		return nil
+	}
 	if err != nil {
 		return b.unsendable(ctx, it, err, began)
 	}
@@ -196,6 +222,11 @@ func (b *Batch) submit(ctx context.Context, it *item, key string, uploads []*sen
 		return b.unsendable(ctx, it, err, began)
 	}
 	b.answered()
+	// What is uploaded need not be sent again, whatever becomes of the start.
+	if err := b.put(ctx, it, func(j *Job) { j.Uploaded = true }); err != nil {
+		b.fail(it, "%v", err)
+		return err
+	}
 	return b.start(ctx, it, began)
 }
 
@@ -209,7 +240,7 @@ func (b *Batch) record(ctx context.Context, it *item, key string, made client.Re
 	it.made = true
 	err = b.put(ctx, it, func(j *Job) {
 		*j = Job{Key: key, Name: it.Name, Folder: it.Folder, File: file, Workflow: it.Workflow.Kind, Server: b.o.Client.Server(), ID: made.ID,
-			Secret: made.Secret, Made: time.Now().UTC().Truncate(time.Second), Phase: Made, Before: last.left()}
+			Secret: made.Secret, Made: time.Now().UTC().Truncate(time.Second), Phase: Made, Round: b.o.Record.Round(), Before: last.left()}
 	})
 	if err != nil {
 		b.fail(it, "%v", err)
@@ -222,7 +253,8 @@ func (b *Batch) record(ctx context.Context, it *item, key string, made client.Re
 // rerun has the server run a failed job again, with the files that it has. It reports false if the files have to be sent again: the server
 // deleted the job, refuses to run it again, or is an older one that can't.
 func (b *Batch) rerun(ctx context.Context, it *item, key string, failed Job) (done bool, err error) {
-	old, requestKey := client.Ref{ID: failed.ID, Secret: failed.Secret}, uuid.NewString()
+	old, requestKey := client.Ref{ID: failed.ID, Secret: failed.Secret}, cmp.Or(it.rerunBy, uuid.NewString())
+	it.rerunBy = ""
 	var next client.Ref
 	if next.ID, next.Secret, err = libjob.Rerun(old.ID, old.Secret, requestKey); err != nil {
 		return false, nil // an id of another kind of server
@@ -238,6 +270,11 @@ func (b *Batch) rerun(ctx context.Context, it *item, key string, failed Job) (do
 		if err := b.record(ctx, it, key, made.Job); err != nil {
 			return true, err
 		}
+	}
+	if after, limited := client.Limited(err); limited && ctx.Err() == nil {
+		it.fresh, it.rerunOf, it.rerunBy = true, &failed, requestKey
+		b.refused(it, err, after)
+		return true, nil
 	}
 	if err == nil || ctx.Err() != nil || client.Transient(err) {
 		return true, b.started(ctx, it, warnings, err, began)
@@ -293,8 +330,18 @@ func (b *Batch) start(ctx context.Context, it *item, began time.Time) error {
 	return b.started(ctx, it, warnings, err, began)
 }
 
+// holdsUp reports whether jobs of this batch wait for a limit. They may be what fills another one.
+func (b *Batch) holdsUp() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.held() || len(b.due) > 0
+}
+
 // started takes the outcome of a call that starts a job.
 func (b *Batch) started(ctx context.Context, it *item, warnings []client.Warning, err error, began time.Time) error {
+	kept := it.kept
+	it.kept = false
+	after, limited := client.Limited(err)
 	switch {
 	case err == nil:
 		b.answered()
@@ -313,6 +360,15 @@ func (b *Batch) started(ctx context.Context, it *item, warnings []client.Warning
 	case ctx.Err() != nil:
 		// The answer is unknown, and the next call asks the server.
 		b.move(it, Queued)
+		return nil
+	case limited:
+		it.kept = true
+		b.refused(it, err, after)
+		return nil
+	case kept && client.CodeOf(err) == codes.NotFound:
+		// It expired while it waited.
+		b.note(it, "job %s has expired before it could be started, so it gets a new job", it.job.ID)
+		b.sendAgain(it, nil)
 		return nil
 	case client.Transient(err):
 		// The same; this call asks the server, too, unless it is away.

@@ -140,6 +140,10 @@ func (b *Batch) saw(ctx context.Context, it *item, s client.Status) error {
 	case client.Init:
 		if it.job.Phase == Made && (s.Waiting == nil || !*s.Waiting) {
 			// Its files are not all there, or its start did not arrive. An older server does not tell; then only an acknowledged start counts.
+			if it.job.Uploaded {
+				b.startLater(it)
+				return nil
+			}
 			// There are no more links for its uploads.
 			b.note(it, "job %s was never started, so it gets a new job", it.job.ID)
 			b.sendAgain(it, clone(it.job))

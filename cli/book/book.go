@@ -30,6 +30,8 @@ type Entry struct {
 	// Key stands for the content, options and server of one of many jobs that were submitted together; see cli/batch. Empty: the job was
 	// submitted alone.
 	Key string `json:"key,omitempty"`
+	// Uploaded says that the server has all files of such a job. Whether it was started is not recorded.
+	Uploaded bool `json:"uploaded,omitempty"`
 
 	NotifyKey string `json:"notify_key,omitempty"` // signs the messages to the webhook of the job
 
