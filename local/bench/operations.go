@@ -121,7 +121,7 @@ func operations() []operation {
 			return s.Finish(ctx, j.ID, 1, someEnd(j, job.Succeeded))
 		}),
 		changes("Relaunch", job.Running, nil, func(ctx context.Context, s *site, j job.Job) (bool, error) {
-			return s.Relaunch(ctx, j.ID, 1, at, j.Due)
+			return s.Relaunch(ctx, j.ID, 1, time.Now().Truncate(time.Millisecond), j.Due)
 		}),
 		changes("Done", job.Succeeded, ended, func(ctx context.Context, s *site, j job.Job) (bool, error) {
 			return s.Done(ctx, j.ID, j.Owed, j.Due)
