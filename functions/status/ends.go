@@ -90,7 +90,7 @@ func (e *ends) search(j job.Job) {
 	id := j.ID // a goroutine that had the job would have each one copied to the heap, and a list has many
 	go func() {
 		defer func() { <-e.places }()
-		e.one(id)
+		guarded(e.log, "the search for the end of a job", func() { e.one(id) })
 	}()
 }
 
@@ -98,7 +98,6 @@ func (e *ends) search(j job.Job) {
 func (e *ends) one(id string) {
 	ctx, cancel := context.WithTimeout(context.Background(), endLimit)
 	defer cancel()
-	defer guard(ctx, e.log, "the search for the end of a job")
 	stored, err := e.deps.Stored(ctx, id)
 	if err == nil && stored {
 		time.Sleep(endGrace)

@@ -61,8 +61,7 @@ func (f *Function) changing(ctx context.Context, jobs []job.Job) ([]View, job.Qu
 		}
 		if v.Stage != "" {
 			reads.Go(func() {
-				defer guard(ctx, f.deps.Log, "reading the step of a job")
-				v.Step = f.steps.of(ctx, v.Job, v.Stage)
+				guarded(f.deps.Log, "reading the step of a job", func() { v.Step = f.steps.of(ctx, v.Job, v.Stage) })
 			})
 		}
 	}

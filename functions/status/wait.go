@@ -122,7 +122,7 @@ func (p *poller) run() {
 		if len(ids) == 0 {
 			return
 		}
-		p.read(ids)
+		guarded(p.log, "reading the jobs that calls wait for", func() { p.read(ids) })
 	}
 }
 
@@ -130,7 +130,6 @@ func (p *poller) run() {
 func (p *poller) read(ids []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), pollLimit)
 	defer cancel()
-	defer guard(ctx, p.log, "reading the jobs that calls wait for")
 	found, err := p.jobs.GetStates(ctx, ids)
 	if err != nil {
 		return
