@@ -5,8 +5,8 @@ import (
 	"runtime/debug"
 )
 
-// guarded does something in a goroutine of its own, and ends a panic of it: the server recovers those of its own goroutines alone, and one of
-// another ends the process with all calls that wait in it.
+// guarded does something in a goroutine of its own, and ends a panic of it: the server recovers those of its own goroutines alone, and
+// one of another ends the process with all calls that wait in it.
 func guarded(log *slog.Logger, doing string, do func()) {
 	defer func() {
 		if p := recover(); p != nil {
