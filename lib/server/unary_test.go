@@ -56,6 +56,13 @@ func posted(t *testing.T, s *running, body []byte, headers ...string) (int, stri
 func TestUnaryIsAsGRPC(t *testing.T) {
 	t.Parallel()
 	f := echoing()
+	echo := f.init
+	f.init = func(ctx context.Context, r *protov1.InitJobRequest) (*protov1.InitJobResponse, error) {
+		if err := ctx.Err(); err != nil { // gRPC answers what came first, this or the end of the time
+			return nil, status.FromContextError(err).Err()
+		}
+		return echo(ctx, r)
+	}
 	s := serve(t, server.Options{MaxBody: 1000}, func(s *server.Server) error { return s.Serve(apiv1.API(), f, all()...) })
 	content, err := proto.Marshal(&protov1.InitJobRequest{Name: "a genome"})
 	if err != nil {
