@@ -92,23 +92,24 @@ func (l *line) read(ctx context.Context) *waiting {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lineLimit) // for other callers, too
 	defer cancel()
-	var err error
-	if l.known, err = l.query(ctx); err != nil {
-		l.known = nil
-	}
+	l.known = l.query(ctx)
 	l.until = time.Now().Add(lineTime)
 	return l.known
 }
 
-func (l *line) query(ctx context.Context) (*waiting, error) {
+// query is read without what is known.
+func (l *line) query(ctx context.Context) *waiting {
 	var known waiting
 	var err error
-	if known.all, err = l.jobs.Waiting(ctx, maxLine); err != nil || l.turns == nil {
-		return &known, err
+	if known.all, err = l.jobs.Waiting(ctx, maxLine); err != nil {
+		return nil
+	}
+	if l.turns == nil {
+		return &known
 	}
 	turns, err := l.turns.WaitingTurns(ctx, maxLine)
 	if err != nil {
-		return nil, err
+		return nil
 	}
 	known.by = make(map[string][]time.Time)
 	for _, t := range turns {
@@ -116,5 +117,5 @@ func (l *line) query(ctx context.Context) (*waiting, error) {
 		known.by[t.Caller] = append(known.by[t.Caller], t.Started)
 	}
 	slices.SortFunc(known.turns, time.Time.Compare)
-	return &known, nil
+	return &known
 }
