@@ -71,8 +71,8 @@ func alertCases() []alertCase {
 
 // Two real Prometheus servers watch the backend, as their operator configures them from kservices/observability: one with the shipped
 // rules, one with a copy that is quicker (quickened). In a healthy deployment, whose functions start from zero and stop again, the
-// counts are exact, no alert fires, and but for two no alert's condition is ever true. Then each alert fires because of its fault, and no other one; and each query
-// of the dashboard has series. -test.run 'TestAlerts/MongoDB' runs one case; "the dashboard" needs all of them.
+// counts are exact, no alert fires, and but for two no alert's condition is ever true. Then each alert fires because of its fault, and no
+// other one; and each query of the dashboard has series. -test.run 'TestAlerts/MongoDB' runs one case; "the dashboard" needs all of them.
 func TestAlerts(t *testing.T) {
 	s := newSuite(t)
 	s.needs("prometheus")
@@ -404,8 +404,9 @@ Go modules: Prometheus %s, its operator %s, Kubernetes %s, Knative Serving %s.
 			fmt.Fprintf(&out, "\n%s\n\n```\n%s```\n", heading, t.text())
 		}
 	}
-	section(fmt.Sprintf("In a healthy deployment, no alert fired, and but for those on waiting jobs none was pending for %s at the shipped pace, with each function at zero\n"+
-		"between two jobs. What was counted, of pods that lived for one job:", a.healthyFor.Round(time.Second)), a.counts)
+	section(fmt.Sprintf("In a healthy deployment, no alert fired, and but for those on waiting jobs none was pending, for %s at the\n"+
+		"shipped pace, with each function at zero between two jobs. What was counted, of pods that lived for one job:",
+		a.healthyFor.Round(time.Second)), a.counts)
 	section("Each alert fired because of its fault, at the quicker pace, and no other alert began to fire:", provoked)
 	section("Each query of the dashboard had series, at the shipped pace:", a.series)
 	return out.String()
