@@ -170,8 +170,8 @@ test-modules:
 	for module in . local local/published; do \
 	  echo "== module $$module"; (cd $$module && CGO_ENABLED=1 go test -race -shuffle=on -timeout 30m ./...) || status=1; \
 	done; \
-	echo "== the models of lives, at full length"; \
-	$(GO) test -timeout 30m -run '^(TestLife|TestTurnsOfCallers)$$' ./functions || status=1; \
+	echo "== the models of lives, at full length, and what uploads may take"; \
+	$(GO) test -timeout 30m -run '^(TestLife|TestTurnsOfCallers|TestMemory|TestInspectGenomeReadsNoMore)$$' ./functions ./lib/upload || status=1; \
 	for module in tools e2e kservices/observability; do \
 	  echo "== module $$module"; (cd $$module && $(GO) test -shuffle=on -timeout 30m ./...) || status=1; \
 	done; exit $$status

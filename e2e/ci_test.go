@@ -60,6 +60,18 @@ func TestCIRun(t *testing.T) {
 			parts: map[string]string{"kube": once + result}, says: []string{"'Kubernetes' failed once", "Kubernetes, second try\n",
 				"CI: all passed."},
 		},
+		"one test fails once": {
+			parts: map[string]string{"kube": `[ -z "$2" ] || { echo "again: $*"; exit 0; }; echo '    --- FAIL: TestTwo/part (1.00s)'
+echo '--- FAIL: TestTwo (1.00s)'; echo '--- FAIL: TestOne (1.00s)'; exit 1`},
+			says: []string{"failed once and is tried again: TestOne|TestTwo.\n", "again: -test.v -test.run ^(TestOne|TestTwo)$\n",
+				"CI: all passed."},
+		},
+		"one test fails, and then the others can't run": {
+			parts: map[string]string{"kube": `[ ! -e failed ] || { echo "again: $*"; exit 0; }; touch failed
+echo '--- FAIL: TestTwo (1.00s)'; echo 'panic: x'; exit 1`},
+			says:    []string{"failed once and is tried again", "again: -test.v\n", "CI: all passed."},
+			saysNot: "-test.run",
+		},
 		"a slip, and no time": {
 			parts: map[string]string{"kube": once + result}, env: "CI_SECONDS=600", status: 1,
 			says: []string{"no time for a second try", "Kubernetes, which ended with 1\n"}, saysNot: "second try\n  ",

@@ -19,10 +19,12 @@ if [ -x "$bakta/bin/bakta" ]; then
 	export E2E_BAKTA_IMAGE=dev.local/bakta:e2e E2E_BAKTA_DATABASE=$bakta/db E2E_BAKTA_GENOME=$bakta/demo.fna
 fi
 export E2E_BIN=$work E2E_VOLUMES=$work
-# Most of a test is waiting, so more tests than cores run at once.
+# Most of a test is waiting, so more tests than cores run at once. A package that fails does not stop the others.
+status=0
 for package in lib/runner/kube cmd/stager cmd/internal/deployment; do
 	go test -c -tags e2e -o "$work/test" "./$package"
 	cd "$package"
-	in_cluster "$work/test" -test.run Cluster -test.timeout 30m -test.parallel 6 "$@"
+	in_cluster "$work/test" -test.run Cluster -test.timeout 30m -test.parallel 6 "$@" || status=1
 	cd "$OLDPWD"
 done
+exit "$status"

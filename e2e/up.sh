@@ -36,8 +36,10 @@ load_tool() {
 
 # in_cluster COMMAND...: runs a command in the cluster's network.
 in_cluster() {
+	local result=0
 	"$cluster" exec -- "$@" &
 	tests=$! # wait is the only command that a signal interrupts
-	wait "$tests"
+	wait "$tests" || result=$?
 	tests=
+	return "$result"
 }

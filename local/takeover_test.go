@@ -263,9 +263,9 @@ func TestTakeOverKilled(t *testing.T) {
 	takeOvers, cut := 0, 0
 	const least = 100 * time.Millisecond
 	most := 2 * time.Second
-	for range 4 {
+	for range 3 {
 		data := t.TempDir()
-		jobs := earlierData(t, data, 200)
+		jobs := earlierData(t, data, 60)
 		for done := false; !done; {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(random.Int64N(int64(most))))
 			started := time.Now()

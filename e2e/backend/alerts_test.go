@@ -71,8 +71,8 @@ func alertCases() []alertCase {
 
 // Two real Prometheus servers watch the backend, as their operator configures them from kservices/observability: one with the shipped
 // rules, one with a copy that is quicker (quickened). In a healthy deployment, whose functions start from zero and stop again, the
-// counts are exact, and no alert's condition is ever true. Then each alert fires because of its fault, and no other one; and each query
-// of the dashboard has series. -test.run 'TestAlerts/MongoDB' runs one case; "the dashboard" needs all of them.
+// counts are exact, no alert fires, and but for two no alert's condition is ever true. Then each alert fires because of its fault, and no
+// other one; and each query of the dashboard has series. -test.run 'TestAlerts/MongoDB' runs one case; "the dashboard" needs all of them.
 func TestAlerts(t *testing.T) {
 	s := newSuite(t)
 	s.needs("prometheus")
@@ -201,13 +201,18 @@ func (a *alerting) healthy(s suite) {
 			s.Errorf("%s was not scraped, but %v", name, scraped)
 		}
 	}
-	active, err := a.shipped.were(s.Context(), pendingOrFiring, from)
+	s.firedNone(a.shipped, from)
+	active, err := a.shipped.were(s.Context(), pending, from)
 	s.must(err)
-	if len(active) > 0 {
+	if active = slices.DeleteFunc(active, ofMoments); len(active) > 0 {
 		s.Errorf("in a healthy deployment, the conditions of %v were true", active)
 	}
 	a.healthyFor, a.counts = time.Since(from), table
 }
+
+// ofMoments is true of alerts on the numbers of jobs that each sweep counts. A sweep that comes between a job's start and its launch, or
+// between its launch and its pod, makes their condition true until the next one; so they have to last for half an hour.
+func ofMoments(alert string) bool { return alert == "BaktaWebJobsOwed" || alert == "BaktaWebJobsWait" }
 
 // drained waits until functions have no pods at all, so that their last scrapes are made.
 func (s suite) drained(names ...string) {
@@ -259,10 +264,15 @@ func (a *alerting) healthyQuick(s suite) {
 		s.becomes(r, "SUCCESSFUL")
 		s.atZero("submit", "status", "jobupdate")
 	}
-	active, err := a.quick.were(s.Context(), firing, from)
+	s.firedNone(a.quick, from)
+}
+
+func (s suite) firedNone(p prometheus, from time.Time) {
+	s.Helper()
+	fired, err := p.were(s.Context(), firing, from)
 	s.must(err)
-	if len(active) > 0 {
-		s.Errorf("in a healthy deployment, %v fired", active)
+	if len(fired) > 0 {
+		s.Errorf("in a healthy deployment, %v fired", fired)
 	}
 }
 
@@ -394,8 +404,9 @@ Go modules: Prometheus %s, its operator %s, Kubernetes %s, Knative Serving %s.
 			fmt.Fprintf(&out, "\n%s\n\n```\n%s```\n", heading, t.text())
 		}
 	}
-	section(fmt.Sprintf("In a healthy deployment, no alert was pending or fired for %s at the shipped pace, with each function at zero\n"+
-		"between two jobs. What was counted, of pods that lived for one job:", a.healthyFor.Round(time.Second)), a.counts)
+	section(fmt.Sprintf("In a healthy deployment, no alert fired, and but for those on waiting jobs none was pending, for %s at the\n"+
+		"shipped pace, with each function at zero between two jobs. What was counted, of pods that lived for one job:",
+		a.healthyFor.Round(time.Second)), a.counts)
 	section("Each alert fired because of its fault, at the quicker pace, and no other alert began to fire:", provoked)
 	section("Each query of the dashboard had series, at the shipped pace:", a.series)
 	return out.String()

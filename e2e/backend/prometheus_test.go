@@ -21,8 +21,8 @@ import (
 )
 
 const (
-	firing          = string(promv1.AlertStateFiring)
-	pendingOrFiring = firing + "|" + string(promv1.AlertStatePending)
+	firing  = string(promv1.AlertStateFiring)
+	pending = string(promv1.AlertStatePending)
 )
 
 // prometheus is a Prometheus that the operator has started.
@@ -147,9 +147,9 @@ func (p prometheus) quiet(ctx context.Context) error {
 	return err
 }
 
-// were returns the alerts that were in one of the states, a regular expression, at any time since.
-func (p prometheus) were(ctx context.Context, states string, since time.Time) ([]string, error) {
-	got, err := p.vector(ctx, fmt.Sprintf(`max by (alertname) (max_over_time(ALERTS{alertstate=~%q}[%s]))`, states, rangeSince(since)))
+// were returns the alerts that were in a state at any time since.
+func (p prometheus) were(ctx context.Context, state string, since time.Time) ([]string, error) {
+	got, err := p.vector(ctx, fmt.Sprintf(`max by (alertname) (max_over_time(ALERTS{alertstate=%q}[%s]))`, state, rangeSince(since)))
 	return labelValues(got, model.AlertNameLabel), err
 }
 

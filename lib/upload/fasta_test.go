@@ -302,56 +302,6 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// endless gives a header, then a sequence without end.
-type endless struct{ at int }
-
-func (e *endless) Read(p []byte) (int, error) {
-	for i := range p {
-		p[i] = ">a\nACGT"[min(e.at, 3+e.at%4)]
-		e.at++
-	}
-	return len(p), nil
-}
-
-// What is read of a genome is bounded, however much a small upload holds.
-func TestInspectGenomeReadsNoMore(t *testing.T) {
-	compressed := func(write func(io.Writer) (io.WriteCloser, error)) io.Reader {
-		r, w := io.Pipe()
-		t.Cleanup(func() { r.Close() })
-		go func() {
-			z, err := write(w)
-			if err == nil {
-				_, err = io.Copy(
-					z,
-					io.LimitReader(io.MultiReader(strings.NewReader(">a\n"), endlessly("ACGT")), 1<<30),
-				) // ends when the pipe is closed
-			}
-			w.CloseWithError(err)
-		}()
-		return r
-	}
-	for _, tt := range []struct {
-		name  string
-		r     io.Reader
-		limit int64 // bytes that may be read
-	}{
-		{"plain", &endless{}, maxScanned},
-		{"gzip", compressed(func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriterLevel(w, gzip.BestSpeed) }), maxScanned / 8},
-		{"zstd", compressed(func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w) }), maxScanned / 8},
-		{"gzip of nothing, over and over", io.MultiReader(bytes.NewReader(gzipped([]byte(small))), &repeat{b: gzipped(nil)}), maxScanned},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			c := &counter{r: tt.r}
-			if _, err := Inspect(GenomeFASTA, c, option.Config{}); err != nil {
-				t.Error(err)
-			}
-			if c.n > tt.limit {
-				t.Errorf("%d bytes were read, want at most %d", c.n, tt.limit)
-			}
-		})
-	}
-}
-
 // repeat gives the same bytes over and over.
 type repeat struct {
 	b  []byte

@@ -36,7 +36,7 @@ func serve(t *testing.T) string {
 	program := filepath.Join(t.TempDir(), "bakta-web")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./cmd/bakta-web")
 	build.Dir = ".."
-	build.Env = append(os.Environ(), "GOWORK=off")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off") // as the Makefile builds it
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building the command: %v\n%s", err, out)
 	}

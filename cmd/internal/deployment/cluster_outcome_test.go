@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -83,13 +84,17 @@ func TestClusterForgedManifests(t *testing.T) {
 	b.wait("its being seen to run", func() bool { return b.status(r) == "RUNNING" })
 
 	prefix := job.RunPrefix(r.ID, 1)
-	// whole is a valid manifest, which the rows below change.
+	// whole is a valid manifest, which the rows below change. Its files are its own: the functions may still read the manifest of the
+	// row before, and it must not become valid by files that are stored again where it expects them.
+	n := 0
 	whole := func() stage.Manifest {
+		n++
+		files := fmt.Sprintf("%sforged/%d/", prefix, n)
 		return stage.Manifest{
 			Version: stage.ManifestVersion, Job: r.ID, Run: 1, Outcome: stage.Succeeded,
 			Stages: []stage.Result{{Name: "bakta", Status: job.StageSucceeded}},
-			Files:  []job.File{b.put("json", prefix+"forged/result.json", []byte("{}")), b.put("tsv", prefix+"forged/result.tsv", []byte("#"))},
-			Logs:   []job.File{b.put("bakta", prefix+"forged/bakta.log", []byte("log"))},
+			Files:  []job.File{b.put("json", files+"result.json", []byte("{}")), b.put("tsv", files+"result.tsv", []byte("#"))},
+			Logs:   []job.File{b.put("bakta", files+"bakta.log", []byte("log"))},
 		}
 	}
 	forgeries := map[string]func(m *stage.Manifest) (key string){

@@ -52,7 +52,7 @@ func build(ctx context.Context, root, program string) error {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, "go", "build", "-C", filepath.Join(root, "local"), "-o", program, "./stores/cmd/objectstore")
-	cmd.Env = append(os.Environ(), "GOWORK=off")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off") // as the Makefile builds it
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the object storage: %w: %s", err, bytes.TrimSpace(out))
 	}
