@@ -3,11 +3,13 @@ package local_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -228,6 +230,66 @@ func TestSecondRunShows(t *testing.T) {
 				t.Errorf("the log is %q, %v", log, err)
 			}
 		})
+	}
+}
+
+// TestAllAreAskedToEnd sends SIGTERM to the program of a job, its stager and the backend, as an init system does that stops a service.
+// The job is interrupted, and has results after the next start.
+func TestAllAreAskedToEnd(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	data := t.TempDir()
+	run := func(delay string) *backend {
+		b, err := tryBackend(t, data, []string{"BAKTA_STAND_IN_STEP_DELAY=" + delay}, "--bakta", "stand-in")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	b := run("1m")
+	ref, _, err := submit(ctx, b.client(), "", genome)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var program int
+	wait(t, "its program", func() bool {
+		lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range lines {
+			if content, err := os.ReadFile(line); err == nil && bytes.Contains(content, []byte("--output="+data)) {
+				program, err = strconv.Atoi(filepath.Base(filepath.Dir(line)))
+				return err == nil
+			}
+		}
+		return false
+	})
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", program))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stager int
+	_, parent, _ := bytes.Cut(stat, []byte("PPid:"))
+	if _, err := fmt.Sscan(string(parent), &stager); err != nil || stager == b.process.Process.Pid {
+		t.Fatalf("the parent of the program is %d, %v", stager, err)
+	}
+	for _, pid := range []int{program, stager, b.process.Process.Pid} {
+		if pid == b.process.Process.Pid {
+			time.Sleep(300 * time.Millisecond) // the job's processes have ended when the backend gets the signal
+		}
+		if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+			t.Fatal(pid, err)
+		}
+	}
+	<-b.ended
+	if left := processesIn(t, data); len(left) > 0 {
+		t.Errorf("these processes still run: %v", left)
+	}
+	b = run("0ms")
+	if s, err := b.client().Wait(ctx, ref, 20*time.Millisecond, nil); err != nil || s.State != client.Successful {
+		t.Errorf("the job: %v, %v\n%s", s, err, b.errors.String())
 	}
 }
 

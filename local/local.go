@@ -160,6 +160,7 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 		return err
 	}
 	closers = append(closers, runs.Close)
+	defer context.AfterFunc(ctx, runs.Ending)()
 
 	notifies, err := messages.notifier(functions.Parts{Jobs: jobs, Changes: watches, Log: o.Log})
 	if err != nil {

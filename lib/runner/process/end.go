@@ -180,6 +180,10 @@ func (r *Runner) forgetReleased(id string) error {
 	return nil
 }
 
+// Ending says that this process was asked to end, and that Close follows, after calls that are under way. A program that fails from now on
+// may have been asked to end as well. Its run ends with Close, and the next Runner executes it.
+func (r *Runner) Ending() { r.endOnce.Do(func() { close(r.ending) }) }
+
 // Close ends all runs: when it returns, no process of any job is alive. The next Runner on the directory executes those
 // runs again, from their beginning.
 func (r *Runner) Close() error {

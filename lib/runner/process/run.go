@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"syscall"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/stage/stager"
 )
 
 // record is the stored state of a run.
@@ -80,6 +82,9 @@ var (
 	errReleased = errors.New("the run's outcome is stored")
 	errClosing  = errors.New("the backend is shutting down")
 )
+
+// errAsked is the error of a run that another one of its job may do better.
+var errAsked = errors.New("its processes were asked to end, by a signal that is not of this backend")
 
 // save writes the run's record.
 func (r *Runner) save(x *run) error {
@@ -250,6 +255,9 @@ func (r *Runner) perform(ctx context.Context, x *run) (*job.Failure, error) {
 			break
 		}
 		rec, err := r.program(ctx, x, c)
+		if (err != nil || rec.Status == job.StageFailed) && r.cutOff(ctx, x, rec, err) {
+			return nil, errAsked
+		}
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil, err
@@ -272,6 +280,44 @@ func (r *Runner) perform(ctx context.Context, x *run) (*job.Failure, error) {
 		return r.full(ctx, x, err)
 	}
 	return nil, nil
+}
+
+// cutOff reports whether a stage failed because something outside asked its processes to end, which says nothing of the job. Init
+// systems and batch systems ask all processes of a service or a job at once: the programs, their stager and this process. Then it
+// returns when this process closes the runner, so that the next one executes the run. If this process is not asked, another run of the
+// job begins, as long as there may be one.
+func (r *Runner) cutOff(ctx context.Context, x *run, rec stage.Record, err error) bool {
+	asked := r.ending
+	if askedToEnd(rec, err) {
+		wait := time.NewTimer(askedTime)
+		defer wait.Stop()
+		select {
+		case <-ctx.Done():
+		case <-asked:
+		case <-wait.C:
+			return x.Run < job.MaxRuns
+		}
+	}
+	select {
+	case <-ctx.Done():
+		return true
+	case <-asked:
+		<-ctx.Done()
+		return true
+	default:
+		return false
+	}
+}
+
+// askedToEnd reports whether a program was ended by a signal that asks a process to end, or its stager got one.
+func askedToEnd(rec stage.Record, err error) bool {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		status, ok := exit.Sys().(syscall.WaitStatus)
+		return exit.ExitCode() == stager.Stopped || ok && status.Signaled() &&
+			slices.Contains([]syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP}, status.Signal())
+	}
+	late := rec.Failure != nil && rec.Failure.Code == job.OutOfTime // the stager's own signal
+	return !late && slices.Contains([]string{"SIGTERM", "SIGINT", "SIGHUP"}, rec.Signal)
 }
 
 // programsEnded lets the next run begin while the results of this one are stored. As many runs may store results as may execute:

@@ -70,6 +70,8 @@ type Runner struct {
 	news    *news
 	stagers stagers
 	wait    sync.WaitGroup // runs that are executing
+	ending  chan struct{}  // closed by Ending
+	endOnce sync.Once
 
 	mu      sync.Mutex
 	closed  bool
@@ -89,6 +91,9 @@ const (
 	// reservation is how long a place is reserved for the next run of an interrupted job. The lifecycle launches it
 	// when it handles the first event.
 	reservation = 30 * time.Second
+	// askedTime is how long a run whose processes were asked to end waits for the same of this process. Whoever asks all processes of a
+	// service at once reaches this one in milliseconds, before or after the others.
+	askedTime = time.Second
 	// lockTimeout is how long New waits for a directory that another process uses.
 	lockTimeout = 3 * time.Second
 )
@@ -115,6 +120,7 @@ func New(o Options) (*Runner, error) {
 		reserved: make(map[string]bool),
 		active:   make(map[*run]bool),
 		storing:  make(map[*run]bool),
+		ending:   make(chan struct{}),
 		jobs:     o.Jobs,
 	}
 	for _, dir := range []string{r.records(), r.work(), r.trash()} {
