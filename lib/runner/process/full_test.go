@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/internal/testdisk"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
@@ -52,9 +53,47 @@ func TestFullDisk(t *testing.T) {
 			}
 		})
 	}
+	t.Run("while jobs wait", func(t *testing.T) {
+		disk := testdisk.Mount(t, "8m")
+		f := set(t, func(o *Options) { o.Dir = filepath.Join(disk, "runner") })
+		gate := filepath.Join(t.TempDir(), "go")
+		first := script(fine + "; while [ ! -e " + gate + " ]; do sleep 0.01; done")
+		f.launch(first)
+		waiting := []job.Job{script(fine), script(fine), script(fine)}
+		for i := range waiting {
+			waiting[i].Start.Inputs = []job.Input{f.files.upload(waiting[i].ID, "genome_fasta", "genome.fna", strings.Repeat("A", 1<<20))}
+			f.launch(waiting[i])
+		}
+		f.await(first, job.Active)
+		until(t, "its result", func() bool {
+			found, err := filepath.Glob(filepath.Join(disk, "runner/work/*/out/bakta/result.gff3"))
+			return err == nil && len(found) == 1
+		})
+		filler := testdisk.Fill(t, disk)
+		if err := os.WriteFile(gate, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f.await(first, job.Ended)
+		f.await(waiting[0], job.Active)
+		time.Sleep(time.Second) // all of them failed in less
+		for i, phase := range []job.Phase{job.Active, job.Waiting, job.Waiting} {
+			if seen := f.observe(waiting[i]); seen.Phase != phase {
+				t.Errorf("on the full disk, run %d: %+v, %+v", i, seen, seen.Failure)
+			}
+		}
+		if err := os.Remove(filler); err != nil {
+			t.Fatal(err)
+		}
+		for _, j := range waiting {
+			f.await(j, job.Ended)
+			if m := f.manifest(j); m.Outcome != stage.Succeeded {
+				t.Errorf("with space: %+v, %+v", m, m.Failure)
+			}
+		}
+	})
 	t.Run("at the launch and in the run", func(t *testing.T) {
 		disk := testdisk.Mount(t, "1m")
-		f := set(t, func(o *Options) { o.Dir = filepath.Join(disk, "runner") })
+		f := set(t, func(o *Options) { o.Dir, o.RoomTime = filepath.Join(disk, "runner"), time.Millisecond })
 		input := f.files.upload(script("").ID, "genome_fasta", "genome.fna", strings.Repeat("A", 2<<20))
 		big := script(fine)
 		f.files.upload(big.ID, "genome_fasta", "genome.fna", strings.Repeat("A", 2<<20))

@@ -117,11 +117,14 @@ func writeJSON(path string, v any) error {
 // execute executes an active run from its beginning to its end, and sends an event of both.
 func (r *Runner) execute(ctx context.Context, x *run) {
 	failure, err := r.load(x)
+	var refused *job.Failure
 	if err == nil && failure == nil {
-		failure, err = r.begin(ctx, x)
+		r.begin(x)
+		refused, err = r.prepare(ctx, x)
+		failure, err = r.full(ctx, x, err)
 	}
 	if err == nil && failure == nil {
-		failure, err = r.perform(ctx, x)
+		failure, err = r.perform(ctx, x, refused)
 	}
 	r.handBack(x) // unless perform did
 	r.empty(r.conclude(context.Cause(ctx), x, failure, err))
@@ -223,30 +226,64 @@ func readRecord(path string) (record, error) {
 	return r, err
 }
 
-// begin records that the run is active, before any process of it exists, and removes the directory of an earlier execution.
-func (r *Runner) begin(ctx context.Context, x *run) (*job.Failure, error) {
+// begin gives the run a stager, and stages of which none has begun.
+func (r *Runner) begin(x *run) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.equip(x)
 	x.Programs, x.Stages = nil, nil
 	for _, c := range x.Spec.Stages {
 		x.Stages = append(x.Stages, job.Stage{Name: c.Stage, Status: job.StagePending})
 	}
-	err := r.save(x)
-	r.mu.Unlock()
-	if err == nil {
-		r.news.soon(x.Job)
-		err = stage.Remove(x.dir) // of an execution that was interrupted
-	}
-	return r.full(ctx, x, err)
 }
 
-// perform downloads the inputs, executes the stages, and stores the results and the manifest. It returns a failure if
-// there is no manifest and never will be, and an error if another run of the job may succeed.
-func (r *Runner) perform(ctx context.Context, x *run) (*job.Failure, error) {
-	refused, err := stage.Fetch(ctx, r.o.Files, x.Spec)
-	if err != nil {
-		return r.full(ctx, x, err)
+// prepare records that the run is active, before any program of it exists, removes the directory of an earlier execution, and downloads
+// the inputs. It returns why an input is refused. While this machine lacks disk space, or files that may be open, it tries again: otherwise
+// each of thousands of jobs that wait would begin, and fail, within seconds. The run keeps its place meanwhile, so no other one begins.
+func (r *Runner) prepare(ctx context.Context, x *run) (refused *job.Failure, err error) {
+	for began, waited := time.Now(), false; ; waited = true {
+		r.mu.Lock()
+		err := r.save(x)
+		r.mu.Unlock()
+		if err == nil {
+			r.news.soon(x.Job)
+			err = stage.Remove(x.dir)
+		}
+		if err == nil {
+			refused, err = stage.Fetch(ctx, r.o.Files, x.Spec)
+		}
+		if !scarce(err) || ctx.Err() != nil || time.Since(began) > r.o.RoomTime {
+			return refused, err
+		}
+		if !waited {
+			r.o.Log.Error("a run can't begin, and waits for room", "job", x.Job, "run", x.Run, "error", err, "for at most", r.o.RoomTime)
+		}
+		if err := stage.Remove(x.dir); err != nil { // what was downloaded takes room, too
+			r.o.Log.Warn("the inputs of a run can't be removed", "dir", x.dir, "error", err)
+		}
+		wait := time.NewTimer(roomStep)
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return nil, context.Cause(ctx)
+		case <-wait.C:
+		}
 	}
+}
+
+// scarce reports whether the machine lacked what others may give back: disk space, or files that may be open.
+func scarce(err error) bool {
+	for _, e := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EMFILE, syscall.ENFILE} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// perform executes the stages, unless an input was refused, and stores the results and the manifest. It returns a failure if
+// there is no manifest and never will be, and an error if another run of the job may succeed.
+func (r *Runner) perform(ctx context.Context, x *run, refused *job.Failure) (*job.Failure, error) {
 	// The records of the stages are those that their stagers send to this process. A program may have written the files in
 	// the run's directory, because all of them run as the same user.
 	known := stage.Records{Inputs: refused, Stages: make(map[string]stage.Record)}

@@ -46,6 +46,9 @@ type Options struct {
 	Limit   time.Duration // a stage that takes longer fails; no limit if zero
 	Log     *slog.Logger
 
+	// RoomTime bounds how long a run that begins waits for disk space, or for files that may be open, before it fails; an hour if zero.
+	RoomTime time.Duration
+
 	// Specs returns what a run of the job does in that working directory. It is called at the launch of the run, and again when the
 	// run begins, with what the launch knew of ID, Run, Workflow and Start: programs and threads may have changed since. Any error
 	// except job.Unavailable ends the job: no later launch could run it.
@@ -94,6 +97,8 @@ const (
 	// askedTime is how long a run whose processes were asked to end waits for the same of this process. Whoever asks all processes of a
 	// service at once reaches this one in milliseconds, before or after the others.
 	askedTime = time.Second
+	// roomStep is the time between two attempts of a run that waits for room.
+	roomStep = 10 * time.Second
 	// lockTimeout is how long New waits for a directory that another process uses.
 	lockTimeout = 3 * time.Second
 )
@@ -110,6 +115,9 @@ func New(o Options) (*Runner, error) {
 	}
 	if o.Grace <= 0 {
 		o.Grace = stage.DefaultGrace
+	}
+	if o.RoomTime <= 0 {
+		o.RoomTime = time.Hour
 	}
 	if o.Changed == nil {
 		o.Changed = func(string) {}
