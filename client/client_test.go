@@ -380,6 +380,36 @@ func TestRetryAfterFarDate(t *testing.T) {
 	}
 }
 
+// An answer that is too large is not taken for that of another program.
+func TestLargeAnswer(t *testing.T) {
+	large := `{"toolVersion":"` + strings.Repeat("1", 17<<20) + `"}`
+	s := serve(t, answer(200, large))
+	c := s.client(t, Options{})
+	_, v1 := c.Version(t.Context())
+	_, v2 := c.V2().Version(t.Context())
+	for _, err := range []error{v1, v2} {
+		if err == nil || !strings.HasSuffix(err.Error(), "has more than 16 MiB") || Transient(err) {
+			t.Errorf("err = %v", err)
+		}
+	}
+	if n := len(s.requests()); n != 2 {
+		t.Errorf("two calls made %d requests", n)
+	}
+	log, err := c.Logs(t.Context(), ref, 0)
+	if err != nil || string(log) != large[:16<<20] {
+		t.Errorf("of a log of the first version, %d bytes are returned, and the error %v", len(log), err)
+	}
+	s = serve(t, answer(400, large))
+	if _, err := s.client(t, Options{}).Version(t.Context()); err == nil || !strings.Contains(err.Error(), "answers 400 Bad Request") {
+		t.Errorf("of a large refusal: %v", err)
+	}
+	exact := `{"toolVersion":"1"}`
+	s = serve(t, answer(200, exact+strings.Repeat(" ", 16<<20-len(exact))))
+	if got, err := s.client(t, Options{}).Version(t.Context()); err != nil || got.Tool != "1" {
+		t.Errorf("of the largest answer: %v, %v", got, err)
+	}
+}
+
 // A call that a limit refuses is repeated after the time that the server names, also if that is longer than the patience.
 func TestLimitOfCaller(t *testing.T) {
 	t.Parallel()
