@@ -2,9 +2,7 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -229,21 +227,15 @@ func TestOlderServer(t *testing.T) {
 
 // The logs may be as large as a server allows for two stages, of which every byte may be escaped in six.
 func TestLargeLogsV2(t *testing.T) {
-	for name, line := range map[string]string{"plain": "0123456789 abcde", "escaped": "\x01\x02\x03\x04\x05\x06\x07\x0e"} {
-		content := strings.Repeat(line, (8<<20+1<<10)/len(line))
-		text, err := json.Marshal(content)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if escaped := len(text) > 6*len(content); escaped != (name == "escaped") {
-			t.Fatalf("%s: %d bytes are %d", name, len(content), len(text))
-		}
-		s := serve(t, answer(200, fmt.Sprintf(`{"workflow_kind":"bakta_baktfold","stages":[{"stage":"bakta","status":"succeeded","content":%s},`+
-			`{"stage":"baktfold","status":"running","content":%s}]}`, text, text)))
-		logs, err := s.client(t, Options{}).V2().Logs(t.Context(), ref)
-		if err != nil || len(logs) != 2 || logs[0].Content != content || logs[1].Content != content {
-			t.Errorf("%s: %d logs, %v", name, len(logs), err)
-		}
+	if least := 2 * 6 * (8<<20 + 4<<10); maxLogs < least {
+		t.Errorf("%d bytes are read, and an answer may have %d", maxLogs, least)
+	}
+	content := strings.Repeat("0123456789 abcde", (8<<20+1<<10)/16)
+	s := serve(t, answer(200, `{"workflow_kind":"bakta_baktfold","stages":[{"stage":"bakta","status":"succeeded","content":"`+content+`"},`+
+		`{"stage":"baktfold","status":"running","content":"`+content+`"}]}`))
+	logs, err := s.client(t, Options{}).V2().Logs(t.Context(), ref)
+	if err != nil || len(logs) != 2 || logs[0].Content != content || logs[1].Content != content {
+		t.Errorf("%d logs, %v", len(logs), err)
 	}
 }
 
