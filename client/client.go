@@ -42,7 +42,7 @@ type Options struct {
 }
 
 const (
-	maxAnswer  = 16 << 20 // bytes of an answer that are read; a list of 100 jobs has some 20 kB
+	maxAnswer  = 16 << 20 // bytes of an answer; a list of 100 jobs has some 20 kB
 	maxRefusal = 64 << 10 // bytes of an error of the object storage, which may quote the whole request
 	maxText    = 2000     // bytes of a plain text that an error quotes
 
@@ -115,12 +115,7 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 			return fmt.Errorf("writing the request: %w", err)
 		}
 	}
-	var answer []byte
-	err := c.retry(ctx, 0, func() (bool, error) {
-		var err error
-		answer, err = c.ask(ctx, method, path, query, body)
-		return false, err
-	})
+	answer, err := c.whole(ctx, method, path, query, body, maxAnswer)
 	if err != nil || response == nil {
 		return err
 	}
@@ -130,15 +125,30 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 	return nil
 }
 
-// ask makes one request and returns the body of the answer, at most maxAnswer bytes.
-func (c *Client) ask(ctx context.Context, method, path string, query url.Values, body []byte) ([]byte, error) {
+// whole makes one call, with retries, and returns the body of the answer. One that has more than limit bytes, a number of MiB, is an error.
+func (c *Client) whole(ctx context.Context, method, path string, query url.Values, body []byte, limit int64) ([]byte, error) {
+	var answer []byte
+	err := c.retry(ctx, 0, func() (bool, error) {
+		var cut bool
+		var err error
+		if answer, cut, err = c.ask(ctx, method, path, query, body, limit); err == nil && cut {
+			err = fmt.Errorf("the answer of %s to %s has more than %d MiB", c.server, path, limit>>20)
+		}
+		return false, err
+	})
+	return answer, err
+}
+
+// ask makes one request and returns the first limit bytes of the answer's body. cut means that there are more.
+func (c *Client) ask(ctx context.Context, method, path string, query url.Values, body []byte, limit int64,
+) (answer []byte, cut bool, err error) {
 	address := c.server + path
 	if len(query) > 0 {
 		address += "?" + query.Encode()
 	}
 	request, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
 	if err != nil {
-		return nil, withoutURL(err)
+		return nil, false, withoutURL(err)
 	}
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
@@ -146,7 +156,7 @@ func (c *Client) ask(ctx context.Context, method, path string, query url.Values,
 	if c.options.Token != nil && Private(c.server) {
 		token, err := c.options.Token(ctx)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if token != "" {
 			request.Header.Set("Authorization", "Bearer "+token)
@@ -154,17 +164,23 @@ func (c *Client) ask(ctx context.Context, method, path string, query url.Values,
 	}
 	response, err := c.do(c.api, request)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer response.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if response.StatusCode != http.StatusOK {
+		limit = min(limit, maxAnswer)
+	}
+	answer, err = io.ReadAll(io.LimitReader(response.Body, limit+1))
 	if err != nil {
-		return nil, &transient{err: fmt.Errorf("reading the answer of %s: %w", c.server, withoutURL(err))}
+		return nil, false, &transient{err: fmt.Errorf("reading the answer of %s: %w", c.server, withoutURL(err))}
 	}
 	if response.StatusCode != http.StatusOK {
-		return nil, c.refusal(response, answer)
+		return nil, false, c.refusal(response, answer)
 	}
-	return answer, nil
+	if int64(len(answer)) > limit {
+		return answer[:limit], true, nil
+	}
+	return answer, false, nil
 }
 
 // do makes a request, and marks transient failures.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -354,6 +355,58 @@ func TestRetryAfter(t *testing.T) {
 	s := serve(t, answer(429, `{"code":8,"message":"full until tomorrow"}`, "Retry-After", "86400"))
 	if _, err := s.client(t, Options{}).Version(t.Context()); err == nil || !strings.Contains(err.Error(), "full until tomorrow") {
 		t.Errorf("err = %v", err)
+	}
+}
+
+// A time that is far away ends a call at once, whatever the patience.
+func TestRetryAfterFarDate(t *testing.T) {
+	s := serve(t, answer(503, `{"code":14,"message":"away"}`, "Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT"))
+	for _, patience := range []time.Duration{0, -1, math.MinInt64, time.Hour} {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		_, err := s.client(t, Options{Patience: patience}).Version(ctx)
+		cancel()
+		if CodeOf(err) != codes.Unavailable || !Transient(err) {
+			t.Errorf("with a patience of %s: %v", patience, err)
+		}
+	}
+	if n := len(s.requests()); n != 4 {
+		t.Errorf("four calls made %d requests", n)
+	}
+	later := time.Now().Add(10 * 24 * time.Hour).UTC().Format(http.TimeFormat)
+	s = serve(t, answer(429, `{"code":8,"message":"the limit starts-per-day is reached"}`, "Retry-After", later))
+	_, err := s.client(t, Options{Patience: -1}).Version(t.Context())
+	if after, limited := Limited(err); !limited || after != 24*time.Hour {
+		t.Errorf("%v: %v, %s", err, limited, after)
+	}
+}
+
+// An answer that is too large is not taken for that of another program.
+func TestLargeAnswer(t *testing.T) {
+	large := `{"toolVersion":"` + strings.Repeat("1", 17<<20) + `"}`
+	s := serve(t, answer(200, large))
+	c := s.client(t, Options{})
+	_, v1 := c.Version(t.Context())
+	_, v2 := c.V2().Version(t.Context())
+	for _, err := range []error{v1, v2} {
+		if err == nil || !strings.HasSuffix(err.Error(), "has more than 16 MiB") || Transient(err) {
+			t.Errorf("err = %v", err)
+		}
+	}
+	if n := len(s.requests()); n != 2 {
+		t.Errorf("two calls made %d requests", n)
+	}
+	log, err := c.Logs(t.Context(), ref, 0)
+	if err != nil || string(log) != large[:16<<20] {
+		t.Errorf("of a log of the first version, %d bytes are returned, and the error %v", len(log), err)
+	}
+	s = serve(t, answer(400, large))
+	if _, err := s.client(t, Options{}).Version(t.Context()); err == nil || !strings.Contains(err.Error(), "answers 400 Bad Request") {
+		t.Errorf("of a large refusal: %v", err)
+	}
+	exact := `{"toolVersion":"1"}`
+	s = serve(t, answer(200, exact+strings.Repeat(" ", 16<<20-len(exact))))
+	if got, err := s.client(t, Options{}).Version(t.Context()); err != nil || got.Tool != "1" {
+		t.Errorf("of the largest answer: %v, %v", got, err)
 	}
 }
 

@@ -62,7 +62,7 @@ func Repeatable(err error) error { return &transient{err: err} }
 // transient marks an error after which the same call may succeed.
 type transient struct {
 	err   error
-	after time.Duration // how long the server asks to wait; 0 if it does not
+	after time.Duration // how long the server asks to wait, at most maxAfter; 0 if it does not
 }
 
 func (t *transient) Error() string { return t.err.Error() }
@@ -154,13 +154,16 @@ func maybeTransient(e *Error, response *http.Response) error {
 	return e
 }
 
-// retryAfter reads the header field Retry-After: seconds, or a date.
+// maxAfter bounds how long a server may ask to wait.
+const maxAfter = 24 * time.Hour
+
+// retryAfter reads the header field Retry-After, seconds or a date. It returns at most maxAfter.
 func retryAfter(text string) time.Duration {
 	if seconds, err := strconv.Atoi(text); err == nil {
-		return time.Duration(max(0, min(seconds, 24*60*60))) * time.Second
+		return time.Duration(max(0, min(seconds, int(maxAfter/time.Second)))) * time.Second
 	}
 	if at, err := http.ParseTime(text); err == nil {
-		return max(0, time.Until(at))
+		return max(0, min(time.Until(at), maxAfter))
 	}
 	return 0
 }

@@ -267,7 +267,8 @@ func (c *Client) Logs(ctx context.Context, job Ref, offset int64) ([]byte, error
 	var text []byte
 	err := c.retry(ctx, 0, func() (bool, error) {
 		var err error
-		text, err = c.ask(ctx, http.MethodGet, "/api/v1/job/logs", query, nil)
+		// What is cut off is returned by the next call.
+		text, _, err = c.ask(ctx, http.MethodGet, "/api/v1/job/logs", query, nil, maxAnswer)
 		return false, err
 	})
 	if err != nil {

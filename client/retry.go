@@ -25,7 +25,7 @@ func (c *Client) retry(ctx context.Context, tries uint, attempt func() (moved bo
 			pauses.Reset()
 		}
 		var again *transient
-		if !errors.As(err, &again) || time.Since(since)+again.after > c.patienceWith(again) {
+		if !errors.As(err, &again) || !within(c.patienceWith(again), time.Since(since), again.after) {
 			return struct{}{}, backoff.Permanent(err)
 		}
 		if again.after > 0 {
@@ -37,6 +37,12 @@ func (c *Client) retry(ctx context.Context, tries uint, attempt func() (moved bo
 		return cause
 	}
 	return unasked(err)
+}
+
+// within reports whether a pause after the time that has passed is within the patience.
+func within(patience, passed, pause time.Duration) bool {
+	// Of two durations that are not negative, the difference can't overflow, as the sum can.
+	return patience >= 0 && pause <= patience-passed
 }
 
 // limitPatience is longer than a limit of calls in a minute refuses calls.

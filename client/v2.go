@@ -85,6 +85,11 @@ func (r Ref) queryV2() url.Values { return url.Values{"job_id": {r.ID}, "secret"
 
 // call makes one call, with retries. Request and response may be nil.
 func (v *V2) call(ctx context.Context, method, path string, query url.Values, request, response any) error {
+	return v.callUpTo(ctx, maxAnswer, method, path, query, request, response)
+}
+
+// callUpTo is call with a limit of the answer in bytes, a number of MiB.
+func (v *V2) callUpTo(ctx context.Context, limit int64, method, path string, query url.Values, request, response any) error {
 	var body []byte
 	if request != nil {
 		var err error
@@ -93,12 +98,7 @@ func (v *V2) call(ctx context.Context, method, path string, query url.Values, re
 		}
 	}
 	path = "/api/v2" + path
-	var answer []byte
-	err := v.c.retry(ctx, 0, func() (bool, error) {
-		var err error
-		answer, err = v.c.ask(ctx, method, path, query, body)
-		return false, err
-	})
+	answer, err := v.c.whole(ctx, method, path, query, body, limit)
 	if err != nil || response == nil {
 		return err
 	}
@@ -314,12 +314,17 @@ func (v *V2) Result(ctx context.Context, job Ref, partial bool) (Result, error) 
 		Workflow: answer.Workflow, ResultKind: answer.Result.Kind, Failure: answer.Failure}, nil
 }
 
-// Logs returns what each stage of a job has written so far, in the order in which they run.
+// maxLogs bounds the logs of all stages, in bytes of JSON. A server returns little more than 8 MiB of each of two stages, and JSON takes up
+// to six bytes for one.
+const maxLogs = 128 << 20
+
+// Logs returns what each stage of a job has written so far, in the order in which they run. An answer above 128 MiB, which no server of
+// Bakta-Web gives, is an error.
 func (v *V2) Logs(ctx context.Context, job Ref) ([]StageLog, error) {
 	var answer struct {
 		Stages []StageLog `json:"stages"`
 	}
-	if err := v.call(ctx, http.MethodGet, "/job/logs", job.queryV2(), nil, &answer); err != nil {
+	if err := v.callUpTo(ctx, maxLogs, http.MethodGet, "/job/logs", job.queryV2(), nil, &answer); err != nil {
 		return nil, fmt.Errorf("getting the logs: %w", err)
 	}
 	return answer.Stages, nil

@@ -225,6 +225,20 @@ func TestOlderServer(t *testing.T) {
 	}
 }
 
+// The logs may be as large as a server allows for two stages, of which every byte may be escaped in six.
+func TestLargeLogsV2(t *testing.T) {
+	if least := 2 * 6 * (8<<20 + 4<<10); maxLogs < least {
+		t.Errorf("%d bytes are read, and an answer may have %d", maxLogs, least)
+	}
+	content := strings.Repeat("0123456789 abcde", (8<<20+1<<10)/16)
+	s := serve(t, answer(200, `{"workflow_kind":"bakta_baktfold","stages":[{"stage":"bakta","status":"succeeded","content":"`+content+`"},`+
+		`{"stage":"baktfold","status":"running","content":"`+content+`"}]}`))
+	logs, err := s.client(t, Options{}).V2().Logs(t.Context(), ref)
+	if err != nil || len(logs) != 2 || logs[0].Content != content || logs[1].Content != content {
+		t.Errorf("%d logs, %v", len(logs), err)
+	}
+}
+
 func TestRetriesV2(t *testing.T) {
 	s := serve(t, answer(503, `"the database is away"`), answer(200, `[]`))
 	if _, err := s.client(t, Options{}).V2().Workflows(t.Context()); err != nil || len(s.requests()) != 2 {

@@ -77,7 +77,11 @@ func (s *Server) hurrying(next http.Handler) http.Handler {
 			return
 		}
 		b := &hurried{ReadCloser: r.Body, control: http.NewResponseController(w)}
-		defer context.AfterFunc(s.draining, b.hurry)()
+		stop := context.AfterFunc(s.draining, b.hurry)
+		defer func() {
+			stop() // it does not wait for a call that has begun
+			b.end()
+		}()
 		r.Body = b
 		next.ServeHTTP(w, r)
 	})
@@ -88,9 +92,9 @@ type hurried struct {
 	io.ReadCloser
 	control *http.ResponseController
 
-	mu      sync.Mutex
-	over    bool // it was read to its end
-	limited bool // it has the deadline
+	mu      sync.Mutex // held while a deadline is set; not while the body is read, which may take long
+	over    bool       // it was read to its end, or the handler returns
+	limited bool       // it has the deadline
 }
 
 // hurry sets the deadline of the rest of the body.
@@ -102,16 +106,24 @@ func (b *hurried) hurry() {
 	}
 }
 
+// end waits until no deadline is being set, and has none set from then on: after its handler, net/http's answer must not be used. That of
+// HTTP/2 then panics.
+func (b *hurried) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.over = true
+}
+
 func (b *hurried) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		b.over = true
-		if b.limited && err == io.EOF {
+		if b.limited && !b.over && err == io.EOF {
 			// net/http continues to read, to notice a client that disconnects, and would take the deadline for that.
 			_ = b.control.SetReadDeadline(time.Time{})
 		}
+		b.over = true
 	}
 	return n, err
 }
