@@ -1,0 +1,35 @@
+package local
+
+import (
+	"context"
+	"io"
+
+	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
+	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
+)
+
+// syncedFiles is the store of files for runs, if that store leaves new files to the operating system, which writes them to the disk half a
+// minute later. The store of jobs does not: an outcome that is recorded is on the disk, and the run's directory is deleted. Without
+// this store, a power loss could leave a job that succeeded with empty results.
+type syncedFiles struct {
+	stage.Files
+	sync func() error // all files that were stored before the call are on the disk when it returns
+}
+
+// Put stores a manifest only when all files that were stored before, and so those that it names, are on the disk: as soon as it is
+// there, the outcome may be recorded. That names the same files, and nothing reads the manifest afterwards. But it is also on the disk
+// when Put returns. Otherwise a power loss before the outcome is recorded could keep the runner's record that the run has ended, and
+// lose the manifest, so that the job fails.
+func (f syncedFiles) Put(ctx context.Context, key string, content io.Reader, size int64) (job.File, error) {
+	if !job.IsManifestKey(key) {
+		return f.Files.Put(ctx, key, content, size)
+	}
+	if err := f.sync(); err != nil {
+		return job.File{}, err
+	}
+	stored, err := f.Files.Put(ctx, key, content, size)
+	if err == nil {
+		err = f.sync()
+	}
+	return stored, err
+}
