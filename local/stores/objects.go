@@ -242,7 +242,7 @@ func removeInterrupted(buckets string, log *slog.Logger) {
 // attributeStore returns the store of ETags and other attributes of objects: extended attributes of the files if the file
 // system supports them, else a directory beside them. Once that directory exists, it is used. It is created only while there are no
 // objects, and only if the file system says that it has no extended attributes: with it, the attributes of objects that are stored
-// already would not be found.
+// already would not be found. With any other error, a store that has objects goes on as before.
 func attributeStore(dir, buckets string, options ObjectsOptions) (store meta.MetadataStorer, sidecar string, err error) {
 	sidecar = filepath.Join(dir, "attributes")
 	if _, err := os.Stat(sidecar); errors.Is(err, fs.ErrNotExist) {
@@ -259,6 +259,9 @@ func attributeStore(dir, buckets string, options ObjectsOptions) (store meta.Met
 		}
 		unsupported := errors.Is(unusable, syscall.ENOTSUP) || errors.Is(unusable, syscall.EOPNOTSUPP)
 		switch {
+		case !unsupported && len(stored) > 0: // a full disk, for example, where jobs can be deleted
+			options.Log.Error("an extended attribute can't be set, so new files can't be stored", "directory", dir, "error", unusable)
+			return meta.XattrMeta{}, "", nil
 		case !unsupported:
 			return nil, "", fmt.Errorf("an extended attribute of a file in %s can't be set: %w; mend the file system (is it full, or "+
 				"damaged?) or its mount, and start again", dir, unusable)

@@ -262,8 +262,9 @@ func TestObjectsChooseThePlaceOfAttributes(t *testing.T) {
 		{"a new store", false, nil, true, false, ""},
 		{"a new store without attributes", false, &os.PathError{Op: "setxattr", Err: syscall.ENOTSUP}, true, true, ""},
 		{"a new store on a bad disk", false, syscall.EIO, false, false, "can't be set"},
-		{"a store on a bad disk", true, syscall.EIO, false, false, "can't be set"},
-		{"a store on a full disk", true, s3err.GetAPIError(s3err.ErrNoSpaceLeftOnDevice), false, false, "is it full"},
+		{"a store on a bad disk", true, syscall.EIO, true, false, ""},
+		{"a new store on a full disk", false, s3err.GetAPIError(s3err.ErrNoSpaceLeftOnDevice), false, false, "is it full"},
+		{"a store on a full disk", true, s3err.GetAPIError(s3err.ErrNoSpaceLeftOnDevice), true, false, ""},
 		{"a store that was moved", true, syscall.EOPNOTSUPP, false, false, "move the directory back"},
 		{"a store that was not moved", true, nil, true, false, ""},
 	} {
