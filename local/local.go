@@ -143,7 +143,7 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 		return err
 	}
 	closers = append(closers, closeJobs)
-	files, closeFiles, err := openFiles(ctx, o, policy, disk)
+	files, ofRuns, closeFiles, err := openFiles(ctx, o, policy, disk)
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func Run(ctx context.Context, o Options, ready func(url string)) (err error) {
 	changes, watches, limit := newChanges(), new(functions.Changes), newLimit(o)
 	runs, err := process.New(process.Options{
 		Dir: filepath.Join(o.Data, "runs"), Jobs: o.Jobs, Stager: o.Stager, Environ: os.Environ(), Limit: o.MaxRunTime,
-		Files: files, Log: o.Log,
+		Files: ofRuns, Log: o.Log,
 		Specs:  func(j job.Job, dir string) (stage.Spec, error) { return tools.spec(j, dir, limit.threads()) },
 		Report: changes.record, Changed: watches.Changed,
 	})

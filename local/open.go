@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ag-computational-bio/bakta-web-backend/lib/stage"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/mongo"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
@@ -80,23 +81,31 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// openFiles opens the store of files: the bucket that the options name, or the embedded S3 store. The returned function closes it.
-func openFiles(ctx context.Context, o Options, policy *access.Policy, disk *space.Disk) (*s3.Store, func() error, error) {
+// openFiles opens the store of files: the bucket that the options name, or the embedded S3 store. Runs use the same store as ofRuns. The
+// returned function closes it.
+func openFiles(
+	ctx context.Context, o Options, policy *access.Policy, disk *space.Disk,
+) (files *s3.Store, ofRuns stage.Files, closeFiles func() error, err error) {
 	if err := notePlace(o); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if o.S3.URL != "" {
-		return openBucket(ctx, o)
+		files, closeFiles, err = openBucket(ctx, o)
+		return files, files, closeFiles, err
 	}
-	return openEmbedded(ctx, o, policy, disk)
+	files, objects, err := openEmbedded(ctx, o, policy, disk)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return files, syncedFiles{files, objects.Sync}, objects.Close, nil
 }
 
-// openEmbedded opens the embedded S3 store. The returned function closes it. Browsers and scripts use it by links, on the
+// openEmbedded opens the embedded S3 store. The caller closes the objects. Browsers and scripts use it by links, on the
 // host of the API or under the public name of this machine, with a port of its own.
 //
 // The signature of a link covers the port, and links are valid for days. So the store uses the port of the last start
 // again, if it is free.
-func openEmbedded(ctx context.Context, o Options, policy *access.Policy, disk *space.Disk) (*s3.Store, func() error, error) {
+func openEmbedded(ctx context.Context, o Options, policy *access.Policy, disk *space.Disk) (*s3.Store, *stores.Objects, error) {
 	host, _, err := net.SplitHostPort(o.Listen)
 	if err != nil {
 		return nil, nil, err
@@ -138,5 +147,5 @@ func openEmbedded(ctx context.Context, o Options, policy *access.Policy, disk *s
 	if err := files.Setup(ctx); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("creating the bucket of the S3 store: %w", err), objects.Close())
 	}
-	return files, objects.Close, nil
+	return files, objects, nil
 }

@@ -186,3 +186,23 @@ func TestErrorKeepsTheCauseFromTheCaller(t *testing.T) {
 		t.Error("no error has the empty code")
 	}
 }
+
+func TestIsManifestKey(t *testing.T) {
+	const id = "0d9f5f1c-5b0a-4a53-8f5e-1c5e2f1b7a10"
+	for key, want := range map[string]bool{
+		ManifestKey(id, 1):                           true,
+		ManifestKey(id, 12):                          true,
+		RunPrefix(id, 1) + "x/results/result.json":   false,
+		RunPrefix(id, 1) + "x/results/manifest.json": false,
+		Prefix(id) + "runs/one/manifest.json":        false,
+		Prefix(id) + "runs/01/manifest.json":         false,
+		"other/" + id + "/runs/1/manifest.json":      false,
+		UploadKey(id, "fasta"):                       false,
+		"manifest.json":                              false,
+		"":                                           false,
+	} {
+		if got := IsManifestKey(key); got != want {
+			t.Errorf("%q: %v, want %v", key, got, want)
+		}
+	}
+}

@@ -1,6 +1,9 @@
 package job
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // Object keys, relative to the configured base key. All objects of a job have its prefix, so that deleting the prefix deletes the job's
 // data. All objects of a run have the run's prefix, so that objects of another run are never mistaken for its own.
@@ -19,3 +22,11 @@ func RunPrefix(id string, run int) string { return Prefix(id) + "runs/" + strcon
 
 // ManifestKey is the key of a run's manifest.
 func ManifestKey(id string, run int) string { return RunPrefix(id, run) + "manifest.json" }
+
+// IsManifestKey reports whether a key is the key of the manifest of any run.
+func IsManifestKey(key string) bool {
+	id, rest, _ := strings.Cut(strings.TrimPrefix(key, AllPrefix), "/runs/")
+	number, _, _ := strings.Cut(rest, "/")
+	run, err := strconv.Atoi(number)
+	return err == nil && key == ManifestKey(id, run)
+}

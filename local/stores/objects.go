@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -32,15 +33,17 @@ const maxRequests = 4096
 
 // ObjectsOptions are the options of the embedded S3 store.
 type ObjectsOptions struct {
-	Dir    string // of the data; created if missing. No other process may have it open
-	Listen string // address host:port for users; port 0 is a free port
-	Log    *slog.Logger
+	Dir    string       // of the data; created if missing. No other process may have it open
+	Listen string       // address host:port for users; port 0 is a free port
+	Log    *slog.Logger // nil logs nothing
 
 	// Room, if not nil, returns an error if the disk has too little space for an upload of so many bytes.
 	Room func(size int64) error
 	// Guard, if not nil, refuses requests of users. It decides about origins: scripts of any origin may read the responses
 	// to the requests that it passes on, independent of the CORS rules of the bucket.
 	Guard func(http.Handler) http.Handler
+
+	setAttribute func(*os.File) error // sets an extended attribute of a file; for tests
 }
 
 // Objects is an embedded S3 store: versitygw on a directory. Users connect to its address, within limits. The backend
@@ -53,8 +56,9 @@ type Objects struct {
 	AccessKey string
 	SecretKey string
 
-	socket string // path of the socket on which the store itself listens
-	tmp    string // directory of the socket, if it is a temporary one
+	disk   *os.File // a directory on the file system that has the objects
+	socket string   // path of the socket on which the store itself listens
+	tmp    string   // directory of the socket, if it is a temporary one
 	front  *front
 	before string // working directory before the store was opened
 	stop   func() error
@@ -67,10 +71,26 @@ func OpenObjects(options ObjectsOptions) (o *Objects, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Join(dir, "buckets"), 0o700); err != nil {
+	buckets := filepath.Join(dir, "buckets")
+	if err := os.MkdirAll(buckets, 0o700); err != nil {
 		return nil, err
 	}
-	o = &Objects{}
+	if options.Log == nil {
+		options.Log = slog.New(slog.DiscardHandler)
+	}
+	if options.setAttribute == nil {
+		options.setAttribute = setAttribute
+	}
+	disk, err := os.Open(buckets)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			disk.Close()
+		}
+	}()
+	o = &Objects{disk: disk}
 	if o.AccessKey, o.SecretKey, err = credentials(filepath.Join(dir, "credentials.json")); err != nil {
 		return nil, err
 	}
@@ -83,7 +103,7 @@ func OpenObjects(options ObjectsOptions) (o *Objects, err error) {
 	listener, err := net.Listen("tcp", options.Listen)
 	if err == nil {
 		o.Address = listener.Addr().String()
-		if err = o.serve(dir); err != nil {
+		if err = o.serve(dir, buckets, options); err != nil {
 			listener.Close()
 		}
 	}
@@ -100,12 +120,12 @@ func (o *Objects) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 }
 
 // serve starts the store and waits until it listens.
-func (o *Objects) serve(dir string) error {
-	buckets := filepath.Join(dir, "buckets")
-	attributes, sidecar, err := attributeStore(dir, buckets)
+func (o *Objects) serve(dir, buckets string, options ObjectsOptions) error {
+	attributes, sidecar, err := attributeStore(dir, buckets, options)
 	if err != nil {
 		return err
 	}
+	removeInterrupted(buckets, options.Log)
 	backend, err := posix.New(buckets, attributes, posix.PosixOpts{
 		SideCarDir: sidecar,
 		// The lock file orders the writes of several processes. Only this one writes here.
@@ -171,7 +191,17 @@ func (o *Objects) awaitAnswer() error {
 // Close stops the store and restores the working directory.
 func (o *Objects) Close() error {
 	err := o.front.close()
-	return errors.Join(err, o.stop(), os.Chdir(o.before), o.removeSocket())
+	return errors.Join(err, o.stop(), o.disk.Close(), os.Chdir(o.before), o.removeSocket())
+}
+
+// Sync returns when all objects that were stored before the call are on the disk: versitygw leaves that to the operating system. It
+// writes back the whole file system of the store, also what other programs wrote to it. An error is a *fs.PathError. It means that
+// something that was written since the last call may be lost; the next call does not report it again.
+func (o *Objects) Sync() error {
+	if err := syncFileSystem(o.disk); err != nil {
+		return &fs.PathError{Op: "syncfs", Path: o.disk.Name(), Err: err}
+	}
+	return nil
 }
 
 func (o *Objects) removeSocket() error {
@@ -181,28 +211,89 @@ func (o *Objects) removeSocket() error {
 	return os.RemoveAll(o.tmp)
 }
 
+// removeInterrupted deletes what uploads left that a kill interrupted, where the file system can't write files without a name. No
+// listing shows these files, and nothing else deletes them. Those of unfinished multipart uploads are in a directory beside them: they
+// may be continued, and a client can list and abort them. No upload may be in progress.
+func removeInterrupted(buckets string, log *slog.Logger) {
+	found, err := os.ReadDir(buckets)
+	if err != nil {
+		log.Error("what interrupted uploads left can't be searched", "directory", buckets, "error", err)
+	}
+	for _, bucket := range found {
+		dir := filepath.Join(buckets, bucket.Name(), posix.MetaTmpDir)
+		entries, err := os.ReadDir(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+			log.Error("what interrupted uploads left can't be searched", "directory", dir, "error", err)
+		}
+		for _, e := range entries {
+			if !e.Type().IsRegular() {
+				continue
+			}
+			path := filepath.Join(dir, e.Name())
+			if err := os.Remove(path); err != nil {
+				log.Error("what an interrupted upload left can't be deleted; delete the file", "file", path, "error", err)
+				continue
+			}
+			log.Info("deleted what an interrupted upload left", "file", path)
+		}
+	}
+}
+
 // attributeStore returns the store of ETags and other attributes of objects: extended attributes of the files if the file
-// system supports them, else a directory beside them. Once that directory exists, it is used.
-func attributeStore(dir, buckets string) (store meta.MetadataStorer, sidecar string, err error) {
+// system supports them, else a directory beside them. Once that directory exists, it is used. It is created only while there are no
+// objects, and only if the file system says that it has no extended attributes: with it, the attributes of objects that are stored
+// already would not be found. With any other error, a store that has objects goes on as before.
+func attributeStore(dir, buckets string, options ObjectsOptions) (store meta.MetadataStorer, sidecar string, err error) {
 	sidecar = filepath.Join(dir, "attributes")
 	if _, err := os.Stat(sidecar); errors.Is(err, fs.ErrNotExist) {
-		probe, err := os.CreateTemp(dir, ".probe-*")
+		unusable, err := probe(dir, options.setAttribute)
 		if err != nil {
 			return nil, "", err
 		}
-		defer os.Remove(probe.Name())
-		defer probe.Close()
-		if (meta.XattrMeta{}).StoreAttribute(probe, "", "", "probe", []byte("1")) == nil {
+		if unusable == nil {
 			return meta.XattrMeta{}, "", nil
+		}
+		stored, err := os.ReadDir(buckets) // a bucket has attributes, too
+		if err != nil {
+			return nil, "", err
+		}
+		unsupported := errors.Is(unusable, syscall.ENOTSUP) || errors.Is(unusable, syscall.EOPNOTSUPP)
+		switch {
+		case !unsupported && len(stored) > 0: // a full disk, for example, where jobs can be deleted
+			options.Log.Error("an extended attribute can't be set, so new files can't be stored", "directory", dir, "error", unusable)
+			return meta.XattrMeta{}, "", nil
+		case !unsupported:
+			return nil, "", fmt.Errorf("an extended attribute of a file in %s can't be set: %w; mend the file system (is it full, or "+
+				"damaged?) or its mount, and start again", dir, unusable)
+		case len(stored) > 0:
+			return nil, "", fmt.Errorf("the file system of %s has no extended attributes, but the ETags of the files in %s are stored in "+
+				"extended attributes: %w; move the directory back to a file system that has them, with a copy that keeps them (cp -a, "+
+				"rsync -X), and start again", dir, buckets, unusable)
 		}
 		if err := os.Mkdir(sidecar, 0o700); err != nil {
 			return nil, "", err
 		}
+		options.Log.Info("the file system has no extended attributes, so the ETags of files are stored in a directory", "directory", sidecar)
 	} else if err != nil {
 		return nil, "", err
 	}
 	store, err = meta.NewSideCar(sidecar)
 	return store, sidecar, err
+}
+
+// probe returns why extended attributes can't be set in a directory, or nil if they can. An error means that it could not try.
+func probe(dir string, set func(*os.File) error) (unusable, err error) {
+	f, err := os.CreateTemp(dir, ".probe-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	return set(f), nil
+}
+
+func setAttribute(f *os.File) error {
+	return meta.XattrMeta{}.StoreAttribute(f, "", "", "probe", []byte("1"))
 }
 
 // credentials returns the credentials in a file. It creates the file if it does not exist.

@@ -3,6 +3,7 @@ package stores
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -12,6 +13,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/minio/minio-go/v7"
+	miniocredentials "github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/versity/versitygw/s3err"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/store/s3"
@@ -197,6 +202,132 @@ func TestObjectsWithoutAttributes(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(dir, "attributes", "bakta", "jobs", "1", "*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("left of a removed object: %v, %v", left, err)
+	}
+}
+
+// An upload that a kill interrupts leaves a file that no listing shows, if the file system can't write files without a name.
+func TestObjectsForgetInterruptedUploads(t *testing.T) {
+	dir := t.TempDir()
+	o := openObjects(t, dir, "127.0.0.1:0")
+	openFiles(t, o) // makes the bucket
+	c := coreClient(t, o)
+	id, err := c.NewMultipartUpload(t.Context(), "bakta", "jobs/1/large", minio.PutObjectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	part, err := c.PutObjectPart(t.Context(), "bakta", "jobs/1/large", id, 1, strings.NewReader("content"), 7, minio.PutObjectPartOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeObjects(t, o)
+	left := filepath.Join(dir, "buckets", "bakta", ".sgwtmp", strings.Repeat("0a", 32)+".123")
+	if err := os.WriteFile(left, []byte("a part of an upload"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	again := openObjects(t, dir, o.Address)
+	defer closeObjects(t, again)
+	if _, err := os.Lstat(left); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the file of the interrupted upload: %v, want that it is gone", err)
+	}
+	if _, err := coreClient(t, again).CompleteMultipartUpload(t.Context(), "bakta", "jobs/1/large", id,
+		[]minio.CompletePart{{PartNumber: 1, ETag: part.ETag}}, minio.PutObjectOptions{}); err != nil {
+		t.Errorf("completing the multipart upload: %v", err)
+	}
+	content, err := openFiles(t, again).Get(t.Context(), "jobs/1/large", 100)
+	if string(content) != "content" || err != nil {
+		t.Errorf("get: %q, %v", content, err)
+	}
+}
+
+func coreClient(t *testing.T, o *Objects) *minio.Core {
+	t.Helper()
+	c, err := minio.NewCore(o.Address, &minio.Options{Creds: miniocredentials.NewStaticV4(o.AccessKey, o.SecretKey, ""), Region: Region})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// The place of the attributes is chosen once: those of objects that are stored already would not be found elsewhere.
+func TestObjectsChooseThePlaceOfAttributes(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		stored  bool  // an object, with extended attributes
+		fails   error // of the file system
+		opens   bool
+		sidecar bool
+		says    string
+	}{
+		{"a new store", false, nil, true, false, ""},
+		{"a new store without attributes", false, &os.PathError{Op: "setxattr", Err: syscall.ENOTSUP}, true, true, ""},
+		{"a new store on a bad disk", false, syscall.EIO, false, false, "can't be set"},
+		{"a store on a bad disk", true, syscall.EIO, true, false, ""},
+		{"a new store on a full disk", false, s3err.GetAPIError(s3err.ErrNoSpaceLeftOnDevice), false, false, "is it full"},
+		{"a store on a full disk", true, s3err.GetAPIError(s3err.ErrNoSpaceLeftOnDevice), true, false, ""},
+		{"a store that was moved", true, syscall.EOPNOTSUPP, false, false, "move the directory back"},
+		{"a store that was not moved", true, nil, true, false, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			dir := t.TempDir()
+			if row.stored {
+				o := openObjects(t, dir, "127.0.0.1:0")
+				if _, err := openFiles(t, o).Put(t.Context(), "a", strings.NewReader("x"), 1); err != nil {
+					t.Fatal(err)
+				}
+				closeObjects(t, o)
+			}
+			var log strings.Builder
+			o, err := OpenObjects(ObjectsOptions{Dir: dir, Listen: "127.0.0.1:0", Log: slog.New(slog.NewTextHandler(&log, nil)),
+				setAttribute: func(*os.File) error { return row.fails }})
+			if err == nil {
+				if _, err := openFiles(t, o).Put(t.Context(), "b", strings.NewReader("x"), 1); err != nil {
+					t.Errorf("put: %v", err)
+				}
+				closeObjects(t, o)
+			}
+			if (err == nil) != row.opens || err != nil && (!errors.Is(err, row.fails) || !strings.Contains(err.Error(), row.says) ||
+				!strings.Contains(err.Error(), dir)) {
+				t.Errorf("open: %v", err)
+			}
+			_, err = os.Stat(filepath.Join(dir, "attributes"))
+			if (err == nil) != row.sidecar || strings.Contains(log.String(), "no extended attributes") != row.sidecar {
+				t.Errorf("the directory of attributes: %v; log: %s", err, log.String())
+			}
+			if left, _ := filepath.Glob(filepath.Join(dir, ".probe-*")); len(left) > 0 {
+				t.Errorf("left: %v", left)
+			}
+		})
+	}
+}
+
+// BenchmarkSync is the cost of a small object with and without Sync.
+func BenchmarkSync(b *testing.B) {
+	dir := b.TempDir()
+	o, err := OpenObjects(ObjectsOptions{Dir: dir, Listen: "127.0.0.1:0"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer o.Close()
+	s, err := s3.New(s3.Options{
+		Endpoint: "http://" + o.Address, Region: Region, Bucket: "bakta", AccessKey: o.AccessKey, SecretKey: o.SecretKey,
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Setup(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	for name, sync := range map[string]func() error{"put": func() error { return nil }, "put and sync": o.Sync} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				_, err := s.Put(b.Context(), "jobs/1/a", strings.NewReader("content"), 7)
+				if err := errors.Join(err, sync()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 
