@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
@@ -64,9 +65,10 @@ func (v *Verifier) discover(ctx context.Context) error {
 	if named.Keys == "" {
 		return fmt.Errorf("the discovery document of %s names no keys", v.options.Issuer)
 	}
-	k := &keys{lifetime: v.options.KeysTime, now: v.options.Now, open: func() *oidc.RemoteKeySet {
-		return oidc.NewRemoteKeySet(oidc.ClientContext(context.Background(), v.client), named.Keys)
-	}}
+	k := &keys{
+		set:      oidc.NewRemoteKeySet(oidc.ClientContext(context.Background(), v.client), named.Keys),
+		lifetime: v.options.KeysTime, now: v.options.Now, due: v.options.Now().Add(v.options.KeysTime),
+	}
 	verifier := oidc.NewVerifier(v.options.Issuer, k, &oidc.Config{
 		ClientID: v.options.Audience, SupportedSigningAlgs: algorithms, SkipExpiryCheck: true, // check has checked it, with the skew
 	})
@@ -80,14 +82,13 @@ func (v *Verifier) discover(ctx context.Context) error {
 // issuer has withdrawn is given up. While the issuer is down, the keys that were read stay in use. The library alone would keep them for
 // ever, and return that it cannot read them as text only.
 type keys struct {
-	open     func() *oidc.RemoteKeySet
+	set      *oidc.RemoteKeySet // its requests are bounded by the client, and go on for the others when a call gives up
 	lifetime time.Duration
 	now      func() time.Time
 
-	mu   sync.Mutex
-	set  *oidc.RemoteKeySet
-	next *oidc.RemoteKeySet // replaces set as soon as it has been read; nil while set is not old
-	due  time.Time          // when set is old
+	mu       sync.Mutex
+	due      time.Time // when the keys are old
+	renewing bool      // they are old and are being read
 }
 
 // unread is why the keys of the issuer could not be read for a token.
@@ -99,51 +100,49 @@ type unreadKey struct{}
 // means that the keys could not be read: a test holds both.
 const wrongSignature = "failed to verify id token signature"
 
-// VerifySignature implements oidc.KeySet.
+// unknownKey is a token that names a key that no issuer has. The library reads the keys for it, by one request with the calls whose tokens
+// name a new key.
+var unknownKey = base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256","kid":"a key that no issuer has"}`)) + ".e30.AA"
+
+// VerifySignature implements oidc.KeySet. It waits for the issuer only if the token names a key that was not read, at most issuerTime.
 func (k *keys) VerifySignature(ctx context.Context, token string) ([]byte, error) {
 	limited, cancel := context.WithTimeout(ctx, issuerTime)
 	defer cancel()
-	set, next := k.sets()
-	if next != nil {
-		payload, err := next.VerifySignature(limited, token)
-		read := err == nil || err.Error() == wrongSignature
-		if k.renewed(next, read); read || ctx.Err() != nil {
-			return payload, err
-		}
-	}
-	payload, err := set.VerifySignature(limited, token)
+	k.renew()
+	payload, err := k.set.VerifySignature(limited, token)
 	if away, ok := ctx.Value(unreadKey{}).(*unread); ok && err != nil && err.Error() != wrongSignature {
 		away.err = err
 	}
 	return payload, err
 }
 
-// sets returns the keys, and those that will replace them if they are old.
-func (k *keys) sets() (set, next *oidc.RemoteKeySet) {
+// renew lets the keys be read again if they are old. No call waits for that, or can end it: calls use the keys that they find.
+func (k *keys) renew() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.set == nil {
-		k.set, k.due = k.open(), k.now().Add(k.lifetime)
+	if !k.renewing && !k.now().Before(k.due) {
+		k.renewing = true
+		go k.read()
 	}
-	if k.next == nil && !k.now().Before(k.due) {
-		k.next = k.open()
-	}
-	return k.set, k.next
 }
 
-// renewed replaces the keys by those that were read. If they could not be read, it leaves the issuer alone for a while.
-func (k *keys) renewed(next *oidc.RemoteKeySet, read bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.next != next {
-		return // another call was first
-	}
-	k.next = nil
-	if read {
-		k.set, k.due = next, k.now().Add(k.lifetime)
-	} else {
-		k.due = k.now().Add(min(k.lifetime, retryKeys))
-	}
+// read reads the keys. If they cannot be read, it leaves the issuer alone for a while.
+func (k *keys) read() {
+	read := false
+	defer func() {
+		_ = recover() // the server recovers panics of its own goroutines alone; the keys were not read
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		after := k.lifetime
+		if !read {
+			after = min(after, retryKeys)
+		}
+		k.due, k.renewing = k.now().Add(after), false
+	}()
+	ctx, cancel := context.WithTimeout(context.Background(), issuerTime)
+	defer cancel()
+	_, err := k.set.VerifySignature(ctx, unknownKey)
+	read = err != nil && err.Error() == wrongSignature
 }
 
 // careful returns a client for the documents of an issuer: it uses https (http for a loopback address only), pauses between requests for

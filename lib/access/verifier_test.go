@@ -2,6 +2,7 @@ package access_test
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -152,11 +153,150 @@ func TestRotation(t *testing.T) {
 	accepted(t, v, second) // the keys are not old
 	ahead.Store(int64(11 * time.Minute))
 	i.SetAway(true)
+	before := i.Requests()
 	accepted(t, v, second) // old keys are better than none
+	for i.Requests() == before {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(200 * time.Millisecond) // for the attempt to fail
+	before = i.Requests()
+	for end := time.Now().Add(3 * time.Second / 2); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		accepted(t, v, second)
+	}
+	if n := i.Requests() - before; n > 0 {
+		t.Errorf("an issuer that is down got %d more requests within the minute after an attempt", n)
+	}
 	i.SetAway(false)
 	ahead.Store(int64(20 * time.Minute))
-	refused(t, v, second, job.BadToken, "the signature of the token is not one of the issuer")
+	givenUp(t, v, second)
 	accepted(t, v, i.Login(testissuer.Client, "ada").ID)
+}
+
+// givenUp waits until a token whose key was withdrawn is refused. Old keys are read beside the calls, a second after the last ones.
+func givenUp(t *testing.T, v *access.Verifier, token string) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if _, err := v.Subject(t.Context(), token); err != nil {
+			break
+		}
+	}
+	refused(t, v, token, job.BadToken, "the signature of the token is not one of the issuer")
+}
+
+// TestOldKeys: the issuer does not answer, and the keys are old.
+func TestOldKeys(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name string
+		do   func(t *testing.T, i *testissuer.Issuer, v *access.Verifier, former string)
+	}{
+		{"calls do not wait", func(t *testing.T, _ *testissuer.Issuer, v *access.Verifier, former string) {
+			at := time.Now()
+			var wait sync.WaitGroup
+			for range 10 {
+				wait.Go(func() { accepted(t, v, former) })
+			}
+			wait.Wait()
+			if took := time.Since(at); took > time.Second {
+				t.Errorf("they took %v", took)
+			}
+		}},
+		{"calls that give up do not put the renewal off", func(t *testing.T, _ *testissuer.Issuer, v *access.Verifier, former string) {
+			gone, cancel := context.WithCancel(t.Context())
+			cancel()
+			for range 10 {
+				_, _ = v.Subject(gone, former) // nobody reads the answer
+			}
+		}},
+		{"a new key", func(t *testing.T, i *testissuer.Issuer, v *access.Verifier, former string) {
+			token := i.Login(testissuer.Client, "ada").ID
+			short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			if _, err := v.Subject(short, token); !job.Is(err, job.Unavailable) {
+				t.Errorf("a call that gave up gets %v", err)
+			}
+			accepted(t, v, former)
+			var wait sync.WaitGroup
+			wait.Go(func() { accepted(t, v, token) })
+			t.Cleanup(wait.Wait)
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			i := testissuer.Start(t, time.Hour)
+			var ahead atomic.Int64
+			slow := &slowKeys{open: make(chan struct{})}
+			close(slow.open)
+			v := verifier(t, i, func(o *access.Options) {
+				o.KeysTime = 10 * time.Minute
+				o.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+				o.HTTP = &http.Client{Transport: slow}
+			})
+			former := i.Login(testissuer.Client, "ada").ID
+			accepted(t, v, former)
+			i.Withdraw()
+			ahead.Store(int64(11 * time.Minute))
+			slow.open = make(chan struct{})
+			slow.asked.Store(0)
+			row.do(t, i, v, former)
+			for slow.asked.Load() == 0 {
+				time.Sleep(time.Millisecond)
+			}
+			close(slow.open)
+			givenUp(t, v, former)
+			accepted(t, v, i.Login(testissuer.Client, "ada").ID)
+			if n := slow.asked.Load(); n > 3 {
+				t.Errorf("a renewal and two refused tokens made %d requests", n)
+			}
+		})
+	}
+}
+
+// slowKeys lets requests for keys wait until open is closed.
+type slowKeys struct {
+	open  chan struct{}
+	asked atomic.Int64
+}
+
+func (s *slowKeys) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasSuffix(r.URL.Path, "/keys") {
+		s.asked.Add(1)
+		select {
+		case <-s.open:
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		}
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// TestFirstKeys: the first calls wait for the keys. One that gives up does not end the request of the others.
+func TestFirstKeys(t *testing.T) {
+	t.Parallel()
+	i := testissuer.Start(t, time.Hour)
+	slow := &slowKeys{open: make(chan struct{})}
+	v := verifier(t, i, func(o *access.Options) { o.HTTP = &http.Client{Transport: slow} })
+	good := i.Login(testissuer.Client, "ada").ID
+	ctx, cancel := context.WithCancel(t.Context())
+	var first, others sync.WaitGroup
+	first.Go(func() {
+		if _, err := v.Subject(ctx, good); !job.Is(err, job.Unavailable) {
+			t.Errorf("a caller that gave up gets %v", err)
+		}
+	})
+	for slow.asked.Load() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	for range 10 {
+		others.Go(func() { accepted(t, v, good) })
+	}
+	cancel()
+	first.Wait()
+	close(slow.open)
+	others.Wait()
+	if n := slow.asked.Load(); n > 2 {
+		t.Errorf("the first calls made %d requests for the keys", n)
+	}
 }
 
 // TestAway: a server starts while the issuer is down, says so in words, and goes on when it is back. It sends the issuer few requests,

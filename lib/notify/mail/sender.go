@@ -10,6 +10,7 @@ import (
 	"net"
 	netmail "net/mail"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -175,17 +176,36 @@ func failed(err error, address string) error {
 		}
 		return &notify.Error{Words: "the mail server refuses this server", Cause: err}
 	}
-	code := sent.ErrorCode()
-	words := "the transmission to the mail server failed"
-	if code > 0 {
-		words = fmt.Sprintf("the mail server did not accept the message (%d)", code)
+	code, status := sent.ErrorCode(), sent.EnhancedStatusCode()
+	if code == 0 { // the server has said nothing
+		return &notify.Error{Words: "the transmission to the mail server failed", Cause: err}
 	}
-	// Only what concerns the address or the message is final. A sender that is refused is for the operators to correct.
-	final := code/100 == 5 && (sent.Reason == mail.ErrSMTPRcptTo || sent.Reason == mail.ErrSMTPDataClose)
-	if sent.Reason == mail.ErrSMTPRcptTo && code > 0 {
-		words = fmt.Sprintf("the mail server did not accept the address (%d)", code)
+	final, words := judge(sent.Reason, code, status)
+	return &notify.Error{Words: fmt.Sprintf("%s (%s)", words, strings.TrimSpace(fmt.Sprint(code, " ", status))), Final: final, Cause: err}
+}
+
+// badAddress are the enhanced status codes (RFC 3463, RFC 7505) of an address that gets no mail: its mailbox or domain does not exist, its
+// form is wrong, it has moved, its domain accepts no mail, or the mailbox is disabled.
+var badAddress = []string{"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"}
+
+// judge returns whether a refusal is final, and what it says. Only what concerns the address or the message is final. A sender that is
+// refused, or this server, is for the operators to correct, within the time of the attempts. Postfix delays such
+// refusals to its answer about the address (smtpd_delay_reject). The status is empty if the server gave none.
+func judge(at mail.SendErrReason, code int, status string) (final bool, words string) {
+	const refused = "the mail server does not let this server send"
+	never, policy := code/100 == 5, strings.HasPrefix(status, "5.7.")
+	switch {
+	case at == mail.ErrSMTPRcptTo:
+		bad := slices.Contains(badAddress, status) || status == "" && (code == 550 || code == 551 || code == 553)
+		full := status == "" && code == 552 || strings.HasPrefix(status, "5.2.") // also of the mailbox, and may pass
+		if never && !bad && !full {
+			return false, refused
+		}
+		return never && bad, "the mail server did not accept the address"
+	case never && (at == mail.ErrSMTPMailFrom || policy):
+		return false, refused
 	}
-	return &notify.Error{Words: words, Final: final, Cause: err}
+	return never && at == mail.ErrSMTPDataClose, "the mail server did not accept the message"
 }
 
 // hidden is an error without the address that the message is to.
