@@ -23,7 +23,7 @@ import (
 )
 
 // manyJobs is larger by hand: go test -run ManyJobs -v -timeout 1h . -jobs 10000
-var manyJobs = flag.Int("jobs", 500, "number of jobs of TestManyJobs")
+var manyJobs = flag.Int("jobs", 300, "number of jobs of TestManyJobs")
 
 const (
 	manyAtATime = 2
