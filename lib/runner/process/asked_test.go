@@ -2,6 +2,7 @@ package process
 
 import (
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -22,12 +23,16 @@ func TestAskedToEnd(t *testing.T) {
 	}{
 		{name: "the program", script: "kill -TERM $$; sleep 1000", run: 1},
 		{name: "its stager", script: "kill -TERM $PPID; sleep 1000", run: 1},
-		{name: "both", script: "kill -HUP $PPID $$; sleep 1000", run: 1},
+		{name: "both", script: "kill -TERM $PPID $$; sleep 1000", run: 1},
+		{name: "both, by a terminal that is closed", script: "kill -HUP $PPID $$; sleep 1000", run: 1},
 		{name: "the program of the last run", script: "kill -TERM $$; sleep 1000", run: job.MaxRuns, failed: "SIGTERM"},
 		{name: "the stager of the last run", script: "kill -TERM $PPID; sleep 1000", run: job.MaxRuns, failed: "did not run to its end"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
+			if strings.Contains(tt.script, "-HUP") && signal.Ignored(syscall.SIGHUP) {
+				t.Skip("nohup started this test, so its processes do not get the signal")
+			}
 			f := set(t, nil)
 			j := script(tt.script)
 			j.Run = tt.run
