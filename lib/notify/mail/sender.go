@@ -189,8 +189,8 @@ func failed(err error, address string) error {
 var badAddress = []string{"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"}
 
 // judge returns whether a refusal is final, and what it says. Only what concerns the address or the message is final. A sender that is
-// refused, or this server, is for the operators to correct, within the time of the attempts. Postfix delays such
-// refusals to its answer about the address (smtpd_delay_reject). The status is empty if the server gave none.
+// refused, or this server, is for the operators to correct, within the time of the attempts. Postfix delays such refusals to its answer
+// about the address (smtpd_delay_reject). The status is empty if the server gave none.
 func judge(at mail.SendErrReason, code int, status string) (final bool, words string) {
 	const refused = "the mail server does not let this server send"
 	never, policy := code/100 == 5, strings.HasPrefix(status, "5.7.")

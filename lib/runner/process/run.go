@@ -324,13 +324,12 @@ func (r *Runner) perform(ctx context.Context, x *run, refused *job.Failure) (*jo
 // returns when this process closes the runner, so that the next one executes the run. If this process is not asked, another run of the
 // job begins, as long as there may be one.
 func (r *Runner) cutOff(ctx context.Context, x *run, rec stage.Record, err error) bool {
-	asked := r.ending
 	if askedToEnd(rec, err) {
 		wait := time.NewTimer(askedTime)
 		defer wait.Stop()
 		select {
 		case <-ctx.Done():
-		case <-asked:
+		case <-r.ending:
 		case <-wait.C:
 			return x.Run < job.MaxRuns
 		}
@@ -338,8 +337,8 @@ func (r *Runner) cutOff(ctx context.Context, x *run, rec stage.Record, err error
 	select {
 	case <-ctx.Done():
 		return true
-	case <-asked:
-		<-ctx.Done()
+	case <-r.ending:
+		<-ctx.Done() // Close follows
 		return true
 	default:
 		return false
