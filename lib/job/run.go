@@ -11,7 +11,7 @@ type Observation struct {
 	Failure     *Failure  // for Ended: the reason, if the runner knows one; for Blocked: what prevents it
 	Interrupted bool      // for Ended: it was ended by something outside of it, and should run again
 	Waiting     string    // for Waiting: what it waits for, for people
-	Blocked     bool      // for Waiting: no node can take it or, with a Failure, its node cannot start it
+	Blocked     bool      // for Waiting: it has no pod, no node can take it, or its node can't start it: with a Failure, if it says why
 }
 
 // Phase is the phase of a run.

@@ -124,6 +124,9 @@ func (v view) failed(c *batchv1.JobCondition) job.Observation {
 	o := v.ended(c.LastTransitionTime.Time)
 	p := v.newest()
 	switch {
+	case c.Reason == batchv1.JobReasonDeadlineExceeded && p != nil && !anyBegun(o.Stages):
+		o.Failure = &job.Failure{Code: job.Unschedulable, Message: "The job did not begin within the time in which it may wait and run. " +
+			"This is not a fault of your data; please tell the operators."}
 	case c.Reason == batchv1.JobReasonDeadlineExceeded:
 		o.Failure = v.outOfTime("")
 	case p == nil:
@@ -151,13 +154,21 @@ func (v view) between() job.Observation {
 	p := v.newest()
 	switch {
 	case p == nil:
-		// If this lasts, something prevents Kubernetes from creating a pod, such as a quota.
-		return job.Observation{Phase: job.Waiting, Since: v.run.CreationTimestamp.Time, Blocked: true, Waiting: "its pod is not created yet"}
+		// If this lasts, something prevents Kubernetes from creating a pod, such as a quota. A Job that was resumed has a new start; until
+		// Kubernetes has written that, it is still marked as suspended, and has not waited for its pod yet.
+		o := job.Observation{
+			Phase: job.Waiting, Since: v.run.CreationTimestamp.Time, Blocked: v.condition(batchv1.JobSuspended) == nil,
+			Waiting: "its pod is not created yet",
+		}
+		if s := v.run.Status.StartTime; s != nil && s.After(o.Since) {
+			o.Since = s.Time
+		}
+		return o
 	case p.Status.Phase == corev1.PodSucceeded:
 		// The Job's condition follows.
 		return job.Observation{Phase: job.Active, Since: endOf(p), Stages: v.progress(p), Failure: outOfMemory(p, v.stages)}
 	default:
-		return job.Observation{Phase: job.Waiting, Since: endOf(p), Waiting: "it was interrupted and is retried"}
+		return job.Observation{Phase: job.Waiting, Since: endOf(p), Blocked: true, Waiting: "it was interrupted and is retried"}
 	}
 }
 
@@ -186,8 +197,7 @@ func (v view) of(p *corev1.Pod) job.Observation {
 		return o
 	}
 	o.Since = scheduled.LastTransitionTime.Time
-	o.Stages = v.progress(p)
-	if !slices.ContainsFunc(o.Stages, func(s job.Stage) bool { return s.Status != job.StagePending }) {
+	if o.Stages = v.progress(p); !anyBegun(o.Stages) {
 		o.Stages = nil
 	}
 	// The containers run one after the other: all before the current one have ended with 0.
@@ -211,8 +221,8 @@ func (v view) of(p *corev1.Pod) job.Observation {
 			}
 			return o
 		case s.State.Waiting != nil:
-			if o.Phase == job.Waiting {
-				o.Waiting = "its node prepares it"
+			if o.Phase == job.Waiting { // if this lasts, a volume can't be mounted, or the network of the pod not be made
+				o.Waiting, o.Blocked = "its node prepares it", true
 			}
 			if failure, text := v.stuck(s); failure != nil {
 				o.Phase, o.Blocked, o.Waiting, o.Failure = job.Waiting, true, text, failure
@@ -221,9 +231,14 @@ func (v view) of(p *corev1.Pod) job.Observation {
 		}
 	}
 	if o.Waiting == "" && o.Phase == job.Waiting {
-		o.Waiting = "its node prepares it"
+		o.Waiting, o.Blocked = "its node prepares it", true
 	}
 	return o
+}
+
+// anyBegun reports whether a stage has begun.
+func anyBegun(stages []job.Stage) bool {
+	return slices.ContainsFunc(stages, func(s job.Stage) bool { return s.Status != job.StagePending })
 }
 
 // progress returns the states of the stages, by their containers in a pod.

@@ -92,7 +92,7 @@ var observations = map[string]job.Observation{
 	"completed":                  {Phase: job.Ended, Stages: stages(job.StageSucceeded, job.StageRunning)},
 	"refused":                    {Phase: job.Ended, Stages: stages(job.StageSucceeded, job.StageRunning)},
 	"stage took too long":        {Phase: job.Ended, Stages: stages(job.StageSucceeded, job.StageRunning)},
-	"pod deleted, tried again":   {Phase: job.Waiting, Waiting: "it was interrupted and is retried"},
+	"pod deleted, tried again":   {Phase: job.Waiting, Blocked: true, Waiting: "it was interrupted and is retried"},
 	"pod deleted once too often": {Phase: job.Ended, Interrupted: true},
 	"out of memory":              {Phase: job.Ended, Stages: stages(job.StageFailed, job.StagePending), Failure: outOfMemory64},
 	"killed with its stager":     {Phase: job.Ended, Interrupted: true, Stages: stages(job.StageFailed, job.StagePending)},

@@ -2,11 +2,13 @@ package kube
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
@@ -47,7 +49,7 @@ func TestObserveVariants(t *testing.T) {
 		}, job.Observation{Phase: job.Ended, Interrupted: true, Stages: stages(job.StageFailed, job.StagePending)}},
 		"the pod failed and the Job has not seen it": {killed, func(c *capture) {
 			c.Job.Status.Conditions = nil
-		}, job.Observation{Phase: job.Waiting, Waiting: "it was interrupted and is retried"}},
+		}, job.Observation{Phase: job.Waiting, Blocked: true, Waiting: "it was interrupted and is retried"}},
 		"killed at the limit of memory, stager and all": {killed, func(c *capture) {
 			ended(c, "first-stage", "OOMKilled", exitKilled)
 		}, job.Observation{Phase: job.Ended, Failure: outOfMemory64, Stages: stages(job.StageFailed, job.StagePending)}},
@@ -88,10 +90,27 @@ func TestObserveVariants(t *testing.T) {
 			for i := range c.Pods[0].Status.InitContainerStatuses {
 				c.Pods[0].Status.InitContainerStatuses[i].State = prepared
 			}
-		}, job.Observation{Phase: job.Waiting, Waiting: "its node prepares it"}},
+		}, job.Observation{Phase: job.Waiting, Blocked: true, Waiting: "its node prepares it"}},
 		"its node has reported nothing yet": {"stage-in runs", func(c *capture) {
 			c.Pods[0].Status.InitContainerStatuses, c.Pods[0].Status.ContainerStatuses = nil, nil
-		}, job.Observation{Phase: job.Waiting, Waiting: "its node prepares it"}},
+		}, job.Observation{Phase: job.Waiting, Blocked: true, Waiting: "its node prepares it"}},
+		"its node did not prepare it in time": {"stage-in runs", func(c *capture) {
+			for i := range c.Pods[0].Status.InitContainerStatuses {
+				c.Pods[0].Status.InitContainerStatuses[i].State = corev1.ContainerState{
+					Waiting: &corev1.ContainerStateWaiting{Reason: "PodInitializing"},
+				}
+			}
+			c.Job.Status.Conditions = []batchv1.JobCondition{{
+				Type: batchv1.JobFailureTarget, Status: corev1.ConditionTrue, Reason: batchv1.JobReasonDeadlineExceeded,
+				LastTransitionTime: c.Job.CreationTimestamp,
+			}}
+		}, job.Observation{Phase: job.Ended, Stages: stages(job.StagePending, job.StagePending), Failure: &job.Failure{
+			Code: job.Unschedulable, Message: "The job did not begin within the time in which it may wait and run. This is not a fault of your " +
+				"data; please tell the operators.",
+		}}},
+		"resumed, and Kubernetes has not seen it": {"pod not allowed", func(c *capture) {
+			c.Job.Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobSuspended, Status: corev1.ConditionTrue}}
+		}, job.Observation{Phase: job.Waiting, Waiting: "its pod is not created yet"}},
 		"the scheduler has reported nothing yet": {"unschedulable", func(c *capture) {
 			c.Pods[0].Status.Conditions = nil
 		}, job.Observation{Phase: job.Waiting, Waiting: "it waits for a node"}},
@@ -113,5 +132,15 @@ func TestObserveVariants(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestSinceResumed: a Job that was resumed waits for its pod since then, not since it was created.
+func TestSinceResumed(t *testing.T) {
+	c := captured(t, "pod not allowed")
+	resumed := metav1.NewTime(c.Now.Add(-time.Second).Truncate(time.Second))
+	c.Job.CreationTimestamp, c.Job.Status.StartTime = metav1.NewTime(c.Now.Add(-30*time.Hour)), &resumed
+	if got := observe(c.Job, c.Pods, c.Now); !got.Blocked || !got.Since.Equal(resumed.Time) {
+		t.Errorf("it waits since %s, want %s; %+v", got.Since, resumed, got)
 	}
 }
