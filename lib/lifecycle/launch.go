@@ -70,7 +70,9 @@ func (l *Lifecycle) early(j job.Job) bool {
 // relaunch owes the next run of a job whose run vanished or was interrupted. After job.MaxRuns runs the job fails.
 func (l *Lifecycle) relaunch(ctx context.Context, j job.Job, seen job.Observation) error {
 	if j.Run >= job.MaxRuns {
-		return l.finish(ctx, j, job.End{State: job.Failed, Stages: failRunning(j.Stages), Failure: &job.Failure{
+		// The object of the run may exist, and begin again when its node is back.
+		discard := []job.Effect{job.OwesRun(job.DiscardRun, j.Run)}
+		return l.finish(ctx, j, job.End{State: job.Failed, Stages: failRunning(j.Stages), Owed: discard, Failure: &job.Failure{
 			Code: job.Internal,
 			Message: fmt.Sprintf("The job was interrupted %d times and is given up. This is not a fault of your data; "+
 				"please contact the operators.", j.Run),

@@ -101,7 +101,8 @@ func failRunning(stages []job.Stage) []job.Stage {
 	return out
 }
 
-// storeLogs stores the logs that exist where the run ran.
+// storeLogs stores the logs that exist where the run ran. A storage that is full gets none of them: the outcome counts more, and would
+// not be recorded before the runner has forgotten the run, which would then be launched again.
 func (l *Lifecycle) storeLogs(ctx context.Context, j job.Job) ([]job.File, error) {
 	var logs []job.File
 	for _, s := range j.Stages {
@@ -114,6 +115,10 @@ func (l *Lifecycle) storeLogs(ctx context.Context, j job.Job) ([]job.File, error
 		}
 		file, err := l.files.Put(ctx, job.RunPrefix(j.ID, j.Run)+"observed/"+s.Name+".log", log, -1)
 		err = errors.Join(err, log.Close())
+		if job.Is(err, job.Exhausted) {
+			l.options.Log.WarnContext(ctx, "a log can't be stored", "job", j.ID, "run", j.Run, "stage", s.Name, "error", err)
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("storing the log of stage %s of job %s: %w", s.Name, j.ID, err)
 		}
@@ -133,7 +138,9 @@ func (l *Lifecycle) finish(ctx context.Context, j job.Job, end job.End) error {
 		fit := end.Failure.Fit(j.Stages)
 		end.Failure = &fit
 	}
-	end.Owed = []job.Effect{letsGo(j.Run, end.Failure)}
+	if len(end.Owed) == 0 {
+		end.Owed = []job.Effect{letsGo(j.Run, end.Failure)}
+	}
 	end.At = l.now()
 	end.Due = end.At.Add(l.options.RecheckInterval)
 	if l.runner == nil {

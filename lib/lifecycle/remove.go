@@ -15,8 +15,8 @@ const endTime = 30 * time.Second
 // be repeated, and the sweep repeats those that were not reached. From then on, no caller sees the job.
 //
 // Two things can still write: a call that read the job before and launches a run, and the holder of an upload link, which
-// can't be revoked. So the emptied document stays until both are impossible, and the last pass stops the runs and removes
-// the files once more.
+// can't be revoked, and whose upload may end some time after the link has expired. So the emptied document stays until both
+// are impossible, and the last pass stops the runs and removes the files once more.
 func (l *Lifecycle) Remove(ctx context.Context, j job.Job) error {
 	now := l.now()
 	if j.State != job.Deleting {
@@ -36,7 +36,7 @@ func (l *Lifecycle) Remove(ctx context.Context, j job.Job) error {
 		return fmt.Errorf("removing the files of job %s: %w", j.ID, err)
 	}
 	last := j.Updated.Add(l.options.InFlight) // Updated is when the job was marked as deleting
-	if links := j.Created.Add(l.options.UploadTTL); links.After(last) {
+	if links := j.Created.Add(l.options.UploadTTL + job.UploadGrace); links.After(last) {
 		last = links
 	}
 	if ending && !now.Before(last) {

@@ -3,8 +3,10 @@ package lifecycle_test
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,6 +31,11 @@ type one struct {
 	seen     job.Observation
 	takes    time.Duration // an observation
 	refused  error         // of a launch
+	log      string        // of the first stage; empty for none
+	full     error         // of a log that is stored
+	owed     []job.Effect  // by the end of the job
+	emptied  int           // how often its files were removed
+	removed  bool          // its document
 	observed time.Time     // the time of the last observation that was recorded
 }
 
@@ -41,6 +48,23 @@ func (o *one) Observe(context.Context, job.Job) (job.Observation, error) {
 	return o.seen, nil
 }
 
+func (o *one) Log(_ context.Context, j job.Job, stage string) (io.ReadCloser, error) {
+	if o.log == "" || stage != j.Stages[0].Name {
+		return nil, job.Errorf(job.NotFound, "there is no log")
+	}
+	return io.NopCloser(strings.NewReader(o.log)), nil
+}
+
+func (o *one) Put(_ context.Context, key string, _ io.Reader, _ int64) (job.File, error) {
+	return job.File{Key: key}, o.full
+}
+
+func (o *one) RemovePrefix(context.Context, string) error {
+	o.emptied++
+	return nil
+}
+
+func (o *one) Stop(context.Context, string) error     { return nil }
 func (o *one) Discard(context.Context, job.Job) error { return nil }
 func (o *one) Release(context.Context, job.Job) error { return nil }
 
@@ -59,7 +83,7 @@ func (s store) Launched(_ context.Context, _ string, _ int, name string, due tim
 }
 
 func (s store) Running(_ context.Context, _ string, _ int, stages []job.Stage, _, at, due time.Time) (bool, error) {
-	s.job.State, s.job.Stages, s.job.Due = job.Running, stages, due
+	s.job.State, s.job.Stages, s.job.Updated, s.job.Due = job.Running, stages, at, due
 	s.observed = at
 	return true, nil
 }
@@ -70,8 +94,23 @@ func (s store) Relaunch(_ context.Context, _ string, run int, at, due time.Time)
 }
 
 func (s store) Finish(_ context.Context, _ string, _ int, end job.End) (bool, error) {
-	s.job.State, s.job.Failure = end.State, end.Failure
+	s.job.State, s.job.Failure, s.owed = end.State, end.Failure, end.Owed
 	return true, nil
+}
+
+func (s store) Postpone(_ context.Context, _ string, _, due time.Time) error {
+	s.job.Due = due
+	return nil
+}
+
+func (s store) Delete(_ context.Context, _ string, at time.Time) (bool, error) {
+	s.job.State, s.job.Updated, s.job.Due = job.Deleting, at, at
+	return true, nil
+}
+
+func (s store) Remove(context.Context, string) error {
+	s.removed = true
+	return nil
 }
 
 func (s store) Done(context.Context, string, []job.Effect, time.Time) (bool, error) { return true, nil }
@@ -159,5 +198,70 @@ func TestLaunchAfterALongWait(t *testing.T) {
 	o.clock = o.clock.Add(pendingTimeout)
 	if err := o.settle(t); err != nil || o.job.State != job.Failed || o.job.Failure.Code != job.Unschedulable {
 		t.Errorf("after a day of refusals: %s %+v, %v", o.job.State, o.job.Failure, err)
+	}
+}
+
+// TestBlockedAfterItRan: a job whose pod was deleted has waited since it was last seen to run, however old its object is. Only if it then waits
+// for too long without a break, it is given up.
+func TestBlockedAfterItRan(t *testing.T) {
+	t.Parallel()
+	o := &one{job: running(), clock: noon.Add(pendingTimeout + time.Hour)}
+	o.job.Updated = o.clock.Add(-time.Minute)
+	o.seen = job.Observation{Phase: job.Waiting, Blocked: true, Since: noon.Add(-time.Hour), Waiting: "its pod is not created yet"}
+	for after, want := range map[time.Duration]job.State{0: job.Running, pendingTimeout: job.Running, pendingTimeout + time.Minute: job.Failed} {
+		o := *o
+		began := o.clock
+		for _, o.clock = range []time.Time{began, began.Add(after)} {
+			if err := o.settle(t); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if o.job.State != want {
+			t.Errorf("after %s without a pod it is %s, %+v", after, o.job.State, o.job.Failure)
+		}
+	}
+}
+
+// TestEndOnAFullStorage: that a log can't be stored does not put off the outcome.
+func TestEndOnAFullStorage(t *testing.T) {
+	t.Parallel()
+	why := job.Failure{Code: job.Internal, Message: "The object storage is full."}
+	for _, full := range []error{job.Errorf(job.Exhausted, "full"), job.Errorf(job.Unavailable, "away")} {
+		o := &one{job: running(), clock: noon, log: "x", full: full, seen: job.Observation{Phase: job.Ended, Failure: &why}}
+		err := o.settle(t)
+		if job.Is(full, job.Exhausted) && (err != nil || o.job.State != job.Failed || *o.job.Failure != why) {
+			t.Errorf("full: %s %+v, %v", o.job.State, o.job.Failure, err)
+		}
+		if job.Is(full, job.Unavailable) && (!job.Is(err, job.Unavailable) || o.job.State != job.Running) {
+			t.Errorf("away: %s, %v", o.job.State, err)
+		}
+	}
+}
+
+// TestLastRunIsDiscarded: the object of a run that is given up, which its node may still have, must not begin again.
+func TestLastRunIsDiscarded(t *testing.T) {
+	t.Parallel()
+	o := &one{job: running(), clock: noon, seen: job.Observation{Phase: job.Ended, Interrupted: true}}
+	o.job.Run = job.MaxRuns
+	if err := o.settle(t); err != nil || o.job.State != job.Failed || !slices.Contains(o.owed, job.OwesRun(job.DiscardRun, job.MaxRuns)) {
+		t.Errorf("%s, it owes %v, %v", o.job.State, o.owed, err)
+	}
+}
+
+// TestRemovalOutlivesUploads: a store checks a link when an upload begins, and the upload may end after that. So the last pass comes later.
+func TestRemovalOutlivesUploads(t *testing.T) {
+	t.Parallel()
+	const uploadTTL = time.Hour // as lifecycle has it
+	o := &one{job: running(), clock: noon.Add(time.Minute)}
+	o.job.Created = noon
+	end := noon.Add(uploadTTL + job.UploadGrace)
+	for _, o.clock = range []time.Time{noon.Add(time.Minute), noon.Add(uploadTTL + time.Minute)} {
+		if err := o.lifecycle(t).Remove(t.Context(), o.job); err != nil || o.removed || !o.job.Due.Equal(end) {
+			t.Fatalf("at %s: removed %v, due %s, %v", o.clock, o.removed, o.job.Due, err)
+		}
+	}
+	o.clock = end
+	if err := o.lifecycle(t).Remove(t.Context(), o.job); err != nil || !o.removed || o.emptied != 3 {
+		t.Errorf("removed %v, its files %d times, %v", o.removed, o.emptied, err)
 	}
 }
