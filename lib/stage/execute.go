@@ -7,6 +7,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
@@ -25,6 +29,7 @@ func execute(ctx context.Context, c Command, d Dir, state *os.Root, o Options) (
 	out := &recorder{log: log, left: limit, limit: limit}
 	stdout := &stream{to: out, copy: o.Stdout, tail: &tail{}}
 	errout := &stream{to: out, copy: o.Stderr, tail: &tail{}}
+	c.Argv = bounded(c.Argv, runtime.NumCPU())
 	stdout.emit(fmt.Appendf(nil, "%s Command: %s\n", c.Title, quote(c.Argv)))
 	for _, w := range c.Warnings {
 		stdout.emit(fmt.Appendf(nil, "Warning: %s\n", w))
@@ -111,3 +116,20 @@ func execute(ctx context.Context, c Command, d Dir, state *os.Root, o Options) (
 }
 
 func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
+
+// threadsFlag is the option of programs for their number of threads. They refuse more than the machine has processors.
+const threadsFlag = "--threads="
+
+// bounded returns the arguments with no more threads than there are processors. The number was chosen when the run was launched, by the
+// limit of processor time, and its node may have fewer processors than that.
+func bounded(argv []string, processors int) []string {
+	argv = slices.Clone(argv)
+	for i, word := range argv {
+		if number, ok := strings.CutPrefix(word, threadsFlag); ok {
+			if n, err := strconv.Atoi(number); err == nil && n > processors {
+				argv[i] = threadsFlag + strconv.Itoa(processors)
+			}
+		}
+	}
+	return argv
+}

@@ -3,6 +3,9 @@ package stage
 import (
 	"bytes"
 	"errors"
+	"os"
+	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -111,5 +114,20 @@ func TestTailKeepsTheEnd(t *testing.T) {
 	tl.Write([]byte("end"))
 	if n := len(tl.kept); n < maxTail || n > 2*maxTail || !bytes.HasSuffix(tl.kept, []byte("xxend")) {
 		t.Errorf("kept %d bytes, the end is %q", n, tl.kept[n-5:])
+	}
+}
+
+// TestBoundedThreads: a program gets no more threads than its node has processors, which it would refuse.
+func TestBoundedThreads(t *testing.T) {
+	t.Parallel()
+	dir := directory(t)
+	all := strconv.Itoa(runtime.NumCPU())
+	c := Command{Stage: "bakta", Title: "Bakta", Argv: []string{"echo", "--threads=100000", "--threads=1", "--threads=x"}}
+	if _, err := Run(t.Context(), c, dir, Options{Environ: Environment(os.Environ())}); err != nil {
+		t.Fatal(err)
+	}
+	want := "Bakta Command: echo --threads=" + all + " --threads=1 --threads=x\n--threads=" + all + " --threads=1 --threads=x\n"
+	if got := text(t, Dir(dir).Log("bakta")); got != want {
+		t.Errorf("the log is %q, want %q", got, want)
 	}
 }

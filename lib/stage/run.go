@@ -155,6 +155,11 @@ func prepare(d Dir, stage string, fresh bool) (*os.Root, error) {
 	}
 	defer at.Close()
 	out, err := made(at, outputs)
+	if errors.Is(err, fs.ErrPermission) { // an earlier stage has removed its permissions
+		if at.Chmod(outputs, 0o777) == nil {
+			out, err = made(at, outputs)
+		}
+	}
 	if errors.Is(err, errIrregular) { // an earlier stage has replaced it
 		out, err = renew(at, outputs)
 	}

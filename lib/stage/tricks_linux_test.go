@@ -29,6 +29,7 @@ func TestTricks(t *testing.T) {
 		{"the state is moved away", `mv ../state ../elsewhere`, job.StageSucceeded},
 		{"the state is gone", `rm -rf ../state`, job.StageSucceeded},
 		{"the state is closed", `chmod 0 ../state`, job.StageSucceeded},
+		{"the outputs are closed", `chmod 0 ../out`, job.StageSucceeded},
 		{"the outputs are a link", `rm -rf ../out; ln -s "$OUTSIDE" ../out`, job.StageSucceeded},
 		{"the outputs are a file", `rm -rf ../out; echo > ../out`, job.StageSucceeded},
 		{"the next stage's outputs are a link", `ln -s "$OUTSIDE" ../out/second`, job.StageSucceeded},
