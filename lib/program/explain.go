@@ -73,8 +73,12 @@ func (p Program) Explain(x Exit) job.Failure {
 		f.Message = sentences(fmt.Sprintf("%s could not be started (exit code %d)", x.Title, x.Code), cmp.Or(why.words, shellSays(x.Stderr)),
 			NotYours)
 	case why.words == "":
-		f.Message = fmt.Sprintf("%s ended with exit code %d and did not say why. Its log may show how far it came; please contact the operators.",
-			x.Title, x.Code)
+		what := fmt.Sprintf("%s ended with exit code %d and did not say why", x.Title, x.Code)
+		last := lastLine(x.Stderr, p.Name)
+		if last != "" {
+			what += "; the last line that it wrote is"
+		}
+		f.Message = sentences(what, last, "Its log may show how far it came; please contact the operators.")
 	default:
 		var advice string
 		f.Code, advice = p.classify(x.Code, why, tool)

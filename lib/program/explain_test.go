@@ -33,8 +33,10 @@ func TestExplain(t *testing.T) {
 			"sh: bakta: not found. This is not"},
 		{"no words", Exit{Code: 3, Stderr: []byte("\n \n")}, job.Internal, "T ended with exit code 3 and did not say why"},
 		{"words on stdout alone", Exit{Code: 1, Stdout: []byte("a\nERROR: x!\n")}, job.BadInput, "T ended with an error: ERROR: x!"},
-		{"last words that say nothing", Exit{Code: 1, Stderr: []byte("WARNING: a\nthis won't do\n")}, job.Internal, "T ended with exit code " +
-			"1 and did not say why"},
+		{"last words that may say something", Exit{Code: 1, Stderr: []byte("WARNING: a\nthis won't do\nWARNING: b\n")}, job.Internal,
+			"T ended with exit code 1 and did not say why; the last line that it wrote is: this won't do. Its log may show"},
+		{"last words that say nothing", Exit{Code: 1, Stderr: []byte("WARNING: a\n10%|x\n")}, job.Internal,
+			"T ended with exit code 1 and did not say why. Its log may show"},
 		{"a full disk", Exit{Code: 1, Stderr: []byte(traceback + "OSError: [Errno 28] No space left on device\n")}, job.Internal,
 			"The disk is full."},
 		{"a broken database", Exit{Code: 1, Stderr: []byte(traceback + "sqlite3.DatabaseError: file is not a database\n")}, job.Internal,

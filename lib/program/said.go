@@ -2,6 +2,7 @@ package program
 
 import (
 	"path"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -149,6 +150,17 @@ func readLines(output []byte, name string) []outputLine {
 		lines = append(lines, line)
 	}
 	return lines
+}
+
+// lastLine returns the last line of an output that may tell something: no log, warning, progress, or line of a shell. It is empty if
+// there is none.
+func lastLine(output []byte, name string) string {
+	for _, line := range slices.Backward(readLines(output, name)) {
+		if text := strings.TrimSpace(line.text); text != "" && line.level == "" && !noise().MatchString(text) {
+			return job.Words(text, maxReason)
+		}
+	}
+	return ""
 }
 
 var colours = compiled(`\x1b\[[0-9;?]*[A-Za-z]`)
