@@ -153,6 +153,8 @@ func testUploadsV2(t *testing.T, s *siteV2) {
 		{"asked for", map[string]string{"replicons_table": replicons, "prodigal_training_file": training()},
 			`{"use_replicons":true,"use_prodigal_training_file":true}`, "", []string{"--prodigal-tf", "--replicons"}},
 		{"regions", map[string]string{"regions_file": regions}, `{"use_regions":true}`, "", []string{"--regions"}},
+		{"regions of a step that is skipped", map[string]string{"regions_file": regions}, `{"use_regions":true,"skip_cds":true}`, "",
+			[]string{"--regions", "--skip-cds"}},
 		{"trusted proteins", map[string]string{"trusted_proteins_file": trusted}, `{"use_trusted_proteins":true}`, "", []string{"--proteins"}},
 		{"an empty table", map[string]string{"replicons_table": ""}, `{"use_replicons":true}`, "", nil},
 		{"a table that is not there", nil, `{"use_replicons":true}`, "replicon table: the file was not uploaded", nil},

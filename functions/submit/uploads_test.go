@@ -83,7 +83,8 @@ func TestOptionalUploads(t *testing.T) {
 			[]string{"genome.fna"}, ""},
 		{"promised and not there", workflow.BaktaBaktfold, with("x", ""), use(upload.TrustedProteinsFile, true), nil, "trusted proteins: the " +
 			"file was not uploaded"},
-		{"useless", workflow.Bakta, with(upload.TrustedProteinsFile, trusted), option.Config{Skip: []string{"cds"}}, nil, "these are skipped"},
+		{"useless", workflow.Bakta, with(upload.TrustedProteinsFile, trusted), option.Config{Skip: []string{"cds"}},
+			[]string{"genome.fna", "proteins.faa"}, ""},
 		{"both stages", workflow.BaktaBaktfold, all, option.Config{}, []string{"genome.fna", "regions.gff3", "proteins.faa"}, ""},
 		{"proteins, with options for genomes", workflow.BaktaProteins, map[string]string{upload.ProteinFASTA: ">a\nMKLL\n"},
 			option.Config{TranslationTable: 7, Use: map[string]bool{upload.RepliconsTable: true}}, []string{"proteins.faa"}, ""},

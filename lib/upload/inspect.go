@@ -53,8 +53,8 @@ func (i *Inspection) Inspect(kind string, content io.Reader) (name string, err e
 	// Bakta ignores these files without a message. It ignores a training file, too, but users do not expect that one in the
 	// results.
 	if u.Coding && slices.Contains(i.config.Skip, "cds") {
-		return "", refuse("%s: Bakta reads the file when it predicts coding sequences, and these are skipped; leave the file out, or don't "+
-			"skip the step cds.", u.Label)
+		i.warn(warnUnused, kind, "The %s: Bakta reads the file when it predicts coding sequences, and these are skipped, so it has no effect.",
+			u.Label)
 	}
 	return u.inspect(i, content)
 }

@@ -172,8 +172,6 @@ func uploadTests(t testing.TB) []uploadTest {
 			name:    "coding sequences are skipped",
 			content: geneLine,
 			c:       option.Config{Skip: []string{"cds"}},
-			says:    "these are skipped",
-			kinder:  true,
 		}, // Bakta passes over the file
 		uploadTest{name: "not UTF-8", content: "c1\tx\tCDS\t1\t30\t.\t+\t0\tName=\xe4\n", says: "not UTF-8 text in line 1"},
 		uploadTest{name: "FASTA", content: ">c1\nACGT\n", says: "a FASTA file"},
@@ -456,8 +454,6 @@ func uploadTests(t testing.TB) []uploadTest {
 			name:    "skipped",
 			content: trustedOne,
 			c:       option.Config{Skip: []string{"trna", "cds"}},
-			says:    "these are skipped",
-			kinder:  true,
 		}, // Bakta passes over the file
 	)
 	add(
@@ -605,8 +601,6 @@ func uploadTests(t testing.TB) []uploadTest {
 			name:    "skipped",
 			content: profile,
 			c:       option.Config{Skip: []string{"cds"}},
-			says:    "these are skipped",
-			kinder:  true,
 		}, // Bakta passes over the file
 	)
 	add(

@@ -18,6 +18,7 @@ const (
 	warnUnusedTable = "unused_table"       // no row of the replicon table counts
 	warnSkipped     = "skipped_regions"    // Bakta imports none of the regions, or not all
 	warnAmbiguous   = "ambiguous_regions"  // regions lie on a sequence whose name another one has, too
+	warnUnused      = "unused_file"        // of a step that is skipped
 )
 
 const (

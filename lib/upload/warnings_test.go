@@ -140,3 +140,16 @@ func TestCutGeneByChance(t *testing.T) {
 		}
 	}
 }
+
+// TestUnusedFiles: files that Bakta passes over, because their step is skipped, are taken with a warning. No option excludes another one.
+func TestUnusedFiles(t *testing.T) {
+	for kind, content := range map[string]string{RegionsFile: geneLine, TrustedProteinsFile: trustedOne} {
+		for _, skip := range [][]string{{"trna", "cds"}, {"trna"}} {
+			i := NewInspection(option.Config{Skip: skip})
+			_, err := i.Inspect(kind, strings.NewReader(content))
+			if got := i.Warnings(); err != nil || (len(got) == 1 && got[0].Code == warnUnused && got[0].Upload == kind) != (len(skip) == 2) {
+				t.Errorf("%s, without %v: %+v, %v", kind, skip, got, err)
+			}
+		}
+	}
+}
