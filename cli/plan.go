@@ -89,8 +89,8 @@ func (a *app) named(args []string, w *workflow.Workflow) ([]planned, error) {
 	var all []planned
 	seen := make(map[string]bool)
 	add := func(path string) {
-		if !seen[absolute(path)] { // a pattern and a name may both mean it
-			seen[absolute(path)] = true
+		if !seen[input.Absolute(path)] { // a pattern and a name may both mean it
+			seen[input.Absolute(path)] = true
 			all = append(all, planned{path: path})
 		}
 	}
@@ -254,7 +254,7 @@ func (p *planner) config(one planned, w workflow.Workflow) (option.Config, map[s
 		title, _ := p.sheet.Title(name)
 		p.faults = append(p.faults, sheet.Fault{Row: row.Number, Column: title, Text: text})
 	}
-	if !annotatesGenome(w) {
+	if !ofGenomes(w) {
 		for _, name := range slices.Sorted(maps.Keys(row.Options)) {
 			fault(name, fmt.Sprintf("the workflow %s does not have this option; leave the cell empty", workflowName(w.Kind)))
 		}
@@ -297,11 +297,6 @@ func (p *planner) config(one planned, w workflow.Workflow) (option.Config, map[s
 		fault(v.Field, v.Problem)
 	}
 	return config, files, nil
-}
-
-// annotatesGenome reports whether a workflow has the options for genomes.
-func annotatesGenome(w workflow.Workflow) bool {
-	return slices.ContainsFunc(w.Uploads, func(u workflow.Upload) bool { return u.Kind == upload.GenomeFASTA })
 }
 
 // tellNames says which samples have other names than their files, because several files have one name.

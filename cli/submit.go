@@ -226,7 +226,7 @@ func (a *app) begin(
 		return book.Entry{}, err
 	}
 	entry := book.Entry{ID: made.Job.ID, Secret: made.Job.Secret, Server: c.Server(), Name: s.name, Workflow: w.Kind,
-		File: absolute(s.input), Created: time.Now().UTC().Truncate(time.Second)}
+		File: input.Absolute(s.input), Created: time.Now().UTC().Truncate(time.Second)}
 	// Remembered before anything is sent: a job that this program is killed in the middle of can be deleted.
 	if err := b.Add(context.WithoutCancel(ctx), entry); err != nil {
 		a.discard(ctx, c, b, entry)
@@ -401,11 +401,4 @@ func (s *submission) check(w workflow.Workflow, changed func(flag string) bool) 
 		return config, nil, err
 	}
 	return config, uploads, nil
-}
-
-func absolute(path string) string {
-	if abs, err := filepath.Abs(path); err == nil {
-		return abs
-	}
-	return path
 }

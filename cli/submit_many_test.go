@@ -630,6 +630,39 @@ func TestSubmitManyOfOneName(t *testing.T) {
 	}
 }
 
+// TestSubmitManyOfOneNameLater: a file of another folder does not replace the results of one of that name that an earlier call annotated.
+func TestSubmitManyOfOneNameLater(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	u := newCollection(t, f.URL, "a.fna")
+	if err := os.Mkdir(filepath.Join(u.Dir, "more"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	u.Write("more/a.fna", clitest.Genome(7, 200))
+	u.Must("submit", "genomes", "--out", "out")
+	first := table(t, u, "out/summary.tsv")["a"]["job_id"]
+	got := u.Run("submit", "more", "--out", "out")
+	if got.Code != exitSomeFailed || f.allMade() != 1 ||
+		!strings.Contains(got.Err, "out/a is for the results of another file of that name, "+filepath.Join(u.Dir, "genomes/a.fna")) {
+		t.Errorf("%d jobs, %+v", f.allMade(), got)
+	}
+	if diff := cmp.Diff(results("a"), u.Files("out/a")); diff != "" {
+		t.Errorf("files (-want +got)\n%s", diff)
+	}
+	// The same file is the same sample, wherever it lies.
+	if err := os.Rename(filepath.Join(u.Dir, "genomes"), filepath.Join(u.Dir, "moved")); err != nil {
+		t.Fatal(err)
+	}
+	u.Must("submit", "moved", "--out", "out")
+	if now := table(t, u, "out/summary.tsv")["a"]["job_id"]; now != first || f.allMade() != 1 {
+		t.Errorf("the job is %s, not %s; %d jobs", now, first, f.allMade())
+	}
+	u.Must("submit", "more", "--out", "out", "--force")
+	if f.allMade() != 2 {
+		t.Errorf("%d jobs were made", f.allMade())
+	}
+}
+
 // TestSubmitManyServerLost: a server that is away for too long ends the batch, not one sample after the other.
 func TestSubmitManyServerLost(t *testing.T) {
 	t.Parallel()

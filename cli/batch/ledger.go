@@ -34,6 +34,7 @@ type Ledger struct {
 
 	mu     sync.Mutex
 	file   *os.File
+	cut    bool // a line may have been written in part
 	batch  string
 	byKey  map[string]Job
 	byName map[string]Job
@@ -63,8 +64,12 @@ func OpenLedger(out string, b *book.Book) (_ *Ledger, err error) {
 		return nil, err
 	}
 	l.lock = flock.New(filepath.Join(l.dir, "lock"), flock.SetPermissions(0o600))
-	if ok, err := l.lock.TryLock(); err != nil || !ok {
-		return nil, errors.Join(err, fmt.Errorf("%s: %w", out, errBusy))
+	switch ok, err := l.lock.TryLock(); {
+	case err != nil:
+		return nil, fmt.Errorf("%s can't be locked, so that no other bakta-web works on this folder: %w; if its file system has no locks, "+
+			"give a directory on another one by --out", l.lock.Path(), err)
+	case !ok:
+		return nil, fmt.Errorf("%s: %w", out, errBusy)
 	}
 	defer func() {
 		if err != nil {
@@ -217,12 +222,20 @@ func (l *Ledger) Put(ctx context.Context, job Job) error {
 func (l *Ledger) add(line []byte, take func()) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	// On a full disk, a part of a line may have been written. The next one must not become the rest of it when there is room again.
+	if l.cut {
+		if err := l.endLine(); err != nil {
+			return err
+		}
+	}
+	l.cut = true
 	if _, err := l.file.Write(append(line, '\n')); err != nil {
 		return err
 	}
 	if err := l.file.Sync(); err != nil {
 		return err
 	}
+	l.cut = false
 	take()
 	return nil
 }

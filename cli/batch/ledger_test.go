@@ -148,3 +148,56 @@ func TestLedgerDamaged(t *testing.T) {
 		}
 	}
 }
+
+// TestLedgerCut: what is recorded after a line that a full disk cut off is there when the folder is opened again.
+func TestLedgerCut(t *testing.T) {
+	out := t.TempDir()
+	l := open(t, out)
+	put(t, l, Job{Key: "k1", Name: "a", ID: "1"})
+	whole := l.file
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("there is no /dev/full: ", err)
+	}
+	defer full.Close()
+	l.file = full
+	if err := l.Put(t.Context(), Job{Key: "k2", Name: "b", ID: "2"}); err == nil {
+		t.Error("a job is recorded on a full disk")
+	}
+	l.file = whole
+	if _, err := whole.WriteString(`{"key":"k2","na`); err != nil { // what a disk takes before it is full
+		t.Fatal(err)
+	}
+	put(t, l, Job{Key: "k3", Name: "c", ID: "3"})
+	l.Close()
+	l = open(t, out)
+	defer l.Close()
+	if got := l.All(); len(got) != 2 || got[1].ID != "3" {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestLedgerUnlockable: that a folder can't be locked is not that another process works on it.
+func TestLedgerUnlockable(t *testing.T) {
+	out := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(out, ledgerFolder, "lock"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenLedger(out, nil); err == nil || errors.Is(err, errBusy) || !strings.Contains(err.Error(), "lock can't be locked") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestSummaryOfInterrupted: until a call comes to a sample, its row is what earlier calls found, for the call may be interrupted before.
+func TestSummaryOfInterrupted(t *testing.T) {
+	out := t.TempDir()
+	l := open(t, out)
+	defer l.Close()
+	put(t, l, Job{Key: "k1", Name: "a", ID: "1", File: "/a.fna", Workflow: "bakta", Phase: Done, Seconds: 451})
+	b := New([]Sample{{Name: "a", Files: []File{{Path: "/a.fna"}}}, {Name: "b", Files: []File{{Path: "/b.fna"}}}}, Options{Record: l, Out: out})
+	for _, want := range []string{"a\t/a.fna\t1\tbakta\tdone\t\t451\t", "b\t/b.fna\t\t\twaiting\t"} {
+		if got := string(b.summary()); !strings.Contains(got, want) {
+			t.Errorf("%q is not in\n%s", want, got)
+		}
+	}
+}

@@ -56,6 +56,11 @@ func (j Job) left() map[string]int64 {
 	return left
 }
 
+// keeps reports whether the job has results, or may have some.
+func (j Job) keeps() bool {
+	return len(j.left()) > 0 || j.Phase != Failed && j.Phase != Dropped
+}
+
 // Record remembers jobs from one call of the command to the next.
 type Record interface {
 	// Find returns the job of a key that was recorded last.

@@ -69,7 +69,7 @@ func (b *Batch) send(ctx context.Context, it *item) error {
 		b.discard(ctx, it, *it.stale)
 		it.stale = nil
 	}
-	if err := b.free(it); err != nil {
+	if err := b.free(it, key); err != nil {
 		b.fail(it, "%v", err)
 		return nil
 	}
@@ -131,7 +131,7 @@ func (b *Batch) resume(it *item, known Job) bool {
 		})
 		return true
 	}
-	// The server says how it does: see settleStatus.
+	// The server says how it does.
 	b.change(it, func(v *View) { v.State, v.Job, v.Resumed = Queued, ref, true })
 	return true
 }
@@ -164,13 +164,19 @@ func (b *Batch) inspect(it *item, sums []string) ([]*sending, error) {
 }
 
 // free reports what is in the way of the results: it would be a pity to see that when the job is done.
-func (b *Batch) free(it *item) error {
+func (b *Batch) free(it *item, key string) error {
 	if b.o.Out == "" {
 		return nil
 	}
-	last, _ := b.o.Record.Named(it.Name)
+	last, ok := b.o.Record.Named(it.Name)
 	left := last.left()
 	folder := filepath.Join(b.o.Out, it.Folder)
+	// A file with other content is the same sample in another state, if it is at the same place. At another place it is another sample.
+	same := last.Key == key || last.File == input.Absolute(it.Input()) || resultfiles.SameFile(last.File, it.Input())
+	if ok && !same && last.keeps() && !b.o.Force {
+		return fmt.Errorf("%s is for the results of another file of that name, %s; give another directory by --out, name the samples by the "+
+			"column name of a sheet, or replace the results by --force", folder, last.File)
+	}
 	if info, err := os.Stat(folder); err == nil && !info.IsDir() {
 		return fmt.Errorf("%s is a file, and its results need a folder of that name", folder)
 	}
@@ -232,15 +238,12 @@ func (b *Batch) submit(ctx context.Context, it *item, key string, uploads []*sen
 
 // record records the new job of a sample.
 func (b *Batch) record(ctx context.Context, it *item, key string, made client.Ref) error {
-	file, err := filepath.Abs(it.Input())
-	if err != nil {
-		file = it.Input()
-	}
 	last, _ := b.o.Record.Named(it.Name)
 	it.made = true
-	err = b.put(ctx, it, func(j *Job) {
-		*j = Job{Key: key, Name: it.Name, Folder: it.Folder, File: file, Workflow: it.Workflow.Kind, Server: b.o.Client.Server(), ID: made.ID,
-			Secret: made.Secret, Made: time.Now().UTC().Truncate(time.Second), Phase: Made, Round: b.o.Record.Round(), Before: last.left()}
+	err := b.put(ctx, it, func(j *Job) {
+		*j = Job{Key: key, Name: it.Name, Folder: it.Folder, File: input.Absolute(it.Input()), Workflow: it.Workflow.Kind,
+			Server: b.o.Client.Server(), ID: made.ID, Secret: made.Secret, Made: time.Now().UTC().Truncate(time.Second), Phase: Made,
+			Round: b.o.Record.Round(), Before: last.left()}
 	})
 	if err != nil {
 		b.fail(it, "%v", err)

@@ -105,14 +105,24 @@ func (b *Batch) summary() []byte {
 	}
 	b.mu.Unlock()
 	for i, v := range views {
+		// Until this call has come to a sample, what earlier ones have found of it holds: the call may end before.
+		if known, ok := b.o.Record.Named(v.Name); ok && jobs[i].ID == "" && (v.State == Waiting || v.State == Checking) {
+			text.WriteString(earlierRow(known))
+			continue
+		}
 		text.WriteString(row(v, jobs[i]))
 	}
 	for _, job := range b.o.Record.All() {
 		if !seen[job.Name] {
-			text.WriteString(row(View{Name: job.Name, File: job.File, Workflow: job.Workflow, State: stateOf(job.Phase), Reason: job.Reason}, job))
+			text.WriteString(earlierRow(job))
 		}
 	}
 	return text.Bytes()
+}
+
+// earlierRow returns the line of a sample that this call has not come to.
+func earlierRow(job Job) string {
+	return row(View{Name: job.Name, File: job.File, Workflow: job.Workflow, State: stateOf(job.Phase), Reason: job.Reason}, job)
 }
 
 // stateOf returns the state that the record of an earlier call says.

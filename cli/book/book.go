@@ -174,9 +174,10 @@ func (b *Book) locked(ctx context.Context, do func() error) error {
 	lock := flock.New(b.path+".lock", flock.SetPermissions(0o600))
 	if _, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil {
 		if ctx.Err() != nil {
-			err = context.Cause(ctx)
+			return context.Cause(ctx)
 		}
-		return err
+		return fmt.Errorf("%s can't be locked: %w; if its file system has no locks, name a file on another one by BAKTA_WEB_JOBS",
+			lock.Path(), err)
 	}
 	defer lock.Unlock()
 	return do()

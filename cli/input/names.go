@@ -51,7 +51,7 @@ func Names(paths []string, taken []string) []string {
 	for _, longer := range []func(path string) string{
 		func(path string) string { return folder(path) + Name(path) },
 		func(path string) string { return folder(path) + filepath.Base(path) },
-		func(path string) string { return folder(path) + filepath.Base(path) + "-" + digest(absolute(path)) },
+		func(path string) string { return folder(path) + filepath.Base(path) + "-" + digest(Absolute(path)) },
 	} {
 		count := make(map[string]int)
 		for _, name := range append(names, taken...) {
@@ -68,14 +68,15 @@ func Names(paths []string, taken []string) []string {
 
 // folder returns the name of the folder of a file, to stand before the file's name.
 func folder(path string) string {
-	name := filepath.Base(filepath.Dir(absolute(path)))
+	name := filepath.Base(filepath.Dir(Absolute(path)))
 	if name == string(filepath.Separator) {
 		return ""
 	}
 	return name + "_"
 }
 
-func absolute(path string) string {
+// Absolute returns the absolute path of a file, or the path itself if the working directory is not known.
+func Absolute(path string) string {
 	if abs, err := filepath.Abs(path); err == nil {
 		return abs
 	}

@@ -106,19 +106,31 @@ func TestFaults(t *testing.T) {
 			"row 5, column \"genome\": write the path without file://",
 		"genome,strain\na,\"x\ny\"\nb,c\n": `row 2, column "strain": "x\ny" has a control character, such as a line break; remove it`,
 		"genome,strain\na,\"x\n":           "row 2: extraneous or missing \" in quoted-field",
-		"genome\tstrain\na\t\xe4\n":        "row 2: the text is not UTF-8; save it with UTF-8",
-		"\xff\xfeg\x00":                    "the text is UTF-16; save it with UTF-8",
-		"PK\x03\x04xl":                     "this is a workbook of a spreadsheet program",
+		// Else the second row would be a part of the first one, in a column that means nothing.
+		"genome\tnotes\na\t\"Ca. X\" y\nb\tz\n": "row 2: a cell begins with a quote (\") and does not end with one",
+		"genome\tnotes\na\t\"X\nb\tz\n":         "row 2: a cell begins with a quote (\") and does not end with one",
+		"genome\tstrain\na\t\xe4\n":             "row 2: the text is not UTF-8; save it with UTF-8",
+		"\xff\xfeg\x00":                         "the text is UTF-16; save it with UTF-8",
+		"PK\x03\x04xl":                          "this is a workbook of a spreadsheet program",
 	} {
 		_, err := Read(write(t, "s.tsv", text))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v\nwant %s", text, err, want)
 		}
 		var faults Faults
-		ofText := strings.Contains(want, "UTF-8") || strings.Contains(want, "extraneous")
+		ofText := strings.Contains(want, "UTF-8") || strings.Contains(want, "extraneous") || strings.Contains(want, "begins with a quote")
 		if strings.HasPrefix(want, "row") && !ofText && !errors.As(err, &faults) {
 			t.Errorf("%q: the error is a %T", text, err)
 		}
+	}
+}
+
+// TestQuotes: in a table with tabs, quotes are a part of a name, unless they stand around the whole cell.
+func TestQuotes(t *testing.T) {
+	text := "genome\tstrain\tnotes\na\tx \"y\" z\t\"two\nlines\"\nb\t\"K \"\"12\"\"\"\t\n"
+	got, err := Read(write(t, "s.tsv", text))
+	if err != nil || len(got.Rows) != 2 || got.Rows[0].Options["strain"].Text != `x "y" z` || got.Rows[1].Options["strain"].Text != `K "12"` {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 

@@ -47,6 +47,7 @@ func readTable(path string, from io.Reader) ([]record, error) {
 	r.FieldsPerRecord = -1
 	var records []record
 	for {
+		begin := r.InputOffset()
 		cells, err := r.Read()
 		var fault *csv.ParseError
 		switch {
@@ -58,10 +59,27 @@ func readTable(path string, from io.Reader) ([]record, error) {
 			return nil, err
 		}
 		row, _ := r.FieldPos(0)
+		// A quote at the beginning of a cell is one of the table, even where it is meant as a part of a name. Then the cell goes on behind
+		// its tab or its line, to the next such quote or to the end of the file, and the rows in it would be lost.
+		if r.LazyQuotes && !quoted(cells, string(text[begin:r.InputOffset()])) {
+			return nil, fmt.Errorf("row %d: a cell begins with a quote (\") and does not end with one, so it would go on in the next cells or "+
+				"rows; remove the quote, or write the cell as \"a \"\"quoted\"\" word\"", row)
+		}
 		if strings.TrimSpace(strings.Join(cells, "")) != "" {
 			records = append(records, record{row, cells})
 		}
 	}
+}
+
+// quoted reports whether quotes stand around each cell of a row with a tab or the end of a line in it.
+func quoted(cells []string, row string) bool {
+	row = strings.ReplaceAll(row, "\r\n", "\n") // as encoding/csv reads them
+	for _, cell := range cells {
+		if strings.ContainsAny(cell, "\t\n") && !strings.Contains(row, `"`+strings.ReplaceAll(cell, `"`, `""`)+`"`) {
+			return false
+		}
+	}
+	return true
 }
 
 // invalid returns the place of the first bytes that are not UTF-8, -1 if there are none.
