@@ -133,7 +133,7 @@ KUBECTL ?= kubectl
 .PHONY: deploy
 deploy: ## deploy kservices/overlays/OVERLAY on kubectl's cluster, and wait until it is ready (OVERLAY=NAME)
 	@[ -n "$(OVERLAY)" ] || { echo "OVERLAY is not set; for example: make deploy OVERLAY=mine, a folder below kservices/overlays"; exit 1; }
-	@$(KUBECTL) kustomize kservices/overlays/$(OVERLAY) | grep '^  name: jobs-storage$$' >/dev/null || { \
+	@manifests=$$($(KUBECTL) kustomize kservices/overlays/$(OVERLAY)); grep -q '^  name: jobs-storage$$' <<<"$$manifests" || { \
 	  echo "the overlay has no NetworkPolicy jobs-storage, so jobs could not reach the object storage; see kservices/overlays/production/storage.yaml"; exit 1; }
 	$(KUBECTL) apply -f kservices/base/100-namespace.yaml
 	@$(KUBECTL) --namespace bakta delete job setup --ignore-not-found 2>/dev/null || true

@@ -133,7 +133,12 @@ func (o Options) find(row program.Program, at Installed, whole tool) (tool, erro
 		}
 	}
 	if err != nil {
-		return tool{}, fmt.Errorf("%s-db: %s is not a database of %s: %w", flag, dir, row.Title, err)
+		err = fmt.Errorf("%s-db: %s is not a database of %s: %w", flag, dir, row.Title, err)
+		// The download makes a folder of its own in the one that it is given.
+		if below, _ := filepath.Glob(filepath.Join(dir, "*", row.Database.File)); len(below) > 0 {
+			err = fmt.Errorf("%w; give %s", err, filepath.Dir(below[0]))
+		}
+		return tool{}, err
 	}
 	return t, nil
 }

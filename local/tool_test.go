@@ -76,6 +76,7 @@ func TestFindTools(t *testing.T) {
 		{name: "no database", programs: installed{"bakta": {Path: at("bin/bakta")}}, fails: "--bakta-db: Bakta needs its database"},
 		{name: "another database", programs: installed{"bakta": {Path: at("bin/bakta"), Database: at("none")}},
 			fails: "is not a database of Bakta"},
+		{name: "the folder of the database", programs: installed{"bakta": {Path: at("bin/bakta"), Database: dir}}, fails: "; give " + at("db")},
 		{name: "no proteins", programs: installed{"bakta": whole, "bakta_proteins": {Path: "/nowhere"}},
 			fails: `--bakta-proteins: the program "/nowhere" was not found`},
 		{name: "proteins beside the stand-in", programs: installed{"bakta": {Path: StandIn}, "bakta_proteins": {Path: at("bin/bakta_proteins")}},
