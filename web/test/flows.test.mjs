@@ -217,7 +217,7 @@ test("a thousand jobs are one request, and scroll and filter", async () => {
   }));
   const list = { format: "bakta-web jobs", version: 1, server: backend.url, jobs };
   await page.getByLabel("A saved list of jobs").setInputFiles([{ name: "list.json", mimeType: "", buffer: Buffer.from(JSON.stringify(list)) }]);
-  await page.getByText("1000 of 1000 jobs were new here.").waitFor();
+  await page.getByText("1,000 of 1,000 jobs were new here.").waitFor();
   await page.getByText("Not on the server").first().waitFor();
   assert.ok((await page.locator(".virtual-row").count()) < 60);
   // The heads of the columns sort, by the keyboard, too, and the next visit has the same order.

@@ -108,7 +108,7 @@ for (const [look, options] of Object.entries(looks)) {
     const jobs = Array.from({ length: 1000 }, (_, i) => ({ id: id(i), secret: "a".repeat(32), name: `job ${i}`, workflow: "bakta", batch: "", added: new Date(Date.now() - i * 60_000).toISOString() }));
     const list = { format: "bakta-web jobs", version: 1, server: new URL(backend.url).origin, jobs };
     await page.getByLabel("A saved list of jobs").setInputFiles([file("list.json", JSON.stringify(list))]);
-    await page.getByText("1000 of 1000 jobs were new here.").waitFor();
+    await page.getByText("1,000 of 1,000 jobs were new here.").waitFor();
     await page.getByRole("button", { name: "Failed 100" }).waitFor();
     await seen("jobs");
     await page.goto(`${backend.url}#/job/${id(2)}`);

@@ -358,3 +358,12 @@ test("a link to an empty file works, though it has no first byte", async () => {
   assert.equal(await links.working("tsv"), "storage/b");
   assert.equal(asked.length, 3);
 });
+
+test("sizes are rounded before their unit is chosen, and are no powers of ten", async () => {
+  const { bytes, bases, limit } = await vite.ssrLoadModule("/src/parts/format.ts");
+  const sizes = [999, 1_400, 9_970, 14_000, 99_700, 999_700, 1_073_741_824, 10 ** 13].map(bytes);
+  assert.deepEqual(sizes, ["999 B", "1.4 kB", "10 kB", "14 kB", "100 kB", "1.0 MB", "1.1 GB", "10,000 GB"]);
+  assert.deepEqual([9_999, 10_000, 99_970, 999_700, 4_641_652].map((n) => bases(n)), ["9,999 bp", "10.0 kbp", "100 kbp", "1.00 Mbp", "4.64 Mbp"]);
+  assert.equal(limit(256 * 2 ** 20), "256 MiB");
+  for (let n = 1; n <= 10 ** 13; n = Math.ceil(n * 1.003)) assert.doesNotMatch(`${bytes(n)} ${bases(n)}`, /e\+|NaN|undefined/, String(n));
+});

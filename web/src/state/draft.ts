@@ -2,6 +2,7 @@
 // which are remembered.
 import { computed, effect, signal } from "@preact/signals";
 import type { Config, UploadKind, WorkflowKind } from "../api/types";
+import { limit } from "../parts/format";
 import { checkOptions, inspect, kindsOf, Missing, readSheet, type Report, type Sheet, type SheetRow, type Violation } from "../inspect/inspector";
 import { keep, setting } from "./db";
 import { baseName, jobName } from "./names";
@@ -321,7 +322,7 @@ async function check(sample: Sample, dropped: Dropped): Promise<void> {
     return;
   }
   if (label !== undefined && dropped.file.size > label.max_size) {
-    update(sample.key, { check: "refused", problem: `The file is larger than this server takes (${Math.floor(label.max_size / 2 ** 20)} MiB).` });
+    update(sample.key, { check: "refused", problem: `The file is larger than this server takes (${limit(label.max_size)}).` });
     return;
   }
   const further = extrasOf(sample);
