@@ -367,3 +367,16 @@ test("sizes are rounded before their unit is chosen, and are no powers of ten", 
   assert.equal(limit(256 * 2 ** 20), "256 MiB");
   for (let n = 1; n <= 10 ** 13; n = Math.ceil(n * 1.003)) assert.doesNotMatch(`${bytes(n)} ${bases(n)}`, /e\+|NaN|undefined/, String(n));
 });
+
+test("a job that expired while the computer slept is made again", async () => {
+  answers["/job/submit"] = () => Promise.reject(new TypeError("no connection"));
+  const [task] = begin(1);
+  await pass(2);
+  assert.equal(task.state.value, "starting");
+  mock.timers.setTime(Date.now() + 8 * 3_600_000); // no timer ran meanwhile
+  answers["/job/submit"] = ({ job }) => (job.job_id === "job 1" ? missing() : {});
+  await pass(5);
+  assert.equal(task.state.value, "started");
+  assert.equal(count("/job/init"), 2);
+  assert.deepEqual([...page.jobs.jobs.value.keys()], ["job 2"]);
+});

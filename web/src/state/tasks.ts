@@ -186,25 +186,39 @@ async function send(t: Task, links: UploadLink[]): Promise<void> {
   }
 }
 
-/** Starts the job. A start that the server puts off for long does not hold up the samples behind it. */
-async function launch(t: Task, leave: () => void): Promise<void> {
-  enter(t, "starting");
-  const job = t.job!;
+interface Start {
+  job: JobRef;
+  kind: WorkflowKind;
+  config: Config;
+  /** Takes what the start waits for, in words for people. */
+  note?: (text: string) => void;
+  signal?: AbortSignal;
+}
+
+/** Starts a job. A start that is put off for long gives its lane to the next one, and does not hold up the jobs behind it. */
+async function startInLane({ job, kind, config, note, signal }: Start, leave: () => void): Promise<void> {
   let waited = 0;
-  const note = (text: string, wait: number) => {
-    t.note.value = text;
+  const waits = (text: string, wait: number) => {
+    note?.(text);
     waitingFor(job.job_id, text);
     waited += wait;
     if (waited > longestPause) leave();
   };
+  await started(job, await patiently(() => start(job, kind, config, signal), waits, isTemporary, signal));
+}
+
+/** Starts the job of a task. */
+async function launch(t: Task, leave: () => void): Promise<void> {
+  enter(t, "starting");
+  const job = t.job!;
+  const since = Date.now();
   try {
-    const warnings = await patiently(() => start(job, t.kind, t.config, t.cancel.signal), note, isTemporary, t.cancel.signal);
-    await started(job, warnings);
+    await startInLane({ job, kind: t.kind, config: t.config, note: (text) => (t.note.value = text), signal: t.cancel.signal }, leave);
     enter(t, "started");
   } catch (error) {
-    // A job that is not started expires soon after its links, which may be before the server wants to be asked again. One that was deleted in
-    // the list of jobs is not there, either.
-    if (waited > longestPause && isMissing(error) && jobs.value.has(job.job_id) && !t.resent) {
+    // A job that is not started expires soon after its links, which may be before the server wants to be asked again, or while the computer
+    // sleeps: so the clock counts, and not the pauses that were planned. One that was deleted in the list of jobs is not there, either.
+    if (Date.now() - since > longestPause && isMissing(error) && jobs.value.has(job.job_id) && !t.resent) {
       t.resent = true;
       await dropJob(t);
       enter(t, "queued");
@@ -252,15 +266,8 @@ export async function resume(some: Iterable<KeptJob> = jobs.value.values()): Pro
   const ofTasks = new Set(tasks.value.map((t) => t.job?.job_id));
   const isSent = (job: KeptJob) => job.pending !== undefined && job.pending.refused === "" && job.gone === undefined && job.pending.files.every((f) => f.sent);
   await inLanes([...some].filter((job) => isSent(job) && !ofTasks.has(job.id)), async (job, leave) => {
-    let waited = 0;
-    const note = (text: string, wait: number) => {
-      waitingFor(job.id, text);
-      waited += wait;
-      if (waited > longestPause) leave();
-    };
     try {
-      const warnings = await patiently(() => start(ref(job), job.kind, job.pending!.config), note);
-      await started(ref(job), warnings);
+      await startInLane({ job: ref(job), kind: job.kind, config: job.pending!.config }, leave);
     } catch (error) {
       await unstarted(ref(job), error);
     }
