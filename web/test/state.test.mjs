@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, mock, test } from "node:test";
 import { createServer } from "vite";
+import { browserDatabase } from "./database.mjs";
 
 let vite;
 /** The page's modules, new in each test. */
@@ -16,6 +17,9 @@ let storage;
 let uploads;
 /** The listeners of the window. */
 let events;
+/** What the rules were asked, and what they answer: a function of the question and its files. */
+let questions;
+let rules;
 
 /** As in browsers: a request that is aborted before it is sent has no event. */
 class Upload {
@@ -36,11 +40,22 @@ class Upload {
   }
 }
 
+/** The worker with the rules. */
+class Rules {
+  postMessage({ id, request, files }) {
+    const question = JSON.parse(request);
+    questions.push(question);
+    setImmediate(() => this.onmessage({ data: { id, answer: JSON.stringify(rules(question, files)) } }));
+  }
+  terminate() {}
+}
+
 before(async () => {
   vite = await createServer({ configFile: false, server: { middlewareMode: true, hmr: false, ws: false, watch: null }, appType: "custom", optimizeDeps: { noDiscovery: true }, logLevel: "error" });
   Object.assign(globalThis, {
     window: globalThis,
     XMLHttpRequest: Upload,
+    Worker: Rules,
     addEventListener: (...args) => events.addEventListener(...args),
     removeEventListener: (...args) => events.removeEventListener(...args),
     dispatchEvent: (event) => events.dispatchEvent(event),
@@ -60,6 +75,7 @@ after(() => vite?.close());
 beforeEach(async () => {
   asked = [];
   uploads = [];
+  questions = [];
   storage = () => 200;
   let made = 0;
   answers = {
@@ -76,7 +92,10 @@ beforeEach(async () => {
   await visit();
   mock.timers.enable({ apis: ["setTimeout", "Date"], now: Date.UTC(2026, 0, 1) });
 });
-afterEach(() => mock.timers.reset());
+afterEach(() => {
+  mock.timers.reset();
+  delete globalThis.indexedDB;
+});
 
 /** Loads the page's modules again, as a reload does. */
 async function visit() {
@@ -124,6 +143,22 @@ async function watch(kept) {
   page.watch.watch((back) => void page.tasks.resume(back));
   page.jobs.loaded.value = true;
   await pass(1);
+}
+
+/** The draft of new jobs, on a server with these options, and rules that take every file. */
+async function draft(...options) {
+  const [made, server] = [await vite.ssrLoadModule("/src/state/draft.ts"), await vite.ssrLoadModule("/src/state/server.ts")];
+  const kinds = ["genome_fasta", "protein_fasta", "replicons_table"];
+  server.catalogue.value = { options, uploads: kinds.map((upload_kind) => ({ upload_kind, label: upload_kind, use: "", max_size: 2 ** 20 })) };
+  server.workflows.value = [
+    { workflow_kind: "bakta", uploads: [{ upload_kind: "genome_fasta", required: true }, { upload_kind: "replicons_table", required: false }] },
+    { workflow_kind: "bakta_proteins", uploads: [{ upload_kind: "protein_fasta", required: true }] },
+  ];
+  rules = (question, files) => {
+    if (question.do === "kind") return files.map((f) => ({ kind: f.name.endsWith(".faa") ? "protein_fasta" : "genome_fasta", compressed: "" }));
+    return question.do === "inspect" ? { problem: "", warnings: [], sequences: [], count: 1 } : [];
+  };
+  return made;
 }
 
 test("a job that the server did not have is asked for again once a minute, and is as before when the server has it", async () => {
@@ -379,4 +414,47 @@ test("a job that expired while the computer slept is made again", async () => {
   assert.equal(task.state.value, "started");
   assert.equal(count("/job/init"), 2);
   assert.deepEqual([...page.jobs.jobs.value.keys()], ["job 2"]);
+});
+
+test("a mistake in an option holds up only jobs that take the option, and is not remembered", async () => {
+  const database = (globalThis.indexedDB = browserDatabase());
+  const page = await draft({ name: "min_contig_length", workflow_kinds: ["bakta"] }, { name: "genus", workflow_kinds: ["bakta"] });
+  const plain = rules;
+  rules = (question, files) => (question.do !== "options" ? plain(question, files) : question.config.min_contig_length === "5kb" ? [{ field: "min_contig_length", problem: "p" }] : []);
+  database.stores.settings.set("options", { config: { min_contig_length: "5kb" }, workflow: "bakta" }); // of an earlier version
+  await page.remember();
+  await page.add([{ file: new File([">p\nM\n"], "p.faa"), path: "p.faa" }]);
+  await pass(2);
+  assert.equal(page.ready.value.length, 1);
+  assert.deepEqual(page.violations.value, []);
+  await page.add([{ file: genome(), path: "a.fna" }]);
+  await pass(2);
+  assert.deepEqual(page.violations.value, [{ field: "min_contig_length", problem: "p" }]);
+  page.setOption("genus", "Escherichia");
+  await pass(1);
+  assert.deepEqual(database.stores.settings.get("options").config, { genus: "Escherichia" });
+  page.setOption("min_contig_length", 500);
+  await pass(1);
+  assert.deepEqual(page.violations.value, []);
+  assert.deepEqual(database.stores.settings.get("options").config, { genus: "Escherichia", min_contig_length: 500 });
+});
+
+test("a replicon table that is corrected is checked again, and its rows stay until it is removed", async () => {
+  const page = await draft();
+  await page.add([{ file: genome(), path: "a.fna" }]);
+  await pass(1);
+  const [{ key }] = page.samples.value;
+  const plain = rules;
+  rules = (question, files) => ({ ...plain(question, files), problem: question.do === "inspect" && page.repliconRows.value.get(key)?.get(0).name === "no" ? "no" : "" });
+  const verdict = () => [page.samples.value[0].check, page.extras.value.get("replicons_table")?.size];
+  page.editReplicon(key, ["s1", "s2"], 0, { name: "no" });
+  await pass(2);
+  assert.deepEqual(verdict(), ["refused", 22]);
+  page.editReplicon(key, ["s1", "s2"], 0, { name: "ok" });
+  await pass(2);
+  assert.deepEqual(verdict(), ["good", 22]);
+  page.editReplicon(key, ["s1", "s2"], 1, { type: "plasmid" });
+  assert.equal(await page.extras.value.get("replicons_table").text(), "s1\t-\tcontig\tlinear\tok\ns2\t-\tplasmid\tlinear\t-\n");
+  page.setExtra("replicons_table", undefined);
+  assert.equal(page.repliconRows.value.size, 0);
 });

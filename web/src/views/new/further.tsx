@@ -35,7 +35,7 @@ export function FurtherFiles({ kinds }: { kinds: WorkflowKind[] }) {
         ))}
       </ul>
       {taken.has("replicons_table") && only?.report !== undefined && (
-        <RepliconTable key={only.key} sequences={only.report.sequences} count={only.report.count} />
+        <RepliconTable key={only.key} of={only.key} sequences={only.report.sequences} count={only.report.count} />
       )}
     </section>
   );

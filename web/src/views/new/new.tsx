@@ -2,7 +2,6 @@
 import { computed, useComputed } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import "./new.css";
-import type { WorkflowKind } from "../../api/types";
 import { counted } from "../../parts/format";
 import { Icon } from "../../parts/icon";
 import { VirtualList } from "../../parts/virtual";
@@ -10,7 +9,7 @@ import { workflowAbout, workflowTitle } from "../../parts/words";
 import { go, jobLink } from "../../router";
 import { rules } from "../../inspect/inspector";
 import {
-  add, clear, closeSheet, configOf, extrasOf, genomeWorkflow, leftOut, ready, samples, sheet, violations, workflowOf, type Dropped, type Sample,
+  add, clear, closeSheet, configOf, extrasOf, genomeWorkflow, leftOut, ready, samples, sheet, violations, workflowKinds, workflowOf, type Dropped, type Sample,
 } from "../../state/draft";
 import { offline, workflows } from "../../state/server";
 import { begin, taskOf, type Order } from "../../state/tasks";
@@ -21,9 +20,6 @@ import { rowOf } from "./samples";
 
 // Checks of hundreds of files change the samples hundreds of times. What is shown beside their rows is rendered again only if it changes.
 const empty = computed(() => samples.value.length === 0 && sheet.value === undefined && leftOut.value.length === 0);
-const kindNames = computed(() => [...new Set(samples.value.map(workflowOf).filter((kind) => kind !== ""))].join(" "));
-/** The workflows of all samples. */
-const kinds = computed<WorkflowKind[]>(() => kindNames.value.split(" ").filter((kind) => kind !== ""));
 
 export function NewView() {
   return (
@@ -45,8 +41,8 @@ export function NewView() {
           <Samples />
           <LeftOut />
           <WorkflowChoice />
-          <OptionsForm kinds={kinds.value} />
-          <FurtherFiles kinds={kinds.value} />
+          <OptionsForm kinds={workflowKinds.value} />
+          <FurtherFiles kinds={workflowKinds.value} />
           <StartBar />
         </>
       )}
