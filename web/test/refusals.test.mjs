@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import { freePort, startBackend, startBrowser, until } from "./backend.mjs";
+import { pageOf, runJob } from "./job.mjs";
 
 /** @type {Awaited<ReturnType<typeof startBackend>>} */
 let backend;
@@ -275,4 +276,29 @@ test("polling is one request for all jobs, slower the longer nothing changes, an
   const count = asked.length;
   await page.clock.runFor(1_500);
   await until(async () => asked.length > count, "it asks when it is seen again");
+});
+
+test("results and log of a job that has ended are there when the connection is back, also if the job failed", async () => {
+  const failing = await startBackend({ env: { BAKTA_STAND_IN_FAIL: "error" } });
+  try {
+    for (const [server, end] of /** @type {const} */ ([[backend, "successful"], [failing, "error"]])) {
+      const origin = new URL(server.url).origin;
+      const job = await runJob(origin, "bakta", { genome_fasta: genome("lost").buffer });
+      assert.equal(job.status, end);
+      const asked = { result: 0, logs: 0 };
+      for (const path of /** @type {const} */ (["result", "logs"])) {
+        await page.route(`${origin}/api/v2/job/${path}`, (route) => (++asked[path] <= 2 ? route.abort("connectionreset") : route.continue()));
+      }
+      await page.goto(pageOf(origin, job));
+      await page.getByText("The connection was lost. It is tried again.").waitFor();
+      await (end === "error" ? page.getByText(/no results/) : page.getByRole("heading", { name: "Files" })).waitFor();
+      assert.equal(asked.result, 3);
+      await page.getByRole("link", { name: "Log", exact: true }).click();
+      await page.getByText("The server does not answer. The page tries again.").waitFor();
+      await page.getByLabel("Output of the stage").waitFor();
+      assert.equal(asked.logs, 3);
+    }
+  } finally {
+    await failing.stop();
+  }
 });
