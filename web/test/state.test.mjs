@@ -12,7 +12,7 @@ let page;
 let asked;
 /** The answers by path: functions of the body that return the JSON, or a Response. */
 let answers;
-/** What the storage answers an upload, by its URL: a status. */
+/** What the storage answers an upload, by its URL: a status, or "lost" if the connection is. */
 let storage;
 let uploads;
 /** The listeners of the window. */
@@ -33,7 +33,7 @@ class Upload {
   send() {
     uploads.push(this.url);
     this.status = storage(this.url);
-    setImmediate(() => this.onload());
+    setImmediate(() => (this.status === "lost" ? this.onerror() : this.onload()));
   }
   abort() {
     if (this.status !== 0) this.onabort();
@@ -457,4 +457,114 @@ test("a replicon table that is corrected is checked again, and its rows stay unt
   assert.equal(await page.extras.value.get("replicons_table").text(), "s1\t-\tcontig\tlinear\tok\ns2\t-\tplasmid\tlinear\t-\n");
   page.setExtra("replicons_table", undefined);
   assert.equal(page.repliconRows.value.size, 0);
+});
+
+test("a job whose start was cancelled without a connection is kept until it is deleted, and a reload does not start it", async () => {
+  const lost = () => Promise.reject(new TypeError("no connection"));
+  answers["/job/submit"] = lost; // the server may have the start nevertheless
+  answers["/job/delete"] = lost;
+  const [task] = begin(1);
+  await pass(1);
+  page.tasks.cancel(task);
+  await pass(1);
+  assert.equal(task.state.value, "cancelled");
+  assert.match(task.note.value, /could not be deleted, and may run: The server does not answer\. It is in the list of jobs\.$/);
+  assert.equal(page.removal.stuck.value.get("job 1"), "The server does not answer.");
+  const kept = job("job 1");
+  assert.equal(kept.secret, "s");
+
+  await visit();
+  await page.jobs.put([kept]);
+  asked = [];
+  answers["/job/submit"] = () => ({});
+  await page.tasks.resume();
+  assert.equal(count("/job/submit"), 0);
+  answers["/job/delete"] = () => null;
+  await page.removal.removeJobs(["job 1"]);
+  assert.equal(page.jobs.jobs.value.size, 0);
+});
+
+test("of several deletions at the same time, each keeps the reason of its own failure", async () => {
+  await page.jobs.put([known(1), known(2)]);
+  answers["/job/delete"] = ({ job_id }) => new Response(JSON.stringify(`${job_id} stays.`), { status: 403 });
+  await Promise.all([page.removal.removeJobs(["job 1"]), page.removal.removeJobs(["job 2"])]);
+  assert.deepEqual(Object.fromEntries(page.removal.stuck.value), { "job 1": "job 1 stays.", "job 2": "job 2 stays." });
+  answers["/job/delete"] = () => null;
+  await page.removal.removeJobs(["job 1"]);
+  assert.deepEqual([...page.removal.stuck.value.keys()], ["job 2"]);
+});
+
+test("all samples that are on their way are cancelled together", async () => {
+  answers["/job/submit"] = () => putOff(3600);
+  const tasks = begin(5);
+  await pass(1);
+  answers["/job/submit"] = () => ({});
+  const [done] = page.tasks.begin([{ key: 9, name: "g9", kind: "bakta", config: {}, files: [{ kind: "genome_fasta", file: genome() }] }]);
+  await pass(1);
+  page.tasks.cancelAll([0, 1, 2, 3, 4, 9, 17]);
+  await pass(1);
+  assert.deepEqual(states(tasks), Array(5).fill("cancelled"));
+  assert.equal(done.state.value, "started");
+  assert.deepEqual([...page.jobs.jobs.value.keys()], [done.job.job_id]);
+  assert.equal(count("/job/delete"), 5);
+});
+
+test("a sample is tried again as it is now", async () => {
+  answers["/job/submit"] = () => new Response(JSON.stringify("The genus is not valid."), { status: 400 });
+  const [task] = begin(1);
+  await pass(1);
+  assert.equal(task.note.value, "The genus is not valid.");
+  answers["/job/submit"] = () => ({});
+  page.tasks.retry(task, { key: 0, name: "better", kind: "bakta", config: { genus: "Escherichia" }, files: [{ kind: "genome_fasta", file: genome() }] });
+  await pass(1);
+  assert.deepEqual(asked.findLast((a) => a.path === "/job/submit").body.config, { genus: "Escherichia" });
+  assert.equal(asked.findLast((a) => a.path === "/job/init").body.name, "better");
+  assert.deepEqual([...page.jobs.jobs.value.keys()], ["job 2"]);
+});
+
+test("uploads that are always lost although the server answers end, and those without a connection go on", async () => {
+  storage = () => "lost";
+  const [far] = begin(1);
+  await pass(100);
+  assert.equal(far.state.value, "failed");
+  assert.equal(far.note.value, "The server answers, but its storage can't be reached from this browser.");
+  assert.equal(uploads.length, 25);
+  assert.equal(count("/job/init"), 5);
+
+  globalThis.navigator = { onLine: false };
+  const [offline] = begin(1);
+  await pass(200);
+  assert.equal(offline.state.value, "sending");
+  page.tasks.cancel(offline);
+  delete globalThis.navigator;
+
+  const init = answers["/job/init"];
+  let isAway = true;
+  uploads = [];
+  answers["/job/init"] = () => {
+    if (uploads.length < 20 || !isAway) return init();
+    isAway = false;
+    return Promise.reject(new TypeError("no connection"));
+  };
+  storage = () => (uploads.length > 38 ? 200 : "lost");
+  const [weak] = begin(1);
+  await pass(150);
+  assert.equal(weak.state.value, "started");
+  assert.equal(isAway, false);
+});
+
+test("a job whose files are chosen again stays in the list until its successor is there, and says what went wrong", async () => {
+  const lacking = { config: {}, files: [{ kind: "genome_fasta", name: "a.fna", size: 1, sent: false, url: "" }], refused: "" };
+  await page.jobs.put([known(7, { pending: lacking })]);
+  const init = answers["/job/init"];
+  answers["/job/init"] = () => new Response(JSON.stringify("This project may make no more jobs."), { status: 403 });
+  await page.tasks.again(job("job 7"), [genome()]);
+  await pass(1);
+  assert.deepEqual([...page.jobs.jobs.value.keys()], ["job 7"]);
+  assert.equal(page.tasks.taskOfJob("job 7").note.value, "This project may make no more jobs.");
+  answers["/job/init"] = init;
+  await page.tasks.again(job("job 7"), [genome()]);
+  await pass(1);
+  assert.deepEqual([...page.jobs.jobs.value.values()].map((j) => [j.id, j.name, j.pending]), [["job 1", "n", undefined]]);
+  assert.equal(count("/job/delete"), 1);
 });

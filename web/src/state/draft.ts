@@ -7,6 +7,7 @@ import { checkOptions, inspect, kindsOf, Missing, readSheet, type Report, type S
 import { keep, setting } from "./db";
 import { baseName, jobName } from "./names";
 import { catalogue, workflows } from "./server";
+import type { Order } from "./tasks";
 
 /** A file as it was dropped. The path has the folders that were dropped with it. */
 export interface Dropped {
@@ -56,6 +57,9 @@ export const sheet = signal<OpenSheet | undefined>(undefined);
 /** Rules that the options of the form break. An option that no workflow of the samples takes is not in the form, and is not sent. */
 export const violations = signal<readonly Violation[]>([]);
 
+/** Whether there are any: all rows of files depend on it, and not on each change of the violations. */
+export const isMistaken = computed(() => violations.value.length > 0);
+
 /** All dropped files by path: a sheet may name any of them. */
 const pool = new Map<string, Dropped>();
 let lastKey = 0;
@@ -103,6 +107,12 @@ const taken = computed<Config>(() => {
   const known = catalogue.value?.options.filter((o) => o.workflow_kinds.some((kind) => workflowKinds.value.includes(kind))).map((o) => o.name) ?? [];
   return Object.fromEntries(Object.entries(config.value).filter(([name]) => known.includes(name)));
 });
+
+/** What is sent of a sample, as the form is now. */
+export function orderOf(sample: Sample): Order {
+  const files = [...extrasOf(sample), { kind: sample.kind, file: sample.dropped!.file }];
+  return { key: sample.key, name: sample.name.trim() || "unnamed", kind: workflowOf(sample), config: configOf(sample), files };
+}
 
 /** The options of a sample: those of all, those of its row, and which further files it has. */
 export function configOf(sample: Sample): Config {
@@ -253,6 +263,17 @@ export function rename(key: number, name: string): void {
 export function remove(keys: number[]): void {
   for (const s of samples.value) if (keys.includes(s.key) && s.dropped !== undefined) pool.delete(s.dropped.path);
   samples.value = samples.value.filter((s) => !keys.includes(s.key));
+}
+
+/** Removes all but some samples, if there are any. These keep what the sheet said of them, the options and the further files. */
+export function keepOnly(keys: ReadonlySet<number>): void {
+  if (!samples.value.some((s) => keys.has(s.key))) {
+    clear();
+    return;
+  }
+  remove(samples.value.filter((s) => !keys.has(s.key)).map((s) => s.key));
+  leftOut.value = [];
+  sheet.value = undefined; // its other rows would miss their files
 }
 
 export function clear(): void {
