@@ -327,12 +327,12 @@ test("all files are removed while one is sent, which cancels it, after a questio
 });
 
 test("a refused start is tried again with the options as they are now, and its row stays when the others have gone", async () => {
+  let refused = "";
   await page.route("**/api/v2/job/submit", (route) => {
     const { job, config } = route.request().postDataJSON();
     refused ||= job.job_id;
     return job.job_id === refused && config.genus === undefined ? route.fulfill({ status: 400, body: JSON.stringify("This project wants a genus.") }) : route.continue();
   });
-  let refused = "";
   await page.goto(backend.url);
   await choose([genome("first"), genome("second")]);
   await page.getByRole("button", { name: "Start 2 jobs", disabled: false }).click();

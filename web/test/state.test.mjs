@@ -568,3 +568,98 @@ test("a job whose files are chosen again stays in the list until its successor i
   assert.deepEqual([...page.jobs.jobs.value.values()].map((j) => [j.id, j.name, j.pending]), [["job 1", "n", undefined]]);
   assert.equal(count("/job/delete"), 1);
 });
+
+/** Loads the page as a tab beside others, and returns a function that tells it of a change by another one. */
+async function tab() {
+  let channel;
+  globalThis.BroadcastChannel = class extends EventTarget {
+    constructor() {
+      super();
+      channel = this;
+    }
+    postMessage() {}
+  };
+  await visit();
+  delete globalThis.BroadcastChannel;
+  await page.jobs.load(page.watch.wake);
+  return () => channel.dispatchEvent(new Event("message"));
+}
+
+test("a change in another tab takes nothing from this one, which asks for what is new", async () => {
+  const database = (globalThis.indexedDB = browserDatabase());
+  const other = await tab();
+  page.watch.watch(() => undefined);
+  const step = (n) => (answers["/job/list"] = ({ jobs }) => ({ jobs: jobs.map((j) => ({ ...running(j), progress: { step: n } })), failed_jobs: [] }));
+  step(1);
+  await page.jobs.put([known(1)]);
+  page.watch.wake();
+  await pass(1);
+  step(2);
+  await pass(3);
+  assert.equal(database.stores.jobs.get("job 1").last.progress.step, 1); // not each step is written
+  answers["/job/list"] = () => new Promise(() => undefined);
+  other();
+  await settle();
+  assert.equal(job("job 1").last.progress.step, 2);
+
+  // This tab adds a job just as it reads the others.
+  database.stores.jobs.set("job 3", known(3));
+  database.afterRead = () => {
+    database.afterRead = () => undefined;
+    void page.jobs.put([known(2)]);
+  };
+  other();
+  await settle();
+  assert.deepEqual([...page.jobs.jobs.value.keys()].sort(), ["job 1", "job 2", "job 3"]);
+});
+
+test("a tab asks for a job that another one has started", async () => {
+  const database = (globalThis.indexedDB = browserDatabase());
+  const other = await tab();
+  page.watch.watch(() => undefined);
+  await pass(1);
+  assert.equal(count("/job/list"), 0);
+  database.stores.jobs.set("job 1", known(1));
+  other();
+  await pass(2);
+  assert.equal(job("job 1").last.status, "running");
+});
+
+test("without a database, a change in another tab takes no job from this one", async () => {
+  const other = await tab();
+  await page.jobs.put([known(1)]);
+  other();
+  await settle();
+  assert.equal(job("job 1").secret, "s");
+});
+
+test("a browser that can keep nothing starts jobs nevertheless, says so, and keeps them when it can", async () => {
+  const database = (globalThis.indexedDB = browserDatabase());
+  const other = await tab();
+  const { keepsNothing } = await vite.ssrLoadModule("/src/state/db.ts");
+  database.full = true;
+  const [task] = begin(1);
+  await pass(1);
+  assert.equal(task.note.value, "");
+  assert.equal(task.state.value, "started");
+  assert.equal(keepsNothing.value, true);
+  other();
+  await settle();
+  assert.equal(job("job 1").secret, "s");
+  database.full = false;
+  await page.jobs.put([known(2)]);
+  assert.equal(keepsNothing.value, false);
+  assert.deepEqual([...database.stores.jobs.keys()].sort(), ["job 1", "job 2"]);
+});
+
+test("a database that the browser has closed is opened again", async () => {
+  const database = (globalThis.indexedDB = browserDatabase());
+  await page.jobs.put([known(1)]);
+  database.connections[0].closed = true; // its event is still to come
+  await page.jobs.put([known(2)]);
+  database.connections[1].closed = true;
+  database.connections[1].onclose();
+  await page.jobs.put([known(3)]);
+  assert.deepEqual([...database.stores.jobs.keys()], ["job 1", "job 2", "job 3"]);
+  assert.equal(database.connections.length, 3);
+});
