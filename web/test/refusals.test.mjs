@@ -373,3 +373,12 @@ test("a job that expired after a reload names its files, which are chosen again"
   await page.locator(".state.successful").waitFor();
   await until(async () => (await kept()).length === 1, "the former job is forgotten");
 });
+
+test("files are checked when the rules come through at the second try", async () => {
+  let loads = 0;
+  await page.context().route("**/inspect/inspect.wasm", (route) => (++loads === 1 ? route.abort("connectionreset") : route.continue()));
+  await page.goto(backend.url);
+  await choose([{ name: "odd.fna", mimeType: "", buffer: Buffer.from(">a\nACGT??\n") }]);
+  await page.locator(".sample.refused").getByText("has the character '?'").waitFor();
+  assert.equal(loads, 2);
+});

@@ -20,6 +20,9 @@ let events;
 /** What the rules were asked, and what they answer: a function of the question and its files. */
 let questions;
 let rules;
+/** How often they were loaded, and why that fails, if it does. */
+let loads;
+let faultOfRules;
 
 /** As in browsers: a request that is aborted before it is sent has no event. */
 class Upload {
@@ -42,10 +45,15 @@ class Upload {
 
 /** The worker with the rules. */
 class Rules {
+  constructor() {
+    loads++;
+  }
   postMessage({ id, request, files }) {
     const question = JSON.parse(request);
     questions.push(question);
-    setImmediate(() => this.onmessage({ data: { id, answer: JSON.stringify(rules(question, files)) } }));
+    const fault = faultOfRules();
+    if (fault !== undefined) setImmediate(() => this.onmessage({ data: { id, ...fault } }));
+    else setImmediate(() => this.onmessage({ data: { id, answer: JSON.stringify(rules(question, files)) } }));
   }
   terminate() {}
 }
@@ -76,6 +84,8 @@ beforeEach(async () => {
   asked = [];
   uploads = [];
   questions = [];
+  loads = 0;
+  faultOfRules = () => undefined;
   storage = () => 200;
   let made = 0;
   answers = {
@@ -662,4 +672,37 @@ test("a database that the browser has closed is opened again", async () => {
   await page.jobs.put([known(3)]);
   assert.deepEqual([...database.stores.jobs.keys()], ["job 1", "job 2", "job 3"]);
   assert.equal(database.connections.length, 3);
+});
+
+test("rules that a lost connection has not let through are loaded again", async () => {
+  const page = await draft();
+  const inspector = await vite.ssrLoadModule("/src/inspect/inspector.ts");
+  faultOfRules = () => (loads < 3 ? { fault: "TypeError: Failed to fetch", absent: false } : undefined);
+  void page.add([{ file: genome(), path: "a.fna" }]);
+  await pass(5);
+  assert.deepEqual([page.samples.value[0].check, inspector.rules.value, loads], ["good", "ready", 3]);
+});
+
+test("rules that can't be loaded for long leave the checks to the start, and are loaded for later files", async () => {
+  const page = await draft();
+  const inspector = await vite.ssrLoadModule("/src/inspect/inspector.ts");
+  faultOfRules = () => ({ fault: "status 502", absent: false });
+  void page.add([1, 2, 3].map((i) => ({ file: new File([">a\n"], `${i}.fna`), path: `${i}.fna` })));
+  await pass(20);
+  assert.deepEqual(page.samples.value.map((s) => s.check), ["unchecked", "unchecked", "unchecked"]);
+  assert.deepEqual([inspector.rules.value, loads], ["lost", 5]);
+  faultOfRules = () => undefined;
+  await pass(30);
+  void page.add([{ file: genome(), path: "a.fna" }]);
+  await pass(2);
+  assert.deepEqual([page.samples.value.at(-1).check, inspector.rules.value], ["good", "ready"]);
+});
+
+test("a server without the rules is asked for them once", async () => {
+  const page = await draft();
+  const inspector = await vite.ssrLoadModule("/src/inspect/inspector.ts");
+  faultOfRules = () => ({ fault: "Error", absent: true });
+  void page.add([{ file: genome(), path: "a.fna" }]);
+  await pass(5);
+  assert.deepEqual([page.samples.value[0].check, inspector.rules.value, loads], ["unchecked", "missing", 1]);
 });

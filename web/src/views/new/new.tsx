@@ -39,6 +39,7 @@ export function NewView() {
           {rules.value === "missing" && (
             <p class="note">This server was built without the rules for browsers, so files are checked when their job starts.</p>
           )}
+          {rules.value === "lost" && <p class="note">The rules that check files could not be loaded, so files are checked when their job starts.</p>}
           <Samples />
           <LeftOut />
           <WorkflowChoice />
