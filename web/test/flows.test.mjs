@@ -100,7 +100,7 @@ test("options are a form with the server's rules, and the last choice is remembe
   await page.getByLabel("Topology of a").selectOption("circular");
   await page.getByText("replicons.tsv").waitFor();
   await page.getByRole("link", { name: "Jobs" }).first().click();
-  await page.getByRole("link", { name: "Annotate" }).click();
+  await page.getByRole("link", { name: "Annotate", exact: true }).click();
   await page.getByText("Write the replicon table here").click();
   assert.equal(await page.getByLabel("Topology of a").inputValue(), "circular"); // as before the change of the view
   await page.getByRole("button", { name: "Start 1 job", disabled: false }).waitFor();

@@ -322,7 +322,7 @@ test("all files are removed while one is sent, which cancels it, after a questio
   await page.getByText("Drop genomes here").waitFor();
   await until(async () => (await kept()).length === 1, "the job of the cancelled upload is forgotten");
   await choose([genome("third")]);
-  await row("third").waitFor();
+  await page.locator(".sample").filter({ hasText: "third.fna" }).waitFor();
   assert.equal(await page.getByRole("dialog").count(), 0);
 });
 
@@ -340,7 +340,7 @@ test("a refused start is tried again with the options as they are now, and its r
   await page.getByText("1 job could not be started · 1 job started").waitFor();
   await page.getByRole("link", { name: "See the jobs" }).click();
   await page.getByRole("row").filter({ hasText: "This project wants a genus." }).waitFor();
-  await page.getByRole("link", { name: "Annotate" }).click();
+  await page.getByRole("link", { name: "Annotate", exact: true }).click();
   assert.equal(await page.locator(".sample").count(), 1);
   await page.getByLabel("Genus").fill("Escherichia");
   const sent = page.waitForRequest("**/api/v2/job/submit");

@@ -77,7 +77,11 @@ async function run<T>(store: string, mode: IDBTransactionMode, act: (s: IDBObjec
 }
 
 /** Runs a transaction, and returns undefined if it did nothing. */
-async function done<T>(store: string, mode: IDBTransactionMode, act: (s: IDBObjectStore) => IDBRequest<T> | undefined): Promise<{ result: T | undefined } | undefined> {
+async function done<T>(
+  store: string,
+  mode: IDBTransactionMode,
+  act: (s: IDBObjectStore) => IDBRequest<T> | undefined,
+): Promise<{ result: T | undefined } | undefined> {
   for (let isFirst = true; ; isFirst = false) {
     const db = await open();
     if (db === undefined) return undefined;

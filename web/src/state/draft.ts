@@ -81,7 +81,8 @@ export async function remember(): Promise<void> {
   }
   effect(() => {
     void violations.value; // they come after the option
-    const kept = Object.fromEntries(Object.entries(config.value).filter(([name, value]) => !forgotten.includes(name) && broken.get(name) !== value));
+    const lasts = ([name, value]: [string, string | number | boolean]) => !forgotten.includes(name) && broken.get(name) !== value;
+    const kept = Object.fromEntries(Object.entries(config.value).filter(lasts));
     void keep("options", { config: kept, workflow: genomeWorkflow.value });
   });
 }
@@ -104,8 +105,9 @@ export const workflowKinds = computed<WorkflowKind[]>(() => kindNames.value.spli
 
 /** The options that all samples share and some of them take. */
 const taken = computed<Config>(() => {
-  const known = catalogue.value?.options.filter((o) => o.workflow_kinds.some((kind) => workflowKinds.value.includes(kind))).map((o) => o.name) ?? [];
-  return Object.fromEntries(Object.entries(config.value).filter(([name]) => known.includes(name)));
+  const isTaken = (name: string) =>
+    catalogue.value?.options.some((o) => o.name === name && o.workflow_kinds.some((kind) => workflowKinds.value.includes(kind))) === true;
+  return Object.fromEntries(Object.entries(config.value).filter(([name]) => isTaken(name)));
 });
 
 /** What is sent of a sample, as the form is now. */

@@ -47,5 +47,6 @@ export async function open(file: File): Promise<{ ok: boolean; text: string }> {
   );
   wake();
   const other = list.server !== undefined && list.server !== location.origin ? ` They are jobs of ${list.server}, and this server may not have them.` : "";
-  return { ok: true, text: `${count(fresh.length)} of ${counted(list.jobs.length, "job")} ${list.jobs.length === 1 ? "was" : "were"} new here.${other}` };
+  const were = list.jobs.length === 1 ? "was" : "were";
+  return { ok: true, text: `${count(fresh.length)} of ${counted(list.jobs.length, "job")} ${were} new here.${other}` };
 }

@@ -26,7 +26,8 @@ export const isTemporary = (error: unknown): boolean => error instanceof Unreach
 export const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** The words of an error after which the caller makes the same call again without being asked. */
-export const wordsOfRetry = (error: unknown): string => (error instanceof Unreachable ? `${error.message} The page tries again.` : wordsOf(error));
+export const wordsOfRetry = (error: unknown): string =>
+  error instanceof Unreachable ? `${error.message} The page tries again.` : wordsOf(error);
 
 /**
  * Makes a call until it succeeds, or fails for good. The server says when to try again, or else the pauses double from 1 s to 30 s.

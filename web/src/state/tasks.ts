@@ -116,7 +116,7 @@ async function discard(t: Task): Promise<void> {
     await drop(job);
     return;
   }
-  // The answer to the start may be lost, and the job run for hours. It is kept until the server has deleted it, and a reload does not start it.
+  // The answer to the start may be lost, and the job run for hours. It is kept until the server has deleted it. A reload does not start it.
   if (jobs.peek().get(job.job_id)?.pending?.refused === "") await change(job.job_id, { pending: undefined });
   await removeJobs([job.job_id]);
   const reason = stuck.peek().get(job.job_id);
@@ -176,7 +176,7 @@ async function bring(t: Task, leave: () => void): Promise<void> {
   }
 }
 
-/** Counts a job whose uploads were lost, and throws an error if there were too many. What a browser without a network loses does not count. */
+/** Counts a job whose uploads were lost, and throws an error if there were too many. What is lost without a network does not count. */
 function countLost(t: Task): void {
   const isAnySent = jobs.value.get(t.job?.job_id ?? "")?.pending?.files.some((f) => f.sent) === true;
   const isOffline = globalThis.navigator?.onLine === false;

@@ -10,7 +10,8 @@ import { workflowAbout, workflowTitle } from "../../parts/words";
 import { go, jobLink } from "../../router";
 import { rules } from "../../inspect/inspector";
 import {
-  add, clear, closeSheet, genomeWorkflow, isMistaken, keepOnly, leftOut, orderOf, ready, samples, sheet, workflowKinds, type Dropped, type Sample,
+  add, clear, closeSheet, genomeWorkflow, isMistaken, keepOnly, leftOut, orderOf, ready, samples, sheet, workflowKinds, type Dropped,
+  type Sample,
 } from "../../state/draft";
 import { offline, workflows } from "../../state/server";
 import { begin, cancelAll, isEnded, taskOf } from "../../state/tasks";
@@ -39,7 +40,9 @@ export function NewView() {
           {rules.value === "missing" && (
             <p class="note">This server was built without the rules for browsers, so files are checked when their job starts.</p>
           )}
-          {rules.value === "lost" && <p class="note">The rules that check files could not be loaded, so files are checked when their job starts.</p>}
+          {rules.value === "lost" && (
+            <p class="note">The rules that check files could not be loaded, so files are checked when their job starts.</p>
+          )}
           <Samples />
           <LeftOut />
           <WorkflowChoice />
