@@ -360,8 +360,8 @@ test("a job that expired after a reload names its files, which are chosen again"
   await page.goto(backend.url + "/#/jobs");
   const [job] = await kept();
   await page.request.post(new URL("/api/v2/job/delete", backend.url).href, { data: { job_id: job.id, secret: job.secret } });
-  await page.unrouteAll();
   await page.reload();
+  await page.unrouteAll();
   await page.getByText("Not on the server").waitFor();
   await page.getByRole("button", { name: "Choose again: expires.fna" }).waitFor();
   const files = page.getByLabel("Files of expires");
