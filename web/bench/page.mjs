@@ -49,7 +49,7 @@ async function thousandJobs(browser) {
     await page.goto(`${origin}/#/jobs`);
     const list = { format: "bakta-web jobs", version: 1, server: origin, jobs };
     await page.getByLabel("A saved list of jobs").setInputFiles([{ name: "list.json", mimeType: "", buffer: Buffer.from(JSON.stringify(list)) }]);
-    await page.getByText("1000 of 1000 jobs were new here.").waitFor();
+    await page.getByText("1,000 of 1,000 jobs were new here.").waitFor();
     await page.getByText("Not started").first().waitFor(); // the server has answered
     all.scroll.push(
       await longest(browser, page, () =>

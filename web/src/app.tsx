@@ -3,6 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { Sign } from "./parts/icon";
 import { SchemeButton } from "./parts/scheme";
 import { route, type Route } from "./router";
+import { keepsNothing } from "./state/db";
 import { active, jobs } from "./state/jobs";
 import { trouble } from "./state/watch";
 import { JobView } from "./views/job/job";
@@ -73,6 +74,11 @@ export function App() {
         {trouble.value !== "" && (
           <p class="note warn" role="status">
             {trouble.value}
+          </p>
+        )}
+        {keepsNothing.value && (
+          <p class="note warn" role="status">
+            This browser keeps nothing now. Its disk may be full. <a href="#/jobs">Save the list of jobs</a> before you leave the page.
           </p>
         )}
         <View now={now} />

@@ -7,11 +7,11 @@ import { remember } from "./state/draft";
 import { load } from "./state/jobs";
 import { meet } from "./state/server";
 import { resume } from "./state/tasks";
-import { watch } from "./state/watch";
+import { wake, watch } from "./state/watch";
 
 takePublished();
 void remember();
 void meet();
-void load().then(() => resume());
+void load(wake).then(() => resume());
 watch((back) => void resume(back));
 render(<App />, document.getElementById("app")!);

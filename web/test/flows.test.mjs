@@ -99,6 +99,10 @@ test("options are a form with the server's rules, and the last choice is remembe
   await page.getByText("Write the replicon table here").click();
   await page.getByLabel("Topology of a").selectOption("circular");
   await page.getByText("replicons.tsv").waitFor();
+  await page.getByRole("link", { name: "Jobs" }).first().click();
+  await page.getByRole("link", { name: "Annotate", exact: true }).click();
+  await page.getByText("Write the replicon table here").click();
+  assert.equal(await page.getByLabel("Topology of a").inputValue(), "circular"); // as before the change of the view
   await page.getByRole("button", { name: "Start 1 job", disabled: false }).waitFor();
   await accessible("options");
   await start(1).click();
@@ -217,7 +221,7 @@ test("a thousand jobs are one request, and scroll and filter", async () => {
   }));
   const list = { format: "bakta-web jobs", version: 1, server: backend.url, jobs };
   await page.getByLabel("A saved list of jobs").setInputFiles([{ name: "list.json", mimeType: "", buffer: Buffer.from(JSON.stringify(list)) }]);
-  await page.getByText("1000 of 1000 jobs were new here.").waitFor();
+  await page.getByText("1,000 of 1,000 jobs were new here.").waitFor();
   await page.getByText("Not on the server").first().waitFor();
   assert.ok((await page.locator(".virtual-row").count()) < 60);
   // The heads of the columns sort, by the keyboard, too, and the next visit has the same order.

@@ -104,11 +104,12 @@ for (const [look, options] of Object.entries(looks)) {
     await page.route("**/api/v2/job/logs", (route) =>
       route.fulfill({ json: { workflow_kind: "bakta_baktfold", stages: [{ stage: "bakta", status: "succeeded", content }, { stage: "baktfold", status: "running", content: `${content}${"a long line ".repeat(40)}\n` }] } }),
     );
+    await page.route("**/api/v2/job/result", (route) => route.fulfill({ status: 400, json: "The job failed before it had results." }));
     await page.goto(`${backend.url}#/jobs`);
     const jobs = Array.from({ length: 1000 }, (_, i) => ({ id: id(i), secret: "a".repeat(32), name: `job ${i}`, workflow: "bakta", batch: "", added: new Date(Date.now() - i * 60_000).toISOString() }));
     const list = { format: "bakta-web jobs", version: 1, server: new URL(backend.url).origin, jobs };
     await page.getByLabel("A saved list of jobs").setInputFiles([file("list.json", JSON.stringify(list))]);
-    await page.getByText("1000 of 1000 jobs were new here.").waitFor();
+    await page.getByText("1,000 of 1,000 jobs were new here.").waitFor();
     await page.getByRole("button", { name: "Failed 100" }).waitFor();
     await seen("jobs");
     await page.goto(`${backend.url}#/job/${id(2)}`);

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import { freePort, startBackend, startBrowser, until } from "./backend.mjs";
+import { pageOf, runJob } from "./job.mjs";
 
 /** @type {Awaited<ReturnType<typeof startBackend>>} */
 let backend;
@@ -275,4 +276,109 @@ test("polling is one request for all jobs, slower the longer nothing changes, an
   const count = asked.length;
   await page.clock.runFor(1_500);
   await until(async () => asked.length > count, "it asks when it is seen again");
+});
+
+test("results and log of a job that has ended are there when the connection is back, also if the job failed", async () => {
+  const failing = await startBackend({ env: { BAKTA_STAND_IN_FAIL: "error" } });
+  try {
+    for (const [server, end] of /** @type {const} */ ([[backend, "successful"], [failing, "error"]])) {
+      const origin = new URL(server.url).origin;
+      const job = await runJob(origin, "bakta", { genome_fasta: genome("lost").buffer });
+      assert.equal(job.status, end);
+      const asked = { result: 0, logs: 0 };
+      for (const path of /** @type {const} */ (["result", "logs"])) {
+        await page.route(`${origin}/api/v2/job/${path}`, (route) => (++asked[path] <= 2 ? route.abort("connectionreset") : route.continue()));
+      }
+      await page.goto(pageOf(origin, job));
+      await page.getByText("The connection was lost. It is tried again.").waitFor();
+      await (end === "error" ? page.getByText(/no results/) : page.getByRole("heading", { name: "Files" })).waitFor();
+      assert.equal(asked.result, 3);
+      await page.getByRole("link", { name: "Log", exact: true }).click();
+      await page.getByText("The server does not answer. The page tries again.").waitFor();
+      await page.getByLabel("Output of the stage").waitFor();
+      assert.equal(asked.logs, 3);
+    }
+  } finally {
+    await failing.stop();
+  }
+});
+
+test("all files are removed while one is sent, which cancels it, after a question", async () => {
+  const hold = [];
+  await page.route((url) => url.port !== new URL(backend.url).port, (route) => (route.request().method() === "PUT" && hold.push(route) === 1 ? undefined : route.continue()));
+  await page.goto(backend.url);
+  await choose([genome("first"), genome("second")]);
+  await page.getByRole("button", { name: "Start 2 jobs", disabled: false }).click();
+  await page.getByText("1 job started").waitFor();
+  const all = page.getByRole("button", { name: "Remove all" }).first();
+  await all.click();
+  await page.getByRole("dialog").getByText("1 job on the way to the server will be cancelled.").waitFor();
+  await page.getByRole("dialog").getByRole("button", { name: "Keep" }).click();
+  assert.equal(await page.locator(".sample").count(), 2);
+  await all.click();
+  const deleted = page.waitForRequest("**/api/v2/job/delete");
+  await page.getByRole("dialog").getByRole("button", { name: "Remove all" }).click();
+  await deleted;
+  await page.getByText("Drop genomes here").waitFor();
+  await until(async () => (await kept()).length === 1, "the job of the cancelled upload is forgotten");
+  await choose([genome("third")]);
+  await page.locator(".sample").filter({ hasText: "third.fna" }).waitFor();
+  assert.equal(await page.getByRole("dialog").count(), 0);
+});
+
+test("a refused start is tried again with the options as they are now, and its row stays when the others have gone", async () => {
+  let refused = "";
+  await page.route("**/api/v2/job/submit", (route) => {
+    const { job, config } = route.request().postDataJSON();
+    refused ||= job.job_id;
+    return job.job_id === refused && config.genus === undefined ? route.fulfill({ status: 400, body: JSON.stringify("This project wants a genus.") }) : route.continue();
+  });
+  await page.goto(backend.url);
+  await choose([genome("first"), genome("second")]);
+  await page.getByRole("button", { name: "Start 2 jobs", disabled: false }).click();
+  await page.locator(".sample.failed").getByText("This project wants a genus.").waitFor();
+  await page.getByText("1 job could not be started · 1 job started").waitFor();
+  await page.getByRole("link", { name: "See the jobs" }).click();
+  await page.getByRole("row").filter({ hasText: "This project wants a genus." }).waitFor();
+  await page.getByRole("link", { name: "Annotate", exact: true }).click();
+  assert.equal(await page.locator(".sample").count(), 1);
+  await page.getByLabel("Genus").fill("Escherichia");
+  const sent = page.waitForRequest("**/api/v2/job/submit");
+  await page.getByRole("button", { name: "Try again" }).click();
+  assert.equal((await sent).postDataJSON().config.genus, "Escherichia");
+  await page.getByRole("heading", { name: "Files" }).waitFor();
+  assert.equal((await kept()).length, 2);
+});
+
+test("a job that expired after a reload names its files, which are chosen again", async () => {
+  await page.route((url) => url.port !== new URL(backend.url).port, (route) => (route.request().method() === "PUT" ? undefined : route.continue()));
+  await page.goto(backend.url);
+  await choose([genome("expires")]);
+  await page.getByRole("button", { name: "Start 1 job", disabled: false }).click();
+  await page.locator(".sample.sending").waitFor();
+  page.on("dialog", (dialog) => void dialog.accept()); // the browser asks whether to leave
+  await page.goto(backend.url + "/#/jobs");
+  const [job] = await kept();
+  await page.request.post(new URL("/api/v2/job/delete", backend.url).href, { data: { job_id: job.id, secret: job.secret } });
+  await page.reload();
+  await page.unrouteAll();
+  await page.getByText("Not on the server").waitFor();
+  await page.getByRole("button", { name: "Choose again: expires.fna" }).waitFor();
+  const files = page.getByLabel("Files of expires");
+  await page.route("**/api/v2/job/init", (route) => route.fulfill({ status: 403, body: JSON.stringify("This project may make no more jobs.") }));
+  await files.setInputFiles([genome("expires")]);
+  await page.getByRole("row").getByText("This project may make no more jobs.").waitFor();
+  await page.unrouteAll();
+  await files.setInputFiles([genome("expires")]);
+  await page.locator(".state.successful").waitFor();
+  await until(async () => (await kept()).length === 1, "the former job is forgotten");
+});
+
+test("files are checked when the rules come through at the second try", async () => {
+  let loads = 0;
+  await page.context().route("**/inspect/inspect.wasm", (route) => (++loads === 1 ? route.abort("connectionreset") : route.continue()));
+  await page.goto(backend.url);
+  await choose([{ name: "odd.fna", mimeType: "", buffer: Buffer.from(">a\nACGT??\n") }]);
+  await page.locator(".sample.refused").getByText("has the character '?'").waitFor();
+  assert.equal(loads, 2);
 });

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, mock, test } from "node:test";
 import { createServer } from "vite";
+import { browserDatabase } from "./database.mjs";
 
 let vite;
 /** The page's modules, new in each test. */
@@ -11,11 +12,17 @@ let page;
 let asked;
 /** The answers by path: functions of the body that return the JSON, or a Response. */
 let answers;
-/** What the storage answers an upload, by its URL: a status. */
+/** What the storage answers an upload, by its URL: a status, or "lost" if the connection is. */
 let storage;
 let uploads;
 /** The listeners of the window. */
 let events;
+/** What the rules were asked, and what they answer: a function of the question and its files. */
+let questions;
+let rules;
+/** How often they were loaded, and why that fails, if it does. */
+let loads;
+let faultOfRules;
 
 /** As in browsers: a request that is aborted before it is sent has no event. */
 class Upload {
@@ -29,11 +36,26 @@ class Upload {
   send() {
     uploads.push(this.url);
     this.status = storage(this.url);
-    setImmediate(() => this.onload());
+    setImmediate(() => (this.status === "lost" ? this.onerror() : this.onload()));
   }
   abort() {
     if (this.status !== 0) this.onabort();
   }
+}
+
+/** The worker with the rules. */
+class Rules {
+  constructor() {
+    loads++;
+  }
+  postMessage({ id, request, files }) {
+    const question = JSON.parse(request);
+    questions.push(question);
+    const fault = faultOfRules();
+    if (fault !== undefined) setImmediate(() => this.onmessage({ data: { id, ...fault } }));
+    else setImmediate(() => this.onmessage({ data: { id, answer: JSON.stringify(rules(question, files)) } }));
+  }
+  terminate() {}
 }
 
 before(async () => {
@@ -41,6 +63,7 @@ before(async () => {
   Object.assign(globalThis, {
     window: globalThis,
     XMLHttpRequest: Upload,
+    Worker: Rules,
     addEventListener: (...args) => events.addEventListener(...args),
     removeEventListener: (...args) => events.removeEventListener(...args),
     dispatchEvent: (event) => events.dispatchEvent(event),
@@ -60,6 +83,9 @@ after(() => vite?.close());
 beforeEach(async () => {
   asked = [];
   uploads = [];
+  questions = [];
+  loads = 0;
+  faultOfRules = () => undefined;
   storage = () => 200;
   let made = 0;
   answers = {
@@ -76,7 +102,10 @@ beforeEach(async () => {
   await visit();
   mock.timers.enable({ apis: ["setTimeout", "Date"], now: Date.UTC(2026, 0, 1) });
 });
-afterEach(() => mock.timers.reset());
+afterEach(() => {
+  mock.timers.reset();
+  delete globalThis.indexedDB;
+});
 
 /** Loads the page's modules again, as a reload does. */
 async function visit() {
@@ -124,6 +153,22 @@ async function watch(kept) {
   page.watch.watch((back) => void page.tasks.resume(back));
   page.jobs.loaded.value = true;
   await pass(1);
+}
+
+/** The draft of new jobs, on a server with these options, and rules that take every file. */
+async function draft(...options) {
+  const [made, server] = [await vite.ssrLoadModule("/src/state/draft.ts"), await vite.ssrLoadModule("/src/state/server.ts")];
+  const kinds = ["genome_fasta", "protein_fasta", "replicons_table"];
+  server.catalogue.value = { options, uploads: kinds.map((upload_kind) => ({ upload_kind, label: upload_kind, use: "", max_size: 2 ** 20 })) };
+  server.workflows.value = [
+    { workflow_kind: "bakta", uploads: [{ upload_kind: "genome_fasta", required: true }, { upload_kind: "replicons_table", required: false }] },
+    { workflow_kind: "bakta_proteins", uploads: [{ upload_kind: "protein_fasta", required: true }] },
+  ];
+  rules = (question, files) => {
+    if (question.do === "kind") return files.map((f) => ({ kind: f.name.endsWith(".faa") ? "protein_fasta" : "genome_fasta", compressed: "" }));
+    return question.do === "inspect" ? { problem: "", warnings: [], sequences: [], count: 1 } : [];
+  };
+  return made;
 }
 
 test("a job that the server did not have is asked for again once a minute, and is as before when the server has it", async () => {
@@ -357,4 +402,307 @@ test("a link to an empty file works, though it has no first byte", async () => {
   answers["storage/b"] = () => new Response("x", { status: 206 });
   assert.equal(await links.working("tsv"), "storage/b");
   assert.equal(asked.length, 3);
+});
+
+test("sizes are rounded before their unit is chosen, and are no powers of ten", async () => {
+  const { bytes, bases, limit } = await vite.ssrLoadModule("/src/parts/format.ts");
+  const sizes = [999, 1_400, 9_970, 14_000, 99_700, 999_700, 1_073_741_824, 10 ** 13].map(bytes);
+  assert.deepEqual(sizes, ["999 B", "1.4 kB", "10 kB", "14 kB", "100 kB", "1.0 MB", "1.1 GB", "10,000 GB"]);
+  assert.deepEqual([9_999, 10_000, 99_970, 999_700, 4_641_652].map((n) => bases(n)), ["9,999 bp", "10.0 kbp", "100 kbp", "1.00 Mbp", "4.64 Mbp"]);
+  assert.equal(limit(256 * 2 ** 20), "256 MiB");
+  for (let n = 1; n <= 10 ** 13; n = Math.ceil(n * 1.003)) assert.doesNotMatch(`${bytes(n)} ${bases(n)}`, /e\+|NaN|undefined/, String(n));
+});
+
+test("a job that expired while the computer slept is made again", async () => {
+  answers["/job/submit"] = () => Promise.reject(new TypeError("no connection"));
+  const [task] = begin(1);
+  await pass(2);
+  assert.equal(task.state.value, "starting");
+  mock.timers.setTime(Date.now() + 8 * 3_600_000); // no timer ran meanwhile
+  answers["/job/submit"] = ({ job }) => (job.job_id === "job 1" ? missing() : {});
+  await pass(5);
+  assert.equal(task.state.value, "started");
+  assert.equal(count("/job/init"), 2);
+  assert.deepEqual([...page.jobs.jobs.value.keys()], ["job 2"]);
+});
+
+test("a mistake in an option holds up only jobs that take the option, and is not remembered", async () => {
+  const database = (globalThis.indexedDB = browserDatabase());
+  const page = await draft({ name: "min_contig_length", workflow_kinds: ["bakta"] }, { name: "genus", workflow_kinds: ["bakta"] });
+  const plain = rules;
+  rules = (question, files) => (question.do !== "options" ? plain(question, files) : question.config.min_contig_length === "5kb" ? [{ field: "min_contig_length", problem: "p" }] : []);
+  database.stores.settings.set("options", { config: { min_contig_length: "5kb" }, workflow: "bakta" }); // of an earlier version
+  await page.remember();
+  await page.add([{ file: new File([">p\nM\n"], "p.faa"), path: "p.faa" }]);
+  await pass(2);
+  assert.equal(page.ready.value.length, 1);
+  assert.deepEqual(page.violations.value, []);
+  await page.add([{ file: genome(), path: "a.fna" }]);
+  await pass(2);
+  assert.deepEqual(page.violations.value, [{ field: "min_contig_length", problem: "p" }]);
+  page.setOption("genus", "Escherichia");
+  await pass(1);
+  assert.deepEqual(database.stores.settings.get("options").config, { genus: "Escherichia" });
+  page.setOption("min_contig_length", 500);
+  await pass(1);
+  assert.deepEqual(page.violations.value, []);
+  assert.deepEqual(database.stores.settings.get("options").config, { genus: "Escherichia", min_contig_length: 500 });
+});
+
+test("a replicon table that is corrected is checked again, and its rows stay until it is removed", async () => {
+  const page = await draft();
+  await page.add([{ file: genome(), path: "a.fna" }]);
+  await pass(1);
+  const [{ key }] = page.samples.value;
+  const plain = rules;
+  rules = (question, files) => ({ ...plain(question, files), problem: question.do === "inspect" && page.repliconRows.value.get(key)?.get(0).name === "no" ? "no" : "" });
+  const verdict = () => [page.samples.value[0].check, page.extras.value.get("replicons_table")?.size];
+  page.editReplicon(key, ["s1", "s2"], 0, { name: "no" });
+  await pass(2);
+  assert.deepEqual(verdict(), ["refused", 22]);
+  page.editReplicon(key, ["s1", "s2"], 0, { name: "ok" });
+  await pass(2);
+  assert.deepEqual(verdict(), ["good", 22]);
+  page.editReplicon(key, ["s1", "s2"], 1, { type: "plasmid" });
+  assert.equal(await page.extras.value.get("replicons_table").text(), "s1\t-\tcontig\tlinear\tok\ns2\t-\tplasmid\tlinear\t-\n");
+  page.setExtra("replicons_table", undefined);
+  assert.equal(page.repliconRows.value.size, 0);
+});
+
+test("a job whose start was cancelled without a connection is kept until it is deleted, and a reload does not start it", async () => {
+  const lost = () => Promise.reject(new TypeError("no connection"));
+  answers["/job/submit"] = lost; // the server may have the start nevertheless
+  answers["/job/delete"] = lost;
+  const [task] = begin(1);
+  await pass(1);
+  page.tasks.cancel(task);
+  await pass(1);
+  assert.equal(task.state.value, "cancelled");
+  assert.match(task.note.value, /could not be deleted, and may run: The server does not answer\. It is in the list of jobs\.$/);
+  assert.equal(page.removal.stuck.value.get("job 1"), "The server does not answer.");
+  const kept = job("job 1");
+  assert.equal(kept.secret, "s");
+
+  await visit();
+  await page.jobs.put([kept]);
+  asked = [];
+  answers["/job/submit"] = () => ({});
+  await page.tasks.resume();
+  assert.equal(count("/job/submit"), 0);
+  answers["/job/delete"] = () => null;
+  await page.removal.removeJobs(["job 1"]);
+  assert.equal(page.jobs.jobs.value.size, 0);
+});
+
+test("of several deletions at the same time, each keeps the reason of its own failure", async () => {
+  await page.jobs.put([known(1), known(2)]);
+  answers["/job/delete"] = ({ job_id }) => new Response(JSON.stringify(`${job_id} stays.`), { status: 403 });
+  await Promise.all([page.removal.removeJobs(["job 1"]), page.removal.removeJobs(["job 2"])]);
+  assert.deepEqual(Object.fromEntries(page.removal.stuck.value), { "job 1": "job 1 stays.", "job 2": "job 2 stays." });
+  answers["/job/delete"] = () => null;
+  await page.removal.removeJobs(["job 1"]);
+  assert.deepEqual([...page.removal.stuck.value.keys()], ["job 2"]);
+});
+
+test("all samples that are on their way are cancelled together", async () => {
+  answers["/job/submit"] = () => putOff(3600);
+  const tasks = begin(5);
+  await pass(1);
+  answers["/job/submit"] = () => ({});
+  const [done] = page.tasks.begin([{ key: 9, name: "g9", kind: "bakta", config: {}, files: [{ kind: "genome_fasta", file: genome() }] }]);
+  await pass(1);
+  page.tasks.cancelAll([0, 1, 2, 3, 4, 9, 17]);
+  await pass(1);
+  assert.deepEqual(states(tasks), Array(5).fill("cancelled"));
+  assert.equal(done.state.value, "started");
+  assert.deepEqual([...page.jobs.jobs.value.keys()], [done.job.job_id]);
+  assert.equal(count("/job/delete"), 5);
+});
+
+test("a sample is tried again as it is now", async () => {
+  answers["/job/submit"] = () => new Response(JSON.stringify("The genus is not valid."), { status: 400 });
+  const [task] = begin(1);
+  await pass(1);
+  assert.equal(task.note.value, "The genus is not valid.");
+  answers["/job/submit"] = () => ({});
+  page.tasks.retry(task, { key: 0, name: "better", kind: "bakta", config: { genus: "Escherichia" }, files: [{ kind: "genome_fasta", file: genome() }] });
+  await pass(1);
+  assert.deepEqual(asked.findLast((a) => a.path === "/job/submit").body.config, { genus: "Escherichia" });
+  assert.equal(asked.findLast((a) => a.path === "/job/init").body.name, "better");
+  assert.deepEqual([...page.jobs.jobs.value.keys()], ["job 2"]);
+});
+
+test("uploads that are always lost although the server answers end, and those without a connection go on", async () => {
+  storage = () => "lost";
+  const [far] = begin(1);
+  await pass(100);
+  assert.equal(far.state.value, "failed");
+  assert.equal(far.note.value, "The server answers, but its storage can't be reached from this browser.");
+  assert.equal(uploads.length, 25);
+  assert.equal(count("/job/init"), 5);
+
+  globalThis.navigator = { onLine: false };
+  const [offline] = begin(1);
+  await pass(200);
+  assert.equal(offline.state.value, "sending");
+  page.tasks.cancel(offline);
+  delete globalThis.navigator;
+
+  const init = answers["/job/init"];
+  let isAway = true;
+  uploads = [];
+  answers["/job/init"] = () => {
+    if (uploads.length < 20 || !isAway) return init();
+    isAway = false;
+    return Promise.reject(new TypeError("no connection"));
+  };
+  storage = () => (uploads.length > 38 ? 200 : "lost");
+  const [weak] = begin(1);
+  await pass(150);
+  assert.equal(weak.state.value, "started");
+  assert.equal(isAway, false);
+});
+
+test("a job whose files are chosen again stays in the list until its successor is there, and says what went wrong", async () => {
+  const lacking = { config: {}, files: [{ kind: "genome_fasta", name: "a.fna", size: 1, sent: false, url: "" }], refused: "" };
+  await page.jobs.put([known(7, { pending: lacking })]);
+  const init = answers["/job/init"];
+  answers["/job/init"] = () => new Response(JSON.stringify("This project may make no more jobs."), { status: 403 });
+  await page.tasks.again(job("job 7"), [genome()]);
+  await pass(1);
+  assert.deepEqual([...page.jobs.jobs.value.keys()], ["job 7"]);
+  assert.equal(page.tasks.taskOfJob("job 7").note.value, "This project may make no more jobs.");
+  answers["/job/init"] = init;
+  await page.tasks.again(job("job 7"), [genome()]);
+  await pass(1);
+  assert.deepEqual([...page.jobs.jobs.value.values()].map((j) => [j.id, j.name, j.pending]), [["job 1", "n", undefined]]);
+  assert.equal(count("/job/delete"), 1);
+});
+
+/** Loads the page as a tab beside others, and returns a function that tells it of a change by another one. */
+async function tab() {
+  let channel;
+  globalThis.BroadcastChannel = class extends EventTarget {
+    constructor() {
+      super();
+      channel = this;
+    }
+    postMessage() {}
+  };
+  await visit();
+  delete globalThis.BroadcastChannel;
+  await page.jobs.load(page.watch.wake);
+  return () => channel.dispatchEvent(new Event("message"));
+}
+
+test("a change in another tab takes nothing from this one, which asks for what is new", async () => {
+  const database = (globalThis.indexedDB = browserDatabase());
+  const other = await tab();
+  page.watch.watch(() => undefined);
+  const step = (n) => (answers["/job/list"] = ({ jobs }) => ({ jobs: jobs.map((j) => ({ ...running(j), progress: { step: n } })), failed_jobs: [] }));
+  step(1);
+  await page.jobs.put([known(1)]);
+  page.watch.wake();
+  await pass(1);
+  step(2);
+  await pass(3);
+  assert.equal(database.stores.jobs.get("job 1").last.progress.step, 1); // not each step is written
+  answers["/job/list"] = () => new Promise(() => undefined);
+  other();
+  await settle();
+  assert.equal(job("job 1").last.progress.step, 2);
+
+  // This tab adds a job just as it reads the others.
+  database.stores.jobs.set("job 3", known(3));
+  database.afterRead = () => {
+    database.afterRead = () => undefined;
+    void page.jobs.put([known(2)]);
+  };
+  other();
+  await settle();
+  assert.deepEqual([...page.jobs.jobs.value.keys()].sort(), ["job 1", "job 2", "job 3"]);
+});
+
+test("a tab asks for a job that another one has started", async () => {
+  const database = (globalThis.indexedDB = browserDatabase());
+  const other = await tab();
+  page.watch.watch(() => undefined);
+  await pass(1);
+  assert.equal(count("/job/list"), 0);
+  database.stores.jobs.set("job 1", known(1));
+  other();
+  await pass(2);
+  assert.equal(job("job 1").last.status, "running");
+});
+
+test("without a database, a change in another tab takes no job from this one", async () => {
+  const other = await tab();
+  await page.jobs.put([known(1)]);
+  other();
+  await settle();
+  assert.equal(job("job 1").secret, "s");
+});
+
+test("a browser that can keep nothing starts jobs nevertheless, says so, and keeps them when it can", async () => {
+  const database = (globalThis.indexedDB = browserDatabase());
+  const other = await tab();
+  const { keepsNothing } = await vite.ssrLoadModule("/src/state/db.ts");
+  database.full = true;
+  const [task] = begin(1);
+  await pass(1);
+  assert.equal(task.note.value, "");
+  assert.equal(task.state.value, "started");
+  assert.equal(keepsNothing.value, true);
+  other();
+  await settle();
+  assert.equal(job("job 1").secret, "s");
+  database.full = false;
+  await page.jobs.put([known(2)]);
+  assert.equal(keepsNothing.value, false);
+  assert.deepEqual([...database.stores.jobs.keys()].sort(), ["job 1", "job 2"]);
+});
+
+test("a database that the browser has closed is opened again", async () => {
+  const database = (globalThis.indexedDB = browserDatabase());
+  await page.jobs.put([known(1)]);
+  database.connections[0].closed = true; // its event is still to come
+  await page.jobs.put([known(2)]);
+  database.connections[1].closed = true;
+  database.connections[1].onclose();
+  await page.jobs.put([known(3)]);
+  assert.deepEqual([...database.stores.jobs.keys()], ["job 1", "job 2", "job 3"]);
+  assert.equal(database.connections.length, 3);
+});
+
+test("rules that a lost connection has not let through are loaded again", async () => {
+  const page = await draft();
+  const inspector = await vite.ssrLoadModule("/src/inspect/inspector.ts");
+  faultOfRules = () => (loads < 3 ? { fault: "TypeError: Failed to fetch", absent: false } : undefined);
+  void page.add([{ file: genome(), path: "a.fna" }]);
+  await pass(5);
+  assert.deepEqual([page.samples.value[0].check, inspector.rules.value, loads], ["good", "ready", 3]);
+});
+
+test("rules that can't be loaded for long leave the checks to the start, and are loaded for later files", async () => {
+  const page = await draft();
+  const inspector = await vite.ssrLoadModule("/src/inspect/inspector.ts");
+  faultOfRules = () => ({ fault: "status 502", absent: false });
+  void page.add([1, 2, 3].map((i) => ({ file: new File([">a\n"], `${i}.fna`), path: `${i}.fna` })));
+  await pass(20);
+  assert.deepEqual(page.samples.value.map((s) => s.check), ["unchecked", "unchecked", "unchecked"]);
+  assert.deepEqual([inspector.rules.value, loads], ["lost", 5]);
+  faultOfRules = () => undefined;
+  await pass(30);
+  void page.add([{ file: genome(), path: "a.fna" }]);
+  await pass(2);
+  assert.deepEqual([page.samples.value.at(-1).check, inspector.rules.value], ["good", "ready"]);
+});
+
+test("a server without the rules is asked for them once", async () => {
+  const page = await draft();
+  const inspector = await vite.ssrLoadModule("/src/inspect/inspector.ts");
+  faultOfRules = () => ({ fault: "Error", absent: true });
+  void page.add([{ file: genome(), path: "a.fna" }]);
+  await pass(5);
+  assert.deepEqual([page.samples.value[0].check, inspector.rules.value, loads], ["unchecked", "missing", 1]);
 });

@@ -22,7 +22,7 @@ export class ServerError extends Error {
 /** The server did not answer. */
 export class Unreachable extends Error {
   constructor() {
-    super("The server does not answer. The page tries again.");
+    super("The server does not answer.");
     this.name = "Unreachable";
   }
 }

@@ -6,21 +6,30 @@ export const count = (n: number) => whole.format(n);
 /** "1 genome", "3 genomes". */
 export const counted = (n: number, one: string, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
 
-/** Bases: "4,641,652 bp", "4.64 Mbp". */
-export function bases(n: number, unit = "bp"): string {
-  if (n < 10_000) return `${count(n)} ${unit}`;
-  if (n < 1_000_000) return `${(n / 1e3).toPrecision(3)} k${unit}`;
-  return `${(n / 1e6).toPrecision(3)} M${unit}`;
-}
-
-/** Bytes of a file: "1.4 MB". */
-export function bytes(n: number): string {
-  if (n < 1000) return `${n} B`;
-  for (const [size, unit] of [[1e3, "kB"], [1e6, "MB"], [1e9, "GB"]] as const) {
-    if (n < size * 1000 || unit === "GB") return `${(n / size).toPrecision(n / size < 100 ? 2 : 3)} ${unit}`;
+/**
+ * A number with so many significant digits, in the first unit in which it is below 1000. Each unit is a thousand of the one before. It is
+ * rounded first: 999.7 kB are 1.0 MB. toPrecision alone would change to exponents, as in 1.0e+2 kB.
+ */
+function scaled(n: number, digits: number, units: readonly string[]): string {
+  for (const [i, unit] of units.entries()) {
+    const value = n / 1000 ** (i + 1);
+    let decimals = digits - 1;
+    while (decimals > 0 && Number(value.toFixed(decimals)) >= 10 ** (digits - decimals)) decimals--;
+    const rounded = Number(value.toFixed(decimals));
+    if (rounded >= 1000 && i < units.length - 1) continue;
+    return `${rounded >= 1000 ? count(rounded) : value.toFixed(decimals)} ${unit}`;
   }
   return "";
 }
+
+/** Bases: "4,642 bp", "4.64 Mbp". */
+export const bases = (n: number, unit = "bp") => (n < 10_000 ? `${count(n)} ${unit}` : scaled(n, 3, [`k${unit}`, `M${unit}`]));
+
+/** Bytes of a file: "1.4 MB". */
+export const bytes = (n: number) => (n < 1000 ? `${n} B` : scaled(n, 2, ["kB", "MB", "GB"]));
+
+/** The largest file that is taken. Servers set it in MiB, so that this is exact. */
+export const limit = (n: number) => `${count(Math.floor(n / 2 ** 20))} MiB`;
 
 /** A duration in ms: "42 s", "12 min", "3 h 05 min", "2 d 4 h". */
 export function duration(ms: number): string {

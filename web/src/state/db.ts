@@ -1,5 +1,6 @@
 // What this browser keeps: one IndexedDB with a store of jobs and one of settings. Where a browser has none (some private windows),
 // the page works for as long as it is open.
+import { signal } from "@preact/signals";
 import type { Config, Job, UploadKind, Warning, WorkflowKind } from "../api/types";
 
 /** A job that this browser knows. */
@@ -31,6 +32,9 @@ export interface Pending {
   refused: string;
 }
 
+/** A change could not be kept, as on a full disk: the page works on with what it has in memory. */
+export const keepsNothing = signal(false);
+
 const name = "bakta-web";
 let opened: Promise<IDBDatabase | undefined> | undefined;
 
@@ -54,6 +58,8 @@ function open(): Promise<IDBDatabase | undefined> {
         db.close();
         opened = undefined;
       };
+      // The browser closed it, for example because the user cleared its data.
+      db.onclose = () => (opened = undefined);
       resolve(db);
     };
     request.onerror = () => resolve(undefined);
@@ -62,25 +68,54 @@ function open(): Promise<IDBDatabase | undefined> {
   return opened;
 }
 
-/** Runs a transaction. The result is that of the request, or undefined if nothing can be kept. */
+/**
+ * Runs a transaction. The result is that of the request, or undefined if nothing can be kept: it never fails, since what it is for goes on
+ * without it. A start that the server took would be a failed one, and *Try again* would delete its job.
+ */
 async function run<T>(store: string, mode: IDBTransactionMode, act: (s: IDBObjectStore) => IDBRequest<T> | undefined): Promise<T | undefined> {
-  const db = await open();
-  if (db === undefined) return undefined;
-  return new Promise((resolve, reject) => {
-    const transaction = db.transaction(store, mode);
-    const request = act(transaction.objectStore(store));
-    transaction.oncomplete = () => resolve(request?.result);
-    transaction.onabort = () => reject(transaction.error ?? new Error("The browser's storage refused a change."));
-  });
+  return (await done(store, mode, act))?.result;
 }
 
-export const allJobs = async () => (await run<KeptJob[]>("jobs", "readonly", (s) => s.getAll() as IDBRequest<KeptJob[]>)) ?? [];
+/** Runs a transaction, and returns undefined if it did nothing. */
+async function done<T>(
+  store: string,
+  mode: IDBTransactionMode,
+  act: (s: IDBObjectStore) => IDBRequest<T> | undefined,
+): Promise<{ result: T | undefined } | undefined> {
+  for (let isFirst = true; ; isFirst = false) {
+    const db = await open();
+    if (db === undefined) return undefined;
+    try {
+      return await new Promise((resolve, reject) => {
+        const transaction = db.transaction(store, mode);
+        const request = act(transaction.objectStore(store));
+        transaction.oncomplete = () => resolve({ result: request?.result });
+        transaction.onabort = () => reject(transaction.error ?? new Error("The browser's storage refused a change."));
+      });
+    } catch (error) {
+      // The connection was closed before its event came: a new one may do.
+      if (isFirst && error instanceof DOMException && error.name === "InvalidStateError") {
+        opened = undefined;
+        continue;
+      }
+      if (mode === "readwrite") keepsNothing.value = true;
+      return undefined;
+    }
+  }
+}
 
-export const putJobs = (jobs: KeptJob[]) =>
-  run<undefined>("jobs", "readwrite", (s) => {
+/** All kept jobs; undefined if there is no database that says which there are. */
+export const allJobs = () => run<KeptJob[]>("jobs", "readonly", (s) => s.getAll() as IDBRequest<KeptJob[]>);
+
+/** Keeps jobs, and reports whether they are kept. */
+export async function putJobs(jobs: KeptJob[]): Promise<boolean> {
+  const kept = await done<undefined>("jobs", "readwrite", (s) => {
     for (const job of jobs) s.put(job);
     return undefined;
   });
+  if (kept !== undefined) keepsNothing.value = false;
+  return kept !== undefined;
+}
 
 export const dropJobs = (ids: string[]) =>
   run<undefined>("jobs", "readwrite", (s) => {

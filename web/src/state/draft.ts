@@ -2,10 +2,12 @@
 // which are remembered.
 import { computed, effect, signal } from "@preact/signals";
 import type { Config, UploadKind, WorkflowKind } from "../api/types";
+import { limit } from "../parts/format";
 import { checkOptions, inspect, kindsOf, Missing, readSheet, type Report, type Sheet, type SheetRow, type Violation } from "../inspect/inspector";
 import { keep, setting } from "./db";
 import { baseName, jobName } from "./names";
 import { catalogue, workflows } from "./server";
+import type { Order } from "./tasks";
 
 /** A file as it was dropped. The path has the folders that were dropped with it. */
 export interface Dropped {
@@ -52,8 +54,11 @@ export interface OpenSheet extends Sheet {
 }
 export const sheet = signal<OpenSheet | undefined>(undefined);
 
-/** Rules that the options break. */
+/** Rules that the options of the form break. An option that no workflow of the samples takes is not in the form, and is not sent. */
 export const violations = signal<readonly Violation[]>([]);
+
+/** Whether there are any: all rows of files depend on it, and not on each change of the violations. */
+export const isMistaken = computed(() => violations.value.length > 0);
 
 /** All dropped files by path: a sheet may name any of them. */
 const pool = new Map<string, Dropped>();
@@ -61,6 +66,9 @@ let lastKey = 0;
 
 /** The kinds that a workflow can be about. */
 const subjects: readonly UploadKind[] = ["genome_fasta", "protein_fasta", "bakta_json"];
+
+/** Values that broke a rule, by option: the next visit would begin with a mistake. */
+const broken = new Map<string, string | number | boolean>();
 
 // What belongs to one genome alone would be wrong for the next.
 const forgotten = ["strain", "plasmid", "locus", "locus_tag"];
@@ -72,7 +80,9 @@ export async function remember(): Promise<void> {
     genomeWorkflow.value = kept.workflow;
   }
   effect(() => {
-    const kept = Object.fromEntries(Object.entries(config.value).filter(([name]) => !forgotten.includes(name)));
+    void violations.value; // they come after the option
+    const lasts = ([name, value]: [string, string | number | boolean]) => !forgotten.includes(name) && broken.get(name) !== value;
+    const kept = Object.fromEntries(Object.entries(config.value).filter(lasts));
     void keep("options", { config: kept, workflow: genomeWorkflow.value });
   });
 }
@@ -85,6 +95,25 @@ export function workflowOf(sample: Sample): WorkflowKind {
   if (wanted !== "") return fits(wanted) ? wanted : "";
   if (sample.kind === "genome_fasta" && fits(genomeWorkflow.value)) return genomeWorkflow.value;
   return offered.find((w) => w.uploads.some((u) => u.required && u.upload_kind === sample.kind))?.workflow_kind ?? "";
+}
+
+// Checks of hundreds of files change the samples hundreds of times: what depends on their workflows changes only with these.
+const kindNames = computed(() => [...new Set(samples.value.map(workflowOf).filter((kind) => kind !== ""))].join(" "));
+
+/** The workflows of all samples. */
+export const workflowKinds = computed<WorkflowKind[]>(() => kindNames.value.split(" ").filter((kind) => kind !== ""));
+
+/** The options that all samples share and some of them take. */
+const taken = computed<Config>(() => {
+  const isTaken = (name: string) =>
+    catalogue.value?.options.some((o) => o.name === name && o.workflow_kinds.some((kind) => workflowKinds.value.includes(kind))) === true;
+  return Object.fromEntries(Object.entries(config.value).filter(([name]) => isTaken(name)));
+});
+
+/** What is sent of a sample, as the form is now. */
+export function orderOf(sample: Sample): Order {
+  const files = [...extrasOf(sample), { kind: sample.kind, file: sample.dropped!.file }];
+  return { key: sample.key, name: sample.name.trim() || "unnamed", kind: workflowOf(sample), config: configOf(sample), files };
 }
 
 /** The options of a sample: those of all, those of its row, and which further files it has. */
@@ -238,25 +267,67 @@ export function remove(keys: number[]): void {
   samples.value = samples.value.filter((s) => !keys.includes(s.key));
 }
 
+/** Removes all but some samples, if there are any. These keep what the sheet said of them, the options and the further files. */
+export function keepOnly(keys: ReadonlySet<number>): void {
+  if (!samples.value.some((s) => keys.has(s.key))) {
+    clear();
+    return;
+  }
+  remove(samples.value.filter((s) => !keys.has(s.key)).map((s) => s.key));
+  leftOut.value = [];
+  sheet.value = undefined; // its other rows would miss their files
+}
+
 export function clear(): void {
   pool.clear();
+  repliconRows.value = new Map();
   samples.value = [];
   leftOut.value = [];
   sheet.value = undefined;
   extras.value = new Map();
 }
 
+/** Takes a further file, or removes it. A replicon table that was written in the page ends with that. */
 export function setExtra(kind: UploadKind, file: File | undefined): void {
+  if (kind === "replicons_table") repliconRows.value = new Map();
+  replace(kind, file);
+}
+
+function replace(kind: UploadKind, file: File | undefined): void {
   const next = new Map(extras.value);
   if (file === undefined) next.delete(kind);
   else next.set(kind, file);
   extras.value = next;
 }
 
-let touched = false;
+/** A row of the replicon table that is written in the page. */
+export interface RepliconRow {
+  newID: string;
+  type: string;
+  topology: string;
+  name: string;
+}
+
+export const blankRow: RepliconRow = { newID: "", type: "", topology: "", name: "" };
+
+/** The rows of the replicon table that is written in the page, by the place of their sequence, for the sample with this key. */
+export const repliconRows = signal<ReadonlyMap<number, ReadonlyMap<number, RepliconRow>>>(new Map());
+let tables = 0;
+
+/** Changes a row of the replicon table of a sample, which becomes a file like one that was chosen. */
+export function editReplicon(key: number, ids: readonly string[], at: number, to: Partial<RepliconRow>): void {
+  const rows = new Map(repliconRows.value.get(key));
+  rows.set(at, { ...(rows.get(at) ?? blankRow), ...to });
+  repliconRows.value = new Map([[key, rows]]);
+  const lines = [...rows]
+    .filter(([, row]) => row.newID + row.type + row.topology + row.name !== "")
+    .sort(([a], [b]) => a - b)
+    .map(([i, row]) => [ids[i] ?? "", row.newID || "-", row.type || "contig", row.topology || "linear", row.name || "-"].join("\t") + "\n");
+  // Name and size may be those of the table before: the time says to the checks that it is another one.
+  replace("replicons_table", lines.length === 0 ? undefined : new File(lines, "replicons.tsv", { lastModified: ++tables }));
+}
 
 export function setOption(name: string, value: string | number | boolean | undefined): void {
-  touched = true;
   const next = { ...config.value };
   if (value === undefined || value === "" || value === false) delete next[name];
   else next[name] = value;
@@ -321,7 +392,7 @@ async function check(sample: Sample, dropped: Dropped): Promise<void> {
     return;
   }
   if (label !== undefined && dropped.file.size > label.max_size) {
-    update(sample.key, { check: "refused", problem: `The file is larger than this server takes (${Math.floor(label.max_size / 2 ** 20)} MiB).` });
+    update(sample.key, { check: "refused", problem: `The file is larger than this server takes (${limit(label.max_size)}).` });
     return;
   }
   const further = extrasOf(sample);
@@ -348,18 +419,19 @@ effect(() => {
 });
 
 let asked = 0;
-const some = computed(() => samples.value.length > 0);
 effect(() => {
-  const now = config.value;
+  const now = taken.value;
   const mine = ++asked;
   // Options of the last visit alone are no reason to load the rules.
-  if (Object.keys(now).length === 0 || (!some.value && !touched)) {
+  if (Object.keys(now).length === 0) {
     violations.value = [];
     return;
   }
   checkOptions(now).then(
     (found) => {
-      if (mine === asked) violations.value = found;
+      if (mine !== asked) return;
+      for (const { field } of found) if (now[field] !== undefined) broken.set(field, now[field]);
+      violations.value = found;
     },
     () => {
       if (mine === asked) violations.value = [];

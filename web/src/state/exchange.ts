@@ -1,4 +1,5 @@
 // The list of jobs as a file, for another browser or as a backup. It has the secrets: whoever has it has the jobs.
+import { count, counted } from "../parts/format";
 import { jobs, known, put } from "./jobs";
 import { wake } from "./watch";
 
@@ -46,5 +47,6 @@ export async function open(file: File): Promise<{ ok: boolean; text: string }> {
   );
   wake();
   const other = list.server !== undefined && list.server !== location.origin ? ` They are jobs of ${list.server}, and this server may not have them.` : "";
-  return { ok: true, text: `${fresh.length} of ${list.jobs.length} jobs were new here.${other}` };
+  const were = list.jobs.length === 1 ? "was" : "were";
+  return { ok: true, text: `${count(fresh.length)} of ${counted(list.jobs.length, "job")} ${were} new here.${other}` };
 }

@@ -1,6 +1,6 @@
 // The jobs that this browser knows: in memory as one signal, and in the browser's database.
 import { computed, signal } from "@preact/signals";
-import type { JobList, JobRef, WorkflowKind } from "../api/types";
+import type { Job, JobList, JobRef, WorkflowKind } from "../api/types";
 import { allJobs, dropJobs, putJobs, type KeptJob } from "./db";
 
 /** All jobs by id. The map is replaced at each change, never changed. */
@@ -12,16 +12,35 @@ export const loaded = signal(false);
 /** The other tabs of this page hear of changes, so that all show the same. */
 const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("bakta-web-jobs") : undefined;
 
-export async function load(): Promise<void> {
-  channel?.addEventListener("message", () => void read());
+/** Reads the jobs of earlier visits. `changed` is called when another tab has changed some. */
+export async function load(changed: () => void = () => undefined): Promise<void> {
+  channel?.addEventListener("message", () => void read().then(changed));
   await read();
   loaded.value = true;
 }
 
+/** How often this tab has changed its jobs. */
+let writes = 0;
+/** Jobs that are in memory alone, since the database refused them. */
+const unkept = new Set<string>();
+
 async function read(): Promise<void> {
+  const before = writes;
   const kept = await allJobs();
-  if (kept.length === 0 && jobs.value.size === 0) return;
-  jobs.value = new Map(kept.map((job) => [job.id, job]));
+  if (kept === undefined) return; // without a database, memory has the only secrets
+  if (writes !== before) return read(); // what was read may be older than a change of this tab
+  const next = new Map(kept.map((job) => [job.id, asLast(job, jobs.value.get(job.id)?.last)]));
+  for (const id of unkept) {
+    const job = jobs.value.get(id);
+    if (job !== undefined) next.set(id, job);
+  }
+  if (next.size === 0 && jobs.value.size === 0) return;
+  jobs.value = next;
+}
+
+/** A job that was read, with what the server said last of the same state: of its steps and its place in the queue, not each is written. */
+function asLast(job: KeptJob, last: Job | undefined): KeptJob {
+  return last !== undefined && last.status === job.last?.status && last.waiting === job.last.waiting ? { ...job, last } : job;
 }
 
 /** Adds or replaces jobs. Some of them may be kept as they were in the browser's database: what they show is asked for again anyway. */
@@ -30,8 +49,15 @@ export async function put(changed: KeptJob[], kept: KeptJob[] = changed): Promis
   const next = new Map(jobs.value);
   for (const job of changed) next.set(job.id, job);
   jobs.value = next;
+  writes++;
   if (kept.length === 0) return;
-  await putJobs(kept);
+  // Those that were refused before are kept as soon as the database takes something again.
+  const all = new Map([...[...unkept].flatMap((id) => next.get(id) ?? []), ...kept].map((job) => [job.id, job]));
+  const isKept = await putJobs([...all.values()]);
+  for (const id of all.keys()) {
+    if (isKept) unkept.delete(id);
+    else unkept.add(id);
+  }
   channel?.postMessage("changed");
 }
 
@@ -44,8 +70,12 @@ export async function change(id: string, to: Partial<KeptJob>): Promise<void> {
 /** Forgets jobs in this browser. It does not delete them on the server. */
 export async function forget(ids: string[]): Promise<void> {
   const next = new Map(jobs.value);
-  for (const id of ids) next.delete(id);
+  for (const id of ids) {
+    next.delete(id);
+    unkept.delete(id);
+  }
   jobs.value = next;
+  writes++;
   await dropJobs(ids);
   channel?.postMessage("changed");
 }

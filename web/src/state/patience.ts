@@ -22,6 +22,13 @@ export const isPutOff = (error: unknown): boolean => error instanceof ServerErro
 /** Whether the server does not answer, or says that the same call may succeed later. */
 export const isTemporary = (error: unknown): boolean => error instanceof Unreachable || isPutOff(error);
 
+/** The words of an error for people. */
+export const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** The words of an error after which the caller makes the same call again without being asked. */
+export const wordsOfRetry = (error: unknown): string =>
+  error instanceof Unreachable ? `${error.message} The page tries again.` : wordsOf(error);
+
 /**
  * Makes a call until it succeeds, or fails for good. The server says when to try again, or else the pauses double from 1 s to 30 s.
  *

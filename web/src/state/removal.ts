@@ -7,7 +7,7 @@ import { isPutOff, patiently } from "./patience";
 /** The jobs that are being deleted, by their ids, each with what its deletion waits for. */
 export const leaving = signal<ReadonlyMap<string, string>>(new Map());
 
-/** What went wrong at the last deletion, by job. */
+/** What went wrong at the last deletion of each job, by its id. */
 export const stuck = signal<ReadonlyMap<string, string>>(new Map());
 
 const parallel = 4;
@@ -39,5 +39,6 @@ export async function removeJobs(ids: string[]): Promise<void> {
   await forget(gone);
   const left = new Set(ids);
   leaving.value = new Map([...leaving.value].filter(([id]) => !left.has(id)));
-  stuck.value = failed;
+  // Several deletions may run at the same time: each changes what is said of its own jobs.
+  stuck.value = new Map([...[...stuck.value].filter(([id]) => !left.has(id) && jobs.peek().has(id)), ...failed]);
 }

@@ -2,6 +2,7 @@
 import { signal } from "@preact/signals";
 import { options as fetchOptions, ServerError, versions as fetchVersions, workflows as fetchWorkflows } from "../api/client";
 import type { Options, Versions, Workflow } from "../api/types";
+import { wordsOfRetry } from "./patience";
 
 /** The offered workflows; undefined before the server has answered. */
 export const workflows = signal<Workflow[] | undefined>(undefined);
@@ -25,7 +26,7 @@ export async function meet(): Promise<void> {
       offline.value = "";
       return;
     } catch (error) {
-      offline.value = error instanceof Error ? error.message : String(error);
+      offline.value = wordsOfRetry(error);
       after = error instanceof ServerError ? error.retryAfter * 1_000 : 0;
     }
     await new Promise((resolve) => setTimeout(resolve, Math.max(pause, after)));

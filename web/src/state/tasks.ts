@@ -1,12 +1,13 @@
 // Brings samples to the server: creates each job, sends its files, starts it. A few at a time. What is lost on the way is tried again;
 // what the server refuses is told where the sample is shown, and the others go on.
 import { computed, signal, useComputed, type Signal } from "@preact/signals";
-import { init, remove as removeJob, ServerError, start } from "../api/client";
+import { init, remove as removeJob, ServerError, start, Unreachable } from "../api/client";
 import type { Config, JobRef, UploadKind, UploadLink, Warning, WorkflowKind } from "../api/types";
 import { change, forget, jobs, known, put as putJobs, ref } from "./jobs";
 import type { KeptJob } from "./db";
 import { isTemporary, longestPause, patiently } from "./patience";
 import { randomName } from "./random";
+import { removeJobs, stuck } from "./removal";
 import { Lost, put, Refused } from "./transfer";
 import { wake } from "./watch";
 
@@ -29,8 +30,14 @@ export interface Task {
   /** Why it failed, or what it waits for. */
   note: Signal<string>;
   job: JobRef | undefined;
+  /** The job of an earlier visit in whose place it is. That one stays in the list until this one is there. */
+  replaces?: JobRef | undefined;
   /** Its job expired while the server put the start off, and it was queued again for a new one. */
   resent: boolean;
+  /** The server was asked to start its job. It may have done so although no answer came. */
+  launched: boolean;
+  /** How many of its jobs in a row lost all of their uploads, although the server answered meanwhile. */
+  lost: number;
   cancel: AbortController;
 }
 
@@ -44,9 +51,10 @@ export const taskOf = computed<ReadonlyMap<number, Task>>(() => new Map(tasks.va
 export const useTask = (key: number) => useComputed(() => taskOf.value.get(key)).value;
 
 /** How many are not at their end. */
-export const underway = computed(() => tasks.value.filter((t) => !ended(t.state.value)).length);
+export const underway = computed(() => tasks.value.filter((t) => !isEnded(t.state.value)).length);
 
-const ended = (state: TaskState) => state === "started" || state === "failed" || state === "cancelled";
+/** Whether a task does nothing any more. */
+export const isEnded = (state: TaskState) => state === "started" || state === "failed" || state === "cancelled";
 
 /** How many samples are on their way at the same time. More would not be faster, and each has a job that must be started soon. */
 const parallel = 3;
@@ -58,6 +66,8 @@ export interface Order {
   kind: WorkflowKind;
   config: Config;
   files: { kind: UploadKind; file: File }[];
+  /** The job of an earlier visit in whose place it is. */
+  replaces?: JobRef | undefined;
 }
 
 /** Begins to bring samples to the server. Those of one call share their turns in the server's queue. */
@@ -71,29 +81,54 @@ export function begin(orders: Order[]): Task[] {
 
 function task(order: Order, batch: string, job: JobRef | undefined): Task {
   return {
-    ...order, batch, job, resent: false, size: order.files.reduce((sum, f) => sum + f.file.size, 0),
+    ...order, batch, job, resent: false, launched: false, lost: 0, size: order.files.reduce((sum, f) => sum + f.file.size, 0),
     state: signal<TaskState>("queued"), sent: signal(0), note: signal(""), cancel: new AbortController(),
   };
 }
 
-/** Begins again with a task that failed or was cancelled. */
-export function retry(old: Task): void {
-  if (old.job !== undefined) void drop(old.job);
-  begin([{ key: old.key, name: old.name, kind: old.kind, config: old.config, files: old.files }]);
+/** Begins again with a sample whose task failed or was cancelled, as the sample is now. */
+export function retry(old: Task, order: Order): void {
+  void discard(old);
+  begin([order]);
 }
 
 export function cancel(task: Task): void {
-  if (ended(task.state.value)) return;
+  if (isEnded(task.state.value)) return;
   task.state.value = "cancelled";
   task.note.value = "";
   task.cancel.abort();
-  if (task.job !== undefined) void drop(task.job);
+  void discard(task);
+}
+
+/** Cancels the tasks of samples that have not ended. */
+export function cancelAll(keys: Iterable<number>): void {
+  for (const key of keys) {
+    const task = taskOf.peek().get(key);
+    if (task !== undefined) cancel(task);
+  }
+}
+
+/** Removes the job of a task that was cancelled, or that begins again. */
+async function discard(t: Task): Promise<void> {
+  const job = t.job;
+  if (job === undefined) return;
+  if (!t.launched) {
+    await drop(job);
+    return;
+  }
+  // The answer to the start may be lost, and the job run for hours. It is kept until the server has deleted it. A reload does not start it.
+  if (jobs.peek().get(job.job_id)?.pending?.refused === "") await change(job.job_id, { pending: undefined });
+  await removeJobs([job.job_id]);
+  const reason = stuck.peek().get(job.job_id);
+  if (reason === undefined) return;
+  t.note.value = `Its job could not be deleted, and may run: ${reason} It is in the list of jobs.`;
+  wake();
 }
 
 /** Removes a job that was never started from the server and from this browser. It would expire, too. */
 async function drop(job: JobRef): Promise<void> {
-  await forget([job.job_id]);
   await removeJob(job).catch(() => undefined);
+  await forget([job.job_id]);
 }
 
 function pump(): void {
@@ -129,6 +164,7 @@ async function bring(t: Task, leave: () => void): Promise<void> {
         // An upload can't go on in the middle, and a link that expired can't be renewed: a new job has new links.
         const mayBeOfLink = error instanceof Refused && (error.status === 403 || error.status === 404 || error.temporary) && ++refusals < mostRefused;
         if (!(error instanceof Lost || mayBeOfLink)) throw error;
+        if (error instanceof Lost) countLost(t);
         await dropJob(t);
       }
     }
@@ -138,6 +174,14 @@ async function bring(t: Task, leave: () => void): Promise<void> {
     t.state.value = "failed";
     t.note.value = error instanceof Error ? error.message : String(error);
   }
+}
+
+/** Counts a job whose uploads were lost, and throws an error if there were too many. What is lost without a network does not count. */
+function countLost(t: Task): void {
+  const isAnySent = jobs.value.get(t.job?.job_id ?? "")?.pending?.files.some((f) => f.sent) === true;
+  const isOffline = globalThis.navigator?.onLine === false;
+  t.lost = isAnySent || isOffline ? 0 : t.lost + 1;
+  if (t.lost >= mostRefused) throw new Error("The server answers, but its storage can't be reached from this browser.");
 }
 
 /** Removes a task's job, in whose place it gets a new one. */
@@ -151,7 +195,15 @@ async function dropJob(t: Task): Promise<void> {
 async function create(t: Task): Promise<UploadLink[]> {
   enter(t, "creating");
   t.sent.value = 0;
-  const made = await persistently(t, () => init(t.name, t.kind, t.batch, t.cancel.signal));
+  const call = async () => {
+    try {
+      return await init(t.name, t.kind, t.batch, t.cancel.signal);
+    } catch (error) {
+      if (error instanceof Unreachable) t.lost = 0; // the connection is the reason, not the storage
+      throw error;
+    }
+  };
+  const made = await persistently(t, call);
   if (t.cancel.signal.aborted) void drop(made.job); // cancel() did not know it yet
   t.cancel.signal.throwIfAborted();
   t.job = made.job;
@@ -165,6 +217,7 @@ async function create(t: Task): Promise<UploadLink[]> {
     },
   };
   await putJobs([job]);
+  if (t.replaces !== undefined) void drop(t.replaces).then(() => (t.replaces = undefined));
   return made.uploads;
 }
 
@@ -186,27 +239,43 @@ async function send(t: Task, links: UploadLink[]): Promise<void> {
   }
 }
 
-/** Starts the job. A start that the server puts off for long does not hold up the samples behind it. */
-async function launch(t: Task, leave: () => void): Promise<void> {
-  enter(t, "starting");
-  const job = t.job!;
+interface Start {
+  job: JobRef;
+  kind: WorkflowKind;
+  config: Config;
+  /** Takes what the start waits for, in words for people. */
+  note?: (text: string) => void;
+  signal?: AbortSignal;
+}
+
+/** Starts a job. A start that is put off for long gives its lane to the next one, and does not hold up the jobs behind it. */
+async function startInLane({ job, kind, config, note, signal }: Start, leave: () => void): Promise<void> {
   let waited = 0;
-  const note = (text: string, wait: number) => {
-    t.note.value = text;
+  const waits = (text: string, wait: number) => {
+    note?.(text);
     waitingFor(job.job_id, text);
     waited += wait;
     if (waited > longestPause) leave();
   };
+  await started(job, await patiently(() => start(job, kind, config, signal), waits, isTemporary, signal));
+}
+
+/** Starts the job of a task. */
+async function launch(t: Task, leave: () => void): Promise<void> {
+  enter(t, "starting");
+  t.launched = true;
+  const job = t.job!;
+  const since = Date.now();
   try {
-    const warnings = await patiently(() => start(job, t.kind, t.config, t.cancel.signal), note, isTemporary, t.cancel.signal);
-    await started(job, warnings);
+    await startInLane({ job, kind: t.kind, config: t.config, note: (text) => (t.note.value = text), signal: t.cancel.signal }, leave);
     enter(t, "started");
   } catch (error) {
-    // A job that is not started expires soon after its links, which may be before the server wants to be asked again. One that was deleted in
-    // the list of jobs is not there, either.
-    if (waited > longestPause && isMissing(error) && jobs.value.has(job.job_id) && !t.resent) {
+    // A job that is not started expires soon after its links, which may be before the server wants to be asked again, or while the computer
+    // sleeps: so the clock counts, and not the pauses that were planned. One that was deleted in the list of jobs is not there, either.
+    if (Date.now() - since > longestPause && isMissing(error) && jobs.value.has(job.job_id) && !t.resent) {
       t.resent = true;
       await dropJob(t);
+      t.launched = false;
       enter(t, "queued");
       return;
     }
@@ -238,7 +307,7 @@ const persistently = <T>(t: Task, call: () => Promise<T>) => patiently(call, (te
  */
 const mostLost = 5;
 
-/** After so many jobs for a file whose uploads the storage refused, new links are no help. */
+/** After so many jobs for a file whose uploads the storage refused, or that were all lost, new links are no help. */
 const mostRefused = 5;
 
 const mayRetryUpload = (error: unknown, failures: number) =>
@@ -252,15 +321,8 @@ export async function resume(some: Iterable<KeptJob> = jobs.value.values()): Pro
   const ofTasks = new Set(tasks.value.map((t) => t.job?.job_id));
   const isSent = (job: KeptJob) => job.pending !== undefined && job.pending.refused === "" && job.gone === undefined && job.pending.files.every((f) => f.sent);
   await inLanes([...some].filter((job) => isSent(job) && !ofTasks.has(job.id)), async (job, leave) => {
-    let waited = 0;
-    const note = (text: string, wait: number) => {
-      waitingFor(job.id, text);
-      waited += wait;
-      if (waited > longestPause) leave();
-    };
     try {
-      const warnings = await patiently(() => start(ref(job), job.kind, job.pending!.config), note);
-      await started(ref(job), warnings);
+      await startInLane({ job: ref(job), kind: job.kind, config: job.pending!.config }, leave);
     } catch (error) {
       await unstarted(ref(job), error);
     }
@@ -292,18 +354,21 @@ function waitingFor(id: string, text: string): void {
 /** The files that a job needs again after a reload. */
 export const lacking = (job: KeptJob) => (job.pending?.files ?? []).filter((f) => !f.sent);
 
+/** The task that brings a job, or its successor. */
+export const taskOfJob = (id: string) => tasks.value.findLast((t) => t.job?.job_id === id || t.replaces?.job_id === id);
+
 /** Begins again with a job whose files were not all sent before a reload, as a new one. It returns what is wrong with the files, if so. */
-export async function again(job: KeptJob, files: File[]): Promise<string> {
+export function again(job: KeptJob, files: File[]): string {
   const pending = job.pending;
-  if (pending === undefined) return "";
+  const now = taskOfJob(job.id);
+  if (pending === undefined || (now !== undefined && !isEnded(now.state.value))) return "";
   const chosen: Order["files"] = [];
   for (const wanted of pending.files) {
     const file = files.find((f) => f.name === wanted.name) ?? (pending.files.length === 1 && files.length === 1 ? files[0] : undefined);
     if (file === undefined) return `${wanted.name} is not among the chosen files.`;
     chosen.push({ kind: wanted.kind, file });
   }
-  begin([{ key: -Date.now(), name: job.name, kind: job.kind, config: pending.config, files: chosen }]);
-  await drop(ref(job));
+  begin([{ key: -Date.now(), name: job.name, kind: job.kind, config: pending.config, files: chosen, replaces: ref(job) }]);
   return "";
 }
 

@@ -4,6 +4,7 @@ import { signal } from "@preact/signals";
 import { list, ServerError, Unreachable } from "../api/client";
 import type { KeptJob } from "./db";
 import { jobs, loaded, mayChange, ref, take } from "./jobs";
+import { wordsOfRetry } from "./patience";
 
 /** Why the last request failed, in words for people; empty when it succeeded. */
 export const trouble = signal("");
@@ -85,7 +86,7 @@ async function ask(): Promise<void> {
     if (back.length > 0) onBack(back);
   } catch (error) {
     if (gone.length > 0) allGone = true; // they were not all asked for
-    trouble.value = error instanceof ServerError || error instanceof Unreachable ? error.message : "The jobs could not be updated.";
+    trouble.value = error instanceof ServerError || error instanceof Unreachable ? wordsOfRetry(error) : "The jobs could not be updated.";
     if (error instanceof ServerError) least = error.retryAfter * 1000;
   }
   asking = false;

@@ -2,7 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import "./job.css";
-import { result as fetchResult } from "../../api/client";
+import { result as fetchResult, ServerError } from "../../api/client";
 import type { JobResult } from "../../api/types";
 import { Question } from "../../parts/dialog";
 import { count, duration, time } from "../../parts/format";
@@ -13,7 +13,7 @@ import { go, jobLink, shareLink } from "../../router";
 import { now } from "../../state/clock";
 import type { KeptJob } from "../../state/db";
 import { jobs, known, loaded, put, ref } from "../../state/jobs";
-import { isPutOff, patiently } from "../../state/patience";
+import { isPutOff, isTemporary, patiently, wordsOf } from "../../state/patience";
 import { removeJobs, stuck } from "../../state/removal";
 import { repeating, repeatJob } from "../../state/repeat";
 import { wake } from "../../state/watch";
@@ -253,25 +253,26 @@ function Actions({ job, state }: { job: KeptJob; state: State }) {
 /** Fetches the links of the results, and shows the results when they are there. */
 function ResultsSlot({ job, state }: { job: KeptJob; state: "successful" | "error" }) {
   const links = useSignal<JobResult | undefined>(undefined);
-  const problem = useSignal("");
+  const problem = useSignal<unknown>(undefined);
   const waits = useSignal("");
   const stop = useMemo(() => new AbortController(), [job.id]);
-  const fetched = async () => {
-    const answer = await patiently(() => fetchResult(ref(job), stop.signal), (text) => (waits.value = text), isPutOff, stop.signal);
+  const fetched = async (mayRetry = isPutOff) => {
+    const answer = await patiently(() => fetchResult(ref(job), stop.signal), (text) => (waits.value = text), mayRetry, stop.signal);
     links.value = answer;
     return answer;
   };
   useEffect(() => {
     preload().catch(() => {}); // Results says so
-    fetched().catch((error: unknown) => {
-      problem.value = error instanceof Error ? error.message : String(error);
-    });
+    fetched(isTemporary).catch((error: unknown) => (problem.value = error));
     return () => stop.abort();
   }, [job.id]);
   if (links.value !== undefined) {
     if (state === "error" && Object.keys(links.value.result.files).length === 0) return <p class="soft">A job that failed this early has no results.</p>;
-    return <Results job={ref(job)} result={links.value} state={state} refresh={fetched} />;
+    return <Results job={ref(job)} result={links.value} state={state} refresh={() => fetched()} />;
   }
-  if (problem.value !== "") return state === "error" ? <p class="soft">There are no results.</p> : <p class="note bad">{problem.value}</p>;
+  const error = problem.value;
+  // The server answers with 400 if a job failed before it had results. Any other error is not about them.
+  if (state === "error" && error instanceof ServerError && error.status === 400) return <p class="soft">There are no results.</p>;
+  if (error !== undefined) return <p class="note bad">{wordsOf(error)}</p>;
   return <p class={waits.value === "" ? "soft" : "note warn"}>{waits.value || "Getting the results …"}</p>;
 }

@@ -7,6 +7,7 @@ import { Icon, type IconName } from "../../parts/icon";
 import { stageTitle } from "../../parts/words";
 import type { KeptJob } from "../../state/db";
 import { ref } from "../../state/jobs";
+import { isTemporary, wordsOf, wordsOfRetry } from "../../state/patience";
 
 const icons: Record<StageStatus, { icon: IconName; text: string; look: string }> = {
   pending: { icon: "circle", text: "Pending", look: "waiting" },
@@ -32,21 +33,23 @@ export function Logs({ job, live }: { job: KeptJob; live: boolean }) {
     let before = "";
     const look = async () => {
       let after = 0;
+      let isAgain = live;
       if (!document.hidden || before === "") {
         try {
           stages.value = (await fetchLogs(ref(job), stop.signal)).stages;
           problem.value = "";
         } catch (error) {
           if (stop.signal.aborted) return;
-          problem.value = error instanceof Error ? error.message : String(error);
+          isAgain ||= isTemporary(error);
+          problem.value = isAgain ? wordsOfRetry(error) : wordsOf(error);
           if (error instanceof ServerError) after = error.retryAfter * 1_000;
         }
         const size = stages.value.map((s) => `${s.status} ${s.content.length}`).join();
         wait = size === before ? Math.min(slowest, wait * 1.25) : fastest;
         before = size;
       }
-      // The log of a job that has ended is read once, unless the server puts it off.
-      if ((live || after > 0) && !stop.signal.aborted) timer = window.setTimeout(() => void look(), Math.max(wait, after));
+      // The log of a job that has ended is read once, unless the connection is lost or the server puts it off.
+      if (isAgain && !stop.signal.aborted) timer = window.setTimeout(() => void look(), Math.max(wait, after));
     };
     void look();
     return () => {

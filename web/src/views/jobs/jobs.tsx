@@ -14,7 +14,7 @@ import type { KeptJob } from "../../state/db";
 import { open as openList, save } from "../../state/exchange";
 import { jobs, loaded } from "../../state/jobs";
 import { leaving, removeJobs, stuck } from "../../state/removal";
-import { again, tasks, waits } from "../../state/tasks";
+import { again, isEnded, lacking, taskOfJob, waits } from "../../state/tasks";
 import { chosen, counts, filter, select, selectAll, selected, shown, sortBy, sorting, text, type Filter, type Order, type Sorting } from "./select";
 
 const filters: [Filter, string][] = [
@@ -237,7 +237,7 @@ function JobRow({ job }: { job: KeptJob }) {
             <span style={{ transform: `scaleX(${share})` }} />
           </span>
         )}
-        {state === "created" && job.pending?.files.some((f) => !f.sent) === true ? (
+        {(state === "created" || (state === "gone" && job.gone === "not_found")) && lacking(job).length > 0 && !isLeaving ? (
           <Again job={job} />
         ) : (
           <span class={`detail small ${state === "error" || state === "refused" ? "bad" : "soft"}`} title={detail}>
@@ -275,11 +275,12 @@ function times(job: KeptJob, ticking: number) {
 function Again({ job }: { job: KeptJob }) {
   const input = useRef<HTMLInputElement>(null);
   const problem = useSignal("");
-  const task = tasks.value.find((t) => t.job?.job_id === job.id); // few jobs have this row
-  if (task !== undefined && task.state.value !== "failed" && task.state.value !== "cancelled") {
+  const task = taskOfJob(job.id); // few jobs have this row
+  if (task !== undefined && !isEnded(task.state.value)) {
     const share = task.size === 0 ? 0 : Math.round((100 * task.sent.value) / task.size);
     return <span class="detail small soft">{task.note.value || `${share} % sent`}</span>;
   }
+  const failure = problem.value || (task?.state.value === "failed" ? task.note.value : "");
   const names = job.pending?.files.map((f) => f.name).join(", ");
   return (
     <span class="detail small">
@@ -289,12 +290,16 @@ function Again({ job }: { job: KeptJob }) {
         multiple
         hidden
         aria-label={`Files of ${job.name}`}
-        onChange={(e) => void again(job, [...(e.currentTarget.files ?? [])]).then((wrong) => (problem.value = wrong))}
+        onChange={(e) => {
+          problem.value = again(job, [...(e.currentTarget.files ?? [])]);
+          e.currentTarget.value = ""; // so that the same files can be chosen again
+        }}
       />
+      {job.gone !== undefined && `${detailOf(job, 0)} `}
       <button type="button" class="link" title={names} onClick={() => input.current?.click()}>
         Choose again: {names}
       </button>
-      {problem.value !== "" && <span class="bad"> {problem.value}</span>}
+      {failure !== "" && <span class="bad"> {failure}</span>}
     </span>
   );
 }

@@ -2,7 +2,7 @@
 import { computed, useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import type { UploadKind, UploadRule, WorkflowKind } from "../../api/types";
-import { bytes } from "../../parts/format";
+import { bytes, limit } from "../../parts/format";
 import { Icon } from "../../parts/icon";
 import { extras, samples, setExtra } from "../../state/draft";
 import { catalogue, workflows } from "../../state/server";
@@ -35,7 +35,7 @@ export function FurtherFiles({ kinds }: { kinds: WorkflowKind[] }) {
         ))}
       </ul>
       {taken.has("replicons_table") && only?.report !== undefined && (
-        <RepliconTable key={only.key} sequences={only.report.sequences} count={only.report.count} />
+        <RepliconTable key={only.key} of={only.key} sequences={only.report.sequences} count={only.report.count} />
       )}
     </section>
   );
@@ -62,7 +62,7 @@ function Further({ rule }: { rule: UploadRule }) {
             {file.name} <span class="soft">{bytes(file.size)}</span>
           </span>
         )}
-        {large.value && <span class="help bad">The file is larger than this server takes ({bytes(rule.max_size)}).</span>}
+        {large.value && <span class="help bad">The file is larger than this server takes ({limit(rule.max_size)}).</span>}
       </div>
       <input ref={input} type="file" hidden aria-label={rule.label} onChange={(e) => choose(e.currentTarget.files?.[0])} />
       {file === undefined ? (

@@ -1,8 +1,8 @@
 // New jobs: files, options, start.
-import { computed, useComputed } from "@preact/signals";
+import { computed, useComputed, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import "./new.css";
-import type { WorkflowKind } from "../../api/types";
+import { Question } from "../../parts/dialog";
 import { counted } from "../../parts/format";
 import { Icon } from "../../parts/icon";
 import { VirtualList } from "../../parts/virtual";
@@ -10,10 +10,11 @@ import { workflowAbout, workflowTitle } from "../../parts/words";
 import { go, jobLink } from "../../router";
 import { rules } from "../../inspect/inspector";
 import {
-  add, clear, closeSheet, configOf, extrasOf, genomeWorkflow, leftOut, ready, samples, sheet, violations, workflowOf, type Dropped, type Sample,
+  add, clear, closeSheet, genomeWorkflow, isMistaken, keepOnly, leftOut, orderOf, ready, samples, sheet, workflowKinds, type Dropped,
+  type Sample,
 } from "../../state/draft";
 import { offline, workflows } from "../../state/server";
-import { begin, taskOf, type Order } from "../../state/tasks";
+import { begin, cancelAll, isEnded, taskOf } from "../../state/tasks";
 import { DropZone } from "./drop";
 import { FurtherFiles } from "./further";
 import { OptionsForm } from "./options";
@@ -21,9 +22,6 @@ import { rowOf } from "./samples";
 
 // Checks of hundreds of files change the samples hundreds of times. What is shown beside their rows is rendered again only if it changes.
 const empty = computed(() => samples.value.length === 0 && sheet.value === undefined && leftOut.value.length === 0);
-const kindNames = computed(() => [...new Set(samples.value.map(workflowOf).filter((kind) => kind !== ""))].join(" "));
-/** The workflows of all samples. */
-const kinds = computed<WorkflowKind[]>(() => kindNames.value.split(" ").filter((kind) => kind !== ""));
 
 export function NewView() {
   return (
@@ -42,11 +40,14 @@ export function NewView() {
           {rules.value === "missing" && (
             <p class="note">This server was built without the rules for browsers, so files are checked when their job starts.</p>
           )}
+          {rules.value === "lost" && (
+            <p class="note">The rules that check files could not be loaded, so files are checked when their job starts.</p>
+          )}
           <Samples />
           <LeftOut />
           <WorkflowChoice />
-          <OptionsForm kinds={kinds.value} />
-          <FurtherFiles kinds={kinds.value} />
+          <OptionsForm kinds={workflowKinds.value} />
+          <FurtherFiles kinds={workflowKinds.value} />
           <StartBar />
         </>
       )}
@@ -58,17 +59,39 @@ const take = (files: Dropped[]) => void add(files);
 
 const keyOf = (sample: Sample) => sample.key;
 
+/** How many of the samples are on their way to the server. */
+const onTheirWay = () => samples.peek().filter((s) => !isEnded(taskOf.peek().get(s.key)?.state.peek() ?? "failed")).length;
+
+function removeAll(): void {
+  cancelAll(samples.peek().map(keyOf));
+  clear();
+}
+
 function Samples() {
+  const asked = useSignal(0);
   if (samples.value.length === 0) return null;
   return (
     <section aria-labelledby="files-title">
       <div class="row spread list-head">
         <h2 id="files-title">{summary(samples.value)}</h2>
-        <button type="button" class="button small quiet" onClick={clear}>
+        <button type="button" class="button small quiet" onClick={() => ((asked.value = onTheirWay()) > 0 ? undefined : removeAll())}>
           Remove all
         </button>
       </div>
       <VirtualList items={samples.value} usual={80} keyOf={keyOf} row={rowOf} class="samples sheet" label="Files to annotate" />
+      {asked.value > 0 && (
+        <Question
+          title="Remove all files?"
+          act="Remove all"
+          onAct={() => {
+            asked.value = 0; // this list goes away before the dialog closes
+            removeAll();
+          }}
+          onClose={() => (asked.value = 0)}
+        >
+          <p>{counted(asked.value, "job")} on the way to the server will be cancelled. Jobs that were started go on.</p>
+        </Question>
+      )}
     </section>
   );
 }
@@ -162,11 +185,6 @@ function WorkflowChoice() {
   );
 }
 
-function order(sample: Sample): Order {
-  const files = [...extrasOf(sample), { kind: sample.kind, file: sample.dropped!.file }];
-  return { key: sample.key, name: sample.name.trim() || "unnamed", kind: workflowOf(sample), config: configOf(sample), files };
-}
-
 function StartBar() {
   const begun = taskOf;
   const open = useComputed(() => ready.value.filter((s) => !begun.value.has(s.key))).value;
@@ -174,7 +192,9 @@ function StartBar() {
   const started = mine.filter((t) => t.state.value === "started");
   const refused = samples.value.filter((s) => (s.check === "refused" || s.check === "missing") && !begun.value.has(s.key)).length;
   const checking = samples.value.filter((s) => s.check === "waiting" || s.check === "checking").length;
-  const bad = violations.value.length > 0;
+  const failed = mine.filter((t) => t.state.value === "failed").length;
+  const underway = mine.some((t) => !isEnded(t.state.value));
+  const bad = isMistaken.value;
   const only = mine.length === 1 && samples.value.length === 1 ? mine[0] : undefined;
   const onlyStarted = only?.state.value === "started" ? only.job?.job_id : undefined;
   useEffect(() => {
@@ -187,22 +207,24 @@ function StartBar() {
     refused > 0 ? `${counted(refused, "file")} can’t be started` : "",
     checking > 0 ? `${counted(checking, "file")} to check` : "",
     bad ? "An option is not valid" : "",
+    failed > 0 ? `${counted(failed, "job")} could not be started` : "",
     started.length > 0 ? `${counted(started.length, "job")} started` : "",
   ].filter((t) => t !== "");
-  const all = mine.length > 0 && open.length === 0 && started.length === mine.length && checking === 0;
+  const all = started.length > 0 && open.length === 0 && !underway && checking === 0;
+  const toTryAgain = () => new Set(mine.filter((t) => t.state.peek() === "failed" || t.state.peek() === "cancelled").map((t) => t.key));
   return (
     <div class="start" role="region" aria-label="Start">
       <p class="soft" role="status">
         {words.join(" · ")}
       </p>
       {all ? (
-        <a class="button main" href="#/jobs" onClick={clear}>
+        <a class="button main" href="#/jobs" onClick={() => keepOnly(toTryAgain())}>
           See the jobs
           <Icon name="right" />
         </a>
       ) : (
-        <button type="button" class="button main" disabled={open.length === 0 || bad} onClick={() => begin(open.map(order))}>
-          {open.length === 0 && mine.length > 0 ? "On their way …" : `Start ${counted(Math.max(1, open.length), "job")}`}
+        <button type="button" class="button main" disabled={open.length === 0 || bad} onClick={() => begin(open.map(orderOf))}>
+          {open.length === 0 && underway ? "On their way …" : `Start ${counted(Math.max(1, open.length), "job")}`}
         </button>
       )}
     </div>

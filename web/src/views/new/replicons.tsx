@@ -1,34 +1,18 @@
-// Edits a replicon table: a row for each sequence of the genome. The table becomes a file like one that was chosen.
-import { useSignal } from "@preact/signals";
+// Edits a replicon table: a row for each sequence of the genome.
 import type { Sequence } from "../../inspect/inspector";
 import { count } from "../../parts/format";
 import { Icon } from "../../parts/icon";
-import { setExtra } from "../../state/draft";
+import { blankRow, editReplicon, repliconRows, type RepliconRow } from "../../state/draft";
 
-interface Row {
-  newID: string;
-  type: string;
-  topology: string;
-  name: string;
-}
-
-const blank: Row = { newID: "", type: "", topology: "", name: "" };
 /** More rows are better written in a program for tables. */
 const most = 200;
 
-export function RepliconTable({ sequences, count: all }: { sequences: Sequence[]; count: number }) {
-  const rows = useSignal<ReadonlyMap<number, Row>>(new Map());
+/** `of` is the key of the sample. */
+export function RepliconTable({ of, sequences, count: all }: { of: number; sequences: Sequence[]; count: number }) {
+  const rows = repliconRows.value.get(of);
   if (sequences.length === 0) return null;
-  const edit = (at: number, to: Partial<Row>) => {
-    const next = new Map(rows.value);
-    next.set(at, { ...(next.get(at) ?? blank), ...to });
-    rows.value = next;
-    const lines = [...next]
-      .filter(([, row]) => row.newID + row.type + row.topology + row.name !== "")
-      .sort(([a], [b]) => a - b)
-      .map(([i, row]) => [sequences[i]?.id ?? "", row.newID || "-", row.type || "contig", row.topology || "linear", row.name || "-"].join("\t") + "\n");
-    setExtra("replicons_table", lines.length === 0 ? undefined : new File(lines, "replicons.tsv", { lastModified: 0 }));
-  };
+  const ids = sequences.map((s) => s.id);
+  const edit = (at: number, to: Partial<RepliconRow>) => editReplicon(of, ids, at, to);
   return (
     <details class="steps">
       <summary>
@@ -54,7 +38,7 @@ export function RepliconTable({ sequences, count: all }: { sequences: Sequence[]
             </thead>
             <tbody>
               {sequences.map((s, i) => {
-                const row = rows.value.get(i) ?? blank;
+                const row = rows?.get(i) ?? blankRow;
                 return (
                   <tr key={i}>
                     <th scope="row" class="mono">

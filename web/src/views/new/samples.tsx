@@ -4,7 +4,7 @@ import { bases, bytes, count, counted, percent, titled } from "../../parts/forma
 import { Icon } from "../../parts/icon";
 import { kindTitle } from "../../parts/words";
 import { jobLink } from "../../router";
-import { remove, rename, workflowOf, type Sample } from "../../state/draft";
+import { isMistaken, orderOf, remove, rename, workflowOf, type Sample } from "../../state/draft";
 import { cancel, retry, useTask, type Task } from "../../state/tasks";
 
 const rows = new WeakMap<Sample, VNode>();
@@ -22,7 +22,9 @@ export function rowOf(sample: Sample): VNode {
 function SampleRow({ sample }: { sample: Sample }) {
   const task = useTask(sample.key);
   const state = task?.state.value;
-  const open = task === undefined || state === "failed" || state === "cancelled";
+  const over = state === "failed" || state === "cancelled";
+  const open = task === undefined || over;
+  const refused = sample.check === "refused" || sample.check === "missing";
   return (
     <div role="listitem" class={`sample ${state ?? sample.check}`} data-key={sample.key}>
       <Mark sample={sample} task={task} />
@@ -44,12 +46,13 @@ function SampleRow({ sample }: { sample: Sample }) {
           {sample.dropped !== undefined && ` · ${bytes(sample.dropped.file.size)}`}
         </p>
         <FromSheet sample={sample} />
-        {task === undefined ? <Verdict sample={sample} /> : <Progress task={task} />}
+        {task !== undefined && <Progress task={task} />}
+        {(task === undefined || (over && refused)) && <Verdict sample={sample} />}
       </div>
       <Facts sample={sample} />
       <div class="sample-actions">
-        {task !== undefined && (state === "failed" || state === "cancelled") && (
-          <button type="button" class="button small" onClick={() => retry({ ...task, name: sample.name })}>
+        {task !== undefined && over && (
+          <button type="button" class="button small" disabled={refused || isMistaken.value} onClick={() => retry(task, orderOf(sample))}>
             <Icon name="again" />
             Try again
           </button>

@@ -1,7 +1,7 @@
 // The circular plot of the genome.
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { bases, count } from "../../../parts/format";
+import { bases, counted } from "../../../parts/format";
 import type { Annotation } from "./annotation/annotation";
 import { kindOf } from "./kinds";
 import { place } from "./places";
@@ -70,7 +70,7 @@ export function Plot({ state, annotation }: { state: State; annotation: Annotati
   };
   const h = hovered.value;
   const size = sequences.reduce((sum, s) => sum + s.length, 0);
-  const label = `Map of ${sequences.length === 1 ? "one sequence" : `${count(sequences.length)} sequences`}, ${bases(size)}, with ${count(features.count)} features.
+  const label = `Map of ${counted(sequences.length, "sequence")}, ${bases(size)}, with ${counted(features.count, "feature")}.
     Plus and minus zoom, the arrow keys move, Escape shows it whole. The table below has the same features.`;
   return (
     <section class="plot sheet" aria-labelledby="plot-title">

@@ -1,5 +1,6 @@
 // Turns Bakta's JSON file into what the page shows. The file may come from any version of Bakta or Baktfold, or from a job that someone
 // started with a file of their own: nothing in it is taken for granted.
+import { counted } from "../../../../parts/format";
 import { flag, type Annotation, type Columns, type Composition, type Detail, type Sequence } from "./annotation";
 
 type Fields = Record<string, unknown>;
@@ -36,7 +37,7 @@ export class Document {
     if (!Array.isArray(top["features"])) problems.push("The annotation has no list of features.");
     const columns = toColumns(this.#features, sequences);
     const lost = columns.sequence.filter((s, i) => s === -1 && columns.start[i] !== 0).length;
-    if (lost > 0) problems.push(`${lost} features are on sequences that the annotation does not have. The plot leaves them out.`);
+    if (lost > 0) problems.push(`The map leaves out ${counted(lost, "feature")} on sequences that the annotation does not have.`);
     this.words = this.#features.map((f, i) =>
       [text(f["locus"]), text(f["id"]), text(f["gene"]), ...texts(f["genes"]), columns.product[i], ...texts(f["db_xrefs"]), text(f["type"])]
         .join("\n")

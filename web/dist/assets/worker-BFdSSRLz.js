@@ -1,0 +1,3 @@
+var e=class extends Error{};const t=n();async function n(){let t=await fetch(`/inspect/inspect.wasm`,{credentials:`omit`});if(t.status===404)throw new e;if(!t.ok)throw Error(`status ${t.status}`);await import(
+/* @vite-ignore */
+new URL(`/inspect/wasm_exec.js`,location.origin).href);let n=new self.Go,{instance:r}=await WebAssembly.instantiateStreaming(t,n.importObject);if(n.run(r),typeof self.baktaInspect!=`function`)throw Error(`the rules did not start`)}self.onmessage=({data:n})=>{t.then(()=>{self.baktaInspect(n.request,e=>self.postMessage({id:n.id,answer:e}),...n.files)}).catch(t=>{let r={id:n.id,fault:String(t),absent:t instanceof e};self.postMessage(r)})};

@@ -1,3 +1,0 @@
-const e=t();async function t(){await import(
-/* @vite-ignore */
-new URL(`/inspect/wasm_exec.js`,location.origin).href);let e=new self.Go,t=await fetch(`/inspect/inspect.wasm`,{credentials:`omit`});if(!t.ok)throw Error(`status ${t.status}`);let{instance:n}=await WebAssembly.instantiateStreaming(t,e.importObject);if(e.run(n),typeof self.baktaInspect!=`function`)throw Error(`the rules did not start`)}self.onmessage=({data:t})=>{e.then(()=>{self.baktaInspect(t.request,e=>self.postMessage({id:t.id,answer:e}),...t.files)}).catch(e=>{let n={id:t.id,fault:String(e)};self.postMessage(n)})};
