@@ -194,7 +194,8 @@ func TestSummaryOfInterrupted(t *testing.T) {
 	l := open(t, out)
 	defer l.Close()
 	put(t, l, Job{Key: "k1", Name: "a", ID: "1", File: "/a.fna", Workflow: "bakta", Phase: Done, Seconds: 451})
-	b := New([]Sample{{Name: "a", Files: []File{{Path: "/a.fna"}}}, {Name: "b", Files: []File{{Path: "/b.fna"}}}}, Options{Record: l, Out: out})
+	samples := []Sample{{Name: "a", Files: []File{{Path: "/a.fna"}}}, {Name: "b", Files: []File{{Path: "/b.fna"}}}}
+	b := New(samples, Options{Record: l, Out: out})
 	for _, want := range []string{"a\t/a.fna\t1\tbakta\tdone\t\t451\t", "b\t/b.fna\t\t\twaiting\t"} {
 		if got := string(b.summary()); !strings.Contains(got, want) {
 			t.Errorf("%q is not in\n%s", want, got)

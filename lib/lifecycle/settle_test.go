@@ -201,14 +201,16 @@ func TestLaunchAfterALongWait(t *testing.T) {
 	}
 }
 
-// TestBlockedAfterItRan: a job whose pod was deleted has waited since it was last seen to run, however old its object is. Only if it then waits
-// for too long without a break, it is given up.
+// TestBlockedAfterItRan: a job whose pod was deleted has waited since it was last seen to run, however old its object is. Only if it then
+// waits for too long without a break, it is given up.
 func TestBlockedAfterItRan(t *testing.T) {
 	t.Parallel()
 	o := &one{job: running(), clock: noon.Add(pendingTimeout + time.Hour)}
 	o.job.Updated = o.clock.Add(-time.Minute)
 	o.seen = job.Observation{Phase: job.Waiting, Blocked: true, Since: noon.Add(-time.Hour), Waiting: "its pod is not created yet"}
-	for after, want := range map[time.Duration]job.State{0: job.Running, pendingTimeout: job.Running, pendingTimeout + time.Minute: job.Failed} {
+	for after, want := range map[time.Duration]job.State{
+		0: job.Running, pendingTimeout: job.Running, pendingTimeout + time.Minute: job.Failed,
+	} {
 		o := *o
 		began := o.clock
 		for _, o.clock = range []time.Time{began, began.Add(after)} {
