@@ -51,8 +51,8 @@ func New(config *rest.Config, namespace string, now func() time.Time) (*Logs, er
 	return &Logs{client: client, namespace: namespace, now: now}, nil
 }
 
-// logTimeout is how long after a container's end its log counts as unavailable if the node does not answer. After that,
-// the node and the log count as lost.
+// logTimeout is how long after a container's end, or that of its deleted pod, its log counts as unavailable if the node does
+// not answer. After that, the node and the log count as lost.
 const logTimeout = 10 * time.Minute
 
 // Log reads the log of the stage's container in the newest pod of the run in which it began. The beginning is missing if the
@@ -102,16 +102,20 @@ func (l *Logs) stream(ctx context.Context, j job.Job, stage string, parameters m
 	if err != nil {
 		return nil, err
 	}
-	name, container := withLog(pods, ContainerName(stage))
-	if name == "" {
+	p, container := withLog(pods, ContainerName(stage))
+	if p == nil {
 		return nil, none
 	}
+	name := p.Metadata.Name
 	request := l.client.Get().Namespace(l.namespace).Resource("pods").Name(name).SubResource("log").Param("container", container.Name)
 	for name, value := range parameters {
 		request = request.Param(name, value)
 	}
-	log, err := request.Stream(ctx)
-	ended := container.State.Terminated
+	log, err := opened(ctx, request)
+	ended := p.Metadata.Deleted // a node that does not answer never says that the containers of a deleted pod have ended
+	if t := container.State.Terminated; t != nil {
+		ended = &t.FinishedAt
+	}
 	switch {
 	case err == nil:
 		if log, lost := removed(log, container.ID); !lost {
@@ -120,10 +124,35 @@ func (l *Logs) stream(ctx context.Context, j job.Job, stage string, parameters m
 		return nil, none
 	case apierrors.IsNotFound(err) || apierrors.IsBadRequest(err): // the pod is gone, or its container not begun
 		return nil, none
-	case ended != nil && l.now().Sub(ended.FinishedAt) > logTimeout && ctx.Err() == nil:
+	case ended != nil && l.now().Sub(*ended) > logTimeout && ctx.Err() == nil:
 		return nil, none.Because(err)
 	}
 	return nil, apiserver.Unavailable(err, "reading the log of %s in the pod %s", stage, name)
+}
+
+// opened sends a request for a log. The API server waits for a node that does not answer for longer than most callers do, who could not
+// tell that from their own end.
+func opened(ctx context.Context, request *rest.Request) (io.ReadCloser, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	late := time.AfterFunc(apiserver.CallTime, cancel)
+	log, err := request.Stream(ctx)
+	late.Stop()
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	return cancelling{log, cancel}, nil
+}
+
+// cancelling is a log with the request that it is read by.
+type cancelling struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+func (c cancelling) Close() error {
+	defer c.cancel()
+	return c.ReadCloser.Close()
 }
 
 // removedText precedes the id of a container whose log the kubelet does not find, in the place of the log and with the status of success
@@ -147,8 +176,9 @@ func removed(log io.ReadCloser, id string) (io.ReadCloser, bool) {
 // pod is what is read of a pod.
 type pod struct {
 	Metadata struct {
-		Name    string    `json:"name"`
-		Created time.Time `json:"creationTimestamp"`
+		Name    string     `json:"name"`
+		Created time.Time  `json:"creationTimestamp"`
+		Deleted *time.Time `json:"deletionTimestamp"` // when it must have ended at the latest
 	} `json:"metadata"`
 	Status struct {
 		InitContainers []container `json:"initContainerStatuses"`
@@ -168,14 +198,13 @@ type container struct {
 	} `json:"state"`
 }
 
-// withLog returns the name of the newest pod in which the container began, and the container there; "" if it began in none.
-func withLog(pods []pod, name string) (newest string, found container) {
-	var created time.Time
+// withLog returns the newest pod in which the container began, and the container there; nil if it began in none.
+func withLog(pods []pod, name string) (newest *pod, found container) {
 	for _, p := range pods {
 		for _, c := range append(p.Status.InitContainers, p.Status.Containers...) {
 			began := c.Name == name && (c.State.Running != nil || c.State.Terminated != nil)
-			if began && (newest == "" || p.Metadata.Created.After(created)) {
-				newest, created, found = p.Metadata.Name, p.Metadata.Created, c
+			if began && (newest == nil || p.Metadata.Created.After(newest.Metadata.Created)) {
+				newest, found = &p, c
 			}
 		}
 	}

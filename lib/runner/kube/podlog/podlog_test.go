@@ -91,6 +91,11 @@ func TestNewestPodWithLog(t *testing.T) {
 	ended := func(age time.Duration) corev1.ContainerState {
 		return corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{FinishedAt: metav1.NewTime(now.Add(-age))}}
 	}
+	deleted := func(age time.Duration, p corev1.Pod) corev1.Pod {
+		at := metav1.NewTime(now.Add(-age))
+		p.DeletionTimestamp = &at
+		return p
+	}
 	for _, tt := range []struct {
 		name   string
 		pods   []corev1.Pod
@@ -107,6 +112,10 @@ func TestNewestPodWithLog(t *testing.T) {
 		{"gone in between", []corev1.Pod{pod("a", time.Hour, runs, waits)}, 404, "a", job.NotFound},
 		{"not yet begun", []corev1.Pod{pod("a", time.Hour, runs, waits)}, 400, "a", job.NotFound},
 		{"the node does not answer", []corev1.Pod{pod("a", time.Hour, ended(logTimeout), waits)}, 500, "a", job.Unavailable},
+		{"the node of a deleted pod does not answer", []corev1.Pod{deleted(logTimeout, pod("a", time.Hour, runs, waits))},
+			500, "a", job.Unavailable},
+		{"the node of a deleted pod is lost", []corev1.Pod{deleted(logTimeout+time.Second, pod("a", time.Hour, runs, waits))},
+			500, "a", job.NotFound},
 		{"the node is lost", []corev1.Pod{pod("a", time.Hour, ended(logTimeout+time.Second), waits)}, 500, "a", job.NotFound},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
