@@ -88,13 +88,14 @@ func TestSweeps(t *testing.T) {
 			written: jobs.wasWritten, sweep: jobs.sweep}
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		go s.run(ctx)
+		begin := sync.OnceFunc(func() { go s.run(ctx) }) // by the first during, which would else miss the first sweep at times
 		// during returns the number of sweeps and reads of the store in that time, and when the first sweep began.
 		during := func(d time.Duration) (n, reads int, first time.Duration) {
 			began := time.Now()
 			jobs.mu.Lock()
 			jobs.sweeps, jobs.reads = nil, 0
 			jobs.mu.Unlock()
+			begin()
 			time.Sleep(d)
 			synctest.Wait()
 			jobs.mu.Lock()
