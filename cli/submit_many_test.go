@@ -614,15 +614,22 @@ func TestSubmitManyInterruptedUpload(t *testing.T) {
 	}
 }
 
-// TestSubmitManyOfOneName: files of one name are told apart.
-func TestSubmitManyOfOneName(t *testing.T) {
-	t.Parallel()
-	f := newFake(t)
-	u := newCollection(t, f.URL, "a.fna")
+// newNamesakes returns a user with two genomes whose files have one name: genomes/a.fna and more/a.fna.
+func newNamesakes(t *testing.T, server string) *clitest.User {
+	t.Helper()
+	u := newCollection(t, server, "a.fna")
 	if err := os.Mkdir(filepath.Join(u.Dir, "more"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	u.Write("more/a.fna", clitest.Genome(7, 200))
+	return u
+}
+
+// TestSubmitManyOfOneName: files of one name are told apart.
+func TestSubmitManyOfOneName(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	u := newNamesakes(t, f.URL)
 	got := u.Must("submit", "genomes/a.fna", "more/a.fna", "./genomes/a.fna", "--out", "out")
 	if diff := cmp.Diff([]string{".bakta-web", "genomes_a", "more_a", "multiqc_config.yaml", "summary.tsv"}, u.Files("out")); diff != "" ||
 		!strings.Contains(got.Err, "several files have one name: 2 samples are named after the folder, too (more/a.fna is more_a)\n") {
@@ -634,11 +641,7 @@ func TestSubmitManyOfOneName(t *testing.T) {
 func TestSubmitManyOfOneNameLater(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
-	u := newCollection(t, f.URL, "a.fna")
-	if err := os.Mkdir(filepath.Join(u.Dir, "more"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	u.Write("more/a.fna", clitest.Genome(7, 200))
+	u := newNamesakes(t, f.URL)
 	u.Must("submit", "genomes", "--out", "out")
 	first := table(t, u, "out/summary.tsv")["a"]["job_id"]
 	got := u.Run("submit", "more", "--out", "out")

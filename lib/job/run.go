@@ -1,6 +1,9 @@
 package job
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Observation is what a runner knows about a run.
 type Observation struct {
@@ -12,6 +15,11 @@ type Observation struct {
 	Interrupted bool      // for Ended: it was ended by something outside of it, and should run again
 	Waiting     string    // for Waiting: what it waits for, for people
 	Blocked     bool      // for Waiting: it has no pod, no node can take it, or its node can't start it: with a Failure, if it says why
+}
+
+// AnyBegun reports whether a stage has begun.
+func AnyBegun(stages []Stage) bool {
+	return slices.ContainsFunc(stages, func(s Stage) bool { return s.Status != StagePending })
 }
 
 // Phase is the phase of a run.

@@ -90,16 +90,12 @@ func (l *Lifecycle) settleObserved(ctx context.Context, j job.Job, seen job.Obse
 }
 
 // begun reports whether a stage of the job's run is recorded as begun.
-func begun(j job.Job) bool { return j.State == job.Running && anyBegun(j.Stages) }
-
-func anyBegun(stages []job.Stage) bool {
-	return slices.ContainsFunc(stages, func(s job.Stage) bool { return s.Status != job.StagePending })
-}
+func begun(j job.Job) bool { return j.State == job.Running && job.AnyBegun(j.Stages) }
 
 // blockedSince returns since when a blocked run has waited without a break. A run without a pod looks the same before its first pod and
 // after one that was deleted, when its object may be days old. But then the document says when it was last seen to run.
 func blockedSince(j job.Job, seen job.Observation) time.Time {
-	if j.State == job.Running && !anyBegun(seen.Stages) && !seen.Since.IsZero() && j.Updated.After(seen.Since) {
+	if j.State == job.Running && !job.AnyBegun(seen.Stages) && !seen.Since.IsZero() && j.Updated.After(seen.Since) {
 		return j.Updated
 	}
 	return seen.Since

@@ -124,7 +124,7 @@ func (v view) failed(c *batchv1.JobCondition) job.Observation {
 	o := v.ended(c.LastTransitionTime.Time)
 	p := v.newest()
 	switch {
-	case c.Reason == batchv1.JobReasonDeadlineExceeded && p != nil && !anyBegun(o.Stages):
+	case c.Reason == batchv1.JobReasonDeadlineExceeded && p != nil && !job.AnyBegun(o.Stages):
 		o.Failure = &job.Failure{Code: job.Unschedulable, Message: "The job did not begin within the time in which it may wait and run. " +
 			"This is not a fault of your data; please tell the operators."}
 	case c.Reason == batchv1.JobReasonDeadlineExceeded:
@@ -197,7 +197,7 @@ func (v view) of(p *corev1.Pod) job.Observation {
 		return o
 	}
 	o.Since = scheduled.LastTransitionTime.Time
-	if o.Stages = v.progress(p); !anyBegun(o.Stages) {
+	if o.Stages = v.progress(p); !job.AnyBegun(o.Stages) {
 		o.Stages = nil
 	}
 	// The containers run one after the other: all before the current one have ended with 0.
@@ -234,11 +234,6 @@ func (v view) of(p *corev1.Pod) job.Observation {
 		o.Waiting, o.Blocked = "its node prepares it", true
 	}
 	return o
-}
-
-// anyBegun reports whether a stage has begun.
-func anyBegun(stages []job.Stage) bool {
-	return slices.ContainsFunc(stages, func(s job.Stage) bool { return s.Status != job.StagePending })
 }
 
 // progress returns the states of the stages, by their containers in a pod.
