@@ -157,7 +157,7 @@ test: check ## run all tests, with a real MongoDB and S3 store that it downloads
 	$(MAKE) --no-print-directory web-test-if-possible
 
 # The published client's module is not in the checksum database, so go.sum alone protects it. The race detector checks what is shipped,
-# with its tests; not the tools. Many tests wait, so more of them than two cores have run at once.
+# with its tests; not the tools. Many tests wait, so more of them than two cores have run at once. `make check` has vetted all of it.
 .PHONY: test-modules
 test-modules:
 	@[ -e .cache/bakta/stamps/smoke ] && echo "The real Bakta is installed: the tests run it." || \
@@ -168,12 +168,12 @@ test-modules:
 	  echo "ATTENTION: MultiQC is not installed (make multiqc), so no test has it read the results of many samples."
 	@export GONOSUMDB=github.com/ag-computational-bio/bakta-web-api-go; status=0; \
 	for module in . local local/published; do \
-	  echo "== module $$module"; (cd $$module && CGO_ENABLED=1 go test -race -shuffle=on -parallel 4 -timeout 30m ./...) || status=1; \
+	  echo "== module $$module"; (cd $$module && CGO_ENABLED=1 go test -race -vet=off -shuffle=on -parallel 4 -timeout 30m ./...) || status=1; \
 	done; \
 	echo "== the models of lives, at full length, and what uploads may take"; \
-	$(GO) test -timeout 30m -run '^(TestLife|TestTurnsOfCallers|TestMemory|TestInspectGenomeReadsNoMore)$$' ./functions ./lib/upload || status=1; \
+	$(GO) test -vet=off -timeout 30m -run '^(TestLife|TestTurnsOfCallers|TestMemory|TestInspectGenomeReadsNoMore)$$' ./functions ./lib/upload || status=1; \
 	for module in tools e2e kservices/observability; do \
-	  echo "== module $$module"; (cd $$module && $(GO) test -shuffle=on -timeout 30m ./...) || status=1; \
+	  echo "== module $$module"; (cd $$module && $(GO) test -vet=off -shuffle=on -timeout 30m ./...) || status=1; \
 	done; exit $$status
 
 # What uses the object storage, on a product that deployments have. Not part of `make test`: minutes, and downloads.

@@ -23,7 +23,7 @@ policies() {
 }
 kourier() {
 	e2e/neighbours/kourier/run.sh &&
-		E2E_WITH=kourier e2e/knative.sh -test.run "$(tests RESTFromZero GRPCFromZero Expiry OneHost Events EventsAlone \
+		E2E_WITH=kourier e2e/knative.sh -test.run "$(tests RESTFromZero GRPCFromZero Expiry OneHost Events EndsThatNobodyTells \
 			SourcesSayWhoTheyAre Callers ManyAtOnce)"
 }
 prometheus() {

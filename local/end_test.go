@@ -143,7 +143,7 @@ func program(t *testing.T, script string) string {
 // wait waits until a condition holds.
 func wait(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !holds(); {
+	for deadline := time.Now().Add(5 * time.Minute); !holds(); {
 		if time.Now().After(deadline) {
 			t.Fatal("timeout while waiting for: " + what)
 		}

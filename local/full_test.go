@@ -25,7 +25,7 @@ func TestFullDisk(t *testing.T) {
 		return
 	}
 	disk := testdisk.Mount(t, "64m")
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	data := filepath.Join(disk, "data")
 	start := func(keep string) *backend {

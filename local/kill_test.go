@@ -181,7 +181,7 @@ func TestSecondRunShows(t *testing.T) {
 	} {
 		t.Run("play "+row.play, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 			defer cancel()
 			data := t.TempDir()
 			run := func(env ...string) *backend {

@@ -111,7 +111,7 @@ func tryBackendBy(t testing.TB, by []string, data string, env []string, args ...
 		return b, nil
 	case <-b.ended:
 		return nil, errors.New("the backend ended before it served: " + b.errors.String())
-	case <-time.After(2 * time.Minute):
+	case <-time.After(5 * time.Minute):
 		return nil, errors.New("the backend does not serve: " + b.errors.String())
 	}
 }
@@ -127,7 +127,7 @@ func (b *backend) stop() {
 	b.process.Process.Signal(syscall.SIGTERM) // fails only if it is gone
 	select {
 	case <-b.ended:
-	case <-time.After(time.Minute):
+	case <-time.After(5 * time.Minute):
 		b.kill()
 		b.t.Errorf("the backend does not end on SIGTERM: %s", b.errors.String())
 	}

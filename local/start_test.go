@@ -20,7 +20,7 @@ import (
 func TestPublicName(t *testing.T) {
 	t.Parallel()
 	b := startBackend(t, t.TempDir(), "--bakta", "stand-in", "--public", "localhost")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	created, err := b.client().Init(ctx, "", protov1.RepliconTableType_TSV)
 	if err != nil {
@@ -44,7 +44,7 @@ func TestNoSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := startBackend(t, data, "--bakta", "stand-in")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	if _, err := b.client().V2().Workflows(ctx); err != nil {
 		t.Error(err)

@@ -190,7 +190,7 @@ func TestSilentConnections(t *testing.T) {
 				io.WriteString(conn, begin) // fails where the connection is refused, which is as good
 			}
 			began := time.Now()
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // for a busy machine; who is kept out is so for ever
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // for a busy machine; who is kept out is so for ever
 			for n := range 3 {
 				if err := wholeJob(ctx, b); err != nil {
 					t.Errorf("%s, with %d connections that begin %q: job %d: %v", name, len(held), begin, n, err)

@@ -44,10 +44,11 @@ func (u *User) Write(name, content string) string {
 	return path
 }
 
-// Command returns the command with those arguments. It is killed after two minutes.
+// Command returns the command with those arguments. It is killed after ten minutes.
 func (u *User) Command(args ...string) *exec.Cmd {
-	// Long enough for a slow machine; a command that hangs must not hang the tests.
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	// A command that hangs must not hang the tests. A local backend is a command, too, and serves as long as its test, which real programs
+	// under the race detector make minutes long where other tests run beside it.
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	u.t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)
 	cmd.Dir, cmd.Env = u.Dir, u.Env
@@ -117,10 +118,10 @@ func (s *Screen) String() string {
 	return s.text.String()
 }
 
-// Await waits until a text was written, for at most a minute.
+// Await waits until a text was written, for at most five minutes.
 func (s *Screen) Await(t *testing.T, text string) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !strings.Contains(s.String(), text); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); !strings.Contains(s.String(), text); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%q didn't show:\n%s", text, s)
 		}

@@ -87,41 +87,52 @@ func TestScaleToZeroAndBack(t *testing.T) {
 	foreign.Spec.Template.Spec.Containers = restricted("none.invalid/none:1")
 	s.Cleanup(func() { _ = s.batch.Jobs(namespace).Delete(context.Background(), foreign.Name, metav1.DeleteOptions{}) })
 
-	for _, row := range []struct {
+	type way struct {
 		what, wakes string
 		call        func(context.Context) error
-	}{
-		{"a REST call", "submit", rest(http.MethodPost, "/job/init", map[string]string{"name": "x"}, http.StatusOK)},
-		{"a gRPC call", "submit", func(ctx context.Context) error {
-			_, err := api.InitJob(ctx, &pb.InitJobRequest{Name: "x"})
-			return err
-		}},
-		{"a REST call", "status", rest(http.MethodPost, "/job/list", map[string]any{"jobs": []ref{nobody}}, http.StatusOK)},
-		{"a gRPC call", "status", func(ctx context.Context) error {
-			_, err := api.JobResult(ctx, nobody.auth())
-			return notFound(err)
-		}},
-		{"a REST call", "expire", rest(http.MethodDelete, "/job/delete"+nobody.query(), nil, http.StatusNotFound)},
-		{"a gRPC call", "expire", func(ctx context.Context) error {
-			_, err := api.Delete(ctx, nobody.auth())
-			return notFound(err)
-		}},
-		{"the timer", "expire", func(context.Context) error { return nil }},
-		{"a job's own call", "jobupdate", func(ctx context.Context) error {
-			_, err := updates.UpdateStatus(ctx, &pb.UpdateStatusRequest{JobID: nobody.ID})
-			return err
-		}},
-		{"an event of a Job", "jobupdate", func(ctx context.Context) error {
-			_, err := s.batch.Jobs(namespace).Create(ctx, &foreign, metav1.CreateOptions{})
-			return err
-		}},
+	}
+	// Each round finds all of them at zero. A way wakes no function but its own, so the ways of a round share the wait.
+	for _, round := range [][]way{
+		{
+			{"a REST call", "submit", rest(http.MethodPost, "/job/init", map[string]string{"name": "x"}, http.StatusOK)},
+			{"a REST call", "status", rest(http.MethodPost, "/job/list", map[string]any{"jobs": []ref{nobody}}, http.StatusOK)},
+			{"a REST call", "expire", rest(http.MethodDelete, "/job/delete"+nobody.query(), nil, http.StatusNotFound)},
+			{"a job's own call", "jobupdate", func(ctx context.Context) error {
+				_, err := updates.UpdateStatus(ctx, &pb.UpdateStatusRequest{JobID: nobody.ID})
+				return err
+			}},
+		},
+		{
+			{"a gRPC call", "submit", func(ctx context.Context) error {
+				_, err := api.InitJob(ctx, &pb.InitJobRequest{Name: "x"})
+				return err
+			}},
+			{"a gRPC call", "status", func(ctx context.Context) error {
+				_, err := api.JobResult(ctx, nobody.auth())
+				return notFound(err)
+			}},
+			{"a gRPC call", "expire", func(ctx context.Context) error {
+				_, err := api.Delete(ctx, nobody.auth())
+				return notFound(err)
+			}},
+			{"an event of a Job", "jobupdate", func(ctx context.Context) error {
+				_, err := s.batch.Jobs(namespace).Create(ctx, &foreign, metav1.CreateOptions{})
+				return err
+			}},
+		},
+		{{"the timer", "expire", func(context.Context) error { return nil }}},
 	} {
-		t.Run(row.wakes+" by "+row.what, func(t *testing.T) {
-			s := suite{t, s.world}
-			s.atZero(row.wakes)
-			s.must(row.call(t.Context()))
-			s.awake(row.wakes)
-		})
+		for _, w := range round {
+			s.atZero(w.wakes)
+		}
+		for _, w := range round {
+			t.Run(w.wakes+" by "+w.what, func(t *testing.T) {
+				s := suite{t, s.world}
+				s.atZero(w.wakes)
+				s.must(w.call(t.Context()))
+				s.awake(w.wakes)
+			})
+		}
 	}
 	s.atZero("submit", "status", "jobupdate")
 }
@@ -215,10 +226,12 @@ func silence(config string) string {
 	return strings.Replace(config, "Name: jobupdate.bakta.svc.cluster.local\n  Port: 80", "Name: 127.0.0.1\n  Port: 9", 1)
 }
 
-// Whoever tells of the ends of jobs is away, and they are told all the same, in the end.
+// Whoever tells of the ends of jobs is away, and they are told all the same, in the end. All of it is tested with one deployment of jobs
+// that don't tell themselves: a further one takes half a minute.
 func TestEndsThatNobodyTells(t *testing.T) {
 	s := newSuite(t)
 	again := s.silent()
+	t.Run("measured", func(t *testing.T) { suite{t, s.world}.measureEnds("it doesn't tell") })
 	const adapter = "eventing.knative.dev/source=apiserver-source-controller"
 	for what, away := range map[string]func() (back func()){
 		"the source of events is killed again and again": func() func() {
@@ -271,6 +284,16 @@ func TestEndsThatNobodyTells(t *testing.T) {
 			s.released(all)
 		})
 	}
+	t.Run("events alone tell, and no sweep looks", func(t *testing.T) {
+		s := suite{t, s.world}
+		_, err := s.kubectl(t.Context(), "", "delete", "pingsource/sweep") // the end of the test deploys it again
+		s.must(err)
+		good, bad := s.run("after-5"), s.run("fail-error")
+		s.becomes(good, "RUNNING")
+		s.becomes(good, "SUCCESSFUL")
+		s.becomes(bad, "ERROR")
+		s.released([]ref{good, bad})
+	})
 }
 
 // dueNow has the next sweep look at jobs that it would look at soon, and holds that it would.
@@ -295,19 +318,6 @@ func (s suite) dueNow(all []ref) {
 			s.Errorf("job %s is %s, and the sweep looks at it only %s from now", r.ID, before.State, before.Due.Sub(now))
 		}
 	}
-}
-
-// Events alone do: no job tells, and no sweep looks.
-func TestEventsAlone(t *testing.T) {
-	s := newSuite(t)
-	s.silent()
-	_, err := s.kubectl(t.Context(), "", "delete", "pingsource/sweep")
-	s.must(err)
-	good, bad := s.run("after-5"), s.run("fail-error")
-	s.becomes(good, "RUNNING")
-	s.becomes(good, "SUCCESSFUL")
-	s.becomes(bad, "ERROR")
-	s.released([]ref{good, bad})
 }
 
 // Sources that say who they are are heard, and nobody else is.

@@ -234,14 +234,16 @@ func (s suite) completion(ctx context.Context, r ref) time.Time {
 	return time.Time{}
 }
 
-// TestEnds measures how soon a job is SUCCESSFUL once its results are stored: with jobupdate at zero and awake, and both
-// when the job itself doesn't tell. Kubernetes' own Complete is the floor, of the same jobs.
-func TestEnds(t *testing.T) {
-	s := newSuite(t)
+// TestEnds measures how soon a job is SUCCESSFUL once its results are stored: with jobupdate at zero and awake. Kubernetes' own Complete
+// is the floor, of the same jobs. TestEndsThatNobodyTells measures it of jobs that don't tell.
+func TestEnds(t *testing.T) { newSuite(t).measureEnds("the job tells") }
+
+func (s suite) measureEnds(what string) {
+	s.Helper()
 	s.needsGates()
 	updates := s.updates()
 	awake := func(ref) {
-		_, err := updates.UpdateStatus(t.Context(), &pb.UpdateStatusRequest{JobID: uuid.NewString()})
+		_, err := updates.UpdateStatus(s.Context(), &pb.UpdateStatusRequest{JobID: uuid.NewString()})
 		s.must(err)
 	}
 	atZero := func(r ref) {
@@ -250,34 +252,29 @@ func TestEnds(t *testing.T) {
 		s.told(r)
 	}
 	out := newTable("from the stored manifest", "to SUCCESSFUL", "quartiles", "to Kubernetes' Complete", "quartiles")
-	measure := func(what string) {
-		for _, state := range []struct {
-			name, strain string
-			meanwhile    func(ref)
-			times        int
-		}{{"jobupdate awake", "fine", awake, rounds()}, {"jobupdate at zero", "until-told", atZero, (rounds() + 2) / 3}} {
-			var told, complete figures
-			for range state.times {
-				a, b := s.end(state.strain, state.meanwhile)
-				told, complete = append(told, a), append(complete, b)
-			}
-			t.Logf("%s, %s: to SUCCESSFUL %v, to Complete %v", what, state.name, told, complete)
-			if told.median() > complete.median()+slack {
-				t.Errorf(
-					"%s, %s: SUCCESSFUL comes after %s, Kubernetes' Complete after %s",
-					what,
-					state.name,
-					seconds(told.median()),
-					seconds(complete.median()),
-				)
-			}
-			out.row(what+", "+state.name, seconds(told.median()), seconds(told.quantile(0.25))+" to "+seconds(told.quantile(0.75)),
-				seconds(complete.median()), seconds(complete.quantile(0.25))+" to "+seconds(complete.quantile(0.75)))
+	for _, state := range []struct {
+		name, strain string
+		meanwhile    func(ref)
+		times        int
+	}{{"jobupdate awake", "fine", awake, rounds()}, {"jobupdate at zero", "until-told", atZero, (rounds() + 2) / 3}} {
+		var told, complete figures
+		for range state.times {
+			a, b := s.end(state.strain, state.meanwhile)
+			told, complete = append(told, a), append(complete, b)
 		}
+		s.Logf("%s, %s: to SUCCESSFUL %v, to Complete %v", what, state.name, told, complete)
+		if told.median() > complete.median()+slack {
+			s.Errorf(
+				"%s, %s: SUCCESSFUL comes after %s, Kubernetes' Complete after %s",
+				what,
+				state.name,
+				seconds(told.median()),
+				seconds(complete.median()),
+			)
+		}
+		out.row(what+", "+state.name, seconds(told.median()), seconds(told.quantile(0.25))+" to "+seconds(told.quantile(0.75)),
+			seconds(complete.median()), seconds(complete.quantile(0.25))+" to "+seconds(complete.quantile(0.75)))
 	}
-	measure("the job tells")
-	s.silent()
-	measure("it doesn't tell")
 	out.print()
 }
 

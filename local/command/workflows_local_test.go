@@ -192,7 +192,7 @@ func TestLocalWithRealPrograms(t *testing.T) {
 	u.Env = append(u.Env, "BAKTA_WEB_SERVER="+b.url)
 	// The backend asks the programs for their versions while it serves.
 	version := u.Must("version").Out
-	for deadline := time.Now().Add(2 * time.Minute); !strings.Contains(version, "Bakta 1.12.2, database 6.0") ||
+	for deadline := time.Now().Add(5 * time.Minute); !strings.Contains(version, "Bakta 1.12.2, database 6.0") ||
 		!strings.Contains(version, "Baktfold 0.3.0\n"); {
 		if time.Now().After(deadline) {
 			t.Fatalf("version: %s", version)

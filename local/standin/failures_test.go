@@ -112,7 +112,7 @@ func members(t *testing.T, group int) (pids []string) {
 
 func waitFor(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !is(); {
+	for deadline := time.Now().Add(5 * time.Minute); !is(); {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited for %s in vain", what)
 		}

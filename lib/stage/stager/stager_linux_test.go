@@ -260,7 +260,7 @@ func TestRunThatIsTold(t *testing.T) {
 				t.Fatal(err)
 			}
 			pid := 0
-			for deadline := time.Now().Add(30 * time.Second); pid == 0 && time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
+			for deadline := time.Now().Add(5 * time.Minute); pid == 0 && time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
 				b, _ := os.ReadFile(filepath.Join(s.Dir, "pid"))
 				pid, _ = strconv.Atoi(strings.TrimSpace(string(b)))
 			}
