@@ -21,7 +21,9 @@ fi
 export E2E_BIN=$work E2E_VOLUMES=$work
 # Most of a test is waiting, so more tests than cores run at once. A package that fails does not stop the others.
 status=0
-for package in lib/runner/kube cmd/stager cmd/internal/deployment; do
+packages=(lib/runner/kube cmd/stager cmd/internal/deployment)
+[[ " $* " != *" -update "* ]] || packages=(lib/runner/kube) # the only one with this flag
+for package in "${packages[@]}"; do
 	go test -c -tags e2e -o "$work/test" "./$package"
 	cd "$package"
 	in_cluster "$work/test" -test.run Cluster -test.timeout 30m -test.parallel 6 "$@" || status=1

@@ -1,5 +1,5 @@
 // Package lib_test holds the rules of who may know whom: imports point down, from programs to functions to
-// lifecycle to workflow to program to upload to option to job, and adapters know jobs and nobody else.
+// lifecycle to workflow to program to upload to option to job, and adapters know jobs and their contract only.
 package lib_test
 
 import (

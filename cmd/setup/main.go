@@ -1,5 +1,5 @@
-// Command setup prepares a deployment. It creates the indexes of MongoDB, the bucket, and the bucket's CORS rules. It may
-// be run again at any time.
+// Command setup prepares a deployment. It creates the indexes of MongoDB, the bucket, and the bucket's CORS and lifecycle
+// rules. It may be run again at any time.
 package main
 
 import (

@@ -186,7 +186,7 @@ func (s suite) openProbes() probes {
 		}
 	})
 	notify := map[string]string{
-		"app.kubernetes.io/part-of": "bakta-web", "app.kubernetes.io/component": "function", "bakta.org/sends": "notifications",
+		"app.kubernetes.io/part-of": "bakta-web", "app.kubernetes.io/component": "function", "bakta.computational.bio/sends": "notifications",
 	}
 	disguise := maps.Clone(running.Labels)
 	maps.DeleteFunc(disguise, func(key, _ string) bool {

@@ -82,6 +82,13 @@ http_request_duration_seconds_bucket{job="bakta/bakta-web", namespace="bakta", p
   route="/api/v2/job/status", status="200", le="10"} _x120 0x60
 http_request_duration_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="status-1", \
   route="/api/v2/job/status", status="200", le="+Inf"} _x120 1+1x60`},
+		{name: "receivers of messages are slow, and some can't be sent to", more: `
+http_request_duration_seconds_count{job="bakta/bakta-web", namespace="bakta", pod="notify-1", route="/deliveries", status="503"} \
+  _x120 1+1x60
+http_request_duration_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="notify-1", route="/deliveries", status="503", le="10"} \
+  _x120 0x60
+http_request_duration_seconds_bucket{job="bakta/bakta-web", namespace="bakta", pod="notify-1", route="/deliveries", status="503", \
+  le="+Inf"} _x120 1+1x60`},
 		{name: "events are deferred",
 			more: `events_total{job="bakta/bakta-web", namespace="bakta", pod="jobupdate-9", event="update", outcome="deferred"} _x160 9x20`,
 			want: []string{"BaktaWebEventsDeferred"}},

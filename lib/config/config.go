@@ -167,7 +167,7 @@ type Job struct {
 	Memory         Resource
 	Disk           Resource      // local disk: inputs, temporary files and results together
 	ResultsLimit   Quantity      // bytes of all results together
-	Deadline       time.Duration // a run that takes longer is ended
+	Deadline       time.Duration // a stage that takes longer is stopped, and its job fails
 	PendingTimeout time.Duration // a run that could not be scheduled on a node for this time is ended
 	ImageTimeout   time.Duration // a run whose image could not be pulled, or whose container not be created, for this time is ended
 	TTL            time.Duration // how long the Kubernetes Job of a finished run is kept
