@@ -30,6 +30,7 @@ import (
 
 	"github.com/ag-computational-bio/bakta-web-backend/internal/testcluster"
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
+	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores/process"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/runner/kube/apiserver"
 )
@@ -144,7 +145,9 @@ func (b *backend) volume(core *coreclient.CoreV1Client) {
 // start runs setup and starts the functions, the source of events and the timer.
 func (b *backend) start(more string) {
 	b.Helper()
-	hint := freePort(b.TB)
+	ports, err := process.FreePorts(1)
+	must(b.TB, err)
+	hint := ports[0]
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(b.bucket.Endpoint, "http://"))
 	must(b.TB, err)
 	if !strings.Contains(more, "StagerContainer") {
@@ -351,16 +354,6 @@ func (b *backend) unfinalize(ctx context.Context) {
 			b.Error(err)
 		}
 	}
-}
-
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	must(t, err)
-	return port
 }
 
 func must(t testing.TB, errs ...error) {

@@ -26,6 +26,7 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/functions/expire"
 	"github.com/ag-computational-bio/bakta-web-backend/internal/testcollector"
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores"
+	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores/process"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/config"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 	"github.com/ag-computational-bio/bakta-web-backend/lib/server"
@@ -58,7 +59,9 @@ type world struct {
 
 // newWorld serves a backend whose configuration the test may change. Only one world of a process is measured, see TestTelemetry.
 func newWorld(t *testing.T, measured bool, change func(*config.Config)) *world {
-	w := &world{TB: t, collector: testcollector.Start(t), log: &lines{}, scrape: freeAddress(t)}
+	ports, err := process.FreePorts(1) // the configuration does not accept port 0
+	must(t, err)
+	w := &world{TB: t, collector: testcollector.Start(t), log: &lines{}, scrape: "127.0.0.1:" + ports[0]}
 	uri, database := teststores.Mongo(t)
 	bucket := teststores.Bucket(t)
 	w.secret(bucket.SecretKey)
@@ -138,14 +141,6 @@ func must(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-// freeAddress returns an address that is free, for a configuration that does not accept port 0.
-func freeAddress(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func (w *world) secret(secrets ...string) { w.secrets = append(w.secrets, secrets...) }

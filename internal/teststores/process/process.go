@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -108,14 +109,18 @@ func (p *Process) Kill() error {
 	return nil
 }
 
-// FreePorts returns n different ports of the loopback address that no process listens on. Another process may take one before its user
-// does.
+// FreePorts returns n different ports of the loopback address that no process listens on. They are below those that the system gives to
+// connections, and to listeners that don't choose one (from 32768): on a machine that runs much else, one of those is often taken before its
+// user listens. Another process may take one of these, too, but hardly ever does.
 func FreePorts(n int) ([]string, error) {
 	var ports []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for tries := 0; len(ports) < n; tries++ {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000)))
 		if err != nil {
-			return nil, err
+			if tries > 100*n {
+				return nil, err
+			}
+			continue
 		}
 		defer l.Close() // only at the end, so that the ports differ
 		_, port, err := net.SplitHostPort(l.Addr().String())
