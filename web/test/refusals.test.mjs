@@ -144,7 +144,7 @@ test("a storage without space says so at its row, and the upload is not repeated
   assert.equal(puts, 1);
   await page.getByRole("button", { name: "Try again" }).click();
   await page.getByRole("heading", { name: "Files" }).waitFor();
-  assert.equal((await kept()).length, 1);
+  await until(async () => (await kept()).length === 1, "the job that was refused is forgotten"); // beside the upload of the new one
 });
 
 test("a job is as before when another server has answered at its address for a while", async () => {
