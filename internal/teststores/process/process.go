@@ -110,8 +110,8 @@ func (p *Process) Kill() error {
 }
 
 // FreePorts returns n different ports of the loopback address that no process listens on. They are below those that the system gives to
-// connections, and to listeners that don't choose one (from 32768): on a machine that runs much else, one of those is often taken before its
-// user listens. Another process may take one of these, too, but hardly ever does.
+// connections, and to listeners that don't choose one (from 32768): on a machine that runs much else, one of those is often taken before
+// its user listens. Another process may take one of these, too, but hardly ever does.
 func FreePorts(n int) ([]string, error) {
 	var ports []string
 	for tries := 0; len(ports) < n; tries++ {
