@@ -31,7 +31,7 @@ func restricted(image string) []corev1.Container {
 }
 
 // client makes jobs and starts them, one after the other, whatever it is answered, and keeps what was acknowledged. It rests between two:
-// each job is four programs, and a job a second kept two cores so busy that a deployment beside it took more than twice as long.
+// each job is four programs, and a job a second keeps two cores busy, on which a deployment has to come up beside it.
 type client struct {
 	mu             sync.Mutex
 	made, started  []ref
