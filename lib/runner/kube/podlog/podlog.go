@@ -51,6 +51,10 @@ func New(config *rest.Config, namespace string, now func() time.Time) (*Logs, er
 	return &Logs{client: client, namespace: namespace, now: now}, nil
 }
 
+// openTime is how long a node has to begin its answer to a request for a log. A sweep, and a status update, have 20 s for a job, into
+// which the logs of its two stages have to fit: else the end of a job on a node that does not answer would never be recorded.
+const openTime = 6 * time.Second
+
 // logTimeout is how long after a container's end, or that of its deleted pod, its log counts as unavailable if the node does
 // not answer. After that, the node and the log count as lost.
 const logTimeout = 10 * time.Minute
@@ -134,7 +138,7 @@ func (l *Logs) stream(ctx context.Context, j job.Job, stage string, parameters m
 // tell that from their own end.
 func opened(ctx context.Context, request *rest.Request) (io.ReadCloser, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	late := time.AfterFunc(apiserver.CallTime, cancel)
+	late := time.AfterFunc(openTime, cancel)
 	log, err := request.Stream(ctx)
 	late.Stop()
 	if err != nil {

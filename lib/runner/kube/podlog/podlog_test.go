@@ -1,6 +1,7 @@
 package podlog
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -152,5 +153,37 @@ func TestNewestPodWithLog(t *testing.T) {
 				t.Errorf("asked %q, want %q", asked, want)
 			}
 		})
+	}
+}
+
+// TestNodeThatNeverAnswers: the logs of both stages of a job are given up within the time that a sweep has for the job.
+func TestNodeThatNeverAnswers(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+	at := metav1.NewTime(now.Add(-logTimeout - time.Minute))
+	ended := corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{FinishedAt: at}}
+	pod := corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "a"},
+		Status:     corev1.PodStatus{InitContainerStatuses: []corev1.ContainerStatus{{Name: "one", State: ended}, {Name: "two", State: ended}}},
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/log") {
+			<-r.Context().Done()
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(corev1.PodList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"}, Items: []corev1.Pod{pod}})
+	}))
+	t.Cleanup(server.Close)
+	logs, err := New(&rest.Config{Host: server.URL}, "bakta", func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for _, stage := range []string{"one", "two"} {
+		if _, err := logs.Tail(ctx, job.Job{ID: "job", Run: 1}, stage, 3); !job.Is(err, job.NotFound) {
+			t.Errorf("the log of stage %s: %v", stage, err)
+		}
 	}
 }
