@@ -144,6 +144,11 @@ func (n noticed) Relaunch(ctx context.Context, id string, run int, at, due time.
 	return n.Jobs.Relaunch(ctx, id, run, at, due)
 }
 
+func (n noticed) SetBlocked(ctx context.Context, id string, b job.Blocked) (bool, error) {
+	defer n.changes.wrote()
+	return n.Jobs.SetBlocked(ctx, id, b)
+}
+
 func (n noticed) Done(ctx context.Context, id string, effects []job.Effect, due time.Time) (bool, error) {
 	defer n.changes.wrote()
 	return n.Jobs.Done(ctx, id, effects, due)

@@ -32,6 +32,7 @@ func (still) Insert(context.Context, job.Job) error                   { return n
 func (still) Launched(context.Context, string, int, string, time.Time) (bool, error) {
 	return true, nil
 }
+func (still) SetBlocked(context.Context, string, job.Blocked) (bool, error)       { return true, nil }
 func (still) Done(context.Context, string, []job.Effect, time.Time) (bool, error) { return true, nil }
 func (still) Postpone(context.Context, string, time.Time, time.Time) error        { return nil }
 func (still) SetDelivery(context.Context, string, time.Time, job.Delivery) (bool, error) {
@@ -50,7 +51,7 @@ func TestWritesAreNoticed(t *testing.T) {
 		}
 	})
 	shown := []string{"Submit", "Running", "Finish", "SetDelivery", "Relaunch", "Delete", "Expire", "Remove"}
-	hidden := []string{"Insert", "Launched", "Done", "Postpone", "ExpireUnstarted"}
+	hidden := []string{"Insert", "Launched", "Done", "Postpone", "ExpireUnstarted", "SetBlocked"}
 	others := []string{
 		"Setup", "Ping", "Get", "GetMany", "GetStates", "Owned", "Due", "Unstarted", "Waiting", "AddPastRun", "PastRuns",
 		"Acquire", "Extend", "ReleaseLease",

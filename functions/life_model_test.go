@@ -148,7 +148,7 @@ func (m jobsModel) Finish(_ context.Context, _ string, run int, end job.End) (bo
 		}
 		if r := m.runs[job.ObjectName(d.ID, run)]; r != nil && r.stuck == stuckImage && end.State == job.Failed &&
 			end.Failure.Code == job.BadImage {
-			switch waited := m.clock.Sub(r.since); {
+			switch waited := m.clock.Sub(r.fails); {
 			case waited <= imagePatience:
 				m.faultf("given up for its image after %s", waited)
 			case m.calm && min(waited, m.clock.Sub(m.calmed)) > imagePatience+3*look+10*time.Minute:
@@ -193,9 +193,18 @@ func (m runnerModel) carry(kind job.EffectKind, run int) {
 	}
 }
 
+func (m jobsModel) SetBlocked(_ context.Context, _ string, b job.Blocked) (bool, error) {
+	return m.change(fmt.Sprintf("record that it is blocked by %q since %s", b.By, b.Since.Format("15:04:05")), "", activeRun(b.Run),
+		func(d *job.Job) {
+			if d.Blocked = b; b.Since.IsZero() {
+				d.Blocked = job.Blocked{}
+			}
+		})
+}
+
 func (m jobsModel) Relaunch(_ context.Context, _ string, run int, at, due time.Time) (bool, error) {
 	return m.change(fmt.Sprintf("owe run %d", run+1), "", activeRun(run), func(d *job.Job) {
-		d.Run, d.RunName, d.Updated, d.Due = run+1, "", at, due
+		d.Run, d.RunName, d.Blocked, d.Updated, d.Due = run+1, "", job.Blocked{}, at, due
 	})
 }
 
@@ -321,6 +330,9 @@ func (m runnerModel) Launch(_ context.Context, j job.Job) (string, error) {
 			if n := m.rand.IntN(30); n < 4 {
 				m.runs[name].stuck = []stuck{stuckMachine, stuckImage}[n%2]
 				m.runs[name].begun = n == 3
+				if m.runs[name].fails = m.clock; m.rand.IntN(2) == 0 {
+					m.runs[name].fails = m.clock.Add(time.Duration(m.rand.Int64N(int64(patience / 2))))
+				}
 				m.logf("  which is stuck for want of a %s", m.runs[name].stuck)
 			}
 		}
@@ -336,7 +348,8 @@ func (m runnerModel) Observe(_ context.Context, j job.Job) (seen job.Observation
 			if r.phase == job.Waiting && r.stuck != "" {
 				seen.Since, seen.Blocked, seen.Waiting = r.since, true, "no "+string(r.stuck)
 			}
-			if r.phase == job.Waiting && r.stuck == stuckImage {
+			if r.phase == job.Waiting && r.stuck == stuckImage && !m.clock.Before(r.fails) {
+				seen.Since = time.Time{} // as Kubernetes, it does not say since when
 				seen.Failure = &job.Failure{Code: job.BadImage, Message: "no image"}
 			}
 		}

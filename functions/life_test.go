@@ -195,6 +195,7 @@ type run struct {
 	cut       bool
 	since     time.Time // it is there
 	stuck     stuck     // what it waits for, if it has to; it may come
+	fails     time.Time // the pull of its image; before it looks as if it goes well
 	begun     bool      // and yet something of it ran before
 	again     bool      // ended, and yet the runner will try it again
 	gone      bool      // deleted by hand: it is there as long as it is held

@@ -380,6 +380,14 @@ func (m crowdStore) Done(_ context.Context, id string, _ []job.Effect, due time.
 		func(d *job.Job) { d.Owed, d.Due = nil, due })
 }
 
+func (m crowdStore) SetBlocked(_ context.Context, id string, b job.Blocked) (bool, error) {
+	return m.change(id, "record what blocks", "", activeRun(b.Run), func(d *job.Job) {
+		if d.Blocked = b; b.Since.IsZero() {
+			d.Blocked = job.Blocked{}
+		}
+	})
+}
+
 func (m crowdStore) Relaunch(_ context.Context, id string, run int, _, due time.Time) (bool, error) {
 	return m.change(id, "owe the next run of", "", activeRun(run), func(d *job.Job) { d.Run, d.RunName, d.Due = run+1, "", due })
 }

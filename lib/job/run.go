@@ -8,13 +8,20 @@ import (
 // Observation is what a runner knows about a run.
 type Observation struct {
 	Phase       Phase
-	Since       time.Time // when the phase began; zero if not known
+	Since       time.Time // when the phase began; zero if not known. For Blocked: since when it is blocked without a break by that Failure
 	Began       time.Time // for Active: when the first stage began; zero if not known
 	Stages      []Stage   // as far as known
 	Failure     *Failure  // for Ended: the reason, if the runner knows one; for Blocked: what prevents it
 	Interrupted bool      // for Ended: it was ended by something outside of it, and should run again
 	Waiting     string    // for Waiting: what it waits for, for people
 	Blocked     bool      // for Waiting: it has no pod, no node can take it, or its node can't start it: with a Failure, if it says why
+}
+
+// Blocked says since when a run is seen to be blocked without a break.
+type Blocked struct {
+	Run   int         // number of the run; 0: no run is blocked
+	By    FailureCode // what prevents it; empty if the runner does not know
+	Since time.Time   // when it was first seen so
 }
 
 // AnyBegun reports whether a stage has begun.

@@ -21,6 +21,7 @@ type Jobs interface {
 	Running(ctx context.Context, id string, run int, stages []job.Stage, began, at, due time.Time) (bool, error)
 	Finish(ctx context.Context, id string, run int, end job.End) (bool, error)
 	Done(ctx context.Context, id string, effects []job.Effect, due time.Time) (bool, error)
+	SetBlocked(ctx context.Context, id string, b job.Blocked) (bool, error)
 	Relaunch(ctx context.Context, id string, run int, at, due time.Time) (bool, error)
 	Delete(ctx context.Context, id string, at time.Time) (bool, error)
 	Remove(ctx context.Context, id string) error

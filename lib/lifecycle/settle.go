@@ -57,7 +57,11 @@ func (l *Lifecycle) Settle(ctx context.Context, j job.Job) error {
 func (l *Lifecycle) settleObserved(ctx context.Context, j job.Job, seen job.Observation, at time.Time) error {
 	switch seen.Phase {
 	case job.Waiting:
-		if since := blockedSince(j, seen); seen.Blocked && !since.IsZero() && l.now().Sub(since) > l.timeout(seen) {
+		since, err := l.blockedSince(ctx, j, seen, at)
+		if err != nil {
+			return err
+		}
+		if !since.IsZero() && l.now().Sub(since) > l.timeout(seen) {
 			return l.abandon(ctx, j, seen)
 		}
 		if begun(j) {
@@ -72,6 +76,9 @@ func (l *Lifecycle) settleObserved(ctx context.Context, j job.Job, seen job.Obse
 		}
 		return l.jobs.Postpone(ctx, j.ID, j.Due, l.recheckWaiting())
 	case job.Active:
+		if _, err := l.blockedSince(ctx, j, seen, at); err != nil {
+			return err
+		}
 		began := seen.Began
 		if began.IsZero() && j.Began.IsZero() {
 			began = at
@@ -92,13 +99,31 @@ func (l *Lifecycle) settleObserved(ctx context.Context, j job.Job, seen job.Obse
 // begun reports whether a stage of the job's run is recorded as begun.
 func begun(j job.Job) bool { return j.State == job.Running && job.AnyBegun(j.Stages) }
 
-// blockedSince returns since when a blocked run has waited without a break. A run without a pod looks the same before its first pod and
-// after one that was deleted, when its object may be days old. But then the document says when it was last seen to run.
-func blockedSince(j job.Job, seen job.Observation) time.Time {
-	if j.State == job.Running && !job.AnyBegun(seen.Stages) && !seen.Since.IsZero() && j.Updated.After(seen.Since) {
-		return j.Updated
+// blockedSince returns since when a run is blocked without a break, zero if it is not. Where the runner does not know, that is since it was
+// seen so first, which is recorded: an image may fail after hours of good waiting, and a run have no pod after days with one.
+func (l *Lifecycle) blockedSince(ctx context.Context, j job.Job, seen job.Observation, at time.Time) (time.Time, error) {
+	var since time.Time
+	blocked := job.Blocked{Run: j.Run}
+	switch {
+	case !seen.Blocked:
+	case !seen.Since.IsZero():
+		since = seen.Since
+	default:
+		if seen.Failure != nil {
+			blocked.By = seen.Failure.Code
+		}
+		if blocked.Since = at; j.Blocked.Run == j.Run && j.Blocked.By == blocked.By && !j.Blocked.Since.IsZero() {
+			return j.Blocked.Since, nil
+		}
+		since = at
 	}
-	return seen.Since
+	if blocked.Since.IsZero() && j.Blocked.Since.IsZero() {
+		return since, nil
+	}
+	if _, err := l.jobs.SetBlocked(ctx, j.ID, blocked); err != nil {
+		return since, fmt.Errorf("recording what blocks job %s: %w", j.ID, err)
+	}
+	return since, nil
 }
 
 // pending returns the stages as they are before a run.

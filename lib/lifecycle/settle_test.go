@@ -33,6 +33,7 @@ type one struct {
 	refused  error         // of a launch
 	log      string        // of the first stage; empty for none
 	full     error         // of a log that is stored
+	images   time.Duration // how long a run may wait for an image; 0: as for anything else
 	owed     []job.Effect  // by the end of the job
 	emptied  int           // how often its files were removed
 	removed  bool          // its document
@@ -88,6 +89,13 @@ func (s store) Running(_ context.Context, _ string, _ int, stages []job.Stage, _
 	return true, nil
 }
 
+func (s store) SetBlocked(_ context.Context, _ string, b job.Blocked) (bool, error) {
+	if s.job.Blocked = b; b.Since.IsZero() {
+		s.job.Blocked = job.Blocked{}
+	}
+	return true, nil
+}
+
 func (s store) Relaunch(_ context.Context, _ string, run int, at, due time.Time) (bool, error) {
 	s.job.Run, s.job.RunName, s.job.Stages, s.job.Updated, s.job.Due = run+1, "", nil, at, due
 	return true, nil
@@ -121,7 +129,7 @@ func (o *one) lifecycle(t *testing.T) *lifecycle.Lifecycle {
 	t.Helper()
 	l, err := lifecycle.New(store{o}, o, o, lifecycle.Options{
 		Retention: time.Hour, UploadTTL: time.Hour, RecheckInterval: time.Minute, PendingTimeout: pendingTimeout, InFlight: 2 * time.Minute,
-		Now: func() time.Time { return o.clock }, Log: slog.New(slog.DiscardHandler),
+		ImageTimeout: o.images, Now: func() time.Time { return o.clock }, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -201,26 +209,61 @@ func TestLaunchAfterALongWait(t *testing.T) {
 	}
 }
 
-// TestBlockedAfterItRan: a job whose pod was deleted has waited since it was last seen to run, however old its object is. Only if it then
-// waits for too long without a break, it is given up.
-func TestBlockedAfterItRan(t *testing.T) {
+// TestBlocked: a run is given up when it was blocked by one thing for too long without a break. Where the runner does not know since when, that
+// counts from when it was seen so first.
+func TestBlocked(t *testing.T) {
 	t.Parallel()
-	o := &one{job: running(), clock: noon.Add(pendingTimeout + time.Hour)}
-	o.job.Updated = o.clock.Add(-time.Minute)
-	o.seen = job.Observation{Phase: job.Waiting, Blocked: true, Since: noon.Add(-time.Hour), Waiting: "its pod is not created yet"}
-	for after, want := range map[time.Duration]job.State{
-		0: job.Running, pendingTimeout: job.Running, pendingTimeout + time.Minute: job.Failed,
+	const imageTimeout = 30 * time.Minute
+	type look struct {
+		after time.Duration // the look before
+		seen  job.Observation
+	}
+	var (
+		noPod    = job.Observation{Phase: job.Waiting, Blocked: true, Waiting: "its pod is not created yet"}
+		noImage  = job.Observation{Phase: job.Waiting, Blocked: true, Waiting: "no image", Failure: &job.Failure{Code: job.BadImage}}
+		noSecret = job.Observation{Phase: job.Waiting, Blocked: true, Waiting: "no secret", Failure: &job.Failure{Code: job.Unschedulable}}
+		prepares = job.Observation{Phase: job.Waiting, Blocked: true, Waiting: "its node prepares it", Since: noon}
+		runs     = job.Observation{Phase: job.Active, Stages: stages(job.StageRunning, job.StagePending)}
+	)
+	for name, row := range map[string]struct {
+		looks []look
+		want  job.State // job.Failed: by the last look, and not before
+	}{
+		"an image that fails after a long pull":  {[]look{{0, prepares}, {2 * time.Hour, noImage}}, job.Submitted},
+		"an image that fails for as long as may": {[]look{{0, noImage}, {imageTimeout, noImage}}, job.Submitted},
+		"an image that fails for too long":       {[]look{{time.Hour, noImage}, {imageTimeout, noImage}, {time.Minute, noImage}}, job.Failed},
+		"an image that comes, and another fails": {[]look{{0, noImage}, {29 * time.Minute, runs}, {imageTimeout, noImage}}, job.Running},
+		"an image that fails, then a secret":     {[]look{{0, noImage}, {29 * time.Minute, noSecret}, {2 * time.Minute, noSecret}}, job.Submitted},
+		"an image that is pulled again":          {[]look{{0, noImage}, {time.Minute, prepares}, {imageTimeout, noImage}}, job.Submitted},
+		"no pod after it ran for days": {[]look{{0, runs}, {3 * pendingTimeout, runs}, {time.Minute, noPod}, {pendingTimeout, noPod}},
+			job.Running},
+		"no pod for too long": {[]look{{0, runs}, {time.Minute, noPod}, {pendingTimeout, noPod}, {time.Minute, noPod}}, job.Failed},
+		"known since when":    {[]look{{pendingTimeout, prepares}, {time.Minute, prepares}}, job.Failed},
 	} {
-		o := *o
-		began := o.clock
-		for _, o.clock = range []time.Time{began, began.Add(after)} {
+		o := &one{job: running(), clock: noon, images: imageTimeout}
+		o.job.State, o.job.Stages = job.Submitted, nil
+		for i, l := range row.looks {
+			if o.job.State == job.Failed {
+				t.Errorf("%s: given up before look %d", name, i+1)
+			}
+			o.clock, o.seen = o.clock.Add(l.after), l.seen
 			if err := o.settle(t); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if o.job.State != want {
-			t.Errorf("after %s without a pod it is %s, %+v", after, o.job.State, o.job.Failure)
+		if o.job.State != row.want {
+			t.Errorf("%s: %s, %+v; want %s", name, o.job.State, o.job.Failure, row.want)
 		}
+	}
+}
+
+// TestBlockedOfAnEarlierRun: what a version that does not know of it has left in the document counts for its run alone.
+func TestBlockedOfAnEarlierRun(t *testing.T) {
+	t.Parallel()
+	o := &one{job: running(), clock: noon.Add(2 * pendingTimeout), seen: job.Observation{Phase: job.Waiting, Blocked: true}}
+	o.job.Run, o.job.Blocked = 2, job.Blocked{Run: 1, Since: noon}
+	if err := o.settle(t); err != nil || o.job.State != job.Running || o.job.Blocked != (job.Blocked{Run: 2, Since: o.clock}) {
+		t.Errorf("%s, blocked %+v, %v", o.job.State, o.job.Blocked, err)
 	}
 }
 

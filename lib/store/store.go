@@ -53,9 +53,11 @@ type Jobs interface {
 	// one recorded changes nothing. Began that is zero stays as it is.
 	Running(ctx context.Context, id string, run int, stages []job.Stage, began, at, due time.Time) (bool, error)
 	// Finish records the outcome of a run, with the effects and the deliveries that it owes. Stages that are nil, and Began if it is
-	// zero, stay as they are.
+	// zero, stay as they are. Blocked is removed.
 	Finish(ctx context.Context, id string, run int, end job.End) (bool, error)
-	// Relaunch gives up a run that vanished, and owes the next one. The state stays as it is; the stages and Began are of the
+	// SetBlocked sets since when the active run b.Run is seen to be blocked, or, if b.Since is zero, that it is not.
+	SetBlocked(ctx context.Context, id string, b job.Blocked) (bool, error)
+	// Relaunch gives up a run that vanished, and owes the next one. The state stays as it is; the stages, Began and Blocked are of the
 	// run that was given up, and are removed.
 	Relaunch(ctx context.Context, id string, run int, at, due time.Time) (bool, error)
 	// Done removes effects from those that an ended job owes, and sets when it is due next. It reports false if the job

@@ -123,6 +123,9 @@ func operations() []operation {
 		changes("Relaunch", job.Running, nil, func(ctx context.Context, s *site, j job.Job) (bool, error) {
 			return s.Relaunch(ctx, j.ID, 1, time.Now().Truncate(time.Millisecond), j.Due)
 		}),
+		changes("SetBlocked", job.Submitted, nil, func(ctx context.Context, s *site, j job.Job) (bool, error) {
+			return s.SetBlocked(ctx, j.ID, job.Blocked{Run: 1, By: job.BadImage, Since: j.Created})
+		}),
 		changes("Done", job.Succeeded, ended, func(ctx context.Context, s *site, j job.Job) (bool, error) {
 			return s.Done(ctx, j.ID, j.Owed, j.Due)
 		}),

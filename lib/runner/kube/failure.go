@@ -2,7 +2,9 @@ package kube
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -58,30 +60,58 @@ func (v view) cause(p *corev1.Pod) (failure *job.Failure, interrupted bool) {
 		if t == nil || t.ExitCode == 0 {
 			continue
 		}
-		stage, isStage := v.stageOf(s.Name)
 		switch {
 		case t.Reason == "StartError" || t.Reason == "ContainerCannotRun":
+			stage, _ := v.stageOf(s.Name)
 			f := internal(stage, "The job's container could not be started.")
 			f.Code = job.BadImage
 			return f, false
-		case isStage && t.ExitCode == stager.Usage:
-			return internal(stage, "The job could not be run as it was configured."), false
-		case t.Reason == "ContainerStatusUnknown" || t.ExitCode == stager.Stopped || isStage:
-			// It was stopped from outside. A stage's container exits with 0 whatever its program does. So it was killed, for none of the
-			// reasons above, or its node has failed it (no space, a process that can't be ended). Another node may run it.
+		case t.Reason == "ContainerStatusUnknown":
 			return nil, true
-		case s.Name == stageIn:
-			return internal("", "The job's files could not be downloaded."), false
-		case t.ExitCode == stager.RunFailed:
-			return nil, false // the manifest has the reason
-		case t.ExitCode == stager.Full:
-			return internal("", "The results could not be stored, because the object storage is full."), false
-		default:
-			return internal("", "The results of the job could not be stored."), false
 		}
+		return v.exited(s.Name, t.ExitCode)
 	}
 	// No container failed: the node rejected the pod, or lost it.
 	return nil, p.Status.Reason != ""
+}
+
+// exited returns why a container failed that exited with a code other than 0, or that it was interrupted from outside.
+func (v view) exited(container string, code int32) (failure *job.Failure, interrupted bool) {
+	stage, isStage := v.stageOf(container)
+	switch {
+	case isStage && code == stager.Usage:
+		return internal(stage, "The job could not be run as it was configured."), false
+	case isStage && code == stager.Memory:
+		return outOfMemoryIn(stageRef{name: stage, container: container}, &v.run.Spec.Template.Spec), false
+	case code == stager.Stopped || isStage:
+		// It was stopped from outside. A stage's container exits with 0 whatever its program does. So it was killed, for none of the
+		// reasons that its pod would state, or its node has failed it (no space, a process that can't be ended). Another node may run it.
+		return nil, true
+	case container == stageIn:
+		return internal("", "The job's files could not be downloaded."), false
+	case code == stager.RunFailed:
+		return nil, false // the manifest has the reason
+	case code == stager.Full:
+		return internal("", "The results could not be stored, because the object storage is full."), false
+	}
+	return internal("", "The results of the job could not be stored."), false
+}
+
+// exitMessage is how Kubernetes says in a failed Job's condition which container decided that (1.35, pkg/controller/job).
+var exitMessage = regexp.MustCompile(`^Container (\S+) for pod \S+ failed with exit code (\d+) `)
+
+// verdict returns why a Job failed by its pod failure policy, when the pod is gone, by the message of the Job's condition. Of a stage that was
+// killed it does not say why. Then the run counts as interrupted: the next one shows whether it lacks memory.
+func (v view) verdict(message string) (failure *job.Failure, interrupted bool) {
+	found := exitMessage.FindStringSubmatch(message)
+	if found == nil {
+		return nil, true
+	}
+	code, err := strconv.ParseInt(found[2], 10, 32)
+	if err != nil {
+		return nil, true
+	}
+	return v.exited(found[1], int32(code))
 }
 
 // Reasons in a pod's status, as the kubelet writes them.
@@ -99,17 +129,22 @@ func outOfMemory(p *corev1.Pod, stages []stageRef) *job.Failure {
 		if t := s.State.Terminated; i < 0 || t == nil || t.Reason != reasonOOM && t.ExitCode != stager.Memory {
 			continue
 		}
-		limit := ""
-		for _, c := range p.Spec.InitContainers {
-			if q, ok := c.Resources.Limits[corev1.ResourceMemory]; ok && c.Name == s.Name {
-				limit = " (" + q.String() + ")"
-			}
-		}
-		return &job.Failure{Code: job.OutOfMemory, Stage: stages[i].name, Message: fmt.Sprintf(
-			"The job needed more memory than it may use%s, in the stage %s. %s need more; please contact the operators.",
-			limit, stages[i].name, large)}
+		return outOfMemoryIn(stages[i], &p.Spec)
 	}
 	return nil
+}
+
+// outOfMemoryIn is the failure of a stage that needed more memory than its container has.
+func outOfMemoryIn(stage stageRef, pod *corev1.PodSpec) *job.Failure {
+	limit := ""
+	for _, c := range pod.InitContainers {
+		if q, ok := c.Resources.Limits[corev1.ResourceMemory]; ok && c.Name == stage.container {
+			limit = " (" + q.String() + ")"
+		}
+	}
+	return &job.Failure{Code: job.OutOfMemory, Stage: stage.name, Message: fmt.Sprintf(
+		"The job needed more memory than it may use%s, in the stage %s. %s need more; please contact the operators.",
+		limit, stage.name, large)}
 }
 
 // disrupted reports whether a pod was preempted or evicted, or ended with its node.

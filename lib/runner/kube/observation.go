@@ -129,6 +129,8 @@ func (v view) failed(c *batchv1.JobCondition) job.Observation {
 			"This is not a fault of your data; please tell the operators."}
 	case c.Reason == batchv1.JobReasonDeadlineExceeded:
 		o.Failure = v.outOfTime("")
+	case p == nil && c.Reason == batchv1.JobReasonPodFailurePolicy:
+		o.Failure, o.Interrupted = v.verdict(c.Message)
 	case p == nil:
 		// Its pods are gone, and the reason with them. A pod that fails stays as long as its Job, so these were deleted from
 		// outside.
@@ -142,9 +144,11 @@ func (v view) failed(c *batchv1.JobCondition) job.Observation {
 // between describes a run without a pod that runs or waits: before the first pod, or between two.
 func (v view) between() job.Observation {
 	if suspended(v.run) {
-		o := job.Observation{Phase: job.Waiting, Since: v.run.CreationTimestamp.Time, Blocked: true, Waiting: "the Kubernetes Job is suspended"}
+		o := job.Observation{Phase: job.Waiting, Blocked: true, Waiting: "the Kubernetes Job is suspended"}
 		if c := v.condition(batchv1.JobSuspended); c != nil {
 			o.Since = c.LastTransitionTime.Time
+		} else {
+			o.Since = v.recent(v.run.CreationTimestamp.Time, v.resumed())
 		}
 		if queue := v.run.Labels[queueLabel]; queue != "" {
 			o.Waiting = fmt.Sprintf("it waits in the queue %q", queue)
@@ -154,22 +158,47 @@ func (v view) between() job.Observation {
 	p := v.newest()
 	switch {
 	case p == nil:
-		// If this lasts, something prevents Kubernetes from creating a pod, such as a quota. A Job that was resumed has a new start; until
-		// Kubernetes has written that, it is still marked as suspended, and has not waited for its pod yet.
-		o := job.Observation{
-			Phase: job.Waiting, Since: v.run.CreationTimestamp.Time, Blocked: v.condition(batchv1.JobSuspended) == nil,
-			Waiting: "its pod is not created yet",
+		// If this lasts, something prevents Kubernetes from creating a pod, such as a quota. A Job that was resumed is marked as suspended
+		// until Kubernetes has written its new start, and has not waited for its pod yet.
+		return job.Observation{
+			Phase: job.Waiting, Since: v.recent(v.run.CreationTimestamp.Time, v.resumed()),
+			Blocked: v.condition(batchv1.JobSuspended) == nil, Waiting: "its pod is not created yet",
 		}
-		if s := v.run.Status.StartTime; s != nil && s.After(o.Since) {
-			o.Since = s.Time
-		}
-		return o
 	case p.Status.Phase == corev1.PodSucceeded:
 		// The Job's condition follows.
 		return job.Observation{Phase: job.Active, Since: endOf(p), Stages: v.progress(p), Failure: outOfMemory(p, v.stages)}
 	default:
-		return job.Observation{Phase: job.Waiting, Since: endOf(p), Blocked: true, Waiting: "it was interrupted and is retried"}
+		return job.Observation{
+			Phase: job.Waiting, Since: v.recent(endOf(p), v.resumed()), Blocked: true, Waiting: "it was interrupted and is retried",
+		}
 	}
+}
+
+// resumed returns when a Job was last resumed, or began; zero if it did not yet.
+func (v view) resumed() time.Time {
+	var at time.Time
+	if s := v.run.Status.StartTime; s != nil {
+		at = s.Time
+	}
+	for _, c := range v.run.Status.Conditions {
+		if c.Type == batchv1.JobSuspended && c.Status == corev1.ConditionFalse && c.LastTransitionTime.After(at) {
+			at = c.LastTransitionTime.Time
+		}
+	}
+	return at
+}
+
+// recentTime is how precise the time is since when a run has no pod.
+const recentTime = time.Minute
+
+// recent returns the last of the times, if it is hardly over, else zero. A run without a pod looks the same before its first pod and after one
+// that ran for days and was deleted. So these times only say when it was the earliest, and are of use while it makes no difference.
+func (v view) recent(times ...time.Time) time.Time {
+	at := slices.MaxFunc(times, time.Time.Compare)
+	if v.now.Sub(at) > recentTime {
+		return time.Time{}
+	}
+	return at
 }
 
 // suspended reports whether a Job may have no pods at present.
@@ -225,7 +254,8 @@ func (v view) of(p *corev1.Pod) job.Observation {
 				o.Waiting, o.Blocked = "its node prepares it", true
 			}
 			if failure, text := v.stuck(s); failure != nil {
-				o.Phase, o.Blocked, o.Waiting, o.Failure = job.Waiting, true, text, failure
+				// Kubernetes does not say when it failed first: a good pull of a large image may have taken long before.
+				o.Phase, o.Blocked, o.Waiting, o.Failure, o.Since = job.Waiting, true, text, failure, time.Time{}
 			}
 			return o
 		}

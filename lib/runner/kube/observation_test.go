@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
@@ -163,7 +164,11 @@ func TestObserve(t *testing.T) {
 				(got.Began.IsZero() || got.Began.After(got.Since)) || got.Phase == job.Waiting && len(got.Stages) == 0 && !got.Began.IsZero() {
 				t.Errorf("began %v; in this phase since %v", got.Began, got.Since)
 			}
-			if got.Since.Before(c.Job.CreationTimestamp.Time) || got.Since.After(c.Now.Add(time.Minute)) {
+			if got.Failure != nil && got.Phase == job.Waiting {
+				if !got.Since.IsZero() {
+					t.Errorf("since %v; Kubernetes does not say when it failed first", got.Since)
+				}
+			} else if got.Since.Before(c.Job.CreationTimestamp.Time) || got.Since.After(c.Now.Add(time.Minute)) {
 				t.Errorf("since %v; the Job is of %v, seen at %v", got.Since, c.Job.CreationTimestamp, c.Now)
 			}
 			// A pod of another Job of the same labels changes nothing.
@@ -184,5 +189,79 @@ func TestObserve(t *testing.T) {
 func TestObserveNothing(t *testing.T) {
 	if got := observe(nil, nil, time.Now()); got.Phase != job.Absent {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestObserveWithoutThePod: the condition of a Job that failed says which container decided that, after its pod is gone, too.
+func TestObserveWithoutThePod(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]job.Observation{
+		"out of memory":          {Phase: job.Ended, Failure: outOfMemory64},
+		"refused":                {Phase: job.Ended}, // the manifest has the reason
+		"killed with its stager": {Phase: job.Ended, Interrupted: true},
+		"node gone":              {Phase: job.Ended, Interrupted: true},
+	} {
+		c := captured(t, name)
+		c.Job.Spec.Template.Spec = c.Pods[0].Spec // which captures leave out
+		if name == "node gone" {
+			c.Job.Status.Conditions = []batchv1.JobCondition{{
+				Type: batchv1.JobFailed, Status: corev1.ConditionTrue, Reason: batchv1.JobReasonPodFailurePolicy, Message: "in other words",
+			}}
+		}
+		if diff := cmp.Diff(want, observe(c.Job, nil, c.Now), sinceIgnored(), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// TestSinceWithoutAPod: a run without a pod looks the same before its first pod and after one that ran for days and was deleted. So the times
+// of its Job say since when only while that makes no difference.
+func TestSinceWithoutAPod(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	condition := func(status corev1.ConditionStatus, age time.Duration) batchv1.JobCondition {
+		return batchv1.JobCondition{Type: batchv1.JobSuspended, Status: status, LastTransitionTime: metav1.NewTime(at.Add(-age))}
+	}
+	const day = 24 * time.Hour
+	for name, row := range map[string]struct {
+		age       time.Duration // of the Job
+		started   time.Duration // ago; 0: not
+		suspended bool
+		condition []batchv1.JobCondition
+		failed    time.Duration // since its only pod has failed; 0: there is none
+		want      time.Duration // ago; 0: not known
+	}{
+		"just created":                 {age: time.Second, want: time.Second},
+		"old":                          {age: day, started: day},
+		"just resumed":                 {age: day, started: time.Second, want: time.Second},
+		"waits in a queue":             {age: day, suspended: true, condition: []batchv1.JobCondition{condition(corev1.ConditionTrue, day)}, want: day},
+		"just suspended, not marked":   {age: day, suspended: true},
+		"suspended again, not marked":  {age: day, suspended: true, condition: []batchv1.JobCondition{condition(corev1.ConditionFalse, time.Hour)}},
+		"resumed, not started":         {age: day, condition: []batchv1.JobCondition{condition(corev1.ConditionFalse, time.Second)}, want: time.Second},
+		"its pod has just failed":      {age: day, started: day, failed: time.Second, want: time.Second},
+		"its pod has failed long ago":  {age: day, started: day, failed: time.Hour},
+		"its pod failed, just resumed": {age: day, started: time.Second, failed: time.Hour, want: time.Second},
+	} {
+		run := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{UID: "1", CreationTimestamp: metav1.NewTime(at.Add(-row.age))}}
+		run.Spec.Suspend, run.Status.Conditions = &row.suspended, row.condition
+		if row.started > 0 {
+			run.Status.StartTime = &metav1.Time{Time: at.Add(-row.started)}
+		}
+		var pods []corev1.Pod
+		if row.failed > 0 {
+			p := corev1.Pod{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: metav1.NewTime(at.Add(-row.failed)), OwnerReferences: []metav1.OwnerReference{
+				{Kind: "Job", UID: "1", Controller: new(true)},
+			}}}
+			p.Status.Phase = corev1.PodFailed
+			pods = append(pods, p)
+		}
+		got := observe(run, pods, at)
+		var want time.Time
+		if row.want > 0 {
+			want = at.Add(-row.want)
+		}
+		if got.Phase != job.Waiting || !got.Blocked || !got.Since.Equal(want) {
+			t.Errorf("%s: %+v; want it to wait since %v", name, got, want)
+		}
 	}
 }

@@ -13,7 +13,7 @@ func over(p *corev1.Pod) bool {
 	return p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
 }
 
-// lost reports whether a pod was deleted so long ago that its node must be gone.
+// lost reports whether a pod was deleted so long ago that its node must have stopped answering. Its containers may run on.
 func lost(p *corev1.Pod, now time.Time) bool {
 	return p.DeletionTimestamp != nil && now.Sub(p.DeletionTimestamp.Time) > lostAfter
 }

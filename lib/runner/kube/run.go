@@ -81,7 +81,7 @@ func (r *Runner) get(ctx context.Context, j job.Job) (*batchv1.Job, error) {
 	name := job.ObjectName(j.ID, j.Run)
 	object, err := r.jobs.Get(ctx, name, metav1.GetOptions{})
 	switch {
-	case apierrors.IsNotFound(err) || err == nil && !ours(object, j):
+	case absent(err) || err == nil && !ours(object, j):
 		return nil, job.Errorf(job.NotFound, "there is no Job %s", name)
 	case err != nil:
 		return nil, apiserver.Unavailable(err, "reading the Job %s", name)
@@ -89,41 +89,45 @@ func (r *Runner) get(ctx context.Context, j job.Job) (*batchv1.Job, error) {
 	return object, nil
 }
 
+// absent reports whether the API server has answered that there is no such object. A proxy before it that does not know its backend
+// answers 404, too; the client reports that as NotFound with the cause "unexpected" (client-go 0.35). A run that exists must not be taken
+// for one that has vanished, so that answer counts as none.
+func absent(err error) bool {
+	return apierrors.IsNotFound(err) && !apierrors.IsUnexpectedServerError(err)
+}
+
 // Release removes the finalizer from the run's Job, so that Kubernetes deletes the Job after its JobTTL. A Job that was suspended
 // between the end of its run and its own end is deleted at once: it would never end, or execute the run again when it is resumed.
 func (r *Runner) Release(ctx context.Context, j job.Job) error {
-	object, err := r.get(ctx, j)
-	if job.Is(err, job.NotFound) {
-		return nil
+	for {
+		object, err := r.get(ctx, j)
+		if job.Is(err, job.NotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if _, over := overSince(object); !over && suspended(object) {
+			return r.discard(ctx, object)
+		}
+		if released, err := r.tryRelease(ctx, object); released || err != nil {
+			return err
+		}
+		// The Job was changed since it was read: it may have been suspended.
 	}
-	if err != nil {
-		return err
-	}
-	if _, over := overSince(object); !over && suspended(object) {
-		return r.discard(ctx, object)
-	}
-	return r.release(ctx, object)
 }
 
-// release removes our finalizer from a Job.
+// release removes our finalizer from a Job that is deleted or over.
 func (r *Runner) release(ctx context.Context, object *batchv1.Job) error {
-	ctx, cancel := context.WithTimeout(ctx, apiserver.CallTime)
-	defer cancel()
 	for {
-		patch, needed := unfinalize(object)
-		if !needed {
-			return nil
+		if released, err := r.tryRelease(ctx, object); released || err != nil {
+			return err
 		}
-		_, err := r.jobs.Patch(ctx, object.Name, types.MergePatchType, patch, metav1.PatchOptions{})
-		switch {
-		case apierrors.IsNotFound(err):
-			return nil
-		case !apierrors.IsConflict(err):
-			return apiserver.Unavailable(err, "releasing the Job %s", object.Name)
-		}
-		// The Job was changed in between. If another object has its name now, that one must not be changed.
-		again, err := r.jobs.Get(ctx, object.Name, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) || err == nil && again.UID != object.UID {
+		// If another object has its name now, that one must not be changed.
+		call, cancel := context.WithTimeout(ctx, apiserver.CallTime)
+		again, err := r.jobs.Get(call, object.Name, metav1.GetOptions{})
+		cancel()
+		if absent(err) || err == nil && again.UID != object.UID {
 			return nil
 		}
 		if err != nil {
@@ -131,6 +135,24 @@ func (r *Runner) release(ctx context.Context, object *batchv1.Job) error {
 		}
 		object = again
 	}
+}
+
+// tryRelease removes our finalizer from a Job, as long as the Job is as it was read. It reports false if the Job was changed since.
+func (r *Runner) tryRelease(ctx context.Context, object *batchv1.Job) (bool, error) {
+	patch, needed := unfinalize(object)
+	if !needed {
+		return true, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, apiserver.CallTime)
+	defer cancel()
+	_, err := r.jobs.Patch(ctx, object.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+	switch {
+	case apierrors.IsConflict(err):
+		return false, nil
+	case err == nil, absent(err):
+		return true, nil
+	}
+	return false, apiserver.Unavailable(err, "releasing the Job %s", object.Name)
 }
 
 // unfinalize returns the patch that removes only our finalizer from a Job, and whether that is needed. Kubernetes refuses the
@@ -174,7 +196,7 @@ func (r *Runner) discard(ctx context.Context, object *batchv1.Job) error {
 		Preconditions:     &metav1.Preconditions{UID: &object.UID},
 	})
 	switch {
-	case apierrors.IsNotFound(err) || apierrors.IsConflict(err): // it was deleted; another object may have its name
+	case absent(err) || apierrors.IsConflict(err): // it was deleted; another object may have its name
 		return nil
 	case err != nil:
 		return apiserver.Unavailable(err, "deleting the Job %s", object.Name)
@@ -182,7 +204,7 @@ func (r *Runner) discard(ctx context.Context, object *batchv1.Job) error {
 	// The deletion changed it, so the object that was read before can't be patched any more.
 	object, err = r.jobs.Get(call, object.Name, metav1.GetOptions{})
 	switch {
-	case apierrors.IsNotFound(err):
+	case absent(err):
 		return nil
 	case err != nil:
 		return apiserver.Unavailable(err, "reading the Job %s", object.Name)
@@ -191,8 +213,9 @@ func (r *Runner) discard(ctx context.Context, object *batchv1.Job) error {
 }
 
 // Stop deletes all Jobs of a job, and does not wait for the end of their pods, which have half a minute to end: while one of
-// them still runs, the error is job.NotReady. After nil, a container of the job can only run on a node that has not answered
-// for ten minutes.
+// them may still run, the error is job.NotReady. That is so, too, for a pod on a node that does not answer: the node may have lost only
+// the API server, so that the pod still stores its results. Kubernetes keeps such a pod until the node answers or its Node object is
+// deleted.
 func (r *Runner) Stop(ctx context.Context, id string) error {
 	if err := r.discardAll(ctx, id); err != nil {
 		return err
@@ -203,7 +226,7 @@ func (r *Runner) Stop(ctx context.Context, id string) error {
 	}
 	running := 0
 	for i := range pods {
-		if !over(&pods[i]) && !lost(&pods[i], r.options.Now()) {
+		if !over(&pods[i]) {
 			running++
 		}
 	}

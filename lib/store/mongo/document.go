@@ -38,6 +38,7 @@ const (
 	fieldFailure    = "failure"
 	fieldOwed       = "owed"
 	fieldOwedID     = "owed.id"
+	fieldBlocked    = "blocked"
 	fieldConfig     = "start.config"
 	fieldInputs     = "start.inputs"
 	fieldCaller     = "start.caller"
@@ -75,6 +76,13 @@ type document struct {
 	Owed       []effect  `bson:"owed,omitempty"`
 
 	Deliveries []delivery `bson:"deliveries,omitempty"`
+	Blocked    *blocked   `bson:"blocked,omitempty"`
+}
+
+type blocked struct {
+	Run   int       `bson:"run"`
+	By    string    `bson:"by,omitempty"`
+	Since time.Time `bson:"since"`
 }
 
 type start struct {
@@ -155,11 +163,18 @@ func newDocument(j job.Job) document {
 		Stages: newStages(j.Stages), Results: newFiles(j.Results), Logs: newFiles(j.Logs),
 		Failure: newFailure(j.Failure), Owed: newEffects(j.Owed), Deliveries: newDeliveries(j.Deliveries),
 	}
+	if j.Blocked != (job.Blocked{}) {
+		d.Blocked = newBlocked(j.Blocked)
+	}
 	if j.Start != nil {
 		s := newStart(*j.Start)
 		d.Start = &s
 	}
 	return d
+}
+
+func newBlocked(b job.Blocked) *blocked {
+	return &blocked{Run: b.Run, By: string(b.By), Since: b.Since}
 }
 
 func newStart(s job.Start) start {
@@ -243,6 +258,9 @@ func (d document) job() job.Job {
 			n := job.Notify(*d.Start.Notify)
 			j.Start.Notify = &n
 		}
+	}
+	if b := d.Blocked; b != nil {
+		j.Blocked = job.Blocked{Run: b.Run, By: job.FailureCode(b.By), Since: b.Since}
 	}
 	for _, s := range d.Stages {
 		j.Stages = append(j.Stages, job.Stage{Name: s.Name, Status: job.StageStatus(s.Status)})

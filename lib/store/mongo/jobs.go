@@ -279,7 +279,7 @@ func (s *Store) Finish(ctx context.Context, id string, run int, end job.End) (bo
 	return s.update(ctx, "recording the end of", id,
 		bson.D{{Key: fieldRun, Value: run}, inStates(job.Before(end.State)...)},
 		// A version that knows no turns may have launched a job that waits.
-		bson.D{{Key: "$set", Value: set}, {Key: "$unset", Value: bson.D{{Key: fieldWaits, Value: ""}}}})
+		bson.D{{Key: "$set", Value: set}, {Key: "$unset", Value: bson.D{{Key: fieldWaits, Value: ""}, {Key: fieldBlocked, Value: ""}}}})
 }
 
 // Done implements store.Jobs.
@@ -309,6 +309,15 @@ func (s *Store) SetDelivery(ctx context.Context, id string, was time.Time, d job
 		change)
 }
 
+// SetBlocked implements store.Jobs.
+func (s *Store) SetBlocked(ctx context.Context, id string, b job.Blocked) (bool, error) {
+	change := bson.D{{Key: "$set", Value: bson.D{{Key: fieldBlocked, Value: newBlocked(b)}}}}
+	if b.Since.IsZero() {
+		change = bson.D{{Key: "$unset", Value: bson.D{{Key: fieldBlocked, Value: ""}}}}
+	}
+	return s.update(ctx, "recording what blocks", id, bson.D{{Key: fieldRun, Value: b.Run}, inStates(job.Submitted, job.Running)}, change)
+}
+
 // Relaunch keeps the state, so that a job that was running never seems to wait again.
 func (s *Store) Relaunch(ctx context.Context, id string, run int, at, due time.Time) (bool, error) {
 	return s.update(ctx, "relaunching", id,
@@ -316,7 +325,9 @@ func (s *Store) Relaunch(ctx context.Context, id string, run int, at, due time.T
 		bson.D{
 			{Key: "$set", Value: bson.D{{Key: fieldRun, Value: run + 1}, {Key: fieldDue, Value: due}}},
 			{Key: "$max", Value: bson.D{{Key: fieldUpdated, Value: at}}}, // as in Running
-			{Key: "$unset", Value: bson.D{{Key: fieldLaunched, Value: ""}, {Key: fieldStages, Value: ""}, {Key: fieldBegan, Value: ""}}},
+			{Key: "$unset", Value: bson.D{
+				{Key: fieldLaunched, Value: ""}, {Key: fieldStages, Value: ""}, {Key: fieldBegan, Value: ""}, {Key: fieldBlocked, Value: ""},
+			}},
 		})
 }
 
@@ -353,6 +364,7 @@ func (s *Store) delete(ctx context.Context, doing, id string, filter bson.D, at 
 				{Key: fieldFailure, Value: ""},
 				{Key: fieldOwed, Value: ""},
 				{Key: fieldDeliveries, Value: ""},
+				{Key: fieldBlocked, Value: ""},
 			}},
 		})
 }

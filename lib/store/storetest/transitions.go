@@ -68,7 +68,7 @@ func transitions(t *testing.T, s store.Jobs) {
 			},
 			after: func(j *job.Job) {
 				j.State, j.Updated, j.Due, j.Expires = job.Succeeded, later, muchAt, inAYear.Add(time.Hour)
-				j.Stages, j.Results, j.Logs, j.Failure = someEnd.Stages, someEnd.Results, someEnd.Logs, nil
+				j.Stages, j.Results, j.Logs, j.Failure, j.Blocked = someEnd.Stages, someEnd.Results, someEnd.Logs, nil, job.Blocked{}
 			},
 		}, {
 			name: "finish with failure", from: []job.State{job.Submitted, job.Running}, byRun: true,
@@ -76,7 +76,7 @@ func transitions(t *testing.T, s store.Jobs) {
 			after: func(j *job.Job) {
 				j.State, j.Updated, j.Due, j.Expires, j.Began = job.Failed, muchAt, later, inAYear, someEnd.Began
 				j.Stages, j.Results, j.Logs, j.Failure = someEnd.Stages, someEnd.Results, someEnd.Logs, someEnd.Failure
-				j.Owed, j.Deliveries = someEnd.Owed, someEnd.Deliveries
+				j.Owed, j.Deliveries, j.Blocked = someEnd.Owed, someEnd.Deliveries, job.Blocked{}
 			},
 		}, {
 			name: "record an attempt", from: []job.State{job.Succeeded, job.Failed},
@@ -123,12 +123,25 @@ func transitions(t *testing.T, s store.Jobs) {
 				return s.Done(ctx, id, []job.Effect{job.OwesRun(job.ReleaseRun, 7)}, muchAt)
 			},
 		}, {
+			name: "blocked", from: []job.State{job.Submitted, job.Running}, byRun: true,
+			call: func(ctx context.Context, id string, run int) (bool, error) {
+				return s.SetBlocked(ctx, id, job.Blocked{Run: run, Since: muchAt})
+			},
+			after: func(j *job.Job) { j.Blocked = job.Blocked{Run: j.Run, Since: muchAt} },
+		}, {
+			name: "not blocked any more", from: []job.State{job.Submitted, job.Running}, byRun: true,
+			call: func(ctx context.Context, id string, run int) (bool, error) {
+				return s.SetBlocked(ctx, id, job.Blocked{Run: run})
+			},
+			after: func(j *job.Job) { j.Blocked = job.Blocked{} },
+		}, {
 			name: "relaunch", from: []job.State{job.Submitted, job.Running}, byRun: true,
 			call: func(ctx context.Context, id string, run int) (bool, error) {
 				return s.Relaunch(ctx, id, run, later, muchAt)
 			},
 			after: func(j *job.Job) {
 				j.Run, j.RunName, j.Stages, j.Due, j.Began, j.Updated = j.Run+1, "", nil, muchAt, time.Time{}, later
+				j.Blocked = job.Blocked{}
 			},
 		}, {
 			name: "delete", from: []job.State{job.Created, job.Submitted, job.Running, job.Succeeded, job.Failed},
@@ -136,7 +149,7 @@ func transitions(t *testing.T, s store.Jobs) {
 			after: func(j *job.Job) {
 				j.State, j.Updated, j.Due = job.Deleting, later, later
 				j.Name, j.Batch, j.Owner, j.Start, j.Stages, j.Results, j.Logs, j.Failure, j.Owed = "", "", "", nil, nil, nil, nil, nil, nil
-				j.Deliveries, j.RerunOf = nil, ""
+				j.Deliveries, j.RerunOf, j.Blocked = nil, "", job.Blocked{}
 			},
 		}, {
 			name: "expire", from: []job.State{job.Created, job.Succeeded, job.Failed},
@@ -146,7 +159,7 @@ func transitions(t *testing.T, s store.Jobs) {
 			after: func(j *job.Job) {
 				j.State, j.Updated, j.Due = job.Deleting, inAYear.AddDate(1, 0, 0), inAYear.AddDate(1, 0, 0)
 				j.Name, j.Batch, j.Owner, j.Start, j.Stages, j.Results, j.Logs, j.Failure, j.Owed = "", "", "", nil, nil, nil, nil, nil, nil
-				j.Deliveries, j.RerunOf = nil, ""
+				j.Deliveries, j.RerunOf, j.Blocked = nil, "", job.Blocked{}
 			},
 		}, {
 			name: "expire too early",
@@ -239,14 +252,14 @@ func specialCases(t *testing.T, s store.Jobs) {
 			func(j *job.Job) *job.Job {
 				j.State, j.Began, j.Updated, j.Due, j.Failure = job.Failed, someEnd.Began, muchAt, later, someEnd.Failure
 				j.Stages, j.Results, j.Logs = someEnd.Stages, someEnd.Results, someEnd.Logs
-				j.Owed, j.Deliveries = someEnd.Owed, someEnd.Deliveries
+				j.Owed, j.Deliveries, j.Blocked = someEnd.Owed, someEnd.Deliveries, job.Blocked{}
 				return j
 			},
 		}, {
 			"an end that knows no stages", sample(job.Running),
 			[]step{finish("failure", job.End{State: job.Failed, Failure: someEnd.Failure, At: later, Due: muchAt, Expires: inAYear}, true)},
 			func(j *job.Job) *job.Job {
-				j.State, j.Updated, j.Due, j.Failure = job.Failed, later, muchAt, someEnd.Failure
+				j.State, j.Updated, j.Due, j.Failure, j.Blocked = job.Failed, later, muchAt, someEnd.Failure, job.Blocked{}
 				return j
 			},
 		}, {

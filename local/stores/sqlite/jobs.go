@@ -252,7 +252,7 @@ func known(t time.Time) any {
 
 // finishJob is the same for both outcomes, which may follow the same states. Stages that are NULL stay as they are.
 var finishJob = `UPDATE jobs SET state = ?, results = ?, logs = ?, failure = ?, owed = ?, deliveries = ?,
-	stages = coalesce(?, stages), began = coalesce(?, began), updated = ?, due = ?, expires = ?
+	stages = coalesce(?, stages), began = coalesce(?, began), blocked = NULL, updated = ?, due = ?, expires = ?
 	WHERE id = ? AND run = ? AND ` + in(job.Before(job.Succeeded)...)
 
 // Finish implements store.Jobs.
@@ -266,7 +266,18 @@ func (s *Store) Finish(ctx context.Context, id string, run int, end job.End) (bo
 		end.Expires.UnixMilli(), id, run)
 }
 
-var relaunchJob = `UPDATE jobs SET run = run + 1, run_name = '', stages = NULL, began = ?, updated = max(updated, ?), due = ?
+var blockedJob = "UPDATE jobs SET blocked = ? WHERE id = ? AND run = ? AND " + in(job.Submitted, job.Running)
+
+// SetBlocked implements store.Jobs.
+func (s *Store) SetBlocked(ctx context.Context, id string, b job.Blocked) (bool, error) {
+	var value any
+	if !b.Since.IsZero() {
+		value = encodeBlocked(b)
+	}
+	return s.update(ctx, "recording what blocks", id, blockedJob, value, id, b.Run)
+}
+
+var relaunchJob = `UPDATE jobs SET run = run + 1, run_name = '', stages = NULL, blocked = NULL, began = ?, updated = max(updated, ?), due = ?
 	WHERE id = ? AND run = ? AND ` +
 	in(job.Submitted, job.Running)
 
@@ -316,7 +327,7 @@ func (s *Store) Postpone(ctx context.Context, id string, was, due time.Time) err
 }
 
 const emptyJob = `UPDATE jobs SET state = 'deleting', name = '', batch = '', rerun_of = '', owner = '', updated = ?1, due = ?1,
-	start = NULL, stages = NULL, results = NULL, logs = NULL, failure = NULL, owed = NULL, deliveries = NULL
+	start = NULL, stages = NULL, results = NULL, logs = NULL, failure = NULL, owed = NULL, deliveries = NULL, blocked = NULL
 	WHERE id = ?2 AND `
 
 var (

@@ -13,7 +13,7 @@ import (
 var (
 	listed = []string{"id", "secret_hash", "name", "owner", "workflow", "state", "created", "started", "updated"}
 	swept  = append(listed[:len(listed):len(listed)],
-		"batch", "api", "began", "expires", "due", "run", "run_name", "stages", "failure", "owed", "start", "deliveries", "rerun_of")
+		"batch", "api", "began", "expires", "due", "run", "run_name", "stages", "failure", "owed", "start", "deliveries", "rerun_of", "blocked")
 	states = append(listed[:len(listed):len(listed)], "batch", "began", "expires", "run", "run_name", "stages", "failure", "start",
 		"deliveries", "rerun_of")
 	all = append(swept[:len(swept):len(swept)], "results", "logs")
@@ -68,6 +68,8 @@ func field(j *job.Job, column string) any {
 		return nested[*failure](func(f *failure) { j.Failure = f.job() })
 	case "owed":
 		return nested[[]effect](func(e []effect) { j.Owed = effectsOf(e) })
+	case "blocked":
+		return nested[*blocked](func(b *blocked) { j.Blocked = b.job() })
 	case "deliveries":
 		return nested[[]delivery](func(d []delivery) { j.Deliveries = deliveriesOf(d) })
 	}
@@ -126,6 +128,8 @@ func value(j job.Job, column string) any {
 		return encodeFailure(j.Failure)
 	case "owed":
 		return encodeEffects(j.Owed)
+	case "blocked":
+		return encodeBlocked(j.Blocked)
 	case "deliveries":
 		return encodeList(j.Deliveries, newDelivery)
 	}
@@ -224,6 +228,11 @@ type (
 		Code    text `json:"code"`
 		Message text `json:"message"`
 		Stage   text `json:"stage,omitempty"`
+	}
+	blocked struct {
+		Run   int   `json:"run"`
+		By    text  `json:"by,omitempty"`
+		Since int64 `json:"since"`
 	}
 	effect struct {
 		ID   text `json:"id"`
@@ -349,6 +358,18 @@ func deliveriesOf(deliveries []delivery) (list []job.Delivery) {
 		})
 	}
 	return list
+}
+
+// encodeBlocked returns NULL for a run that is not blocked.
+func encodeBlocked(b job.Blocked) any {
+	if b == (job.Blocked{}) {
+		return nil
+	}
+	return encode(blocked{Run: b.Run, By: text(b.By), Since: b.Since.UnixMilli()})
+}
+
+func (b *blocked) job() job.Blocked {
+	return job.Blocked{Run: b.Run, By: job.FailureCode(b.By), Since: time.UnixMilli(b.Since).UTC()}
 }
 
 func encodeFailure(f *job.Failure) any {

@@ -68,6 +68,10 @@ CREATE INDEX jobs_listed ON jobs (id, secret_hash, name, owner, workflow, state,
 -- The jobs of an owner are listed by their age.
 CREATE INDEX jobs_owned ON jobs (owner, created, id, state, workflow, name) WHERE owner <> '';
 `,
+	`
+-- Since when a run is seen to be blocked.
+ALTER TABLE jobs ADD COLUMN blocked TEXT;
+`,
 }
 
 // errNoLog is the error of a database that can't have a write-ahead log.
