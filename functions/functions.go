@@ -117,7 +117,7 @@ func New(p Parts, s settings.Settings) (*Functions, error) {
 func lifecycleOptions(p Parts, s settings.Settings) lifecycle.Options {
 	o := lifecycle.Options{
 		Retention: s.Retention, UploadTTL: s.UploadTTL, RecheckInterval: s.RecheckInterval, WaitInterval: s.WaitInterval,
-		PendingTimeout: s.PendingTimeout, ImageTimeout: s.ImageTimeout, InFlight: s.InFlight, CountEnds: p.Changes == nil,
+		PendingTimeout: s.PendingTimeout, ImageTimeout: s.ImageTimeout, InFlight: s.InFlight, ClockSkew: s.ClockSkew, CountEnds: p.Changes == nil,
 		ExpiryNotice: s.ExpiryNotice, EndCommand: s.EndCommand,
 		Now: p.Now, Log: p.Log,
 	}

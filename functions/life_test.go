@@ -505,6 +505,7 @@ func givenUp(f *job.Failure) bool {
 func (l *life) functions(holder string) *functions.Functions {
 	set := settings.Default()
 	set.Retention, set.UploadTTL, set.DownloadTTL, set.MaxList = keep, linkTTL, linkTTL, 10
+	set.ClockSkew = 0
 	set.RecheckInterval, set.PendingTimeout, set.ImageTimeout, set.InFlight = look, patience, imagePatience, deadline+time.Second
 	set.ExpiryNotice = notice
 	set.SweepJobs = 1 // the schedule decides what happens side by side

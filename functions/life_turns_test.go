@@ -106,6 +106,7 @@ func newCrowd(seed uint64) *crowd {
 func (c *crowd) functions(holder string) (*functions.Functions, func(ctx context.Context, who caller.Caller) context.Context) {
 	set := settings.Default()
 	set.Retention, set.UploadTTL = 10*keep, linkTTL
+	set.ClockSkew = 0
 	set.RecheckInterval, set.PendingTimeout, set.ImageTimeout, set.InFlight = look, patience, imagePatience, deadline+time.Second
 	set.SweepJobs = 1 // the schedule decides what happens side by side
 	set.Caller.Launched = c.share
@@ -523,15 +524,12 @@ func (m crowdStore) Use(_ context.Context, caller string, u store.Use) (used sto
 	return used, err
 }
 
-func (m crowdStore) Release(_ context.Context, caller, id, name string) (held int, err error) {
-	err = m.act(func() {
-		entries := m.held[caller][name]
-		held = len(entries)
-		if held > 0 {
+func (m crowdStore) Release(_ context.Context, caller, id string) error {
+	return m.act(func() {
+		for name, entries := range m.held[caller] {
 			m.held[caller][name] = slices.DeleteFunc(slices.Clone(entries), func(e store.Held) bool { return e.Job == id })
 		}
 	}, "release the turn of %s", id[30:])
-	return held, err
 }
 
 // crowdFiles is the bucket.

@@ -32,7 +32,7 @@ func NewLimiter(p LimitParts, s settings.Settings) (*limit.Limiter, error) {
 		p.Now = time.Now
 	}
 	return limit.New(limit.Options{
-		Limits: s.Caller, Secret: p.Secret, Store: p.Limits, Jobs: p.Jobs, InFlight: s.InFlight, Now: p.Now, Log: p.Log,
+		Limits: s.Caller, Secret: p.Secret, Store: p.Limits, Jobs: p.Jobs, InFlight: s.InFlight + s.ClockSkew, Now: p.Now, Log: p.Log,
 		Recorder: p.Recorder, Counts: limited, Later: submit.CountsItself,
 	})
 }

@@ -291,7 +291,8 @@ func (o Options) serve(
 	set.RecheckInterval = 15 * time.Second
 	set.WaitInterval = waitInterval
 	set.ImageTimeout = 0 // local jobs have no images
-	set.InFlight = 0     // every call ends with this process, and only the end of this process interrupts runs
+	set.ClockSkew = 0
+	set.InFlight = 0 // every call ends with this process, and only the end of this process interrupts runs
 	set.EndCommand = endCommand
 	parts.Files, parts.Runner, parts.Offered = filesOnDisk{files, disk}, runs, tools.offered()
 	if o.S3.URL != "" {

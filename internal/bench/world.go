@@ -192,6 +192,7 @@ func (s *site) connect(limits settings.Caller) error {
 	set := settings.Default()
 	set.Caller = limits
 	set.Retention, set.UploadTTL, set.DownloadTTL, set.PendingTimeout = keep, linkTTL, linkTTL, time.Hour
+	set.ClockSkew = 0
 	set.RecheckInterval, set.InFlight, set.MaxUnstarted = recheck, recheck, math.MaxInt32
 	limiter, err := functions.NewLimiter(functions.LimitParts{Limits: s.store, Jobs: s.store, Secret: []byte("bench"), Log: discard()}, set)
 	if err != nil {

@@ -79,7 +79,8 @@ func (l *Lifecycle) relaunch(ctx context.Context, j job.Job, seen job.Observatio
 		}})
 	}
 	// A call that read the job before its launch was recorded could launch it later. The object is gone, so that call would
-	// create it again, beside the next run. So the next run waits until the deadline of every such call has passed.
+	// create it again, beside the next run. So the next run waits until the deadline of every such call has passed. (If the clock of the
+	// process that launches it is ahead, both may run for a moment, until that call takes its run back. Each stores its results apart.)
 	now := l.now()
 	due := now.Add(l.options.InFlight)
 	owed, err := l.jobs.Relaunch(ctx, j.ID, j.Run, now, due)

@@ -8,8 +8,12 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// endTime is how long after a pass the removal is tried again while a pod still ends. No pod may take longer to end.
-const endTime = 30 * time.Second
+// How long after a pass the removal is tried again while a pod still ends: usually no pod takes longer than endTime. One on a node that does
+// not answer may take days.
+const (
+	endTime    = 30 * time.Second
+	maxEndTime = time.Hour
+)
 
 // Remove removes a job: its runs, its files and its document. It first marks the job as deleting; after that every step can
 // be repeated, and the sweep repeats those that were not reached. From then on, no caller sees the job.
@@ -35,12 +39,13 @@ func (l *Lifecycle) Remove(ctx context.Context, j job.Job) error {
 	if err := l.files.RemovePrefix(ctx, job.Prefix(j.ID)); err != nil {
 		return fmt.Errorf("removing the files of job %s: %w", j.ID, err)
 	}
-	last := j.Updated.Add(l.options.InFlight) // Updated is when the job was marked as deleting
+	// Updated is when the job was marked as deleting, by the clock of another process.
+	last := j.Updated.Add(l.options.InFlight + l.options.ClockSkew)
 	if links := j.Created.Add(l.options.UploadTTL + job.UploadGrace); links.After(last) {
 		last = links
 	}
 	if ending && !now.Before(last) {
-		last = now.Add(endTime)
+		last = now.Add(min(max(endTime, now.Sub(j.Updated)/10), maxEndTime))
 	}
 	if now.Before(last) {
 		return l.jobs.Postpone(ctx, j.ID, j.Due, last)

@@ -31,6 +31,8 @@ type one struct {
 	seen     job.Observation
 	takes    time.Duration // an observation
 	refused  error         // of a launch
+	ends     error         // of what is stopped
+	turns    *turns        // nil: runs are not limited
 	log      string        // of the first stage; empty for none
 	full     error         // of a log that is stored
 	images   time.Duration // how long a run may wait for an image; 0: as for anything else
@@ -65,7 +67,7 @@ func (o *one) RemovePrefix(context.Context, string) error {
 	return nil
 }
 
-func (o *one) Stop(context.Context, string) error     { return nil }
+func (o *one) Stop(context.Context, string) error     { return o.ends }
 func (o *one) Discard(context.Context, job.Job) error { return nil }
 func (o *one) Release(context.Context, job.Job) error { return nil }
 
@@ -123,13 +125,16 @@ func (s store) Remove(context.Context, string) error {
 
 func (s store) Done(context.Context, string, []job.Effect, time.Time) (bool, error) { return true, nil }
 
-const pendingTimeout = 24 * time.Hour
+const (
+	pendingTimeout = 24 * time.Hour
+	clockSkew      = 2 * time.Minute
+)
 
 func (o *one) lifecycle(t *testing.T) *lifecycle.Lifecycle {
 	t.Helper()
 	l, err := lifecycle.New(store{o}, o, o, lifecycle.Options{
 		Retention: time.Hour, UploadTTL: time.Hour, RecheckInterval: time.Minute, PendingTimeout: pendingTimeout, InFlight: 2 * time.Minute,
-		ImageTimeout: o.images, Now: func() time.Time { return o.clock }, Log: slog.New(slog.DiscardHandler),
+		ImageTimeout: o.images, ClockSkew: clockSkew, Turns: o.limited(), Now: func() time.Time { return o.clock }, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -308,5 +313,76 @@ func TestRemovalOutlivesUploads(t *testing.T) {
 	o.clock = end
 	if err := o.lifecycle(t).Remove(t.Context(), o.job); err != nil || !o.removed || o.emptied != 3 {
 		t.Errorf("removed %v, its files %d times, %v", o.removed, o.emptied, err)
+	}
+}
+
+// TestRemovalIsTriedAgain while a pod ends, first soon and then, on a node that does not answer, less and less often. It is not given up.
+func TestRemovalIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	o := &one{job: running(), clock: noon.Add(24 * time.Hour), ends: job.Errorf(job.NotReady, "a pod still ends")}
+	var pauses []time.Duration
+	for range 300 {
+		if err := o.lifecycle(t).Remove(t.Context(), o.job); err != nil || o.removed {
+			t.Fatalf("removed %v, %v", o.removed, err)
+		}
+		pauses = append(pauses, o.job.Due.Sub(o.clock))
+		o.clock = o.job.Due
+	}
+	// The first pass marks the job; the next one comes when no call of that time is in flight, by any process's clock.
+	if pauses[0] != 2*time.Minute+clockSkew || pauses[1] != 30*time.Second || !slices.IsSorted(pauses[1:]) || slices.Max(pauses) != time.Hour {
+		t.Errorf("it is tried again after %v", pauses)
+	}
+	o.ends = nil
+	if err := o.lifecycle(t).Remove(t.Context(), o.job); err != nil || !o.removed {
+		t.Errorf("after the end: removed %v, %v", o.removed, err)
+	}
+}
+
+// turns is a list of the jobs that wait. Some of them get their turns from other processes after they were found.
+type turns struct {
+	waiting  []job.Job
+	lost     int // how many of the first
+	released int
+}
+
+func (o *one) limited() lifecycle.Turns {
+	if o.turns == nil {
+		return nil
+	}
+	return o.turns
+}
+
+func (u *turns) NextTurn(context.Context, string) (job.Job, error) {
+	if len(u.waiting) == 0 {
+		return job.Job{}, job.Errorf(job.NotFound, "no job waits")
+	}
+	return u.waiting[0], nil
+}
+
+func (u *turns) Take(context.Context, string, string) (bool, error) { return true, nil }
+
+func (u *turns) Turn(context.Context, string, time.Time, time.Time) (bool, error) {
+	u.waiting = u.waiting[1:]
+	u.lost--
+	return u.lost < 0, nil
+}
+
+func (u *turns) Release(context.Context, string, string) error {
+	u.released++
+	return nil
+}
+
+// TestTwoEndsAtOnce: two processes, each with a job that has ended, find the same job that waits. The one that comes second looks again, so
+// that no turn is idle.
+func TestTwoEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	waits := func(id string) job.Job {
+		return job.Job{ID: id, State: job.Submitted, Run: 1, Start: &job.Start{Caller: "a", Waits: true}}
+	}
+	o := &one{job: running(), clock: noon, seen: job.Observation{Phase: job.Ended}}
+	o.job.Start.Caller = "a"
+	o.turns = &turns{waiting: []job.Job{waits("1"), waits("2"), waits("3")}, lost: 1}
+	if err := o.settle(t); err != nil || o.turns.released != 1 || len(o.turns.waiting) != 1 || o.job.RunName != job.ObjectName("2", 1) {
+		t.Errorf("released %d turns, %d jobs wait, launched %q, %v", o.turns.released, len(o.turns.waiting), o.job.RunName, err)
 	}
 }

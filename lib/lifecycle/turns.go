@@ -16,8 +16,8 @@ type Turns interface {
 
 	// Take takes a turn of the caller for a job, unless other jobs have all of them. It succeeds again for the same job.
 	Take(ctx context.Context, caller, id string) (bool, error)
-	// Release gives back the turn of a job that has ended, and reports whether others may wait for it.
-	Release(ctx context.Context, caller, id string) (bool, error)
+	// Release gives back the turn of a job that has ended.
+	Release(ctx context.Context, caller, id string) error
 }
 
 const (
@@ -31,36 +31,43 @@ const (
 // waits reports whether a job waits for the turn of its caller.
 func (l *Lifecycle) waits(j job.Job) bool { return l.options.Turns != nil && j.Waits() }
 
+// lostTurns is how many jobs in a row may get their turns from other processes before Next leaves the rest to the sweep.
+const lostTurns = 10
+
 // Next launches the next job of a caller that waits for its turn, if there is a turn. It reports whether a job got its turn.
 //
 // After a kill between the steps, the turn is the job's: the job is still the next one, or its run is owed and due soon. If the job was
 // deleted in between, the turn is free again as soon as another job needs it, see lib/limit.
 func (l *Lifecycle) Next(ctx context.Context, caller string) (bool, error) {
-	j, err := l.options.Turns.NextTurn(ctx, caller)
-	if job.Is(err, job.NotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("reading the next turn: %w", err)
-	}
-	if got, err := l.options.Turns.Take(ctx, caller, j.ID); err != nil || !got {
-		if err != nil {
-			err = fmt.Errorf("taking a turn for job %s: %w", j.ID, err)
+	for range lostTurns {
+		j, err := l.options.Turns.NextTurn(ctx, caller)
+		if job.Is(err, job.NotFound) {
+			return false, nil
 		}
-		return false, err
-	}
-	now := l.now()
-	due := now.Add(turnDue)
-	if got, err := l.options.Turns.Turn(ctx, j.ID, now, due); err != nil || !got {
 		if err != nil {
-			err = fmt.Errorf("beginning the turn of job %s: %w", j.ID, err)
+			return false, fmt.Errorf("reading the next turn: %w", err)
 		}
-		return false, err
+		if got, err := l.options.Turns.Take(ctx, caller, j.ID); err != nil || !got {
+			if err != nil {
+				err = fmt.Errorf("taking a turn for job %s: %w", j.ID, err)
+			}
+			return false, err
+		}
+		now := l.now()
+		due := now.Add(turnDue)
+		got, err := l.options.Turns.Turn(ctx, j.ID, now, due)
+		if err != nil {
+			return false, fmt.Errorf("beginning the turn of job %s: %w", j.ID, err)
+		}
+		if got {
+			start := *j.Start
+			start.Waits = false
+			j.Start, j.Updated, j.Due = &start, now, due
+			return true, l.Launch(ctx, j)
+		}
+		// Two jobs have ended at once, and the process that ended the other one has found the same job first. There is a turn left.
 	}
-	start := *j.Start
-	start.Waits = false
-	j.Start, j.Updated, j.Due = &start, now, due
-	return true, l.Launch(ctx, j)
+	return false, nil
 }
 
 // awaitTurn handles a job that waits. It is not the next one of its caller, if others wait longer.
@@ -72,13 +79,14 @@ func (l *Lifecycle) awaitTurn(ctx context.Context, j job.Job) error {
 	return l.jobs.Postpone(ctx, j.ID, j.Due, l.now().Add(turnInterval))
 }
 
-// passTurn gives the turn of a job that has ended to the next one of its caller. If that fails, the next sweep does it.
+// passTurn gives the turn of a job that has ended to the next one of its caller. If that fails, the next sweep does it. Whether a job waits is
+// asked in any case: one may have found no turn a moment before this one was released.
 func (l *Lifecycle) passTurn(ctx context.Context, j job.Job) {
 	if l.options.Turns == nil || j.Start == nil || j.Start.Caller == "" {
 		return
 	}
-	waiting, err := l.options.Turns.Release(ctx, j.Start.Caller, j.ID)
-	if err == nil && waiting {
+	err := l.options.Turns.Release(ctx, j.Start.Caller, j.ID)
+	if err == nil {
 		_, err = l.Next(ctx, j.Start.Caller)
 	}
 	if err != nil {

@@ -59,7 +59,7 @@ type Options struct {
 	Secret   []byte // of the deployment: keys the hashes of callers
 	Store    store.Limits
 	Jobs     Jobs
-	InFlight time.Duration // how long a call can act, see settings.Settings
+	InFlight time.Duration // how long a call can act, by the clock of any process, see settings.Settings
 	Now      func() time.Time
 	Log      *slog.Logger
 	Recorder Recorder // nil: nothing is recorded
@@ -368,10 +368,9 @@ func (l *Limiter) Take(ctx context.Context, key, id string) (bool, error) {
 	return err == nil && used.Refused == "", err
 }
 
-// Release gives back the turn of a job that has ended. It reports whether the caller had all turns, so that others may wait.
-func (l *Limiter) Release(ctx context.Context, key, id string) (bool, error) {
-	held, err := l.o.Store.Release(ctx, key, id, launchedRuns)
-	return held >= l.o.Limits.Launched, err
+// Release gives back the turn of a job that has ended.
+func (l *Limiter) Release(ctx context.Context, key, id string) error {
+	return l.o.Store.Release(ctx, key, id)
 }
 
 // noRecorder is the recorder of a Limiter that has none.

@@ -38,6 +38,10 @@ type Settings struct {
 	// where all calls end with the runner.
 	InFlight time.Duration
 
+	// ClockSkew is how much the clocks of the processes may differ. What is compared with a time that another process has written, and does
+	// harm if it comes too early, waits so much longer. It is 0 where there is one process.
+	ClockSkew time.Duration
+
 	MaxList      int              // how many jobs one list may ask for
 	MaxUnstarted int              // how many jobs may be created and not started, of all callers together, about
 	Caller       Caller           // of each caller
@@ -63,6 +67,7 @@ func Default() Settings {
 		// Events are faster when they come, and they need not come.
 		RecheckInterval: 2 * time.Minute,
 		InFlight:        2 * time.Minute,
+		ClockSkew:       2 * time.Minute,
 
 		ExpiryNotice: 3 * day,
 

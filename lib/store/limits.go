@@ -13,13 +13,13 @@ type Limits interface {
 	// Use counts what a call uses, if that exceeds no limit; otherwise it counts nothing of it, except in the windows that are not counted
 	// by job. What was counted of a job before is not counted again, so a call can be repeated if its answer was lost.
 	Use(ctx context.Context, caller string, u Use) (Used, error)
-	// Release has the caller hold a job under no name any more. It returns how many jobs it held under that name before.
-	Release(ctx context.Context, caller, id, name string) (int, error)
+	// Release has the caller hold a job under no name any more.
+	Release(ctx context.Context, caller, id string) error
 }
 
 // Use is what a call uses.
 type Use struct {
-	At      time.Time // the time of the call
+	At      time.Time // the time of the call; windows use the store's clock, so that those of the processes may differ
 	Until   time.Time // the document is kept until then, if no other use keeps it longer
 	Job     string    // the job that the call is about; empty for none
 	Windows []Window  // in which the call is counted
@@ -42,14 +42,17 @@ type Window struct {
 	PerJob bool // a job is counted once. The last hundred jobs are known
 }
 
+// BucketLength is the length of a bucket, in whole milliseconds.
+func (w Window) BucketLength() time.Duration { return (w.Length / Buckets).Truncate(time.Millisecond) }
+
 // Bucket returns the number of the bucket that has the time.
 func (w Window) Bucket(at time.Time) int64 {
-	return at.UnixMilli() / (w.Length.Milliseconds() / Buckets)
+	return at.UnixMilli() / w.BucketLength().Milliseconds()
 }
 
 // Begin returns when the bucket of that number begins.
 func (w Window) Begin(bucket int64) time.Time {
-	return time.UnixMilli(bucket * (w.Length.Milliseconds() / Buckets)).UTC()
+	return time.UnixMilli(bucket * w.BucketLength().Milliseconds()).UTC()
 }
 
 // Hold is a limit of the jobs that a caller holds under a name.

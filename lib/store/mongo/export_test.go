@@ -14,6 +14,12 @@ func Monitored(o Options, m *event.CommandMonitor) Options {
 	return o
 }
 
+// Clocked returns options of a process whose clock is that.
+func Clocked(o Options, now func() time.Time) Options {
+	o.now = now
+	return o
+}
+
 // StoredFields returns the names, with dots, of all fields that documents of each collection have.
 func StoredFields() map[string]map[string]bool {
 	all := make(map[string]map[string]bool)

@@ -2,7 +2,6 @@ package mongo
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -15,6 +14,9 @@ import (
 )
 
 var _ store.Limits = (*Store)(nil)
+
+// maxAhead is how much the clocks of two servers may differ.
+const maxAhead = 2 * time.Minute
 
 // knownJobs is how many jobs a caller's document knows that were counted, see store.Window.PerJob.
 const knownJobs = 100
@@ -61,12 +63,13 @@ func (s *Store) Use(ctx context.Context, caller string, u store.Use) (store.Used
 	if u.Durable {
 		concern = nil
 	}
+	change := useOf(u, u.At.Sub(s.options.now().Truncate(time.Millisecond))) // as the server's time is
 	find := options.FindOneAndUpdate().SetUpsert(true).SetReturnDocument(options.After).SetProjection(shownUse(u))
 	var d used
 	err := s.limits(ctx, "counting a call", concern, func(ctx context.Context, c *driver.Collection) error {
-		err := c.FindOneAndUpdate(ctx, bson.D{{Key: fieldID, Value: caller}}, useOf(u), find).Decode(&d)
+		err := c.FindOneAndUpdate(ctx, bson.D{{Key: fieldID, Value: caller}}, change, find).Decode(&d)
 		if driver.IsDuplicateKeyError(err) { // another call inserted the document at the same time
-			err = c.FindOneAndUpdate(ctx, bson.D{{Key: fieldID, Value: caller}}, useOf(u), find).Decode(&d)
+			err = c.FindOneAndUpdate(ctx, bson.D{{Key: fieldID, Value: caller}}, change, find).Decode(&d)
 		}
 		return err
 	})
@@ -104,7 +107,7 @@ func (d used) used() store.Used {
 		for _, b := range buckets {
 			u.Windows[name] = append(u.Windows[name], store.WindowCount{Bucket: b.Bucket, Count: b.Count})
 		}
-		// Clocks of processes differ, so a bucket may have been added before an older one.
+		// Clocks of primaries differ, so a bucket may have been added before an older one.
 		slices.SortFunc(u.Windows[name], func(a, b store.WindowCount) int { return int(a.Bucket - b.Bucket) })
 	}
 	for name, entries := range d.Entries {
@@ -116,28 +119,17 @@ func (d used) used() store.Used {
 }
 
 // Release implements store.Limits.
-func (s *Store) Release(ctx context.Context, caller, id, name string) (int, error) {
-	held := 0
-	err := s.limits(ctx, "releasing what a caller holds", nil, func(ctx context.Context, c *driver.Collection) error {
-		var d struct {
-			Held map[string][]struct{} `bson:"held"`
-		}
-		err := c.FindOneAndUpdate(ctx, bson.D{{Key: fieldID, Value: caller}},
+func (s *Store) Release(ctx context.Context, caller, id string) error {
+	return s.limits(ctx, "releasing what a caller holds", nil, func(ctx context.Context, c *driver.Collection) error {
+		_, err := c.UpdateOne(ctx, bson.D{{Key: fieldID, Value: caller}},
 			driver.Pipeline{{{Key: "$set", Value: bson.D{{Key: fieldHeld, Value: expr("$arrayToObject", expr("$map", bson.D{
 				{Key: "input", Value: expr("$objectToArray", "$"+fieldHeld)},
 				{Key: "in", Value: bson.D{{Key: "k", Value: "$$this.k"}, {Key: "v", Value: expr("$filter", bson.D{
 					{Key: "input", Value: "$$this.v"}, {Key: "as", Value: "e"}, {Key: "cond", Value: expr("$ne", bson.A{"$$e.id", literal(id)})},
 				})}}},
-			}))}}}}},
-			options.FindOneAndUpdate().SetReturnDocument(options.Before).SetProjection(bson.D{{Key: fieldHeld + "." + name + ".at", Value: 1}}),
-		).Decode(&d)
-		if errors.Is(err, driver.ErrNoDocuments) {
-			return nil
-		}
-		held = len(d.Held[name])
+			}))}}}}})
 		return err
 	})
-	return held, err
 }
 
 // expr is an expression of an aggregation.
@@ -156,26 +148,36 @@ func filter(input any, cond bson.D) bson.D {
 	return expr("$filter", bson.D{{Key: "input", Value: input}, {Key: "cond", Value: cond}})
 }
 
-// useOf returns the pipeline of Use, in three steps: it removes what is over, decides, and counts what the decision allows.
-func useOf(u store.Use) driver.Pipeline {
+// useOf returns the pipeline of Use, in three steps: it removes what is over, decides, and counts what the decision allows. The call is so
+// much later than the clock of this process says.
+func useOf(u store.Use, later time.Duration) driver.Pipeline {
 	return driver.Pipeline{
-		{{Key: "$set", Value: tidied(u)}},
+		{{Key: "$set", Value: tidied(u, later)}},
 		{{Key: "$set", Value: bson.D{{Key: fieldLast, Value: decision(u)}}}},
-		{{Key: "$set", Value: counted(u)}},
+		{{Key: "$set", Value: counted(u, later)}},
 	}
 }
 
+// bucketOf is the number of the bucket in which a window counts the call. The server's clock decides that: if those of the processes did,
+// one that is ahead would remove what the others have counted.
+func bucketOf(w store.Window, later time.Duration) bson.D {
+	at := expr("$add", bson.A{expr("$toLong", "$$NOW"), later.Milliseconds()})
+	return expr("$toLong", expr("$floor", expr("$divide", bson.A{at, w.BucketLength().Milliseconds()})))
+}
+
 // tidied are the lists that the call uses, without what is over.
-func tidied(u store.Use) bson.D {
+func tidied(u store.Use, later time.Duration) bson.D {
 	set := bson.D{
 		{Key: fieldLimitExpiry, Value: expr("$max", bson.A{"$" + fieldLimitExpiry, u.Until})},
 		{Key: fieldCounted, Value: list(fieldCounted)},
 	}
 	for _, w := range u.Windows {
-		now := w.Bucket(u.At)
-		// The clock of another process may be ahead, but not by more than a bucket.
+		now := bucketOf(w, later)
+		// The clock of another primary may have been ahead.
+		ahead := int64(maxAhead/w.BucketLength()) + 1
 		set = append(set, bson.E{Key: windowPath(w), Value: filter(list(windowPath(w)), expr("$and", bson.A{
-			expr("$gte", bson.A{"$$this.b", now - store.Buckets}), expr("$lte", bson.A{"$$this.b", now + 1}),
+			expr("$gte", bson.A{"$$this.b", expr("$subtract", bson.A{now, store.Buckets})}),
+			expr("$lte", bson.A{"$$this.b", expr("$add", bson.A{now, ahead})}),
 		}))})
 	}
 	for _, name := range held(u) {
@@ -279,7 +281,7 @@ func roomAhead(h store.Hold) bson.D {
 }
 
 // counted are the lists with the call, if it is not refused.
-func counted(u store.Use) bson.D {
+func counted(u store.Use, later time.Duration) bson.D {
 	allowed := expr("$eq", bson.A{"$" + fieldLast + ".refused", ""})
 	set, perJob := bson.D{}, false
 	change := func(path string, when, value any) {
@@ -287,7 +289,7 @@ func counted(u store.Use) bson.D {
 	}
 	without := func(path string) bson.D { return filter("$"+path, expr("$ne", bson.A{"$$this.id", literal(u.Job)})) }
 	for _, w := range u.Windows {
-		path, now, number := windowPath(w), w.Bucket(u.At), "$"+fieldLast+".counted."+w.Name
+		path, now, number := windowPath(w), bucketOf(w, later), "$"+fieldLast+".counted."+w.Name
 		more := expr("$map", bson.D{{Key: "input", Value: "$" + path}, {Key: "in", Value: expr("$cond", bson.A{
 			expr(
 				"$eq",

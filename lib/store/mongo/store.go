@@ -73,6 +73,7 @@ type Options struct {
 	Call func(ctx context.Context, name string) (context.Context, func(error))
 
 	monitor *event.CommandMonitor // for tests
+	now     func() time.Time      // for tests; nil is time.Now
 }
 
 var _ store.Jobs = (*Store)(nil)
@@ -92,6 +93,9 @@ type Store struct {
 
 // New returns a store. It checks the options and makes no network call.
 func New(o Options) (*Store, error) {
+	if o.now == nil {
+		o.now = time.Now
+	}
 	if o.URI == "" && o.Host == "" {
 		return nil, errors.New("mongo: a URI or a host is required")
 	}

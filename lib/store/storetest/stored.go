@@ -78,7 +78,7 @@ func anyText(t *testing.T, s store.Jobs) {
 		if ok, err := s.Finish(t.Context(), j.ID, j.Run, end); !ok || err != nil {
 			t.Fatalf("finish with %.40q: %v, %v", tt.text, ok, err)
 		}
-		j.State, j.Began, j.Updated, j.Due, j.Name = job.Failed, later, muchAt, later, tt.stored
+		j.State, j.Began, j.Updated, j.Due, j.Name, j.Blocked = job.Failed, later, muchAt, later, tt.stored, job.Blocked{}
 		j.Stages = []job.Stage{{Name: tt.stored, Status: job.StageFailed}}
 		j.Failure = &job.Failure{Code: job.Internal, Message: tt.stored, Stage: tt.stored}
 		j.Logs = []job.File{{Name: tt.stored, Key: tt.stored, ETag: tt.stored}}
@@ -171,7 +171,7 @@ func list(t *testing.T, s store.Jobs) {
 	for _, j := range jobs {
 		whole := get(t, s, j.ID)
 		for _, j := range []*job.Job{&j, &whole} { // what both may lack
-			j.API, j.Due, j.Results, j.Logs, j.Owed = 0, time.Time{}, nil, nil, nil
+			j.API, j.Due, j.Results, j.Logs, j.Owed, j.Blocked = 0, time.Time{}, nil, nil, nil, job.Blocked{}
 			if j.Start != nil {
 				j.Start = &job.Start{Config: j.Start.Config, Inputs: j.Start.Inputs}
 			}
