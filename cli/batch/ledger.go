@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ag-computational-bio/bakta-web-backend/cli/book"
+	"github.com/ag-computational-bio/bakta-web-backend/cli/privatefile"
 )
 
 // ledgerFolder is the folder of the ledger and of incomplete downloads, in an output folder.
@@ -153,7 +153,7 @@ func (l *Ledger) rewrite() error {
 			return err
 		}
 	}
-	return writeFile(l.path(), text.Bytes(), 0o600)
+	return privatefile.Write(l.path(), text.Bytes())
 }
 
 // endLine ends a line that a crash cut off, so that the next one does not become a part of it.
@@ -275,30 +275,3 @@ func (l *Ledger) setRound(r round) error {
 
 // Close lets other processes open the record.
 func (l *Ledger) Close() error { return errors.Join(l.file.Close(), l.lock.Unlock()) }
-
-// writeFile puts a file in place at once, so that a reader or a crash sees the old or the new one.
-func writeFile(path string, text []byte, mode os.FileMode) (err error) {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+strings.TrimPrefix(filepath.Base(path), ".")+"-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(file.Name()))
-		}
-	}()
-	err = file.Chmod(mode)
-	if err == nil {
-		_, err = file.Write(text)
-	}
-	if err == nil {
-		err = file.Sync()
-	}
-	if closeErr := file.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	return err
-}

@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/google/renameio/v2"
+
 	"github.com/ag-computational-bio/bakta-web-backend/cli/annotation"
 )
 
@@ -52,11 +54,11 @@ func (b *Batch) writeMultiQC() error {
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return writeFile(path, []byte(multiQC), 0o644)
+	return renameio.WriteFile(path, []byte(multiQC), 0o644, renameio.WithTempDir(b.o.Out))
 }
 
 func (b *Batch) writeSummary() error {
-	return writeFile(filepath.Join(b.o.Out, SummaryName), b.summary(), 0o644)
+	return renameio.WriteFile(filepath.Join(b.o.Out, SummaryName), b.summary(), 0o644, renameio.WithTempDir(b.o.Out))
 }
 
 // awaitChange waits for a change of the table, and until a time. It reports false when the batch ends.

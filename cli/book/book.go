@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/ag-computational-bio/bakta-web-backend/cli/privatefile"
 )
 
 // Entry is one job.
@@ -202,7 +204,7 @@ func (b *Book) make(c change) error {
 	if err != nil {
 		return err
 	}
-	if err := b.replace(append(text, '\n')); err != nil {
+	if err := privatefile.Write(b.real(), append(text, '\n')); err != nil {
 		return err
 	}
 	// The book has these changes now. If the journal is not removed, they are made again without effect.
@@ -210,30 +212,6 @@ func (b *Book) make(c change) error {
 		return err
 	}
 	return nil
-}
-
-func (b *Book) replace(text []byte) (err error) {
-	path := b.real()
-	file, err := os.CreateTemp(filepath.Dir(path), ".jobs-*") // readable by its owner alone
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(file.Name()))
-		}
-	}()
-	_, err = file.Write(text)
-	if err == nil {
-		err = file.Sync()
-	}
-	if closeErr := file.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	return err
 }
 
 // real returns the path of the file that is meant, which may lie behind a link.

@@ -18,9 +18,9 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/gofrs/flock"
-	"github.com/google/renameio/v2"
 	"golang.org/x/oauth2"
 
+	"github.com/ag-computational-bio/bakta-web-backend/cli/privatefile"
 	"github.com/ag-computational-bio/bakta-web-backend/client"
 )
 
@@ -277,9 +277,7 @@ func (l *Logins) locked(ctx context.Context, change func([]entry) ([]entry, erro
 	if err != nil {
 		return err
 	}
-	// A reader, and a process that is killed, see the whole file or the former one.
-	err = renameio.WriteFile(l.path, append(text, '\n'), 0o600, renameio.WithTempDir(filepath.Dir(l.path)))
-	if err != nil {
+	if err := privatefile.Write(l.path, append(text, '\n')); err != nil {
 		return fmt.Errorf("keeping logins: %w", err)
 	}
 	return nil
