@@ -49,6 +49,12 @@ if [ -n "${E2E_CLOCK:-}" ]; then # functions whose clock can be moved, for chaos
 	"$cluster" exec -- env VERSION=e2e KO_DOCKER_REPO="$E2E_CLOCK_REGISTRY" GOFLAGS="$GOFLAGS -overlay=$work/clock.json" \
 		"$ko" build --base-import-paths --tags latest --platform linux/amd64 --sbom=none --insecure-registry \
 		./cmd/submit ./cmd/status ./cmd/expire ./cmd/jobupdate ./cmd/notify >"$work/images.log" 2>&1 || { cat "$work/images.log"; exit 1; }
+	for step in ahead:120 behind:-120; do # what runs on a node whose clock is moved
+		e2e/clock/overlay.sh "$work" "${step#*:}"
+		"$cluster" exec -- env VERSION=e2e KO_DOCKER_REPO="$E2E_CLOCK_REGISTRY/${step%:*}" GOFLAGS="$GOFLAGS -overlay=$work/clock.json" \
+			"$ko" build --base-import-paths --tags latest --platform linux/amd64 --sbom=none --insecure-registry \
+			./cmd/stager >"$work/images.log" 2>&1 || { cat "$work/images.log"; exit 1; }
+	done
 fi
 export E2E_CLUSTER=$cluster
 

@@ -89,7 +89,8 @@ This file is written by `+"`make e2e-chaos`"+`: parts fail while jobs are create
 A job's time is from the first call of its client to the first answer that it is SUCCESSFUL; clients repeat calls that fail. A message's
 time is from that answer to the webhook's; half of the jobs have one, and a message may be repeated. Another client creates and deletes
 jobs. "Killed" is SIGKILL, every %s for pods, which the kubelet starts again after longer and longer pauses; "cut off" is that all packets
-are dropped. The functions' clock moves while they run, by two minutes against all else.
+are dropped. The functions' clock moves while they run, by two minutes against all else. The node's clock is that of the kubelet and of what
+its jobs begin and end with; the container runtime's stays.
 
 On %s, %s. %s
 

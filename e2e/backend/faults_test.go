@@ -57,6 +57,8 @@ func (w *world) faults() []fault {
 		fault{name: "the API server cut off", hit: w.cutPort("6443")},
 		fault{name: "the functions' clock 2 min ahead", prepare: w.deployClock(2 * time.Minute), hit: w.moveClock},
 		fault{name: "the functions' clock 2 min behind", prepare: w.deployClock(-2 * time.Minute), hit: w.moveClock},
+		fault{name: "the node's clock 2 min ahead", prepare: w.deployStager("ahead"), hit: w.moveNode(2 * time.Minute)},
+		fault{name: "the node's clock 2 min behind", prepare: w.deployStager("behind"), hit: w.moveNode(-2 * time.Minute)},
 	)
 }
 
@@ -237,13 +239,22 @@ func sibling(program string) (pid int, argv []string, err error) {
 
 // killAPIServer kills the API server of a cluster of bin/cluster, which starts it again.
 func (w *world) killAPIServer(ctx context.Context) (func(context.Context) error, error) {
-	run := func(ctx context.Context, args ...string) error {
-		if out, err := exec.CommandContext(ctx, w.target.cluster, args...).CombinedOutput(); err != nil {
-			return fmt.Errorf("%s %v: %w: %s", w.target.cluster, args, err, out)
-		}
-		return nil
+	return w.startParts, w.runCluster(ctx, nil, "kill", "kube-apiserver")
+}
+
+// startParts starts the parts of Kubernetes that do not run.
+func (w *world) startParts(ctx context.Context) error {
+	return w.runCluster(ctx, nil, "up", "--only", "kubernetes")
+}
+
+// runCluster runs bin/cluster.
+func (w *world) runCluster(ctx context.Context, env []string, args ...string) error {
+	cmd := exec.CommandContext(ctx, w.target.cluster, args...)
+	cmd.Env = append(os.Environ(), env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %v: %w: %s", w.target.cluster, args, err, out)
 	}
-	return func(ctx context.Context) error { return run(ctx, "up", "--only", "kubernetes") }, run(ctx, "kill", "kube-apiserver")
+	return nil
 }
 
 const movedClock = `patches:
@@ -257,6 +268,32 @@ var deploying sync.Mutex
 
 // deployClock deploys functions whose clock is moved ten seconds after they started, see ../clock.
 func (w *world) deployClock(by time.Duration) func(context.Context) error {
+	images := w.target.otherImages(w.target.clockRegistry, "latest", "submit", "status", "expire", "jobupdate", "notify")
+	return w.deployChanged(images + fmt.Sprintf(movedClock, by.Seconds()))
+}
+
+// deployStager deploys functions whose jobs begin and end with a stager of such a clock, as on a node whose clock is moved.
+func (w *world) deployStager(clock string) func(context.Context) error {
+	return w.deployChanged(w.target.otherImages(w.target.clockRegistry+"/"+clock, "latest", "stager"))
+}
+
+// moveNode moves the clock of the kubelet, ten seconds after it starts again. Mended, the kubelet and the stager are as before.
+func (w *world) moveNode(by time.Duration) func(context.Context) (func(context.Context) error, error) {
+	return func(ctx context.Context) (func(context.Context) error, error) {
+		if err := w.runCluster(ctx, nil, "kill", "kubelet"); err != nil {
+			return nil, err
+		}
+		step := fmt.Sprintf("BAKTA_TEST_CLOCK_STEP=%.0f", by.Seconds())
+		return func(ctx context.Context) error {
+			deploying.Lock()
+			defer deploying.Unlock()
+			return errors.Join(w.runCluster(ctx, nil, "kill", "kubelet"), w.startParts(ctx), w.deploy(ctx, cmp.Or(w.varied, w.overlay)))
+		}, w.runCluster(ctx, []string{step}, "up", "--only", "kubernetes")
+	}
+}
+
+// deployChanged deploys what is tested with other images.
+func (w *world) deployChanged(change string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		deploying.Lock()
 		defer deploying.Unlock()
@@ -269,9 +306,7 @@ func (w *world) deployClock(by time.Duration) func(context.Context) error {
 		if err != nil {
 			return err
 		}
-		images := w.target.otherImages(w.target.clockRegistry, "latest", "submit", "status", "expire", "jobupdate", "notify")
-		text := "resources: [" + below + "]\n" + images + fmt.Sprintf(movedClock, by.Seconds())
-		return errors.Join(write(filepath.Join(dir, "kustomization.yaml"), text),
+		return errors.Join(write(filepath.Join(dir, "kustomization.yaml"), "resources: ["+below+"]\n"+change),
 			write(filepath.Join(dir, "fields.yaml"), stagerFields), w.deploy(ctx, dir))
 	}
 }

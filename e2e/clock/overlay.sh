@@ -3,10 +3,16 @@
 # time.Now returns is replaced; the programs' own source is unchanged. A clock of its own for a container is not to be had from the kernel:
 # time namespaces do not contain CLOCK_REALTIME, and Go's programs do not call the C library, which could be replaced.
 #
-# Usage: overlay.sh DIR
+# Usage: overlay.sh DIR [SECONDS]
+# With SECONDS, the programs' clock is moved by them from the beginning: that of a node, for programs that start on it.
 set -euo pipefail
 from=$(dirname "$(realpath "$0")")/step.go.txt
 time=$(go env GOROOT)/src/time
 sed 's/^\tsec, nsec, mono := runtimeNow()$/\tsec, nsec, mono := steppedNow()/' "$time/time.go" >"$1/time.go"
 [ "$(grep -c 'steppedNow()' "$1/time.go")" = 1 ] || { echo "overlay.sh: $time/time.go has not the one call of runtimeNow in Now" >&2; exit 1; }
-printf '{"Replace": {"%s": "%s", "%s": "%s"}}\n' "$time/time.go" "$1/time.go" "$time/step.go" "$from" >"$1/clock.json"
+cp "$from" "$1/step.go"
+if [ -n "${2:-}" ]; then
+	sed -i "s/^var stepBy, stepFails = .*/var stepBy, stepFails = $2, error(nil)/; s/^const stepAfter = .*/const stepAfter = int64(-1)/; /^func envOf/,/^}/d" "$1/step.go"
+	sed -i '/^import "syscall"$/d' "$1/step.go"
+fi
+printf '{"Replace": {"%s": "%s", "%s": "%s"}}\n' "$time/time.go" "$1/time.go" "$time/step.go" "$1/step.go" >"$1/clock.json"

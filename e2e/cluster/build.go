@@ -28,6 +28,7 @@ type set struct {
 	packages []string
 	tags     string // build tags, separated by commas
 	trims    []trim
+	moved    bool // their clock can be moved, see clock.go
 }
 
 // trim replaces packages of a module that take much longer to build than everything that is used.
@@ -52,7 +53,11 @@ var quick = []string{"-gcflags=all=-l -dwarf=false", "-gcflags=std="}
 // build builds programs once for each state of their source. Another process that needs the same programs waits until they
 // are built; other programs of the cluster may be built at the same time.
 func (c *Cluster) build(ctx context.Context, programs set) error {
-	unlock, err := c.lock("bin/" + path.Base(programs.packages[0]) + ".lock")
+	mark := "bin/" + path.Base(programs.packages[0])
+	if programs.moved {
+		mark += "-moved"
+	}
+	unlock, err := c.lock(mark + ".lock")
 	if err != nil {
 		return err
 	}
@@ -61,7 +66,7 @@ func (c *Cluster) build(ctx context.Context, programs set) error {
 	if err != nil {
 		return err
 	}
-	stamp := c.file("bin/" + path.Base(programs.packages[0]) + ".built")
+	stamp := c.file(mark + ".built")
 	if last, err := os.ReadFile(stamp); err == nil && string(last) == state {
 		return nil
 	}
@@ -82,6 +87,13 @@ func (c *Cluster) build(ctx context.Context, programs set) error {
 			return err
 		}
 		args = append(args, "-modfile="+modfile)
+	}
+	if programs.moved {
+		overlay, err := c.clockOverlay(ctx, folder)
+		if err != nil {
+			return err
+		}
+		args = append(args, "-overlay="+overlay)
 	}
 	if _, err := c.goTool(ctx, programs.module, append(args, programs.packages...)...); err != nil {
 		return err
@@ -161,7 +173,11 @@ func (c *Cluster) sourceState(ctx context.Context, programs set) (string, error)
 	if programs.tags != "" {
 		fmt.Fprintln(sum, programs.tags)
 	}
-	for _, pattern := range []string{"go.mod", "go.sum", "*/*.go"} {
+	patterns := []string{"go.mod", "go.sum", "*/*.go"}
+	if programs.moved {
+		patterns = append(patterns, "../clock/*")
+	}
+	for _, pattern := range patterns {
 		names, err := filepath.Glob(filepath.Join(c.source, programs.module, pattern))
 		if err != nil {
 			return "", err

@@ -314,7 +314,7 @@ func (c *Cluster) startNode(ctx context.Context, s space) error {
 			"--bind-address=127.0.0.1",
 			"--leader-elect=false",
 		),
-		c.daemon(s, "kubelet", here("bin/kubelet"),
+		c.daemon(s, "kubelet", kubelet(),
 			"--config="+here("run/config/kubelet.yaml"),
 			"--kubeconfig="+here("run/kubelet.kubeconfig"),
 			"--hostname-override="+nodeName,

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// neighbour is software that an institute runs in the same cluster. Each has a file of its own in this package, and its
+// neighbour is software that an institute runs in the same cluster, or something else that a cluster may have. Each has a file of its own in this package, and its
 // programs are built from a module of their own below the folder neighbours.
 type neighbour struct {
 	name     string            // on the command line
@@ -19,7 +19,7 @@ type neighbour struct {
 }
 
 // neighbours are all that a cluster can have.
-var neighbours = []neighbour{kourier, kueue, policies, prometheus}
+var neighbours = []neighbour{clock, kourier, kueue, policies, prometheus}
 
 // Neighbours returns the names of all that a cluster can have.
 func Neighbours() []string {
