@@ -138,6 +138,11 @@ func (s chaos) inTurn(few int, only *regexp.Regexp) *table {
 				}
 			})
 			s.right(w)
+			for _, j := range w.jobs {
+				if off := s.commits.clockOf(j.ID) - f.signs; off.Abs() > 30*time.Second {
+					t.Errorf("job %s signed by a clock that was %s ahead", j.ID, s.commits.clockOf(j.ID))
+				}
+			}
 			out.row(append(append([]string{f.name, seconds(w.slowest()), later(w)}, w.rest()...), seconds(w.fault))...)
 			fmt.Printf("%s: slowest %s, later by %s\n", f.name, seconds(w.slowest()), later(w))
 		})

@@ -20,7 +20,10 @@ import (
 	"syscall"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/ag-computational-bio/bakta-web-backend/internal/teststores/process"
 )
@@ -32,6 +35,8 @@ type fault struct {
 	prepare func(context.Context) error
 	// hit makes it fail, and returns what mends it. An error means that nothing was hit, so that it can be tried again.
 	hit func(context.Context) (mend func(context.Context) error, err error)
+	// signs is how much the clock is ahead by which jobs sign what they store.
+	signs time.Duration
 }
 
 // faults are all that TestChaos makes. The clocks come last, because a deployment goes with them.
@@ -57,8 +62,8 @@ func (w *world) faults() []fault {
 		fault{name: "the API server cut off", hit: w.cutPort("6443")},
 		fault{name: "the functions' clock 2 min ahead", prepare: w.deployClock(2 * time.Minute), hit: w.moveClock},
 		fault{name: "the functions' clock 2 min behind", prepare: w.deployClock(-2 * time.Minute), hit: w.moveClock},
-		fault{name: "the node's clock 2 min ahead", prepare: w.deployStager("ahead"), hit: w.moveNode(2 * time.Minute)},
-		fault{name: "the node's clock 2 min behind", prepare: w.deployStager("behind"), hit: w.moveNode(-2 * time.Minute)},
+		fault{name: "the node's clock 2 min ahead", prepare: w.deployStager("ahead"), hit: w.moveNode(2 * time.Minute), signs: 2 * time.Minute},
+		fault{name: "the node's clock 2 min behind", prepare: w.deployStager("behind"), hit: w.moveNode(-2 * time.Minute), signs: -2 * time.Minute},
 	)
 }
 
@@ -247,8 +252,12 @@ func (w *world) startParts(ctx context.Context) error {
 	return w.runCluster(ctx, nil, "up", "--only", "kubernetes")
 }
 
+var clusterCommand sync.Mutex
+
 // runCluster runs bin/cluster.
 func (w *world) runCluster(ctx context.Context, env []string, args ...string) error {
+	clusterCommand.Lock() // two would start the same part twice
+	defer clusterCommand.Unlock()
 	cmd := exec.CommandContext(ctx, w.target.cluster, args...)
 	cmd.Env = append(os.Environ(), env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -279,17 +288,47 @@ func (w *world) deployStager(clock string) func(context.Context) error {
 
 // moveNode moves the clock of the kubelet, ten seconds after it starts again. Mended, the kubelet and the stager are as before.
 func (w *world) moveNode(by time.Duration) func(context.Context) (func(context.Context) error, error) {
+	restart := func(ctx context.Context, env ...string) error {
+		return errors.Join(w.runCluster(ctx, nil, "kill", "kubelet"), w.runCluster(ctx, env, "up", "--only", "kubernetes"))
+	}
 	return func(ctx context.Context) (func(context.Context) error, error) {
-		if err := w.runCluster(ctx, nil, "kill", "kubelet"); err != nil {
-			return nil, err
+		err := restart(ctx, fmt.Sprintf("BAKTA_TEST_CLOCK_STEP=%.0f", by.Seconds()))
+		if err == nil {
+			err = eventually(ctx, time.Second, func(ctx context.Context) error { return w.nodeMoved(ctx, by) })
 		}
-		step := fmt.Sprintf("BAKTA_TEST_CLOCK_STEP=%.0f", by.Seconds())
+		if err != nil {
+			return nil, errors.Join(err, restart(context.WithoutCancel(ctx)))
+		}
 		return func(ctx context.Context) error {
 			deploying.Lock()
 			defer deploying.Unlock()
-			return errors.Join(w.runCluster(ctx, nil, "kill", "kubelet"), w.startParts(ctx), w.deploy(ctx, cmp.Or(w.varied, w.overlay)))
-		}, w.runCluster(ctx, []string{step}, "up", "--only", "kubernetes")
+			return errors.Join(restart(ctx), w.deploy(ctx, cmp.Or(w.varied, w.overlay)))
+		}, nil
 	}
+}
+
+// nodeMoved returns an error unless the clock by which the kubelet renews its lease is ahead by about so much.
+func (w *world) nodeMoved(ctx context.Context, by time.Duration) error {
+	leases, err := w.any.Resource(coordinationv1.SchemeGroupVersion.WithResource("leases")).Namespace(corev1.NamespaceNodeLease).
+		List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return err
+	}
+	if len(leases.Items) != 1 {
+		return fmt.Errorf("%d nodes", len(leases.Items))
+	}
+	text, _, err := unstructured.NestedString(leases.Items[0].Object, "spec", "renewTime")
+	if err != nil {
+		return err
+	}
+	at, err := time.Parse(metav1.RFC3339Micro, text)
+	if err != nil {
+		return err
+	}
+	if off := time.Until(at) - by; off.Abs() > time.Minute { // it is renewed every ten seconds
+		return fmt.Errorf("the kubelet's clock is ahead by %s", time.Until(at))
+	}
+	return nil
 }
 
 // deployChanged deploys what is tested with other images.

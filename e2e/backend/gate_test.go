@@ -142,7 +142,8 @@ type commits struct {
 	delay atomic.Int64 // of each request, in nanoseconds
 
 	mu    sync.Mutex
-	at    map[string]time.Time // by job
+	at    map[string]time.Time     // by job
+	ahead map[string]time.Duration // by job: how much the clock by which its manifest was signed is ahead
 	holds []*hold
 }
 
@@ -219,7 +220,7 @@ func (c *commits) requests(server *url.URL) func(net.Listener) io.Closer {
 		}
 		proxy.ServeHTTP(w, r)
 		if r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, "/manifest.json") {
-			c.note(r.URL.Path)
+			c.note(r)
 		}
 	})
 	return func(listener net.Listener) io.Closer {
@@ -233,12 +234,23 @@ func (c *commits) requests(server *url.URL) func(net.Listener) io.Closer {
 	}
 }
 
-func (c *commits) note(path string) {
-	_, rest, _ := strings.Cut(path, "/jobs/")
+func (c *commits) note(r *http.Request) {
+	_, rest, _ := strings.Cut(r.URL.Path, "/jobs/")
 	id, _, _ := strings.Cut(rest, "/")
+	signed, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, again := c.at[id]; !again {
 		c.at[id] = time.Now()
 	}
+	if err == nil {
+		c.ahead[id] = time.Until(signed)
+	}
+}
+
+// clockOf returns how much the clock by which a job's manifest was signed is ahead.
+func (c *commits) clockOf(id string) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ahead[id]
 }

@@ -93,7 +93,7 @@ func open(dir string) (*world, error) {
 			return nil, err
 		}
 	}
-	w := &world{root: root, overlay: dir, commits: &commits{at: make(map[string]time.Time)},
+	w := &world{root: root, overlay: dir, commits: &commits{at: make(map[string]time.Time), ahead: make(map[string]time.Duration)},
 		restarts: restarts{of: make(map[string]*restarted)}}
 	if w.target, err = targetOf(os.Getenv); err != nil {
 		return nil, err
