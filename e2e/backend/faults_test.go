@@ -63,7 +63,9 @@ func (w *world) faults() []fault {
 		fault{name: "the functions' clock 2 min ahead", prepare: w.deployClock(2 * time.Minute), hit: w.moveClock},
 		fault{name: "the functions' clock 2 min behind", prepare: w.deployClock(-2 * time.Minute), hit: w.moveClock},
 		fault{name: "the node's clock 2 min ahead", prepare: w.deployStager("ahead"), hit: w.moveNode(2 * time.Minute), signs: 2 * time.Minute},
-		fault{name: "the node's clock 2 min behind", prepare: w.deployStager("behind"), hit: w.moveNode(-2 * time.Minute), signs: -2 * time.Minute},
+		fault{
+			name: "the node's clock 2 min behind", prepare: w.deployStager("behind"), hit: w.moveNode(-2 * time.Minute), signs: -2 * time.Minute,
+		},
 	)
 }
 

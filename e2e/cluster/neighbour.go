@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// neighbour is software that an institute runs in the same cluster, or something else that a cluster may have. Each has a file of its own in this package, and its
-// programs are built from a module of their own below the folder neighbours.
+// neighbour is software that an institute runs in the same cluster, or something else that a cluster may have. Each has a file of its own
+// in this package, and its programs are built from a module of their own below the folder neighbours.
 type neighbour struct {
 	name     string            // on the command line
 	smallest Extent            // that it can run with

@@ -88,8 +88,8 @@ func (o *Options) fill() error {
 	if o.Now == nil || o.Log == nil {
 		return errors.New("lifecycle: a clock and a log are required")
 	}
-	if o.Retention <= 0 || o.UploadTTL <= 0 || o.RecheckInterval <= 0 || o.PendingTimeout <= 0 || o.ImageTimeout < 0 || o.InFlight < 0 || o.ClockSkew < 0 ||
-		o.ExpiryNotice < 0 {
+	if o.Retention <= 0 || o.UploadTTL <= 0 || o.RecheckInterval <= 0 || o.PendingTimeout <= 0 || o.ImageTimeout < 0 || o.InFlight < 0 ||
+		o.ClockSkew < 0 || o.ExpiryNotice < 0 {
 		return errors.New("lifecycle: a time is missing or negative")
 	}
 	if o.WaitInterval <= 0 {

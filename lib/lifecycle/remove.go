@@ -8,8 +8,8 @@ import (
 	"github.com/ag-computational-bio/bakta-web-backend/lib/job"
 )
 
-// How long after a pass the removal is tried again while a pod still ends: usually no pod takes longer than endTime. One on a node that does
-// not answer may take days.
+// How long after a pass the removal is tried again while a pod still ends: usually no pod takes longer than endTime. One on a node that
+// does not answer may take days.
 const (
 	endTime    = 30 * time.Second
 	maxEndTime = time.Hour

@@ -134,7 +134,8 @@ func (o *one) lifecycle(t *testing.T) *lifecycle.Lifecycle {
 	t.Helper()
 	l, err := lifecycle.New(store{o}, o, o, lifecycle.Options{
 		Retention: time.Hour, UploadTTL: time.Hour, RecheckInterval: time.Minute, PendingTimeout: pendingTimeout, InFlight: 2 * time.Minute,
-		ImageTimeout: o.images, ClockSkew: clockSkew, Turns: o.limited(), Now: func() time.Time { return o.clock }, Log: slog.New(slog.DiscardHandler),
+		ImageTimeout: o.images, ClockSkew: clockSkew, Turns: o.limited(),
+		Now: func() time.Time { return o.clock }, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -214,8 +215,8 @@ func TestLaunchAfterALongWait(t *testing.T) {
 	}
 }
 
-// TestBlocked: a run is given up when it was blocked by one thing for too long without a break. Where the runner does not know since when, that
-// counts from when it was seen so first.
+// TestBlocked: a run is given up when it was blocked by one thing for too long without a break. Where the runner does not know since when,
+// that counts from when it was seen so first.
 func TestBlocked(t *testing.T) {
 	t.Parallel()
 	const imageTimeout = 30 * time.Minute
@@ -238,8 +239,9 @@ func TestBlocked(t *testing.T) {
 		"an image that fails for as long as may": {[]look{{0, noImage}, {imageTimeout, noImage}}, job.Submitted},
 		"an image that fails for too long":       {[]look{{time.Hour, noImage}, {imageTimeout, noImage}, {time.Minute, noImage}}, job.Failed},
 		"an image that comes, and another fails": {[]look{{0, noImage}, {29 * time.Minute, runs}, {imageTimeout, noImage}}, job.Running},
-		"an image that fails, then a secret":     {[]look{{0, noImage}, {29 * time.Minute, noSecret}, {2 * time.Minute, noSecret}}, job.Submitted},
-		"an image that is pulled again":          {[]look{{0, noImage}, {time.Minute, prepares}, {imageTimeout, noImage}}, job.Submitted},
+		"an image that fails, then a secret": {[]look{{0, noImage}, {29 * time.Minute, noSecret}, {2 * time.Minute, noSecret}},
+			job.Submitted},
+		"an image that is pulled again": {[]look{{0, noImage}, {time.Minute, prepares}, {imageTimeout, noImage}}, job.Submitted},
 		"no pod after it ran for days": {[]look{{0, runs}, {3 * pendingTimeout, runs}, {time.Minute, noPod}, {pendingTimeout, noPod}},
 			job.Running},
 		"no pod for too long": {[]look{{0, runs}, {time.Minute, noPod}, {pendingTimeout, noPod}, {time.Minute, noPod}}, job.Failed},

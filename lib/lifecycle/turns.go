@@ -79,8 +79,8 @@ func (l *Lifecycle) awaitTurn(ctx context.Context, j job.Job) error {
 	return l.jobs.Postpone(ctx, j.ID, j.Due, l.now().Add(turnInterval))
 }
 
-// passTurn gives the turn of a job that has ended to the next one of its caller. If that fails, the next sweep does it. Whether a job waits is
-// asked in any case: one may have found no turn a moment before this one was released.
+// passTurn gives the turn of a job that has ended to the next one of its caller. If that fails, the next sweep does it. Whether a job
+// waits is asked in any case: one may have found no turn a moment before this one was released.
 func (l *Lifecycle) passTurn(ctx context.Context, j job.Job) {
 	if l.options.Turns == nil || j.Start == nil || j.Start.Caller == "" {
 		return

@@ -100,8 +100,8 @@ func (v view) exited(container string, code int32) (failure *job.Failure, interr
 // exitMessage is how Kubernetes says in a failed Job's condition which container decided that (1.35, pkg/controller/job).
 var exitMessage = regexp.MustCompile(`^Container (\S+) for pod \S+ failed with exit code (\d+) `)
 
-// verdict returns why a Job failed by its pod failure policy, when the pod is gone, by the message of the Job's condition. Of a stage that was
-// killed it does not say why. Then the run counts as interrupted: the next one shows whether it lacks memory.
+// verdict returns why a Job failed by its pod failure policy, when the pod is gone, by the message of the Job's condition. Of a stage that
+// was killed it does not say why. Then the run counts as interrupted: the next one shows whether it lacks memory.
 func (v view) verdict(message string) (failure *job.Failure, interrupted bool) {
 	found := exitMessage.FindStringSubmatch(message)
 	if found == nil {

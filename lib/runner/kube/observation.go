@@ -191,8 +191,8 @@ func (v view) resumed() time.Time {
 // recentTime is how precise the time is since when a run has no pod.
 const recentTime = time.Minute
 
-// recent returns the last of the times, if it is hardly over, else zero. A run without a pod looks the same before its first pod and after one
-// that ran for days and was deleted. So these times only say when it was the earliest, and are of use while it makes no difference.
+// recent returns the last of the times, if it is hardly over, else zero. A run without a pod looks the same before its first pod and after
+// one that ran for days and was deleted. So these times only say when it was the earliest, and are of use while it makes no difference.
 func (v view) recent(times ...time.Time) time.Time {
 	at := slices.MaxFunc(times, time.Time.Compare)
 	if v.now.Sub(at) > recentTime {

@@ -214,13 +214,13 @@ func TestObserveWithoutThePod(t *testing.T) {
 	}
 }
 
-// TestSinceWithoutAPod: a run without a pod looks the same before its first pod and after one that ran for days and was deleted. So the times
-// of its Job say since when only while that makes no difference.
+// TestSinceWithoutAPod: a run without a pod looks the same before its first pod and after one that ran for days and was deleted. So the
+// times of its Job say since when only while that makes no difference.
 func TestSinceWithoutAPod(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	condition := func(status corev1.ConditionStatus, age time.Duration) batchv1.JobCondition {
-		return batchv1.JobCondition{Type: batchv1.JobSuspended, Status: status, LastTransitionTime: metav1.NewTime(at.Add(-age))}
+	condition := func(status corev1.ConditionStatus, age time.Duration) []batchv1.JobCondition {
+		return []batchv1.JobCondition{{Type: batchv1.JobSuspended, Status: status, LastTransitionTime: metav1.NewTime(at.Add(-age))}}
 	}
 	const day = 24 * time.Hour
 	for name, row := range map[string]struct {
@@ -234,10 +234,10 @@ func TestSinceWithoutAPod(t *testing.T) {
 		"just created":                 {age: time.Second, want: time.Second},
 		"old":                          {age: day, started: day},
 		"just resumed":                 {age: day, started: time.Second, want: time.Second},
-		"waits in a queue":             {age: day, suspended: true, condition: []batchv1.JobCondition{condition(corev1.ConditionTrue, day)}, want: day},
+		"waits in a queue":             {age: day, suspended: true, condition: condition(corev1.ConditionTrue, day), want: day},
 		"just suspended, not marked":   {age: day, suspended: true},
-		"suspended again, not marked":  {age: day, suspended: true, condition: []batchv1.JobCondition{condition(corev1.ConditionFalse, time.Hour)}},
-		"resumed, not started":         {age: day, condition: []batchv1.JobCondition{condition(corev1.ConditionFalse, time.Second)}, want: time.Second},
+		"suspended again, not marked":  {age: day, suspended: true, condition: condition(corev1.ConditionFalse, time.Hour)},
+		"resumed, not started":         {age: day, condition: condition(corev1.ConditionFalse, time.Second), want: time.Second},
 		"its pod has just failed":      {age: day, started: day, failed: time.Second, want: time.Second},
 		"its pod has failed long ago":  {age: day, started: day, failed: time.Hour},
 		"its pod failed, just resumed": {age: day, started: time.Second, failed: time.Hour, want: time.Second},
@@ -249,11 +249,13 @@ func TestSinceWithoutAPod(t *testing.T) {
 		}
 		var pods []corev1.Pod
 		if row.failed > 0 {
-			p := corev1.Pod{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: metav1.NewTime(at.Add(-row.failed)), OwnerReferences: []metav1.OwnerReference{
-				{Kind: "Job", UID: "1", Controller: new(true)},
-			}}}
-			p.Status.Phase = corev1.PodFailed
-			pods = append(pods, p)
+			pods = []corev1.Pod{{
+				ObjectMeta: metav1.ObjectMeta{
+					CreationTimestamp: metav1.NewTime(at.Add(-row.failed)),
+					OwnerReferences:   []metav1.OwnerReference{{Kind: "Job", UID: "1", Controller: new(true)}},
+				},
+				Status: corev1.PodStatus{Phase: corev1.PodFailed},
+			}}
 		}
 		got := observe(run, pods, at)
 		var want time.Time

@@ -50,8 +50,8 @@ func noJob(name string) *apierrors.StatusError {
 	return apierrors.NewNotFound(schema.GroupResource{Group: "batch", Resource: "jobs"}, name)
 }
 
-// TestNotFoundByAProxy: only the API server's own 404 says that a Job does not exist. That of a proxy before it, which has lost its backend,
-// says nothing.
+// TestNotFoundByAProxy: only the API server's own 404 says that a Job does not exist. That of a proxy before it, which has lost its
+// backend, says nothing.
 func TestNotFoundByAProxy(t *testing.T) {
 	t.Parallel()
 	j := testJob()
@@ -83,8 +83,8 @@ func TestNotFoundByAProxy(t *testing.T) {
 	}
 }
 
-// TestReleaseOfAJobThatIsSuspendedMeanwhile: a queue may suspend a Job between its reading and its release. Then it must be deleted: it would
-// execute the run again when it is resumed.
+// TestReleaseOfAJobThatIsSuspendedMeanwhile: a queue may suspend a Job between its reading and its release. Then it must be deleted: it
+// would execute the run again when it is resumed.
 func TestReleaseOfAJobThatIsSuspendedMeanwhile(t *testing.T) {
 	t.Parallel()
 	j := testJob()
@@ -125,8 +125,8 @@ func TestReleaseOfAJobThatIsSuspendedMeanwhile(t *testing.T) {
 	}
 }
 
-// TestStopWhileANodeDoesNotAnswer: the node may have lost only the API server. Then the pod runs on, and may store results after the job was
-// removed, which nothing would remove.
+// TestStopWhileANodeDoesNotAnswer: the node may have lost only the API server. Then the pod runs on, and may store results after the job
+// was removed, which nothing would remove.
 func TestStopWhileANodeDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	pods := corev1.PodList{TypeMeta: metav1.TypeMeta{Kind: "PodList", APIVersion: "v1"}, Items: []corev1.Pod{{

@@ -277,7 +277,8 @@ func (s *Store) SetBlocked(ctx context.Context, id string, b job.Blocked) (bool,
 	return s.update(ctx, "recording what blocks", id, blockedJob, value, id, b.Run)
 }
 
-var relaunchJob = `UPDATE jobs SET run = run + 1, run_name = '', stages = NULL, blocked = NULL, began = ?, updated = max(updated, ?), due = ?
+var relaunchJob = `UPDATE jobs SET run = run + 1, run_name = '', stages = NULL, blocked = NULL, began = ?,
+	updated = max(updated, ?), due = ?
 	WHERE id = ? AND run = ? AND ` +
 	in(job.Submitted, job.Running)
 
