@@ -81,19 +81,12 @@ func (r *Runner) get(ctx context.Context, j job.Job) (*batchv1.Job, error) {
 	name := job.ObjectName(j.ID, j.Run)
 	object, err := r.jobs.Get(ctx, name, metav1.GetOptions{})
 	switch {
-	case absent(err) || err == nil && !ours(object, j):
+	case apiserver.Absent(err) || err == nil && !ours(object, j):
 		return nil, job.Errorf(job.NotFound, "there is no Job %s", name)
 	case err != nil:
 		return nil, apiserver.Unavailable(err, "reading the Job %s", name)
 	}
 	return object, nil
-}
-
-// absent reports whether the API server has answered that there is no such object. A proxy before it that does not know its backend
-// answers 404, too; the client reports that as NotFound with the cause "unexpected" (client-go 0.35). A run that exists must not be taken
-// for one that has vanished, so that answer counts as none.
-func absent(err error) bool {
-	return apierrors.IsNotFound(err) && !apierrors.IsUnexpectedServerError(err)
 }
 
 // Release removes the finalizer from the run's Job, so that Kubernetes deletes the Job after its JobTTL. A Job that was suspended
@@ -127,7 +120,7 @@ func (r *Runner) release(ctx context.Context, object *batchv1.Job) error {
 		call, cancel := context.WithTimeout(ctx, apiserver.CallTime)
 		again, err := r.jobs.Get(call, object.Name, metav1.GetOptions{})
 		cancel()
-		if absent(err) || err == nil && again.UID != object.UID {
+		if apiserver.Absent(err) || err == nil && again.UID != object.UID {
 			return nil
 		}
 		if err != nil {
@@ -149,7 +142,7 @@ func (r *Runner) tryRelease(ctx context.Context, object *batchv1.Job) (bool, err
 	switch {
 	case apierrors.IsConflict(err):
 		return false, nil
-	case err == nil, absent(err):
+	case err == nil, apiserver.Absent(err):
 		return true, nil
 	}
 	return false, apiserver.Unavailable(err, "releasing the Job %s", object.Name)
@@ -196,7 +189,7 @@ func (r *Runner) discard(ctx context.Context, object *batchv1.Job) error {
 		Preconditions:     &metav1.Preconditions{UID: &object.UID},
 	})
 	switch {
-	case absent(err) || apierrors.IsConflict(err): // it was deleted; another object may have its name
+	case apiserver.Absent(err) || apierrors.IsConflict(err): // it was deleted; another object may have its name
 		return nil
 	case err != nil:
 		return apiserver.Unavailable(err, "deleting the Job %s", object.Name)
@@ -204,7 +197,7 @@ func (r *Runner) discard(ctx context.Context, object *batchv1.Job) error {
 	// The deletion changed it, so the object that was read before can't be patched any more.
 	object, err = r.jobs.Get(call, object.Name, metav1.GetOptions{})
 	switch {
-	case absent(err):
+	case apiserver.Absent(err):
 		return nil
 	case err != nil:
 		return apiserver.Unavailable(err, "reading the Job %s", object.Name)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -69,4 +70,11 @@ func Unavailable(err error, doing string, args ...any) error {
 		return nil
 	}
 	return fmt.Errorf(doing+": %w", append(args, job.Errorf(job.Unavailable, "a call of Kubernetes failed; try again later").Because(err))...)
+}
+
+// Absent reports whether the API server has answered that there is no such object. A proxy before it that has lost its backend answers
+// 404, too, and the client makes that an error which apierrors.IsNotFound accepts, with the cause UnexpectedServerResponse (client-go 0.35).
+// What exists must not be taken for what has vanished, so that answer counts as none.
+func Absent(err error) bool {
+	return apierrors.IsNotFound(err) && !apierrors.IsUnexpectedServerError(err)
 }

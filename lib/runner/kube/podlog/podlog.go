@@ -126,7 +126,7 @@ func (l *Logs) stream(ctx context.Context, j job.Job, stage string, parameters m
 			return log, nil
 		}
 		return nil, none
-	case apierrors.IsNotFound(err) || apierrors.IsBadRequest(err): // the pod is gone, or its container not begun
+	case apiserver.Absent(err) || apierrors.IsBadRequest(err): // the pod is gone, or its container not begun
 		return nil, none
 	case ended != nil && l.now().Sub(*ended) > logTimeout && ctx.Err() == nil:
 		return nil, none.Because(err)

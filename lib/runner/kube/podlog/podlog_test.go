@@ -111,6 +111,7 @@ func TestNewestPodWithLog(t *testing.T) {
 		{"no pod", nil, 200, "", job.NotFound},
 		{"pods may not be listed", nil, 403, "", job.Unavailable},
 		{"gone in between", []corev1.Pod{pod("a", time.Hour, runs, waits)}, 404, "a", job.NotFound},
+		{"a proxy has lost the API server in between", []corev1.Pod{pod("a", time.Hour, runs, waits)}, byProxy, "a", job.Unavailable},
 		{"not yet begun", []corev1.Pod{pod("a", time.Hour, runs, waits)}, 400, "a", job.NotFound},
 		{"the node does not answer", []corev1.Pod{pod("a", time.Hour, ended(logTimeout), waits)}, 500, "a", job.Unavailable},
 		{"the node of a deleted pod does not answer", []corev1.Pod{deleted(logTimeout, pod("a", time.Hour, runs, waits))},
@@ -125,6 +126,10 @@ func TestNewestPodWithLog(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				asked = append(asked, r.URL.Path+"?"+r.URL.RawQuery)
 				w.Header().Set("Content-Type", "application/json")
+				if tt.status == byProxy && strings.HasSuffix(r.URL.Path, "/log") {
+					http.Error(w, "no backend", http.StatusNotFound)
+					return
+				}
 				if tt.status != 200 && (len(tt.pods) == 0 || strings.HasSuffix(r.URL.Path, "/log")) {
 					w.WriteHeader(tt.status)
 					fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","code":%d}`, tt.status)
@@ -155,6 +160,9 @@ func TestNewestPodWithLog(t *testing.T) {
 		})
 	}
 }
+
+// byProxy is a 404 that is not the API server's.
+const byProxy = -404
 
 // TestNodeThatNeverAnswers: the logs of both stages of a job are given up within the time that a sweep has for the job.
 func TestNodeThatNeverAnswers(t *testing.T) {
