@@ -86,7 +86,11 @@ func (l *Lifecycle) finishByObservation(ctx context.Context, j job.Job, seen job
 				"operators if it happens twice.",
 		}
 	}
-	return l.finish(ctx, j, job.End{State: job.Failed, Failure: failure, Stages: failRunning(seen.Stages), Logs: logs})
+	stages := seen.Stages
+	if len(stages) == 0 {
+		stages = j.Stages // its pod is gone, and with it what ran
+	}
+	return l.finish(ctx, j, job.End{State: job.Failed, Failure: failure, Stages: failRunning(stages), Logs: logs})
 }
 
 // failRunning returns the stages with those that were running as failed.

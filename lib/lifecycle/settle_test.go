@@ -104,6 +104,9 @@ func (s store) Relaunch(_ context.Context, _ string, run int, at, due time.Time)
 }
 
 func (s store) Finish(_ context.Context, _ string, _ int, end job.End) (bool, error) {
+	if end.Stages != nil {
+		s.job.Stages = end.Stages
+	}
 	s.job.State, s.job.Failure, s.owed = end.State, end.Failure, end.Owed
 	return true, nil
 }
@@ -287,6 +290,16 @@ func TestEndOnAFullStorage(t *testing.T) {
 		if job.Is(full, job.Unavailable) && (!job.Is(err, job.Unavailable) || o.job.State != job.Running) {
 			t.Errorf("away: %s, %v", o.job.State, err)
 		}
+	}
+}
+
+// TestEndWithoutThePod: no stage of a job that has ended is shown as running, also if nothing is left of what ran.
+func TestEndWithoutThePod(t *testing.T) {
+	t.Parallel()
+	o := &one{job: running(), clock: noon, seen: job.Observation{Phase: job.Ended, Failure: &job.Failure{Code: job.OutOfMemory}}}
+	if err := o.settle(t); err != nil || o.job.State != job.Failed ||
+		!slices.Equal(o.job.Stages, stages(job.StageFailed, job.StagePending)) {
+		t.Errorf("%s, %v, %v", o.job.State, o.job.Stages, err)
 	}
 }
 
