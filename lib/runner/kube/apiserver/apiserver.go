@@ -75,4 +75,6 @@ func Unavailable(err error, doing string, args ...any) error {
 // Absent reports whether the API server has answered that there is no such object. A proxy before it that has lost its backend answers
 // 404, too, and the client makes that an error which apierrors.IsNotFound accepts, with the cause UnexpectedServerResponse (client-go
 // 0.35). What exists must not be taken for what has vanished, so that answer counts as none.
-func Absent(err error) bool { return apierrors.IsNotFound(err) && !apierrors.IsUnexpectedServerError(err) }
+func Absent(err error) bool {
+	return apierrors.IsNotFound(err) && !apierrors.IsUnexpectedServerError(err)
+}
