@@ -21,6 +21,7 @@ type Observation struct {
 type Blocked struct {
 	Run   int         // number of the run; 0: no run is blocked
 	By    FailureCode // what prevents it; empty if the runner does not know
+	Stage string      // that can't begin; empty if it is none, or not known
 	Since time.Time   // when it was first seen so
 }
 

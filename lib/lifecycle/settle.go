@@ -110,9 +110,10 @@ func (l *Lifecycle) blockedSince(ctx context.Context, j job.Job, seen job.Observ
 		since = seen.Since
 	default:
 		if seen.Failure != nil {
-			blocked.By = seen.Failure.Code
+			blocked.By, blocked.Stage = seen.Failure.Code, seen.Failure.Stage
 		}
-		if blocked.Since = at; j.Blocked.Run == j.Run && j.Blocked.By == blocked.By && !j.Blocked.Since.IsZero() {
+		if blocked.Since = at; j.Blocked.Run == j.Run && j.Blocked.By == blocked.By && j.Blocked.Stage == blocked.Stage &&
+			!j.Blocked.Since.IsZero() {
 			return j.Blocked.Since, nil
 		}
 		since = at

@@ -228,11 +228,12 @@ func TestBlocked(t *testing.T) {
 		seen  job.Observation
 	}
 	var (
-		noPod    = job.Observation{Phase: job.Waiting, Blocked: true, Waiting: "its pod is not created yet"}
-		noImage  = job.Observation{Phase: job.Waiting, Blocked: true, Waiting: "no image", Failure: &job.Failure{Code: job.BadImage}}
-		noSecret = job.Observation{Phase: job.Waiting, Blocked: true, Waiting: "no secret", Failure: &job.Failure{Code: job.Unschedulable}}
-		prepares = job.Observation{Phase: job.Waiting, Blocked: true, Waiting: "its node prepares it", Since: noon}
-		runs     = job.Observation{Phase: job.Active, Stages: stages(job.StageRunning, job.StagePending)}
+		noPod     = job.Observation{Phase: job.Waiting, Blocked: true, Waiting: "its pod is not created yet"}
+		noImage   = job.Observation{Phase: job.Waiting, Blocked: true, Waiting: "no image", Failure: &job.Failure{Code: job.BadImage}}
+		nextImage = job.Observation{Phase: job.Waiting, Blocked: true, Failure: &job.Failure{Code: job.BadImage, Stage: "bakta"}}
+		noSecret  = job.Observation{Phase: job.Waiting, Blocked: true, Waiting: "no secret", Failure: &job.Failure{Code: job.Unschedulable}}
+		prepares  = job.Observation{Phase: job.Waiting, Blocked: true, Waiting: "its node prepares it", Since: noon}
+		runs      = job.Observation{Phase: job.Active, Stages: stages(job.StageRunning, job.StagePending)}
 	)
 	for name, row := range map[string]struct {
 		looks []look
@@ -243,6 +244,8 @@ func TestBlocked(t *testing.T) {
 		"an image that fails for too long":       {[]look{{time.Hour, noImage}, {imageTimeout, noImage}, {time.Minute, noImage}}, job.Failed},
 		"an image that comes, and another fails": {[]look{{0, noImage}, {29 * time.Minute, runs}, {imageTimeout, noImage}}, job.Running},
 		"an image that fails, then a secret": {[]look{{0, noImage}, {29 * time.Minute, noSecret}, {2 * time.Minute, noSecret}},
+			job.Submitted},
+		"one stage's image, then another's": {[]look{{0, noImage}, {29 * time.Minute, nextImage}, {2 * time.Minute, nextImage}},
 			job.Submitted},
 		"an image that is pulled again": {[]look{{0, noImage}, {time.Minute, prepares}, {imageTimeout, noImage}}, job.Submitted},
 		"no pod after it ran for days": {[]look{{0, runs}, {3 * pendingTimeout, runs}, {time.Minute, noPod}, {pendingTimeout, noPod}},

@@ -82,6 +82,7 @@ type document struct {
 type blocked struct {
 	Run   int       `bson:"run"`
 	By    string    `bson:"by,omitempty"`
+	Stage string    `bson:"stage,omitempty"`
 	Since time.Time `bson:"since"`
 }
 
@@ -174,7 +175,7 @@ func newDocument(j job.Job) document {
 }
 
 func newBlocked(b job.Blocked) *blocked {
-	return &blocked{Run: b.Run, By: string(b.By), Since: b.Since}
+	return &blocked{Run: b.Run, By: string(b.By), Stage: b.Stage, Since: b.Since}
 }
 
 func newStart(s job.Start) start {
@@ -260,7 +261,7 @@ func (d document) job() job.Job {
 		}
 	}
 	if b := d.Blocked; b != nil {
-		j.Blocked = job.Blocked{Run: b.Run, By: job.FailureCode(b.By), Since: b.Since}
+		j.Blocked = job.Blocked{Run: b.Run, By: job.FailureCode(b.By), Stage: b.Stage, Since: b.Since}
 	}
 	for _, s := range d.Stages {
 		j.Stages = append(j.Stages, job.Stage{Name: s.Name, Status: job.StageStatus(s.Status)})

@@ -88,7 +88,7 @@ func sample(state job.State) job.Job {
 	j.Start, j.Run, j.Started, j.RunName = &start, 2, noon, job.ObjectName(j.ID, 2)
 	j.Stages = slices.Clone(someStages)
 	if state.Active() {
-		j.Blocked = job.Blocked{Run: 2, By: job.BadImage, Since: noon.Add(time.Minute)}
+		j.Blocked = job.Blocked{Run: 2, By: job.BadImage, Stage: "bakta", Since: noon.Add(time.Minute)}
 	}
 	if state == job.Running {
 		j.Began = noon

@@ -232,6 +232,7 @@ type (
 	blocked struct {
 		Run   int   `json:"run"`
 		By    text  `json:"by,omitempty"`
+		Stage text  `json:"stage,omitempty"`
 		Since int64 `json:"since"`
 	}
 	effect struct {
@@ -365,11 +366,11 @@ func encodeBlocked(b job.Blocked) any {
 	if b == (job.Blocked{}) {
 		return nil
 	}
-	return encode(blocked{Run: b.Run, By: text(b.By), Since: b.Since.UnixMilli()})
+	return encode(blocked{Run: b.Run, By: text(b.By), Stage: text(b.Stage), Since: b.Since.UnixMilli()})
 }
 
 func (b *blocked) job() job.Blocked {
-	return job.Blocked{Run: b.Run, By: job.FailureCode(b.By), Since: time.UnixMilli(b.Since).UTC()}
+	return job.Blocked{Run: b.Run, By: job.FailureCode(b.By), Stage: string(b.Stage), Since: time.UnixMilli(b.Since).UTC()}
 }
 
 func encodeFailure(f *job.Failure) any {
