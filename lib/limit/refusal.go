@@ -22,7 +22,7 @@ func (l *Limiter) refusal(u store.Use, used store.Used) *job.Error {
 	after := heldPause
 	for _, w := range u.Windows {
 		if w.Name == used.Refused {
-			after = max(time.Second, free(w, used.Windows[w.Name]).Sub(u.At))
+			after = max(time.Second, free(w, used.Windows[w.Name]).Sub(when(u, used)))
 		}
 	}
 	limits, words := l.o.Limits, ""
@@ -44,6 +44,15 @@ func (l *Limiter) refusal(u store.Use, used store.Used) *job.Error {
 	err := job.Errorf(job.Exhausted, "the limit %s is reached: %s; try again in %s", used.Refused, words, pause(after))
 	err.Retry = &job.Retry{Limit: used.Refused, After: after}
 	return err
+}
+
+// when returns the time of a call by the clock that the windows use, from what that call or an earlier one has used. What is less than a
+// bucket of the shortest window may be the time that the store took.
+func when(u store.Use, used store.Used) time.Time {
+	if used.Skew.Abs() < time.Minute/store.Buckets {
+		return u.At
+	}
+	return u.At.Add(used.Skew)
 }
 
 // pause writes a time for people, rounded up.
@@ -88,7 +97,7 @@ func show(ctx context.Context, u store.Use, used store.Used, ahead int) {
 		sum, reset := int64(-ahead), ""
 		for i, b := range used.Windows[w.Name] {
 			if sum += int64(b.Count); i == 0 {
-				reset = fmt.Sprintf(";t=%d", max(1, int64(over(w, b).Sub(u.At).Seconds())))
+				reset = fmt.Sprintf(";t=%d", max(1, int64(over(w, b).Sub(when(u, used)).Seconds())))
 			}
 		}
 		add(w.Name, int64(w.Limit), sum, fmt.Sprintf(";w=%d", int64(w.Length.Seconds())), reset)

@@ -90,6 +90,7 @@ type Used struct {
 	Held    map[string]int           // by hold of the call: the number of jobs
 	Bytes   map[string]int64         // by hold of the call: the bytes of these jobs
 	Entries []Held                   // the jobs under the holds that have no place
+	Skew    time.Duration            // how much the store's clock, which the windows use, is ahead of that of the call
 }
 
 // WindowCount is how many were counted in a bucket.

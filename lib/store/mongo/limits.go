@@ -27,7 +27,7 @@ const (
 	fieldWindows     = "windows" // NAME: [{b: bucket, n: count}]
 	fieldHeld        = "held"    // NAME: [{id: job, at: time, w: bytes}]
 	fieldCounted     = "counted" // [job]
-	fieldLast        = "last"    // what the last change did: {refused: NAME, full: [NAME], ahead: [NAME], counted: {NAME: count}}
+	fieldLast        = "last"    // what the last change did: {refused: NAME, full: [NAME], ahead: [NAME], counted: {NAME: count}, at: ms}
 )
 
 // limitDocument is a caller's document, as far as it is queried.
@@ -43,6 +43,7 @@ type used struct {
 		Full    []string       `bson:"full"`
 		Ahead   []string       `bson:"ahead"`
 		Counted map[string]int `bson:"counted"`
+		At      int64          `bson:"at"`
 	} `bson:"last"`
 	Windows map[string][]struct {
 		Bucket int64 `bson:"b"`
@@ -76,7 +77,9 @@ func (s *Store) Use(ctx context.Context, caller string, u store.Use) (store.Used
 	if err != nil {
 		return store.Used{}, err
 	}
-	return d.used(), nil
+	used := d.used()
+	used.Skew = time.UnixMilli(d.Last.At).Sub(u.At)
+	return used, nil
 }
 
 // limits is write on the documents of callers, with a write concern; nil: that of all other writes. It ends at the caller's deadline, other
@@ -153,7 +156,7 @@ func filter(input any, cond bson.D) bson.D {
 func useOf(u store.Use, later time.Duration) driver.Pipeline {
 	return driver.Pipeline{
 		{{Key: "$set", Value: tidied(u, later)}},
-		{{Key: "$set", Value: bson.D{{Key: fieldLast, Value: decision(u)}}}},
+		{{Key: "$set", Value: bson.D{{Key: fieldLast, Value: append(decision(u), bson.E{Key: "at", Value: timeOfCall(later)})}}}},
 		{{Key: "$set", Value: counted(u, later)}},
 	}
 }
@@ -161,8 +164,12 @@ func useOf(u store.Use, later time.Duration) driver.Pipeline {
 // bucketOf is the number of the bucket in which a window counts the call. The server's clock decides that: if those of the processes did,
 // one that is ahead would remove what the others have counted.
 func bucketOf(w store.Window, later time.Duration) bson.D {
-	at := expr("$add", bson.A{expr("$toLong", "$$NOW"), later.Milliseconds()})
-	return expr("$toLong", expr("$floor", expr("$divide", bson.A{at, w.BucketLength().Milliseconds()})))
+	return expr("$toLong", expr("$floor", expr("$divide", bson.A{timeOfCall(later), w.BucketLength().Milliseconds()})))
+}
+
+// timeOfCall is the time of the call by the server's clock, in milliseconds since 1970.
+func timeOfCall(later time.Duration) bson.D {
+	return expr("$add", bson.A{expr("$toLong", "$$NOW"), later.Milliseconds()})
 }
 
 // tidied are the lists that the call uses, without what is over.
@@ -355,7 +362,10 @@ func shownUse(u store.Use) bson.D {
 		})
 		entries = append(entries, bson.E{Key: h.Name, Value: expr("$cond", bson.A{noPlace, path, bson.A{}})})
 	}
-	shown := bson.D{{Key: fieldID, Value: 0}, {Key: fieldLast + ".refused", Value: 1}, {Key: fieldLast + ".full", Value: 1}}
+	shown := bson.D{
+		{Key: fieldID, Value: 0},
+		{Key: fieldLast + ".refused", Value: 1}, {Key: fieldLast + ".full", Value: 1}, {Key: fieldLast + ".at", Value: 1},
+	}
 	for _, w := range u.Windows {
 		shown = append(shown, bson.E{Key: windowPath(w), Value: 1}, bson.E{Key: fieldLast + ".counted." + w.Name, Value: 1})
 	}
