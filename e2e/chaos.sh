@@ -4,6 +4,6 @@
 # turn), E2E_CHAOS_SEED repeats the faults of an earlier run, E2E_CHAOS_ONLY=REGEXP selects faults by their names, and "at random".
 set -euo pipefail
 cd "$(dirname "$0")/.."
-export E2E_CHAOS_JOBS=${E2E_CHAOS_JOBS:-200} E2E_REPORTS=${E2E_REPORTS:-$PWD/docs/reports} E2E_CLOCK=yes E2E_WITH=clock E2E_TIMEOUT=${E2E_TIMEOUT:-3h}
+export E2E_CHAOS_JOBS=${E2E_CHAOS_JOBS:-200} E2E_REPORTS=${E2E_REPORTS:-$PWD/docs/reports} E2E_CLOCK=yes E2E_WITH=${E2E_WITH:+$E2E_WITH,}clock E2E_TIMEOUT=${E2E_TIMEOUT:-3h}
 mkdir -p "$E2E_REPORTS"
 exec e2e/knative.sh -test.run '^TestChaos$' "$@"

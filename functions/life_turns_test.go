@@ -390,7 +390,9 @@ func (m crowdStore) SetBlocked(_ context.Context, id string, b job.Blocked) (boo
 }
 
 func (m crowdStore) Relaunch(_ context.Context, id string, run int, _, due time.Time) (bool, error) {
-	return m.change(id, "owe the next run of", "", activeRun(run), func(d *job.Job) { d.Run, d.RunName, d.Due = run+1, "", due })
+	return m.change(id, "owe the next run of", "", activeRun(run), func(d *job.Job) {
+		d.Run, d.RunName, d.Due, d.Blocked = run+1, "", due, job.Blocked{}
+	})
 }
 
 func (m crowdStore) Delete(_ context.Context, id string, at time.Time) (bool, error) {

@@ -296,7 +296,9 @@ func (w *world) moveNode(by time.Duration) func(context.Context) (func(context.C
 	return func(ctx context.Context) (func(context.Context) error, error) {
 		err := restart(ctx, fmt.Sprintf("BAKTA_TEST_CLOCK_STEP=%.0f", by.Seconds()))
 		if err == nil {
-			err = eventually(ctx, time.Second, func(ctx context.Context) error { return w.nodeMoved(ctx, by) })
+			moving, moved := context.WithTimeout(ctx, patience)
+			err = eventually(moving, time.Second, func(ctx context.Context) error { return w.nodeMoved(ctx, by) })
+			moved()
 		}
 		if err != nil {
 			return nil, errors.Join(err, restart(context.WithoutCancel(ctx)))

@@ -10,9 +10,5 @@ from=$(dirname "$(realpath "$0")")/step.go.txt
 time=$(go env GOROOT)/src/time
 sed 's/^\tsec, nsec, mono := runtimeNow()$/\tsec, nsec, mono := steppedNow()/' "$time/time.go" >"$1/time.go"
 [ "$(grep -c 'steppedNow()' "$1/time.go")" = 1 ] || { echo "overlay.sh: $time/time.go has not the one call of runtimeNow in Now" >&2; exit 1; }
-cp "$from" "$1/step.go"
-if [ -n "${2:-}" ]; then
-	sed -i "s/^var stepBy, stepFails = .*/var stepBy, stepFails = $2, error(nil)/; s/^const stepAfter = .*/const stepAfter = int64(-1)/; /^func envOf/,/^}/d" "$1/step.go"
-	sed -i '/^import "syscall"$/d' "$1/step.go"
-fi
+sed "s/fixedStep = 0 .*/fixedStep = ${2:-0}/" "$from" >"$1/step.go"
 printf '{"Replace": {"%s": "%s", "%s": "%s"}}\n' "$time/time.go" "$1/time.go" "$time/step.go" "$1/step.go" >"$1/clock.json"

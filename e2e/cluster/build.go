@@ -28,7 +28,7 @@ type set struct {
 	packages []string
 	tags     string // build tags, separated by commas
 	trims    []trim
-	moved    bool // their clock can be moved, see clock.go
+	movable  bool // their clock can be moved, see clock.go
 }
 
 // trim replaces packages of a module that take much longer to build than everything that is used.
@@ -53,10 +53,11 @@ var quick = []string{"-gcflags=all=-l -dwarf=false", "-gcflags=std="}
 // build builds programs once for each state of their source. Another process that needs the same programs waits until they
 // are built; other programs of the cluster may be built at the same time.
 func (c *Cluster) build(ctx context.Context, programs set) error {
-	mark := "bin/" + path.Base(programs.packages[0])
-	if programs.moved {
-		mark += "-moved"
+	folder := c.file(path.Join("bin", programs.folder))
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
 	}
+	mark := path.Join("bin", programs.built()[0])
 	unlock, err := c.lock(mark + ".lock")
 	if err != nil {
 		return err
@@ -69,10 +70,6 @@ func (c *Cluster) build(ctx context.Context, programs set) error {
 	stamp := c.file(mark + ".built")
 	if last, err := os.ReadFile(stamp); err == nil && string(last) == state {
 		return nil
-	}
-	folder := c.file(path.Join("bin", programs.folder))
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return err
 	}
 	const version = "k8s.io/component-base/version"
 	major, minor, _ := strings.Cut(strings.TrimPrefix(kubernetesVersion, "v"), ".")
@@ -88,7 +85,7 @@ func (c *Cluster) build(ctx context.Context, programs set) error {
 		}
 		args = append(args, "-modfile="+modfile)
 	}
-	if programs.moved {
+	if programs.movable {
 		overlay, err := c.clockOverlay(ctx, folder)
 		if err != nil {
 			return err
@@ -174,7 +171,7 @@ func (c *Cluster) sourceState(ctx context.Context, programs set) (string, error)
 		fmt.Fprintln(sum, programs.tags)
 	}
 	patterns := []string{"go.mod", "go.sum", "*/*.go"}
-	if programs.moved {
+	if programs.movable {
 		patterns = append(patterns, "../clock/*")
 	}
 	for _, pattern := range patterns {

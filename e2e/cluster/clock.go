@@ -16,7 +16,7 @@ var clock = neighbour{
 	name:     "clock",
 	smallest: Kubernetes,
 	programs: []set{{
-		name: "a kubelet whose clock can be moved", module: parts, folder: "clock", packages: []string{"./kubelite"}, moved: true,
+		name: "a kubelet whose clock can be moved", module: parts, folder: "clock", packages: []string{"./kubelite"}, movable: true,
 	}},
 	fetch: func(c *Cluster, _ context.Context) error {
 		if err := os.Symlink("kubelite", c.file("bin/clock/kubelet")); !errors.Is(err, fs.ErrExist) {

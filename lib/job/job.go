@@ -36,7 +36,7 @@ type Job struct {
 	Logs    []File   // stored logs by stage, after the run ended
 	Failure *Failure // why it failed; nil otherwise
 	Owed    []Effect // what an ended job still owes, in the order in which it is done
-	Blocked Blocked  // since when its run is seen to be blocked; zero unless it is, and where the runner knows since when
+	Blocked Blocked  // since when its run is seen to be blocked; zero if it is not, or if the runner knows since when
 
 	Deliveries []Delivery // messages about the end of the job, with what became of them
 }

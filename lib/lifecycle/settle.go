@@ -57,7 +57,7 @@ func (l *Lifecycle) Settle(ctx context.Context, j job.Job) error {
 func (l *Lifecycle) settleObserved(ctx context.Context, j job.Job, seen job.Observation, at time.Time) error {
 	switch seen.Phase {
 	case job.Waiting:
-		since, err := l.blockedSince(ctx, j, seen, at)
+		since, err := l.recordBlocked(ctx, j, seen, at)
 		if err != nil {
 			return err
 		}
@@ -76,7 +76,7 @@ func (l *Lifecycle) settleObserved(ctx context.Context, j job.Job, seen job.Obse
 		}
 		return l.jobs.Postpone(ctx, j.ID, j.Due, l.recheckWaiting())
 	case job.Active:
-		if _, err := l.blockedSince(ctx, j, seen, at); err != nil {
+		if _, err := l.recordBlocked(ctx, j, seen, at); err != nil {
 			return err
 		}
 		began := seen.Began
@@ -99,32 +99,28 @@ func (l *Lifecycle) settleObserved(ctx context.Context, j job.Job, seen job.Obse
 // begun reports whether a stage of the job's run is recorded as begun.
 func begun(j job.Job) bool { return j.State == job.Running && job.AnyBegun(j.Stages) }
 
-// blockedSince returns since when a run is blocked without a break, zero if it is not. Where the runner does not know, that is since it was
-// seen so first, which is recorded: an image may fail after hours of good waiting, and a run have no pod after days with one.
-func (l *Lifecycle) blockedSince(ctx context.Context, j job.Job, seen job.Observation, at time.Time) (time.Time, error) {
-	var since time.Time
-	blocked := job.Blocked{Run: j.Run}
-	switch {
-	case !seen.Blocked:
-	case !seen.Since.IsZero():
-		since = seen.Since
-	default:
+// recordBlocked returns since when a run is blocked without a break, zero if it is not. Where the runner does not know, that is since it
+// was first seen so, which the document says: an image may fail after hours of good waiting, and a run have no pod after days with one.
+func (l *Lifecycle) recordBlocked(ctx context.Context, j job.Job, seen job.Observation, at time.Time) (time.Time, error) {
+	b := job.Blocked{Run: j.Run}
+	if seen.Blocked && seen.Since.IsZero() {
 		if seen.Failure != nil {
-			blocked.By, blocked.Stage = seen.Failure.Code, seen.Failure.Stage
+			b.By, b.Stage = seen.Failure.Code, seen.Failure.Stage
 		}
-		if blocked.Since = at; j.Blocked.Run == j.Run && j.Blocked.By == blocked.By && j.Blocked.Stage == blocked.Stage &&
-			!j.Blocked.Since.IsZero() {
-			return j.Blocked.Since, nil
+		if known := j.Blocked; known.Run == b.Run && known.By == b.By && known.Stage == b.Stage && !known.Since.IsZero() {
+			return known.Since, nil
 		}
-		since = at
+		b.Since = at
 	}
-	if blocked.Since.IsZero() && j.Blocked.Since.IsZero() {
-		return since, nil
+	if !b.Since.IsZero() || !j.Blocked.Since.IsZero() {
+		if _, err := l.jobs.SetBlocked(ctx, j.ID, b); err != nil {
+			return time.Time{}, fmt.Errorf("recording what blocks job %s: %w", j.ID, err)
+		}
 	}
-	if _, err := l.jobs.SetBlocked(ctx, j.ID, blocked); err != nil {
-		return since, fmt.Errorf("recording what blocks job %s: %w", j.ID, err)
+	if seen.Blocked && !seen.Since.IsZero() {
+		return seen.Since, nil
 	}
-	return since, nil
+	return b.Since, nil
 }
 
 // pending returns the stages as they are before a run.

@@ -100,6 +100,7 @@ func (s store) SetBlocked(_ context.Context, _ string, b job.Blocked) (bool, err
 
 func (s store) Relaunch(_ context.Context, _ string, run int, at, due time.Time) (bool, error) {
 	s.job.Run, s.job.RunName, s.job.Stages, s.job.Updated, s.job.Due = run+1, "", nil, at, due
+	s.job.Blocked = job.Blocked{}
 	return true, nil
 }
 

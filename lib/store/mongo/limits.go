@@ -64,7 +64,8 @@ func (s *Store) Use(ctx context.Context, caller string, u store.Use) (store.Used
 	if u.Durable {
 		concern = nil
 	}
-	change := useOf(u, u.At.Sub(s.options.now().Truncate(time.Millisecond))) // as the server's time is
+	later := u.At.Sub(s.options.now().Truncate(time.Millisecond)) // the server's time is in milliseconds, too
+	change := useOf(u, later)
 	find := options.FindOneAndUpdate().SetUpsert(true).SetReturnDocument(options.After).SetProjection(shownUse(u))
 	var d used
 	err := s.limits(ctx, "counting a call", concern, func(ctx context.Context, c *driver.Collection) error {
